@@ -1,0 +1,340 @@
+//! The commands: what is typed, and what each of them does.
+
+pub mod cat;
+mod check;
+mod monitor;
+mod options;
+mod run;
+mod wait;
+mod waiters;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use tracing::Level;
+
+use crate::config::{self, ConfigError, Environment, Loaded, Request};
+use crate::daemon::Failure;
+use crate::netlink::{ObserveError, RECEIVE_BUFFER};
+use crate::notify::NotifyError;
+use crate::report::error_json;
+use options::GateOptions;
+
+/// Says whether this host's network is ready, why not, and READY=1 the instant it is
+#[derive(Debug, Parser)]
+#[command(name = "netready", version, max_term_width = 100, disable_help_subcommand = false)]
+#[command(after_help = "Without a command: check. Exit codes: 0 ready or done, 1 not ready or given up, \
+    2 usage or configuration error, 3 the kernel's state cannot be observed. See netready(1), \
+    netready.toml(5).")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Evaluate a gate once, explain it, and exit at once
+    Check(CheckArgs),
+    /// Wait until a gate is ready, then exit 0 or become CMD
+    Wait(WaitArgs),
+    /// Print each change of a gate's requirements and of its verdict
+    Monitor(CheckArgs),
+    /// Print a gate's file and drop-ins with their paths; of options, the gate file that they mean
+    Cat(CatArgs),
+    /// Keep a gate for a Type=notify unit: READY=1 when it is ready, STATUS= always true
+    ///
+    /// SIGHUP reads the gate file again, SIGUSR1 opens a gate that is shut.
+    Run(RunArgs),
+}
+
+#[derive(Debug, Default, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    gate: GateOptions,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    tuning: Tuning,
+}
+
+#[derive(Debug, Args)]
+struct WaitArgs {
+    #[command(flatten)]
+    gate: GateOptions,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    tuning: Tuning,
+    /// What to become once the gate is ready
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct CatArgs {
+    #[command(flatten)]
+    gate: GateOptions,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    gate: GateOptions,
+    #[command(flatten)]
+    volume: Volume,
+    #[command(flatten)]
+    tuning: Tuning,
+}
+
+#[derive(Debug, Default, Args)]
+struct Output {
+    /// JSON on stdout: check one object, wait and monitor one per line
+    #[arg(short, long)]
+    json: bool,
+    #[command(flatten)]
+    volume: Volume,
+}
+
+#[derive(Debug, Default, Args)]
+struct Volume {
+    /// Less on stderr
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// More on stderr
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl Volume {
+    fn level(&self) -> Level {
+        match (self.quiet, self.verbose) {
+            (true, _) => Level::ERROR,
+            (false, true) => Level::DEBUG,
+            (false, false) => Level::INFO,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+struct Tuning {
+    /// Octets of the netlink receive buffer; small ones are for tests of what happens when it overruns
+    #[arg(long, value_name = "OCTETS", hide = true, default_value_t = RECEIVE_BUFFER)]
+    receive_buffer: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning { receive_buffer: RECEIVE_BUFFER }
+    }
+}
+
+/// The command line's definition, for manual pages and completions.
+pub fn definition() -> clap::Command {
+    Cli::command()
+}
+
+/// What a command ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Ready, or done.
+    Done,
+    /// Not ready, or given up.
+    NotReady,
+    /// An exit code of its own kind: 126 and 127 for a CMD that cannot be run.
+    Code(u8),
+    /// Die of this signal, as one that was not caught.
+    Signal(i32),
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Daemon(#[from] Failure),
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
+    #[error("cannot start")]
+    Runtime(#[source] io::Error),
+    #[error("stdout")]
+    Stdout(#[source] io::Error),
+}
+
+impl Error {
+    /// 2: what was asked for; 3: what it is asked of.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Error::Config(_) | Error::Notify(_) | Error::Daemon(Failure::Notify(_)) => 2,
+            Error::Daemon(Failure::Observe(_) | Failure::Closed(_) | Failure::Events(_))
+            | Error::Observe(_)
+            | Error::Runtime(_)
+            | Error::Stdout(_) => 3,
+        }
+    }
+
+    /// stdout was closed: whoever read it has enough, which is no failure.
+    fn nobody_reads(&self) -> bool {
+        match self {
+            Error::Stdout(error) | Error::Daemon(Failure::Closed(error)) => {
+                error.kind() == io::ErrorKind::BrokenPipe
+            }
+            Error::Config(_)
+            | Error::Daemon(Failure::Observe(_) | Failure::Notify(_) | Failure::Events(_))
+            | Error::Observe(_)
+            | Error::Notify(_)
+            | Error::Runtime(_) => false,
+        }
+    }
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, asks_for_json(&words)),
+    };
+    let json = cli.command.as_ref().is_some_and(Command::json);
+    match cli.command.unwrap_or(Command::Check(CheckArgs::default())).execute() {
+        Ok(exit) => leave(exit),
+        Err(error) if error.nobody_reads() => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&chain(&error), json);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+impl Command {
+    fn execute(self) -> Result<Exit, Error> {
+        match self {
+            Command::Check(args) => check::execute(args),
+            Command::Wait(args) => wait::execute(args),
+            Command::Monitor(args) => monitor::execute(args),
+            Command::Run(args) => run::execute(args),
+            Command::Cat(args) => {
+                let loaded = load(&args.gate.request()?)?;
+                print(&cat::print(&loaded))?;
+                Ok(Exit::Done)
+            }
+        }
+    }
+
+    fn json(&self) -> bool {
+        match self {
+            Command::Check(args) | Command::Monitor(args) => args.output.json,
+            Command::Wait(args) => args.output.json,
+            Command::Cat(_) | Command::Run(_) => false,
+        }
+    }
+}
+
+fn leave(exit: Exit) -> ExitCode {
+    match exit {
+        Exit::Done => ExitCode::SUCCESS,
+        Exit::NotReady => ExitCode::from(1),
+        Exit::Code(code) => ExitCode::from(code),
+        Exit::Signal(signal) => {
+            die_of(signal);
+            // Not reached, unless the signal is blocked: then as a shell would put it.
+            ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))
+        }
+    }
+}
+
+fn die_of(signal: i32) {
+    let Ok(signal) = nix::sys::signal::Signal::try_from(signal) else { return };
+    // SAFETY: the default action is no handler of ours that could be called at the wrong time.
+    let reset = unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) };
+    if reset.is_ok() {
+        // Where it fails, the caller ends with the code that says the same.
+        let _ = nix::sys::signal::raise(signal);
+    }
+}
+
+/// clap's own errors, help and version among them.
+fn usage(error: &clap::Error, json: bool) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        _ if json => {
+            let text = error.render().to_string();
+            let first = text.lines().next().unwrap_or_default();
+            complain(first.trim_start_matches("error: "), true);
+            ExitCode::from(2)
+        }
+        _ => {
+            let _ = error.print();
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// For a command line that does not parse: whether it asks for JSON.
+fn asks_for_json(words: &[OsString]) -> bool {
+    let options = words.iter().skip(1).take_while(|word| *word != "--");
+    options.filter_map(|word| word.to_str()).any(|word| {
+        let short = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        word == "--json" || short.is_some_and(|letters| letters.starts_with('j') || letters.ends_with('j'))
+    })
+}
+
+fn complain(error: &str, json: bool) {
+    // Where nobody can be told, the exit code still says it.
+    let _ = match json {
+        true => writeln!(io::stdout(), "{}", error_json(error)),
+        false => {
+            let mut stderr = io::stderr().lock();
+            error.lines().try_for_each(|line| writeln!(stderr, "netready: error: {line}"))
+        }
+    };
+}
+
+/// An error and what caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn load(request: &Request) -> Result<Loaded, ConfigError> {
+    config::load(request, &Environment::from_process(), &|name| {
+        nix::net::if_::if_nametoindex(name).is_ok()
+    })
+}
+
+/// One thread: a gate has one thing to do at a time, and starts in less than a millisecond.
+fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let result = runtime.map_err(Error::Runtime)?.block_on(future);
+    result
+}
+
+/// Prints to stdout, whose end may be closed.
+fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = anstream::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Error::Stdout)
+}
+
+/// Colours of the terminal; taken out again where stdout is none.
+fn paint(tone: crate::report::Tone, word: &str) -> String {
+    let code = match tone {
+        crate::report::Tone::Good => 32,
+        crate::report::Tone::Bad => 31,
+        crate::report::Tone::Dim => 2,
+    };
+    format!("\u{1b}[{code}m{word}\u{1b}[0m")
+}

@@ -1,0 +1,62 @@
+//! `check`: one evaluation, explained.
+
+use std::fmt::Write;
+
+use crate::cli::{CheckArgs, Error, Exit, block_on, load, paint, print, waiters};
+use crate::clock;
+use crate::evaluate::evaluate;
+use crate::netlink::{Drained, Observer};
+use crate::record;
+use crate::report::{table, verdict_json};
+use crate::requirement::Gate;
+use crate::verdict::Verdict;
+
+/// Dumps are no snapshot: where anything that matters came meanwhile, it looks again, so often.
+const LOOKS: u32 = 4;
+
+pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
+    crate::log::start(match args.output.volume.verbose {
+        true => tracing::Level::DEBUG,
+        false => tracing::Level::WARN,
+    });
+    let gate = load(&args.gate.request()?)?.gate;
+    let verdict = block_on(look(&gate, args.tuning.receive_buffer))?;
+    let ready = verdict.ready();
+    if args.output.json {
+        let object = serde_json::Value::from(verdict_json(&gate, &verdict, ready));
+        print(&format!("{object}\n"))?;
+    } else {
+        let mut text = table(&gate, &verdict, ready, paint);
+        for note in notes(&gate) {
+            let _ = writeln!(text, "note: {note}");
+        }
+        print(&text)?;
+    }
+    Ok(if ready { Exit::Done } else { Exit::NotReady })
+}
+
+async fn look(gate: &Gate, receive_buffer: usize) -> Result<Verdict, Error> {
+    let mut observer = Observer::open(gate, receive_buffer, false)?;
+    for _ in 0..LOOKS {
+        if observer.stale() {
+            observer.catch_up(gate).await?;
+        }
+        while observer.drain(&mut |_| {})? == Drained::More {}
+        if !observer.stale() {
+            break;
+        }
+    }
+    Ok(evaluate(gate, observer.network(), clock::now()))
+}
+
+/// What the verdict of this gate does not say of the host.
+fn notes(gate: &Gate) -> Vec<String> {
+    let mut notes = Vec::new();
+    if nix::unistd::geteuid().is_root() {
+        notes.extend(waiters::still_wanted());
+    }
+    if let Some(kept) = record::of_service().filter(|kept| kept.gate != gate.name) {
+        notes.push(format!("netready.service keeps another gate: {} ({})", kept.gate, kept.source));
+    }
+    notes
+}

@@ -1,0 +1,101 @@
+//! `monitor`: prints what changes, as it comes.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use crate::cli::{CheckArgs, Error, Exit, block_on, load};
+use crate::clock;
+use crate::daemon::{Ended, Failure, Mouth, Task, View, keep};
+use crate::moment::Moment;
+use crate::report::{outcome, summary, verdict_json};
+use crate::requirement::{Gate, OnLoss};
+use crate::verdict::Outcome;
+
+pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
+    crate::log::start(args.output.volume.level());
+    let request = args.gate.request()?;
+    let gate = timeless(load(&request)?.gate);
+    let mut mouth = Printer { json: args.output.json, lines: Vec::new(), verdict: None };
+    let task = Task {
+        gate,
+        receive_buffer: args.tuning.receive_buffer,
+        until_open: false,
+        signals: false,
+        reload: &|| Ok(timeless(load(&request)?.gate)),
+        gave_up_at: None,
+    };
+    Ok(match block_on(async { Ok(keep(task, &mut mouth).await?) })? {
+        Ended::Opened(_) | Ended::GaveUp => Exit::Done,
+        Ended::Signalled(signal, _) => Exit::Signal(signal),
+    })
+}
+
+/// Settle and timeouts are for those who wait.
+fn timeless(gate: Gate) -> Gate {
+    Gate {
+        timeout: None,
+        no_carrier_timeout: None,
+        settle: std::time::Duration::ZERO,
+        on_loss: OnLoss::Report,
+        ..gate
+    }
+}
+
+struct Printer {
+    json: bool,
+    /// The requirements, as printed last.
+    lines: Vec<String>,
+    /// The verdict, as printed last.
+    verdict: Option<String>,
+}
+
+impl Mouth for Printer {
+    fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
+        let time = clock::timestamp();
+        let ready = view.verdict.ready();
+        if self.json {
+            let mut object = verdict_json(view.gate, view.verdict, ready);
+            object.insert("time".to_owned(), time.into());
+            let mut stdout = io::stdout().lock();
+            return writeln!(stdout, "{}", Value::from(object)).map_err(Failure::Closed);
+        }
+        let rows = view.verdict.rows();
+        let lines: Vec<String> = rows
+            .map(|(_, row)| {
+                let word = match row.outcome {
+                    Outcome::Met(_) => "met",
+                    Outcome::Unmet(_) => "unmet",
+                    Outcome::NotPresent => "absent",
+                };
+                format!("  {word:5}  {}  {}", row.item, outcome(row))
+            })
+            .collect();
+        let verdict = match ready {
+            true => format!("Ready: {}", summary(view.verdict)),
+            false => format!("NOT ready: {}", summary(view.verdict)),
+        };
+        let mut stdout = io::stdout().lock();
+        let new = lines.iter().filter(|line| !self.lines.contains(line));
+        let said = self.verdict.as_ref() == Some(&verdict);
+        let verdict_line = std::iter::once(&verdict).filter(|_| !said);
+        for line in new.chain(verdict_line) {
+            writeln!(stdout, "{time} {line}").map_err(Failure::Closed)?;
+        }
+        self.lines = lines;
+        self.verdict = Some(verdict);
+        Ok(())
+    }
+
+    fn opened(&mut self, _: &View<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn reloaded(&mut self, _: &Gate, _: bool) {}
+
+    fn tick(&mut self, _: Moment) {}
+
+    fn deadline(&self) -> Option<Moment> {
+        None
+    }
+}

@@ -1,0 +1,194 @@
+//! `run`: the daemon for Type=notify units.
+
+use std::mem::{Discriminant, discriminant};
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use crate::cli::{Error, Exit, RunArgs, block_on, load};
+use crate::clock;
+use crate::daemon::{Ended, Failure, Mouth, Task, View, keep};
+use crate::keeper::Phase;
+use crate::moment::Moment;
+use crate::notify::{Notifier, watchdog_interval};
+use crate::record::Record;
+use crate::report::unmet_lines;
+use crate::requirement::Gate;
+use crate::verdict::{Code, Outcome, Reason, Verdict, Warning};
+
+/// When a host without a default route is told so: long enough for a lease, short enough to be read.
+const HINT_AFTER: Duration = Duration::from_secs(30);
+
+pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
+    crate::log::start(args.volume.level());
+    let request = args.gate.request()?;
+    let gate = load(&request)?.gate;
+    let mut notifier = Notifier::from_env();
+    notifier.extend(&gate)?;
+    let record = Record::of(&gate.name);
+    let gave_up_at = record.gave_up_at();
+    let now = clock::now();
+    let mut mouth = Manager {
+        notifier,
+        record,
+        gave_up_at: gave_up_at.clone(),
+        status: String::new(),
+        logged: None,
+        warned: Vec::new(),
+        hint: Some(now + HINT_AFTER),
+        no_default_route: false,
+        watchdog: watchdog_interval().map(|interval| (interval, now)),
+    };
+    let task = Task {
+        gate,
+        receive_buffer: args.tuning.receive_buffer,
+        until_open: false,
+        signals: true,
+        reload: &|| Ok(load(&request)?.gate),
+        gave_up_at,
+    };
+    let ended = block_on(async { Ok(keep(task, &mut mouth).await?) })?;
+    Ok(match ended {
+        Ended::Opened(_) => Exit::Done,
+        Ended::GaveUp => Exit::NotReady,
+        Ended::Signalled(signal, open) => {
+            mouth.notifier.stopping();
+            if open { Exit::Done } else { Exit::Signal(signal) }
+        }
+    })
+}
+
+/// Speaks to the service manager, the journal, and whoever reads the record.
+struct Manager {
+    notifier: Notifier,
+    record: Record,
+    gave_up_at: Option<String>,
+    /// What STATUS= says.
+    status: String,
+    /// What the journal was told last.
+    logged: Option<Discriminant<Phase>>,
+    warned: Vec<Warning>,
+    /// When to say that there is no default route.
+    hint: Option<Moment>,
+    no_default_route: bool,
+    /// How often the watchdog is to be fed, and when next.
+    watchdog: Option<(Duration, Moment)>,
+}
+
+impl Mouth for Manager {
+    fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
+        if self.status != view.status {
+            view.status.clone_into(&mut self.status);
+            self.notifier.status(view.status);
+        }
+        self.no_default_route = view.phase == Phase::Waiting && misses_default_route(view.verdict);
+        for warning in &view.verdict.warnings {
+            if !self.warned.contains(warning) {
+                warn!("{warning}");
+                self.warned.push(warning.clone());
+            }
+        }
+        self.log(view);
+        Ok(())
+    }
+
+    fn opened(&mut self, view: &View<'_>) -> Result<(), Failure> {
+        view.status.clone_into(&mut self.status);
+        self.hint = None;
+        Ok(self.notifier.ready(view.status)?)
+    }
+
+    fn reloaded(&mut self, gate: &Gate, open: bool) {
+        info!("the gate was read again: {} ({})", gate.name, gate.source);
+        self.logged = None;
+        if open {
+            self.notifier.reloaded();
+            // What READY=1 says of the unit's state, STATUS= says of the gate's.
+            self.notifier.status(&self.status);
+        } else if let Err(error) = self.notifier.extend(gate) {
+            warn!("{error}");
+        }
+    }
+
+    fn tick(&mut self, now: Moment) {
+        if self.hint.is_some_and(|at| at <= now) {
+            self.hint = None;
+            if self.no_default_route {
+                info!(
+                    "no default route; if that is meant, write a gate that asks for none: netready.toml(5)"
+                );
+            }
+        }
+        if let Some((interval, next)) = &mut self.watchdog {
+            if *next <= now {
+                *next = now + *interval;
+                self.notifier.watchdog();
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Moment> {
+        let watchdog = self.watchdog.map(|(_, next)| next);
+        self.hint.into_iter().chain(watchdog).min()
+    }
+}
+
+impl Manager {
+    /// One line for each change of the verdict, not for each event.
+    fn log(&mut self, view: &View<'_>) {
+        let phase = discriminant(&view.phase);
+        let of_waiting = match view.phase {
+            // Steps on the way, and back again with every flap: STATUS= shows them.
+            Phase::Grace { .. } | Phase::Settling { .. } => true,
+            Phase::Waiting => self.logged.is_some_and(|logged| logged == phase),
+            Phase::Ready { .. } | Phase::Opened { .. } | Phase::Lost { .. } | Phase::GaveUp { .. } => {
+                self.logged == Some(phase)
+            }
+        };
+        if of_waiting {
+            return;
+        }
+        self.logged = Some(phase);
+        match view.phase {
+            Phase::GaveUp { .. } => {
+                self.gave_up_at = Some(clock::time_of_day(clock::now()));
+                error!("{}", view.status);
+                for line in unmet_lines(view.verdict) {
+                    error!("{line}");
+                }
+            }
+            Phase::Lost { .. } | Phase::Opened { .. } => {
+                warn!("{}", view.status);
+                if let Phase::Opened { .. } = view.phase {
+                    for line in unmet_lines(view.verdict) {
+                        warn!("{line}");
+                    }
+                }
+            }
+            Phase::Ready { .. } => {
+                self.gave_up_at = None;
+                info!("{}", view.status);
+            }
+            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => info!("{}", view.status),
+        }
+        let (gate, source) = (&view.gate.name, &view.gate.source);
+        self.record.write(gate, source, view.status, self.gave_up_at.as_deref());
+    }
+}
+
+/// Whether the lack of a default route is what holds the gate shut.
+fn misses_default_route(verdict: &Verdict) -> bool {
+    verdict.rows().any(|(clause, row)| {
+        let default = match &row.item {
+            crate::requirement::Item::Route(spec) => spec.destination.prefixes().any(|p| p.prefix_len() == 0),
+            crate::requirement::Item::Pasta => true,
+            crate::requirement::Item::Carrier
+            | crate::requirement::Item::Address(_)
+            | crate::requirement::Item::RouteTo(_)
+            | crate::requirement::Item::Nameserver => false,
+        };
+        let none = matches!(&row.outcome, Outcome::Unmet(reason @ (Reason::NoRoute { .. } | Reason::Pasta { .. }))
+            if reason.code() == Code::NoRoute);
+        clause.grace.is_none() && default && none
+    })
+}

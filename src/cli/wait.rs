@@ -1,0 +1,121 @@
+//! `wait`: blocks until a gate is ready; for scripts and ExecStartPre=.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::cli::{Error, Exit, WaitArgs, block_on, load};
+use crate::daemon::{Ended, Failure, Mouth, Task, View, keep};
+use crate::keeper::Phase;
+use crate::moment::Moment;
+use crate::notify::Notifier;
+use crate::report::{unmet_lines, verdict_json};
+use crate::requirement::Gate;
+
+pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
+    // Its own lines are on stderr already; of the log only what is asked for.
+    crate::log::start(match args.output.volume.verbose {
+        true => tracing::Level::DEBUG,
+        false => tracing::Level::WARN,
+    });
+    let request = args.gate.request()?;
+    let gate = load(&request)?.gate;
+    let mut notifier = Notifier::from_env();
+    // It runs inside other units, whose own notifications are not its business to fail for.
+    if let Err(error) = notifier.extend(&gate) {
+        tracing::debug!("{error}");
+        notifier = Notifier::silent();
+    }
+    let mut mouth = Terminal {
+        notifier,
+        json: args.output.json,
+        quiet: args.output.volume.quiet,
+        said: String::new(),
+    };
+    let task = Task {
+        gate,
+        receive_buffer: args.tuning.receive_buffer,
+        until_open: true,
+        signals: false,
+        reload: &|| Ok(load(&request)?.gate),
+        gave_up_at: None,
+    };
+    let ended = block_on(async { Ok(keep(task, &mut mouth).await?) })?;
+    Ok(match ended {
+        Ended::Opened(_) => become_command(&args.command),
+        Ended::GaveUp => Exit::NotReady,
+        Ended::Signalled(signal, _) => Exit::Signal(signal),
+    })
+}
+
+/// Speaks on the terminal, and to the manager of the unit that it runs in.
+struct Terminal {
+    notifier: Notifier,
+    json: bool,
+    quiet: bool,
+    said: String,
+}
+
+impl Mouth for Terminal {
+    fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
+        if self.json {
+            json_line(view)?;
+        }
+        if self.said == view.status {
+            return Ok(());
+        }
+        view.status.clone_into(&mut self.said);
+        self.notifier.status(view.status);
+        let mut lines = vec![view.status.to_owned()];
+        let quiet = match view.phase {
+            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => self.quiet,
+            Phase::Ready { .. } => self.quiet,
+            Phase::Opened { .. } | Phase::GaveUp { .. } | Phase::Lost { .. } => {
+                lines.extend(unmet_lines(view.verdict).into_iter().map(|line| format!("  {line}")));
+                false
+            }
+        };
+        if !quiet {
+            let warnings = view.verdict.warnings.iter().map(|warning| format!("warning: {warning}"));
+            lines.extend(warnings);
+            let mut stderr = io::stderr().lock();
+            for line in lines {
+                // Where stderr is closed there is nobody to tell.
+                let _ = writeln!(stderr, "netready: {line}");
+            }
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self, _: &View<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn reloaded(&mut self, _: &Gate, _: bool) {}
+
+    fn tick(&mut self, _: Moment) {}
+
+    fn deadline(&self) -> Option<Moment> {
+        None
+    }
+}
+
+/// One object on a line of stdout.
+fn json_line(view: &View<'_>) -> Result<(), Failure> {
+    let open = matches!(view.phase, Phase::Ready { .. } | Phase::Opened { .. });
+    let mut object = verdict_json(view.gate, view.verdict, open && view.verdict.ready());
+    object.insert("status".to_owned(), view.status.into());
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{}", Value::from(object)).map_err(Failure::Closed)
+}
+
+fn become_command(words: &[OsString]) -> Exit {
+    let Some((program, arguments)) = words.split_first() else { return Exit::Done };
+    let error = Command::new(program).args(arguments).exec();
+    let _ = writeln!(io::stderr(), "netready: error: {}: {error}", program.to_string_lossy());
+    // As a shell ends: not found, or found and not to be run.
+    Exit::Code(if error.kind() == ErrorKind::NotFound { 127 } else { 126 })
+}

@@ -1,0 +1,93 @@
+//! The shell's only clock and its only timer.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::Duration;
+
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tokio::io::unix::AsyncFd;
+
+use crate::moment::Moment;
+
+/// CLOCK_BOOTTIME now.
+#[allow(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn now() -> Moment {
+    let elapsed = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from);
+    // It cannot fail on a kernel since 2.6.39.
+    Moment::after_boot(elapsed.unwrap_or_default())
+}
+
+/// The time of day of a moment, here and now, as in `08:15:30`.
+#[allow(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn time_of_day(moment: Moment) -> String {
+    let ago = jiff::SignedDuration::try_from(now() - moment).unwrap_or_default();
+    let then = jiff::Zoned::now().checked_sub(ago).unwrap_or_else(|_| jiff::Zoned::now());
+    then.strftime("%H:%M:%S").to_string()
+}
+
+/// The time of day with milliseconds, for a line that is printed now.
+#[allow(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn timestamp() -> String {
+    jiff::Zoned::now().strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// One timer (timerfd_create(2)) on CLOCK_BOOTTIME: tokio's do not count suspend.
+pub struct Timer {
+    timer: AsyncFd<Descriptor>,
+    set_to: Option<Moment>,
+}
+
+/// nix's TimerFd with the trait that tokio asks for.
+struct Descriptor(TimerFd);
+
+impl AsRawFd for Descriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl Timer {
+    /// A timer that is not set.
+    ///
+    /// # Errors
+    /// timerfd_create(2)'s.
+    pub fn new() -> io::Result<Timer> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
+        // SAFETY: the timer owns its descriptor, and keeps it as long as it lives.
+        let timer = unsafe { AsyncFd::register(Descriptor(timer)) }?;
+        Ok(Timer { timer, set_to: None })
+    }
+
+    /// Sets it, or stops it. A moment that has passed fires at once.
+    ///
+    /// # Errors
+    /// timerfd_settime(2)'s.
+    pub fn set(&mut self, at: Option<Moment>) -> io::Result<()> {
+        if at == self.set_to {
+            return Ok(());
+        }
+        let timer = &self.timer.get_ref().0;
+        match at {
+            // Zero would stop it.
+            Some(at) => {
+                let at = at.since_boot().max(Duration::from_nanos(1));
+                let expiration = Expiration::OneShot(TimeSpec::from(at));
+                timer.set(expiration, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
+            }
+            None => timer.unset()?,
+        }
+        self.set_to = at;
+        Ok(())
+    }
+
+    /// Waits until it fires; then it is not set any more.
+    ///
+    /// # Errors
+    /// epoll(7)'s.
+    pub async fn fired(&mut self) -> io::Result<()> {
+        self.timer.readable().await?.clear_ready();
+        self.set(None)
+    }
+}

@@ -1,0 +1,258 @@
+//! Where gate files are: the directories, drop-ins, masks and the built-in gates.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{Environment, Options, Part, Problem, links, words};
+
+/// For every user, the first that has a file wins.
+const DIRECTORIES: [&str; 4] =
+    ["/etc/netready", "/run/netready", "/usr/local/lib/netready", "/usr/lib/netready"];
+
+/// Used where no directory has the file; the same texts are shipped in /usr/lib/netready.
+const BUILT_IN: [(&str, &str); 2] = [
+    ("default", include_str!("../../gates/default.toml")),
+    ("podman", include_str!("../../gates/podman.toml")),
+];
+
+/// No gate file comes near; /dev/zero does.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// A gate's texts.
+#[derive(Debug)]
+pub struct Found {
+    /// The gate's name; a file's is its stem.
+    pub name: String,
+    /// The gate first, then its drop-ins in the order in which they are read over it.
+    pub parts: Vec<Part>,
+}
+
+/// Finds a gate by its name, or reads the file where there is a slash in it.
+pub fn find(
+    gate: &str,
+    options: &Options,
+    environment: &Environment,
+    link_exists: &dyn Fn(&str) -> bool,
+) -> Result<Found, Vec<Problem>> {
+    if gate.contains('/') {
+        let path = Path::new(gate);
+        let part = read(path, path.to_owned()).map_err(|problem| vec![problem])?;
+        let name = path.file_stem().unwrap_or(path.as_os_str());
+        return Ok(Found { name: name.to_string_lossy().into_owned(), parts: vec![part] });
+    }
+    let directories = directories(environment);
+    let mut problems = Vec::new();
+    let main = match main_part(gate, environment, &directories) {
+        Ok(Some(part)) => Some(part),
+        Ok(None) => {
+            let message = unknown(gate, options, environment, &directories, link_exists);
+            problems.push(Problem { origin: format!("gate {}", words::shown(gate)), line: None, message });
+            return Err(problems);
+        }
+        Err(problem) => {
+            problems.push(problem);
+            None
+        }
+    };
+    let drop_ins = drop_ins(gate, environment, &directories, &mut problems);
+    match main {
+        Some(main) if problems.is_empty() => {
+            Ok(Found { name: gate.to_owned(), parts: std::iter::once(main).chain(drop_ins).collect() })
+        }
+        Some(_) | None => Err(problems),
+    }
+}
+
+/// A directory of gates.
+struct Directory {
+    path: PathBuf,
+    /// The user's own, which a sandbox may have made unreachable (`ProtectHome=`).
+    own: bool,
+}
+
+fn directories(environment: &Environment) -> Vec<Directory> {
+    let own = environment
+        .config_home
+        .clone()
+        .or_else(|| environment.home.as_ref().map(|home| home.join(".config")))
+        // Root's own gates must not change what the system waits for.
+        .filter(|_| environment.uid != 0 || environment.user_manager)
+        .map(|config| Directory { path: config.join("netready"), own: true });
+    let shared = DIRECTORIES.iter().map(|path| Directory { path: PathBuf::from(path), own: false });
+    own.into_iter().chain(shared).collect()
+}
+
+impl Directory {
+    /// Whether an error only says that nothing is there.
+    fn is_absence(&self, error: &io::Error) -> bool {
+        matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            || (self.own && error.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
+fn main_part(
+    gate: &str,
+    environment: &Environment,
+    directories: &[Directory],
+) -> Result<Option<Part>, Problem> {
+    for directory in directories {
+        let path = directory.path.join(format!("{gate}.toml"));
+        let real = environment.at(&path);
+        match fs::symlink_metadata(&real) {
+            Err(error) if directory.is_absence(&error) => {}
+            Err(error) => return Err(unreadable(&path, &error)),
+            Ok(_) if is_mask(&real) => {
+                return Err(problem(&path, "this gate is masked: the file is a link to /dev/null"));
+            }
+            Ok(_) => return read(&path, real).map(Some),
+        }
+    }
+    let built_in = BUILT_IN.iter().find(|(name, _)| *name == gate);
+    Ok(built_in.map(|(_, text)| Part { origin: "built-in".to_owned(), text: (*text).to_owned() }))
+}
+
+/// `NAME.toml.d/*.toml` of every directory, by file name; of the same name, the first directory's.
+fn drop_ins(
+    gate: &str,
+    environment: &Environment,
+    directories: &[Directory],
+    problems: &mut Vec<Problem>,
+) -> Vec<Part> {
+    let mut paths: BTreeMap<OsString, PathBuf> = BTreeMap::new();
+    for directory in directories {
+        let folder = directory.path.join(format!("{gate}.toml.d"));
+        match gate_files(&environment.at(&folder)) {
+            Ok(names) => {
+                for name in names {
+                    let path = folder.join(&name);
+                    paths.entry(name).or_insert(path);
+                }
+            }
+            Err(error) if directory.is_absence(&error) => {}
+            Err(error) => problems.push(unreadable(&folder, &error)),
+        }
+    }
+    let mut parts = Vec::new();
+    for path in paths.values() {
+        let real = environment.at(path);
+        if is_mask(&real) {
+            continue;
+        }
+        match read(path, real) {
+            Ok(part) => parts.push(part),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    parts
+}
+
+/// The names of a directory's `*.toml`, without those that editors hide.
+fn gate_files(real: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(real)? {
+        let name = entry?.file_name();
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        if !is_hidden && Path::new(&name).extension() == Some("toml".as_ref()) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn is_mask(real: &Path) -> bool {
+    fs::canonicalize(real).is_ok_and(|target| target == Path::new("/dev/null"))
+}
+
+/// Reads a file; `path` is what it is called in messages.
+fn read(path: &Path, real: PathBuf) -> Result<Part, Problem> {
+    let mut bytes = Vec::new();
+    fs::File::open(real)
+        .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(problem(path, "is larger than 1 MiB, so it is no gate file"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Part { origin: path.display().to_string(), text }),
+        Err(error) => {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+            Err(Problem { line: Some(line), ..problem(path, "is not UTF-8") })
+        }
+    }
+}
+
+fn problem(path: &Path, message: &str) -> Problem {
+    Problem { origin: path.display().to_string(), line: None, message: message.to_owned() }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    problem(path, &format!("cannot be read: {error}"))
+}
+
+/// What to say about a gate that does not exist: most often something else was meant.
+fn unknown(
+    gate: &str,
+    options: &Options,
+    environment: &Environment,
+    directories: &[Directory],
+    link_exists: &dyn Fn(&str) -> bool,
+) -> String {
+    let shown = words::shown(gate);
+    if gate.is_empty() {
+        return "a gate needs a name".to_owned();
+    }
+    if let Some(link) = options.interface.last().filter(|_| link_exists(gate)) {
+        return format!(
+            "{shown} is a link; quote a glob (-i 'NAME*'), or name each link: -i {} -i {shown}",
+            words::shown(link)
+        );
+    }
+    if link_exists(gate) {
+        return format!("{shown} is a link: netready check -i {shown}");
+    }
+    if gate.starts_with("mac:") {
+        return format!("{shown} is a hardware address: netready check -i {shown}");
+    }
+    if let Some((link, state)) = gate.split_once(':') {
+        let state = state.split(':').next().unwrap_or_default();
+        if let Some(form) = words::in_place_of_state(link, state, true) {
+            return format!("{shown} is a link and a state: netready check {form}");
+        }
+        if link_exists(link) {
+            return format!("{link} is a link: netready check -i {link}");
+        }
+    }
+    if links::is_glob(gate) || gate.starts_with('!') {
+        return format!("{shown} is a glob: netready check -i '{shown}'");
+    }
+    let known = known_gates(environment, directories);
+    if let Some(stem) = gate.strip_suffix(".toml") {
+        return if known.iter().any(|name| name == stem) {
+            format!("a gate is named without .toml: {stem}")
+        } else {
+            format!("no such gate; a file is named with a slash: ./{shown}")
+        };
+    }
+    let looked_in: Vec<String> =
+        directories.iter().map(|directory| directory.path.display().to_string()).collect();
+    let near = words::nearest(gate, known.iter().map(String::as_str))
+        .map_or(String::new(), |near| format!("; did you mean {near}?"));
+    format!("no such gate: no {shown}.toml in {}{near}", looked_in.join(", "))
+}
+
+fn known_gates(environment: &Environment, directories: &[Directory]) -> Vec<String> {
+    let mut known: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+    for directory in directories {
+        // Only for advice; who cannot list a directory gets less of it.
+        let names = gate_files(&environment.at(&directory.path)).unwrap_or_default();
+        known.extend(names.iter().filter_map(|name| {
+            let stem = Path::new(name).file_stem()?;
+            Some(stem.to_str()?.to_owned())
+        }));
+    }
+    known
+}

@@ -1,0 +1,129 @@
+//! What to say about lines that are not TOML; most of them only lack their quotes.
+
+use super::words;
+
+/// The parser's own words for a bare text where a value should stand.
+const BARE_TEXT: &str = "string values must be quoted";
+
+/// What to say where only a value is at fault, so that the rest of the file can still be judged.
+pub fn of_value(message: &str, line: &str) -> Option<String> {
+    let assignment = assignment(line);
+    if message == "duplicate key" {
+        let (key, _) = assignment?;
+        return Some(format!("{key}: stands here a second time{}", as_list(key)));
+    }
+    match assignment {
+        Some((key, value)) if !value.is_empty() && !value.contains(['"', '\'', '[', '{']) => {
+            Some(if words::is_duration(key) {
+                format!("durations are quoted: {key} = \"{}\"", words::shown(value))
+            } else if words::is_boolean(key) {
+                format!("{key}: takes true or false: {}", words::example(key).unwrap_or_default())
+            } else {
+                format!("texts are quoted: {key} = \"{}\"", words::shown(value))
+            })
+        }
+        Some((key, value)) if value.starts_with('[') && message.starts_with(BARE_TEXT) => {
+            Some(format!("texts are quoted{}", such_as(": ", key)))
+        }
+        None if message.starts_with(BARE_TEXT) => Some("texts are quoted".to_owned()),
+        Some(_) | None => None,
+    }
+}
+
+/// What to say where the file cannot be trusted from there on.
+pub fn of_structure(message: &str, line: &str) -> String {
+    if message == "duplicate key" && line.trim_start().starts_with('[') {
+        return "several requirements are written [[require]] each, with two brackets".to_owned();
+    }
+    match assignment(line) {
+        Some((key, "")) => format!("{key}: has no value{}", such_as("; write ", key)),
+        Some(_) | None => format!("not TOML: {message}"),
+    }
+}
+
+/// Key and value of a line `key = value`, as far as the line goes.
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.split_once('=')?;
+    let key = key.trim();
+    let is_bare_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if key.is_empty() || !key.chars().all(is_bare_key) {
+        return None;
+    }
+    let value = value.split('#').next().unwrap_or_default().trim();
+    Some((key, value))
+}
+
+fn as_list(key: &str) -> String {
+    if words::is_list(key) { such_as("; several values are one list: ", key) } else { String::new() }
+}
+
+/// An example for the keys that have one.
+fn such_as(lead: &str, key: &str) -> String {
+    words::example(key).map_or(String::new(), |example| format!("{lead}{example}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::file::read;
+
+    /// One line a case: the text, then each problem.
+    #[test]
+    fn a_line_that_is_not_toml_is_explained() {
+        for (text, said) in [
+            ("timeout = 90s", "g:1: durations are quoted: timeout = \"90s\""),
+            ("timeout = 1min 30s # long", "g:1: durations are quoted: timeout = \"1min 30s\""),
+            ("timeout = infinity", "g:1: durations are quoted: timeout = \"infinity\""),
+            (
+                "settle = 1.5s\non-loss = fail",
+                "g:1: durations are quoted: settle = \"1.5s\"\n\
+                 g:2: texts are quoted: on-loss = \"fail\"",
+            ),
+            ("[[require]]\ngrace = 5s", "g:2: durations are quoted: grace = \"5s\""),
+            ("[[require]]\ninterface = va0", "g:2: texts are quoted: interface = \"va0\""),
+            ("[[require]]\ninterface = en*", "g:2: texts are quoted: interface = \"en*\""),
+            (
+                "[[require]]\ninterface = [va0, va1]",
+                "g:2: texts are quoted: interface = [\"enp*\", \"lan0\"]",
+            ),
+            (
+                "[[require]]\ninterface = [\n  va0,\n  va1\n]",
+                "g:3: texts are quoted\n\
+                 g:4: texts are quoted",
+            ),
+            ("[[require]]\naddress = 10.0.0.0/8", "g:2: texts are quoted: address = \"10.0.0.0/8\""),
+            ("[[require]]\naddress = 2001:db8::1", "g:2: texts are quoted: address = \"2001:db8::1\""),
+            ("[[require]]\npasta = yes", "g:2: pasta: takes true or false: pasta = true"),
+            ("[[require]]\ncarrier = True", "g:2: carrier: takes true or false: carrier = true"),
+            ("timeout =", "g:1: timeout: has no value; write timeout = \"90s\""),
+            ("foo =", "g:1: foo: has no value"),
+            ("timeout 90s", "g:1: not TOML: key with no value, expected `=`"),
+            ("timeout = \"90s", "g:1: not TOML: invalid basic string, expected `\"`"),
+            ("[[require]\nroute = \"x\"", "g:1: not TOML: unclosed array table, expected `]`"),
+            (
+                "[require]\nroute = \"x\"\n[require]",
+                "g:3: several requirements are written [[require]] each, with two brackets",
+            ),
+            (
+                "[require]\nroute = \"x\"\n[[require]]",
+                "g:3: several requirements are written [[require]] each, with two brackets",
+            ),
+            ("settle = \"1s\"\nsettle = \"2s\"", "g:2: settle: stands here a second time"),
+            (
+                "[[require]]\naddress = \"a\"\naddress = \"b\"",
+                "g:3: address: stands here a second time; several values are one list: address = [\"ipv4\", \"2001:db8::/32\"]",
+            ),
+            // The rest of the file is still read.
+            (
+                "timeout = 90s\nsettel = 1",
+                "g:1: durations are quoted: timeout = \"90s\"\n\
+                 g:2: settel: unknown key; it is written settle",
+            ),
+        ] {
+            let mut problems = Vec::new();
+            let raw = read("g", text, &mut problems);
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            assert_eq!(lines.join("\n"), said, "{text:?}");
+            assert!(raw.incomplete, "{text:?}");
+        }
+    }
+}

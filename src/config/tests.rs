@@ -1,0 +1,101 @@
+//! Whole gates: from texts and options to meanings, errors and back.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use super::{Environment, Loaded, Request, load};
+use crate::requirement::Family::{self, V4, V6};
+use crate::requirement::{
+    AddressSpec, Clause, Destination, Item, LinkName, Links, Quorum, RouteSpec, Subject, Table,
+};
+
+mod files;
+mod lookup;
+mod options;
+mod round_trip;
+
+fn host(needed: usize, items: Vec<Item>) -> Clause {
+    Clause { subject: Subject::Host { needed }, items, grace: None, if_present: None }
+}
+
+fn of(name: &str, items: Vec<Item>) -> Clause {
+    Clause {
+        subject: Subject::Links(Links {
+            entries: vec![LinkName::Exact(name.to_owned())],
+            exclude: Vec::new(),
+            quorum: Quorum::Each,
+            implied: false,
+        }),
+        items,
+        grace: None,
+        if_present: None,
+    }
+}
+
+fn implied(mut clause: Clause) -> Clause {
+    if let Subject::Links(links) = &mut clause.subject {
+        links.implied = true;
+    }
+    clause
+}
+
+fn address(family: Family) -> Item {
+    Item::Address(AddressSpec::Family(family))
+}
+
+fn route(destination: Destination) -> Item {
+    Item::Route(RouteSpec { destination, table: Table::MAIN })
+}
+
+fn default_of(family: Family) -> Item {
+    route(Destination::DefaultOf(family))
+}
+
+const EITHER: Item = Item::Address(AddressSpec::Either);
+
+fn typed(args: &str) -> Request {
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        gate: crate::cli::options::GateOptions,
+    }
+    let args = std::iter::once("netready").chain(args.split_whitespace());
+    let cli = <Cli as clap::Parser>::try_parse_from(args).unwrap();
+    cli.gate.request().unwrap()
+}
+
+fn nowhere() -> Environment {
+    Environment {
+        uid: 1000,
+        home: None,
+        config_home: None,
+        user_manager: false,
+        root: PathBuf::from("/nonexistent"),
+    }
+}
+
+fn load_typed(args: &str) -> Result<Loaded, String> {
+    load(&typed(args), &nowhere(), &|_| false).map_err(|error| error.to_string())
+}
+
+/// A file system with these files; a text that begins with `->` is a link's target.
+fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Environment) {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match text.strip_prefix("->") {
+            Some(target) => symlink(target, &path).unwrap(),
+            None => fs::write(&path, text).unwrap(),
+        }
+    }
+    let environment = Environment {
+        uid: 1000,
+        home: Some(PathBuf::from("/home/u")),
+        config_home: None,
+        user_manager: false,
+        root: root.path().to_owned(),
+    };
+    (root, environment)
+}

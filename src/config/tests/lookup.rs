@@ -1,0 +1,208 @@
+//! Where gates are found, and what is said where none is.
+
+use std::time::Duration;
+
+use super::*;
+use crate::cli::cat;
+use crate::config::Options;
+
+fn timeout(seconds: u64) -> String {
+    format!("timeout = {seconds}\n[[require]]\nroute = \"default\"\n")
+}
+
+fn load_in(environment: &Environment, args: &str) -> Result<Loaded, String> {
+    let is_link = |name: &str| name == "va0" || name == "va1";
+    load(&typed(args), environment, &is_link).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_first_directory_that_has_the_file_wins() {
+    let directories = [
+        "home/u/.config/netready",
+        "etc/netready",
+        "run/netready",
+        "usr/local/lib/netready",
+        "usr/lib/netready",
+    ];
+    for first in 0..directories.len() {
+        let paths: Vec<String> = directories[first..].iter().map(|d| format!("{d}/default.toml")).collect();
+        let texts: Vec<String> = (0..paths.len()).map(|n| timeout(n as u64 + 1)).collect();
+        let files: Vec<(&str, &str)> =
+            paths.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
+        let (_root, environment) = tree(&files);
+        let gate = load_in(&environment, "").unwrap().gate;
+        assert_eq!(gate.source, format!("/{}", paths[0]));
+        assert_eq!(gate.timeout, Some(Duration::from_secs(1)));
+    }
+}
+
+#[test]
+fn whose_own_directory_is_read() {
+    let own = timeout(1);
+    let other = timeout(2);
+    let (_root, environment) =
+        tree(&[("home/u/.config/netready/default.toml", &own), ("cfg/netready/default.toml", &other)]);
+    let config_home = || Some(PathBuf::from("/cfg"));
+    for (uid, user_manager, config_home, source) in [
+        (1000, false, None, "/home/u/.config/netready/default.toml"),
+        (1000, true, config_home(), "/cfg/netready/default.toml"),
+        (0, false, None, "built-in"),
+        (0, false, config_home(), "built-in"),
+        (0, true, None, "/home/u/.config/netready/default.toml"),
+    ] {
+        let environment = Environment { uid, user_manager, config_home, ..environment.clone() };
+        assert_eq!(load_in(&environment, "").unwrap().gate.source, source);
+    }
+    let environment = Environment { home: None, ..environment };
+    assert_eq!(load_in(&environment, "").unwrap().gate.source, "built-in");
+}
+
+#[test]
+fn drop_ins_are_read_over_the_gate() {
+    let main = timeout(1);
+    let (_root, environment) = tree(&[
+        ("usr/lib/netready/nas.toml", &main),
+        ("home/u/.config/netready/nas.toml.d/50-b.toml", "timeout = 7\n"),
+        ("etc/netready/nas.toml.d/50-b.toml", "timeout = 100\n"),
+        ("etc/netready/nas.toml.d/10-a.toml", "settle = 3\ntimeout = 5\n[[require]]\nnameserver = true"),
+        ("run/netready/nas.toml.d/90-c.toml", "->/dev/null"),
+        ("usr/lib/netready/nas.toml.d/90-c.toml", "timeout = 100\n"),
+        ("usr/lib/netready/nas.toml.d/95.toml~", "timeout = 100\n"),
+        ("usr/lib/netready/nas.toml.d/.95.toml", "timeout = 100\n"),
+        ("etc/netready/default.toml.d/x.toml", "settle = 1\n"),
+    ]);
+    let loaded = load_in(&environment, "nas").unwrap();
+    assert_eq!(loaded.gate.timeout, Some(Duration::from_secs(7)));
+    assert_eq!(loaded.gate.settle, Duration::from_secs(3));
+    assert_eq!(
+        loaded.gate.clauses,
+        [host(1, vec![route(Destination::Default)]), host(1, vec![Item::Nameserver])]
+    );
+    assert_eq!(
+        cat::print(&loaded),
+        "# /usr/lib/netready/nas.toml\ntimeout = 1\n[[require]]\nroute = \"default\"\n\n\
+         # /etc/netready/nas.toml.d/10-a.toml\nsettle = 3\ntimeout = 5\n[[require]]\nnameserver = true\n\n\
+         # /home/u/.config/netready/nas.toml.d/50-b.toml\ntimeout = 7\n"
+    );
+    // Over a built-in gate too.
+    let loaded = load_in(&environment, "-t 9s").unwrap();
+    assert_eq!(loaded.gate.settle, Duration::from_secs(1));
+    let shown = cat::print(&loaded);
+    assert!(shown.starts_with("# built-in\n# The gate that"), "{shown}");
+    assert!(
+        shown.ends_with(
+            "\n# /etc/netready/default.toml.d/x.toml\nsettle = 1\n\n# command line\ntimeout = \"9s\"\n"
+        ),
+        "{shown}"
+    );
+}
+
+#[test]
+fn problems_of_all_files_are_told_in_their_order() {
+    let (_root, environment) = tree(&[
+        ("etc/netready/nas.toml", "[[require]]\nroute = \"x\"\n"),
+        ("etc/netready/nas.toml.d/a.toml", "[[require]]\naddress = \"x\"\ntimeout = 1\n"),
+    ]);
+    let error = load_in(&environment, "nas -t x").unwrap_err();
+    assert_eq!(
+        error,
+        "/etc/netready/nas.toml:2: route \"x\" is not valid; write \"default\", \"default-ipv4\", \"default-ipv6\" or a prefix (192.0.2.0/24)\n\
+         /etc/netready/nas.toml.d/a.toml:2: address \"x\" is not valid; write \"ip\", \"ipv4\", \"ipv6\", \"link-local-ipv4\", \"link-local-ipv6\", an address or a prefix (192.0.2.0/24)\n\
+         /etc/netready/nas.toml.d/a.toml:3: timeout: it is a key of the gate: move it above the first [[require]] line\n\
+         --timeout x: is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\""
+    );
+}
+
+#[test]
+fn a_file_is_named_with_a_slash() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("storage.toml");
+    fs::write(&path, timeout(3)).unwrap();
+    fs::create_dir(directory.path().join("storage.toml.d")).unwrap();
+    fs::write(directory.path().join("storage.toml.d/a.toml"), "timeout = 4").unwrap();
+    let path = path.to_str().unwrap();
+    let loaded = load_typed(path).unwrap();
+    assert_eq!((loaded.gate.name.as_str(), loaded.gate.source.as_str()), ("storage", path));
+    assert_eq!(loaded.gate.timeout, Some(Duration::from_secs(3)));
+    assert_eq!(loaded.parts.len(), 1);
+}
+
+#[test]
+fn unreadable_files_are_named() {
+    let (root, environment) = tree(&[
+        ("etc/netready/dir.toml/x", ""),
+        ("etc/netready/gone.toml", "->/nonexistent/file"),
+        ("etc/netready/masked.toml", "->/dev/null"),
+        ("etc/netready/default.toml.d/dir.toml/x", ""),
+        ("etc/netready/podman.toml.d", ""),
+        ("etc/netready/loop.toml", "->loop.toml"),
+    ]);
+    fs::write(root.path().join("etc/netready/latin.toml"), b"# a\n# \xe9\n").unwrap();
+    for (args, said) in [
+        ("dir", "/etc/netready/dir.toml: cannot be read: Is a directory (os error 21)"),
+        ("gone", "/etc/netready/gone.toml: cannot be read: No such file or directory (os error 2)"),
+        ("masked", "/etc/netready/masked.toml: this gate is masked: the file is a link to /dev/null"),
+        ("loop", "/etc/netready/loop.toml: cannot be read: Too many levels of symbolic links (os error 40)"),
+        ("latin", "/etc/netready/latin.toml:2: is not UTF-8"),
+        ("default", "/etc/netready/default.toml.d/dir.toml: cannot be read: Is a directory (os error 21)"),
+        ("./nonexistent.toml", "./nonexistent.toml: cannot be read: No such file or directory (os error 2)"),
+        ("/", "/: cannot be read: Is a directory (os error 21)"),
+        ("/dev/zero", "/dev/zero: is larger than 1 MiB, so it is no gate file"),
+        (
+            "/dev/null",
+            "/dev/null: the gate is empty: write at least one [[require]], for example with route = \"default\" below it",
+        ),
+    ] {
+        assert_eq!(load_in(&environment, args).unwrap_err(), said, "{args}");
+    }
+    // A file where a folder of drop-ins is looked for is none.
+    assert!(load_in(&environment, "podman").is_ok());
+}
+
+#[test]
+fn an_unknown_gate_is_told_what_was_meant() {
+    let text = timeout(1);
+    let (_root, environment) = tree(&[("run/netready/storage.toml", &text)]);
+    for (args, said) in [
+        (
+            "storge",
+            "gate storge: no such gate: no storge.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; did you mean storage?",
+        ),
+        (
+            "pod-man",
+            "gate pod-man: no such gate: no pod-man.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; did you mean podman?",
+        ),
+        (
+            "xyz",
+            "gate xyz: no such gate: no xyz.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready",
+        ),
+        ("va0", "gate va0: va0 is a link: netready check -i va0"),
+        (
+            "-i va0 va1",
+            "gate va1: va1 is a link; quote a glob (-i 'NAME*'), or name each link: -i va0 -i va1",
+        ),
+        (
+            "eth0:routable",
+            "gate eth0:routable: eth0:routable is a link and a state: netready check -i eth0 -r default",
+        ),
+        (
+            "eth0:carrier:routable",
+            "gate eth0:carrier:routable: eth0:carrier:routable is a link and a state: netready check -i eth0",
+        ),
+        ("va0:up", "gate va0:up: va0 is a link: netready check -i va0"),
+        (
+            "mac:52:54:00:12:34:56",
+            "gate mac:52:54:00:12:34:56: mac:52:54:00:12:34:56 is a hardware address: netready check -i mac:52:54:00:12:34:56",
+        ),
+        ("en*", "gate en*: en* is a glob: netready check -i 'en*'"),
+        ("storage.toml", "gate storage.toml: a gate is named without .toml: storage"),
+        ("other.toml", "gate other.toml: no such gate; a file is named with a slash: ./other.toml"),
+    ] {
+        assert_eq!(load_in(&environment, args).unwrap_err(), said, "{args}");
+    }
+    let request = Request { gate: Some(String::new()), options: Options::default() };
+    assert_eq!(
+        load(&request, &environment, &|_| false).unwrap_err().to_string(),
+        "gate : a gate needs a name"
+    );
+}

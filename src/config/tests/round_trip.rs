@@ -1,0 +1,250 @@
+//! Random gates to text and back, and random texts, none of which may panic.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{Options, parse, words, write};
+use crate::requirement::{Gate, OnLoss, OnTimeout, Pattern, Presence};
+
+fn family() -> impl Strategy<Value = Family> {
+    prop_oneof![Just(V4), Just(V6)]
+}
+
+fn net() -> impl Strategy<Value = ipnet::IpNet> {
+    let v4 = (0x0100_0000..0xe000_0000_u32, 1..=32_u8)
+        .prop_map(|(bits, length)| ipnet::IpNet::new(std::net::Ipv4Addr::from(bits).into(), length));
+    let v6 = (1_u128 << 64..0xff_u128 << 120, 1..=128_u8)
+        .prop_map(|(bits, length)| ipnet::IpNet::new(std::net::Ipv6Addr::from(bits).into(), length));
+    prop_oneof![v4, v6].prop_map(|net| net.unwrap().trunc())
+}
+
+fn item_of_links() -> impl Strategy<Value = Item> {
+    let spec = prop_oneof![
+        Just(AddressSpec::Either),
+        family().prop_map(AddressSpec::Family),
+        family().prop_map(AddressSpec::LinkLocal),
+        net().prop_map(|net| AddressSpec::Prefix(net)),
+        net()
+            .prop_filter("an address of a host", |net| !net.addr().is_unspecified())
+            .prop_map(|net| AddressSpec::Exact(net.addr())),
+    ];
+    spec.prop_map(Item::Address)
+}
+
+fn items() -> impl Strategy<Value = Vec<Item>> {
+    let table = prop_oneof![
+        Just(Table::MAIN),
+        (1..=u32::MAX).prop_map(Table::Id),
+        "[a-c]{1,15}".prop_map(Table::Vrf),
+    ];
+    let destination = prop_oneof![
+        Just(Destination::Default),
+        family().prop_map(Destination::DefaultOf),
+        net().prop_map(Destination::Prefix),
+    ];
+    let target = net().prop_filter("an address of a host", |net| !net.addr().is_unspecified());
+    (
+        prop::collection::vec(item_of_links(), 0..3),
+        table,
+        prop::collection::vec(destination, 0..3),
+        prop::collection::vec(target, 0..3),
+    )
+        .prop_map(|(addresses, table, destinations, targets)| {
+            let routes = destinations
+                .into_iter()
+                .map(|destination| Item::Route(RouteSpec { destination, table: table.clone() }));
+            let targets = targets.into_iter().map(|net| Item::RouteTo(net.addr()));
+            let mut items = Vec::new();
+            for item in addresses.into_iter().chain(routes).chain(targets) {
+                if !items.contains(&item) {
+                    items.push(item);
+                }
+            }
+            items
+        })
+}
+
+fn span() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        (1..100_000_u64).prop_map(Duration::from_secs),
+        (1..1_000_000_000_u64).prop_map(Duration::from_micros),
+    ]
+}
+
+fn link_name() -> impl Strategy<Value = LinkName> {
+    prop_oneof![
+        "[a-zA-Z0-9._@\"\\\\\u{e9}-]{1,20}".prop_map(LinkName::Exact),
+        prop_oneof!["[a-z]{0,5}\\*", "[a-z]{0,5}\\?[a-z]?", "[a-z]{1,5}\\[!?[0-9]-[0-9]\\]"]
+            .prop_map(|text| LinkName::Glob(Pattern(glob::Pattern::new(&text).unwrap()))),
+        prop::collection::vec(any::<u8>(), 6..=32).prop_map(LinkName::Mac),
+    ]
+}
+
+fn clause_of_links() -> impl Strategy<Value = Clause> {
+    let entries = prop::collection::vec(link_name(), 1..4).prop_map(|mut entries| {
+        let mut seen = Vec::new();
+        entries.retain(|entry| {
+            let new = !seen.contains(entry);
+            seen.push(entry.clone());
+            new
+        });
+        entries
+    });
+    let exclude = prop_oneof![
+        Just(Vec::new()),
+        // Upper case: no entry's glob or name is such.
+        "DOCKER[A-Z]{0,3}\\*".prop_map(|text| vec![Pattern(glob::Pattern::new(&text).unwrap())]),
+    ];
+    let quorum = prop_oneof![Just(Quorum::Each), Just(Quorum::AtLeast(1)), Just(Quorum::All)];
+    (entries, exclude, quorum, items(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(entries, exclude, quorum, mut items, carrier, implied, if_present)| {
+            let nothing_else = items.is_empty();
+            if nothing_else && implied {
+                items.push(EITHER);
+            }
+            if carrier || nothing_else {
+                items.insert(0, Item::Carrier);
+            }
+            Clause {
+                subject: Subject::Links(Links { entries, exclude, quorum, implied: nothing_else && implied }),
+                items,
+                grace: None,
+                if_present: if_present.then_some(Presence::Link),
+            }
+        },
+    )
+}
+
+fn clause_of_the_host() -> impl Strategy<Value = Clause> {
+    let with_extras = (items(), any::<bool>()).prop_map(|(mut items, pasta)| {
+        if pasta || items.is_empty() {
+            items.extend([Item::Pasta, Item::Nameserver]);
+        }
+        let needed = items.len();
+        host(needed, items)
+    });
+    let with_quorum = (2..5_usize, 1..5_usize).prop_map(|(targets, needed)| {
+        let target = |n| Item::RouteTo(std::net::Ipv4Addr::new(192, 0, 2, n).into());
+        host(needed.min(targets), (1..=targets as u8).map(target).collect())
+    });
+    let present = family().prop_map(|family| Clause {
+        if_present: Some(Presence::Family(family)),
+        ..host(2, vec![address(family), default_of(family)])
+    });
+    prop_oneof![with_extras, with_quorum, present]
+}
+
+fn any_gate() -> impl Strategy<Value = Gate> {
+    let clause = (prop_oneof![clause_of_links(), clause_of_the_host()], prop::option::of(span()))
+        .prop_map(|(clause, grace)| Clause { grace, ..clause });
+    (
+        prop::option::of(span()),
+        prop::option::of(span()),
+        any::<[bool; 3]>(),
+        prop::collection::vec(clause, 1..4),
+    )
+        .prop_map(|(timeout, no_carrier_timeout, [open, fail, settle], clauses)| Gate {
+            name: "g".to_owned(),
+            source: "g".to_owned(),
+            timeout,
+            no_carrier_timeout,
+            settle: timeout.filter(|_| settle).unwrap_or_default(),
+            on_timeout: if open { OnTimeout::Open } else { OnTimeout::Fail },
+            on_loss: if fail { OnLoss::Fail } else { OnLoss::Report },
+            clauses,
+        })
+}
+
+/// Something like a gate file: its words in any order, so that the walk gets past the parser.
+fn nearly_a_gate() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        prop::sample::select(&words::GATE_KEYS[..]),
+        prop::sample::select(&words::CLAUSE_KEYS[..]),
+        prop::sample::select(
+            &[
+                "=",
+                "=",
+                "=",
+                "\n",
+                "\n",
+                "\n",
+                "[[require]]\n",
+                "[require]\n",
+                "require",
+                "[",
+                "]",
+                "{",
+                "}",
+                ",",
+                ".",
+                "\"",
+                "'",
+                "#",
+                "true",
+                "0",
+                "-1",
+                "1.5",
+                "inf",
+                "90s",
+                "\"ip\"",
+                "\"90s\"",
+                "\"va*\"",
+                "\"!va0\"",
+                "\"10.0.0.1/8\"",
+                "\"mac:\"",
+                "\"eth0:routable\"",
+                "\"\"\"",
+                "\\u0000",
+                "é",
+                "\u{feff}",
+                "\r\n",
+                "=\"\"\n",
+            ][..]
+        ),
+    ];
+    prop::collection::vec(word, 0..40).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_is_read_back(gate in any_gate()) {
+        let text = write::gate(&gate);
+        prop_assert_eq!(parse("g", "g", &text), Ok(gate), "{}", text);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in any::<Vec<u8>>()) {
+        let (root, environment) = tree(&[("etc/netready/x", "")]);
+        fs::write(root.path().join("etc/netready/default.toml"), &bytes).unwrap();
+        let _ = load(&Request::default(), &environment, &|_| false);
+    }
+
+    #[test]
+    fn no_text_panics(text in nearly_a_gate()) {
+        if let Err(error) = parse("g", "g", &text) {
+            prop_assert!(!error.problems.is_empty());
+            // A line each, and no control characters for a terminal to obey.
+            for problem in &error.problems {
+                prop_assert!(!problem.message.contains(char::is_control), "{:?}", problem);
+            }
+        }
+    }
+
+    #[test]
+    fn no_option_panics(value in any::<String>(), flags in any::<[bool; 4]>()) {
+        let some = |index: usize| flags[index].then(|| value.clone());
+        let options = Options {
+            interface: some(0).into_iter().collect(),
+            address: some(1).into_iter().collect(),
+            route_to: some(2).into_iter().collect(),
+            table: some(3),
+            quorum: some(0),
+            settle: some(1),
+            ipv4: flags[2],
+            ..Options::default()
+        };
+        let _ = load(&Request { gate: some(3), options }, &nowhere(), &|_| true);
+    }
+}

@@ -1,0 +1,148 @@
+//! The evaluation: a gate's requirements against the kernel's state.
+//!
+//! Pure: the same network, gate and moment give the same verdict. Every "no" gets a reason; where only a
+//! table that was not read could turn a "no" into a "yes", the verdict says which.
+
+mod address;
+mod links;
+mod pasta;
+mod route;
+
+use std::collections::BTreeSet;
+
+use crate::model::{Nameservers, Network};
+use crate::moment::Moment;
+use crate::requirement::{Clause, Destination, Family, Gate, Item, Links, Presence, Subject, TABLE_MAIN};
+use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict, Warning};
+
+/// Judges a gate.
+pub fn evaluate(gate: &Gate, network: &Network, now: Moment) -> Verdict {
+    let mut judge = Judge { network, now, unread: BTreeSet::new(), warnings: Vec::new() };
+    let clauses = gate.clauses.iter().map(|clause| judge.clause(clause)).collect();
+    let carrier = judge.wanted_carrier(gate);
+    Verdict { clauses, carrier, unread: judge.unread, warnings: judge.warnings }
+}
+
+/// What the judging of one gate goes by, and what it collects on its way.
+struct Judge<'a> {
+    network: &'a Network,
+    now: Moment,
+    unread: BTreeSet<(Family, u32)>,
+    warnings: Vec<Warning>,
+}
+
+impl Judge<'_> {
+    fn clause(&mut self, clause: &Clause) -> ClauseVerdict {
+        if !self.counts(clause) {
+            let rows = clause.items.iter().map(|item| Row {
+                item: item.clone(),
+                link: None,
+                outcome: Outcome::NotPresent,
+            });
+            return ClauseVerdict { met: true, grace: clause.grace, rows: rows.collect() };
+        }
+        let rows = match &clause.subject {
+            Subject::Host { needed } => self.host(&clause.items, *needed),
+            Subject::Links(links) => self.links(links, &clause.items),
+        };
+        let met = rows.iter().all(|row| row.outcome.holds());
+        ClauseVerdict { met, grace: clause.grace, rows }
+    }
+
+    /// Host-wide: each item on its own. Where fewer than all are needed and enough are met, the others
+    /// are left out.
+    fn host(&mut self, items: &[Item], needed: usize) -> Vec<Row> {
+        let warned = self.warnings.len();
+        let unread = self.unread.clone();
+        let mut rows: Vec<Row> = items
+            .iter()
+            .map(|item| Row { item: item.clone(), link: None, outcome: self.host_item(item) })
+            .collect();
+        let met = rows.iter().filter(|row| row.outcome.holds()).count();
+        if met >= needed && met < rows.len() {
+            rows.retain(|row| row.outcome.holds());
+            // Nothing hangs on the others any more.
+            self.unread = unread;
+            self.warnings.truncate(warned);
+        }
+        rows
+    }
+
+    fn host_item(&mut self, item: &Item) -> Outcome {
+        match item {
+            // The configuration lets nobody ask it; carrier of nothing in particular is not met.
+            Item::Carrier => Outcome::Unmet(Reason::TooFew { there: 0, needed: 1 }),
+            Item::Address(spec) => self.address_anywhere(*spec),
+            Item::Route(spec) => self.route(spec, None),
+            Item::RouteTo(target) => self.route_to(*target, None),
+            Item::Pasta => self.pasta(),
+            Item::Nameserver => match &self.network.nameservers {
+                Nameservers::First(server) => Outcome::Met(Evidence::Nameserver(server.clone())),
+                Nameservers::None => Outcome::Unmet(Reason::NoNameserver(None)),
+                Nameservers::Unreadable(why) => Outcome::Unmet(Reason::NoNameserver(Some(why.clone()))),
+                Nameservers::Unread => Outcome::Unmet(Reason::Unread),
+            },
+        }
+    }
+
+    /// Whether a clause with `if-present` counts now.
+    fn counts(&mut self, clause: &Clause) -> bool {
+        match (clause.if_present, &clause.subject) {
+            (None, _) => true,
+            (Some(Presence::Link), Subject::Links(links)) => !self.matching(links).is_empty(),
+            // The configuration does not make one; a clause counts in doubt.
+            (Some(Presence::Link), Subject::Host { .. }) => true,
+            (Some(Presence::Family(family)), _) => self.family_present(family),
+        }
+    }
+
+    /// A default route of the family stands, or a link with a default route of either family has an
+    /// address of it of global scope, tentative ones included: the family is on its way.
+    fn family_present(&mut self, family: Family) -> bool {
+        let default = |family: Family| Destination::DefaultOf(family);
+        let mut defaults = self
+            .network
+            .routes
+            .known
+            .iter()
+            .filter(|route| route.table == TABLE_MAIN && route.destination.prefix_len() == 0)
+            .filter(|route| route.kind == crate::model::RouteKind::Unicast);
+        let present = defaults.any(|route| {
+            let addressed = |ifindex| {
+                self.network
+                    .addresses_of(ifindex)
+                    .any(|address| Family::of(address.local) == family && address.global())
+            };
+            default(route.family()) == default(family) || route.hops.iter().any(|hop| addressed(hop.ifindex))
+        });
+        if !present {
+            for family in Family::BOTH {
+                self.must_be_read(family, TABLE_MAIN);
+            }
+        }
+        present
+    }
+
+    /// A "no" that the rest of a table might turn into a "yes".
+    fn must_be_read(&mut self, family: Family, table: u32) {
+        if !self.network.routes.complete.contains(&(family, table)) {
+            self.unread.insert((family, table));
+        }
+    }
+
+    /// Whether some link has carrier that the gate's clauses name or, for host-wide ones, that could be
+    /// an uplink.
+    fn wanted_carrier(&self, gate: &Gate) -> bool {
+        let carries = |link: &&crate::model::Link| self.network.carrier(link).is_ok();
+        gate.clauses.iter().any(|clause| match &clause.subject {
+            Subject::Links(links) => self.matching(links).iter().any(carries),
+            Subject::Host { .. } => self.uplinks().iter().any(carries),
+        })
+    }
+
+    /// The links that a clause's list names and does not exclude, by number.
+    fn matching(&self, links: &Links) -> Vec<&crate::model::Link> {
+        let wanted = |link: &&crate::model::Link| links.entries.iter().any(|entry| self.matches(links, entry, link));
+        self.network.links().filter(wanted).collect()
+    }
+}

@@ -1,0 +1,146 @@
+//! Addresses: which count, and what is wrong with those that do not.
+
+use crate::evaluate::Judge;
+use crate::model::{Address, Link, link_local};
+use crate::requirement::{AddressSpec, Family};
+use crate::verdict::{AddressRef, Evidence, Outcome, Reason, Unusable, Warning};
+
+impl AddressSpec {
+    /// Whether an address is of the wanted sort, usable or not.
+    pub(super) fn covers(self, address: &Address) -> bool {
+        match self {
+            AddressSpec::Either => address.global(),
+            AddressSpec::Family(family) => self.of_family(address, family) && address.global(),
+            AddressSpec::LinkLocal(family) => self.of_family(address, family) && link_local(address.local),
+            AddressSpec::Exact(exact) => address.local == exact,
+            AddressSpec::Prefix(net) => net.contains(&address.local),
+        }
+    }
+
+    fn of_family(self, address: &Address, family: Family) -> bool {
+        Family::of(address.local) == family
+    }
+
+    fn family(self) -> Option<Family> {
+        match self {
+            AddressSpec::Either => None,
+            AddressSpec::Family(family) | AddressSpec::LinkLocal(family) => Some(family),
+            AddressSpec::Exact(address) => Some(Family::of(address)),
+            AddressSpec::Prefix(net) => Some(Family::of(net.addr())),
+        }
+    }
+}
+
+/// What keeps an address from being used, on its link as it is.
+fn fault(spec: AddressSpec, address: &Address, carrier: bool) -> Option<Unusable> {
+    if address.dadfailed() {
+        Some(Unusable::DadFailed)
+    } else if address.tentative() {
+        Some(if carrier { Unusable::Tentative } else { Unusable::TentativeNoCarrier })
+    } else if address.deprecated() && !matches!(spec, AddressSpec::Exact(_)) {
+        Some(Unusable::Deprecated)
+    } else {
+        None
+    }
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn address_of(&mut self, link: &'a Link, spec: AddressSpec) -> Outcome {
+        let network = self.network;
+        let carrier = network.carrier(link).is_ok();
+        let found = network.addresses_of(link.ifindex).map(|address| (address, fault(spec, address, carrier)));
+        self.address(spec, Some(link), found)
+    }
+
+    /// On any link. A family or a prefix counts only where it can be used: on a link with carrier that
+    /// is not loopback (docker0 has an address before its first container). An exact address counts
+    /// wherever it stands, for bind(2) takes it.
+    pub(super) fn address_anywhere(&mut self, spec: AddressSpec) -> Outcome {
+        let network = self.network;
+        let exact = matches!(spec, AddressSpec::Exact(_));
+        let found = network.addresses().filter_map(|address| {
+            let link = network.link(address.ifindex);
+            if !exact && link.is_none_or(Link::loopback) {
+                return None;
+            }
+            let carrier = link.is_some_and(|link| network.carrier(link).is_ok());
+            let no_carrier = (!exact && !carrier).then_some(Unusable::NoCarrier);
+            Some((address, fault(spec, address, carrier).or(no_carrier)))
+        });
+        self.address(spec, None, found)
+    }
+
+    fn address(
+        &mut self,
+        spec: AddressSpec,
+        link: Option<&Link>,
+        found: impl Iterator<Item = (&'a Address, Option<Unusable>)>,
+    ) -> Outcome {
+        let mut met: Option<&Address> = None;
+        let mut worst: Option<(Unusable, &Address)> = None;
+        let mut only_link_local = None;
+        for (address, fault) in found {
+            if !spec.covers(address) {
+                if spec.family().is_none_or(|family| family == Family::of(address.local)) && link_local(address.local)
+                {
+                    only_link_local.get_or_insert(address.local);
+                }
+                continue;
+            }
+            match fault {
+                None => {
+                    met.get_or_insert(address);
+                }
+                // What the administrator must mend is said first: a failed DAD before one that runs.
+                Some(fault) if worst.is_none_or(|(known, _)| fault > known) => worst = Some((fault, address)),
+                Some(_) => {}
+            }
+        }
+        if let Some(address) = met {
+            if let Some((Unusable::DadFailed, failed)) = worst {
+                self.warn(Warning::DadFailed(self.address_ref(failed)));
+            }
+            return Outcome::Met(Evidence::Address(self.address_ref(address)));
+        }
+        Outcome::Unmet(match worst {
+            Some((why, address)) => Reason::Unusable { address: self.address_ref(address), why },
+            None => Reason::NoAddress {
+                spec,
+                ifname: link.map(|link| link.ifname.clone()),
+                link_local: only_link_local.filter(|_| !matches!(spec, AddressSpec::Exact(_))),
+                disabled: link.is_some_and(|link| link.ipv6_disabled) && spec.family() == Some(Family::V6),
+            },
+        })
+    }
+
+    fn warn(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    pub(super) fn address_ref(&self, address: &Address) -> AddressRef {
+        AddressRef {
+            address: address.local,
+            ifindex: address.ifindex,
+            ifname: self.network.ifname(address.ifindex),
+        }
+    }
+
+    /// A usable address of the host's that is exactly this one.
+    pub(super) fn usable_exact(&self, wanted: std::net::IpAddr) -> Option<AddressRef> {
+        let spec = AddressSpec::Exact(wanted);
+        let mut addresses = self.network.addresses();
+        addresses
+            .find(|address| spec.covers(address) && fault(spec, address, true).is_none())
+            .map(|address| self.address_ref(address))
+    }
+
+    /// A usable address of this sort on a link.
+    pub(super) fn usable_on(&self, ifindex: u32, spec: AddressSpec) -> Option<AddressRef> {
+        let mut addresses = self.network.addresses_of(ifindex);
+        addresses
+            .find(|address| spec.covers(address) && fault(spec, address, true).is_none())
+            .map(|address| self.address_ref(address))
+    }
+}

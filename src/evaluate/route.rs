@@ -1,0 +1,157 @@
+//! Routes: whether one that stands in a table leads anywhere, and what the kernel's lookup says.
+
+use std::net::IpAddr;
+
+use crate::evaluate::Judge;
+use crate::model::{Link, Lookup, NextHop, Route, RouteKind, link_local};
+use crate::requirement::{AddressSpec, Family, Links, RouteSpec, TABLE_MAIN};
+use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef};
+
+impl<'a> Judge<'a> {
+    /// A wanted route; through a given link, where one is given.
+    pub(super) fn route(&mut self, spec: &RouteSpec, through: Option<&Link>) -> Outcome {
+        let network = self.network;
+        let Some(table) = network.table_id(&spec.table) else {
+            let name = spec.table.to_string();
+            return Outcome::Unmet(Reason::NoVrf { name });
+        };
+        let wanted = |route: &&Route| {
+            route.table == table && spec.destination.prefixes().any(|prefix| prefix == route.destination)
+        };
+        let mut reason = None;
+        for route in network.routes.known.iter().filter(wanted) {
+            match self.usable(spec, route, through) {
+                Ok(evidence) => return Outcome::Met(evidence),
+                // The first one is the one that the kernel would take.
+                Err(why) => {
+                    // A refusal says less than a route that leads somewhere and is dead.
+                    if reason.as_ref().is_none_or(|known| matches!(known, Reason::RefusingRoute { .. })) {
+                        reason = Some(why);
+                    }
+                }
+            }
+        }
+        for prefix in spec.destination.prefixes() {
+            self.must_be_read(Family::of(prefix.addr()), table);
+        }
+        Outcome::Unmet(reason.unwrap_or_else(|| Reason::NoRoute {
+            spec: spec.clone(),
+            ifname: through.map(|link| link.ifname.clone()),
+        }))
+    }
+
+    /// Unicast, not expired, with a live next hop through a link with carrier, and a source.
+    fn usable(&self, spec: &RouteSpec, route: &Route, through: Option<&Link>) -> Result<Evidence, Reason> {
+        if route.kind != RouteKind::Unicast {
+            return Err(Reason::RefusingRoute { spec: spec.clone(), kind: route.kind });
+        }
+        let mut reason = None;
+        for hop in &route.hops {
+            match self.usable_hop(route, hop, through) {
+                Ok(evidence) => return Ok(evidence),
+                Err(why) => {
+                    let wrong_link = |known: &Reason| matches!(known, Reason::WrongLink { .. });
+                    if reason.as_ref().is_none_or(wrong_link) {
+                        reason = Some(why);
+                    }
+                }
+            }
+        }
+        Err(reason.unwrap_or_else(|| Reason::NoRoute {
+            spec: spec.clone(),
+            ifname: through.map(|link| link.ifname.clone()),
+        }))
+    }
+
+    fn usable_hop(&self, route: &Route, hop: &NextHop, through: Option<&Link>) -> Result<Evidence, Reason> {
+        let summary = self.route_ref(route, hop);
+        if let Some(wanted) = through.filter(|link| link.ifindex != hop.ifindex) {
+            return Err(Reason::WrongLink { route: summary, wanted: wanted.ifname.clone() });
+        }
+        let dead = |why: Dead| Reason::DeadRoute { route: summary.clone(), why };
+        if route.expired(self.now) {
+            return Err(dead(Dead::Expired));
+        }
+        self.link_carries(hop.ifindex).map_err(&dead)?;
+        if hop.dead || hop.linkdown {
+            return Err(dead(Dead::Flagged));
+        }
+        match self.source(route, hop.ifindex) {
+            Some(source) => Ok(Evidence::Route { route: summary, source }),
+            None => Err(Reason::NoSource { route: summary, source: route.prefsrc }),
+        }
+    }
+
+    pub(super) fn link_carries(&self, ifindex: u32) -> Result<(), Dead> {
+        match self.network.link(ifindex) {
+            Some(link) => self.network.carrier(link).map_err(Dead::Link),
+            // Deleted, and the route with it: its message is still to come.
+            None => Err(Dead::Flagged),
+        }
+    }
+
+    /// The address that packets on this route would leave from: what the route asks for, or one of its
+    /// link, or one of a loopback or dummy link (BGP-unnumbered hosts). Another link's never counts.
+    fn source(&self, route: &Route, ifindex: u32) -> Option<AddressRef> {
+        if let Some(prefsrc) = route.prefsrc {
+            return self.usable_exact(prefsrc);
+        }
+        let family = route.family();
+        let spec = match route.source {
+            Some(from) => AddressSpec::Prefix(from),
+            None => AddressSpec::Family(family),
+        };
+        let homes = self.network.links().filter(|link| link.loopback() || link.kind == "dummy");
+        let mut places = std::iter::once(ifindex).chain(homes.map(|link| link.ifindex));
+        places.find_map(|place| self.usable_on(place, spec)).or_else(|| {
+            link_local(route.destination.addr())
+                .then(|| self.usable_on(ifindex, AddressSpec::LinkLocal(family)))
+                .flatten()
+        })
+    }
+
+    /// What the kernel's own lookup says of a target; in a clause with links, the way must leave through
+    /// one of those that satisfy the rest of it.
+    pub(super) fn route_to(&mut self, target: IpAddr, within: Option<(&Links, &[&'a Link])>) -> Outcome {
+        let (ifindex, gateway, source) = match self.network.lookups.get(&target) {
+            None => return Outcome::Unmet(Reason::Unread),
+            Some(Lookup::None(errno)) => return Outcome::Unmet(Reason::Unreachable { target, errno: *errno }),
+            Some(Lookup::Way { ifindex, gateway, source, expires: _ }) => (*ifindex, *gateway, *source),
+        };
+        let family = Family::of(target);
+        let bits = if family == Family::V4 { 32 } else { 128 };
+        let route = RouteRef {
+            destination: ipnet::IpNet::new(target, bits).unwrap_or(family.default_prefix()),
+            gateway,
+            ifindex,
+            ifname: self.network.ifname(ifindex),
+            table: TABLE_MAIN,
+            metric: 0,
+        };
+        if let Some((links, fit)) = within {
+            if !fit.iter().any(|link| link.ifindex == ifindex) {
+                let names: Vec<String> = links.entries.iter().map(ToString::to_string).collect();
+                return Outcome::Unmet(Reason::WrongLink { route, wanted: names.join(", ") });
+            }
+        }
+        if let Err(why) = self.link_carries(ifindex) {
+            return Outcome::Unmet(Reason::DeadRoute { route, why });
+        }
+        let usable = source.and_then(|source| self.usable_exact(source));
+        match usable.filter(|usable| link_local(target) || !link_local(usable.address)) {
+            Some(source) => Outcome::Met(Evidence::Lookup { target, route, source }),
+            None => Outcome::Unmet(Reason::NoSource { route, source }),
+        }
+    }
+
+    pub(super) fn route_ref(&self, route: &Route, hop: &NextHop) -> RouteRef {
+        RouteRef {
+            destination: route.destination,
+            gateway: hop.gateway,
+            ifindex: hop.ifindex,
+            ifname: self.network.ifname(hop.ifindex),
+            table: route.table,
+            metric: route.metric,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+pub mod evaluate;
+pub mod keeper;
+pub mod model;
+pub mod moment;
+pub mod requirement;
+pub mod verdict;
+pub mod wants;
+pub mod report;
+pub mod clock;
+pub mod netlink;
+pub mod resolv;
+pub mod config;
+pub mod daemon;
+pub mod log;
+pub mod notify;
+pub mod record;
+pub mod cli;

@@ -1,0 +1,74 @@
+//! Log lines: for the journal with their priorities (sd-daemon(3)), for a terminal short.
+
+use std::fmt;
+use std::os::fd::AsRawFd;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Begins to log to stderr what is of this level or graver.
+pub fn start(level: Level) {
+    let format = if to_journal() { Format::Journal } else { Format::Terminal };
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .event_format(format)
+        .finish();
+    // It fails where a test has set one already; that one serves.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Whether stderr is the stream that the service manager connected to the journal (systemd.exec(5)).
+fn to_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Ok(stat) = nix::sys::stat::fstat(std::io::stderr()) else { return false };
+    let _ = std::io::stderr().as_raw_fd();
+    stream == format!("{}:{}", stat.st_dev, stat.st_ino)
+}
+
+enum Format {
+    Journal,
+    Terminal,
+}
+
+impl<S, N> FormatEvent<S, N> for Format
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let level = *event.metadata().level();
+        match self {
+            // <syslog priority>, which the journal takes off.
+            Format::Journal => out.write_str(match level {
+                Level::ERROR => "<3>",
+                Level::WARN => "<4>",
+                Level::INFO => "<6>",
+                _ => "<7>",
+            })?,
+            Format::Terminal => out.write_str(match level {
+                Level::ERROR => "netready: error: ",
+                Level::WARN => "netready: warning: ",
+                Level::INFO => "netready: ",
+                _ => "netready: debug: ",
+            })?,
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        writeln!(out, "{}", message.0)
+    }
+}
+
+/// The text of an event; netready's have no other fields.
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}

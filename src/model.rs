@@ -1,0 +1,592 @@
+//! What is known of the kernel's network state: links, addresses, the routes that somebody wants.
+//!
+//! Links and addresses are kept from their messages. Routes are not: the kernel removes IPv4 routes
+//! without a word (`ip link set X down`, `ip link del X`, the removal of a link's last address,
+//! `ip nexthop del`) and flags them `linkdown` without one. So a message only tells that the routes
+//! that were read are [stale](Stale), and they are read again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use crate::moment::Moment;
+use crate::requirement::{Family, Table, TABLE_MAIN};
+use crate::wants::Wants;
+
+/// A network device (RTM_NEWLINK, rtnetlink(7)).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Link {
+    /// Its number, which a rename does not change.
+    pub ifindex: u32,
+    /// Its name now.
+    pub ifname: String,
+    /// Alternative names (IFLA_PROP_LIST).
+    pub altnames: Vec<String>,
+    /// IFF_* of linux/if.h.
+    pub flags: u32,
+    /// RFC 2863 state.
+    pub operstate: Operstate,
+    /// What software made it (IFLA_INFO_KIND); empty for hardware.
+    pub kind: String,
+    /// The link that it is a port or a member of (IFLA_MASTER).
+    pub master: Option<u32>,
+    /// What it is to its master (IFLA_INFO_SLAVE_KIND), where the kernel says so.
+    pub port_kind: Option<String>,
+    /// The link below it in this namespace (IFLA_LINK without IFLA_LINK_NETNSID).
+    pub lower: Option<u32>,
+    /// IFLA_PERM_ADDRESS, else IFLA_ADDRESS; empty where it has none.
+    pub hardware_address: Vec<u8>,
+    /// How often carrier was lost (IFLA_CARRIER_DOWN_COUNT).
+    pub carrier_down_count: u32,
+    /// net.ipv6.conf.LINK.disable_ipv6.
+    pub ipv6_disabled: bool,
+    /// A VRF's table (IFLA_VRF_TABLE).
+    pub vrf_table: Option<u32>,
+}
+
+/// IF_OPER_* of linux/if.h (RFC 2863).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the kernel's own words")]
+pub enum Operstate {
+    #[default]
+    Unknown,
+    NotPresent,
+    Down,
+    LowerLayerDown,
+    Testing,
+    Dormant,
+    Up,
+}
+
+/// linux/if.h
+const IFF_UP: u32 = libc::IFF_UP as u32;
+const IFF_LOOPBACK: u32 = libc::IFF_LOOPBACK as u32;
+const IFF_RUNNING: u32 = libc::IFF_RUNNING as u32;
+const IFF_LOWER_UP: u32 = 1 << 16;
+
+/// Kinds of links that stand on the link that IFLA_LINK names. (A veth's IFLA_LINK is its peer.)
+const STACKED: [&str; 6] = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"];
+/// Kinds of links that have ports.
+const MASTERS: [&str; 4] = ["bridge", "bond", "team", "vrf"];
+/// The kernel's limit for links on links (MAX_NEST_DEV of netdevice.h): a chain that is longer is no chain.
+const MAX_NEST: u32 = 8;
+
+impl Link {
+    /// IFF_UP: the administrator wants it up.
+    pub fn admin_up(&self) -> bool {
+        self.flags & IFF_UP != 0
+    }
+
+    /// IFF_LOWER_UP: the driver sees a carrier.
+    pub fn lower_up(&self) -> bool {
+        self.flags & IFF_LOWER_UP != 0
+    }
+
+    /// IFF_RUNNING: operstate UP, or UNKNOWN (tun, wireguard, vxlan, ppp).
+    pub fn running(&self) -> bool {
+        self.flags & IFF_RUNNING != 0
+    }
+
+    /// IFF_LOOPBACK
+    pub fn loopback(&self) -> bool {
+        self.flags & IFF_LOOPBACK != 0
+    }
+
+    /// Its ifname or one of its altnames.
+    pub fn named(&self, name: &str) -> bool {
+        self.ifname == name || self.altnames.iter().any(|altname| altname == name)
+    }
+
+    /// Whether it stands on another link (vlan, macvlan, …).
+    pub fn stacked(&self) -> bool {
+        STACKED.contains(&self.kind.as_str())
+    }
+
+    /// Whether it is of a kind that has ports.
+    pub fn is_master(&self) -> bool {
+        MASTERS.contains(&self.kind.as_str())
+    }
+}
+
+/// An address of a link (RTM_NEWADDR).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The link's number.
+    pub ifindex: u32,
+    /// The host's own address (IFA_LOCAL, else IFA_ADDRESS).
+    pub local: IpAddr,
+    /// The address whose prefix is on the link (IFA_ADDRESS): the peer on a point-to-point link, else `local`.
+    pub remote: IpAddr,
+    /// Length of the on-link prefix, in bits.
+    pub prefix_len: u8,
+    /// RT_SCOPE_* of linux/rtnetlink.h.
+    pub scope: u8,
+    /// IFA_F_* of linux/if_addr.h, from IFA_FLAGS where it is there.
+    pub flags: u32,
+}
+
+impl Address {
+    const RT_SCOPE_UNIVERSE: u8 = 0;
+    const RT_SCOPE_SITE: u8 = 200;
+
+    /// Duplicate address detection is not done, and the address may not be used meanwhile.
+    pub fn tentative(&self) -> bool {
+        self.flags & libc::IFA_F_TENTATIVE != 0 && self.flags & libc::IFA_F_OPTIMISTIC == 0
+    }
+
+    /// Somebody else has the address (RFC 4862, 5.4).
+    pub fn dadfailed(&self) -> bool {
+        self.flags & libc::IFA_F_DADFAILED != 0
+    }
+
+    /// Its preferred lifetime is over (RFC 4862, 5.5.4).
+    pub fn deprecated(&self) -> bool {
+        self.flags & libc::IFA_F_DEPRECATED != 0
+    }
+
+    /// Global or site scope, and neither of loopback's nor of the link-local prefixes: 169.254/16 has
+    /// global scope to the kernel, and a wait that took it for an uplink was wrong in the field.
+    pub fn global(&self) -> bool {
+        matches!(self.scope, Self::RT_SCOPE_UNIVERSE | Self::RT_SCOPE_SITE)
+            && !self.local.is_loopback()
+            && !link_local(self.local)
+    }
+
+    /// The prefix that it puts on its link.
+    pub fn on_link(&self) -> Option<IpNet> {
+        IpNet::new(self.remote, self.prefix_len).ok().map(|net| net.trunc())
+    }
+
+    fn key(&self) -> AddressKey {
+        AddressKey {
+            ifindex: self.ifindex,
+            local: self.local,
+            // To the kernel an IPv4 address with another prefix or peer is another address;
+            // an IPv6 one can be given another peer in place.
+            rest: match self.local {
+                IpAddr::V4(_) => Some((self.prefix_len, self.remote)),
+                IpAddr::V6(_) => None,
+            },
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct AddressKey {
+    ifindex: u32,
+    local: IpAddr,
+    rest: Option<(u8, IpAddr)>,
+}
+
+/// fe80::/10 or 169.254.0.0/16.
+pub fn link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+/// A route (RTM_NEWROUTE).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Where it leads.
+    pub destination: IpNet,
+    /// The source prefix that it is for (`from`, RFC 8043).
+    pub source: Option<IpNet>,
+    /// The table it stands in (RTA_TABLE).
+    pub table: u32,
+    /// RTA_PRIORITY
+    pub metric: u32,
+    /// RTN_* of linux/rtnetlink.h.
+    pub kind: RouteKind,
+    /// Its ways out; empty for unreachable and the like.
+    pub hops: Vec<NextHop>,
+    /// The source address that it asks for (RTA_PREFSRC).
+    pub prefsrc: Option<IpAddr>,
+    /// When it ends; it stays in the table for up to 30 s after that, dead.
+    pub expires: Option<Moment>,
+}
+
+/// One way out of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextHop {
+    /// The link that it leaves through.
+    pub ifindex: u32,
+    /// The router there; none where the destination is on the link. May be of the other family (RFC 8950).
+    pub gateway: Option<IpAddr>,
+    /// RTNH_F_DEAD
+    pub dead: bool,
+    /// RTNH_F_LINKDOWN
+    pub linkdown: bool,
+    /// RTNH_F_ONLINK
+    pub onlink: bool,
+}
+
+/// RTN_* of linux/rtnetlink.h, as far as they differ here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the kernel's own words")]
+pub enum RouteKind {
+    Unicast,
+    Local,
+    Unreachable,
+    Blackhole,
+    Prohibit,
+    Throw,
+    Other,
+}
+
+impl Route {
+    /// The family of its destination.
+    pub fn family(&self) -> Family {
+        Family::of(self.destination.addr())
+    }
+
+    /// Whether its lifetime is over.
+    pub fn expired(&self, now: Moment) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+/// The kernel's answer to "how would one get there".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// This way.
+    Way {
+        /// The link that it leaves through.
+        ifindex: u32,
+        /// The router; none where the target is on the link.
+        gateway: Option<IpAddr>,
+        /// The source address that a connection would get.
+        source: Option<IpAddr>,
+        /// When its route ends.
+        expires: Option<Moment>,
+    },
+    /// Not at all: the kernel's error as an errno(3) value.
+    None(i32),
+}
+
+/// What pasta would take from one family's main table (its nl_get_ext_if), in dump order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PastaView {
+    /// The first default route.
+    pub default: Option<Route>,
+    /// Without one: the first other route.
+    pub other: Option<Route>,
+    /// Whether a lookup of the default's gateway finds it on the default's link.
+    pub gateway_on_link: bool,
+}
+
+impl PastaView {
+    /// Sees the next route of the dump; true once no later one can change the answer.
+    pub fn see(&mut self, route: &Route) -> bool {
+        const LOOPBACK_IFINDEX: u32 = 1;
+        if self.default.is_some() {
+            return true;
+        }
+        let leads_out = route.hops.iter().any(|hop| hop.ifindex != LOOPBACK_IFINDEX);
+        if route.table != TABLE_MAIN || route.kind != RouteKind::Unicast || !leads_out {
+            return false;
+        }
+        if route.destination.prefix_len() == 0 {
+            self.default = Some(route.clone());
+        } else if self.other.is_none() && !link_local(route.destination.addr()) {
+            self.other = Some(route.clone());
+        }
+        self.default.is_some()
+    }
+
+    /// The route taken.
+    pub fn taken(&self) -> Option<&Route> {
+        self.default.as_ref().or(self.other.as_ref())
+    }
+}
+
+/// What was read of the routing tables since they went stale.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Routes {
+    /// Routes to wanted destinations in wanted tables, in the kernel's order.
+    pub known: Vec<Route>,
+    /// Tables that were read whole: `known` has all there is of them.
+    pub complete: BTreeSet<(Family, u32)>,
+    /// What pasta would take, where it was read.
+    pub pasta: BTreeMap<Family, PastaView>,
+}
+
+impl Routes {
+    /// Adds a route unless it is known.
+    pub fn add(&mut self, route: Route) {
+        if !self.known.contains(&route) {
+            self.known.push(route);
+        }
+    }
+
+    fn touches(&self, ifindex: u32) -> bool {
+        let pasta = self.pasta.values().filter_map(PastaView::taken);
+        self.known
+            .iter()
+            .chain(pasta)
+            .any(|route| route.hops.iter().any(|hop| hop.ifindex == ifindex))
+    }
+}
+
+/// resolv.conf, as far as it matters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Nameservers {
+    /// It was not read: nobody asked.
+    #[default]
+    Unread,
+    /// It names this one first.
+    First(String),
+    /// It names none.
+    None,
+    /// It is not there or cannot be read; why.
+    Unreadable(String),
+}
+
+/// The kernel's network state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    links: BTreeMap<u32, Link>,
+    addresses: BTreeMap<AddressKey, Address>,
+    /// What was read of the routing tables.
+    pub routes: Routes,
+    /// Answers for `route-to` targets.
+    pub lookups: BTreeMap<IpAddr, Lookup>,
+    /// resolv.conf.
+    pub nameservers: Nameservers,
+}
+
+/// One message of the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// A link is there, or has changed.
+    Link(Box<Link>),
+    /// The link of this number is gone.
+    LinkGone(u32),
+    /// An address is there, or has changed.
+    Address(Address),
+    /// An address is gone.
+    AddressGone(Address),
+    /// A route changed.
+    Route(Route, RouteChange),
+    /// A policy rule changed.
+    Rule,
+    /// A nexthop object changed (`ip nexthop`); its routes go with it, unannounced.
+    Nexthop,
+}
+
+/// What happened to a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteChange {
+    /// It was added.
+    Added,
+    /// It took the place of the one with the same destination and metric (NLM_F_REPLACE).
+    Replaced,
+    /// It is gone.
+    Gone,
+}
+
+/// What has to be read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stale {
+    /// Links and addresses.
+    pub links: bool,
+    /// Wanted routes.
+    pub routes: bool,
+    /// `route-to` answers.
+    pub lookups: bool,
+}
+
+impl Stale {
+    /// Everything.
+    pub const ALL: Stale = Stale { links: true, routes: true, lookups: true };
+    /// What depends on routes.
+    pub const ROUTES: Stale = Stale { links: false, routes: true, lookups: true };
+
+    /// Whether anything has.
+    pub fn any(self) -> bool {
+        self.links || self.routes || self.lookups
+    }
+
+    /// Both.
+    pub fn or(self, other: Stale) -> Stale {
+        Stale {
+            links: self.links || other.links,
+            routes: self.routes || other.routes,
+            lookups: self.lookups || other.lookups,
+        }
+    }
+}
+
+impl Network {
+    /// Takes a message in; says what it makes stale of the things that `wants` asks for.
+    pub fn apply(&mut self, message: &Message, wants: &Wants) -> Stale {
+        let stale = match message {
+            Message::Link(link) => {
+                let stale = self.link_event(link.ifindex);
+                // A new name can be the VRF that a table is named by.
+                let named = wants.names_vrf() && self.links.get(&link.ifindex) != Some(&**link);
+                self.links.insert(link.ifindex, (**link).clone());
+                Stale { routes: stale.routes || named, ..stale }
+            }
+            Message::LinkGone(ifindex) => {
+                self.links.remove(ifindex);
+                let of_link = Self::keys_of(*ifindex);
+                while let Some((key, _)) = self.addresses.range(of_link.clone()).next() {
+                    let key = key.clone();
+                    self.addresses.remove(&key);
+                }
+                self.link_event(*ifindex)
+            }
+            Message::Address(address) => {
+                self.addresses.insert(address.key(), address.clone());
+                // A new address takes no route away; it may change which source a lookup names.
+                Stale { lookups: true, ..Stale::default() }
+            }
+            Message::AddressGone(address) => {
+                self.addresses.remove(&address.key());
+                self.link_event(address.ifindex)
+            }
+            Message::Route(route, _) => Stale {
+                links: false,
+                routes: wants.concerns(route, &self.routes),
+                lookups: wants.route_to.iter().any(|target| route.destination.contains(target)),
+            },
+            Message::Rule | Message::Nexthop => Stale::ROUTES,
+        };
+        Stale {
+            links: false,
+            routes: stale.routes && wants.any_table(),
+            lookups: stale.lookups && !wants.route_to.is_empty(),
+        }
+    }
+
+    /// A link changed or lost an address: its routes may be gone or flagged without a word.
+    fn link_event(&self, ifindex: u32) -> Stale {
+        Stale { links: false, routes: self.routes.touches(ifindex), lookups: true }
+    }
+
+    /// Puts what a dump said in the place of what was kept.
+    pub fn replace_links(&mut self, links: Vec<Link>, addresses: Vec<Address>) {
+        self.links = links.into_iter().map(|link| (link.ifindex, link)).collect();
+        self.addresses = addresses.into_iter().map(|address| (address.key(), address)).collect();
+    }
+
+    /// All links, by number.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
+    }
+
+    /// The link of this number.
+    pub fn link(&self, ifindex: u32) -> Option<&Link> {
+        self.links.get(&ifindex)
+    }
+
+    /// A link's name for a report, `if7` where it is not known.
+    pub fn ifname(&self, ifindex: u32) -> String {
+        match self.link(ifindex) {
+            Some(link) => link.ifname.clone(),
+            None => format!("if{ifindex}"),
+        }
+    }
+
+    /// All addresses, by link and value.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.values()
+    }
+
+    /// A link's addresses, by value, IPv4 first.
+    pub fn addresses_of(&self, ifindex: u32) -> impl Iterator<Item = &Address> {
+        self.addresses.range(Self::keys_of(ifindex)).map(|(_, address)| address)
+    }
+
+    fn keys_of(ifindex: u32) -> std::ops::RangeInclusive<AddressKey> {
+        let first = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let last = IpAddr::V6(Ipv6Addr::from_bits(u128::MAX));
+        AddressKey { ifindex, local: first, rest: None }
+            ..=AddressKey { ifindex, local: last, rest: Some((u8::MAX, last)) }
+    }
+
+    /// Whether a link is a port of a bridge, bond or team. (A member of a VRF is not.)
+    pub fn is_port(&self, link: &Link) -> bool {
+        let Some(master) = link.master else { return false };
+        match &link.port_kind {
+            Some(kind) => kind != "vrf",
+            None => self.link(master).is_none_or(|master| master.kind != "vrf"),
+        }
+    }
+
+    /// Whether a link can carry traffic; where not, the link at fault: itself, or one below it.
+    pub fn carrier(&self, link: &Link) -> Result<(), Carrierless> {
+        self.carrier_within(link, MAX_NEST)
+    }
+
+    fn carrier_within(&self, link: &Link, depth: u32) -> Result<(), Carrierless> {
+        if !link.admin_up() {
+            return Err(Carrierless::AdminDown);
+        }
+        if !link.lower_up() || !link.running() {
+            return Err(match link.operstate {
+                Operstate::Dormant if link.lower_up() => Carrierless::Dormant,
+                state => Carrierless::NoCarrier(state),
+            });
+        }
+        let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
+        // A fresh bridge says LOWER_UP, operstate UNKNOWN, and leads nowhere.
+        if link.kind == "bridge" {
+            let carries = |port: &Link| self.carrier_within(port, depth).is_ok();
+            let mut ports = self.links().filter(|port| port.master == Some(link.ifindex));
+            if !ports.any(carries) {
+                return Err(Carrierless::NoPort(link.ifname.clone()));
+            }
+        }
+        if link.stacked() {
+            // One that is not known cannot be a bridge that misleads: the flags stand.
+            if let Some(lower) = link.lower.and_then(|lower| self.link(lower)) {
+                self.carrier_within(lower, depth).map_err(|why| match why {
+                    Carrierless::NoPort(bridge) => Carrierless::NoPort(bridge),
+                    Carrierless::AdminDown
+                    | Carrierless::NoCarrier(_)
+                    | Carrierless::Dormant
+                    | Carrierless::Lower(_) => Carrierless::Lower(lower.ifname.clone()),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of a table, where it is known: a VRF that is not there has none.
+    pub fn table_id(&self, table: &Table) -> Option<u32> {
+        match table {
+            Table::Id(id) => Some(*id),
+            Table::Vrf(name) => self.links().find(|link| link.named(name))?.vrf_table,
+        }
+    }
+
+    /// When the next route that is kept expires.
+    pub fn next_expiry(&self, now: Moment) -> Option<Moment> {
+        let pasta = self.routes.pasta.values().filter_map(PastaView::taken);
+        let routes = self.routes.known.iter().chain(pasta).filter_map(|route| route.expires);
+        let ways = self.lookups.values().filter_map(|lookup| match lookup {
+            Lookup::Way { expires, .. } => *expires,
+            Lookup::None(_) => None,
+        });
+        routes.chain(ways).filter(|at| *at > now).min()
+    }
+}
+
+/// Why a link cannot carry traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carrierless {
+    /// Not IFF_UP.
+    AdminDown,
+    /// No IFF_LOWER_UP, or no IFF_RUNNING; with its operstate.
+    NoCarrier(Operstate),
+    /// IF_OPER_DORMANT: waits for something, as for 802.1X.
+    Dormant,
+    /// This bridge, itself or below it, has no port with carrier.
+    NoPort(String),
+    /// This link below it has none.
+    Lower(String),
+}

@@ -1,0 +1,400 @@
+//! Reading the kernel's network state, and keeping up with it.
+//!
+//! Subscribe, then dump: what changes meanwhile is announced. Events say what has become stale; it is
+//! then read again. A verdict is worth something only when [`Observer::drain`] found nothing more and
+//! [`Observer::stale`] says no.
+
+mod ask;
+mod budget;
+pub mod decode;
+mod filter;
+mod socket;
+mod tables;
+
+use std::io;
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use crate::clock;
+use crate::evaluate::evaluate;
+use crate::model::{Lookup, Message, Network, Routes, Stale};
+use crate::moment::Moment;
+use crate::netlink::ask::{AskError, Questions};
+use crate::netlink::budget::{Budget, Spacing};
+use crate::netlink::decode::{Event, event, frames};
+use crate::netlink::socket::{DumpError, DumpSocket, EventSocket, Received};
+use crate::requirement::{Gate, TABLE_MAIN};
+use crate::resolv;
+use crate::wants::{Wants, probes};
+
+/// The receive buffer that is asked for, in octets: the kernel's default holds 256 messages, a boot
+/// with many containers sends more before a busy host's process runs again.
+pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Messages taken in before others get a turn.
+const BATCH: usize = 4096;
+
+/// Why the kernel's state cannot be observed.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// The event socket.
+    #[error("cannot subscribe to the kernel's network events")]
+    Subscribe(#[source] io::Error),
+    /// The event socket, later.
+    #[error("cannot receive the kernel's network events")]
+    Receive(#[source] io::Error),
+    /// The socket for dumps.
+    #[error("cannot open a netlink socket")]
+    Open(#[source] io::Error),
+    /// A list.
+    #[error("cannot read the kernel's network state")]
+    Dump(#[from] DumpError),
+    /// A question.
+    #[error("cannot ask the kernel for routes")]
+    Ask(#[from] AskError),
+}
+
+/// What happens to the network while messages are taken in one by one.
+pub enum Glimpse<'a> {
+    /// This message is about to be taken in.
+    Before(&'a Network, &'a Message),
+    /// This message was taken in.
+    After(&'a Network, &'a Message),
+    /// Messages were lost, or could not be read.
+    Lost,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Nothing more is there.
+    Dry,
+    /// More is there; others should have a turn.
+    More,
+}
+
+/// Keeps up with the kernel's network state, as far as a gate wants it.
+pub struct Observer {
+    network: Network,
+    wants: Wants,
+    events: EventSocket,
+    dumps: DumpSocket,
+    lookups: Questions,
+    /// Where questions are asked that wait for a lock; `None`: where all are asked.
+    barrier: Option<Questions>,
+    resolv: Option<resolv::Watch>,
+    stale: Stale,
+    /// Something was announced before it was done.
+    barrier_owed: bool,
+    budget: Budget,
+    spacing: Spacing,
+    /// When what is stale may be read again.
+    owed_until: Option<Moment>,
+    /// When the first of the routes that were read expires.
+    expiry: Option<Moment>,
+    undecodable: u64,
+}
+
+impl Observer {
+    /// Subscribes to what this gate wants. Everything is stale until [`Observer::catch_up`].
+    ///
+    /// `apart`: somebody must be served while the kernel keeps a question waiting, so such questions
+    /// are asked from a thread of their own.
+    ///
+    /// # Errors
+    /// Where netlink is not to be had.
+    pub fn open(gate: &Gate, receive_buffer: usize, apart: bool) -> Result<Observer, ObserveError> {
+        let wants = Wants::of(gate);
+        let events =
+            EventSocket::open(&filter::program(&wants), receive_buffer).map_err(ObserveError::Subscribe)?;
+        let mut observer = Observer {
+            network: Network::default(),
+            events,
+            dumps: DumpSocket::open().map_err(ObserveError::Open)?,
+            lookups: Questions::connect()?,
+            barrier: match apart {
+                true => Some(Questions::connect_apart()?),
+                false => None,
+            },
+            resolv: None,
+            wants,
+            stale: Stale::ALL,
+            // Something may have been announced before the subscription.
+            barrier_owed: true,
+            budget: Budget::new(clock::now()),
+            spacing: Spacing::default(),
+            owed_until: None,
+            expiry: None,
+            undecodable: 0,
+        };
+        observer.watch_resolv();
+        Ok(observer)
+    }
+
+    /// Looks for another gate from now on; everything is stale.
+    ///
+    /// # Errors
+    /// setsockopt(2)'s.
+    pub fn rewant(&mut self, gate: &Gate) -> Result<(), ObserveError> {
+        self.wants = Wants::of(gate);
+        self.events.set_filter(&filter::program(&self.wants)).map_err(ObserveError::Subscribe)?;
+        self.stale = Stale::ALL;
+        self.watch_resolv();
+        Ok(())
+    }
+
+    fn watch_resolv(&mut self) {
+        if !self.wants.nameserver {
+            self.resolv = None;
+            return;
+        }
+        if self.resolv.is_none() {
+            match resolv::Watch::new() {
+                Ok(watch) => self.resolv = Some(watch),
+                Err(error) => warn!("changes of resolv.conf are not seen: inotify: {error}"),
+            }
+        }
+        self.network.nameservers = resolv::read();
+    }
+
+    /// A catch-up was broken off: what it had read counts for nothing.
+    pub fn distrust(&mut self) {
+        self.stale = Stale::ALL;
+        self.barrier_owed = true;
+    }
+
+    /// The state as it is known.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Whether something must be read again, and may be now.
+    pub fn stale(&self) -> bool {
+        self.stale.any()
+    }
+
+    /// When to look again though nothing happens: a re-read is owed, or a route expires.
+    pub fn deadline(&self) -> Option<Moment> {
+        self.owed_until.into_iter().chain(self.expiry).min()
+    }
+
+    /// Waits until there is something to drain.
+    ///
+    /// # Errors
+    /// epoll(7)'s.
+    pub async fn changed(&mut self) -> Result<(), ObserveError> {
+        match &mut self.resolv {
+            None => self.events.readable().await.map_err(ObserveError::Receive),
+            Some(watch) => {
+                tokio::select! {
+                    readable = self.events.readable() => readable.map_err(ObserveError::Receive),
+                    changed = watch.changed() => {
+                        self.network.nameservers = resolv::read();
+                        changed.map_err(ObserveError::Receive)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes in all messages that are there, without waiting. `see` is shown each.
+    ///
+    /// # Errors
+    /// Where the socket fails.
+    pub fn drain(&mut self, see: &mut dyn FnMut(Glimpse<'_>)) -> Result<Drained, ObserveError> {
+        let now = clock::now();
+        if self.owed_until.is_some_and(|at| at <= now) {
+            self.owed_until = None;
+            self.stale = self.stale.or(self.spacing.take_owed());
+        }
+        if self.expiry.is_some_and(|at| at <= now) {
+            // A router's next advertisement prolongs a route without a message: only reading tells.
+            self.expiry = None;
+            self.stale = self.stale.or(Stale::ROUTES);
+        }
+        for _ in 0..BATCH {
+            match self.events.receive().map_err(ObserveError::Receive)? {
+                Received::Empty => return Ok(Drained::Dry),
+                Received::Foreign => debug!("a message that the kernel did not send is ignored"),
+                Received::Overrun => {
+                    debug!("messages were lost: everything is read again");
+                    self.lost(Stale::ALL, now, see);
+                }
+                Received::Datagram => self.take_in(now, see),
+            }
+        }
+        Ok(Drained::More)
+    }
+
+    fn take_in(&mut self, now: Moment, see: &mut dyn FnMut(Glimpse<'_>)) {
+        let mut undecodable = Stale::default();
+        for frame in frames(self.events.datagram()) {
+            let event = frame.map_or(Event::Undecodable(Stale::ALL), |frame| event(frame, now));
+            match event {
+                Event::Irrelevant => {}
+                Event::Undecodable(stale) => undecodable = undecodable.or(stale),
+                Event::Message(message) => {
+                    see(Glimpse::Before(&self.network, &message));
+                    self.barrier_owed |= announces_ahead(&message);
+                    self.stale = self.stale.or(self.network.apply(&message, &self.wants));
+                    see(Glimpse::After(&self.network, &message));
+                }
+            }
+        }
+        if undecodable.any() {
+            self.undecodable += 1;
+            debug!("{} messages so far could not be decoded", self.undecodable);
+            self.lost(undecodable, now, see);
+        }
+    }
+
+    /// What was lost is read again: at once the first time, then ever less often.
+    fn lost(&mut self, stale: Stale, now: Moment, see: &mut dyn FnMut(Glimpse<'_>)) {
+        see(Glimpse::Lost);
+        self.barrier_owed = true;
+        match self.spacing.next(stale, now) {
+            None => self.stale = self.stale.or(stale),
+            Some(at) => self.owed_until = Some(self.owed_until.map_or(at, |owed| owed.min(at))),
+        }
+    }
+
+    /// Whether something was lost that is not read again yet: no verdict is to be trusted.
+    pub fn owes(&self) -> bool {
+        self.spacing.owes()
+    }
+
+    /// Reads again what is stale. Events that arrive meanwhile wait to be drained.
+    ///
+    /// # Errors
+    /// Where the kernel's state cannot be had.
+    pub async fn catch_up(&mut self, gate: &Gate) -> Result<(), ObserveError> {
+        if self.stale.links {
+            self.stale.links = false;
+            match tables::links(&mut self.dumps).await {
+                Ok((links, addresses)) => self.network.replace_links(links, addresses),
+                Err(DumpError::Interrupted) => return Ok(self.put_off(Stale::ALL)),
+                Err(error) => return Err(error.into()),
+            }
+            self.stale = self.stale.or(Stale { links: false, routes: true, lookups: true });
+        }
+        let stale = std::mem::take(&mut self.stale);
+        let routes = stale.routes && self.wants.any_table();
+        let lookups = stale.lookups && !self.wants.route_to.is_empty();
+        if !routes && !lookups {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.barrier_owed) {
+            self.barrier.as_mut().unwrap_or(&mut self.lookups).barrier().await?;
+        }
+        if lookups {
+            self.look_up().await?;
+        }
+        if routes {
+            self.read_routes(gate).await?;
+        }
+        self.expiry = self.network.next_expiry(clock::now());
+        Ok(())
+    }
+
+    async fn look_up(&mut self) -> Result<(), ObserveError> {
+        self.network.lookups.clear();
+        for target in &self.wants.route_to {
+            let Some(mut lookup) = self.lookups.way(*target).await? else { continue };
+            // An IPv6 lookup does not say when its route ends; the route does.
+            if let (Lookup::Way { expires, .. }, true) = (&mut lookup, target.is_ipv6()) {
+                let route = self.lookups.matching_route(*target, clock::now()).await?;
+                *expires = route.and_then(|route| route.expires);
+            }
+            self.network.lookups.insert(*target, lookup);
+        }
+        Ok(())
+    }
+
+    /// By lookups, which cost the same at any size of a table; then, where a "no" may come of what a
+    /// lookup cannot say (a more specific route over the address, a dead route before a live one,
+    /// policy rules), by reading the table.
+    async fn read_routes(&mut self, gate: &Gate) -> Result<(), ObserveError> {
+        let mut routes = Routes::default();
+        for (prefix, table) in &self.wants.routes {
+            let Some(table) = self.network.table_id(table) else { continue };
+            for probe in probes(prefix) {
+                let now = clock::now();
+                match self.lookups.matching_route(probe, now).await? {
+                    Some(route) if route.destination == *prefix && route.table == table => {
+                        routes.add(route);
+                        break;
+                    }
+                    Some(_) => {}
+                    // Nothing leads there, and so nothing leads to the rest of the prefix by this table.
+                    None => break,
+                }
+            }
+        }
+        self.network.routes = routes;
+        self.read_tables(gate).await
+    }
+
+    async fn read_tables(&mut self, gate: &Gate) -> Result<(), ObserveError> {
+        // A table that is read can make another one matter, each once.
+        loop {
+            let now = clock::now();
+            let unread = evaluate(gate, &self.network, now).unread;
+            let Some((family, table)) = unread.into_iter().next() else { return Ok(()) };
+            if let Some(at) = self.budget.wait(now) {
+                self.owed_until = Some(self.owed_until.map_or(at, |owed| owed.min(at)));
+                self.spacing.owe(Stale::ROUTES);
+                return Ok(());
+            }
+            let read = tables::read(&mut self.dumps, &self.wants, &self.network, family, table).await;
+            self.budget.spent(clock::now() - now, clock::now());
+            match read {
+                Ok(read) => read.put_into(&mut self.network.routes),
+                Err(DumpError::Interrupted) => {
+                    self.put_off(Stale::ROUTES);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if self.wants.pasta && table == TABLE_MAIN {
+                self.ask_for_gateway(family).await?;
+            }
+        }
+    }
+
+    /// Whether pasta's default route has its gateway on its link: an address's prefix or a route says so.
+    async fn ask_for_gateway(&mut self, family: crate::requirement::Family) -> Result<(), ObserveError> {
+        let Some(view) = self.network.routes.pasta.get_mut(&family) else { return Ok(()) };
+        let hops = view.default.iter().flat_map(|route| &route.hops);
+        let gateways: Vec<_> = hops.filter_map(|hop| Some((hop.gateway?, hop.ifindex))).collect();
+        for (gateway, ifindex) in gateways {
+            let route = self.lookups.matching_route(gateway, clock::now()).await?;
+            let on_link = |route: crate::model::Route| {
+                route.hops.iter().any(|hop| hop.ifindex == ifindex && hop.gateway.is_none())
+            };
+            view.gateway_on_link |= route.is_some_and(on_link);
+        }
+        Ok(())
+    }
+
+    fn put_off(&mut self, stale: Stale) {
+        /// Under a storm that interrupts every dump there are events that bring us back; this is for the
+        /// moment when it ends.
+        const AGAIN: Duration = Duration::from_millis(100);
+        self.spacing.owe(stale);
+        self.owed_until = Some(clock::now() + AGAIN);
+    }
+}
+
+/// Whether a message is sent before what it announces is done, so that the barrier must be passed before
+/// routes are read. What adds something is sent after it: no lookup that follows can miss it.
+fn announces_ahead(message: &Message) -> bool {
+    match message {
+        Message::Link(_)
+        | Message::LinkGone(_)
+        | Message::AddressGone(_)
+        | Message::Rule
+        | Message::Nexthop => true,
+        Message::Address(_) | Message::Route(..) => false,
+    }
+}

@@ -1,0 +1,418 @@
+//! Bytes of rtnetlink → [`Message`]s. Nothing above this module knows a wire type.
+//!
+//! A message that netlink-packet-route cannot decode is never dropped silently: its fixed header says
+//! what it spoke of, and so what must be read again.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use netlink_packet_core::{NetlinkBuffer, NetlinkDeserializable, NetlinkHeader};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{
+    AfSpecInet6, AfSpecUnspec, InfoData, InfoVrf, LinkAttribute, LinkInfo, LinkMessage, Prop, State,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteType, RouteVia,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use crate::model::{
+    Address, Link, Lookup, Message, NextHop, Operstate, Route, RouteChange, RouteKind, Stale,
+};
+use crate::moment::Moment;
+use crate::requirement::Family;
+
+/// linux/rtnetlink.h
+const RTM_NEWLINK: u16 = libc::RTM_NEWLINK;
+const RTM_DELLINK: u16 = libc::RTM_DELLINK;
+const RTM_NEWADDR: u16 = libc::RTM_NEWADDR;
+const RTM_DELADDR: u16 = libc::RTM_DELADDR;
+const RTM_NEWROUTE: u16 = libc::RTM_NEWROUTE;
+const RTM_DELROUTE: u16 = libc::RTM_DELROUTE;
+const RTM_NEWRULE: u16 = libc::RTM_NEWRULE;
+const RTM_DELRULE: u16 = libc::RTM_DELRULE;
+const RTM_NEWNEXTHOP: u16 = 104;
+const RTM_DELNEXTHOP: u16 = 105;
+
+/// The kernel counts a route's lifetime in clock ticks of 10 ms (USER_HZ), whatever its own.
+const TICK: Duration = Duration::from_millis(10);
+
+/// One netlink message of a datagram, undecoded.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// nlmsg_type
+    pub kind: u16,
+    /// nlmsg_flags
+    pub flags: u16,
+    /// nlmsg_seq
+    pub sequence: u32,
+    /// nlmsg_pid: whom the kernel answers
+    pub port: u32,
+    /// What follows the header.
+    pub payload: &'a [u8],
+}
+
+/// What a message of the event socket means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Something of interest changed.
+    Message(Message),
+    /// Nothing of interest.
+    Irrelevant,
+    /// It could not be decoded; this must be read again.
+    Undecodable(Stale),
+}
+
+/// A datagram whose framing is broken: what was in it is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BrokenFraming;
+
+/// The messages of a datagram.
+pub fn frames(datagram: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, BrokenFraming>> {
+    let mut rest = datagram;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let whole = rest;
+        let Ok(buffer) = NetlinkBuffer::new_checked(whole) else {
+            rest = &[];
+            return Some(Err(BrokenFraming));
+        };
+        let length = buffer.length() as usize;
+        // NLMSG_ALIGN of linux/netlink.h; the last one may lack its padding.
+        rest = whole.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+        Some(match whole.get(16..length) {
+            Some(payload) => Ok(Frame {
+                kind: buffer.message_type(),
+                flags: buffer.flags(),
+                sequence: buffer.sequence_number(),
+                port: buffer.port_number(),
+                payload,
+            }),
+            None => {
+                rest = &[];
+                Err(BrokenFraming)
+            }
+        })
+    })
+}
+
+/// A message of the event socket. `now` is what a route's remaining lifetime counts from.
+pub fn event(frame: Frame<'_>, now: Moment) -> Event {
+    let stale = match frame.kind {
+        RTM_NEWLINK | RTM_DELLINK | RTM_NEWADDR | RTM_DELADDR => Stale::ALL,
+        RTM_NEWROUTE | RTM_DELROUTE => Stale::ROUTES,
+        // What these say is of no interest, only that they came. (netlink-packet-route cannot
+        // decode a nexthop.)
+        RTM_NEWRULE | RTM_DELRULE => return Event::Message(Message::Rule),
+        RTM_NEWNEXTHOP | RTM_DELNEXTHOP => return Event::Message(Message::Nexthop),
+        _ => return Event::Irrelevant,
+    };
+    let Ok(decoded) = decode(frame) else { return Event::Undecodable(stale) };
+    let message = match decoded {
+        RouteNetlinkMessage::NewLink(message) if of_a_link(&message) => {
+            link(message).map(|link| Message::Link(Box::new(link)))
+        }
+        RouteNetlinkMessage::DelLink(message) if of_a_link(&message) => {
+            Some(Message::LinkGone(message.header.index))
+        }
+        // A bridge speaks of its ports in link messages of its own family.
+        RouteNetlinkMessage::NewLink(_) | RouteNetlinkMessage::DelLink(_) => return Event::Irrelevant,
+        RouteNetlinkMessage::NewAddress(message) => address(message).map(Message::Address),
+        RouteNetlinkMessage::DelAddress(message) => address(message).map(Message::AddressGone),
+        RouteNetlinkMessage::NewRoute(message) | RouteNetlinkMessage::DelRoute(message)
+            if !of_a_table(&message) =>
+        {
+            return Event::Irrelevant;
+        }
+        RouteNetlinkMessage::NewRoute(message) => {
+            const NLM_F_REPLACE: u16 = libc::NLM_F_REPLACE as u16;
+            let change = match frame.flags & NLM_F_REPLACE {
+                0 => RouteChange::Added,
+                _ => RouteChange::Replaced,
+            };
+            route(message, now).map(|route| Message::Route(route, change))
+        }
+        RouteNetlinkMessage::DelRoute(message) => {
+            route(message, now).map(|route| Message::Route(route, RouteChange::Gone))
+        }
+        _ => return Event::Irrelevant,
+    };
+    message.map_or(Event::Undecodable(stale), Event::Message)
+}
+
+/// An entry of a dump; `None` where it cannot be decoded or is none of its table's.
+pub fn dumped<T>(frame: Frame<'_>, convert: impl FnOnce(RouteNetlinkMessage) -> Option<T>) -> Option<T> {
+    decode(frame).ok().and_then(convert)
+}
+
+/// A link of a dump.
+pub fn dumped_link(message: RouteNetlinkMessage) -> Option<Link> {
+    match message {
+        RouteNetlinkMessage::NewLink(message) if of_a_link(&message) => link(message),
+        _ => None,
+    }
+}
+
+/// An address of a dump.
+pub fn dumped_address(message: RouteNetlinkMessage) -> Option<Address> {
+    match message {
+        RouteNetlinkMessage::NewAddress(message) => address(message),
+        _ => None,
+    }
+}
+
+/// A route of a dump or of a lookup with RTM_F_FIB_MATCH.
+pub fn dumped_route(message: RouteNetlinkMessage, now: Moment) -> Option<Route> {
+    match message {
+        RouteNetlinkMessage::NewRoute(message) if of_a_table(&message) => route(message, now),
+        _ => None,
+    }
+}
+
+/// A lookup's answer.
+pub fn lookup(message: &RouteMessage) -> Option<Lookup> {
+    let kind = route_kind(message.header.kind);
+    if !matches!(kind, RouteKind::Unicast | RouteKind::Local) {
+        return Some(Lookup::None(libc::EHOSTUNREACH));
+    }
+    let mut way = None;
+    let mut gateway = None;
+    let mut source = None;
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Oif(ifindex) => way = Some(*ifindex),
+            RouteAttribute::Gateway(address) => gateway = ip(address),
+            RouteAttribute::Via(via) => gateway = via_ip(via),
+            RouteAttribute::PrefSource(address) => source = ip(address),
+            _ => {}
+        }
+    }
+    way.map(|ifindex| Lookup::Way { ifindex, gateway, source, expires: None })
+}
+
+fn decode(frame: Frame<'_>) -> Result<RouteNetlinkMessage, netlink_packet_core::DecodeError> {
+    let mut header = NetlinkHeader::default();
+    header.message_type = frame.kind;
+    header.flags = frame.flags;
+    RouteNetlinkMessage::deserialize(&header, frame.payload)
+}
+
+fn of_a_link(message: &LinkMessage) -> bool {
+    message.header.interface_family == AddressFamily::Unspec
+}
+
+/// Not a cached clone, and of a family that is known here.
+fn of_a_table(message: &RouteMessage) -> bool {
+    !message.header.flags.contains(RouteFlags::Cloned)
+        && matches!(message.header.address_family, AddressFamily::Inet | AddressFamily::Inet6)
+}
+
+fn link(message: LinkMessage) -> Option<Link> {
+    let mut link = Link {
+        ifindex: message.header.index,
+        flags: message.header.flags.bits(),
+        ..Link::default()
+    };
+    let mut lower = None;
+    let mut elsewhere = false;
+    let mut current_address = Vec::new();
+    for attribute in message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.ifname = name,
+            LinkAttribute::PropList(properties) => {
+                link.altnames.extend(properties.into_iter().filter_map(|property| match property {
+                    Prop::AltIfName(name) => Some(name),
+                    _ => None,
+                }));
+            }
+            LinkAttribute::OperState(state) => link.operstate = operstate(state),
+            LinkAttribute::Controller(master) => link.master = Some(master).filter(|master| *master != 0),
+            LinkAttribute::Link(ifindex) => lower = Some(ifindex).filter(|ifindex| *ifindex != 0),
+            LinkAttribute::LinkNetNsId(_) => elsewhere = true,
+            LinkAttribute::Address(octets) => current_address = octets,
+            LinkAttribute::PermAddress(octets) => link.hardware_address = octets,
+            LinkAttribute::CarrierDownCount(count) => link.carrier_down_count = count,
+            LinkAttribute::LinkInfo(infos) => link_info(&mut link, infos),
+            LinkAttribute::AfSpecUnspec(families) => {
+                link.ipv6_disabled = families.iter().any(ipv6_disabled);
+            }
+            _ => {}
+        }
+    }
+    link.lower = lower.filter(|_| !elsewhere);
+    if link.hardware_address.is_empty() {
+        link.hardware_address = current_address;
+    }
+    // tun, ppp: an address of no octets, or of zeros, is none.
+    if link.hardware_address.iter().all(|octet| *octet == 0) {
+        link.hardware_address.clear();
+    }
+    Some(link).filter(|link| !link.ifname.is_empty())
+}
+
+fn link_info(link: &mut Link, infos: Vec<LinkInfo>) {
+    for info in infos {
+        match info {
+            LinkInfo::Kind(kind) => link.kind = kind.to_string(),
+            LinkInfo::PortKind(kind) => link.port_kind = Some(kind.to_string()),
+            LinkInfo::Data(InfoData::Vrf(settings)) => {
+                link.vrf_table = settings.into_iter().find_map(|setting| match setting {
+                    InfoVrf::TableId(table) => Some(table),
+                    _ => None,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn ipv6_disabled(family: &AfSpecUnspec) -> bool {
+    let AfSpecUnspec::Inet6(settings) = family else { return false };
+    settings.iter().any(|setting| match setting {
+        AfSpecInet6::DevConf(configuration) => configuration.disable_ipv6 != 0,
+        _ => false,
+    })
+}
+
+fn operstate(state: State) -> Operstate {
+    match state {
+        State::NotPresent => Operstate::NotPresent,
+        State::Down => Operstate::Down,
+        State::LowerLayerDown => Operstate::LowerLayerDown,
+        State::Testing => Operstate::Testing,
+        State::Dormant => Operstate::Dormant,
+        State::Up => Operstate::Up,
+        _ => Operstate::Unknown,
+    }
+}
+
+fn address(message: AddressMessage) -> Option<Address> {
+    let mut local = None;
+    let mut remote = None;
+    let mut flags = u32::from(message.header.flags.bits());
+    for attribute in message.attributes {
+        match attribute {
+            AddressAttribute::Local(address) => local = Some(address),
+            AddressAttribute::Address(address) => remote = Some(address),
+            AddressAttribute::Flags(all) => flags = all.bits(),
+            _ => {}
+        }
+    }
+    let local = local.or(remote)?;
+    Some(Address {
+        ifindex: message.header.index,
+        local,
+        remote: remote.unwrap_or(local),
+        prefix_len: message.header.prefix_len,
+        scope: message.header.scope.into(),
+        flags,
+    })
+}
+
+fn route(message: RouteMessage, now: Moment) -> Option<Route> {
+    let family = match message.header.address_family {
+        AddressFamily::Inet => Family::V4,
+        AddressFamily::Inet6 => Family::V6,
+        _ => return None,
+    };
+    let mut route = Route {
+        destination: family.default_prefix(),
+        source: None,
+        table: u32::from(message.header.table),
+        metric: 0,
+        kind: route_kind(message.header.kind),
+        hops: Vec::new(),
+        prefsrc: None,
+        expires: None,
+    };
+    // RTNH_F_* stand in rtm_flags where there is one next hop.
+    let mut hop = NextHop {
+        ifindex: 0,
+        gateway: None,
+        dead: message.header.flags.contains(RouteFlags::Dead),
+        linkdown: message.header.flags.contains(RouteFlags::Linkdown),
+        onlink: message.header.flags.contains(RouteFlags::Onlink),
+    };
+    let unspecified = family.default_prefix().addr();
+    let mut destination = unspecified;
+    let mut source = unspecified;
+    for attribute in message.attributes {
+        match attribute {
+            RouteAttribute::Destination(address) => destination = ip(&address)?,
+            RouteAttribute::Source(address) => source = ip(&address)?,
+            RouteAttribute::Table(table) => route.table = table,
+            RouteAttribute::Priority(metric) => route.metric = metric,
+            RouteAttribute::PrefSource(address) => route.prefsrc = ip(&address),
+            RouteAttribute::Oif(ifindex) => hop.ifindex = ifindex,
+            RouteAttribute::Gateway(address) => hop.gateway = ip(&address),
+            RouteAttribute::Via(via) => hop.gateway = via_ip(&via),
+            RouteAttribute::MultiPath(hops) => route.hops = hops.into_iter().map(next_hop).collect(),
+            RouteAttribute::CacheInfo(info) => route.expires = expiry(info.expires, now),
+            _ => {}
+        }
+    }
+    if hop.ifindex != 0 && route.hops.is_empty() {
+        route.hops.push(hop);
+    }
+    route.destination = IpNet::new(destination, message.header.destination_prefix_length).ok()?.trunc();
+    if message.header.source_prefix_length != 0 {
+        route.source = Some(IpNet::new(source, message.header.source_prefix_length).ok()?.trunc());
+    }
+    Some(route)
+}
+
+/// rta_expires is signed in truth; negative after the end, 0 where there is none.
+fn expiry(ticks: u32, now: Moment) -> Option<Moment> {
+    match ticks.cast_signed() {
+        0 => None,
+        ticks @ 1.. => Some(now + TICK * ticks.unsigned_abs()),
+        i32::MIN..0 => Some(now),
+    }
+}
+
+fn next_hop(hop: RouteNextHop) -> NextHop {
+    use netlink_packet_route::route::RouteNextHopFlags as Flags;
+    let gateway = hop.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Gateway(address) => ip(address),
+        RouteAttribute::Via(via) => via_ip(via),
+        _ => None,
+    });
+    NextHop {
+        ifindex: hop.interface_index,
+        gateway,
+        dead: hop.flags.contains(Flags::Dead),
+        linkdown: hop.flags.contains(Flags::Linkdown),
+        onlink: hop.flags.contains(Flags::Onlink),
+    }
+}
+
+fn route_kind(kind: RouteType) -> RouteKind {
+    match kind {
+        RouteType::Unicast => RouteKind::Unicast,
+        RouteType::Local => RouteKind::Local,
+        RouteType::Unreachable => RouteKind::Unreachable,
+        RouteType::BlackHole => RouteKind::Blackhole,
+        RouteType::Prohibit => RouteKind::Prohibit,
+        RouteType::Throw => RouteKind::Throw,
+        _ => RouteKind::Other,
+    }
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(v4) => Some(IpAddr::V4(*v4)),
+        RouteAddress::Inet6(v6) => Some(IpAddr::V6(*v6)),
+        _ => None,
+    }
+}
+
+fn via_ip(via: &RouteVia) -> Option<IpAddr> {
+    match via {
+        RouteVia::Inet(v4) => Some(IpAddr::V4(*v4)),
+        RouteVia::Inet6(v6) => Some(IpAddr::V6(*v6)),
+        _ => None,
+    }
+}

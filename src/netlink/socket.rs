@@ -1,0 +1,337 @@
+//! Netlink sockets of our own, where the crates' would lose data: the subscribed one, and the one for
+//! dumps. Flags, DONE codes, errors, foreign sequence numbers and the sender's port are all seen.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::constants::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{SockFilter, SockRef};
+use tokio::io::unix::AsyncFd;
+use tracing::debug;
+
+use crate::netlink::decode::{Frame, frames};
+
+/// The kernel's largest datagram: a dump's is 32 KiB (unless VF information is asked for, which is not
+/// done), a notification of a link with many altnames less. One that is larger is seen to be cut.
+const DATAGRAM: usize = 64 * 1024;
+
+/// RTNLGRP_* of linux/rtnetlink.h, as the bits of sockaddr_nl.
+const GROUPS: u32 = group_bit(1) // RTNLGRP_LINK
+    | group_bit(5) // RTNLGRP_IPV4_IFADDR
+    | group_bit(7) // RTNLGRP_IPV4_ROUTE
+    | group_bit(8) // RTNLGRP_IPV4_RULE
+    | group_bit(9) // RTNLGRP_IPV6_IFADDR
+    | group_bit(11) // RTNLGRP_IPV6_ROUTE
+    | group_bit(19); // RTNLGRP_IPV6_RULE
+/// Above 31: by membership only.
+const RTNLGRP_NEXTHOP: u32 = 32;
+
+const fn group_bit(group: u32) -> u32 {
+    1 << (group - 1)
+}
+
+/// What a receive gave.
+#[derive(Debug)]
+pub enum Received {
+    /// A message of the kernel's is in the buffer.
+    Datagram,
+    /// Messages were lost: the receive buffer was full, or a datagram was cut.
+    Overrun,
+    /// Somebody else wrote; it is not to be believed.
+    Foreign,
+    /// Nothing is there.
+    Empty,
+}
+
+/// The subscribed socket.
+pub struct EventSocket {
+    socket: AsyncFd<Socket>,
+    buffer: Vec<u8>,
+}
+
+impl EventSocket {
+    /// Subscribes. The filter is attached before: else unfiltered messages could slip in.
+    ///
+    /// # Errors
+    /// Where netlink is not to be had: seccomp, another system's kernel.
+    pub fn open(filter: &[SockFilter], receive_buffer: usize) -> io::Result<EventSocket> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.set_non_blocking(true)?;
+        grow(&socket, receive_buffer);
+        SockRef::from(&borrowed(&socket)).attach_filter(filter)?;
+        socket.bind(&SocketAddr::new(0, GROUPS))?;
+        // Absent before Linux 5.3, and so are nexthop objects.
+        if let Err(error) = socket.add_membership(RTNLGRP_NEXTHOP) {
+            debug!("nexthop objects are not announced: {error}");
+        }
+        Ok(EventSocket { socket: watched(socket)?, buffer: Vec::with_capacity(DATAGRAM) })
+    }
+
+    /// Exchanges the filter; what was dropped until then must be read anew.
+    ///
+    /// # Errors
+    /// setsockopt(2)'s.
+    pub fn set_filter(&self, filter: &[SockFilter]) -> io::Result<()> {
+        SockRef::from(&borrowed(self.socket.get_ref())).attach_filter(filter)
+    }
+
+    /// Waits until something can be received.
+    ///
+    /// # Errors
+    /// epoll(7)'s.
+    pub async fn readable(&self) -> io::Result<()> {
+        // Cleared before the socket is read dry, so that what comes in between wakes again.
+        self.socket.readable().await?.clear_ready();
+        Ok(())
+    }
+
+    /// Receives what is there, without waiting.
+    ///
+    /// # Errors
+    /// recvfrom(2)'s, but ENOBUFS.
+    pub fn receive(&mut self) -> io::Result<Received> {
+        receive(self.socket.get_ref(), &mut self.buffer)
+    }
+
+    /// The datagram that was received last.
+    pub fn datagram(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+fn watched(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+    // SAFETY: the socket owns its descriptor, and keeps it as long as it lives.
+    Ok(unsafe { AsyncFd::register(socket) }?)
+}
+
+fn borrowed(socket: &Socket) -> BorrowedFd<'_> {
+    // SAFETY: the socket owns the descriptor and outlives the borrow.
+    unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) }
+}
+
+/// As far as is allowed: without CAP_NET_ADMIN up to net.core.rmem_max.
+fn grow(socket: &Socket, size: usize) {
+    let socket = borrowed(socket);
+    if let Err(error) = setsockopt(&socket, sockopt::RcvBufForce, &size) {
+        debug!("SO_RCVBUFFORCE refused ({error}), the receive buffer stays within net.core.rmem_max");
+        if let Err(error) = setsockopt(&socket, sockopt::RcvBuf, &size) {
+            debug!("SO_RCVBUF refused ({error})");
+        }
+    }
+}
+
+fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<Received> {
+    buffer.clear();
+    match socket.recv_from(buffer, libc::MSG_DONTWAIT | libc::MSG_TRUNC) {
+        Ok((_, sender)) if sender.port_number() != 0 => {
+            buffer.clear();
+            Ok(Received::Foreign)
+        }
+        // With MSG_TRUNC the true length is returned.
+        Ok((length, _)) if length > buffer.len() => Ok(Received::Overrun),
+        Ok(_) => Ok(Received::Datagram),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::EAGAIN) => Ok(Received::Empty),
+            Some(libc::ENOBUFS) => Ok(Received::Overrun),
+            Some(libc::EINTR) => receive(socket, buffer),
+            Some(_) | None => Err(error),
+        },
+    }
+}
+
+/// The socket for dumps, which is subscribed to nothing: on a subscribed one a full buffer refuses
+/// the dump, and notifications with the same sequence number pass for its end.
+pub struct DumpSocket {
+    socket: AsyncFd<Socket>,
+    buffer: Vec<u8>,
+    port: u32,
+    sequence: u32,
+    /// A dump was left before its end: what is still to come of it goes with the socket.
+    left: bool,
+}
+
+/// How a dump failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    /// The network changed meanwhile (NLM_F_DUMP_INTR), again and again.
+    #[error("the network changes faster than it can be read")]
+    Interrupted,
+    /// The kernel refused.
+    #[error("the kernel refused to list its {0}")]
+    Refused(&'static str, #[source] io::Error),
+    /// The socket failed.
+    #[error("netlink socket")]
+    Socket(#[from] io::Error),
+}
+
+/// How often a dump is tried that the kernel interrupts: under a storm each try may be, and the state
+/// is read again anyway when the storm's messages are read.
+const TRIES: u32 = 8;
+
+enum Tried {
+    Whole,
+    Again,
+    Failed(io::Error),
+}
+
+impl DumpSocket {
+    /// Opens it, with strict checking of requests, which makes the kernel honour their filters.
+    ///
+    /// # Errors
+    /// Where netlink is not to be had.
+    pub fn open() -> io::Result<DumpSocket> {
+        let (socket, port) = dump_socket()?;
+        // The sequence begins anywhere but where others do.
+        let sequence = std::process::id().wrapping_mul(0x9e37_79b9);
+        Ok(DumpSocket { socket, buffer: Vec::with_capacity(DATAGRAM), port, sequence, left: false })
+    }
+
+    /// Asks for a list and reads it message by message. `begin` is called before each try: a try that
+    /// was interrupted counts for nothing. `see` may break off; the list is then left unread.
+    ///
+    /// # Errors
+    /// See [`DumpError`]; a table that is not there is an empty one.
+    pub async fn dump(
+        &mut self,
+        what: &'static str,
+        request: RouteNetlinkMessage,
+        sink: &mut dyn DumpSink,
+    ) -> Result<(), DumpError> {
+        for _ in 0..TRIES {
+            sink.begin();
+            match self.try_dump(request.clone(), sink).await? {
+                Tried::Whole => return Ok(()),
+                Tried::Again => {}
+                Tried::Failed(error) => return Err(DumpError::Refused(what, error)),
+            }
+        }
+        Err(DumpError::Interrupted)
+    }
+
+    async fn try_dump(
+        &mut self,
+        request: RouteNetlinkMessage,
+        sink: &mut dyn DumpSink,
+    ) -> io::Result<Tried> {
+        if self.left {
+            (self.socket, self.port) = dump_socket()?;
+        }
+        self.left = true;
+        self.send(request).await?;
+        let mut interrupted = false;
+        loop {
+            match receive(self.socket.get_ref(), &mut self.buffer)? {
+                Received::Datagram => {}
+                Received::Foreign => continue,
+                Received::Overrun => return Ok(Tried::Again),
+                Received::Empty => {
+                    self.socket.readable().await?.clear_ready();
+                    continue;
+                }
+            }
+            // A large table keeps us busy for a quarter of a second: signals and timers get their turn.
+            tokio::task::yield_now().await;
+            for frame in frames(&self.buffer) {
+                let Ok(frame) = frame else { return Ok(Tried::Again) };
+                if frame.sequence != self.sequence || frame.port != self.port {
+                    continue;
+                }
+                interrupted |= frame.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
+                match i32::from(frame.kind) {
+                    libc::NLMSG_DONE => {
+                        self.left = false;
+                        return Ok(match code(&frame) {
+                            0 | libc::ENOENT if interrupted => Tried::Again,
+                            0 | libc::ENOENT => Tried::Whole,
+                            errno => failed(errno),
+                        });
+                    }
+                    libc::NLMSG_ERROR => {
+                        self.left = false;
+                        return Ok(match code(&frame) {
+                            libc::ENOENT => Tried::Whole,
+                            errno => failed(errno),
+                        });
+                    }
+                    _ => {
+                        if sink.see(frame).is_break() && !interrupted {
+                            return Ok(Tried::Whole);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, request: RouteNetlinkMessage) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        header.sequence_number = self.sequence;
+        let bytes = serialize(header, request);
+        loop {
+            match self.socket.get_ref().send(&bytes, libc::MSG_DONTWAIT) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.socket.writable().await?.clear_ready();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// What reads a dump.
+pub trait DumpSink {
+    /// A try begins: what was seen before counts for nothing.
+    fn begin(&mut self);
+    /// An entry. Break where the rest is not needed.
+    fn see(&mut self, frame: Frame<'_>) -> ControlFlow<()>;
+}
+
+fn dump_socket() -> io::Result<(AsyncFd<Socket>, u32)> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.set_non_blocking(true)?;
+    // Absent before Linux 4.20: then filters are ignored, and what comes is filtered here too.
+    if let Err(error) = socket.set_netlink_get_strict_chk(true) {
+        debug!("NETLINK_GET_STRICT_CHK refused: {error}");
+    }
+    let port = socket.bind_auto()?.port_number();
+    Ok((watched(socket)?, port))
+}
+
+/// A request's octets.
+pub(super) fn serialize(header: NetlinkHeader, request: RouteNetlinkMessage) -> Vec<u8> {
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    bytes
+}
+
+/// The errno of DONE and ERROR, which begin with it, negated.
+fn code(frame: &Frame<'_>) -> i32 {
+    match frame.payload.first_chunk::<4>() {
+        Some(octets) => i32::from_ne_bytes(*octets).saturating_neg(),
+        None => 0,
+    }
+}
+
+fn failed(errno: i32) -> Tried {
+    match errno {
+        libc::ENOBUFS | libc::EBUSY | libc::EINTR | libc::EAGAIN => Tried::Again,
+        errno => Tried::Failed(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// Flags of a question that is answered by one message: with the acknowledgement, one that cannot be
+/// decoded still ends.
+pub(super) const QUESTION: u16 = NLM_F_REQUEST | NLM_F_ACK;

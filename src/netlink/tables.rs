@@ -1,0 +1,179 @@
+//! What is read by dumps: links and addresses, and routing tables where a lookup cannot say enough.
+//! Only what is wanted is kept, so memory does not grow with a table.
+
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+
+use netlink_packet_route::address::AddressMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use netlink_packet_route::route::{RouteAttribute, RouteMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use tracing::warn;
+
+use crate::clock;
+use crate::model::{Address, Link, Network, PastaView, Route, Routes};
+use crate::moment::Moment;
+use crate::netlink::decode::{Frame, dumped, dumped_address, dumped_link, dumped_route};
+use crate::netlink::socket::{DumpError, DumpSink, DumpSocket};
+use crate::requirement::{Family, TABLE_MAIN};
+use crate::wants::Wants;
+
+/// All links and addresses. An address that is added between the two lists is announced too.
+pub async fn links(dumps: &mut DumpSocket) -> Result<(Vec<Link>, Vec<Address>), DumpError> {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    let mut links = List::new(dumped_link);
+    dumps.dump("links", RouteNetlinkMessage::GetLink(message), &mut links).await?;
+    let mut addresses = List::new(dumped_address);
+    let message = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+    dumps.dump("addresses", message, &mut addresses).await?;
+    if links.undecodable + addresses.undecodable > 0 {
+        let (links, addresses) = (links.undecodable, addresses.undecodable);
+        warn!("{links} links and {addresses} addresses could not be decoded, and count as absent");
+    }
+    Ok((links.entries, addresses.entries))
+}
+
+struct List<T> {
+    convert: fn(RouteNetlinkMessage) -> Option<T>,
+    entries: Vec<T>,
+    undecodable: usize,
+}
+
+impl<T> List<T> {
+    fn new(convert: fn(RouteNetlinkMessage) -> Option<T>) -> List<T> {
+        List { convert, entries: Vec::new(), undecodable: 0 }
+    }
+}
+
+impl<T> DumpSink for List<T> {
+    fn begin(&mut self) {
+        self.entries.clear();
+        self.undecodable = 0;
+    }
+
+    fn see(&mut self, frame: Frame<'_>) -> ControlFlow<()> {
+        match dumped(frame, self.convert) {
+            Some(entry) => self.entries.push(entry),
+            None => self.undecodable += 1,
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// What was read of a table.
+pub struct Table {
+    family: Family,
+    id: u32,
+    routes: Vec<Route>,
+    pasta: Option<PastaView>,
+}
+
+impl Table {
+    /// Puts it in the place of what lookups said.
+    pub fn put_into(self, known: &mut Routes) {
+        known.known.retain(|route| route.table != self.id || route.family() != self.family);
+        known.known.extend(self.routes);
+        known.complete.insert((self.family, self.id));
+        if let Some(view) = self.pasta {
+            known.pasta.insert(self.family, view);
+        }
+    }
+}
+
+/// Reads one family's table.
+pub async fn read(
+    dumps: &mut DumpSocket,
+    wants: &Wants,
+    network: &Network,
+    family: Family,
+    id: u32,
+) -> Result<Table, DumpError> {
+    let mut message = RouteMessage::default();
+    message.header.address_family = match family {
+        Family::V4 => AddressFamily::Inet,
+        Family::V6 => AddressFamily::Inet6,
+    };
+    message.attributes.push(RouteAttribute::Table(id));
+    let of_table = wants.routes.iter().filter(|(prefix, table)| {
+        Family::of(prefix.addr()) == family && network.table_id(table) == Some(id)
+    });
+    let wanted: Vec<_> = of_table.map(|(prefix, _)| *prefix).collect();
+    let mut sink = TableSink {
+        table: Table { family, id, routes: Vec::new(), pasta: None },
+        wanted,
+        pasta: wants.pasta && id == TABLE_MAIN,
+        now: clock::now(),
+    };
+    dumps.dump("routes", RouteNetlinkMessage::GetRoute(message), &mut sink).await?;
+    Ok(sink.table)
+}
+
+struct TableSink {
+    table: Table,
+    wanted: Vec<ipnet::IpNet>,
+    pasta: bool,
+    now: Moment,
+}
+
+impl TableSink {
+    /// struct rtmsg of linux/rtnetlink.h: the prefix length stands in its second octet. Most entries
+    /// of a large table are dropped by it, undecoded.
+    fn may_matter(&self, frame: &Frame<'_>) -> bool {
+        let Some(length) = frame.payload.get(1) else { return false };
+        self.pasta_undecided() || self.wanted.iter().any(|prefix| prefix.prefix_len() == *length)
+    }
+
+    fn pasta_undecided(&self) -> bool {
+        self.pasta && self.table.pasta.as_ref().is_none_or(|view| view.default.is_none())
+    }
+
+    /// IPv4 tables are listed by ascending destination: past 0.0.0.0 no default comes any more, and where
+    /// nothing else is wanted the rest need not be read. (IPv6 defaults come last.)
+    fn enough(&self, frame: &Frame<'_>) -> bool {
+        let only_defaults = self.wanted.iter().all(|prefix| prefix.prefix_len() == 0);
+        let chosen = self.table.pasta.as_ref().is_some_and(|view| view.taken().is_some());
+        self.table.family == Family::V4
+            && only_defaults
+            && (!self.pasta || chosen)
+            && past_zero(frame, self.table.id)
+    }
+}
+
+impl DumpSink for TableSink {
+    fn begin(&mut self) {
+        self.table.routes.clear();
+        self.table.pasta = self.pasta.then(PastaView::default);
+    }
+
+    fn see(&mut self, frame: Frame<'_>) -> ControlFlow<()> {
+        if self.may_matter(&frame) {
+            let route = dumped(frame, |message| dumped_route(message, self.now));
+            if let Some(route) = route.filter(|route| route.table == self.table.id) {
+                if let Some(view) = &mut self.table.pasta {
+                    view.see(&route);
+                }
+                if self.wanted.contains(&route.destination) {
+                    self.table.routes.push(route);
+                }
+            }
+        }
+        if self.enough(&frame) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Whether an entry of an IPv4 table leads to a network above 0.0.0.0. The kernel writes RTA_TABLE first
+/// and RTA_DST second (fib_dump_info); where they do not stand there, it is not known.
+fn past_zero(frame: &Frame<'_>, table: u32) -> bool {
+    const RTMSG: usize = 12;
+    let attribute = |at: usize, kind: u16| {
+        let header = frame.payload.get(at..at + 4)?;
+        let (length, rest) = header.split_first_chunk::<2>()?;
+        let found = u16::from_ne_bytes(*rest.first_chunk::<2>()?);
+        let fits = u16::from_ne_bytes(*length) == 8 && found == kind;
+        frame.payload.get(at + 4..at + 8)?.first_chunk::<4>().filter(|_| fits)
+    };
+    let of_table = attribute(RTMSG, libc::RTA_TABLE).is_some_and(|id| u32::from_ne_bytes(*id) == table);
+    let destination = attribute(RTMSG + 8, libc::RTA_DST).map(|octets| IpAddr::from(*octets));
+    of_table && destination.is_some_and(|destination| !destination.is_unspecified())
+}

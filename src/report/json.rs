@@ -1,0 +1,40 @@
+//! Verdicts for scripts. Fields are only ever added.
+
+use serde_json::{Map, Value, json};
+
+use crate::report::{Span, outcome};
+use crate::requirement::Gate;
+use crate::verdict::{Outcome, Verdict};
+
+/// `{ready, gate, source, requirements: […], warnings: […]}`.
+pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool) -> Map<String, Value> {
+    let requirements = verdict.rows().map(|(clause, row)| {
+        let (met, code) = match &row.outcome {
+            Outcome::Met(_) => (true, None),
+            Outcome::Unmet(reason) => (false, Some(reason.code().as_str())),
+            Outcome::NotPresent => (false, Some(crate::verdict::Code::NotPresent.as_str())),
+        };
+        json!({
+            "requirement": row.item.to_string(),
+            "met": met,
+            "required": clause.grace.is_none() && row.outcome != Outcome::NotPresent,
+            "code": code,
+            "reason": outcome(row),
+            "interface": row.link,
+            "grace": clause.grace.map(|grace| Span(grace).to_string()),
+        })
+    });
+    let mut object = Map::new();
+    object.insert("ready".to_owned(), ready.into());
+    object.insert("gate".to_owned(), gate.name.as_str().into());
+    object.insert("source".to_owned(), gate.source.as_str().into());
+    object.insert("requirements".to_owned(), requirements.collect());
+    let warnings = verdict.warnings.iter().map(|warning| Value::from(warning.to_string()));
+    object.insert("warnings".to_owned(), warnings.collect());
+    object
+}
+
+/// What is printed with `--json` instead of a verdict, at exit codes 2 and 3.
+pub fn error_json(error: &str) -> Value {
+    json!({ "error": error })
+}

@@ -1,0 +1,165 @@
+//! resolv.conf: whether it names a nameserver, and when that changes (inotify(7)).
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::{Path, PathBuf};
+
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use tokio::io::unix::AsyncFd;
+
+use crate::model::Nameservers;
+
+/// resolver(5)
+const PATH: &str = "/etc/resolv.conf";
+/// As many links as path_resolution(7) follows.
+const MAX_LINKS: u32 = 40;
+
+/// Reads it.
+pub fn read() -> Nameservers {
+    match std::fs::read(PATH) {
+        Ok(bytes) => first(&String::from_utf8_lossy(&bytes)),
+        Err(error) => Nameservers::Unreadable(match error.kind() {
+            io::ErrorKind::NotFound => "no such file".to_owned(),
+            _ => error.to_string(),
+        }),
+    }
+}
+
+/// The first `nameserver` line, by the rules of resolv.conf(5).
+fn first(text: &str) -> Nameservers {
+    let servers = text.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        // The keyword must begin the line.
+        let keyword = line.starts_with("nameserver").then(|| words.next())?;
+        words.next().filter(|_| keyword == Some("nameserver"))
+    });
+    match servers.into_iter().next() {
+        Some(server) => Nameservers::First(server.to_owned()),
+        None => Nameservers::None,
+    }
+}
+
+/// Watches the file, each link on the way to it, and the first folder of that way that exists.
+pub struct Watch {
+    inotify: AsyncFd<Descriptor>,
+    watched: BTreeSet<PathBuf>,
+}
+
+struct Descriptor(Inotify);
+
+impl AsRawFd for Descriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl Watch {
+    /// Begins to watch. Read the file after that.
+    ///
+    /// # Errors
+    /// inotify_init(2)'s, as EMFILE.
+    pub fn new() -> io::Result<Watch> {
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+        // SAFETY: it owns its descriptor, and keeps it as long as it lives.
+        let inotify = unsafe { AsyncFd::register(Descriptor(inotify)) }?;
+        let mut watch = Watch { inotify, watched: BTreeSet::new() };
+        watch.follow();
+        Ok(watch)
+    }
+
+    /// Waits until something changed on the way to the file.
+    ///
+    /// # Errors
+    /// epoll(7)'s.
+    pub async fn changed(&mut self) -> io::Result<()> {
+        self.inotify.readable().await?.clear_ready();
+        // What happened matters less than that it did: a link may lead elsewhere now.
+        while self.inotify.get_ref().0.read_events().is_ok_and(|events| !events.is_empty()) {}
+        self.watched.clear();
+        self.follow();
+        Ok(())
+    }
+
+    /// Adds a watch for each step of the way. Those of former ways stay, and cost a look at most.
+    fn follow(&mut self) {
+        for folder in folders(Path::new(PATH)) {
+            // One watch on a folder tells of the file's creation, removal and renaming, and of its
+            // being written. The same folder twice is the same watch.
+            let events = AddWatchFlags::IN_CREATE
+                | AddWatchFlags::IN_MOVED_TO
+                | AddWatchFlags::IN_MOVED_FROM
+                | AddWatchFlags::IN_DELETE
+                | AddWatchFlags::IN_DELETE_SELF
+                | AddWatchFlags::IN_MOVE_SELF
+                | AddWatchFlags::IN_CLOSE_WRITE
+                | AddWatchFlags::IN_MODIFY;
+            if self.watched.insert(folder.clone()) {
+                if let Err(error) = self.inotify.get_ref().0.add_watch(&folder, events) {
+                    tracing::debug!("{} is not watched: {error}", folder.display());
+                }
+            }
+        }
+        // A file that is bind-mounted over changes without its folder.
+        if let Err(error) =
+            self.inotify.get_ref().0.add_watch(PATH, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MODIFY)
+        {
+            tracing::debug!("{PATH} is not watched: {error}");
+        }
+    }
+}
+
+/// The folders in which a step of the way to a file stands; where one is missing, the first above it
+/// that exists.
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let above = path.ancestors().skip(1);
+        let mut existing = above.filter(|folder| folder.is_dir());
+        let Some(folder) = existing.next() else { break };
+        folders.push(folder.to_owned());
+        match std::fs::read_link(&path) {
+            Ok(target) => path = folder.join(target),
+            Err(_) => break,
+        }
+    }
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_nameserver_line_counts() {
+        let server = |text: &str| Nameservers::First(text.to_owned());
+        let cases: &[(&str, Nameservers)] = &[
+            ("", Nameservers::None),
+            ("search example.org\n", Nameservers::None),
+            ("# nameserver 192.0.2.1\n", Nameservers::None),
+            ("nameserver\n", Nameservers::None),
+            ("nameservers 192.0.2.1\n", Nameservers::None),
+            (" nameserver 192.0.2.1\n", Nameservers::None),
+            ("nameserver 192.0.2.1\nnameserver 192.0.2.2\n", server("192.0.2.1")),
+            ("options edns0\nnameserver\t2001:db8::1", server("2001:db8::1")),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(first(text), *expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_way_to_a_file_is_followed_through_links() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("etc")).unwrap();
+        std::os::unix::fs::symlink("../run/resolve/stub.conf", root.join("etc/resolv.conf")).unwrap();
+        let way = folders(&root.join("etc/resolv.conf"));
+        // run/resolve is not there yet, nor is run; etc/.. is.
+        assert_eq!(way, [root.join("etc"), root.join("etc/..")]);
+        std::fs::create_dir_all(root.join("run/resolve")).unwrap();
+        let way = folders(&root.join("etc/resolv.conf"));
+        assert_eq!(way, [root.join("etc"), root.join("etc/../run/resolve")]);
+    }
+}
