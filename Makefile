@@ -2,6 +2,8 @@
 # make test       formatting, clippy and all tests; first installs what they need (as root, with apt)
 # make check      is this host's network ready?
 # make install    DESTDIR=, PREFIX=/usr; enables and starts nothing
+# make deb        target/debian/netready_*.deb; make rpm: target/generate-rpm/*.rpm
+# make boot       boots Debian with the package in it, as root: minutes (docs/boot.md)
 
 CARGO   ?= cargo
 PROFILE ?= --release
@@ -12,8 +14,9 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 BINDIR  := $(PREFIX)/bin
 LIBDIR  := $(PREFIX)/lib
 SHARE   := $(PREFIX)/share
+TOOLS   := $(TARGET)/tools
 
-.PHONY: all build manual check test prepare lint docs install clean
+.PHONY: all build manual check test prepare lint docs install deb rpm boot clean
 
 all: build manual
 
@@ -48,6 +51,10 @@ install:
 			sed -i 's#/usr/bin/netready#$(BINDIR)/netready#' $(DESTDIR)$(LIBDIR)/systemd/$$manager/$$unit; \
 		done; \
 	done
+	for dropin in systemd/user/*.service.d/*.conf; do \
+		install -Dm644 "$$dropin" "$(DESTDIR)$(LIBDIR)/$$dropin"; \
+		sed -i 's#/usr/bin/netready#$(BINDIR)/netready#' "$(DESTDIR)$(LIBDIR)/$$dropin"; \
+	done
 	for gate in gates/*.toml; do install -Dm644 -t $(DESTDIR)$(LIBDIR)/netready $$gate; done
 	install -Dm644 -t $(DESTDIR)$(SHARE)/man/man5 man/netready.toml.5
 	for page in $(TARGET)/man/*.1; do install -Dm644 -t $(DESTDIR)$(SHARE)/man/man1 $$page; done
@@ -58,6 +65,23 @@ install:
 		install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready $$text; \
 	done
 	for page in docs/*.md; do install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs $$page; done
+
+# The packages' contents are listed in Cargo.toml, below [package.metadata.deb] and .generate-rpm.
+deb: build manual $(TOOLS)/bin/cargo-deb
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) deb --no-build
+
+rpm: build manual $(TOOLS)/bin/cargo-generate-rpm
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) generate-rpm --payload-compress gzip
+
+$(TOOLS)/bin/cargo-%:
+	PATH="$$PATH:$(abspath $(TOOLS))/bin" && if p=$$(command -v cargo-$*); then \
+		mkdir -p $(TOOLS)/bin && ln -sf "$$p" $@; \
+	else \
+		$(CARGO) install --locked --root $(TOOLS) cargo-$*; \
+	fi
+
+boot: prepare deb
+	NETREADY_BOOT=1 $(CARGO) test --locked --test boot -- --nocapture
 
 clean:
 	$(CARGO) clean

@@ -178,18 +178,9 @@ impl Error {
         }
     }
 
-    /// stdout was closed: whoever read it has enough, which is no failure.
+    /// stdout was closed under a command that goes on until then.
     fn nobody_reads(&self) -> bool {
-        match self {
-            Error::Stdout(error) | Error::Daemon(Failure::Closed(error)) => {
-                error.kind() == io::ErrorKind::BrokenPipe
-            }
-            Error::Config(_)
-            | Error::Daemon(Failure::Observe(_) | Failure::Notify(_) | Failure::Events(_))
-            | Error::Observe(_)
-            | Error::Notify(_)
-            | Error::Runtime(_) => false,
-        }
+        matches!(self, Error::Daemon(Failure::Closed(error)) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
@@ -260,22 +251,16 @@ fn die_of(signal: i32) {
 
 /// clap's own errors, help and version among them.
 fn usage(error: &clap::Error, json: bool) -> ExitCode {
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print();
-            ExitCode::SUCCESS
-        }
-        _ if json => {
-            let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or_default();
-            complain(first.trim_start_matches("error: "), true);
-            ExitCode::from(2)
-        }
-        _ => {
-            let _ = error.print();
-            ExitCode::from(2)
-        }
+    let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if json && !asked_for {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default();
+        complain(first.trim_start_matches("error: "), true);
+    } else {
+        // Where nobody can be told, the exit code still says it.
+        let _ = error.print();
     }
+    ExitCode::from(if asked_for { 0 } else { 2 })
 }
 
 /// For a command line that does not parse: whether it asks for JSON.
@@ -319,14 +304,16 @@ fn load(request: &Request) -> Result<Loaded, ConfigError> {
 /// One thread: a gate has one thing to do at a time, and starts in less than a millisecond.
 fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    let result = runtime.map_err(Error::Runtime)?.block_on(future);
-    result
+    runtime.map_err(Error::Runtime)?.block_on(future)
 }
 
-/// Prints to stdout, whose end may be closed.
+/// Prints to stdout. Where it is closed, whoever read it has enough, which is no failure.
 fn print(text: &str) -> Result<(), Error> {
     let mut stdout = anstream::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Error::Stdout)
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Stdout(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Colours of the terminal; taken out again where stdout is none.

@@ -10,6 +10,7 @@
 //! that was announced.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
@@ -24,6 +25,9 @@ use crate::notify::NotifyError;
 use crate::report::{Standing, status};
 use crate::requirement::Gate;
 use crate::verdict::Verdict;
+
+/// How often a gate that is due is looked at while the kernel's answer is still to come.
+const KEPT_WAITING: Duration = Duration::from_millis(100);
 
 /// What is said of a gate at one moment.
 pub struct View<'a> {
@@ -155,7 +159,11 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
         } else if observer.stale() {
             let mut caught_up = Box::pin(observer.catch_up(&gate));
             loop {
-                set(&mut timer, &[keeper.deadline(), mouth.deadline()], clock::now())?;
+                // What is due and cannot be judged now is looked at again: rarely, and only while the
+                // kernel keeps us waiting.
+                let again = clock::now() + KEPT_WAITING;
+                let due = keeper.deadline().map(|at| at.max(again));
+                set(&mut timer, &[keeper.deadline(), due, mouth.deadline()], clock::now())?;
                 let wake = tokio::select! {
                     done = &mut caught_up => { done?; break }
                     fired = timer.fired() => { fired.map_err(Failure::Events)?; None }
@@ -178,13 +186,19 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
             }
             drop(caught_up);
             observer.distrust();
+        } else if observer.owes() {
+            // Something was lost and is not read again yet: what is known may be wrong.
+            effect = keeper.tick(now);
         } else {
-            verdict = evaluate(&gate, observer.network(), now);
-            effect = if observer.owes() {
-                keeper.tick(now)
-            } else {
-                keeper.observe(&verdict, std::mem::take(&mut interrupted), now)
-            };
+            let before = std::mem::replace(&mut verdict, evaluate(&gate, observer.network(), now));
+            if !verdict.unread.is_empty() {
+                // What met a requirement is gone, and only a table can tell whether something else does.
+                observer.read_tables_next();
+                continue;
+            }
+            // Still met, but pasta would take another link: what it would take must stay the same.
+            interrupted |= keeper.holding() && verdict.pasta_choice() != before.pasta_choice();
+            effect = keeper.observe(&verdict, std::mem::take(&mut interrupted), now);
         }
         if let Some(ended) = said.say(mouth, &gate, &verdict, &keeper, effect, task.until_open, now)? {
             return Ok(ended);

@@ -146,3 +146,6 @@ impl Judge<'_> {
         self.network.links().filter(wanted).collect()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

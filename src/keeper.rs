@@ -235,6 +235,8 @@ impl Keeper {
     pub fn tick(&mut self, now: Moment) -> Option<Effect> {
         match self.phase {
             Phase::Waiting => self.give_up_if_due(now),
+            // It would have been given its settle beyond the timeout, and not more.
+            Phase::Grace { .. } | Phase::Settling { .. } if self.settled_out(now) => self.give_up_if_due(now),
             Phase::Grace { .. }
             | Phase::Settling { .. }
             | Phase::Ready { .. }
@@ -291,6 +293,10 @@ impl Keeper {
         self.terms.timeout.is_some_and(|timeout| self.started + timeout <= now)
     }
 
+    fn settled_out(&self, now: Moment) -> bool {
+        self.terms.timeout.is_some_and(|timeout| self.started + timeout + self.terms.settle <= now)
+    }
+
     fn give_up_if_due(&mut self, now: Moment) -> Option<Effect> {
         let why = if self.timed_out(now) {
             GaveUp::Timeout
@@ -329,3 +335,6 @@ impl Terms {
 fn earliest(moments: [Option<Moment>; 2]) -> Option<Moment> {
     moments.into_iter().flatten().min()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,43 @@
-pub mod evaluate;
-pub mod keeper;
-pub mod model;
-pub mod moment;
-pub mod requirement;
-pub mod verdict;
-pub mod wants;
-pub mod report;
+//! netready says when a Linux host's network is ready, why it is not, and READY=1 the instant it is.
+//!
+//! It reads links, addresses and routes from the kernel (rtnetlink(7)) and nothing from a network
+//! manager. A *gate* is a named set of *requirements* with a timeout; its *verdict* is their evaluation
+//! against the kernel's state; every unmet requirement has a *reason*. `run`, `wait`, `monitor` and
+//! `check` are four ways to say one verdict, which is made on one path:
+//!
+//! ```text
+//! kernel ─rtnetlink▶ netlink ─bytes▶ decode ─Message▶ Network::apply ─▶ Stale ─▶ read again ─┐
+//!                       ▲────────────────────────────────────────────────────────────────────┘
+//! gate file ─▶ config ─▶ Gate ─▶ evaluate(gate, network, now) ─▶ Verdict ─▶ report ─▶ STATUS=, table, JSON
+//!                                        keeper.observe(verdict, now) ─▶ Effect ─▶ READY=1, exit
+//! ```
+//!
+//! Events say that something changed; what it is now is read. The core decides and does nothing; the
+//! shell does and decides nothing.
+//!
+//! In reading order:
+//!
+//! * the core, pure: [`requirement`] (what is asked), [`model`] (what is known), [`wants`] (what is worth
+//!   reading), [`evaluate`](mod@evaluate) (whether it is met), [`verdict`] (by what, or why not), [`keeper`] (when a gate
+//!   opens), [`report`] (how it is said), [`moment`] (time, as a value);
+//! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
+//! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`clock`], [`notify`] (the service
+//!   manager), [`record`] and [`log`], [`daemon`] (the one loop), [`cli`] (the commands).
+
+pub mod cli;
 pub mod clock;
-pub mod netlink;
-pub mod resolv;
 pub mod config;
 pub mod daemon;
+pub mod evaluate;
+pub mod keeper;
 pub mod log;
+pub mod model;
+pub mod moment;
+pub mod netlink;
 pub mod notify;
 pub mod record;
-pub mod cli;
+pub mod report;
+pub mod requirement;
+pub mod resolv;
+pub mod verdict;
+pub mod wants;

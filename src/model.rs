@@ -33,7 +33,8 @@ pub struct Link {
     pub master: Option<u32>,
     /// What it is to its master (IFLA_INFO_SLAVE_KIND), where the kernel says so.
     pub port_kind: Option<String>,
-    /// The link below it in this namespace (IFLA_LINK without IFLA_LINK_NETNSID).
+    /// Of a [stacked](Link::stacked) link, the one below it in this namespace (IFLA_LINK without
+    /// IFLA_LINK_NETNSID).
     pub lower: Option<u32>,
     /// IFLA_PERM_ADDRESS, else IFLA_ADDRESS; empty where it has none.
     pub hardware_address: Vec<u8>,
@@ -527,10 +528,9 @@ impl Network {
             return Err(Carrierless::AdminDown);
         }
         if !link.lower_up() || !link.running() {
-            return Err(match link.operstate {
-                Operstate::Dormant if link.lower_up() => Carrierless::Dormant,
-                state => Carrierless::NoCarrier(state),
-            });
+            let dormant = link.operstate == Operstate::Dormant && link.lower_up();
+            let no_carrier = Carrierless::NoCarrier(link.operstate);
+            return Err(if dormant { Carrierless::Dormant } else { no_carrier });
         }
         let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
         // A fresh bridge says LOWER_UP, operstate UNKNOWN, and leads nowhere.
@@ -590,3 +590,6 @@ pub enum Carrierless {
     /// This link below it has none.
     Lower(String),
 }
+
+#[cfg(test)]
+mod tests;

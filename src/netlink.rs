@@ -93,6 +93,8 @@ pub struct Observer {
     owed_until: Option<Moment>,
     /// When the first of the routes that were read expires.
     expiry: Option<Moment>,
+    /// When the one expired for which routes were read last.
+    expired: Option<Moment>,
     undecodable: u64,
 }
 
@@ -126,6 +128,7 @@ impl Observer {
             spacing: Spacing::default(),
             owed_until: None,
             expiry: None,
+            expired: None,
             undecodable: 0,
         };
         observer.watch_resolv();
@@ -162,6 +165,11 @@ impl Observer {
     pub fn distrust(&mut self) {
         self.stale = Stale::ALL;
         self.barrier_owed = true;
+    }
+
+    /// A verdict hangs on a table that was not read: it is read next.
+    pub fn read_tables_next(&mut self) {
+        self.stale = self.stale.or(Stale::ROUTES);
     }
 
     /// The state as it is known.
@@ -210,7 +218,7 @@ impl Observer {
         }
         if self.expiry.is_some_and(|at| at <= now) {
             // A router's next advertisement prolongs a route without a message: only reading tells.
-            self.expiry = None;
+            self.expired = self.expiry.take();
             self.stale = self.stale.or(Stale::ROUTES);
         }
         for _ in 0..BATCH {
@@ -269,11 +277,18 @@ impl Observer {
     /// # Errors
     /// Where the kernel's state cannot be had.
     pub async fn catch_up(&mut self, gate: &Gate) -> Result<(), ObserveError> {
+        // First, so that reading links, which takes the same lock, finds it free.
+        if std::mem::take(&mut self.barrier_owed) {
+            self.barrier.as_mut().unwrap_or(&mut self.lookups).barrier().await?;
+        }
         if self.stale.links {
             self.stale.links = false;
             match tables::links(&mut self.dumps).await {
                 Ok((links, addresses)) => self.network.replace_links(links, addresses),
-                Err(DumpError::Interrupted) => return Ok(self.put_off(Stale::ALL)),
+                Err(DumpError::Interrupted) => {
+                    self.put_off(Stale::ALL);
+                    return Ok(());
+                }
                 Err(error) => return Err(error.into()),
             }
             self.stale = self.stale.or(Stale { links: false, routes: true, lookups: true });
@@ -284,17 +299,27 @@ impl Observer {
         if !routes && !lookups {
             return Ok(());
         }
-        if std::mem::take(&mut self.barrier_owed) {
-            self.barrier.as_mut().unwrap_or(&mut self.lookups).barrier().await?;
-        }
         if lookups {
             self.look_up().await?;
         }
         if routes {
             self.read_routes(gate).await?;
         }
-        self.expiry = self.network.next_expiry(clock::now());
+        self.expect_expiry(clock::now());
         Ok(())
+    }
+
+    /// When to read again because a route ends. Around its end the kernel shows a route without any
+    /// expiry for some milliseconds: one that is read then would seem to last for ever, so it is read
+    /// once more a little later.
+    fn expect_expiry(&mut self, now: Moment) {
+        const AROUND: Duration = Duration::from_millis(50);
+        const LATER: Duration = Duration::from_millis(30);
+        let ends = self.expiry.or(self.expired);
+        let around = ends.is_some_and(|at| now < at + AROUND && at < now + AROUND);
+        let again = around.then_some(now + LATER);
+        self.expired = ends.filter(|_| around);
+        self.expiry = self.network.next_expiry(now).into_iter().chain(again).min();
     }
 
     async fn look_up(&mut self) -> Result<(), ObserveError> {
@@ -398,3 +423,6 @@ fn announces_ahead(message: &Message) -> bool {
         Message::Address(_) | Message::Route(..) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -187,6 +187,7 @@ fn pasta(
             Some(gateway) => write!(f, "whose gateway {gateway} is not on the link"),
             None => f.write_str("whose gateway is not on the link"),
         },
+        PastaFault::Linkdown => f.write_str("whose route is still flagged linkdown"),
         PastaFault::Dead => f.write_str("whose default route is dead"),
     }
 }
@@ -304,10 +305,10 @@ impl Display for RouteNoun<'_> {
             Destination::DefaultOf(family) => write!(f, "default {family} route")?,
             Destination::Prefix(net) => write!(f, "route to {net}")?,
         }
-        match &self.0.table {
-            Table::Id(TABLE_MAIN) => Ok(()),
-            table => write!(f, " in table {table}"),
+        if self.0.table == Table::MAIN {
+            return Ok(());
         }
+        write!(f, " in table {}", self.0.table)
     }
 }
 
@@ -377,3 +378,6 @@ impl Display for Span {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -306,10 +306,10 @@ impl fmt::Display for Table {
 impl fmt::Display for RouteSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.destination.fmt(f)?;
-        match &self.table {
-            Table::Id(TABLE_MAIN) => Ok(()),
-            table => write!(f, " table {table}"),
+        if self.table == Table::MAIN {
+            return Ok(());
         }
+        write!(f, " table {}", self.table)
     }
 }
 

@@ -19,10 +19,10 @@ const MAX_LINKS: u32 = 40;
 pub fn read() -> Nameservers {
     match std::fs::read(PATH) {
         Ok(bytes) => first(&String::from_utf8_lossy(&bytes)),
-        Err(error) => Nameservers::Unreadable(match error.kind() {
-            io::ErrorKind::NotFound => "no such file".to_owned(),
-            _ => error.to_string(),
-        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Nameservers::Unreadable("no such file".to_owned())
+        }
+        Err(error) => Nameservers::Unreadable(error.to_string()),
     }
 }
 

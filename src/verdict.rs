@@ -251,6 +251,8 @@ pub enum Dead {
 pub enum PastaFault {
     /// The link taken has no carrier: pasta copies its routes, flagged linkdown, and dies.
     Carrier(Carrierless),
+    /// The route taken is flagged linkdown although its link has carrier.
+    Linkdown,
     /// No route at all, in either family.
     Nothing,
     /// No default route: the container would have none for its whole life.
@@ -372,7 +374,7 @@ impl Reason {
                 PastaFault::Carrier(why) => why.code(),
                 PastaFault::Nothing | PastaFault::NoDefault => Code::NoRoute,
                 PastaFault::NoAddress => Code::NoAddress,
-                PastaFault::GatewayOffLink | PastaFault::Dead => Code::RouteDead,
+                PastaFault::GatewayOffLink | PastaFault::Linkdown | PastaFault::Dead => Code::RouteDead,
             },
             Reason::NoNameserver(_) => Code::NoNameserver,
         }
@@ -442,12 +444,13 @@ impl Evidence {
                 }
             }
             Message::Route(_, RouteChange::Added) => false,
-            Message::Route(changed, RouteChange::Replaced | RouteChange::Gone) => match self {
+            Message::Route(changed, change @ (RouteChange::Replaced | RouteChange::Gone)) => match self {
                 Evidence::Route { route, .. } => route.is(changed),
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
+                // Which route the way is made of is not known; one that was replaced may have been.
                 Evidence::Lookup { target, route, .. } => {
-                    changed.destination.contains(target)
-                        && changed.hops.iter().any(|hop| hop.ifindex == route.ifindex)
+                    let same_link = || changed.hops.iter().any(|hop| hop.ifindex == route.ifindex);
+                    changed.destination.contains(target) && (*change == RouteChange::Replaced || same_link())
                 }
                 Evidence::Link { .. } | Evidence::Address(_) | Evidence::Nameserver(_) => false,
             },
@@ -475,3 +478,6 @@ impl RouteRef {
         self.destination == route.destination && self.table == route.table && self.metric == route.metric
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,3 +115,6 @@ pub fn probes(prefix: &IpNet) -> Vec<IpAddr> {
     };
     if first == last { vec![first] } else { vec![first, last] }
 }
+
+#[cfg(test)]
+mod tests;

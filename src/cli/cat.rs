@@ -13,9 +13,35 @@ pub fn print(loaded: &Loaded) -> String {
         out.push_str(&part.origin);
         out.push('\n');
         out.push_str(&part.text);
-        if !part.text.ends_with('\n') {
+        if !part.text.is_empty() && !part.text.ends_with('\n') {
             out.push('\n');
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Part, parse};
+
+    #[test]
+    fn each_part_stands_below_its_path() {
+        let main = "timeout = 1\n[[require]]\nroute = \"default\"";
+        let part = |origin: &str, text: &str| Part { origin: origin.to_owned(), text: text.to_owned() };
+        let loaded = Loaded {
+            gate: parse("nas", "/etc/netready/nas.toml", main).unwrap(),
+            parts: vec![
+                part("/etc/netready/nas.toml", main),
+                part("/run/netready/nas.toml.d/a.toml", ""),
+                part("command line", "settle = \"1s\"\n"),
+            ],
+        };
+        assert_eq!(
+            print(&loaded),
+            "# /etc/netready/nas.toml\ntimeout = 1\n[[require]]\nroute = \"default\"\n\n\
+             # /run/netready/nas.toml.d/a.toml\n\n\
+             # command line\nsettle = \"1s\"\n"
+        );
+    }
 }

@@ -38,12 +38,14 @@ pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
 async fn look(gate: &Gate, receive_buffer: usize) -> Result<Verdict, Error> {
     let mut observer = Observer::open(gate, receive_buffer, false)?;
     for _ in 0..LOOKS {
-        if observer.stale() {
-            observer.catch_up(gate).await?;
-        }
+        observer.catch_up(gate).await?;
         while observer.drain(&mut |_| {})? == Drained::More {}
+        let verdict = evaluate(gate, observer.network(), clock::now());
+        if !verdict.unread.is_empty() {
+            observer.read_tables_next();
+        }
         if !observer.stale() {
-            break;
+            return Ok(verdict);
         }
     }
     Ok(evaluate(gate, observer.network(), clock::now()))

@@ -10,9 +10,12 @@ pub struct GateOptions {
     /// A gate's name, or with a slash in it a gate file [default: default]
     ///
     /// Requirement options without a GATE are a gate of their own; with one they are added to it.
-    // Several are taken so that what an unquoted glob leaves behind gets an answer that helps.
-    #[arg(value_name = "GATE", num_args = 0.., hide_default_value = true)]
-    gate: Vec<String>,
+    #[arg(value_name = "GATE")]
+    gate: Option<String>,
+
+    // There is no second GATE; what an unquoted glob leaves behind shall get an answer that helps.
+    #[arg(hide = true)]
+    left_over: Vec<String>,
 
     /// On these links: a name, an altname, a quoted glob, mac:…, or !GLOB to take links out
     #[arg(short, long, value_name = "NAME", help_heading = WHAT)]
@@ -80,14 +83,11 @@ const HOW_LONG: &str = "How long";
 impl GateOptions {
     /// What is asked for; an error for words that no single GATE is.
     pub fn request(self) -> Result<Request, ConfigError> {
-        let mut words = self.gate.into_iter();
-        let gate = words.next();
-        let more: Vec<String> = words.collect();
-        if let Some(first) = gate.as_ref().filter(|_| !more.is_empty()) {
-            return Err(left_over(first, &more, &self.interface));
+        if let Some(first) = self.gate.as_ref().filter(|_| !self.left_over.is_empty()) {
+            return Err(left_over(first, &self.left_over, &self.interface));
         }
         Ok(Request {
-            gate,
+            gate: self.gate,
             options: Options {
                 interface: self.interface,
                 ipv4: self.ipv4,
@@ -120,7 +120,7 @@ fn left_over(first: &str, more: &[String], interface: &[String]) -> ConfigError 
     // `check *` leaves a whole directory behind; a few names say it.
     let few = |words: &[&str], separator: &str| {
         let rest = if words.len() > 4 { " …" } else { "" };
-        format!("{}{rest}", words[..words.len().min(4)].join(separator))
+        format!("{}{rest}", words.get(..4).unwrap_or(words).join(separator))
     };
     let words: Vec<&str> = std::iter::once(first).chain(more.iter().map(String::as_str)).collect();
     ConfigError::from(Problem {

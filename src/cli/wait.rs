@@ -72,7 +72,7 @@ impl Mouth for Terminal {
         let mut lines = vec![view.status.to_owned()];
         let quiet = match view.phase {
             Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => self.quiet,
-            Phase::Ready { .. } => self.quiet,
+            Phase::Ready { .. } => false,
             Phase::Opened { .. } | Phase::GaveUp { .. } | Phase::Lost { .. } => {
                 lines.extend(unmet_lines(view.verdict).into_iter().map(|line| format!("  {line}")));
                 false

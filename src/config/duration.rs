@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Result<Span, String> {
     }
 }
 
-/// Writes a duration so that [`parse`] reads the same one: `90s`, `5min`, `1h 30min`, `1s 500ms`.
+/// Writes a duration so that `parse` reads the same one: `90s`, `5min`, `1h 30min`, `1s 500ms`.
 pub fn text(span: Duration) -> String {
     let seconds = span.as_secs();
     if span.subsec_nanos() == 0 && seconds < 120 {

@@ -178,7 +178,7 @@ fn read(path: &Path, real: PathBuf) -> Result<Part, Problem> {
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Part { origin: path.display().to_string(), text }),
         Err(error) => {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
             let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
             Err(Problem { line: Some(line), ..problem(path, "is not UTF-8") })
         }

@@ -68,9 +68,11 @@ impl Options {
             || quorum.is_some()
     }
 
-    /// Whether `-4` and `-6` stand alone, so that they ask for their default routes.
+    /// Whether `-4` and `-6` stand alone, so that they ask for their default routes; where those stand and
+    /// how many are enough may be said beside them.
     fn are_families_alone(&self) -> bool {
-        let others = Options { ipv4: false, ipv6: false, any: false, quorum: None, ..self.clone() };
+        let others =
+            Options { ipv4: false, ipv6: false, table: None, any: false, quorum: None, ..self.clone() };
         !others.require_something()
     }
 

@@ -54,15 +54,30 @@ fn default_of(family: Family) -> Item {
 
 const EITHER: Item = Item::Address(AddressSpec::Either);
 
+/// What the command line makes of these words (`cli::options` has its own tests).
 fn typed(args: &str) -> Request {
-    #[derive(clap::Parser)]
-    struct Cli {
-        #[command(flatten)]
-        gate: crate::cli::options::GateOptions,
+    let mut request = Request::default();
+    let mut words = args.split_whitespace().map(str::to_owned);
+    while let Some(word) = words.next() {
+        let options = &mut request.options;
+        match word.as_str() {
+            "-i" => options.interface.extend(words.next()),
+            "-4" => options.ipv4 = true,
+            "-6" => options.ipv6 = true,
+            "-a" => options.address.extend(words.next()),
+            "-r" => options.route.extend(words.next()),
+            "--table" => options.table = words.next(),
+            "--route-to" => options.route_to.extend(words.next()),
+            "--any" => options.any = true,
+            "--quorum" => options.quorum = words.next(),
+            "--nameserver" => options.nameserver = true,
+            "-t" => options.timeout = words.next(),
+            "--no-carrier-timeout" => options.no_carrier_timeout = words.next(),
+            "--settle" => options.settle = words.next(),
+            gate => request.gate = Some(gate.to_owned()),
+        }
     }
-    let args = std::iter::once("netready").chain(args.split_whitespace());
-    let cli = <Cli as clap::Parser>::try_parse_from(args).unwrap();
-    cli.gate.request().unwrap()
+    request
 }
 
 fn nowhere() -> Environment {

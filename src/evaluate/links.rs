@@ -7,6 +7,9 @@ use crate::verdict::{Evidence, Outcome, Reason, Row};
 
 /// Kinds that are no uplink of a host by themselves: host-wide clauses do not wait for their carrier.
 const NO_UPLINK: [&str; 3] = ["dummy", "vxlan", "bridge"];
+/// Kinds of a bridge's ports that lead to guests. Any other has a cable: a host whose only card is a port
+/// of its bridge is not without carrier. (A bond's or team's own carrier says what its ports' would.)
+const GUEST_PORTS: [&str; 2] = ["veth", "tun"];
 
 /// A link, and what became of each item asked of it.
 struct Candidate<'a> {
@@ -47,8 +50,11 @@ impl<'a> Judge<'a> {
         let candidates: Vec<&Link> = network
             .links()
             .filter(|link| {
+                let bridged = link.master.and_then(|master| network.link(master));
+                let bridged = bridged.is_some_and(|master| master.kind == "bridge");
+                let cabled = bridged && !GUEST_PORTS.contains(&link.kind.as_str());
                 !link.loopback()
-                    && !network.is_port(link)
+                    && (cabled || !network.is_port(link))
                     && !link.hardware_address.is_empty()
                     && !NO_UPLINK.contains(&link.kind.as_str())
             })
@@ -74,9 +80,9 @@ impl<'a> Judge<'a> {
             .collect();
         let unread_of_links = std::mem::replace(&mut self.unread, unread);
         let mut rows = match links.quorum {
-            Quorum::Each => self.each(links, &of_link, &candidates, false),
-            Quorum::All => self.each(links, &of_link, &candidates, true),
-            Quorum::AtLeast(needed) => at_least(links, &of_link, &candidates, needed),
+            Quorum::Each => self.each(links, items, &candidates, false),
+            Quorum::All => self.each(links, items, &candidates, true),
+            Quorum::AtLeast(needed) => at_least(links, items, &candidates, needed),
         };
         let enough = rows.iter().all(|row| row.outcome.holds());
         if !enough {

@@ -37,7 +37,7 @@ impl Judge<'_> {
                 Err(why) => {
                     let route = refs.first().cloned();
                     let default = view.default.is_some();
-                    let dies = matches!(why, PastaFault::Carrier(_));
+                    let dies = matches!(why, PastaFault::Carrier(_) | PastaFault::Linkdown);
                     let reason = Reason::Pasta { route, default, why };
                     if dies {
                         return Outcome::Unmet(reason);
@@ -67,6 +67,9 @@ impl Judge<'_> {
         };
         if let Some(Err(Dead::Link(why))) = dark.map(|hop| self.link_carries(hop.ifindex)) {
             return Err(PastaFault::Carrier(why));
+        }
+        if !leaves_through_several(route) && route.hops.iter().any(|hop| hop.linkdown) {
+            return Err(PastaFault::Linkdown);
         }
         if view.default.is_none() {
             return Err(PastaFault::NoDefault);

@@ -23,12 +23,10 @@ impl<'a> Judge<'a> {
             match self.usable(spec, route, through) {
                 Ok(evidence) => return Outcome::Met(evidence),
                 // The first one is the one that the kernel would take.
-                Err(why) => {
-                    // A refusal says less than a route that leads somewhere and is dead.
-                    if reason.as_ref().is_none_or(|known| matches!(known, Reason::RefusingRoute { .. })) {
-                        reason = Some(why);
-                    }
+                Err(why) if reason.as_ref().is_none_or(|known| telling(&why) > telling(known)) => {
+                    reason = Some(why);
                 }
+                Err(_) => {}
             }
         }
         for prefix in spec.destination.prefixes() {
@@ -49,12 +47,10 @@ impl<'a> Judge<'a> {
         for hop in &route.hops {
             match self.usable_hop(route, hop, through) {
                 Ok(evidence) => return Ok(evidence),
-                Err(why) => {
-                    let wrong_link = |known: &Reason| matches!(known, Reason::WrongLink { .. });
-                    if reason.as_ref().is_none_or(wrong_link) {
-                        reason = Some(why);
-                    }
+                Err(why) if reason.as_ref().is_none_or(|known| telling(&why) > telling(known)) => {
+                    reason = Some(why);
                 }
+                Err(_) => {}
             }
         }
         Err(reason.unwrap_or_else(|| Reason::NoRoute {
@@ -113,10 +109,12 @@ impl<'a> Judge<'a> {
     /// What the kernel's own lookup says of a target; in a clause with links, the way must leave through
     /// one of those that satisfy the rest of it.
     pub(super) fn route_to(&mut self, target: IpAddr, within: Option<(&Links, &[&'a Link])>) -> Outcome {
-        let (ifindex, gateway, source) = match self.network.lookups.get(&target) {
+        let (ifindex, gateway, source, expired) = match self.network.lookups.get(&target) {
             None => return Outcome::Unmet(Reason::Unread),
             Some(Lookup::None(errno)) => return Outcome::Unmet(Reason::Unreachable { target, errno: *errno }),
-            Some(Lookup::Way { ifindex, gateway, source, expires: _ }) => (*ifindex, *gateway, *source),
+            Some(Lookup::Way { ifindex, gateway, source, expires }) => {
+                (*ifindex, *gateway, *source, expires.is_some_and(|at| at <= self.now))
+            }
         };
         let family = Family::of(target);
         let bits = if family == Family::V4 { 32 } else { 128 };
@@ -134,11 +132,19 @@ impl<'a> Judge<'a> {
                 return Outcome::Unmet(Reason::WrongLink { route, wanted: names.join(", ") });
             }
         }
-        if let Err(why) = self.link_carries(ifindex) {
+        let live = if expired { Err(Dead::Expired) } else { self.link_carries(ifindex) };
+        if let Err(why) = live {
             return Outcome::Unmet(Reason::DeadRoute { route, why });
         }
-        let usable = source.and_then(|source| self.usable_exact(source));
-        match usable.filter(|usable| link_local(target) || !link_local(usable.address)) {
+        let spec = |source| match link_local(target) || target.is_loopback() {
+            true => AddressSpec::Exact(source),
+            // Of wider scope than the link: else the answer would not find back.
+            false => AddressSpec::Family(family),
+        };
+        let usable = source.filter(|source| self.network.addresses().any(|address| {
+            address.local == *source && spec(*source).covers(address)
+        }));
+        match usable.and_then(|source| self.usable_exact(source)) {
             Some(source) => Outcome::Met(Evidence::Lookup { target, route, source }),
             None => Outcome::Unmet(Reason::NoSource { route, source }),
         }
@@ -153,5 +159,27 @@ impl<'a> Judge<'a> {
             table: route.table,
             metric: route.metric,
         }
+    }
+}
+
+/// How much a reason tells the administrator: a route that leads where it is wanted and is dead more than
+/// one that leads elsewhere, and that more than one that refuses.
+fn telling(reason: &Reason) -> u8 {
+    match reason {
+        Reason::RefusingRoute { .. } => 0,
+        Reason::WrongLink { .. } => 1,
+        Reason::DeadRoute { .. }
+        | Reason::NoSource { .. }
+        | Reason::NoRoute { .. }
+        | Reason::Absent { .. }
+        | Reason::NoVrf { .. }
+        | Reason::TooFew { .. }
+        | Reason::Carrier { .. }
+        | Reason::NoAddress { .. }
+        | Reason::Unusable { .. }
+        | Reason::Unreachable { .. }
+        | Reason::Unread
+        | Reason::Pasta { .. }
+        | Reason::NoNameserver(_) => 2,
     }
 }

@@ -1,6 +1,8 @@
 //! Single questions to the kernel, through rtnetlink on connections that are subscribed to nothing: what
 //! way a packet would go, and the barrier.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "the wire's vocabulary, at the wire")]
+
 use std::io;
 use std::net::IpAddr;
 
@@ -10,6 +12,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::{Handle, new_connection_with_strict_check};
+use tracing::debug;
 
 use crate::model::{Lookup, Route};
 use crate::moment::Moment;
@@ -106,7 +109,12 @@ impl Questions {
     /// # Errors
     /// Where the connection ended.
     pub async fn matching_route(&mut self, target: IpAddr, now: Moment) -> Result<Option<Route>, AskError> {
-        let Answer::Found(message) = self.route(target, RouteFlags::FibMatch).await? else { return Ok(None) };
+        // Without the second flag IPv4 calls every table main; IPv6 names it anyway and refuses the flag.
+        let flags = match target {
+            IpAddr::V4(_) => RouteFlags::FibMatch | RouteFlags::LookupTable,
+            IpAddr::V6(_) => RouteFlags::FibMatch,
+        };
+        let Answer::Found(message) = self.route(target, flags).await? else { return Ok(None) };
         let Some(mut route) = decode::dumped_route(RouteNetlinkMessage::NewRoute(message), now) else {
             return Ok(None);
         };
@@ -140,14 +148,18 @@ impl Questions {
         };
         message.header.flags = flags;
         message.attributes.push(RouteAttribute::Destination(target.into()));
-        Ok(match self.ask(RouteNetlinkMessage::GetRoute(message)).await? {
+        let answer = self.ask(RouteNetlinkMessage::GetRoute(message)).await?;
+        Ok(match answer {
             NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(message)) => Answer::Found(message),
-            NetlinkPayload::Error(error) => match error.raw_code() {
-                // An acknowledgement, and what it acknowledges could not be decoded.
-                0 => Answer::Unclear,
-                code => Answer::None(code.saturating_neg()),
-            },
-            _ => Answer::Unclear,
+            NetlinkPayload::Error(error) if error.raw_code() != 0 => {
+                Answer::None(error.raw_code().saturating_neg())
+            }
+            // An acknowledgement: what it acknowledges could not be decoded.
+            NetlinkPayload::Error(_) => Answer::Unclear,
+            unexpected => {
+                debug!("an unexpected answer to a lookup of {target}: {unexpected:?}");
+                Answer::Unclear
+            }
         })
     }
 

@@ -12,7 +12,7 @@ use crate::moment::Moment;
 #[derive(Debug, Clone)]
 pub struct Budget {
     /// In nanoseconds of reading.
-    credit: i128,
+    credit: i64,
     at: Moment,
 }
 
@@ -25,7 +25,7 @@ const MOST: Duration = Duration::from_millis(50);
 impl Budget {
     /// A full one.
     pub fn new(now: Moment) -> Budget {
-        Budget { credit: MOST.as_nanos().cast_signed(), at: now }
+        Budget { credit: nanoseconds(MOST), at: now }
     }
 
     /// Until when to wait, if one must.
@@ -38,14 +38,18 @@ impl Budget {
     /// Reading took this long.
     pub fn spent(&mut self, cost: Duration, now: Moment) {
         self.refill(now);
-        self.credit -= cost.as_nanos().cast_signed();
+        self.credit = self.credit.saturating_sub(nanoseconds(cost));
     }
 
     fn refill(&mut self, now: Moment) {
-        let grown = ((now - self.at) / SHARE).as_nanos().cast_signed();
-        self.credit = (self.credit + grown).min(MOST.as_nanos().cast_signed());
+        let grown = nanoseconds((now - self.at) / SHARE);
+        self.credit = self.credit.saturating_add(grown).min(nanoseconds(MOST));
         self.at = now;
     }
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Spaces the reading of everything after losses: at once, then after 10 ms, 20 ms, … 100 ms, and at once

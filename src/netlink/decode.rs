@@ -3,6 +3,8 @@
 //! A message that netlink-packet-route cannot decode is never dropped silently: its fixed header says
 //! what it spoke of, and so what must be read again.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's vocabulary grows; what is unknown is passed here")]
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -110,6 +112,9 @@ pub fn event(frame: Frame<'_>, now: Moment) -> Event {
         RTM_NEWNEXTHOP | RTM_DELNEXTHOP => return Event::Message(Message::Nexthop),
         _ => return Event::Irrelevant,
     };
+    if of_no_interest(&frame) {
+        return Event::Irrelevant;
+    }
     let Ok(decoded) = decode(frame) else { return Event::Undecodable(stale) };
     let message = match decoded {
         RouteNetlinkMessage::NewLink(message) if of_a_link(&message) => {
@@ -118,7 +123,6 @@ pub fn event(frame: Frame<'_>, now: Moment) -> Event {
         RouteNetlinkMessage::DelLink(message) if of_a_link(&message) => {
             Some(Message::LinkGone(message.header.index))
         }
-        // A bridge speaks of its ports in link messages of its own family.
         RouteNetlinkMessage::NewLink(_) | RouteNetlinkMessage::DelLink(_) => return Event::Irrelevant,
         RouteNetlinkMessage::NewAddress(message) => address(message).map(Message::Address),
         RouteNetlinkMessage::DelAddress(message) => address(message).map(Message::AddressGone),
@@ -141,6 +145,16 @@ pub fn event(frame: Frame<'_>, now: Moment) -> Event {
         _ => return Event::Irrelevant,
     };
     message.map_or(Event::Undecodable(stale), Event::Message)
+}
+
+/// By the fixed header alone, which stands even where the rest cannot be decoded: a bridge speaks of its
+/// ports in link messages of its own family; routes of other families (MPLS) and cached clones are none.
+fn of_no_interest(frame: &Frame<'_>) -> bool {
+    let family = frame.payload.first().map(|family| i32::from(*family));
+    match frame.kind {
+        RTM_NEWLINK | RTM_DELLINK => family.is_some_and(|family| family != libc::AF_UNSPEC),
+        _ => family.is_some_and(|family| family != libc::AF_INET && family != libc::AF_INET6),
+    }
 }
 
 /// An entry of a dump; `None` where it cannot be decoded or is none of its table's.
@@ -242,7 +256,8 @@ fn link(message: LinkMessage) -> Option<Link> {
             _ => {}
         }
     }
-    link.lower = lower.filter(|_| !elsewhere);
+    // A veth's is its peer, which the kernel tells of one end and not of the other.
+    link.lower = lower.filter(|_| link.stacked() && !elsewhere);
     if link.hardware_address.is_empty() {
         link.hardware_address = current_address;
     }
@@ -364,11 +379,13 @@ fn route(message: RouteMessage, now: Moment) -> Option<Route> {
     Some(route)
 }
 
-/// rta_expires is signed in truth; negative after the end, 0 where there is none.
+/// rta_expires is signed in truth; negative after the end, 0 where there is none. It is rounded down,
+/// and so is the kernel's own count: two ticks later the route has ended for certain, while one that is
+/// read again just before its end would show 0.
 fn expiry(ticks: u32, now: Moment) -> Option<Moment> {
-    match ticks.cast_signed() {
+    match i32::from_ne_bytes(ticks.to_ne_bytes()) {
         0 => None,
-        ticks @ 1.. => Some(now + TICK * ticks.unsigned_abs()),
+        ticks @ 1.. => Some(now + TICK * ticks.unsigned_abs().saturating_add(2)),
         i32::MIN..0 => Some(now),
     }
 }
@@ -416,3 +433,6 @@ fn via_ip(via: &RouteVia) -> Option<IpAddr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

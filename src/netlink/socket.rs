@@ -100,6 +100,11 @@ impl EventSocket {
         receive(self.socket.get_ref(), &mut self.buffer)
     }
 
+    #[cfg(test)]
+    pub(super) fn descriptor(&self) -> &Socket {
+        self.socket.get_ref()
+    }
+
     /// The datagram that was received last.
     pub fn datagram(&self) -> &[u8] {
         &self.buffer
@@ -213,6 +218,11 @@ impl DumpSocket {
             }
         }
         Err(DumpError::Interrupted)
+    }
+
+    #[cfg(test)]
+    pub(super) fn descriptor(&self) -> &Socket {
+        self.socket.get_ref()
     }
 
     async fn try_dump(

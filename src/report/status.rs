@@ -91,14 +91,14 @@ fn missing(verdict: &Verdict) -> String {
         clauses.filter(|clause| !clause.met).flat_map(|clause| &clause.rows)
     };
     let mut sentences = sentences(unmet(true));
+    if sentences.is_empty() && !verdict.unread.is_empty() {
+        sentences.push("routing tables are being read".to_owned());
+    }
     if sentences.is_empty() {
         sentences = self::sentences(unmet(false));
     }
     if sentences.is_empty() {
-        sentences.push(match verdict.unread.is_empty() {
-            true => "all met".to_owned(),
-            false => "routing tables are being read".to_owned(),
-        });
+        sentences.push("all met".to_owned());
     }
     first_few(sentences, "; ")
 }

@@ -28,6 +28,13 @@ fn options_as_meant() {
         ("-6", vec![host(1, vec![default_of(V6)])]),
         ("-6 -4", vec![host(2, vec![default_of(V4), default_of(V6)])]),
         ("-4 -6 --any", vec![host(1, vec![default_of(V4), default_of(V6)])]),
+        (
+            "-4 --table 7",
+            vec![host(
+                1,
+                vec![Item::Route(RouteSpec { destination: Destination::DefaultOf(V4), table: Table::Id(7) })],
+            )],
+        ),
         // On links: an address of the family.
         ("-4 -i va0", vec![of("va0", vec![Item::Carrier, address(V4)])]),
         ("-4 -6 -i va0", vec![of("va0", vec![Item::Carrier, address(V4), address(V6)])]),

@@ -25,7 +25,7 @@ fn item_of_links() -> impl Strategy<Value = Item> {
         Just(AddressSpec::Either),
         family().prop_map(AddressSpec::Family),
         family().prop_map(AddressSpec::LinkLocal),
-        net().prop_map(|net| AddressSpec::Prefix(net)),
+        net().prop_map(AddressSpec::Prefix),
         net()
             .prop_filter("an address of a host", |net| !net.addr().is_unspecified())
             .prop_map(|net| AddressSpec::Exact(net.addr())),

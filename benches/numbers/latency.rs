@@ -1,0 +1,193 @@
+//! Rows 1, 5 and 8: from the kernel's event, or from the start, to READY=1.
+
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::Bench;
+use crate::namespace::{Namespace, mount_sysfs};
+use crate::program::{Daemon, Program};
+use crate::report::{Goal, Row};
+use crate::stats::{OneCpu, interleave, ratio};
+
+/// What comes last on the way to ready.
+#[derive(Clone, Copy)]
+enum LastEvent {
+    DefaultRoute,
+    Carrier,
+}
+
+impl LastEvent {
+    fn happen(self, namespace: &mut Namespace) -> io::Result<()> {
+        match self {
+            Self::DefaultRoute => namespace.add_default_route(),
+            Self::Carrier => namespace.begin_carrier(true),
+        }
+    }
+
+    fn take_back(self, namespace: &mut Namespace) -> io::Result<()> {
+        match self {
+            Self::DefaultRoute => namespace.delete_default_route(),
+            Self::Carrier => namespace.set_carrier(false),
+        }
+    }
+
+    /// A namespace in which only this event is missing.
+    fn namespace(self) -> io::Result<Namespace> {
+        let mut namespace = Namespace::with_uplink()?;
+        if matches!(self, Self::Carrier) {
+            namespace.add_default_route()?;
+            namespace.set_carrier(false)?;
+        }
+        Ok(namespace)
+    }
+}
+
+/// One trial in a process of its own: READY=1 is said once in a life.
+fn event_to_ready(namespace: &mut Namespace, program: &Program, event: LastEvent) -> io::Result<Duration> {
+    namespace.enter()?;
+    let mut daemon = Daemon::start_waiting(program)?;
+    let start = SystemTime::now();
+    event.happen(namespace)?;
+    let arrival = daemon.wait_for("READY=1");
+    event.take_back(namespace)?;
+    elapsed(start, arrival?)
+}
+
+fn start_to_ready(namespace: &Namespace, program: &Program) -> io::Result<Duration> {
+    namespace.enter()?;
+    let start = SystemTime::now();
+    let arrival = Daemon::start(program)?.wait_for("READY=1")?;
+    elapsed(start, arrival)
+}
+
+fn elapsed(start: SystemTime, arrival: SystemTime) -> io::Result<Duration> {
+    arrival.duration_since(start).map_err(|_| io::Error::other("READY=1 before the event"))
+}
+
+pub fn last_event(bench: &mut Bench) -> io::Result<Vec<Row>> {
+    let rounds = bench.rounds(200);
+    let cases = [
+        ("default route comes last", LastEvent::DefaultRoute, true),
+        ("carrier comes last", LastEvent::Carrier, true),
+        ("default route comes last, all CPUs", LastEvent::DefaultRoute, false),
+    ];
+    let mut rows = Vec::new();
+    for (what, event, pinned) in cases {
+        let mut namespace = event.namespace()?;
+        let _pin = pinned.then(OneCpu::pin).transpose()?;
+        let [reader, netready] = interleave(rounds, [&bench.reader, &bench.netready_run], |program| {
+            event_to_ready(&mut namespace, program, event)
+        });
+        rows.push(Row::comparing(format!("1. event → READY=1: {what}"), &netready, &reader).ratio_goal(1.5));
+    }
+    Ok(rows)
+}
+
+pub fn million_routes(bench: &mut Bench) -> io::Result<Vec<Row>> {
+    let start_rounds = bench.rounds(200);
+    // Fewer, because a program that dumps the table while it waits takes its time over that.
+    let event_rounds = bench.rounds(50);
+    let (reader, netready) = (bench.reader.clone(), bench.netready_run.clone());
+    let subjects = [(&reader, false), (&netready, false), (&reader, true), (&netready, true)];
+    let mut few = Namespace::with_uplink()?;
+    let many = bench.million_routes()?;
+    let _pin = OneCpu::pin()?;
+
+    let event = LastEvent::DefaultRoute;
+    let events = interleave(event_rounds, subjects, |&mut (program, million)| {
+        event_to_ready(if million { many } else { &mut few }, program, event)
+    });
+
+    few.add_default_route()?;
+    many.add_default_route()?;
+    let starts = interleave(start_rounds, subjects, |&mut (program, million)| {
+        start_to_ready(if million { many } else { &few }, program)
+    });
+    many.delete_default_route()?;
+
+    let growths = [(starts, "start", 2.0), (events, "event", 1.25)];
+    Ok(growths
+        .into_iter()
+        .flat_map(|([reader_few, netready_few, reader_many, netready_many], what, at_most)| {
+            let growth = ratio(&netready_many, &netready_few);
+            let text = format!("1,000,000 routes ≤ {at_most} × 1 route: {}", times(growth));
+            [
+                Row::comparing(format!("5. {what} → READY=1 with 1 route"), &netready_few, &reader_few),
+                Row::comparing(
+                    format!("5. {what} → READY=1 with 1,000,000 routes"),
+                    &netready_many,
+                    &reader_many,
+                )
+                .goal(Goal::new(text, growth.map(|growth| growth <= at_most))),
+            ]
+        })
+        .collect())
+}
+
+fn times(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "n/a".to_owned(), |ratio| format!("{ratio:.2}"))
+}
+
+/// The loops that people write today, against the same event. Their end is their exit: they stand in an
+/// ExecStartPre=.
+pub fn shell_loops(bench: &mut Bench) -> io::Result<Vec<Row>> {
+    let rounds = bench.rounds(20);
+    let loops = [
+        (
+            "carrier; `sleep 1` on sysfs operstate",
+            LastEvent::Carrier,
+            r#"until [ "$(cat /sys/class/net/va0/operstate)" = up ]; do sleep 1; done"#,
+        ),
+        (
+            "default route; `sleep 0.5` on `ip route`, as podman's wait unit",
+            LastEvent::DefaultRoute,
+            "until ip route show default | grep -q default; do sleep 0.5; done",
+        ),
+    ];
+    let mut rows = Vec::new();
+    for (what, event, script) in loops {
+        let mut namespace = event.namespace()?;
+        mount_sysfs()?;
+        let mut trial = 0;
+        let shell = Program::new("/bin/sh", &["-c", script]);
+        let subjects = [(&bench.netready_run, false), (&bench.reader, false), (&shell, true)];
+        let [netready, reader, polling] = interleave(rounds, subjects, |&mut (program, polls)| {
+            if !polls {
+                return event_to_ready(&mut namespace, program, event);
+            }
+            trial += 1;
+            event_to_exit(&mut namespace, program, event, trial)
+        });
+        let sooner = ratio(&polling, &netready);
+        rows.push(
+            Row::comparing(format!("8. event → go: {what}"), &netready, &reader)
+                .beside("loop", &polling)
+                .goal(Goal::new(
+                    format!("≥ 100 × sooner than the loop: {}", times(sooner)),
+                    sooner.map(|sooner| sooner >= 100.0),
+                )),
+        );
+    }
+    Ok(rows)
+}
+
+fn event_to_exit(
+    namespace: &mut Namespace,
+    program: &Program,
+    event: LastEvent,
+    trial: u32,
+) -> io::Result<Duration> {
+    const GOLDEN_RATIO: f64 = 0.618_033_988_75;
+    namespace.enter()?;
+    let mut process = program.start()?;
+    // Spreads the event evenly over the phases of a loop that sleeps a second at most; its first look is over
+    // by then.
+    let phase = (f64::from(trial) * GOLDEN_RATIO).fract();
+    std::thread::sleep(Duration::from_millis(200) + Duration::from_secs_f64(phase));
+    let start = Instant::now();
+    event.happen(namespace)?;
+    process.wait()?;
+    let elapsed = start.elapsed();
+    event.take_back(namespace)?;
+    Ok(elapsed)
+}

@@ -1,0 +1,91 @@
+//! Route-to: what the kernel's own lookup says, and when that is enough.
+
+use super::table;
+
+const HOST: &str = "x0: up; addr x0 192.0.2.10/24; addr x0 2001:db8::10/64; addr x0 fe80::10/64 link; \
+                    y0: up; addr y0 203.0.113.10/24; dark0: nocarrier; addr dark0 198.51.100.10/24";
+
+#[track_caller]
+fn on_host(cases: &[(&str, &str, &str)]) {
+    let whole: Vec<(&str, String, &str)> = cases.iter().map(|(g, n, e)| (*g, format!("{HOST}; {n}"), *e)).collect();
+    let whole: Vec<(&str, &str, &str)> = whole.iter().map(|(g, n, e)| (*g, n.as_str(), *e)).collect();
+    table(&whole);
+}
+
+const FAR: &str = "route-to='198.51.100.7'";
+
+#[test]
+fn the_lookup_must_succeed_and_leave_through_a_link_with_carrier() {
+    on_host(&[
+        (FAR, "lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.10", "met by 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.10"),
+        (FAR, "lookup 198.51.100.7 dev x0 src 192.0.2.10", "met by 198.51.100.7 dev x0 src 192.0.2.10"),
+        (FAR, "lookup 198.51.100.7 errno 101", "unreachable"),
+        (FAR, "lookup 198.51.100.7 errno 113", "unreachable"),
+        (FAR, "lookup 198.51.100.7 via 198.51.100.1 dev dark0 src 198.51.100.10", "route-dead"),
+        (FAR, "lookup 198.51.100.7 via 198.51.100.1 dev 77 src 192.0.2.10", "route-dead"),
+        (FAR, "", "not-read"),
+        // Another target's answer is none.
+        (FAR, "lookup 198.51.100.8 via 192.0.2.1 dev x0 src 192.0.2.10", "not-read"),
+        ("route-to=['198.51.100.7','2001:db8:9::1']", "lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.10; lookup 2001:db8:9::1 errno 101", "unreachable"),
+    ]);
+}
+
+#[test]
+fn its_source_must_be_usable() {
+    on_host(&[
+        (FAR, "lookup 198.51.100.7 via 192.0.2.1 dev x0", "no-source"),
+        (FAR, "lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.99", "no-source"),
+        // On whatever link it stands: the kernel named it.
+        (FAR, "lookup 198.51.100.7 via 192.0.2.1 dev x0 src 203.0.113.10", "met"),
+        ("route-to='2001:db8:9::1'", "lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::10", "met"),
+        ("route-to='2001:db8:9::1'", "addr x0 2001:db8::11/64 tentative; lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::11", "no-source"),
+        ("route-to='2001:db8:9::1'", "addr x0 2001:db8::11/64 dadfailed; lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::11", "no-source"),
+    ]);
+}
+
+#[test]
+fn a_link_local_source_serves_a_link_local_target_only() {
+    on_host(&[
+        ("route-to='2001:db8:9::1'", "lookup 2001:db8:9::1 via fe80::1 dev x0 src fe80::10", "no-source"),
+        ("route-to='fe80::9'", "lookup fe80::9 dev x0 src fe80::10", "met"),
+        (FAR, "addr x0 169.254.1.1/16; lookup 198.51.100.7 via 192.0.2.1 dev x0 src 169.254.1.1", "no-source"),
+        ("route-to='169.254.9.9'", "addr x0 169.254.1.1/16; lookup 169.254.9.9 dev x0 src 169.254.1.1", "met"),
+    ]);
+}
+
+#[test]
+fn in_a_clause_with_interfaces_it_leaves_through_one_of_them_that_satisfies_the_rest() {
+    const BY_Y: &str = "lookup 198.51.100.7 via 203.0.113.1 dev y0 src 203.0.113.10";
+    on_host(&[
+        ("interface='y0'; route-to='198.51.100.7'", BY_Y, "met"),
+        ("interface='x0'; route-to='198.51.100.7'", BY_Y, "wrong-link"),
+        ("interface=['x0','y0']; route-to='198.51.100.7'", BY_Y, "met"),
+        ("interface='*0'; route-to='198.51.100.7'", BY_Y, "met"),
+        // y0 has no IPv6 address, so it is not one of the links that satisfy the clause.
+        ("interface=['x0','y0']; quorum='any'; address='ipv6'; route-to='198.51.100.7'", BY_Y, "wrong-link"),
+        ("interface='y0'; address='ipv6'; route-to='198.51.100.7'", BY_Y, "y0 no-address"),
+        ("interface='z0'; route-to='198.51.100.7'", BY_Y, "absent, wrong-link"),
+        ("interface='x0'; route-to='198.51.100.7'", "lookup 198.51.100.7 errno 101", "unreachable"),
+    ]);
+}
+
+#[test]
+fn a_way_whose_route_has_expired_is_none() {
+    on_host(&[
+        ("route-to='2001:db8:9::1'", "lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::10 expires 101", "met"),
+        ("route-to='2001:db8:9::1'", "lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::10 expires 100", "route-dead"),
+    ]);
+}
+
+#[test]
+fn its_source_is_of_wider_scope_than_the_link() {
+    on_host(&[
+        (FAR, "addr x0 192.0.2.77/24 link; lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.77", "no-source"),
+        (FAR, "addr x0 192.0.2.77/24 site; lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.77", "met"),
+        // An address of a deprecated prefix is what the kernel named: it serves.
+        ("route-to='2001:db8:9::1'", "addr x0 2001:db8::11/64 deprecated; lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::11", "met"),
+        // This host itself.
+        ("route-to='127.0.0.1'", "lookup 127.0.0.1 dev lo src 127.0.0.1", "met"),
+        ("route-to='192.0.2.10'", "lookup 192.0.2.10 dev lo src 192.0.2.10", "met"),
+    ]);
+}

@@ -1,0 +1,211 @@
+//! The transition function as one table: each phase, each input, no wildcard.
+
+use super::super::{Effect, Keeper, Phase};
+use super::{at, keeper, terms, unread, verdict, with_grace};
+use crate::moment::Moment;
+
+const TIMEOUT: u64 = 90;
+const SETTLE: u64 = 10;
+const GRACE: u64 = 5;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum In {
+    Waiting,
+    Grace,
+    Settling,
+    Ready,
+    Opened,
+    Lost,
+    GaveUp,
+}
+
+impl In {
+    const ALL: [In; 7] = [In::Waiting, In::Grace, In::Settling, In::Ready, In::Opened, In::Lost, In::GaveUp];
+
+    fn of(phase: Phase) -> In {
+        match phase {
+            Phase::Waiting => In::Waiting,
+            Phase::Grace { .. } => In::Grace,
+            Phase::Settling { .. } => In::Settling,
+            Phase::Ready { .. } => In::Ready,
+            Phase::Opened { .. } => In::Opened,
+            Phase::Lost { .. } => In::Lost,
+            Phase::GaveUp { .. } => In::GaveUp,
+        }
+    }
+
+    /// A keeper in this phase, and how many seconds that took.
+    fn reached(self) -> (Keeper, u64) {
+        let mut keeper = keeper(&terms(Some(TIMEOUT), SETTLE));
+        let after = match self {
+            In::Waiting => {
+                keeper.observe(&verdict(false), false, at(0));
+                0
+            }
+            In::Grace => {
+                keeper.observe(&with_grace(false, GRACE), false, at(0));
+                0
+            }
+            In::Settling => {
+                keeper.observe(&verdict(true), false, at(0));
+                0
+            }
+            In::Ready | In::Lost => {
+                keeper.observe(&verdict(true), false, at(0));
+                keeper.observe(&verdict(true), false, at(SETTLE));
+                if self == In::Lost {
+                    keeper.observe(&verdict(false), false, at(SETTLE + 1));
+                }
+                SETTLE + 1
+            }
+            In::Opened => {
+                keeper.open(at(0));
+                0
+            }
+            In::GaveUp => {
+                keeper.observe(&verdict(false), false, at(TIMEOUT));
+                TIMEOUT
+            }
+        };
+        assert_eq!(In::of(keeper.phase()), self, "the way there");
+        (keeper, after)
+    }
+}
+
+/// Early: a second later. Late: when the timeout has passed, and every settle and grace with it.
+#[derive(Debug, Clone, Copy)]
+enum Input {
+    Unmet,
+    Met,
+    /// All that is required is met, a clause with a grace is not.
+    GraceUnmet,
+    Unread,
+    Interrupted,
+    Tick,
+    Open,
+    Reload,
+    LateUnmet,
+    LateMet,
+    LateGraceUnmet,
+    LateUnread,
+    LateInterrupted,
+    LateTick,
+}
+
+impl Input {
+    const ALL: [Input; 14] = [
+        Input::Unmet,
+        Input::Met,
+        Input::GraceUnmet,
+        Input::Unread,
+        Input::Interrupted,
+        Input::Tick,
+        Input::Open,
+        Input::Reload,
+        Input::LateUnmet,
+        Input::LateMet,
+        Input::LateGraceUnmet,
+        Input::LateUnread,
+        Input::LateInterrupted,
+        Input::LateTick,
+    ];
+
+    fn give(self, keeper: &mut Keeper, early: Moment, late: Moment) -> Option<Effect> {
+        match self {
+            Input::Unmet => keeper.observe(&verdict(false), false, early),
+            Input::Met => keeper.observe(&verdict(true), false, early),
+            Input::GraceUnmet => keeper.observe(&with_grace(false, GRACE), false, early),
+            Input::Unread => keeper.observe(&unread(), false, early),
+            Input::Interrupted => keeper.observe(&verdict(true), true, early),
+            Input::Tick => keeper.tick(early),
+            Input::Open => keeper.open(early),
+            Input::Reload => {
+                keeper.reload(&terms(Some(TIMEOUT), SETTLE), early);
+                None
+            }
+            Input::LateUnmet => keeper.observe(&verdict(false), false, late),
+            Input::LateMet => keeper.observe(&verdict(true), false, late),
+            Input::LateGraceUnmet => keeper.observe(&with_grace(false, GRACE), false, late),
+            Input::LateUnread => keeper.observe(&unread(), false, late),
+            Input::LateInterrupted => keeper.observe(&verdict(true), true, late),
+            Input::LateTick => keeper.tick(late),
+        }
+    }
+}
+
+/// The table.
+fn expected(phase: In, input: Input) -> (In, Option<Effect>) {
+    use Input::*;
+    const OPEN: Option<Effect> = Some(Effect::Open);
+    const END: Option<Effect> = Some(Effect::End);
+    match phase {
+        In::Waiting => match input {
+            Unmet | Unread | Tick | Reload => (In::Waiting, None),
+            Met | Interrupted => (In::Settling, None),
+            GraceUnmet => (In::Grace, None),
+            Open => (In::Opened, OPEN),
+            LateUnmet | LateUnread | LateTick => (In::GaveUp, END),
+            // What becomes good in the wake-up of the timeout itself is given its settle.
+            LateMet | LateInterrupted | LateGraceUnmet => (In::Settling, None),
+        },
+        In::Grace => match input {
+            Unmet | Unread => (In::Waiting, None),
+            Met | Interrupted => (In::Settling, None),
+            GraceUnmet | Tick | Reload => (In::Grace, None),
+            Open => (In::Opened, OPEN),
+            LateUnmet | LateUnread => (In::GaveUp, END),
+            LateMet | LateInterrupted | LateGraceUnmet => (In::Settling, None),
+            LateTick => (In::Grace, None),
+        },
+        In::Settling => match input {
+            Unmet | Unread => (In::Waiting, None),
+            Met | Interrupted | Tick | Reload => (In::Settling, None),
+            GraceUnmet => (In::Grace, None),
+            Open => (In::Opened, OPEN),
+            // It was interrupted beyond the timeout: it had its settle, and did not hold.
+            LateUnmet | LateUnread | LateInterrupted => (In::GaveUp, END),
+            LateMet | LateGraceUnmet => (In::Ready, OPEN),
+            LateTick => (In::Settling, None),
+        },
+        In::Ready => match input {
+            Unmet | LateUnmet => (In::Lost, None),
+            Met | GraceUnmet | Interrupted | LateMet | LateGraceUnmet | LateInterrupted => (In::Ready, None),
+            Unread | LateUnread | Tick | LateTick | Open => (In::Ready, None),
+            Reload => (In::Opened, None),
+        },
+        In::Opened => match input {
+            Met | GraceUnmet | Interrupted | LateMet | LateGraceUnmet | LateInterrupted => (In::Ready, None),
+            Unmet | LateUnmet | Unread | LateUnread | Tick | LateTick | Open | Reload => (In::Opened, None),
+        },
+        In::Lost => match input {
+            Met | GraceUnmet | Interrupted | LateMet | LateGraceUnmet | LateInterrupted => (In::Ready, None),
+            Unmet | LateUnmet | Unread | LateUnread | Tick | LateTick | Open => (In::Lost, None),
+            Reload => (In::Opened, None),
+        },
+        In::GaveUp => match input {
+            Unmet | Met | GraceUnmet | Unread | Interrupted | Tick | Open | Reload | LateUnmet | LateMet
+            | LateGraceUnmet | LateUnread | LateInterrupted | LateTick => (In::GaveUp, None),
+        },
+    }
+}
+
+#[test]
+fn every_phase_and_input() {
+    for phase in In::ALL {
+        for input in Input::ALL {
+            let (mut keeper, after) = phase.reached();
+            let effect = input.give(&mut keeper, at(after + 1), at(TIMEOUT));
+            assert_eq!((In::of(keeper.phase()), effect), expected(phase, input), "{phase:?}, {input:?}");
+        }
+    }
+}
+
+#[test]
+fn open_is_what_was_said() {
+    for phase in In::ALL {
+        let (keeper, _) = phase.reached();
+        let open = matches!(phase, In::Ready | In::Opened | In::Lost);
+        assert_eq!(keeper.is_open(), open, "{phase:?}");
+        assert_eq!(keeper.holding(), phase == In::Settling, "{phase:?}");
+    }
+}

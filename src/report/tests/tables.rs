@@ -1,0 +1,122 @@
+//! `check`'s table, the lines at a timeout, and JSON.
+
+use super::super::{Tone, error_json, paint_none, table, unmet_lines, verdict_json};
+use super::judged;
+use crate::verdict::{Code, Outcome};
+
+const STORAGE: &str = "interface=['ens2f0','ens2f1']; carrier=true | address='10.10.0.0/16' | address='ipv6'; grace='5s' \
+                       | interface='wg0'; if-present=true";
+const HOST: &str = "ens2f0: up; ens2f1: nocarrier; addr ens2f0 10.10.0.21/16";
+
+#[test]
+fn check_says_the_verdict_and_then_each_requirement() {
+    let (gate, verdict) = judged(STORAGE, HOST);
+    assert_eq!(
+        table(&gate, &verdict, verdict.ready(), paint_none),
+        "NOT ready: gate test (test.toml)\n\
+         \x20 met     carrier               ens2f0\n\
+         \x20 unmet   carrier               ens2f1: no carrier\n\
+         \x20 met     address 10.10.0.0/16  10.10.0.21 on ens2f0\n\
+         \x20 wanted  address ipv6          no IPv6 address\n\
+         \x20 absent  carrier               not there, does not count\n\
+         \x20 absent  address ip            not there, does not count\n"
+    );
+}
+
+#[test]
+fn the_columns_are_those_of_the_contract() {
+    let (gate, verdict) = judged("interface='ens2f0'; carrier=true | address='10.10.0.0/16'", HOST);
+    assert_eq!(
+        table(&gate, &verdict, true, paint_none),
+        "Ready: gate test (test.toml)\n\
+         \x20 met    carrier               ens2f0\n\
+         \x20 met    address 10.10.0.0/16  10.10.0.21 on ens2f0\n"
+    );
+}
+
+#[test]
+fn colour_does_not_move_the_columns() {
+    let (gate, verdict) = judged(STORAGE, HOST);
+    let painted = table(&gate, &verdict, false, |tone, word| {
+        let mark = match tone {
+            Tone::Good => '+',
+            Tone::Bad => '-',
+            Tone::Dim => '.',
+        };
+        format!("{mark}{word}")
+    });
+    let plain = table(&gate, &verdict, false, paint_none);
+    for (painted, plain) in painted.lines().zip(plain.lines()) {
+        let (colour, word) = painted.split_once(|c| "+-.".contains(c)).unwrap();
+        assert_eq!(format!("{colour}{word}"), plain);
+    }
+    assert!(painted.contains("+met ") && painted.contains("-unmet ") && painted.contains(".wanted "), "{painted}");
+}
+
+#[test]
+fn warnings_stand_below() {
+    let (gate, verdict) = judged("address='ipv6'", "x0: up; addr x0 2001:db8::10/64; addr x0 2001:db8::11/64 dadfailed");
+    let text = table(&gate, &verdict, true, paint_none);
+    assert_eq!(text.lines().last(), Some("warning: 2001:db8::11 on x0 is dadfailed: another host has it"));
+}
+
+#[test]
+fn at_the_timeout_every_unmet_requirement_has_a_line() {
+    let (_, verdict) = judged(STORAGE, HOST);
+    assert_eq!(unmet_lines(&verdict), ["unmet  carrier  ens2f1: no carrier", "wanted  address ipv6  no IPv6 address"]);
+}
+
+#[test]
+fn json_has_the_documented_fields() {
+    let (gate, verdict) = judged(STORAGE, HOST);
+    let json = serde_json::Value::Object(verdict_json(&gate, &verdict, verdict.ready()));
+    let row = |requirement: &str, met: bool, required: bool, code: Option<&str>, reason: &str, interface: Option<&str>, grace: Option<&str>| {
+        serde_json::json!({
+            "requirement": requirement, "met": met, "required": required, "code": code, "reason": reason,
+            "interface": interface, "grace": grace,
+        })
+    };
+    let expected = serde_json::json!({
+        "ready": false,
+        "gate": "test",
+        "source": "test.toml",
+        "requirements": [
+            row("carrier", true, true, None, "ens2f0", Some("ens2f0"), None),
+            row("carrier", false, true, Some("no-carrier"), "ens2f1: no carrier", Some("ens2f1"), None),
+            row("address 10.10.0.0/16", true, true, None, "10.10.0.21 on ens2f0", None, None),
+            row("address ipv6", false, false, Some("no-address"), "no IPv6 address", None, Some("5s")),
+            row("carrier", false, false, Some("not-present"), "not there, does not count", None, None),
+            row("address ip", false, false, Some("not-present"), "not there, does not count", None, None),
+        ],
+        "warnings": [],
+    });
+    assert_eq!(json, expected);
+    assert_eq!(error_json("no gate").to_string(), r#"{"error":"no gate"}"#);
+}
+
+#[test]
+fn a_code_is_null_just_where_it_is_met() {
+    for network in ["", HOST, "unread4; unread6"] {
+        let (gate, verdict) = judged(&format!("{STORAGE} | pasta=true | route-to='198.51.100.7'"), network);
+        let json = verdict_json(&gate, &verdict, verdict.ready());
+        for (row, (_, known)) in json["requirements"].as_array().unwrap().iter().zip(verdict.rows()) {
+            assert_eq!(row["code"].is_null(), matches!(known.outcome, Outcome::Met(_)), "{row}");
+            assert_eq!(row["met"].as_bool(), Some(row["code"].is_null()), "{row}");
+            if let Some(code) = row["code"].as_str() {
+                assert!(Code::ALL.iter().any(|known| known.as_str() == code), "{code} is documented");
+            }
+        }
+    }
+}
+
+#[test]
+fn codes_are_words_of_their_own() {
+    let mut words: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), Code::ALL.len());
+    // Stable: what scripts rely on.
+    for word in ["absent", "admin-down", "no-carrier", "dormant", "no-address", "tentative", "dadfailed", "deprecated", "no-route", "route-dead"] {
+        assert!(words.contains(&word), "{word}");
+    }
+}

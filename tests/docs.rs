@@ -1,0 +1,299 @@
+//! What the manual, the README and the pages in docs/ say, against the program.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at what it did not expect, its helpers too"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use netready::verdict::Code;
+
+const COMMANDS: [&str; 5] = ["check", "wait", "monitor", "cat", "run"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every page that is Markdown, by its path from the root.
+fn pages() -> Vec<String> {
+    let mut pages: Vec<String> =
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "packaging/README.md"].map(str::to_owned).into();
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".md") {
+            pages.push(format!("docs/{name}"));
+        }
+    }
+    pages
+}
+
+fn netready(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_netready"))
+        .args(arguments)
+        .env_remove("NOTIFY_SOCKET")
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The `--words` of a text.
+fn long_options(text: &str) -> BTreeSet<String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let mut options = BTreeSet::new();
+    for (at, _) in text.match_indices("--") {
+        let before = text[..at].chars().next_back();
+        let name: String = text[at + 2..].chars().take_while(|c| word(*c)).collect();
+        let name = name.trim_end_matches('-');
+        if !before.is_some_and(word) && name.starts_with(|c: char| c.is_ascii_lowercase()) {
+            options.insert(format!("--{name}"));
+        }
+    }
+    options
+}
+
+fn help_of(command: &str) -> String {
+    let output = netready(&[command, "--help"]);
+    assert!(output.status.success(), "{command} --help: {}", stderr(&output));
+    stdout(&output)
+}
+
+fn all_options() -> BTreeSet<String> {
+    COMMANDS.iter().flat_map(|command| long_options(&help_of(command))).collect()
+}
+
+/// The fenced blocks of one language in a Markdown page.
+fn fenced(text: &str, language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(tag) = line.strip_prefix("```") {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with("```")).collect();
+            if tag == language {
+                blocks.push(block.join("\n") + "\n");
+            }
+        }
+    }
+    blocks
+}
+
+/// The literal displays of an mdoc page.
+fn displays(text: &str) -> Vec<String> {
+    text.split(".Bd -literal")
+        .skip(1)
+        .map(|rest| {
+            let (_, body) = rest.split_once('\n').unwrap();
+            body.split(".Ed").next().unwrap().to_owned()
+        })
+        .collect()
+}
+
+/// The part of an mdoc page below a heading.
+fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let start = text.find(&format!(".Sh {heading}\n")).unwrap_or_else(|| panic!("no section {heading}"));
+    let body = &text[start + 4..];
+    body.find("\n.Sh ").map_or(body, |end| &body[..end])
+}
+
+/// The tags of an mdoc list, where they are set in this macro.
+fn tags(section: &str, macro_name: &str) -> BTreeSet<String> {
+    let start = format!(".It {macro_name} ");
+    section.lines().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
+}
+
+/// A file of its own for each text, gone when the folder is dropped.
+fn gate_file(folder: &tempfile::TempDir, text: &str) -> PathBuf {
+    let count = fs::read_dir(folder.path()).unwrap().count();
+    let path = folder.path().join(format!("example{count}.toml"));
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn every_option_is_in_the_manual_or_the_readme() {
+    let documented =
+        long_options(&[read("README.md"), read("man/netready.1.sections").replace("\\-", "-")].concat());
+    let options = all_options();
+    assert!(options.len() >= 15, "--help shows only {options:?}");
+    let undocumented: Vec<String> = options.difference(&documented).cloned().collect();
+    let generated = ["--help", "--version"].map(str::to_owned);
+    let missing: Vec<&String> = undocumented.iter().filter(|option| !generated.contains(option)).collect();
+    assert!(missing.is_empty(), "nowhere explained: {missing:?}");
+}
+
+/// Lines that begin with `netready COMMAND`, up to a comment or what `--` hands on.
+#[test]
+fn every_command_line_in_the_documents_is_understood() {
+    let mut texts: Vec<(String, String)> =
+        pages().into_iter().map(|page| (page.clone(), read(&page))).collect();
+    let sections = read("man/netready.1.sections");
+    texts.push(("man/netready.1.sections".to_owned(), sections.replace("\\-", "-")));
+    let mut tried = 0;
+    for (page, text) in texts {
+        for line in text.lines() {
+            let line = line.trim_start_matches("$ ").trim_start_matches("ExecStartPre=/usr/bin/");
+            let Some(rest) = line.strip_prefix("netready ") else { continue };
+            let rest = rest.split(" #").next().unwrap().split(" | ").next().unwrap();
+            let words: Vec<&str> = rest.split_whitespace().take_while(|word| *word != "--").collect();
+            let Some(command) = words.first().filter(|word| COMMANDS.contains(word)) else { continue };
+            let known = long_options(&help_of(command));
+            for option in long_options(&words.join(" ")) {
+                assert!(known.contains(&option), "{page}: {line}: {command} has no {option}");
+            }
+            tried += 1;
+            // Options only, no gate: `cat` of them says whether they make sense.
+            if words.get(1).is_some_and(|word| word.starts_with('-')) && !words.contains(&"--json") {
+                let output = netready(&[&["cat"], &words[1..]].concat());
+                assert!(output.status.success(), "{page}: {line}: {}", stderr(&output));
+            }
+        }
+    }
+    assert!(tried >= 10, "only {tried} command lines were found");
+}
+
+#[test]
+fn the_readme_names_every_command() {
+    let readme = read("README.md");
+    let help = stdout(&netready(&["--help"]));
+    for command in COMMANDS {
+        assert!(readme.contains(&format!("`netready {command} [GATE]")), "README.md: {command}");
+        let listed = |line: &str| line.split_whitespace().next() == Some(command);
+        assert!(help.lines().any(listed), "--help does not list {command}:\n{help}");
+    }
+}
+
+#[test]
+fn every_example_of_a_gate_file_is_accepted() {
+    let manual = read("man/netready.toml.5");
+    let mut examples: Vec<(String, String)> = displays(&manual)
+        .into_iter()
+        .filter(|text| text.contains("[[require]]"))
+        .map(|text| ("man/netready.toml.5".to_owned(), text))
+        .collect();
+    assert!(examples.len() >= 5, "the manual has only {} examples", examples.len());
+    for page in pages() {
+        let blocks = fenced(&read(&page), "toml");
+        examples.extend(blocks.into_iter().map(|text| (page.clone(), text)));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (page, text) in examples {
+        let path = gate_file(&folder, &text);
+        let output = netready(&["cat", path.to_str().unwrap()]);
+        assert!(output.status.success(), "{page}: {}\n{text}", stderr(&output));
+        assert!(stdout(&output).contains(text.trim_end()), "{page}: cat prints something else");
+    }
+}
+
+#[test]
+fn the_manual_has_every_key_and_no_other() {
+    let manual = read("man/netready.toml.5");
+    let folder = tempfile::tempdir().unwrap();
+    // The error for a key that is like no other lists the level's keys.
+    let path = gate_file(&folder, "qqqqqqqqqqqq = 1\n\n[[require]]\nqqqqqqqqqqqq = 1\n");
+    let output = netready(&["check", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let said = stderr(&output);
+    let lists: Vec<BTreeSet<String>> = said
+        .lines()
+        .filter_map(|line| line.split_once("the keys here are "))
+        .map(|(_, keys)| {
+            let keys = keys.replace(" and ", ", ");
+            keys.split(", ").filter(|key| *key != "[[require]]").map(str::to_owned).collect()
+        })
+        .collect();
+    let [gate, clause] = &lists[..] else { panic!("two lists of keys are expected in:\n{said}") };
+    assert_eq!(&tags(section(&manual, "KEYS OF THE GATE"), "Cm"), gate);
+    assert_eq!(&tags(section(&manual, "KEYS OF A CLAUSE"), "Cm"), clause);
+}
+
+#[test]
+fn every_key_of_the_manual_is_accepted() {
+    let manual = read("man/netready.toml.5");
+    let folder = tempfile::tempdir().unwrap();
+    for key in tags(section(&manual, "KEYS OF A CLAUSE"), "Cm") {
+        let clause = match key.as_str() {
+            "interface" => "interface = \"lan0\"",
+            "quorum" => "interface = [\"lan0\", \"lan1\"]\nquorum = \"any\"",
+            "carrier" => "interface = \"lan0\"\ncarrier = true",
+            "address" => {
+                "address = [\"ip\", \"ipv4\", \"link-local-ipv6\", \"192.0.2.7\", \"2001:db8::/32\"]"
+            }
+            "route" => "route = [\"default\", \"default-ipv4\", \"default-ipv6\", \"198.51.100.0/24\"]",
+            "table" => "route = \"default\"\ntable = 100",
+            "route-to" => "route-to = \"198.51.100.7\"",
+            "pasta" => "pasta = true",
+            "nameserver" => "nameserver = true",
+            "if-present" => "route = \"default-ipv6\"\nif-present = true",
+            "grace" => "route = \"default\"\ngrace = \"5s\"",
+            key => panic!("the manual has a key that this test does not know: {key}"),
+        };
+        let path = gate_file(&folder, &format!("[[require]]\n{clause}\n"));
+        let output = netready(&["cat", path.to_str().unwrap()]);
+        assert!(output.status.success(), "{key}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn the_documents_have_every_reason_code_and_no_other() {
+    let codes: BTreeSet<String> = Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
+    assert_eq!(tags(section(&read("man/netready.toml.5"), "REASON CODES"), "Li"), codes);
+    let page = read("docs/reasons.md");
+    let listed: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|rest| rest.split('`').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(listed, codes);
+}
+
+/// The built-in gates are the shipped files.
+#[test]
+fn the_built_in_gates_are_the_files_in_gates() {
+    for name in ["default", "podman"] {
+        let output = netready(&["cat", name]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        // A machine that has a gate of that name of its own shows that one.
+        let elsewhere = ["/etc", "/run", "/usr/local/lib", "/usr/lib"]
+            .iter()
+            .any(|folder| Path::new(folder).join("netready").exists());
+        if !elsewhere {
+            assert!(stdout(&output).contains(&read(&format!("gates/{name}.toml"))), "{name}");
+        }
+    }
+}
+
+#[test]
+fn relative_links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for page in pages() {
+        let text = read(&page);
+        let folder = root().join(&page).parent().unwrap().to_owned();
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split(')').next().unwrap();
+            let path = target.split('#').next().unwrap();
+            let external = target.contains("://") || target.starts_with("mailto:");
+            if !external && !path.is_empty() && !folder.join(path).exists() {
+                broken.push(format!("{page}: {target}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}

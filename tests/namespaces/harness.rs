@@ -1,0 +1,1002 @@
+//! The language of the tests: a namespace, `ip` in it, netready in it, and what netready said, in order and with times.
+//!
+//! Waiting is always for something that arrives (a datagram, a line, an exit), with a deadline that only a failure reaches.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
+pub use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a test waits for what must come. Far above any honest latency: two cores run the whole suite at once.
+pub const SOON: Duration = Duration::from_secs(8);
+/// How long nothing must happen where no event can show that nothing will.
+const A_WHILE: Duration = Duration::from_millis(150);
+
+/// A pair of links, both ends up: `va0` is the near end.
+pub const UP0: &str = "link add va0 type veth peer name vb0; link set vb0 up; link set va0 up";
+pub const UP1: &str = "link add va1 type veth peer name vb1; link set vb1 up; link set va1 up";
+pub const UP2: &str = "link add va2 type veth peer name vb2; link set vb2 up; link set va2 up";
+/// The same, the far end down: no carrier.
+pub const DARK0: &str = "link add va0 type veth peer name vb0; link set va0 up";
+pub const DARK1: &str = "link add va1 type veth peer name vb1; link set va1 up";
+
+static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+const INSIDE: &str = "NETREADY_TESTS_IN_USER_NAMESPACE";
+
+/// `let ns = netns!();`: a namespace of this test's own, or the test ends here: skipped, or run in a user namespace.
+#[macro_export]
+macro_rules! netns {
+    () => {
+        match $crate::harness::enter() {
+            Some(ns) => ns,
+            None => return,
+        }
+    };
+}
+
+/// Says so, counts, and fails where a skip would go unseen.
+pub fn skip(why: &str) {
+    let n = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    let name = std::thread::current().name().unwrap_or("?").to_owned();
+    assert!(std::env::var_os("CI").is_none(), "SKIPPED in CI: {name}: {why}");
+    // Past libtest's capture: a skipped test passes, and what a passing test prints is not shown.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {name}: {why} ({n} so far)");
+}
+
+pub fn enter() -> Option<Netns> {
+    if nix::unistd::geteuid().is_root() {
+        return match Netns::new() {
+            Ok(ns) => Some(ns),
+            Err(error) => {
+                skip(&format!("no network namespace: {error}"));
+                None
+            }
+        };
+    }
+    // A process with threads cannot enter a user namespace: this one test runs again in a process that starts in one.
+    let name = std::thread::current().name().unwrap_or("main").to_owned();
+    let probe =
+        Command::new("unshare").args(["--user", "--map-root-user", "--net", "--mount", "true"]).status();
+    if std::env::var_os(INSIDE).is_some() || name == "main" || !probe.is_ok_and(|s| s.success()) {
+        skip("neither root nor user namespaces");
+        return None;
+    }
+    let again = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "--mount"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", &name, "--nocapture", "--test-threads=2"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    assert!(
+        again.status.success(),
+        "in a user namespace:\n{}{}",
+        String::from_utf8_lossy(&again.stdout),
+        String::from_utf8_lossy(&again.stderr)
+    );
+    None
+}
+
+/// A network namespace that this thread, and what it starts, is in until the value is dropped.
+pub struct Netns {
+    scratch: TempDir,
+    files: AtomicUsize,
+    host: OwnedFd,
+    host_mounts: Option<(OwnedFd, PathBuf)>,
+}
+
+impl Netns {
+    fn new() -> Result<Netns, String> {
+        let host = namespace_of_this_thread("net");
+        unshare(CloneFlags::CLONE_NEWNET).map_err(|e| e.to_string())?;
+        let scratch = tempfile::Builder::new().prefix("nr").tempdir().unwrap();
+        std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        Ok(Netns { scratch, files: AtomicUsize::new(0), host, host_mounts: None })
+    }
+
+    pub fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// `/etc` and `/run` of this test's own: `/etc/netready`, `/run/netready` and `/etc/resolv.conf` can be written.
+    pub fn with_private_etc(mut self) -> Netns {
+        let before = namespace_of_this_thread("mnt");
+        let cwd = std::env::current_dir().unwrap();
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        self.host_mounts = Some((before, cwd));
+        let none: Option<&str> = None;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        let kept: Vec<(PathBuf, Vec<u8>)> = ["passwd", "group", "nsswitch.conf", "ld.so.cache", "localtime"]
+            .iter()
+            .filter_map(|name| {
+                Some((Path::new("/etc").join(name), std::fs::read(Path::new("/etc").join(name)).ok()?))
+            })
+            .collect();
+        for dir in ["/etc", "/run"] {
+            mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some("mode=0755")).unwrap();
+        }
+        for (path, bytes) in kept {
+            std::fs::write(path, bytes).unwrap();
+        }
+        self
+    }
+
+    /// Runs `ip` once for each command; they are divided by `;` or line ends. `sysctl NAME=VALUE` is understood too.
+    #[track_caller]
+    pub fn ip(&self, commands: &str) {
+        for command in commands.split([';', '\n']).map(str::trim).filter(|c| !c.is_empty()) {
+            if let Some(setting) = command.strip_prefix("sysctl ") {
+                let (name, value) = setting.split_once('=').unwrap();
+                self.sysctl(name, value);
+                continue;
+            }
+            let output = self.try_ip(command);
+            assert!(output.status.success(), "ip {command}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
+    pub fn try_ip(&self, command: &str) -> Output {
+        Command::new("ip").args(command.split_whitespace()).output().unwrap()
+    }
+
+    /// Many commands by one process, as fast as the kernel takes them.
+    #[track_caller]
+    pub fn ip_batch(&self, commands: &str) {
+        assert!(self.start_ip_batch(commands).wait().unwrap().success(), "ip -batch failed");
+    }
+
+    pub fn start_ip_batch(&self, commands: &str) -> Child {
+        let file = self.file("batch", commands);
+        let mut ip = Command::new("ip");
+        ip.args(["-force", "-batch"]).arg(file).stdout(Stdio::null()).stderr(Stdio::inherit());
+        ip.spawn().unwrap()
+    }
+
+    #[track_caller]
+    pub fn ip_json(&self, arguments: &str) -> Vec<Value> {
+        let output = self.try_ip(&format!("-j -d {arguments}"));
+        // Of a table that does not exist it prints half a list.
+        if output.stdout.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b'[') {
+            return Vec::new();
+        }
+        match serde_json::from_slice(&output.stdout) {
+            Ok(Value::Array(rows)) => rows,
+            other => panic!("ip -j {arguments}: {other:?}"),
+        }
+    }
+
+    /// `net.ipv6.conf.va0.disable_ipv6`: as this thread's namespace has it.
+    #[track_caller]
+    pub fn sysctl(&self, name: &str, value: &str) {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        std::fs::write(&path, value).unwrap_or_else(|e| panic!("{path}: {e}"));
+    }
+
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let n = self.files.fetch_add(1, Ordering::Relaxed);
+        let path = self.scratch.path().join(format!("{name}{n}.toml"));
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Writes a gate file; its path is a GATE.
+    pub fn gate(&self, toml: &str) -> String {
+        self.file("gate", toml)
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Builder {
+        Builder::new(self.scratch.path(), arguments)
+    }
+
+    /// `netready run …` under a notify socket of its own.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Process {
+        self.command(&[&["run"], arguments].concat()).spawn()
+    }
+
+    #[track_caller]
+    pub fn run_gate(&self, toml: &str) -> Process {
+        self.run(&[&self.gate(toml)])
+    }
+
+    #[track_caller]
+    pub fn wait(&self, arguments: &[&str]) -> Process {
+        self.command(&[&["wait"], arguments].concat()).spawn()
+    }
+
+    #[track_caller]
+    pub fn monitor(&self, arguments: &[&str]) -> Process {
+        self.command(&[&["monitor"], arguments].concat()).spawn()
+    }
+
+    /// `netready check -j …`, to its end.
+    #[track_caller]
+    pub fn check(&self, arguments: &[&str]) -> Check {
+        let output = self.output(&[&["check", "-j"], arguments].concat());
+        let json = serde_json::from_str(&output.stdout)
+            .unwrap_or_else(|e| panic!("check -j {arguments:?}: {e}: {output:?}"));
+        Check { code: output.code, json }
+    }
+
+    #[track_caller]
+    pub fn check_gate(&self, toml: &str) -> Check {
+        self.check(&[&self.gate(toml)])
+    }
+
+    /// Any command of netready, to its end.
+    #[track_caller]
+    pub fn output(&self, arguments: &[&str]) -> Said {
+        self.command(arguments).output()
+    }
+
+    /// Until `check` says so: for state that the kernel reaches by itself and announces to nobody whom the test hears.
+    #[track_caller]
+    pub fn until(&self, what: &str, mut so: impl FnMut() -> bool) {
+        let deadline = Instant::now() + SOON;
+        while !so() {
+            assert!(Instant::now() < deadline, "never came: {what}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Netns {
+    fn drop(&mut self) {
+        if let Some((mounts, cwd)) = &self.host_mounts {
+            // Refused while this thread shares its working directory with one that it started and that has not ended: a
+            // test's thread ends here anyway; only with --test-threads=1 does the next test see these mounts.
+            if setns(mounts, CloneFlags::CLONE_NEWNS).is_ok() {
+                let _ = std::env::set_current_dir(cwd);
+            }
+        }
+        setns(&self.host, CloneFlags::CLONE_NEWNET).unwrap();
+    }
+}
+
+fn namespace_of_this_thread(kind: &str) -> OwnedFd {
+    std::fs::File::open(format!("/proc/thread-self/ns/{kind}")).unwrap().into()
+}
+
+/// A second namespace without a name: it lives as long as a process in it.
+pub struct Elsewhere {
+    child: Child,
+}
+
+impl Elsewhere {
+    pub fn new() -> Elsewhere {
+        let mut child = Command::new("unshare")
+            .args(["--net", "sh", "-c", "ip link set lo up; echo; exec sleep 600"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Elsewhere { child }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    #[track_caller]
+    pub fn ip(&self, commands: &str) {
+        for command in commands.split(';').map(str::trim) {
+            let status = Command::new("nsenter")
+                .args(["--target", &self.pid().to_string(), "--net", "ip"])
+                .args(command.split_whitespace())
+                .status();
+            assert!(status.unwrap().success(), "elsewhere: ip {command}");
+        }
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What `check --json` said.
+#[derive(Debug)]
+pub struct Check {
+    pub code: i32,
+    pub json: Value,
+}
+
+impl Check {
+    #[track_caller]
+    pub fn ready(&self) -> bool {
+        let ready = self.json["ready"].as_bool().unwrap_or_else(|| panic!("no `ready`: {self:?}"));
+        assert_eq!(self.code, i32::from(!ready), "exit code and `ready` differ: {self:?}");
+        ready
+    }
+
+    /// The requirements that are not met.
+    pub fn unmet(&self) -> impl Iterator<Item = &Value> {
+        self.json["requirements"].as_array().expect("requirements").iter().filter(|r| r["met"] == false)
+    }
+
+    #[track_caller]
+    pub fn assert_ready(&self) -> &Check {
+        assert!(self.ready(), "{:#}", self.json);
+        self
+    }
+
+    /// Not ready, and one unmet requirement has this code, and the fragment stands in a reason of an unmet one.
+    #[track_caller]
+    pub fn assert_unready(&self, code: &str, fragment: &str) -> &Check {
+        assert!(!self.ready(), "ready, but {code} was expected: {:#}", self.json);
+        let codes: Vec<&str> = self.unmet().filter_map(|r| r["code"].as_str()).collect();
+        // `|` where the contract leaves open which of two truths is named.
+        assert!(
+            code.split('|').any(|code| codes.contains(&code)),
+            "no unmet requirement with code {code}: {:#}",
+            self.json
+        );
+        let told = self.unmet().any(|r| r["reason"].as_str().is_some_and(|text| text.contains(fragment)));
+        assert!(told, "no reason says `{fragment}`: {:#}", self.json);
+        self
+    }
+
+    pub fn text(&self) -> String {
+        self.json.to_string()
+    }
+}
+
+/// What a command said until its end.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Code(i32),
+    Signal(i32),
+}
+
+#[derive(Debug, Clone)]
+pub enum Event {
+    Datagram(String),
+    Out(String),
+    Err(String),
+    OutEnd,
+    ErrEnd,
+    Exit(Exit),
+    /// The harness spoke to the notify socket itself: everything before it has been read.
+    Mark(usize),
+}
+
+#[derive(Default)]
+struct Log {
+    events: Mutex<Vec<(Instant, Event)>>,
+    changed: Condvar,
+}
+
+impl Log {
+    fn push(&self, event: Event) {
+        self.events.lock().unwrap().push((Instant::now(), event));
+        self.changed.notify_all();
+    }
+
+    fn wait<T>(&self, within: Duration, mut find: impl FnMut(&[(Instant, Event)]) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + within;
+        let mut events = self.events.lock().unwrap();
+        loop {
+            if let Some(found) = find(&events) {
+                return Some(found);
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            events = self.changed.wait_timeout(events, left).unwrap().0;
+        }
+    }
+}
+
+/// Whose process netready is.
+enum User {
+    Root,
+    Nobody,
+}
+
+pub struct Builder {
+    scratch: PathBuf,
+    arguments: Vec<String>,
+    env: Vec<(String, String)>,
+    notify: bool,
+    closed_stdout: bool,
+    user: User,
+    no_netlink: bool,
+    bare_env: bool,
+}
+
+impl Builder {
+    fn new(scratch: &Path, arguments: &[&str]) -> Builder {
+        Builder {
+            scratch: scratch.to_owned(),
+            arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
+            env: Vec::new(),
+            notify: true,
+            closed_stdout: false,
+            user: User::Root,
+            no_netlink: false,
+            bare_env: false,
+        }
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Builder {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn without_notify_socket(mut self) -> Builder {
+        self.notify = false;
+        self
+    }
+
+    pub fn closed_stdout(mut self) -> Builder {
+        self.closed_stdout = true;
+        self
+    }
+
+    /// uid 65534, no groups, no capabilities, `env -i`.
+    pub fn unprivileged(mut self) -> Builder {
+        self.user = User::Nobody;
+        self.bare_env = true;
+        self
+    }
+
+    /// socket(AF_NETLINK) fails, as in a sandbox that forgot it.
+    pub fn without_netlink(mut self) -> Builder {
+        self.no_netlink = true;
+        self
+    }
+
+    fn command(&self) -> Command {
+        let binary = Path::new(env!("CARGO_BIN_EXE_netready"));
+        let mut command = match self.user {
+            User::Root => Command::new(binary),
+            User::Nobody => {
+                // Where the build directory is, not everybody may go.
+                let copy = self.scratch.join("netready");
+                if !copy.exists() {
+                    std::fs::copy(binary, &copy).unwrap();
+                }
+                let mut setpriv = Command::new("setpriv");
+                setpriv
+                    .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"])
+                    .args(["--inh-caps=-all", "--no-new-privs", "--"])
+                    .arg(copy);
+                setpriv
+            }
+        };
+        command.args(&self.arguments).env_clear();
+        if self.bare_env {
+            // PATH is setpriv's own need; netready has no use for it.
+            command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        } else {
+            command
+                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+                .env("HOME", self.scratch.join("home"))
+                .env("RUNTIME_DIRECTORY", self.scratch.join("record"))
+                .env("RUST_BACKTRACE", "1");
+        }
+        command.envs(self.env.iter().map(|(n, v)| (n, v)));
+        if self.no_netlink {
+            // SAFETY: between fork and exec only prctl(2) is called, with memory that was allocated before.
+            unsafe { command.pre_exec(forbid_netlink) };
+        }
+        command
+    }
+
+    #[track_caller]
+    pub fn output(self) -> Said {
+        let process = self.without_notify_socket().spawn();
+        let exit = process.expect_exit();
+        let Exit::Code(code) = exit else { panic!("died: {exit:?}\n{}", process.transcript()) };
+        Said { code, stdout: process.stdout(), stderr: process.stderr() }
+    }
+
+    #[track_caller]
+    pub fn spawn(self) -> Process {
+        let log = Arc::new(Log::default());
+        let mut command = self.command();
+        let notify_path = tempfile::Builder::new().prefix("n").tempdir_in(&self.scratch).unwrap();
+        std::fs::set_permissions(notify_path.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = notify_path.path().join("s");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
+        if self.notify {
+            command.env("NOTIFY_SOCKET", &path);
+        }
+        command.stdin(Stdio::null());
+        command.stderr(Stdio::piped());
+        if self.closed_stdout {
+            // write(2) to it is EPIPE, as to a pipe that nobody reads.
+            let (reader, writer) = UnixStream::pair().unwrap();
+            drop(reader);
+            command.stdout(OwnedFd::from(writer));
+        } else {
+            command.stdout(Stdio::piped());
+        }
+        let started = Instant::now();
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("{:?}: {e}", self.arguments));
+        drop(command);
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        spawn_reader(child.stderr.take().unwrap(), &log, Event::Err, Event::ErrEnd);
+        match child.stdout.take() {
+            Some(stdout) => spawn_reader(stdout, &log, Event::Out, Event::OutEnd),
+            None => log.push(Event::OutEnd),
+        }
+        spawn_datagram_reader(socket, &log);
+        let reaped = Arc::new(Mutex::new(false));
+        spawn_waiter(child, &log, &reaped);
+        Process {
+            arguments: self.arguments,
+            log,
+            pid,
+            started,
+            reaped,
+            notify: path,
+            marks: AtomicUsize::new(0),
+            _notify_dir: notify_path,
+        }
+    }
+}
+
+fn spawn_reader(stream: impl Read + Send + 'static, log: &Arc<Log>, line: fn(String) -> Event, end: Event) {
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes).is_ok_and(|n| n > 0) {
+            log.push(line(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned()));
+            bytes.clear();
+        }
+        log.push(end);
+    });
+}
+
+fn spawn_datagram_reader(socket: UnixDatagram, log: &Arc<Log>) {
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        let mut buffer = [0_u8; 8192];
+        while let Ok(length) = socket.recv(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            match text.strip_prefix("harness mark ") {
+                Some("end") => return,
+                Some(n) => log.push(Event::Mark(n.parse().unwrap())),
+                None => log.push(Event::Datagram(text)),
+            }
+        }
+    });
+}
+
+fn spawn_waiter(mut child: Child, log: &Arc<Log>, reaped: &Arc<Mutex<bool>>) {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    let (log, reaped) = (Arc::clone(log), Arc::clone(reaped));
+    std::thread::spawn(move || {
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        // Looked at first, reaped under the lock that guards every kill: never a signal to a pid that is another's by now.
+        let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+        let mut reaped = reaped.lock().unwrap();
+        let status = child.wait().unwrap();
+        *reaped = true;
+        log.push(Event::Exit(match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Code(code),
+            (None, signal) => Exit::Signal(signal.unwrap()),
+        }));
+    });
+}
+
+/// A netready that was started, and all that it said so far.
+pub struct Process {
+    arguments: Vec<String>,
+    log: Arc<Log>,
+    pid: Pid,
+    started: Instant,
+    reaped: Arc<Mutex<bool>>,
+    notify: PathBuf,
+    marks: AtomicUsize,
+    _notify_dir: TempDir,
+}
+
+impl Process {
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    pub fn notify_socket(&self) -> &Path {
+        &self.notify
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let reaped = self.reaped.lock().unwrap();
+        assert!(!*reaped, "has ended already: {}", self.transcript());
+        nix::sys::signal::kill(self.pid, signal).unwrap();
+    }
+
+    pub fn has_exited(&self) -> bool {
+        self.events().iter().any(|(_, event)| matches!(event, Event::Exit(_)))
+    }
+
+    pub fn events(&self) -> Vec<(Instant, Event)> {
+        self.log.events.lock().unwrap().clone()
+    }
+
+    /// Everything that netready has sent to the notify socket by now has been read when this returns.
+    fn catch_up(&self) {
+        let n = self.marks.fetch_add(1, Ordering::Relaxed);
+        self.say_to_reader(&n.to_string());
+        self.log
+            .wait(SOON, |events| {
+                events.iter().any(|(_, e)| matches!(e, Event::Mark(m) if *m == n)).then_some(())
+            })
+            .expect("the harness's own mark");
+    }
+
+    fn say_to_reader(&self, word: &str) {
+        let _ =
+            UnixDatagram::unbound().unwrap().send_to(format!("harness mark {word}").as_bytes(), &self.notify);
+    }
+
+    /// `NAME=VALUE` assignments sent so far, in order.
+    pub fn notifications(&self) -> Vec<(Instant, String)> {
+        self.catch_up();
+        notifications(&self.events())
+    }
+
+    fn values(&self, name: &str) -> Vec<(Instant, String)> {
+        let named = |(at, line): &(Instant, String)| {
+            let (n, value) = line.split_once('=')?;
+            (n == name).then(|| (*at, value.to_owned()))
+        };
+        self.notifications().iter().filter_map(named).collect()
+    }
+
+    pub fn statuses(&self) -> Vec<String> {
+        self.values("STATUS").into_iter().map(|(_, text)| text).collect()
+    }
+
+    pub fn last_status(&self) -> String {
+        self.statuses().pop().unwrap_or_default()
+    }
+
+    pub fn all(&self, name: &str) -> Vec<(Instant, String)> {
+        self.values(name)
+    }
+
+    pub fn count(&self, assignment: &str) -> usize {
+        self.notifications().iter().filter(|(_, line)| line == assignment).count()
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.count("READY=1") > 0
+    }
+
+    /// Waits for an assignment such as `READY=1`; says how long after the start it came.
+    #[track_caller]
+    pub fn expect(&self, assignment: &str) -> Duration {
+        let found = self.log.wait(SOON, |events| {
+            notifications(events).into_iter().find(|(_, line)| line == assignment).map(|(at, _)| at)
+        });
+        match found {
+            Some(at) => at - self.started,
+            None => panic!("{assignment} never came\n{}", self.transcript()),
+        }
+    }
+
+    #[track_caller]
+    pub fn expect_ready(&self) -> Duration {
+        let after = self.expect("READY=1");
+        assert_eq!(self.count("READY=1"), 1, "{}", self.transcript());
+        after
+    }
+
+    /// Waits until the last STATUS= is such.
+    #[track_caller]
+    pub fn expect_status_where(&self, what: &str, such: impl FnMut(&str) -> bool) -> String {
+        self.expect_status_where_within(SOON, what, such)
+    }
+
+    #[track_caller]
+    pub fn expect_status_where_within(
+        &self,
+        within: Duration,
+        what: &str,
+        mut such: impl FnMut(&str) -> bool,
+    ) -> String {
+        let found = self.log.wait(within, |events| {
+            let last = notifications(events)
+                .into_iter()
+                .filter_map(|(_, l)| Some(l.strip_prefix("STATUS=")?.to_owned()))
+                .next_back()?;
+            such(&last).then_some(last)
+        });
+        found.unwrap_or_else(|| panic!("last STATUS= is not: {what}\n{}", self.transcript()))
+    }
+
+    #[track_caller]
+    pub fn expect_status(&self, fragment: &str) -> String {
+        self.expect_status_where(fragment, |status| status.contains(fragment))
+    }
+
+    /// The last STATUS= begins with `Ready`.
+    #[track_caller]
+    pub fn expect_now_ready(&self) -> String {
+        self.expect_status_where("Ready…", |status| status.starts_with("Ready"))
+    }
+
+    /// The last STATUS= begins with `NOT ready`.
+    #[track_caller]
+    pub fn expect_lost(&self) -> String {
+        self.expect_status_where("NOT ready…", |status| status.starts_with("NOT ready"))
+    }
+
+    #[track_caller]
+    pub fn expect_waiting(&self) -> String {
+        self.expect_status_where("Waiting…", |status| status.starts_with("Waiting"))
+    }
+
+    /// No READY=1 by now, nor in the next moment: for an event that must change nothing and so announces nothing.
+    #[track_caller]
+    pub fn stays_unready(&self) {
+        std::thread::sleep(A_WHILE);
+        assert!(!self.is_ready(), "READY=1 too early\n{}", self.transcript());
+        assert!(!self.has_exited(), "ended\n{}", self.transcript());
+    }
+
+    /// The last STATUS= begins with `Ready`, and goes on doing so.
+    #[track_caller]
+    pub fn stays_ready(&self) {
+        self.expect_now_ready();
+        std::thread::sleep(A_WHILE);
+        assert!(self.last_status().starts_with("Ready"), "{}", self.transcript());
+        assert!(!self.has_exited(), "ended\n{}", self.transcript());
+    }
+
+    /// The last STATUS= begins with `NOT ready`, and goes on doing so.
+    #[track_caller]
+    pub fn stays_lost(&self) {
+        self.expect_lost();
+        std::thread::sleep(A_WHILE);
+        assert!(self.last_status().starts_with("NOT ready"), "{}", self.transcript());
+    }
+
+    #[track_caller]
+    pub fn expect_exit(&self) -> Exit {
+        self.expect_exit_within(SOON)
+    }
+
+    #[track_caller]
+    pub fn expect_exit_within(&self, within: Duration) -> Exit {
+        let exit = self.log.wait(within, |events| {
+            events.iter().find_map(|(_, e)| if let Event::Exit(exit) = e { Some(*exit) } else { None })
+        });
+        let Some(exit) = exit else { panic!("goes on running\n{}", self.transcript()) };
+        self.log.wait(SOON, |events| {
+            let ends = events.iter().filter(|(_, e)| matches!(e, Event::OutEnd | Event::ErrEnd)).count();
+            (ends == 2).then_some(())
+        });
+        exit
+    }
+
+    pub fn exited_after(&self) -> Duration {
+        let at = self.events().iter().find_map(|(at, e)| matches!(e, Event::Exit(_)).then_some(*at));
+        at.expect("has not ended") - self.started
+    }
+
+    pub fn stderr_lines(&self) -> Vec<String> {
+        self.events()
+            .into_iter()
+            .filter_map(|(_, e)| if let Event::Err(line) = e { Some(line) } else { None })
+            .collect()
+    }
+
+    pub fn stdout_lines(&self) -> Vec<String> {
+        self.events()
+            .into_iter()
+            .filter_map(|(_, e)| if let Event::Out(line) = e { Some(line) } else { None })
+            .collect()
+    }
+
+    pub fn stderr(&self) -> String {
+        self.stderr_lines().join("\n")
+    }
+
+    pub fn stdout(&self) -> String {
+        self.stdout_lines().join("\n")
+    }
+
+    /// Waits for a line on stderr that holds the fragment.
+    #[track_caller]
+    pub fn expect_stderr(&self, fragment: &str) -> String {
+        let found = self.log.wait(SOON, |events| {
+            events.iter().find_map(|(_, e)| match e {
+                Event::Err(line) if line.contains(fragment) => Some(line.clone()),
+                _ => None,
+            })
+        });
+        found.unwrap_or_else(|| panic!("stderr never said `{fragment}`\n{}", self.transcript()))
+    }
+
+    /// Waits for a line on stdout that is such.
+    #[track_caller]
+    pub fn expect_stdout_where(&self, what: &str, mut such: impl FnMut(&str) -> bool) -> String {
+        let found = self.log.wait(SOON, |events| {
+            events.iter().find_map(|(_, e)| match e {
+                Event::Out(line) if such(line) => Some(line.clone()),
+                _ => None,
+            })
+        });
+        found.unwrap_or_else(|| panic!("stdout never said: {what}\n{}", self.transcript()))
+    }
+
+    pub fn transcript(&self) -> String {
+        let mut text = format!("netready {}\n", self.arguments.join(" "));
+        for (at, event) in self.events() {
+            let after = (at - self.started).as_secs_f64();
+            let _ = writeln!(text, "  {after:8.3}  {event:?}");
+        }
+        text
+    }
+
+    fn kill(&self) {
+        let reaped = self.reaped.lock().unwrap();
+        if !*reaped {
+            let _ = nix::sys::signal::kill(self.pid, Signal::SIGKILL);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        let ended = self.log.wait(SOON, |events| {
+            let exit = events.iter().any(|(_, e)| matches!(e, Event::Exit(_)));
+            let stderr = events.iter().any(|(_, e)| matches!(e, Event::ErrEnd));
+            (exit && stderr).then_some(())
+        });
+        self.say_to_reader("end");
+        if std::thread::panicking() {
+            return;
+        }
+        assert!(ended.is_some(), "outlived its kill\n{}", self.transcript());
+        assert!(!self.stderr().contains("panicked at"), "it panicked\n{}", self.transcript());
+    }
+}
+
+fn notifications(events: &[(Instant, Event)]) -> Vec<(Instant, String)> {
+    let mut assignments = Vec::new();
+    for (at, event) in events {
+        if let Event::Datagram(text) = event {
+            assignments.extend(text.lines().map(|line| (*at, line.to_owned())));
+        }
+    }
+    assignments
+}
+
+/// What is wanted of a row of [`rows`].
+pub enum Want {
+    /// `check` says ready, and so does a `run` that saw it happen.
+    Ready,
+    /// Neither does; an unmet requirement has this code, and a reason holds this fragment.
+    Not(&'static str, &'static str),
+}
+
+/// Each row in a namespace of its own: setup, gate (options, or a clause in TOML with `; ` between its keys), expectation. A `run` watches the setup happen, another
+/// starts after it, `check` asks at the end: all must say the same.
+#[track_caller]
+pub fn rows<S: AsRef<str>>(table: &[(S, &str, Want)]) {
+    let mut failed = String::new();
+    for (setup, options, want) in table {
+        let setup = setup.as_ref();
+        let ns = netns!();
+        let row = format!("[{setup}] wants [{options}]");
+        let gate;
+        let options: Vec<&str> = if options.contains(" = ") {
+            gate = ns.gate(&format!("[[require]]\n{}\n", options.replace("; ", "\n")));
+            vec![&gate]
+        } else {
+            options.split_whitespace().collect()
+        };
+        let verdict =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| row_agrees(&ns, setup, &options, want)));
+        if let Err(panic) = verdict {
+            let text = panic.downcast_ref::<String>().map_or("(no text)", String::as_str);
+            let _ = writeln!(failed, "* {row}\n{text}\n");
+        }
+    }
+    assert!(failed.is_empty(), "rows that failed:\n{failed}");
+}
+
+fn row_agrees(ns: &Netns, setup: &str, options: &[&str], want: &Want) {
+    let witness = ns.run(&[options, &["-t", "infinity"]].concat());
+    witness.expect_waiting();
+    ns.ip(setup);
+    let late = ns.run(&[options, &["-t", "infinity"]].concat());
+    let settled = |process: &Process| {
+        process.expect_status_where("in agreement with check", |status| match want {
+            Want::Ready => status.starts_with("Ready"),
+            Want::Not(..) => status.starts_with("Waiting") || status.starts_with("NOT ready"),
+        });
+    };
+    match want {
+        Want::Ready => {
+            settled(&late);
+            settled(&witness);
+            ns.check(options).assert_ready();
+        }
+        Want::Not(code, fragment) => {
+            ns.check(options).assert_unready(code, fragment);
+            settled(&late);
+            settled(&witness);
+            assert!(!late.is_ready(), "READY=1 too early\n{}", late.transcript());
+        }
+    }
+}
+
+/// A tun link that exists as long as this does, or for good; with a reader, which is its carrier, as long as this does.
+pub struct Tun {
+    device: std::fs::File,
+}
+
+impl Tun {
+    pub fn open(name: &str) -> Tun {
+        const TUNSETIFF: u64 = 0x4004_54ca;
+        const IFF_TUN_NO_PI: i16 = 0x0001 | 0x1000;
+        let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").unwrap();
+        let mut request = [0_u8; 40];
+        request[..name.len()].copy_from_slice(name.as_bytes());
+        request[16..18].copy_from_slice(&IFF_TUN_NO_PI.to_ne_bytes());
+        // SAFETY: TUNSETIFF reads a struct ifreq (40 bytes), which the array is.
+        let result = unsafe { libc::ioctl(device.as_raw_fd(), TUNSETIFF, request.as_mut_ptr()) };
+        assert_eq!(result, 0, "TUNSETIFF: {}", std::io::Error::last_os_error());
+        Tun { device }
+    }
+
+    pub fn close(self) {
+        drop(self.device);
+    }
+}
+
+/// socket(AF_NETLINK, …) = EAFNOSUPPORT for this process and what it becomes.
+fn forbid_netlink() -> std::io::Result<()> {
+    const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
+    const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+    const ALLOW: u32 = 0x7fff_0000;
+    const ERRNO: u32 = 0x0005_0000;
+    let socket = u32::try_from(libc::SYS_socket).unwrap();
+    let filter = [
+        libc::sock_filter { code: LOAD, jt: 0, jf: 0, k: 0 },
+        libc::sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: 3, k: socket },
+        libc::sock_filter { code: LOAD, jt: 0, jf: 0, k: 16 },
+        libc::sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: 1, k: libc::AF_NETLINK as u32 },
+        libc::sock_filter { code: RETURN, jt: 0, jf: 0, k: ERRNO | libc::EAFNOSUPPORT as u32 },
+        libc::sock_filter { code: RETURN, jt: 0, jf: 0, k: ALLOW },
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+    // SAFETY: the program and its filter outlive the calls; both calls concern this process alone.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, 2, &raw const program) == 0
+    };
+    if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}

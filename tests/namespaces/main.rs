@@ -1,0 +1,34 @@
+//! The built binary, driven on real links, addresses and routes, each test in a network namespace of its own.
+//!
+//! One test program for all subjects, so that it is linked once. `harness` is the language the tests are written in.
+//! Nothing of the host is touched: no named namespaces, no files outside a scratch directory, no host sysctl.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own their clock, and sleep where nothing can be awaited"
+)]
+#![allow(clippy::wildcard_enum_match_arm, reason = "the harness looks for one event among many")]
+
+mod harness;
+
+mod address;
+mod bridge;
+mod gates;
+mod identity;
+mod input;
+mod link;
+mod monitor;
+mod oracle;
+mod pasta;
+mod process;
+mod quorum;
+mod reload;
+mod resync;
+mod route;

@@ -1,0 +1,582 @@
+//! A property: after any sequence of link, address and route operations, `check`, every `run` that saw them all happen, and
+//! an oracle agree. The oracle is written from the contract's text alone and reads iproute2's JSON, nothing of netready's.
+//!
+//! `NETREADY_ORACLE_SEED=…` repeats a failed sequence, `NETREADY_ORACLE_SEQUENCES=…` tries more of them.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{Netns, Process};
+use crate::netns;
+
+/// splitmix64: a sequence is its seed.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+
+    pub fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[self.below(of.len())]
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Family {
+    V4,
+    V6,
+}
+
+/// A snapshot, as iproute2 prints it.
+struct Oracle {
+    links: Vec<Value>,
+    /// Each with the name of its link.
+    addresses: Vec<(String, Value)>,
+    routes: HashMap<&'static str, Vec<Value>>,
+    lookups: HashMap<&'static str, Option<Value>>,
+}
+
+const LOOKED_UP: [&str; 3] = ["203.0.113.7", "198.18.0.7", "2001:db8:7::7"];
+
+impl Oracle {
+    fn read(ns: &Netns) -> Oracle {
+        let links = ns.ip_json("link show");
+        let mut addresses = Vec::new();
+        for link in ns.ip_json("addr show") {
+            let name = link["ifname"].as_str().unwrap_or_default().to_owned();
+            for address in link["addr_info"].as_array().into_iter().flatten() {
+                if address["local"].is_string() {
+                    addresses.push((name.clone(), address.clone()));
+                }
+            }
+        }
+        let mut routes = HashMap::new();
+        routes.insert("4", ns.ip_json("-4 route show table main"));
+        routes.insert("6", ns.ip_json("-6 route show table main"));
+        routes.insert("4/100", ns.ip_json("-4 route show table 100"));
+        let lookups = LOOKED_UP
+            .iter()
+            .map(|target| (*target, ns.ip_json(&format!("route get {target}")).pop()))
+            .collect();
+        Oracle { links, addresses, routes, lookups }
+    }
+
+    fn link(&self, name: &str) -> Option<&Value> {
+        self.links.iter().find(|l| l["ifname"] == name)
+    }
+
+    /// "IFF_UP, IFF_LOWER_UP and IFF_RUNNING"; iproute2 prints the lack of RUNNING of a link that is up as NO-CARRIER.
+    fn flags_say_carrier(link: &Value) -> bool {
+        let has = |flag: &str| link["flags"].as_array().is_some_and(|flags| flags.iter().any(|f| f == flag));
+        has("UP") && has("LOWER_UP") && !has("NO-CARRIER")
+    }
+
+    fn carrier(&self, name: &str) -> bool {
+        let Some(link) = self.link(name) else { return false };
+        if !Self::flags_say_carrier(link) {
+            return false;
+        }
+        let kind = link["linkinfo"]["info_kind"].as_str().unwrap_or_default();
+        if kind == "bridge" {
+            return self
+                .links
+                .iter()
+                .any(|port| port["master"] == name && self.carrier(port["ifname"].as_str().unwrap()));
+        }
+        if ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"].contains(&kind) {
+            // Every lower link here is in this namespace.
+            return link["link"].as_str().is_some_and(|lower| self.carrier(lower));
+        }
+        true
+    }
+
+    fn is_loopback(&self, name: &str) -> bool {
+        self.link(name).is_some_and(|l| l["link_type"] == "loopback")
+    }
+
+    fn is_port(&self, name: &str) -> bool {
+        let master = self.link(name).and_then(|l| l["master"].as_str());
+        master.and_then(|m| self.link(m)).is_some_and(|m| m["linkinfo"]["info_kind"] == "bridge")
+    }
+
+    fn usable(address: &Value) -> bool {
+        let is = |flag: &str| address[flag] == true;
+        (!is("tentative") || is("optimistic")) && !is("dadfailed")
+    }
+
+    /// "an address of that family of global or site scope and not in 127/8, 169.254/16, ::1, fe80::/10", usable, preferred.
+    fn meets_family(address: &Value, family: Family) -> bool {
+        let ip: IpAddr = address["local"].as_str().unwrap().parse().unwrap();
+        let scope = address["scope"].as_str().unwrap_or_default();
+        let (right, special) = match ip {
+            IpAddr::V4(ip) => (family == Family::V4, ip.is_loopback() || ip.is_link_local()),
+            IpAddr::V6(ip) => (family == Family::V6, ip.is_loopback() || ip.is_unicast_link_local()),
+        };
+        right
+            && !special
+            && ["global", "site"].contains(&scope)
+            && Self::usable(address)
+            && address["deprecated"] != true
+    }
+
+    fn family_on(&self, link: &str, family: Family) -> bool {
+        self.addresses.iter().any(|(on, address)| on == link && Self::meets_family(address, family))
+    }
+
+    fn family_anywhere(&self, family: Family) -> bool {
+        self.links
+            .iter()
+            .map(|l| l["ifname"].as_str().unwrap())
+            .any(|name| self.carrier(name) && !self.is_loopback(name) && self.family_on(name, family))
+    }
+
+    fn exact_on(&self, link: Option<&str>, wanted: &str) -> bool {
+        self.addresses.iter().any(|(on, address)| {
+            link.is_none_or(|link| on == link) && address["local"] == wanted && Self::usable(address)
+        })
+    }
+
+    fn prefix_anywhere(&self, contains: impl Fn(IpAddr) -> bool) -> bool {
+        self.addresses.iter().any(|(on, address)| {
+            contains(address["local"].as_str().unwrap().parse().unwrap())
+                && Self::usable(address)
+                && address["deprecated"] != true
+                && self.carrier(on)
+                && !self.is_loopback(on)
+        })
+    }
+
+    /// A route to `destination` that counts; for a clause with an interface: through that one.
+    fn route(&self, table: &str, destination: &str, through: Option<&str>) -> bool {
+        let family = if table.starts_with('4') { Family::V4 } else { Family::V6 };
+        self.routes[table].iter().any(|route| {
+            if route["dst"] != destination
+                || route["type"] != "unicast"
+                || route["expires"].as_i64().is_some_and(|e| e <= 0)
+            {
+                return false;
+            }
+            let single = [route.clone()];
+            let hops = route["nexthops"].as_array().map_or(&single[..], Vec::as_slice);
+            hops.iter().any(|hop| {
+                let Some(dev) = hop["dev"].as_str() else { return false };
+                let flagged =
+                    |flag: &str| hop["flags"].as_array().is_some_and(|f| f.iter().any(|x| x == flag));
+                through.is_none_or(|through| through == dev)
+                    && !flagged("dead")
+                    && !flagged("linkdown")
+                    && self.carrier(dev)
+                    && self.has_source(route, dev, family)
+            })
+        })
+    }
+
+    fn has_source(&self, route: &Value, dev: &str, family: Family) -> bool {
+        if let Some(source) = route["prefsrc"].as_str() {
+            return self.exact_on(None, source);
+        }
+        self.family_on(dev, family)
+            || self
+                .links
+                .iter()
+                .map(|l| l["ifname"].as_str().unwrap())
+                .any(|l| self.is_loopback(l) && self.family_on(l, family))
+    }
+
+    fn route_to(&self, target: &str, through: Option<&str>) -> bool {
+        let Some(answer) = &self.lookups[target] else { return false };
+        let (Some(dev), Some(source)) = (answer["dev"].as_str(), answer["prefsrc"].as_str()) else {
+            return false;
+        };
+        let unicast = answer["type"].as_str().is_none_or(|t| t == "unicast");
+        let fit = self.addresses.iter().any(|(_, address)| {
+            let narrow = match source.parse().unwrap() {
+                IpAddr::V4(ip) => ip.is_link_local() || ip.is_loopback(),
+                IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.is_loopback(),
+            };
+            let wide = ["global", "site"].contains(&address["scope"].as_str().unwrap_or_default());
+            address["local"] == source && Self::usable(address) && wide && !narrow
+        });
+        unicast && fit && through.is_none_or(|t| t == dev) && self.carrier(dev)
+    }
+
+    /// A clause that names a link and asks for nothing else.
+    fn link_alone(&self, name: &str) -> bool {
+        let addressed = || self.family_on(name, Family::V4) || self.family_on(name, Family::V6);
+        self.carrier(name) && (self.is_port(name) || addressed())
+    }
+
+    fn glob_va(&self) -> impl Iterator<Item = &str> {
+        self.links
+            .iter()
+            .filter_map(|l| l["ifname"].as_str())
+            .filter(|name| name.starts_with("va") && !self.is_port(name))
+    }
+}
+
+/// A gate in TOML, and what the oracle says of it.
+type Gate = (&'static str, fn(&Oracle) -> bool);
+
+const GATES: &[Gate] = &[
+    ("interface = \"va0\"", |o| o.link_alone("va0")),
+    ("interface = \"va1\"\ncarrier = true", |o| o.carrier("va1")),
+    ("interface = \"br0\"", |o| o.link_alone("br0")),
+    ("interface = \"mv0\"\naddress = \"ipv4\"", |o| o.carrier("mv0") && o.family_on("mv0", Family::V4)),
+    ("interface = \"va*\"\naddress = \"ip\"", |o| {
+        o.glob_va().any(|l| o.carrier(l) && (o.family_on(l, Family::V4) || o.family_on(l, Family::V6)))
+    }),
+    ("interface = \"va*\"\ncarrier = true\nquorum = \"all\"", |o| {
+        o.glob_va().count() > 0 && o.glob_va().all(|l| o.carrier(l))
+    }),
+    ("interface = [\"va0\", \"va1\", \"br0\"]\ncarrier = true\nquorum = 2", |o| {
+        ["va0", "va1", "br0"].iter().filter(|l| o.carrier(l)).count() >= 2
+    }),
+    ("interface = [\"va0\", \"va1\"]\nquorum = \"any\"\naddress = [\"ipv4\", \"ipv6\"]", |o| {
+        ["va0", "va1"]
+            .iter()
+            .any(|l| o.carrier(l) && o.family_on(l, Family::V4) && o.family_on(l, Family::V6))
+    }),
+    ("address = \"ipv4\"", |o| o.family_anywhere(Family::V4)),
+    ("address = \"ipv6\"", |o| o.family_anywhere(Family::V6)),
+    ("address = \"192.0.2.7\"", |o| o.exact_on(None, "192.0.2.7")),
+    ("interface = \"va0\"\ncarrier = false\naddress = \"2001:db8::7\"", |o| {
+        o.exact_on(Some("va0"), "2001:db8::7")
+    }),
+    ("address = \"198.51.100.0/24\"", |o| {
+        o.prefix_anywhere(|ip| matches!(ip, IpAddr::V4(ip) if ip.octets()[..3] == [198, 51, 100]))
+    }),
+    ("route = \"default\"", |o| o.route("4", "default", None) || o.route("6", "default", None)),
+    ("route = \"default-ipv4\"", |o| o.route("4", "default", None)),
+    ("route = \"default-ipv6\"", |o| o.route("6", "default", None)),
+    ("interface = \"va0\"\nroute = \"default-ipv4\"", |o| {
+        o.carrier("va0") && o.route("4", "default", Some("va0"))
+    }),
+    ("interface = \"va1\"\nroute = \"default\"", |o| {
+        o.carrier("va1") && (o.route("4", "default", Some("va1")) || o.route("6", "default", Some("va1")))
+    }),
+    ("route = \"203.0.113.0/24\"", |o| o.route("4", "203.0.113.0/24", None)),
+    ("interface = \"va0\"\nroute = \"203.0.113.0/24\"", |o| {
+        o.carrier("va0") && o.route("4", "203.0.113.0/24", Some("va0"))
+    }),
+    ("route = \"192.0.2.0/24\"", |o| o.route("4", "192.0.2.0/24", None)),
+    ("route = \"2001:db8:7::/48\"", |o| o.route("6", "2001:db8:7::/48", None)),
+    ("route = \"default-ipv4\"\ntable = 100", |o| o.route("4/100", "default", None)),
+    ("route-to = \"203.0.113.7\"", |o| o.route_to("203.0.113.7", None)),
+    ("route-to = [\"198.18.0.7\", \"2001:db8:7::7\"]\nquorum = \"any\"", |o| {
+        o.route_to("198.18.0.7", None) || o.route_to("2001:db8:7::7", None)
+    }),
+    ("interface = \"va0\"\nroute-to = \"203.0.113.7\"", |o| {
+        o.carrier("va0") && o.route_to("203.0.113.7", Some("va0"))
+    }),
+    ("interface = \"va1\"\ncarrier = true\nif-present = true", |o| {
+        o.link("va1").is_none() || o.carrier("va1")
+    }),
+];
+
+const SETUP: &str = "link set lo up; link add va0 type veth peer name vb0; link add va1 type veth peer name vb1; \
+                     link set vb0 up; link set va0 up; link set vb1 up; link set va1 up; \
+                     addr add 192.0.2.1/24 dev va0; addr add 198.51.100.1/24 dev va1; addr add 2001:db8::1/64 dev va0 nodad";
+
+fn operation(random: &mut Random) -> String {
+    const LINKS: &[&str] = &["va0", "va1", "vb0", "vb1", "va0", "va1", "br0", "mv0"];
+    const NEAR: &[&str] = &["va0", "va0", "va1", "br0", "mv0"];
+    const ADDRESSES: &[&str] = &[
+        "192.0.2.1/24",
+        "192.0.2.1/24",
+        "192.0.2.2/24",
+        "192.0.2.7/24",
+        "192.0.2.7/32",
+        "198.51.100.1/24",
+        "198.51.100.7/24",
+        "169.254.1.1/16",
+        "2001:db8::1/64",
+        "2001:db8::1/64",
+        "2001:db8::7/64",
+        "2001:db8:1::1/64",
+    ];
+    const GATEWAYS: &[&str] = &[
+        "via 192.0.2.254 dev va0",
+        "via 192.0.2.254",
+        "via 198.51.100.254",
+        "via 198.51.100.254 dev va1",
+        "dev va0",
+        "dev va1",
+        "via 192.0.2.253 dev va0",
+        "dev br0",
+        "via inet6 fe80::9 dev va1",
+    ];
+    const GATEWAYS6: &[&str] = &[
+        "via 2001:db8::fe dev va0",
+        "via fe80::9 dev va0",
+        "via fe80::9 dev va1",
+        "via 2001:db8:1::fe",
+        "dev va1",
+    ];
+    const METRICS: &[&str] = &["", "", "metric 10", "metric 20", "metric 300"];
+    const DESTINATIONS: &[&str] = &[
+        "203.0.113.0/24",
+        "203.0.113.0/25",
+        "203.0.113.128/25",
+        "198.18.0.0/15",
+        "203.0.113.0/24",
+        "0.0.0.0/1",
+        "128.0.0.0/1",
+        "203.0.113.7/32",
+    ];
+    let verb =
+        |random: &mut Random| random.pick(&["add", "add", "replace", "replace", "append", "del", "del"]);
+    match random.below(34) {
+        0..=2 => format!("link set {} up", random.pick(LINKS)),
+        3..=4 => format!("link set {} down", random.pick(LINKS)),
+        5 => format!("link set {} down; link set {} up", "va0", "va0"),
+        6..=7 => {
+            let address = random.pick(ADDRESSES);
+            let nodad = if address.contains(':') { "nodad" } else { "" };
+            format!("addr add {address} dev {} {nodad}", random.pick(NEAR))
+        }
+        8..=9 => format!("addr del {} dev {}", random.pick(ADDRESSES), random.pick(NEAR)),
+        10 => {
+            let address = random.pick(ADDRESSES);
+            let nodad = if address.contains(':') { "nodad" } else { "" };
+            format!(
+                "addr replace {address} dev {} {nodad} valid_lft 900 preferred_lft {}",
+                random.pick(NEAR),
+                random.pick(&["0", "0", "800"])
+            )
+        }
+        11 => format!("addr flush dev {} scope global", random.pick(NEAR)),
+        12..=15 => {
+            format!("-4 route {} default {} {}", verb(random), random.pick(GATEWAYS), random.pick(METRICS))
+        }
+        16..=17 => {
+            format!("-6 route {} default {} {}", verb(random), random.pick(GATEWAYS6), random.pick(METRICS))
+        }
+        18 => format!(
+            "-4 route {} default {} src {}",
+            verb(random),
+            random.pick(GATEWAYS),
+            random.pick(&["192.0.2.7", "192.0.2.1", "198.51.100.7"])
+        ),
+        19 => format!(
+            "route {} {} default {}",
+            random.pick(&["add", "del"]),
+            random.pick(&["unreachable", "blackhole", "prohibit"]),
+            random.pick(METRICS)
+        ),
+        20 => format!(
+            "route {} {} {}",
+            random.pick(&["add", "del"]),
+            random.pick(&["unreachable", "blackhole"]),
+            random.pick(DESTINATIONS)
+        ),
+        21..=22 => format!(
+            "-4 route {} {} {} {}",
+            verb(random),
+            random.pick(DESTINATIONS),
+            random.pick(GATEWAYS),
+            random.pick(METRICS)
+        ),
+        23 => format!(
+            "-6 route {} {} {}",
+            verb(random),
+            random.pick(&["2001:db8:7::/48", "2001:db8:7::/64", "::/1"]),
+            random.pick(GATEWAYS6)
+        ),
+        24 => format!("-4 route {} default {} table 100", verb(random), random.pick(GATEWAYS)),
+        25 => format!(
+            "nexthop {} id {} {}",
+            random.pick(&["replace", "replace", "del"]),
+            random.pick(&["7", "8"]),
+            random.pick(&["via 192.0.2.254 dev va0", "via 198.51.100.254 dev va1", "dev va1"])
+        ),
+        26 => random
+            .pick(&[
+                "nexthop replace id 9 group 7/8",
+                "nexthop del id 9",
+                "nexthop del id 7",
+                "nexthop del id 8",
+            ])
+            .to_owned(),
+        27 => format!(
+            "-4 route replace {} nhid {}",
+            random.pick(&["default", "default metric 10", "203.0.113.0/24"]),
+            random.pick(&["7", "8", "9"])
+        ),
+        28 => format!(
+            "-4 route replace {} {} nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1",
+            random.pick(&["default", "203.0.113.0/24"]),
+            random.pick(METRICS)
+        ),
+        29 => random
+            .pick(&[
+                "link add br0 type bridge; link set br0 up; addr add 192.0.2.7/24 dev br0",
+                "link del br0",
+                "link set va1 master br0",
+                "link set va1 nomaster",
+                "link set va0 master br0",
+                "link set va0 nomaster",
+            ])
+            .to_owned(),
+        30 => random
+            .pick(&[
+                "link add mv0 link br0 type macvlan mode bridge; link set mv0 up",
+                "link add mv0 link va0 type macvlan mode bridge; link set mv0 up",
+                "link del mv0",
+                "addr add 192.0.2.2/24 dev mv0",
+            ])
+            .to_owned(),
+        31 => random
+            .pick(&[
+                "link del va1",
+                "link del va0",
+                "link add va1 type veth peer name vb1; link set vb1 up; link set va1 up",
+                "link add va0 type veth peer name vb0; link set vb0 up; link set va0 up",
+            ])
+            .to_owned(),
+        32 => random
+            .pick(&[
+                "link set va1 name lan0",
+                "link set lan0 name va1",
+                "link set vb0 name va7",
+                "link set va7 name vb0",
+            ])
+            .to_owned(),
+        _ => random
+            .pick(&[
+                "rule add pref 100 to 198.18.0.0/15 lookup 100",
+                "rule del pref 100",
+                "rule add pref 99 to 203.0.113.0/24 unreachable",
+                "rule del pref 99",
+                "addr add 203.0.113.99/32 dev lo",
+                "addr del 203.0.113.99/32 dev lo",
+            ])
+            .to_owned(),
+    }
+}
+
+/// What the gates' processes, `check` and the oracle say; empty where they agree.
+fn disagreements(ns: &Netns, paths: &[String], runs: &[Process]) -> String {
+    let oracle = Oracle::read(ns);
+    let mut text = String::new();
+    for (((clause, truth), path), run) in GATES.iter().zip(paths).zip(runs) {
+        let truth = truth(&oracle);
+        let check = ns.check(&[path]);
+        let status = run.last_status();
+        if check.ready() != truth {
+            let _ = writeln!(
+                text,
+                "`{}`: the oracle says {truth}, check says {:#}",
+                clause.replace('\n', "; "),
+                check.json
+            );
+        }
+        if status.starts_with("Ready") != truth {
+            let _ = writeln!(
+                text,
+                "`{}`: the oracle says {truth}, run says {status}",
+                clause.replace('\n', "; ")
+            );
+        }
+        assert!(!run.has_exited(), "{}", run.transcript());
+    }
+    text
+}
+
+fn sequence(seed: u64, steps: usize, options: &[&str]) {
+    let ns = netns!();
+    ns.ip("sysctl net.ipv6.conf.all.accept_dad=0; sysctl net.ipv6.conf.default.accept_dad=0");
+    // Without these, router solicitations of links that come and go would change nothing but the machine's load.
+    ns.ip("sysctl net.ipv6.conf.default.router_solicitations=0");
+    ns.ip(SETUP);
+    let paths: Vec<String> = GATES
+        .iter()
+        .map(|(clause, _)| ns.gate(&format!("timeout = \"infinity\"\n[[require]]\n{clause}\n")))
+        .collect();
+    let runs: Vec<Process> = paths.iter().map(|path| ns.run(&[&[path.as_str()], options].concat())).collect();
+    for run in &runs {
+        run.expect_status_where("anything", |_| true);
+    }
+    let mut random = Random::new(seed);
+    let mut done = Vec::new();
+    for _ in 0..steps {
+        for _ in 0..=random.below(4) {
+            let operation = operation(&mut random);
+            // Many are refused in the state at hand; that is part of the game.
+            for part in operation.split(';') {
+                ns.try_ip(part);
+            }
+            done.push(operation);
+        }
+        // The kernel itself finishes a carrier change a moment later; what is right then must be right in two seconds.
+        let last = Instant::now();
+        let mut wrong = disagreements(&ns, &paths, &runs);
+        while !wrong.is_empty() && last.elapsed() < Duration::from_secs(2) {
+            std::thread::sleep(Duration::from_millis(30));
+            wrong = disagreements(&ns, &paths, &runs);
+        }
+        if !wrong.is_empty() {
+            let state: String = [
+                "-br link",
+                "-br addr",
+                "-d -4 route show table all",
+                "-d -6 route show table main",
+                "nexthop",
+                "rule",
+            ]
+            .iter()
+            .map(|what| String::from_utf8_lossy(&ns.try_ip(what).stdout).into_owned())
+            .collect();
+            panic!(
+                "NETREADY_ORACLE_SEED={seed} (options {options:?}), after\n  {SETUP}\n  {}\n{wrong}\n{state}",
+                done.join("\n  ")
+            );
+        }
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+fn seeds(first: u64) -> Vec<u64> {
+    match number("NETREADY_ORACLE_SEED") {
+        Some(seed) => vec![seed],
+        None => (first..first + number("NETREADY_ORACLE_SEQUENCES").unwrap_or(4)).collect(),
+    }
+}
+
+#[test]
+fn random_operations() {
+    for seed in seeds(1000) {
+        sequence(seed, 20, &[]);
+    }
+}
+
+#[test]
+fn random_operations_through_four_kilobytes() {
+    for seed in seeds(2000) {
+        sequence(seed, 20, &["--receive-buffer", "4096"]);
+    }
+}
+
+#[test]
+fn random_operations_of_today() {
+    // Another seed each day: a failure names it.
+    let days = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 86_400;
+    for n in 0..3 {
+        sequence(days * 1000 + n, 20, &[]);
+    }
+}

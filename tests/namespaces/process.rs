@@ -1,0 +1,634 @@
+//! The process: notify protocol, signals, exit codes, time, privileges.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{Exit, Process, Signal, UP0};
+use crate::netns;
+
+const CARRIER: &str = "[[require]]\ninterface = \"va0\"\ncarrier = true\n";
+const DEFAULT0: &str = "addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0";
+/// A pair that has carrier, and one command that takes it away or gives it.
+const LOSE: &str = "link set vb0 down";
+const REGAIN: &str = "link set vb0 up";
+
+// ── READY and STATUS ──
+
+#[test]
+fn status_comes_before_ready_and_ready_once() {
+    let ns = netns!();
+    let gate = ns.run_gate(CARRIER);
+    gate.expect_waiting();
+    ns.ip(UP0);
+    gate.expect_ready();
+    for _ in 0..3 {
+        ns.ip(LOSE);
+        gate.expect_lost();
+        ns.ip(REGAIN);
+        gate.expect_now_ready();
+    }
+    assert_eq!(gate.count("READY=1"), 1, "{}", gate.transcript());
+    let told = gate.notifications();
+    let position = |such: &dyn Fn(&str) -> bool| told.iter().position(|(_, line)| such(line)).unwrap();
+    assert!(position(&|l| l.starts_with("STATUS=Waiting (up to 90s): ")) < position(&|l| l == "READY=1"));
+    let statuses = gate.statuses();
+    assert!(statuses.windows(2).all(|pair| pair[0] != pair[1]), "sent when it changes: {statuses:#?}");
+    assert!(
+        statuses.iter().all(|s| ["Waiting", "Ready", "NOT ready"].iter().any(|w| s.starts_with(w))),
+        "{statuses:#?}"
+    );
+    // With READY=1, or next after it, comes a status that does not say that it waits.
+    let ready_at = position(&|l| l == "READY=1");
+    let status = told[ready_at..].iter().find_map(|(_, l)| l.strip_prefix("STATUS="));
+    assert!(status.is_some_and(|s| s.starts_with("Ready")), "{}", gate.transcript());
+}
+
+#[test]
+fn ready_status_tells_how_long_and_by_what() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; {DEFAULT0}"));
+    let gate = ns.run(&["-4"]);
+    let status = gate.expect_now_ready();
+    let (time, what) = status.strip_prefix("Ready after ").and_then(|s| s.split_once(": ")).expect(&status);
+    assert!(time.ends_with("ms") || time.ends_with('s'), "{status}");
+    assert_eq!(what, "default via 192.0.2.254 dev va0");
+    ns.ip(LOSE);
+    let status = gate.expect_lost();
+    let (since, why) =
+        status.strip_prefix("NOT ready since ").and_then(|s| s.split_once(": ")).expect(&status);
+    assert_eq!(since.len(), "08:15:30".len(), "{status}");
+    assert!(why.contains("va0") && why.ends_with("(was ready)"), "{status}");
+}
+
+#[test]
+fn extend_timeout_once() {
+    let ns = netns!();
+    for (toml, microseconds) in [
+        ("timeout = \"10s\"\n", "15000000"),
+        ("timeout = \"1min 30s\"\nsettle = \"2s\"\n", "97000000"),
+        ("", "95000000"),
+        ("timeout = 7\n", "12000000"),
+        ("timeout = \"infinity\"\n", "18446744073709551614"),
+    ] {
+        let gate = ns.run_gate(&format!("{toml}{CARRIER}"));
+        gate.expect_waiting();
+        let sent = gate.all("EXTEND_TIMEOUT_USEC");
+        assert_eq!(sent.len(), 1, "{}", gate.transcript());
+        assert_eq!(sent[0].1, microseconds, "{toml}");
+    }
+    let graces = ns.run_gate(&format!(
+        "timeout = \"10s\"\nsettle = \"1s\"\n{CARRIER}[[require]]\nroute = \"default\"\ngrace = \"3s\"\n[[require]]\nroute = \"default-ipv6\"\ngrace = \"4s\"\n"
+    ));
+    graces.expect_waiting();
+    assert_eq!(graces.all("EXTEND_TIMEOUT_USEC")[0].1, "23000000", "10 + 1 + 3 + 4 + 5 s");
+    let wait = ns.wait(&["-i", "va0", "-t", "10s"]);
+    wait.expect_waiting();
+    assert_eq!(wait.all("EXTEND_TIMEOUT_USEC")[0].1, "15000000");
+}
+
+#[test]
+fn watchdog_at_half_the_interval_waiting_and_ready() {
+    let ns = netns!();
+    let path = ns.gate(CARRIER);
+    let gate = ns.command(&["run", &path]).env("WATCHDOG_USEC", "400000").spawn();
+    gate.expect_waiting();
+    let enough = |gate: &Process, n: usize| ns.until("watchdog", || gate.count("WATCHDOG=1") >= n);
+    enough(&gate, 3);
+    ns.ip(UP0);
+    gate.expect_ready();
+    let before = gate.count("WATCHDOG=1");
+    enough(&gate, before + 3);
+    let beats: Vec<Instant> =
+        gate.notifications().into_iter().filter(|(_, l)| l == "WATCHDOG=1").map(|(at, _)| at).collect();
+    // Half of 400 ms; a busy machine may be late, never so late that systemd would kill, and never twice as often.
+    let span = (*beats.last().unwrap() - beats[0]) / u32::try_from(beats.len() - 1).unwrap();
+    assert!(
+        span >= Duration::from_millis(120) && span < Duration::from_millis(400),
+        "{span:?}\n{}",
+        gate.transcript()
+    );
+    let silent = ns.run(&[&path]);
+    silent.expect_ready();
+    assert_eq!(silent.count("WATCHDOG=1"), 0);
+    let for_another =
+        ns.command(&["run", &path]).env("WATCHDOG_USEC", "100000").env("WATCHDOG_PID", "1").spawn();
+    for_another.expect_ready();
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(for_another.count("WATCHDOG=1"), 0, "{}", for_another.transcript());
+}
+
+// ── Ends ──
+
+#[test]
+fn a_signal_while_waiting() {
+    for (signal, number) in [(Signal::SIGTERM, 15), (Signal::SIGINT, 2)] {
+        let ns = netns!();
+        let gate = ns.run(&["-i", "va0"]);
+        gate.expect_waiting();
+        gate.signal(signal);
+        assert_eq!(gate.expect_exit(), Exit::Signal(number), "{}", gate.transcript());
+        assert_eq!(gate.count("STOPPING=1"), 1, "{}", gate.transcript());
+        assert!(!gate.is_ready());
+        let wait = ns.wait(&["-i", "va0"]);
+        wait.expect_waiting();
+        wait.signal(signal);
+        assert_eq!(wait.expect_exit(), Exit::Signal(number), "{}", wait.transcript());
+        assert_eq!(wait.count("STOPPING=1"), 0, "wait runs inside other units\n{}", wait.transcript());
+    }
+}
+
+#[test]
+fn a_signal_after_ready() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let ns = netns!();
+        ns.ip(UP0);
+        let gate = ns.run_gate(CARRIER);
+        gate.expect_ready();
+        gate.signal(signal);
+        assert_eq!(gate.expect_exit(), Exit::Code(0), "{}", gate.transcript());
+        assert_eq!(gate.count("STOPPING=1"), 1);
+    }
+    // Also where readiness was lost meanwhile.
+    let ns = netns!();
+    ns.ip(UP0);
+    let gate = ns.run_gate(CARRIER);
+    gate.expect_ready();
+    ns.ip(LOSE);
+    gate.expect_lost();
+    gate.signal(Signal::SIGTERM);
+    assert_eq!(gate.expect_exit(), Exit::Code(0), "{}", gate.transcript());
+}
+
+#[test]
+fn the_timeout_tells_all_that_is_missing() {
+    let ns = netns!();
+    ns.ip("link add va0 type veth peer name vb0");
+    let toml = "timeout = \"500ms\"\n[[require]]\ninterface = [\"va0\", \"va7\"]\ncarrier = true\n[[require]]\nroute = [\"default-ipv4\", \"203.0.113.0/24\"]\n";
+    let path = ns.gate(toml);
+    for command in ["run", "wait"] {
+        let gate = ns.command(&[command, &path]).spawn();
+        assert_eq!(gate.expect_exit(), Exit::Code(1), "{}", gate.transcript());
+        assert!(gate.exited_after() >= Duration::from_millis(500), "{}", gate.transcript());
+        for part in ["va0", "administratively down", "va7", "default IPv4", "203.0.113.0/24"] {
+            assert!(gate.stderr().contains(part), "{command}: {part}\n{}", gate.transcript());
+        }
+        assert!(!gate.is_ready());
+        assert!(gate.last_status().contains("va0"), "{}", gate.transcript());
+    }
+    let json = ns.output(&["wait", "-j", &path]);
+    assert_eq!(json.code, 1);
+    let last: serde_json::Value =
+        serde_json::from_str(json.stdout.lines().last().expect("an object")).unwrap();
+    assert_eq!(last["ready"], false, "{last}");
+    let unmet = last["requirements"].as_array().unwrap().iter().filter(|r| r["met"] == false).count();
+    assert!(unmet >= 4, "{last:#}");
+}
+
+#[test]
+fn no_timeout_before_its_time_and_no_late_one() {
+    let ns = netns!();
+    let gate = ns.wait(&["-i", "va0", "-t", "1s"]);
+    assert_eq!(gate.expect_exit(), Exit::Code(1));
+    let after = gate.exited_after();
+    assert!(after >= Duration::from_secs(1) && after < Duration::from_secs(3), "{after:?}");
+}
+
+#[test]
+fn on_timeout_open() {
+    let ns = netns!();
+    let toml = format!("timeout = \"300ms\"\non-timeout = \"open\"\n{CARRIER}");
+    let path = ns.gate(&toml);
+    let run = ns.run(&[&path]);
+    let after = run.expect_ready();
+    assert!(after >= Duration::from_millis(300), "{after:?}");
+    let status = run.expect_status_where("opened all the same", |s| s.starts_with("NOT ready after "));
+    assert!(status.contains("opened all the same") && status.contains("va0"), "{status}");
+    assert!(!run.has_exited());
+    // It goes on watching, and the status stays true.
+    ns.ip(UP0);
+    run.expect_now_ready();
+    ns.ip("link del va0");
+    run.expect_lost();
+    assert_eq!(run.count("READY=1"), 1);
+    let wait = ns.output(&["wait", &path]);
+    assert_eq!(wait.code, 0, "{wait:?}");
+    assert!(wait.stderr.contains("va0"), "a warning: {wait:?}");
+    let exec = ns.output(&["wait", &path, "--", "sh", "-c", "echo went on"]);
+    assert_eq!((exec.code, exec.stdout.trim()), (0, "went on"), "{exec:?}");
+}
+
+#[test]
+fn on_loss_fail() {
+    let ns = netns!();
+    ns.ip(UP0);
+    let gate = ns.run_gate(&format!("on-loss = \"fail\"\n{CARRIER}"));
+    gate.expect_ready();
+    ns.ip(LOSE);
+    assert_eq!(gate.expect_exit(), Exit::Code(1), "{}", gate.transcript());
+    assert!(gate.stderr().contains("va0"), "{}", gate.transcript());
+}
+
+#[test]
+fn on_loss_fail_when_the_loss_lasts_the_settle() {
+    let ns = netns!();
+    ns.ip(UP0);
+    let gate = ns.run_gate(&format!("on-loss = \"fail\"\nsettle = \"1s\"\n{CARRIER}"));
+    gate.expect_ready();
+    ns.ip(LOSE);
+    ns.ip(REGAIN);
+    std::thread::sleep(Duration::from_millis(1300));
+    assert!(!gate.has_exited(), "a loss shorter than the settle\n{}", gate.transcript());
+    let lost = Instant::now();
+    ns.ip(LOSE);
+    assert_eq!(gate.expect_exit(), Exit::Code(1), "{}", gate.transcript());
+    assert!(lost.elapsed() >= Duration::from_secs(1), "{:?}", lost.elapsed());
+}
+
+// ── Settle ──
+
+#[test]
+fn settle_holds_ready_back() {
+    let ns = netns!();
+    ns.ip(UP0);
+    let gate = ns.run_gate(&format!("settle = \"1s\"\n{CARRIER}"));
+    gate.expect_status("all met, must hold for 1s more");
+    let after = gate.expect_ready();
+    assert!(after >= Duration::from_secs(1), "{after:?}");
+}
+
+#[test]
+fn settle_begins_again_after_a_loss() {
+    let ns = netns!();
+    ns.ip(UP0);
+    let gate = ns.run_gate(&format!("settle = \"1s\"\n{CARRIER}"));
+    gate.expect_status("must hold");
+    std::thread::sleep(Duration::from_millis(600));
+    ns.ip(LOSE);
+    gate.expect_status("no carrier");
+    let again = Instant::now();
+    ns.ip(REGAIN);
+    gate.expect_ready();
+    assert!(again.elapsed() >= Duration::from_secs(1), "{:?}", again.elapsed());
+}
+
+/// Lost and regained faster than anybody reads: not uninterrupted all the same.
+#[test]
+fn settle_sees_a_flap_within_one_read() {
+    let ns = netns!();
+    ns.ip(UP0);
+    let gate = ns.run_gate(&format!("settle = \"1s\"\n{CARRIER}"));
+    gate.expect_status("must hold");
+    std::thread::sleep(Duration::from_millis(600));
+    gate.signal(Signal::SIGSTOP);
+    ns.ip_batch(&format!("{LOSE}\n{REGAIN}\n"));
+    let again = Instant::now();
+    gate.signal(Signal::SIGCONT);
+    gate.expect_ready();
+    assert!(again.elapsed() >= Duration::from_millis(990), "{:?}\n{}", again.elapsed(), gate.transcript());
+}
+
+/// The same for an address and for a route, which have no counters of their flaps.
+#[test]
+fn settle_sees_an_address_and_a_route_replaced_within_one_read() {
+    for (flap, options) in [
+        ("addr del 192.0.2.1/24 dev va0\naddr add 192.0.2.1/24 dev va0\n", ["-a", "ipv4"]),
+        ("route del default\nroute add default via 192.0.2.254 dev va0\n", ["-r", "default-ipv4"]),
+    ] {
+        let ns = netns!();
+        ns.ip(&format!("{UP0}; {DEFAULT0}"));
+        let gate = ns.run(&[&options[..], &["--settle", "1s"]].concat());
+        gate.expect_status("must hold");
+        std::thread::sleep(Duration::from_millis(600));
+        gate.signal(Signal::SIGSTOP);
+        ns.ip_batch(flap);
+        let again = Instant::now();
+        gate.signal(Signal::SIGCONT);
+        gate.expect_ready();
+        assert!(
+            again.elapsed() >= Duration::from_millis(990),
+            "{flap}{:?}\n{}",
+            again.elapsed(),
+            gate.transcript()
+        );
+    }
+}
+
+#[test]
+fn the_timeout_does_not_cut_a_settle_short_to_open_the_gate() {
+    let ns = netns!();
+    ns.ip(UP0);
+    let gate = ns.run_gate(&format!("timeout = \"800ms\"\nsettle = \"500ms\"\n{CARRIER}"));
+    gate.expect_status("must hold");
+    std::thread::sleep(Duration::from_millis(400));
+    ns.ip(LOSE);
+    gate.expect_status("no carrier");
+    let again = Instant::now();
+    ns.ip(REGAIN);
+    // The settle that began before the timeout may end after it (EXTEND_TIMEOUT_USEC has room for that), or the timeout
+    // ends it: what must not be is a gate that opened on less than its settle.
+    ns.until("an end", || gate.is_ready() || gate.has_exited());
+    match gate.notifications().iter().find(|(_, line)| line == "READY=1") {
+        Some((at, _)) => assert!(*at - again >= Duration::from_millis(500), "{}", gate.transcript()),
+        None => assert_eq!(gate.expect_exit(), Exit::Code(1), "{}", gate.transcript()),
+    }
+}
+
+// ── SIGUSR1 ──
+
+#[test]
+fn sigusr1_opens_a_waiting_run() {
+    let ns = netns!();
+    let gate = ns.run_gate(CARRIER);
+    gate.expect_waiting();
+    gate.signal(Signal::SIGUSR1);
+    gate.expect_ready();
+    let status = gate.expect_lost();
+    assert!(status.contains("va0"), "{status}");
+    ns.ip(UP0);
+    gate.expect_now_ready();
+    gate.signal(Signal::SIGUSR1);
+    gate.stays_ready();
+    assert_eq!(gate.count("READY=1"), 1);
+    gate.signal(Signal::SIGTERM);
+    assert_eq!(gate.expect_exit(), Exit::Code(0));
+}
+
+// ── wait ──
+
+#[test]
+fn wait_says_what_is_missing_and_ends_with_zero() {
+    let ns = netns!();
+    let wait = ns.wait(&["-i", "va0"]);
+    wait.expect_stderr("va0");
+    ns.ip("link add va0 type veth peer name vb0; link set va0 up");
+    wait.expect_stderr("va0 has no carrier");
+    ns.ip("link set vb0 up; addr add 192.0.2.1/24 dev va0");
+    assert_eq!(wait.expect_exit(), Exit::Code(0), "{}", wait.transcript());
+    let sent: Vec<String> = wait.notifications().into_iter().map(|(_, l)| l).collect();
+    assert!(
+        !sent.iter().any(|l| ["READY=1", "RELOADING=1", "STOPPING=1"].contains(&l.as_str())),
+        "{sent:#?}"
+    );
+    assert!(sent.iter().any(|l| l.starts_with("STATUS=Waiting")), "{sent:#?}");
+}
+
+#[test]
+fn wait_quiet_says_only_the_end() {
+    let ns = netns!();
+    let wait = ns.wait(&["-q", "-i", "va0", "-t", "400ms"]);
+    wait.expect_waiting();
+    assert_eq!(wait.stderr(), "");
+    ns.ip("link add va0 type veth peer name vb0; link set va0 up");
+    assert_eq!(wait.expect_exit(), Exit::Code(1));
+    assert!(wait.stderr().contains("va0"), "{}", wait.transcript());
+    ns.ip("link set vb0 up; addr add 192.0.2.1/24 dev va0");
+    let ready = ns.output(&["wait", "-q", "-i", "va0"]);
+    assert_eq!((ready.code, ready.stdout.as_str()), (0, ""));
+}
+
+#[test]
+fn wait_becomes_the_command() {
+    let ns = netns!();
+    let wait = ns.wait(&["-i", "va0", "--", "sh", "-c", "echo pid $$ \"$1\"; exit 7", "sh", "a  b"]);
+    wait.expect_waiting();
+    assert_eq!(wait.stdout(), "");
+    ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
+    assert_eq!(wait.expect_exit(), Exit::Code(7), "{}", wait.transcript());
+    assert_eq!(wait.stdout(), format!("pid {} a  b", wait.pid()), "the same process");
+}
+
+#[test]
+fn the_command_gets_a_clean_start() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
+    // As if the shell had started it itself: no signal blocked or ignored (Rust's runtime ignores SIGPIPE), no descriptors
+    // but those that were inherited. Signals 32 and 33 are the C library's own.
+    let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status | grep -oE '^Sig...|[0-9a-f]{7}$'; ls /proc/self/fd | wc -l";
+    let said = ns.output(&["wait", "-q", "-i", "va0", "--", "sh", "-c", script]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let direct =
+        std::process::Command::new("sh").args(["-c", script]).stdin(std::process::Stdio::null()).output();
+    assert_eq!(said.stdout.trim(), String::from_utf8_lossy(&direct.unwrap().stdout).trim());
+    let missing = ns.output(&["wait", "-q", "-i", "va0", "--", "/no/such/command"]);
+    assert!(missing.code != 0 && missing.stderr.contains("/no/such/command"), "{missing:?}");
+}
+
+#[test]
+fn wait_does_not_run_the_command_where_it_gave_up() {
+    let ns = netns!();
+    let said = ns.output(&["wait", "-i", "va0", "-t", "200ms", "--", "echo", "ran"]);
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""), "{said:?}");
+}
+
+#[test]
+fn wait_json_is_one_object_a_line() {
+    let ns = netns!();
+    let wait = ns.wait(&["-j", "-i", "va0"]);
+    let is = |ready: bool| {
+        move |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|v| v["ready"] == ready)
+    };
+    wait.expect_stdout_where("an object, not ready", is(false));
+    ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
+    assert_eq!(wait.expect_exit(), Exit::Code(0));
+    wait.expect_stdout_where("an object, ready", is(true));
+    for line in wait.stdout_lines() {
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert!(object.is_object(), "{line}");
+    }
+}
+
+// ── stdout, NOTIFY_SOCKET, privileges ──
+
+#[test]
+fn a_closed_stdout_ends_a_command_silently() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; {DEFAULT0}"));
+    for arguments in [&["check", "-4"][..], &["check", "-j", "-4"], &["cat"], &["--help"], &["check", "-6"]] {
+        let process = ns.command(arguments).closed_stdout().without_notify_socket().spawn();
+        process.expect_exit();
+        assert_eq!(process.stderr(), "", "{}", process.transcript());
+    }
+    let monitor = ns.command(&["monitor", "-4"]).closed_stdout().without_notify_socket().spawn();
+    std::thread::sleep(Duration::from_millis(50));
+    if !monitor.has_exited() {
+        ns.ip(LOSE);
+    }
+    monitor.expect_exit();
+    assert_eq!(monitor.stderr(), "", "{}", monitor.transcript());
+}
+
+#[test]
+fn without_a_notify_socket() {
+    let ns = netns!();
+    ns.ip(UP0);
+    let path = ns.gate(CARRIER);
+    let gate = ns.command(&["run", &path]).without_notify_socket().spawn();
+    gate.expect_stderr("eady");
+    gate.signal(Signal::SIGTERM);
+    assert_eq!(gate.expect_exit(), Exit::Code(0));
+}
+
+#[test]
+fn a_notify_socket_that_is_gone() {
+    let ns = netns!();
+    ns.ip(UP0);
+    let path = ns.gate(CARRIER);
+    let gate = ns
+        .command(&["run", &path])
+        .env("NOTIFY_SOCKET", "/nonexistent/notify")
+        .without_notify_socket()
+        .spawn();
+    // A unit that can never become active: an error of how it was started, not of the network, and not a hang.
+    assert_eq!(gate.expect_exit(), Exit::Code(2), "{}", gate.transcript());
+    assert!(gate.stderr().contains("NOTIFY_SOCKET=/nonexistent/notify"), "{}", gate.transcript());
+    // `wait` only reports there: what it is asked for can be had without.
+    ns.ip("addr add 192.0.2.1/24 dev va0");
+    let wait = ns
+        .command(&["wait", "-i", "va0", "--", "echo", "went on"])
+        .env("NOTIFY_SOCKET", "/nonexistent/notify")
+        .without_notify_socket()
+        .spawn();
+    assert_eq!(wait.expect_exit(), Exit::Code(0), "{}", wait.transcript());
+    assert_eq!(wait.stdout(), "went on");
+    // The other form of address, and nonsense.
+    for socket in ["@nobody-listens-here", "not-absolute", "/"] {
+        let gate = ns.command(&["run", &path]).env("NOTIFY_SOCKET", socket).without_notify_socket().spawn();
+        assert_eq!(gate.expect_exit(), Exit::Code(2), "{socket}: {}", gate.transcript());
+        assert!(gate.stderr().contains("NOTIFY_SOCKET"), "{}", gate.transcript());
+    }
+}
+
+#[test]
+fn a_notify_socket_that_goes() {
+    let ns = netns!();
+    let gate = ns.run_gate(CARRIER);
+    gate.expect_waiting();
+    std::fs::remove_file(gate.notify_socket()).unwrap();
+    ns.ip(UP0);
+    gate.expect_stderr("NOTIFY_SOCKET");
+    // READY=1 cannot be said any more: the contract's code for it, and no crash.
+    ns.until("an end, or a life without", || gate.has_exited() || gate.stderr().contains("Ready after"));
+    std::thread::sleep(Duration::from_millis(100));
+    if gate.has_exited() {
+        assert_eq!(gate.expect_exit(), Exit::Code(2), "{}", gate.transcript());
+    }
+}
+
+#[test]
+fn unprivileged_it_works_the_same() {
+    if !nix::unistd::geteuid().is_root() || std::env::var_os("NETREADY_TESTS_IN_USER_NAMESPACE").is_some() {
+        crate::harness::skip("uid 65534 is out of reach");
+        return;
+    }
+    let ns = netns!();
+    let runtime = ns.scratch().join("xdg");
+    std::fs::create_dir(&runtime).unwrap();
+    std::os::unix::fs::chown(&runtime, Some(65534), Some(65534)).unwrap();
+    let path = ns.gate(&format!("{CARRIER}address = \"ipv4\"\nroute = [\"default-ipv4\", \"203.0.113.0/24\"]\nroute-to = \"203.0.113.7\"\n"));
+    let nobody = |arguments: &[&str]| {
+        ns.command(arguments).unprivileged().env("XDG_RUNTIME_DIR", runtime.to_str().unwrap())
+    };
+    let gate = nobody(&["run", &path]).spawn();
+    let loud = nobody(&["run", "-v", &path]).spawn();
+    let wait = nobody(&["wait", &path, "--", "id", "-u"]).spawn();
+    gate.expect_waiting();
+    wait.expect_waiting();
+    loud.expect_waiting();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gate.pid())).unwrap();
+    assert!(
+        status.contains("Uid:\t65534\t65534") && status.contains("CapEff:\t0000000000000000"),
+        "{status}"
+    );
+    let unready = nobody(&["check", "-j", &path]).output();
+    assert_eq!(unready.code, 1, "{unready:?}");
+    ns.ip(&format!("{UP0}; {DEFAULT0}; route add 203.0.113.0/24 via 192.0.2.253"));
+    gate.expect_ready();
+    assert_eq!(wait.expect_exit(), Exit::Code(0), "{}", wait.transcript());
+    assert_eq!(wait.stdout(), "65534");
+    assert_eq!(nobody(&["check", "-j", &path]).output().code, 0);
+    ns.ip("link set va0 down; link set va0 up");
+    gate.expect_lost();
+    // The refused SO_RCVBUFFORCE is nobody's news.
+    let lower = gate.stderr().to_lowercase();
+    assert!(
+        !lower.contains("rcvbuf") && !lower.contains("permitted") && !lower.contains("permission"),
+        "{lower}"
+    );
+    gate.signal(Signal::SIGTERM);
+    assert_eq!(gate.expect_exit(), Exit::Code(0));
+}
+
+#[test]
+fn without_netlink_nothing_can_be_observed() {
+    let ns = netns!();
+    for arguments in [&["check", "-4"][..], &["wait", "-4"], &["run", "-4"], &["monitor", "-4"]] {
+        let said = ns.command(arguments).without_netlink().output();
+        assert_eq!(said.code, 3, "{arguments:?}: {said:?}");
+        assert!(said.stderr.contains("kernel") || said.stderr.contains("netlink"), "{said:?}");
+    }
+    for command in ["check", "wait", "monitor"] {
+        let said = ns.command(&[command, "-j", "-4"]).without_netlink().output();
+        assert_eq!(said.code, 3, "{command}: {said:?}");
+        let object: serde_json::Value = serde_json::from_str(said.stdout.trim()).expect(&said.stdout);
+        assert!(object["error"].is_string(), "{object}");
+    }
+}
+
+// ── Idle, time ──
+
+#[test]
+fn idle_means_idle() {
+    let ns = netns!();
+    ns.ip(UP0);
+    let waiting = ns.run(&["-4", "-t", "infinity"]);
+    let ready = ns.run_gate(CARRIER);
+    waiting.expect_waiting();
+    ready.expect_ready();
+    // IPv6 of the links themselves is done (duplicate address detection, router solicitations change nothing here).
+    ns.until("link-local addresses", || {
+        ns.ip_json("-6 addr show").iter().all(|l| !l.to_string().contains("\"tentative\":true"))
+    });
+    // Of every thread.
+    let switches = |gate: &Process| -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", gate.pid())).unwrap();
+        let status = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).unwrap());
+        status
+            .flat_map(|s| {
+                s.lines()
+                    .filter(|l| l.starts_with("voluntary_ctxt_switches"))
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    std::thread::sleep(Duration::from_millis(300));
+    let before = (switches(&waiting), switches(&ready));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(before, (switches(&waiting), switches(&ready)));
+}
+
+/// Stepping the wall clock would touch the host; that the only timer is one on CLOCK_BOOTTIME can be seen without.
+#[test]
+fn the_timer_is_on_boottime() {
+    let ns = netns!();
+    let gate = ns.run(&["-i", "va0", "-t", "60s"]);
+    gate.expect_waiting();
+    let mut clocks = Vec::new();
+    for entry in std::fs::read_dir(format!("/proc/{}/fdinfo", gate.pid())).unwrap() {
+        let info = std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+        clocks.extend(info.lines().filter_map(|l| l.strip_prefix("clockid: ").map(str::to_owned)));
+    }
+    assert_eq!(clocks, ["7"], "CLOCK_BOOTTIME, one timerfd");
+}
+
+#[test]
+fn stopped_for_a_while_it_catches_up() {
+    let ns = netns!();
+    ns.ip(UP0);
+    let gate = ns.run_gate(CARRIER);
+    gate.expect_ready();
+    gate.signal(Signal::SIGSTOP);
+    ns.ip_batch(&format!("{LOSE}\n{REGAIN}\n{LOSE}\n"));
+    gate.signal(Signal::SIGCONT);
+    gate.expect_lost();
+    assert!(gate.statuses().len() <= 4, "{}", gate.transcript());
+}

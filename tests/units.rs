@@ -1,0 +1,206 @@
+//! The unit files, as systemd itself reads and judges them.
+//!
+//! Each is copied with ExecStart= pointing at the built binary and checked in a unit path of its own, so
+//! that nothing of the machine's other units is reported here.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at what it did not expect, its helpers too"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const INSTALLED: &str = "/usr/bin/netready";
+const BUILT: &str = env!("CARGO_BIN_EXE_netready");
+
+/// Units that ours name or systemd implies, empty: all that verify needs to know is that they exist.
+const NEIGHBOURS: [&str; 5] =
+    ["basic.target", "network-online.target", "network-pre.target", "shutdown.target", "sysinit.target"];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Manager {
+    System,
+    User,
+}
+
+struct Unit {
+    manager: Manager,
+    name: &'static str,
+    /// At most this, as `systemd-analyze security` counts.
+    exposure: f64,
+}
+
+const UNITS: [Unit; 4] = [
+    Unit { manager: Manager::System, name: "netready.service", exposure: 1.6 },
+    Unit { manager: Manager::System, name: "netready@.service", exposure: 1.6 },
+    Unit { manager: Manager::User, name: "netready.service", exposure: 2.0 },
+    Unit { manager: Manager::User, name: "netready@.service", exposure: 2.0 },
+];
+
+impl Unit {
+    fn text(&self) -> String {
+        let folder = match self.manager {
+            Manager::System => "systemd/system",
+            Manager::User => "systemd/user",
+        };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(self.name);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let text = self.text();
+        text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+/// A unit path with this unit, its neighbours and a runtime directory; gone when dropped.
+struct Sandbox {
+    folder: tempfile::TempDir,
+    unit: PathBuf,
+}
+
+impl Sandbox {
+    fn of(unit: &Unit) -> Sandbox {
+        let folder = tempfile::tempdir().unwrap();
+        for neighbour in NEIGHBOURS {
+            fs::write(folder.path().join(neighbour), format!("[Unit]\nDescription={neighbour}\n")).unwrap();
+        }
+        let text = unit.text();
+        let changed = text.replace(INSTALLED, BUILT);
+        assert_ne!(changed, text, "{}: ExecStart= is not {INSTALLED}", unit.name);
+        let path = folder.path().join(unit.name);
+        fs::write(&path, changed).unwrap();
+        Sandbox { folder, unit: path }
+    }
+
+    fn analyze(&self, manager: Manager, arguments: &[&str]) -> Output {
+        let mut command = Command::new("systemd-analyze");
+        command.env("SYSTEMD_UNIT_PATH", self.folder.path()).env("LC_ALL", "C.UTF-8");
+        if manager == Manager::User {
+            command.arg("--user").env("XDG_RUNTIME_DIR", self.folder.path());
+        }
+        command.args(arguments).arg(&self.unit).output().unwrap()
+    }
+}
+
+/// Whether the test can run here; where CI is set, it must.
+fn have_systemd_analyze() -> bool {
+    let there =
+        Command::new("systemd-analyze").arg("--version").output().is_ok_and(|out| out.status.success());
+    if !there {
+        assert!(std::env::var_os("CI").is_none(), "systemd-analyze is missing");
+        println!("SKIPPED: systemd-analyze is missing");
+    }
+    there
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+/// An unknown setting is only a printed line, so any line is a failure.
+#[test]
+fn systemd_understands_every_line() {
+    if !have_systemd_analyze() {
+        return;
+    }
+    for unit in &UNITS {
+        let sandbox = Sandbox::of(unit);
+        let output = sandbox.analyze(unit.manager, &["verify"]);
+        assert!(
+            output.status.success() && said(&output).is_empty(),
+            "{}: {}\n{}",
+            sandbox.unit.display(),
+            output.status,
+            said(&output)
+        );
+    }
+}
+
+/// That the test above would see a bad line.
+#[test]
+fn verify_reports_what_systemd_does_not_know() {
+    if !have_systemd_analyze() {
+        return;
+    }
+    for unit in &UNITS {
+        let sandbox = Sandbox::of(unit);
+        let text = fs::read_to_string(&sandbox.unit).unwrap();
+        fs::write(&sandbox.unit, text.replace("[Service]\n", "[Service]\nNoSuchSetting=yes\n")).unwrap();
+        let output = sandbox.analyze(unit.manager, &["verify"]);
+        assert!(said(&output).contains("NoSuchSetting"), "{}", said(&output));
+    }
+}
+
+#[test]
+fn the_sandbox_is_tight() {
+    if !have_systemd_analyze() {
+        return;
+    }
+    for unit in &UNITS {
+        let sandbox = Sandbox::of(unit);
+        // The judgement of a file, not of what this machine's manager has loaded; always the system
+        // view, which counts a user unit as root's.
+        let output = sandbox.analyze(Manager::System, &["security", "--offline=true", "--no-pager"]);
+        let said = said(&output);
+        let left: Vec<&str> = said.lines().filter(|line| line.starts_with('✗')).collect();
+        let overall = said.lines().find(|line| line.contains("Overall exposure level"));
+        let exposure = overall
+            .and_then(|line| line.split_whitespace().find_map(|word| word.parse::<f64>().ok()))
+            .unwrap_or_else(|| panic!("no exposure level in:\n{said}"));
+        println!("{}: exposure {exposure}; what is left:\n{}", sandbox.unit.display(), left.join("\n"));
+        assert!(
+            exposure <= unit.exposure,
+            "{}: exposure {exposure}, at most {} is allowed",
+            sandbox.unit.display(),
+            unit.exposure
+        );
+    }
+}
+
+/// What must stay as it is, whatever else changes in the units.
+#[test]
+fn the_promises_hold() {
+    for unit in &UNITS {
+        let lines = unit.lines();
+        let has = |line: &str| lines.iter().any(|other| other == line);
+        let starts = |start: &str| lines.iter().any(|line| line.starts_with(start));
+        for promise in [
+            "Type=notify",
+            "Restart=on-failure",
+            "RestartSec=1s",
+            "RestartPreventExitStatus=2",
+            "StartLimitIntervalSec=0",
+            "RuntimeDirectory=netready-record/%N",
+            "RuntimeDirectoryPreserve=yes",
+            "RestrictAddressFamilies=AF_NETLINK AF_UNIX AF_INET AF_INET6",
+        ] {
+            assert!(has(promise), "{}: {promise} is missing", unit.name);
+        }
+        assert!(starts("ExecReload="), "{}: no ExecReload=", unit.name);
+        // They pull in mounts and tmpfiles, which may not be there yet.
+        for never in ["PrivateTmp=", "StateDirectory=", "CacheDirectory=", "LogsDirectory="] {
+            assert!(!starts(never), "{}: {never}", unit.name);
+        }
+        if unit.manager == Manager::System {
+            assert!(has("DefaultDependencies=no"), "{}", unit.name);
+            assert!(has("Conflicts=shutdown.target"), "{}", unit.name);
+            assert!(has("After=network-pre.target"), "{}", unit.name);
+        }
+        let gate = match (unit.manager, unit.name) {
+            (Manager::System, "netready.service") => "",
+            (Manager::User, "netready.service") => " podman",
+            _ => " %i",
+        };
+        assert!(has(&format!("ExecStart={INSTALLED} run{gate}")), "{}: gate{gate}", unit.name);
+    }
+    let [system, template, ..] = &UNITS;
+    let has = |unit: &Unit, line: &str| unit.lines().iter().any(|other| other == line);
+    assert!(has(system, "Before=network-online.target shutdown.target"));
+    assert!(has(system, "WantedBy=network-online.target"));
+    assert!(has(template, "Before=shutdown.target"));
+}
