@@ -53,7 +53,7 @@ install:
 	done
 	for dropin in systemd/user/*.service.d/*.conf; do \
 		install -Dm644 "$$dropin" "$(DESTDIR)$(LIBDIR)/$$dropin"; \
-		sed -i 's#/usr/bin/netready#$(BINDIR)/netready#' "$(DESTDIR)$(LIBDIR)/$$dropin"; \
+		sed -i 's#/usr/bin/netready#$(BINDIR)/netready#g' "$(DESTDIR)$(LIBDIR)/$$dropin"; \
 	done
 	for gate in gates/*.toml; do install -Dm644 -t $(DESTDIR)$(LIBDIR)/netready $$gate; done
 	install -Dm644 -t $(DESTDIR)$(SHARE)/man/man5 man/netready.toml.5

@@ -10,6 +10,7 @@ mod waiters;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -35,6 +36,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Evaluate a gate once, explain it, and exit at once
     Check(CheckArgs),
@@ -296,15 +298,14 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn load(request: &Request) -> Result<Loaded, ConfigError> {
-    config::load(request, &Environment::from_process(), &|name| {
-        nix::net::if_::if_nametoindex(name).is_ok()
-    })
+    config::load(request, &Environment::from_process(), &|name| nix::net::if_::if_nametoindex(name).is_ok())
 }
 
 /// One thread: a gate has one thing to do at a time, and starts in less than a millisecond.
 fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    runtime.map_err(Error::Runtime)?.block_on(future)
+    // Never shut down: the process ends after it.
+    ManuallyDrop::new(runtime.map_err(Error::Runtime)?).block_on(future)
 }
 
 /// Prints to stdout. Where it is closed, whoever read it has enough, which is no failure.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::moment::Moment;
@@ -56,7 +57,7 @@ impl Timer {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
         // SAFETY: the timer owns its descriptor, and keeps it as long as it lives.
-        let timer = unsafe { AsyncFd::register(Descriptor(timer)) }?;
+        let timer = unsafe { AsyncFd::register_with_interest(Descriptor(timer), Interest::READABLE) }?;
         Ok(Timer { timer, set_to: None })
     }
 

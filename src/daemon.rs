@@ -10,6 +10,7 @@
 //! that was announced.
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -116,7 +117,8 @@ pub struct Task<'a> {
 pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failure> {
     let started = clock::now();
     let mut gate = task.gate;
-    let mut observer = Observer::open(&gate, task.receive_buffer, true)?;
+    // Never dropped: the process ends after it, and the kernel takes it all back at once.
+    let mut observer = ManuallyDrop::new(Observer::open(&gate, task.receive_buffer)?);
     let mut keeper = Keeper::new(&gate, started);
     let mut timer = Timer::new().map_err(Failure::Events)?;
     let mut signals = Signals::new(task.signals).map_err(Failure::Events)?;
@@ -173,7 +175,10 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
                 mouth.tick(now);
                 effect = match wake {
                     None => keeper.tick(now),
-                    Some(Request::Reload) => { reload = true; None }
+                    Some(Request::Reload) => {
+                        reload = true;
+                        None
+                    }
                     Some(Request::Open) => keeper.open(now),
                     Some(Request::End(signal)) => return Ok(Ended::Signalled(signal, keeper.is_open())),
                 };
@@ -207,6 +212,7 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
             continue;
         }
         mouth.tick(now);
+        observer.ask_apart()?;
         set(&mut timer, &[keeper.deadline(), observer.deadline(), mouth.deadline()], now)?;
         let wake = tokio::select! {
             changed = observer.changed() => { changed?; None }

@@ -142,7 +142,8 @@ impl Judge<'_> {
 
     /// The links that a clause's list names and does not exclude, by number.
     fn matching(&self, links: &Links) -> Vec<&crate::model::Link> {
-        let wanted = |link: &&crate::model::Link| links.entries.iter().any(|entry| self.matches(links, entry, link));
+        let wanted =
+            |link: &&crate::model::Link| links.entries.iter().any(|entry| self.matches(links, entry, link));
         self.network.links().filter(wanted).collect()
     }
 }

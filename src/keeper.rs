@@ -24,6 +24,8 @@ pub struct Keeper {
     held_since: Option<Moment>,
     /// The gate was ready at least once since it was loaded: only then can it be lost.
     was_ready: bool,
+    /// How long it took to be ready the first time.
+    ready_after: Option<Duration>,
 }
 
 /// The parts of a gate that concern time.
@@ -119,6 +121,7 @@ impl Keeper {
             required_since: None,
             held_since: None,
             was_ready: false,
+            ready_after: None,
         }
     }
 
@@ -196,8 +199,7 @@ impl Keeper {
             self.phase = Phase::Settling { until };
             return None;
         }
-        self.was_ready = true;
-        self.phase = Phase::Ready { after: now - self.started };
+        self.phase = self.ready(now);
         Some(Effect::Open)
     }
 
@@ -208,10 +210,7 @@ impl Keeper {
         }
         let ready = verdict.ready();
         self.phase = match self.phase {
-            Phase::Lost { .. } | Phase::Opened { .. } if ready => {
-                self.was_ready = true;
-                Phase::Ready { after: now - self.started }
-            }
+            Phase::Lost { .. } | Phase::Opened { .. } if ready => self.ready(now),
             Phase::Ready { .. } if !ready => Phase::Lost { since: now },
             phase @ (Phase::Waiting
             | Phase::Grace { .. }
@@ -228,6 +227,11 @@ impl Keeper {
             }
             (_, OnLoss::Fail | OnLoss::Report) => None,
         }
+    }
+
+    fn ready(&mut self, now: Moment) -> Phase {
+        self.was_ready = true;
+        Phase::Ready { after: *self.ready_after.get_or_insert(now - self.started) }
     }
 
     /// Sees that time has passed while no verdict could be had: gives up where that is due, and never opens

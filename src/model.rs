@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use crate::moment::Moment;
-use crate::requirement::{Family, Table, TABLE_MAIN};
+use crate::requirement::{Family, TABLE_MAIN, Table};
 use crate::wants::Wants;
 
 /// A network device (RTM_NEWLINK, rtnetlink(7)).
@@ -324,10 +324,7 @@ impl Routes {
 
     fn touches(&self, ifindex: u32) -> bool {
         let pasta = self.pasta.values().filter_map(PastaView::taken);
-        self.known
-            .iter()
-            .chain(pasta)
-            .any(|route| route.hops.iter().any(|hop| hop.ifindex == ifindex))
+        self.known.iter().chain(pasta).any(|route| route.hops.iter().any(|hop| hop.ifindex == ifindex))
     }
 }
 
@@ -380,8 +377,10 @@ pub enum Message {
 /// What happened to a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteChange {
-    /// It was added.
+    /// It was added: until then there was none with the same destination and metric.
     Added,
+    /// It was added beside one with the same destination and metric (NLM_F_APPEND).
+    Appended,
     /// It took the place of the one with the same destination and metric (NLM_F_REPLACE).
     Replaced,
     /// It is gone.
@@ -505,8 +504,11 @@ impl Network {
     fn keys_of(ifindex: u32) -> std::ops::RangeInclusive<AddressKey> {
         let first = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let last = IpAddr::V6(Ipv6Addr::from_bits(u128::MAX));
-        AddressKey { ifindex, local: first, rest: None }
-            ..=AddressKey { ifindex, local: last, rest: Some((u8::MAX, last)) }
+        AddressKey { ifindex, local: first, rest: None }..=AddressKey {
+            ifindex,
+            local: last,
+            rest: Some((u8::MAX, last)),
+        }
     }
 
     /// Whether a link is a port of a bridge, bond or team. (A member of a VRF is not.)

@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 
 use crate::clock;
 use crate::evaluate::evaluate;
-use crate::model::{Lookup, Message, Network, Routes, Stale};
+use crate::model::{Link, Lookup, Message, Network, Routes, Stale};
 use crate::moment::Moment;
 use crate::netlink::ask::{AskError, Questions};
 use crate::netlink::budget::{Budget, Spacing};
@@ -81,12 +81,12 @@ pub struct Observer {
     events: EventSocket,
     dumps: DumpSocket,
     lookups: Questions,
-    /// Where questions are asked that wait for a lock; `None`: where all are asked.
+    /// Where questions are asked that wait for a lock, once somebody must be served meanwhile; until
+    /// then, where all are asked.
     barrier: Option<Questions>,
     resolv: Option<resolv::Watch>,
     stale: Stale,
-    /// Something was announced before it was done.
-    barrier_owed: bool,
+    barrier_owed: Owed,
     budget: Budget,
     spacing: Spacing,
     /// When what is stale may be read again.
@@ -101,12 +101,9 @@ pub struct Observer {
 impl Observer {
     /// Subscribes to what this gate wants. Everything is stale until [`Observer::catch_up`].
     ///
-    /// `apart`: somebody must be served while the kernel keeps a question waiting, so such questions
-    /// are asked from a thread of their own.
-    ///
     /// # Errors
     /// Where netlink is not to be had.
-    pub fn open(gate: &Gate, receive_buffer: usize, apart: bool) -> Result<Observer, ObserveError> {
+    pub fn open(gate: &Gate, receive_buffer: usize) -> Result<Observer, ObserveError> {
         let wants = Wants::of(gate);
         let events =
             EventSocket::open(&filter::program(&wants), receive_buffer).map_err(ObserveError::Subscribe)?;
@@ -115,15 +112,12 @@ impl Observer {
             events,
             dumps: DumpSocket::open().map_err(ObserveError::Open)?,
             lookups: Questions::connect()?,
-            barrier: match apart {
-                true => Some(Questions::connect_apart()?),
-                false => None,
-            },
+            barrier: None,
             resolv: None,
             wants,
             stale: Stale::ALL,
             // Something may have been announced before the subscription.
-            barrier_owed: true,
+            barrier_owed: Owed::Always,
             budget: Budget::new(clock::now()),
             spacing: Spacing::default(),
             owed_until: None,
@@ -164,7 +158,21 @@ impl Observer {
     /// A catch-up was broken off: what it had read counts for nothing.
     pub fn distrust(&mut self) {
         self.stale = Stale::ALL;
-        self.barrier_owed = true;
+        self.barrier_owed = Owed::Always;
+    }
+
+    /// From now on somebody must be served while the kernel keeps a question waiting.
+    ///
+    /// Not done from the start: the first look at the state has nobody to serve, and where the gate is
+    /// ready at once, nothing is left to be asked.
+    ///
+    /// # Errors
+    /// Where netlink, or a thread, is not to be had.
+    pub fn ask_apart(&mut self) -> Result<(), ObserveError> {
+        if self.barrier.is_none() {
+            self.barrier = Some(Questions::connect_apart()?);
+        }
+        Ok(())
     }
 
     /// A verdict hangs on a table that was not read: it is read next.
@@ -244,7 +252,7 @@ impl Observer {
                 Event::Undecodable(stale) => undecodable = undecodable.or(stale),
                 Event::Message(message) => {
                     see(Glimpse::Before(&self.network, &message));
-                    self.barrier_owed |= announces_ahead(&message);
+                    self.barrier_owed = self.barrier_owed.max(announces_ahead(&self.network, &message));
                     self.stale = self.stale.or(self.network.apply(&message, &self.wants));
                     see(Glimpse::After(&self.network, &message));
                 }
@@ -260,7 +268,7 @@ impl Observer {
     /// What was lost is read again: at once the first time, then ever less often.
     fn lost(&mut self, stale: Stale, now: Moment, see: &mut dyn FnMut(Glimpse<'_>)) {
         see(Glimpse::Lost);
-        self.barrier_owed = true;
+        self.barrier_owed = Owed::Always;
         match self.spacing.next(stale, now) {
             None => self.stale = self.stale.or(stale),
             Some(at) => self.owed_until = Some(self.owed_until.map_or(at, |owed| owed.min(at))),
@@ -278,8 +286,8 @@ impl Observer {
     /// Where the kernel's state cannot be had.
     pub async fn catch_up(&mut self, gate: &Gate) -> Result<(), ObserveError> {
         // First, so that reading links, which takes the same lock, finds it free.
-        if std::mem::take(&mut self.barrier_owed) {
-            self.barrier.as_mut().unwrap_or(&mut self.lookups).barrier().await?;
+        if self.barrier_owed == Owed::Always {
+            self.pass_barrier().await?;
         }
         if self.stale.links {
             self.stale.links = false;
@@ -299,12 +307,12 @@ impl Observer {
         if !routes && !lookups {
             return Ok(());
         }
-        if lookups {
-            self.look_up().await?;
+        self.read(gate, routes, lookups).await?;
+        if self.barrier_owed == Owed::BeforeNo && !evaluate(gate, &self.network, clock::now()).ready() {
+            self.pass_barrier().await?;
+            self.read(gate, routes, lookups).await?;
         }
-        if routes {
-            self.read_routes(gate).await?;
-        }
+        self.barrier_owed = Owed::Nothing;
         self.expect_expiry(clock::now());
         Ok(())
     }
@@ -320,6 +328,22 @@ impl Observer {
         let again = around.then_some(now + LATER);
         self.expired = ends.filter(|_| around);
         self.expiry = self.network.next_expiry(now).into_iter().chain(again).min();
+    }
+
+    async fn pass_barrier(&mut self) -> Result<(), ObserveError> {
+        self.barrier.as_mut().unwrap_or(&mut self.lookups).barrier().await?;
+        self.barrier_owed = Owed::Nothing;
+        Ok(())
+    }
+
+    async fn read(&mut self, gate: &Gate, routes: bool, lookups: bool) -> Result<(), ObserveError> {
+        if lookups {
+            self.look_up().await?;
+        }
+        if routes {
+            self.read_routes(gate).await?;
+        }
+        Ok(())
     }
 
     async fn look_up(&mut self) -> Result<(), ObserveError> {
@@ -411,16 +435,32 @@ impl Observer {
     }
 }
 
-/// Whether a message is sent before what it announces is done, so that the barrier must be passed before
-/// routes are read. What adds something is sent after it: no lookup that follows can miss it.
-fn announces_ahead(message: &Message) -> bool {
+/// Whether the barrier must be passed before routes are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Owed {
+    /// What was announced was done before.
+    Nothing,
+    /// A link gained carrier: a route that is found live is live. One that is found dead may not have
+    /// been told yet.
+    BeforeNo,
+    /// Something may be announced that is still to be done: a route that is found may be about to go.
+    Always,
+}
+
+/// What a message makes owed. What adds something is sent after it: no lookup that follows misses it.
+fn announces_ahead(network: &Network, message: &Message) -> Owed {
     match message {
-        Message::Link(_)
-        | Message::LinkGone(_)
-        | Message::AddressGone(_)
-        | Message::Rule
-        | Message::Nexthop => true,
-        Message::Address(_) | Message::Route(..) => false,
+        Message::Link(link) => {
+            let carries = |link: &Link| link.admin_up() && link.lower_up() && link.running();
+            // Nothing but carrier, gained: whatever else changes with it may cost routes.
+            let gains = network.link(link.ifindex).is_some_and(|before| {
+                let otherwise = Link { flags: link.flags, operstate: link.operstate, ..before.clone() };
+                before.admin_up() && !carries(before) && carries(link) && otherwise == **link
+            });
+            if gains { Owed::BeforeNo } else { Owed::Always }
+        }
+        Message::LinkGone(_) | Message::AddressGone(_) | Message::Rule | Message::Nexthop => Owed::Always,
+        Message::Address(_) | Message::Route(..) => Owed::Nothing,
     }
 }
 

@@ -28,7 +28,10 @@ pub struct NotifyError {
 impl Notifier {
     /// From NOTIFY_SOCKET.
     pub fn from_env() -> Notifier {
-        Notifier { socket: std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()), failed: false }
+        Notifier {
+            socket: std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
+            failed: false,
+        }
     }
 
     /// Nobody.
@@ -105,8 +108,7 @@ fn longest(gate: &Gate) -> u64 {
     const A_LITTLE: Duration = Duration::from_secs(5);
     let Some(timeout) = gate.timeout else { return FOR_EVER };
     let graces = gate.clauses.iter().filter_map(|clause| clause.grace);
-    let longest = graces
-        .chain([gate.settle, A_LITTLE])
-        .fold(timeout, |sum, duration| sum.saturating_add(duration));
+    let longest =
+        graces.chain([gate.settle, A_LITTLE]).fold(timeout, |sum, duration| sum.saturating_add(duration));
     u64::try_from(longest.as_micros()).unwrap_or(FOR_EVER).min(FOR_EVER)
 }

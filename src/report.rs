@@ -197,7 +197,10 @@ impl Display for Warning {
         match self {
             Warning::DadFailed(address) => write!(f, "{address} is dadfailed: another host has it"),
             Warning::PastaMultipath(route) => {
-                write!(f, "{route} is one of several next hops, which pasta drops: containers get no default route")
+                write!(
+                    f,
+                    "{route} is one of several next hops, which pasta drops: containers get no default route"
+                )
             }
         }
     }

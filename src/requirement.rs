@@ -242,10 +242,7 @@ impl Destination {
     /// The prefixes that would satisfy it: one, or `default`'s two.
     pub fn prefixes(self) -> impl Iterator<Item = IpNet> {
         let (first, second) = match self {
-            Destination::Default => (
-                Family::V4.default_prefix(),
-                Some(Family::V6.default_prefix()),
-            ),
+            Destination::Default => (Family::V4.default_prefix(), Some(Family::V6.default_prefix())),
             Destination::DefaultOf(family) => (family.default_prefix(), None),
             Destination::Prefix(net) => (net, None),
         };

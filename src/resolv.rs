@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::model::Nameservers;
@@ -62,7 +63,7 @@ impl Watch {
     pub fn new() -> io::Result<Watch> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         // SAFETY: it owns its descriptor, and keeps it as long as it lives.
-        let inotify = unsafe { AsyncFd::register(Descriptor(inotify)) }?;
+        let inotify = unsafe { AsyncFd::register_with_interest(Descriptor(inotify), Interest::READABLE) }?;
         let mut watch = Watch { inotify, watched: BTreeSet::new() };
         watch.follow();
         Ok(watch)

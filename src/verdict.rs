@@ -443,7 +443,16 @@ impl Evidence {
                     Evidence::Link { .. } | Evidence::Pasta(_) | Evidence::Nameserver(_) => false,
                 }
             }
-            Message::Route(_, RouteChange::Added) => false,
+            Message::Route(_, RouteChange::Appended) => false,
+            // One that is added that was there: it was gone in between, which is not always announced.
+            Message::Route(changed, RouteChange::Added) => match self {
+                Evidence::Route { route, .. } => route.is(changed),
+                Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
+                Evidence::Link { .. }
+                | Evidence::Address(_)
+                | Evidence::Lookup { .. }
+                | Evidence::Nameserver(_) => false,
+            },
             Message::Route(changed, change @ (RouteChange::Replaced | RouteChange::Gone)) => match self {
                 Evidence::Route { route, .. } => route.is(changed),
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),

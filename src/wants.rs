@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::model::{Route, RouteKind, Routes};
-use crate::requirement::{Destination, Family, Gate, Item, Presence, RouteSpec, Table, TABLE_MAIN};
+use crate::requirement::{Destination, Family, Gate, Item, Presence, RouteSpec, TABLE_MAIN, Table};
 
 /// What a gate wants to know of routes and resolv.conf.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

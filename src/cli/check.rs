@@ -36,7 +36,7 @@ pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
 }
 
 async fn look(gate: &Gate, receive_buffer: usize) -> Result<Verdict, Error> {
-    let mut observer = Observer::open(gate, receive_buffer, false)?;
+    let mut observer = Observer::open(gate, receive_buffer)?;
     for _ in 0..LOOKS {
         observer.catch_up(gate).await?;
         while observer.drain(&mut |_| {})? == Drained::More {}

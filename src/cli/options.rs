@@ -4,7 +4,8 @@ use clap::Args;
 
 use crate::config::{ConfigError, Options, Problem, Request};
 
-/// Which gate, and what is required beside it or instead.
+// Which gate, and what is required beside it or instead. (No doc comment: clap would print it in the
+// place of each command's own.)
 #[derive(Debug, Clone, Default, Args)]
 pub struct GateOptions {
     /// A gate's name, or with a slash in it a gate file [default: default]

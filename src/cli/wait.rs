@@ -29,12 +29,8 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
         tracing::debug!("{error}");
         notifier = Notifier::silent();
     }
-    let mut mouth = Terminal {
-        notifier,
-        json: args.output.json,
-        quiet: args.output.volume.quiet,
-        said: String::new(),
-    };
+    let mut mouth =
+        Terminal { notifier, json: args.output.json, quiet: args.output.volume.quiet, said: String::new() };
     let task = Task {
         gate,
         receive_buffer: args.tuning.receive_buffer,

@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// systemd.unit(5)
-const UNIT_FOLDERS: [&str; 4] =
-    ["/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
+const UNIT_FOLDERS: [&str; 4] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+];
 
 /// Where netready.service is wanted by network-online.target: each other waiter that is too, and how to
 /// disable it.
@@ -15,7 +19,9 @@ pub(super) fn still_wanted() -> Vec<String> {
         return Vec::new();
     }
     let others = wanted.iter().filter(|name| name.contains("wait-online"));
-    others.map(|name| format!("network-online.target waits for {name} too: systemctl disable {name}")).collect()
+    others
+        .map(|name| format!("network-online.target waits for {name} too: systemctl disable {name}"))
+        .collect()
 }
 
 fn wanted(folders: &[&Path]) -> BTreeSet<String> {

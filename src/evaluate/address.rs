@@ -48,7 +48,8 @@ impl<'a> Judge<'a> {
     pub(super) fn address_of(&mut self, link: &'a Link, spec: AddressSpec) -> Outcome {
         let network = self.network;
         let carrier = network.carrier(link).is_ok();
-        let found = network.addresses_of(link.ifindex).map(|address| (address, fault(spec, address, carrier)));
+        let found =
+            network.addresses_of(link.ifindex).map(|address| (address, fault(spec, address, carrier)));
         self.address(spec, Some(link), found)
     }
 
@@ -81,7 +82,8 @@ impl<'a> Judge<'a> {
         let mut only_link_local = None;
         for (address, fault) in found {
             if !spec.covers(address) {
-                if spec.family().is_none_or(|family| family == Family::of(address.local)) && link_local(address.local)
+                if spec.family().is_none_or(|family| family == Family::of(address.local))
+                    && link_local(address.local)
                 {
                     only_link_local.get_or_insert(address.local);
                 }

@@ -111,7 +111,9 @@ impl<'a> Judge<'a> {
     pub(super) fn route_to(&mut self, target: IpAddr, within: Option<(&Links, &[&'a Link])>) -> Outcome {
         let (ifindex, gateway, source, expired) = match self.network.lookups.get(&target) {
             None => return Outcome::Unmet(Reason::Unread),
-            Some(Lookup::None(errno)) => return Outcome::Unmet(Reason::Unreachable { target, errno: *errno }),
+            Some(Lookup::None(errno)) => {
+                return Outcome::Unmet(Reason::Unreachable { target, errno: *errno });
+            }
             Some(Lookup::Way { ifindex, gateway, source, expires }) => {
                 (*ifindex, *gateway, *source, expires.is_some_and(|at| at <= self.now))
             }
@@ -141,9 +143,9 @@ impl<'a> Judge<'a> {
             // Of wider scope than the link: else the answer would not find back.
             false => AddressSpec::Family(family),
         };
-        let usable = source.filter(|source| self.network.addresses().any(|address| {
-            address.local == *source && spec(*source).covers(address)
-        }));
+        let usable = source.filter(|source| {
+            self.network.addresses().any(|address| address.local == *source && spec(*source).covers(address))
+        });
         match usable.and_then(|source| self.usable_exact(source)) {
             Some(source) => Outcome::Met(Evidence::Lookup { target, route, source }),
             None => Outcome::Unmet(Reason::NoSource { route, source }),

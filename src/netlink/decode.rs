@@ -3,7 +3,10 @@
 //! A message that netlink-packet-route cannot decode is never dropped silently: its fixed header says
 //! what it spoke of, and so what must be read again.
 
-#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's vocabulary grows; what is unknown is passed here")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kernel's vocabulary grows; what is unknown is passed here"
+)]
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -132,10 +135,13 @@ pub fn event(frame: Frame<'_>, now: Moment) -> Event {
             return Event::Irrelevant;
         }
         RouteNetlinkMessage::NewRoute(message) => {
-            const NLM_F_REPLACE: u16 = libc::NLM_F_REPLACE as u16;
-            let change = match frame.flags & NLM_F_REPLACE {
-                0 => RouteChange::Added,
-                _ => RouteChange::Replaced,
+            let has = |flag: i32| i32::from(frame.flags) & flag != 0;
+            let change = if has(libc::NLM_F_REPLACE) {
+                RouteChange::Replaced
+            } else if has(libc::NLM_F_APPEND) {
+                RouteChange::Appended
+            } else {
+                RouteChange::Added
             };
             route(message, now).map(|route| Message::Route(route, change))
         }
@@ -225,11 +231,8 @@ fn of_a_table(message: &RouteMessage) -> bool {
 }
 
 fn link(message: LinkMessage) -> Option<Link> {
-    let mut link = Link {
-        ifindex: message.header.index,
-        flags: message.header.flags.bits(),
-        ..Link::default()
-    };
+    let mut link =
+        Link { ifindex: message.header.index, flags: message.header.flags.bits(), ..Link::default() };
     let mut lower = None;
     let mut elsewhere = false;
     let mut current_address = Vec::new();

@@ -13,10 +13,12 @@ use netlink_sys::constants::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{SockFilter, SockRef};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tracing::debug;
 
 use crate::netlink::decode::{Frame, frames};
+use crate::netlink::filter;
 
 /// The kernel's largest datagram: a dump's is 32 KiB (unless VF information is asked for, which is not
 /// done), a notification of a link with many altnames less. One that is larger is seen to be cut.
@@ -65,7 +67,7 @@ impl EventSocket {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.set_non_blocking(true)?;
         grow(&socket, receive_buffer);
-        SockRef::from(&borrowed(&socket)).attach_filter(filter)?;
+        attach(&socket, filter)?;
         socket.bind(&SocketAddr::new(0, GROUPS))?;
         // Absent before Linux 5.3, and so are nexthop objects.
         if let Err(error) = socket.add_membership(RTNLGRP_NEXTHOP) {
@@ -79,7 +81,7 @@ impl EventSocket {
     /// # Errors
     /// setsockopt(2)'s.
     pub fn set_filter(&self, filter: &[SockFilter]) -> io::Result<()> {
-        SockRef::from(&borrowed(self.socket.get_ref())).attach_filter(filter)
+        attach(self.socket.get_ref(), filter)
     }
 
     /// Waits until something can be received.
@@ -111,9 +113,23 @@ impl EventSocket {
     }
 }
 
+/// Where the kernel has no room for a program (net.core.optmem_max), one that passes everything serves:
+/// more is then sorted out here.
+fn attach(socket: &Socket, program: &[SockFilter]) -> io::Result<()> {
+    let socket = borrowed(socket);
+    let socket = SockRef::from(&socket);
+    match socket.attach_filter(program) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => {
+            debug!("no room for a filter of {} instructions: all messages are received", program.len());
+            socket.attach_filter(&filter::pass_everything())
+        }
+        done => done,
+    }
+}
+
 fn watched(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     // SAFETY: the socket owns its descriptor, and keeps it as long as it lives.
-    Ok(unsafe { AsyncFd::register(socket) }?)
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
 }
 
 fn borrowed(socket: &Socket) -> BorrowedFd<'_> {
@@ -225,16 +241,12 @@ impl DumpSocket {
         self.socket.get_ref()
     }
 
-    async fn try_dump(
-        &mut self,
-        request: RouteNetlinkMessage,
-        sink: &mut dyn DumpSink,
-    ) -> io::Result<Tried> {
+    async fn try_dump(&mut self, request: RouteNetlinkMessage, sink: &mut dyn DumpSink) -> io::Result<Tried> {
         if self.left {
             (self.socket, self.port) = dump_socket()?;
         }
         self.left = true;
-        self.send(request).await?;
+        self.send(request)?;
         let mut interrupted = false;
         loop {
             match receive(self.socket.get_ref(), &mut self.buffer)? {
@@ -280,22 +292,14 @@ impl DumpSocket {
         }
     }
 
-    async fn send(&mut self, request: RouteNetlinkMessage) -> io::Result<()> {
+    fn send(&mut self, request: RouteNetlinkMessage) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
         header.flags = NLM_F_REQUEST | NLM_F_DUMP;
         header.sequence_number = self.sequence;
         let bytes = serialize(header, request);
-        loop {
-            match self.socket.get_ref().send(&bytes, libc::MSG_DONTWAIT) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.socket.writable().await?.clear_ready();
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        // The kernel takes a request while it is sent: there is no queue that could be full.
+        self.socket.get_ref().send(&bytes, 0).map(drop)
     }
 }
 

@@ -95,9 +95,10 @@ pub async fn read(
         Family::V6 => AddressFamily::Inet6,
     };
     message.attributes.push(RouteAttribute::Table(id));
-    let of_table = wants.routes.iter().filter(|(prefix, table)| {
-        Family::of(prefix.addr()) == family && network.table_id(table) == Some(id)
-    });
+    let of_table = wants
+        .routes
+        .iter()
+        .filter(|(prefix, table)| Family::of(prefix.addr()) == family && network.table_id(table) == Some(id));
     let wanted: Vec<_> = of_table.map(|(prefix, _)| *prefix).collect();
     let mut sink = TableSink {
         table: Table { family, id, routes: Vec::new(), pasta: None },

@@ -70,7 +70,7 @@ async fn settle(observer: &mut Observer, gate: &Gate) {
 }
 
 async fn opened(gate: &Gate, receive_buffer: usize) -> Observer {
-    let mut observer = Observer::open(gate, receive_buffer, true).unwrap();
+    let mut observer = Observer::open(gate, receive_buffer).unwrap();
     settle(&mut observer, gate).await;
     observer
 }
@@ -95,21 +95,14 @@ async fn becomes(wanted: bool, gate: &Gate, observer: &mut Observer) {
 #[test]
 fn routes_that_go_without_a_word_are_seen_to_be_gone() {
     // Each way loses the default route with no RTM_DELROUTE for it.
-    let ways = [
-        "link set va0 down",
-        "addr flush dev va0",
-        "link del va0",
-        "nexthop del id 7",
-        "link set vb0 down",
-    ];
+    let ways =
+        ["link set va0 down", "addr flush dev va0", "link del va0", "nexthop del id 7", "link set vb0 down"];
     for way in ways {
         std::thread::spawn(move || {
             in_namespace(async || {
                 veth();
                 match way.contains("nexthop") {
-                    true => batch(
-                        "nexthop add id 7 via 192.0.2.1 dev va0\nroute add default nhid 7\n",
-                    ),
+                    true => batch("nexthop add id 7 via 192.0.2.1 dev va0\nroute add default nhid 7\n"),
                     false => ip("route add default via 192.0.2.1"),
                 }
                 let gate = default_ipv4();
@@ -193,7 +186,16 @@ impl Race {
         let events = EventSocket::open(&filter::program(&Wants::default()), RECEIVE_BUFFER).unwrap();
         let lookup = lookup_bytes([203, 0, 113, 1]);
         let answer = Vec::with_capacity(4096);
-        Race { builder: connected(), asker: connected(), events, remove, removed, running: false, lookup, answer }
+        Race {
+            builder: connected(),
+            asker: connected(),
+            events,
+            remove,
+            removed,
+            running: false,
+            lookup,
+            answer,
+        }
     }
 
     /// Address and default route are there, then they are removed; back as soon as that is announced.
@@ -311,7 +313,11 @@ fn a_refused_dump_is_tried_again() {
         }
         assert!(sent > 3, "the buffer must be full: {sent}");
         let (links, addresses) = tables::links(&mut dumps).await.unwrap();
-        assert_eq!(links.len(), Command::new("ip").args(["-o", "link"]).output().unwrap().stdout.split(|b| *b == b'\n').count() - 1);
+        assert_eq!(
+            links.len(),
+            Command::new("ip").args(["-o", "link"]).output().unwrap().stdout.split(|b| *b == b'\n').count()
+                - 1
+        );
         assert!(addresses.iter().any(|address| address.local == IpAddr::from([192, 0, 2, 10])));
     });
 }
@@ -357,8 +363,7 @@ fn an_overrun_loses_nothing_in_the_end() {
         let gate = default_ipv4();
         let mut observer = opened(&gate, 4096).await;
         // Nobody reads meanwhile: far more than the buffer holds.
-        let mut lines: String =
-            (0..200).map(|i| format!("addr add 10.1.0.{}/32 dev va0\n", i + 1)).collect();
+        let mut lines: String = (0..200).map(|i| format!("addr add 10.1.0.{}/32 dev va0\n", i + 1)).collect();
         lines.push_str("route add default via 192.0.2.1\n");
         lines.extend((0..200).map(|i| format!("addr del 10.1.0.{}/32 dev va0\n", i + 1)));
         batch(&lines);
@@ -447,13 +452,26 @@ fn an_unreachable_default_is_read_as_what_it_is() {
 #[test]
 fn what_is_kept_is_what_a_fresh_look_finds() {
     let steps = [
-        "link set {} up", "link set {} down", "link set {} up", "addr add 10.0.{n}.1/24 dev {}",
-        "addr del 10.0.{n}.1/24 dev {}", "addr add 2001:db8:{n}::1/64 dev {} nodad",
-        "addr flush dev {}", "route add default via 192.0.2.1", "route del default",
-        "route replace default dev {} metric 5", "route add unreachable default metric 900",
-        "route flush table main", "link set {} name vx{n}", "link add vy{n} type veth peer name vz{n}",
-        "link del {}", "nexthop replace id 7 dev {}", "nexthop del id 7", "route replace default nhid 7",
-        "route add 198.51.100.0/24 dev {}", "route add default dev {} table 100",
+        "link set {} up",
+        "link set {} down",
+        "link set {} up",
+        "addr add 10.0.{n}.1/24 dev {}",
+        "addr del 10.0.{n}.1/24 dev {}",
+        "addr add 2001:db8:{n}::1/64 dev {} nodad",
+        "addr flush dev {}",
+        "route add default via 192.0.2.1",
+        "route del default",
+        "route replace default dev {} metric 5",
+        "route add unreachable default metric 900",
+        "route flush table main",
+        "link set {} name vx{n}",
+        "link add vy{n} type veth peer name vz{n}",
+        "link del {}",
+        "nexthop replace id 7 dev {}",
+        "nexthop del id 7",
+        "route replace default nhid 7",
+        "route add 198.51.100.0/24 dev {}",
+        "route add default dev {} table 100",
     ];
     for receive_buffer in [RECEIVE_BUFFER, 4096] {
         for seed in 0..6_u64 {
@@ -469,7 +487,9 @@ fn what_is_kept_is_what_a_fresh_look_finds() {
                     let mut history = Vec::new();
                     for _ in 0..12 {
                         for _ in 0..6 {
-                            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                            random = random
+                                .wrapping_mul(6_364_136_223_846_793_005)
+                                .wrapping_add(1_442_695_040_888_963_407);
                             let number = random >> 33;
                             let names: Vec<String> =
                                 observer.network().links().map(|link| link.ifname.clone()).collect();
@@ -516,9 +536,8 @@ fn what_is_kept_is_what_a_fresh_look_finds() {
 
 /// The kernel does not announce a link-local address that it made itself before it is usable.
 fn announced(network: &Network) -> impl Iterator<Item = &crate::model::Address> {
-    let hidden = |address: &crate::model::Address| {
-        address.tentative() && crate::model::link_local(address.local)
-    };
+    let hidden =
+        |address: &crate::model::Address| address.tentative() && crate::model::link_local(address.local);
     network.addresses().filter(move |address| !hidden(address))
 }
 

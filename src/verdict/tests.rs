@@ -75,7 +75,9 @@ fn a_route_that_goes_or_is_replaced() {
         interrupts(&route("203.0.113.0/24 dev x0", change), &[TARGET]);
         interrupts(&route("203.0.112.0/24 dev x0", change), &[]);
     }
-    interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", RouteChange::Added), &[]);
+    // Added anew, though it was there: it had gone without a word (`ip nexthop del`).
+    interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", RouteChange::Added), &[ROUTE, PASTA]);
+    interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", RouteChange::Appended), &[]);
     // Another metric, another table: another route.
     for other in ["metric 200", "metric 100 table 77"] {
         let other = format!("default4 via 198.51.100.1 dev y0 {other}");

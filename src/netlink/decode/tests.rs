@@ -53,6 +53,7 @@ fn said(octets: &[u8]) -> String {
             Message::Address(address) => format!("address {}", of_address(&address)),
             Message::AddressGone(address) => format!("address gone {}", of_address(&address)),
             Message::Route(route, RouteChange::Added) => format!("route {}", of_route(&route)),
+            Message::Route(route, RouteChange::Appended) => format!("route appended {}", of_route(&route)),
             Message::Route(route, RouteChange::Replaced) => format!("route replaced {}", of_route(&route)),
             Message::Route(route, RouteChange::Gone) => format!("route gone {}", of_route(&route)),
             Message::Rule => "rule".to_owned(),

@@ -170,3 +170,23 @@ fn a_dump_s_entries_are_of_its_sort() {
     assert_eq!(dumped(one_frame(&address), |message| dumped_route(message, NOW)), None);
     assert_eq!(dumped(super::Frame { payload: &[2, 24], ..one_frame(&address) }, dumped_address), None, "cut");
 }
+
+#[test]
+fn an_address_s_flags_are_the_long_ones_where_they_are_there() {
+    use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage};
+    let says = |short, long: Option<AddressFlags>| {
+        let mut message = AddressMessage::default();
+        message.header.family = AddressFamily::Inet6;
+        message.header.prefix_len = 64;
+        message.header.index = 7;
+        message.header.flags = short;
+        message.attributes = vec![AddressAttribute::Address("2001:db8::10".parse().unwrap())];
+        message.attributes.extend(long.map(AddressAttribute::Flags));
+        said(&octets(RouteNetlinkMessage::NewAddress(message)))
+    };
+    let (none, tentative) = ("address 2001:db8::10/64 dev 7 scope 0", "address 2001:db8::10/64 dev 7 scope 0 tentative");
+    assert_eq!(says(AddressHeaderFlags::Tentative, None), tentative);
+    assert_eq!(says(AddressHeaderFlags::Tentative, Some(AddressFlags::Noprefixroute)), none);
+    assert_eq!(says(AddressHeaderFlags::empty(), Some(AddressFlags::Tentative)), tentative);
+    assert_eq!(says(AddressHeaderFlags::empty(), None), none);
+}

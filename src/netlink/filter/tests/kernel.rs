@@ -12,7 +12,7 @@ use super::wants;
 use crate::model::Message;
 use crate::moment::Moment;
 use crate::netlink::decode::{Event, event, frames};
-use crate::netlink::socket::EventSocket;
+use crate::netlink::socket::{EventSocket, Received};
 
 fn ip(command: &str) {
     let status = Command::new("ip").args(command.split_whitespace()).status().unwrap();
@@ -96,7 +96,7 @@ fn borrow(socket: &Socket) -> std::os::fd::BorrowedFd<'_> {
 /// What a program costs is counted against net.core.optmem_max: 20480 octets before Linux 6.8, which fifteen
 /// IPv6 targets exceed (ENOMEM). A reload needs room for the old one and the new one at once.
 #[test]
-fn suspected_where_the_kernel_has_no_room_for_the_program_nothing_is_observed() {
+fn where_the_kernel_has_no_room_for_the_program_everything_is_told() {
     in_a_namespace(|| {
         if std::fs::write("/proc/sys/net/core/optmem_max", "20480").is_err() {
             eprintln!("SKIPPED: net.core.optmem_max is not a namespace's own here");
@@ -111,11 +111,15 @@ fn suspected_where_the_kernel_has_no_room_for_the_program_nothing_is_observed() 
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         runtime.block_on(async {
-            let socket = EventSocket::open(&program(9), 1 << 20).unwrap();
-            let reloaded = socket.set_filter(&program(8)).map_err(|error| error.to_string());
-            let opened =
-                EventSocket::open(&program(20), 1 << 20).map(drop).map_err(|error| error.to_string());
-            assert_eq!((reloaded, opened), (Ok(()), Ok(())));
+            let mut reloaded = EventSocket::open(&program(9), 1 << 20).unwrap();
+            ip("route add unreachable 10.0.0.0/8");
+            assert!(matches!(reloaded.receive().unwrap(), Received::Empty), "the program is at work");
+            reloaded.set_filter(&program(8)).unwrap();
+            let mut opened = EventSocket::open(&program(20), 1 << 20).unwrap();
+            ip("route add unreachable 10.1.0.0/16");
+            for socket in [&mut reloaded, &mut opened] {
+                assert!(matches!(socket.receive().unwrap(), Received::Datagram));
+            }
         });
     });
 }
