@@ -16,7 +16,7 @@ LIBDIR  := $(PREFIX)/lib
 SHARE   := $(PREFIX)/share
 TOOLS   := $(TARGET)/tools
 
-.PHONY: all build manual check test prepare lint docs install deb rpm boot clean
+.PHONY: all build manual check test prepare lint docs install deb rpm package-files boot clean
 
 all: build manual
 
@@ -67,11 +67,17 @@ install:
 	for page in docs/*.md; do install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs $$page; done
 
 # The packages' contents are listed in Cargo.toml, below [package.metadata.deb] and .generate-rpm.
-deb: build manual $(TOOLS)/bin/cargo-deb
+# Of target/, the tools know release/ only, wherever CARGO_TARGET_DIR has it.
+deb: package-files $(TOOLS)/bin/cargo-deb
 	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) deb --no-build
 
-rpm: build manual $(TOOLS)/bin/cargo-generate-rpm
+rpm: package-files $(TOOLS)/bin/cargo-generate-rpm
 	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) generate-rpm --payload-compress gzip
+
+package-files: build manual
+	rm -rf $(TARGET)/release/man
+	cp -r $(TARGET)/man $(TARGET)/completions $(TARGET)/release/
+	gzip -9n $(TARGET)/release/man/*.1
 
 $(TOOLS)/bin/cargo-%:
 	PATH="$$PATH:$(abspath $(TOOLS))/bin" && if p=$$(command -v cargo-$*); then \

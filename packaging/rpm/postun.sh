@@ -1,0 +1,5 @@
+# $1 is 0 when the package goes, 1 on an upgrade. /etc/netready is the administrator's and stays.
+if [ "$1" -eq 0 ]; then
+    rm -rf /run/netready-record /run/private/netready-record
+    if [ -d /run/systemd/system ]; then systemctl --system daemon-reload >/dev/null || :; fi
+fi
