@@ -189,11 +189,16 @@ fn at_least(links: &Links, items: &[Item], candidates: &[Candidate<'_>], needed:
 
 fn absent(entry: &LinkName, items: &[Item]) -> Option<Row> {
     let name = entry.to_string();
-    items.first().map(|item| Row {
+    let link = match entry {
+        LinkName::Exact(name) => Some(name.clone()),
+        LinkName::Glob(_) | LinkName::Mac(_) => None,
+    };
+    let absent = |item: &Item| Row {
         item: item.clone(),
-        link: None,
+        link,
         outcome: Outcome::Unmet(Reason::Absent { name }),
-    })
+    };
+    items.first().map(absent)
 }
 
 fn named_like(link: &Link, pattern: &crate::requirement::Pattern) -> bool {

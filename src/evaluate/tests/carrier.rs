@@ -15,8 +15,8 @@ fn carrier_is_admin_up_lower_up_and_running() {
         (G, "x0: dormant", "x0 dormant"),
         (G, "x0: starting", "x0 no-carrier"),
         (G, "x0: losing", "x0 no-carrier"),
-        (G, "", "absent"),
-        (G, "x1: up", "absent"),
+        (G, "", "x0 absent"),
+        (G, "x1: up", "x0 absent"),
     ]);
 }
 

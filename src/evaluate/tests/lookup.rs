@@ -64,7 +64,7 @@ fn in_a_clause_with_interfaces_it_leaves_through_one_of_them_that_satisfies_the_
         // y0 has no IPv6 address, so it is not one of the links that satisfy the clause.
         ("interface=['x0','y0']; quorum='any'; address='ipv6'; route-to='198.51.100.7'", BY_Y, "wrong-link"),
         ("interface='y0'; address='ipv6'; route-to='198.51.100.7'", BY_Y, "y0 no-address"),
-        ("interface='z0'; route-to='198.51.100.7'", BY_Y, "absent, wrong-link"),
+        ("interface='z0'; route-to='198.51.100.7'", BY_Y, "z0 absent, wrong-link"),
         ("interface='x0'; route-to='198.51.100.7'", "lookup 198.51.100.7 errno 101", "unreachable"),
     ]);
 }

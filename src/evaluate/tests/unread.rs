@@ -53,7 +53,7 @@ fn a_link_that_is_not_needed_needs_no_table() {
         ("interface=['x0','y0']; route='default-ipv4'", Y, "y0 wrong-link + unread IPv4 254"),
         ("interface='y0'; route='default-ipv4' | interface='x0'; route='default-ipv4'", Y, "y0 wrong-link | met + unread IPv4 254"),
         ("route=['default-ipv4','default-ipv6']; quorum='any'", Y, "met"),
-        ("interface='z0'; route='default-ipv4'", Y, "absent"),
+        ("interface='z0'; route='default-ipv4'", Y, "z0 absent"),
     ]);
 }
 
