@@ -54,16 +54,20 @@ pub trait Mouth {
     ///
     /// # Errors
     /// Where it could not be said to whom it matters.
-    fn opened(&mut self, view: &View<'_>) -> Result<(), Failure>;
+    fn opened(&mut self, _view: &View<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Another gate was read in this one's place.
-    fn reloaded(&mut self, gate: &Gate, open: bool);
+    fn reloaded(&mut self, _gate: &Gate, _open: bool) {}
 
     /// Time passed; what is due is done.
-    fn tick(&mut self, now: Moment);
+    fn tick(&mut self, _now: Moment) {}
 
     /// When `tick` is due next.
-    fn deadline(&self) -> Option<Moment>;
+    fn deadline(&self) -> Option<Moment> {
+        None
+    }
 }
 
 /// How the loop ended.

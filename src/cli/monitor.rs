@@ -86,16 +86,4 @@ impl Mouth for Printer {
         self.verdict = Some(verdict);
         Ok(())
     }
-
-    fn opened(&mut self, _: &View<'_>) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn reloaded(&mut self, _: &Gate, _: bool) {}
-
-    fn tick(&mut self, _: Moment) {}
-
-    fn deadline(&self) -> Option<Moment> {
-        None
-    }
 }

@@ -13,7 +13,6 @@ use crate::keeper::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
 use crate::report::{unmet_lines, verdict_json};
-use crate::requirement::Gate;
 
 pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     // Its own lines are on stderr already; of the log only what is asked for.
@@ -84,18 +83,6 @@ impl Mouth for Terminal {
             }
         }
         Ok(())
-    }
-
-    fn opened(&mut self, _: &View<'_>) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn reloaded(&mut self, _: &Gate, _: bool) {}
-
-    fn tick(&mut self, _: Moment) {}
-
-    fn deadline(&self) -> Option<Moment> {
-        None
     }
 }
 

@@ -193,11 +193,8 @@ fn absent(entry: &LinkName, items: &[Item]) -> Option<Row> {
         LinkName::Exact(name) => Some(name.clone()),
         LinkName::Glob(_) | LinkName::Mac(_) => None,
     };
-    let absent = |item: &Item| Row {
-        item: item.clone(),
-        link,
-        outcome: Outcome::Unmet(Reason::Absent { name }),
-    };
+    let absent =
+        |item: &Item| Row { item: item.clone(), link, outcome: Outcome::Unmet(Reason::Absent { name }) };
     items.first().map(absent)
 }
 
