@@ -96,6 +96,8 @@ pub struct Observer {
     /// When the one expired for which routes were read last.
     expired: Option<Moment>,
     undecodable: u64,
+    /// The state could be read at least once.
+    was_current: bool,
 }
 
 impl Observer {
@@ -124,6 +126,7 @@ impl Observer {
             expiry: None,
             expired: None,
             undecodable: 0,
+            was_current: false,
         };
         observer.watch_resolv();
         Ok(observer)
@@ -283,8 +286,30 @@ impl Observer {
     /// Reads again what is stale. Events that arrive meanwhile wait to be drained.
     ///
     /// # Errors
-    /// Where the kernel's state cannot be had.
+    /// Where the kernel's state cannot be had. Once it was had, what fails is tried again a little later:
+    /// whoever waits for a gate waits out an error that passes.
     pub async fn catch_up(&mut self, gate: &Gate) -> Result<(), ObserveError> {
+        match self.try_to_catch_up(gate).await {
+            Ok(()) => {
+                self.was_current = true;
+                Ok(())
+            }
+            Err(error) if self.was_current => {
+                warn!("{error}: trying again");
+                self.lookups = Questions::connect()?;
+                if self.barrier.take().is_some() {
+                    self.ask_apart()?;
+                }
+                self.stale = Stale::default();
+                self.barrier_owed = Owed::Always;
+                self.put_off(Stale::ALL);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn try_to_catch_up(&mut self, gate: &Gate) -> Result<(), ObserveError> {
         // First, so that reading links, which takes the same lock, finds it free.
         if self.barrier_owed == Owed::Always {
             self.pass_barrier().await?;

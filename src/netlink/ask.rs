@@ -88,6 +88,13 @@ impl Questions {
         Ok(Questions { handle })
     }
 
+    /// One whose connection is gone.
+    #[cfg(test)]
+    pub(super) fn ended() -> Questions {
+        let (_, handle, _) = new_connection_with_strict_check().unwrap();
+        Questions { handle }
+    }
+
     /// Waits until the kernel has done what it has announced. RTM_NEWLINK, RTM_DELADDR and
     /// RTM_DELNEXTHOP are sent before the routes that they cost are flushed: a lookup right after them
     /// said yes wrongly in up to 95 % of tries. The question about one link waits for the RTNL lock, under

@@ -269,6 +269,21 @@ fn lookup_bytes(target: [u8; 4]) -> Vec<u8> {
 }
 
 #[test]
+fn a_connection_that_ended_is_made_anew() {
+    in_namespace(async || {
+        veth();
+        let gate = default_ipv4();
+        let mut observer = opened(&gate, RECEIVE_BUFFER).await;
+        observer.lookups = Questions::ended();
+        ip("route add default via 192.0.2.1");
+        assert!(ready(&gate, &mut observer).await);
+        observer.barrier = Some(Questions::ended());
+        ip("link set va0 down");
+        becomes(false, &gate, &mut observer).await;
+    });
+}
+
+#[test]
 fn what_others_send_is_not_believed() {
     in_namespace(async || {
         veth();
