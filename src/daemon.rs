@@ -129,6 +129,7 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
     let mut said = Said { gave_up_at: task.gave_up_at, ..Said::default() };
     let mut verdict = evaluate(&gate, observer.network(), started);
     let mut interrupted = false;
+    let mut confirmed = false;
     let mut reload = false;
     loop {
         let now = clock::now();
@@ -198,7 +199,13 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
         } else if observer.owes() {
             // Something was lost and is not read again yet: what is known may be wrong.
             effect = keeper.tick(now);
+        } else if keeper.has_settled(now) && !std::mem::replace(&mut confirmed, true) {
+            // That nothing was announced does not mean that nothing happened.
+            observer.read_all_next();
+            continue;
         } else {
+            let flapped = observer.take_flapped();
+            interrupted |= keeper.holding() && flapped.iter().any(|link| verdict.rests_on_link(*link));
             let before = std::mem::replace(&mut verdict, evaluate(&gate, observer.network(), now));
             if !verdict.unread.is_empty() {
                 // What met a requirement is gone, and only a table can tell whether something else does.
@@ -208,6 +215,7 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
             // Still met, but pasta would take another link: what it would take must stay the same.
             interrupted |= keeper.holding() && verdict.pasta_choice() != before.pasta_choice();
             effect = keeper.observe(&verdict, std::mem::take(&mut interrupted), now);
+            confirmed = false;
         }
         if let Some(ended) = said.say(mouth, &gate, &verdict, &keeper, effect, task.until_open, now)? {
             return Ok(ended);

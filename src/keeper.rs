@@ -149,6 +149,11 @@ impl Keeper {
         }
     }
 
+    /// Whether the settle is over, so that the next verdict may open the gate.
+    pub fn has_settled(&self, now: Moment) -> bool {
+        matches!(self.phase, Phase::Settling { until } if until <= now)
+    }
+
     /// Whether READY=1 was said.
     pub fn is_open(&self) -> bool {
         match self.phase {

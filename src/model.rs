@@ -467,10 +467,17 @@ impl Network {
         Stale { links: false, routes: self.routes.touches(ifindex), lookups: true }
     }
 
-    /// Puts what a dump said in the place of what was kept.
-    pub fn replace_links(&mut self, links: Vec<Link>, addresses: Vec<Address>) {
+    /// Puts what a dump said in the place of what was kept. Returns the links that have lost carrier
+    /// since, even if it is back.
+    pub fn replace_links(&mut self, links: Vec<Link>, addresses: Vec<Address>) -> Vec<u32> {
+        let lost_carrier = |link: &&Link| {
+            let known = self.links.get(&link.ifindex);
+            known.is_some_and(|known| known.carrier_down_count < link.carrier_down_count)
+        };
+        let flapped = links.iter().filter(lost_carrier).map(|link| link.ifindex).collect();
         self.links = links.into_iter().map(|link| (link.ifindex, link)).collect();
         self.addresses = addresses.into_iter().map(|address| (address.key(), address)).collect();
+        flapped
     }
 
     /// All links, by number.

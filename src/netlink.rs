@@ -98,6 +98,8 @@ pub struct Observer {
     undecodable: u64,
     /// The state could be read at least once.
     was_current: bool,
+    /// Links that were found to have lost carrier meanwhile.
+    flapped: Vec<u32>,
 }
 
 impl Observer {
@@ -127,6 +129,7 @@ impl Observer {
             expired: None,
             undecodable: 0,
             was_current: false,
+            flapped: Vec::new(),
         };
         observer.watch_resolv();
         Ok(observer)
@@ -181,6 +184,17 @@ impl Observer {
     /// A verdict hangs on a table that was not read: it is read next.
     pub fn read_tables_next(&mut self) {
         self.stale = self.stale.or(Stale::ROUTES);
+    }
+
+    /// Everything is read again next, whatever was announced. The kernel tells of a link's carrier once
+    /// a second at most: what came and went in between stands in a counter, and only reading shows it.
+    pub fn read_all_next(&mut self) {
+        self.stale = Stale::ALL;
+    }
+
+    /// The links that reading found to have lost carrier since the last time, even if it is back.
+    pub fn take_flapped(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.flapped)
     }
 
     /// The state as it is known.
@@ -317,7 +331,9 @@ impl Observer {
         if self.stale.links {
             self.stale.links = false;
             match tables::links(&mut self.dumps).await {
-                Ok((links, addresses)) => self.network.replace_links(links, addresses),
+                Ok((links, addresses)) => {
+                    self.flapped.extend(self.network.replace_links(links, addresses));
+                }
                 Err(DumpError::Interrupted) => {
                     self.put_off(Stale::ALL);
                     return Ok(());

@@ -419,6 +419,11 @@ impl Verdict {
         })
     }
 
+    /// Whether it rests on a link: on its carrier, an address or a route of it.
+    pub fn rests_on_link(&self, ifindex: u32) -> bool {
+        self.evidence().any(|evidence| evidence.rests_on_link(ifindex))
+    }
+
     /// Whether this message takes away, replaces or interrupts something that the verdict rests on,
     /// whatever heals it afterwards. `before` is the state to which the message was not yet applied.
     pub fn interrupted_by(&self, message: &Message, before: &Network) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Exit, Process, Signal, UP0};
+use crate::harness::{Elsewhere, Exit, Process, Signal, UP0};
 use crate::netns;
 
 const CARRIER: &str = "[[require]]\ninterface = \"va0\"\ncarrier = true\n";
@@ -284,6 +284,25 @@ fn settle_sees_a_flap_within_one_read() {
     gate.signal(Signal::SIGCONT);
     gate.expect_ready();
     assert!(again.elapsed() >= Duration::from_millis(990), "{:?}\n{}", again.elapsed(), gate.transcript());
+}
+
+/// A link whose peer has its own number elsewhere is no stacked link to the kernel: its carrier is announced
+/// once a second at most, as a real card's.
+#[test]
+fn settle_sees_a_flap_that_is_not_announced_in_time() {
+    let ns = netns!();
+    let other = Elsewhere::new();
+    ns.ip(&format!("link add va0 index 77 type veth peer name vb0 index 77 netns {}", other.pid()));
+    ns.ip("link set va0 up");
+    let gate = ns.run_gate(&format!("settle = \"700ms\"\n{CARRIER}"));
+    other.ip("link set vb0 up");
+    gate.expect_status("must hold");
+    // That was announced at once; from here on nothing is for a second.
+    std::thread::sleep(Duration::from_millis(300));
+    other.ip("link set vb0 down; link set vb0 up");
+    let again = Instant::now();
+    gate.expect_ready();
+    assert!(again.elapsed() >= Duration::from_millis(690), "{:?}\n{}", again.elapsed(), gate.transcript());
 }
 
 /// The same for an address and for a route, which have no counters of their flaps.
