@@ -87,7 +87,8 @@ $(TOOLS)/bin/cargo-%:
 	fi
 
 boot: prepare deb
-	NETREADY_BOOT=1 $(CARGO) test --locked --test boot -- --nocapture
+	NETREADY_BOOT=1 $(CARGO) test --locked --test boot -- --test-threads=3
+	cat $(TARGET)/tmp/boot/table.md
 
 clean:
 	$(CARGO) clean

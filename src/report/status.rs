@@ -3,7 +3,7 @@
 use crate::keeper::{GaveUp, OpenedBy, Phase};
 use crate::report::{Noun, Sentence, Span};
 use crate::requirement::Gate;
-use crate::verdict::{Outcome, Row, Verdict};
+use crate::verdict::{Evidence, Outcome, Row, Verdict};
 
 /// How many reasons a line names before it counts the rest.
 const NAMED: usize = 3;
@@ -130,8 +130,17 @@ fn without(verdict: &Verdict) -> String {
 fn evidence(verdict: &Verdict) -> String {
     let mut parts: Vec<String> = Vec::new();
     for (_, row) in verdict.rows() {
-        if let Outcome::Met(evidence) = &row.outcome {
-            let part = evidence.to_string();
+        let Outcome::Met(evidence) = &row.outcome else { continue };
+        // pasta's routes are often those that other requirements name too.
+        let said = match evidence {
+            Evidence::Pasta(taken) => taken.iter().map(ToString::to_string).collect(),
+            Evidence::Link { .. }
+            | Evidence::Address(_)
+            | Evidence::Route { .. }
+            | Evidence::Lookup { .. }
+            | Evidence::Nameserver(_) => vec![evidence.to_string()],
+        };
+        for part in said {
             if !parts.contains(&part) {
                 parts.push(part);
             }

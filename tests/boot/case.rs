@@ -1,0 +1,595 @@
+//! The language of the cases: a stack, what comes when, what the network needs, and what is expected of a
+//! rootless container with a static IP, without netready and with it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::guest::{Entry, Files, Guest, Networks, Prepared};
+use crate::rootfs;
+use crate::table::{self, Row};
+use crate::watch::{Family, Need, Watch, now, usable};
+
+/// The `podman` gate's settle.
+const SETTLE: f64 = 1000.0;
+/// How long after the last needed event, and the settle, READY=1 may come, in milliseconds.
+const PROMPT: f64 = 5.0;
+
+/// What becomes of the container, as seen some seconds after the last event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It runs, with every default route that came.
+    Good,
+    /// pasta died, and its address is taken for ever.
+    Lost,
+    /// It runs in pasta's local mode: it started before there was anything.
+    Local,
+    /// It runs, without any default route.
+    NoDefault,
+    /// It runs, with the default route of one family only, though both came.
+    Only(Family),
+    /// It does not run yet.
+    Waiting,
+    /// It does not run, and not for the reason above.
+    Failed,
+}
+
+impl Outcome {
+    pub fn text(self) -> &'static str {
+        match self {
+            Outcome::Good => "good",
+            Outcome::Lost => "**lost: pasta fails, then its IP is taken for ever**",
+            Outcome::Local => "local mode",
+            Outcome::NoDefault => "no default route, for life",
+            Outcome::Only(Family::V4) => "IPv4 only, for life",
+            Outcome::Only(Family::V6) => "IPv6 only, for life",
+            Outcome::Waiting => "still waits",
+            Outcome::Failed => "failed",
+        }
+    }
+}
+
+type Act = Box<dyn Fn(&Networks, &mut Vec<Child>)>;
+
+/// The far end of a cable is switched on or off.
+pub fn carrier(link: &'static str, on: bool) -> Act {
+    Box::new(move |networks, _| networks.lan(&format!("link set {link}p {}", if on { "up" } else { "down" })))
+}
+
+/// A link is plugged in, with its cable.
+pub fn plug(link: &'static str) -> Act {
+    Box::new(move |networks, _| {
+        networks.cable(link);
+        networks.lan(&format!("link set {link}p up"));
+    })
+}
+
+/// `ip` commands in the guest's namespace, as a network manager would give them.
+pub fn guest(commands: &'static str) -> Act {
+    Box::new(move |networks, _| networks.guest(commands))
+}
+
+/// Carrier comes and goes for so many times 250 ms, and stays.
+pub fn flap(link: &'static str, times: u32) -> Act {
+    Box::new(move |networks, _| {
+        for _ in 0..times {
+            networks.lan(&format!("link set {link}p up"));
+            std::thread::sleep(Duration::from_millis(20));
+            networks.lan(&format!("link set {link}p down"));
+            std::thread::sleep(Duration::from_millis(230));
+        }
+        networks.lan(&format!("link set {link}p up"));
+    })
+}
+
+const RA: [&str; 3] =
+    ["--dhcp-range=2001:db8:0::,ra-only,64,1h", "--enable-ra", "--ra-param=e0p,high,60,1800"];
+const DHCP: [&str; 3] =
+    ["--dhcp-range=10.9.0.2,10.9.0.2,1h", "--dhcp-option=option:router,10.9.0.1", "--dhcp-authoritative"];
+
+/// A router starts to advertise 2001:db8:0::/64.
+pub fn router() -> Act {
+    dnsmasq(RA.to_vec())
+}
+
+/// The same with a DHCP server for IPv4, instead of a router that was there.
+pub fn router_with_dhcp() -> Act {
+    dnsmasq([RA, DHCP].concat())
+}
+
+fn dnsmasq(options: Vec<&'static str>) -> Act {
+    Box::new(move |networks, children| {
+        for mut before in children.drain(..) {
+            let _ = before.kill();
+            let _ = before.wait();
+        }
+        // The guest's own, so that the machine needs none.
+        let child = Command::new("ip")
+            .args(["netns", "exec", &networks.lan, "chroot"])
+            .arg(rootfs::base())
+            .args([
+                "/usr/sbin/dnsmasq",
+                "--keep-in-foreground",
+                "--conf-file=/dev/null",
+                "--user=root",
+                "--port=0",
+            ])
+            .args(["--leasefile-ro", "--pid-file", "--interface=e0p", "--bind-dynamic", "--no-ping"])
+            .args(&options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        children.push(child);
+    })
+}
+
+/// Who configures the network in the guest.
+pub struct Stack {
+    pub name: &'static str,
+    pub networkd: bool,
+    pub write: Box<dyn Fn(&Files)>,
+}
+
+pub struct Case {
+    name: &'static str,
+    stack: Stack,
+    cables: Vec<&'static str>,
+    events: Vec<(f64, Act)>,
+    needs: Vec<Need>,
+    files: Vec<(&'static str, &'static str)>,
+    without: Option<Outcome>,
+    with: Outcome,
+    settle: f64,
+    linger: Vec<&'static str>,
+    patience: f64,
+    gives_up: Option<f64>,
+    system: bool,
+}
+
+pub fn case(name: &'static str, stack: Stack) -> Case {
+    Case {
+        name,
+        stack,
+        cables: vec!["e0"],
+        events: Vec::new(),
+        needs: vec![Need::Carrier("e0"), Need::Address("10.9.0.2"), Need::Default(Family::V4)],
+        files: Vec::new(),
+        without: None,
+        with: Outcome::Good,
+        settle: SETTLE,
+        linger: vec!["tester"],
+        patience: 18.0,
+        gives_up: None,
+        system: false,
+    }
+}
+
+impl Case {
+    /// Links that are there when the guest boots, without carrier (default: `e0`).
+    pub fn cables(mut self, cables: &[&'static str]) -> Case {
+        self.cables = cables.to_vec();
+        self
+    }
+
+    /// What happens so many seconds after the start of the boot.
+    pub fn at(mut self, seconds: f64, act: Act) -> Case {
+        self.events.push((seconds, act));
+        self
+    }
+
+    /// What must be there before the network is usable (default: e0's carrier, 10.9.0.2, an IPv4 default).
+    pub fn needs(mut self, needs: &[Need]) -> Case {
+        self.needs = needs.to_vec();
+        self
+    }
+
+    /// A file of the guest, with netready only: a gate file.
+    pub fn gate(mut self, path: &'static str, text: &'static str) -> Case {
+        self.files.push((path, text));
+        self
+    }
+
+    /// What happens without netready; where this is not called, that boot is left out.
+    pub fn without(mut self, outcome: Outcome) -> Case {
+        self.without = Some(outcome);
+        self
+    }
+
+    /// What happens with netready (default: all is well).
+    pub fn with(mut self, outcome: Outcome) -> Case {
+        self.with = outcome;
+        self
+    }
+
+    /// The gate's settle in milliseconds, where it is not the built-in one.
+    pub fn settle(mut self, milliseconds: f64) -> Case {
+        self.settle = milliseconds;
+        self
+    }
+
+    /// The gate gives up so many seconds after its start, and then the container starts, as it may.
+    pub fn gives_up(mut self, seconds: f64, outcome: Outcome) -> Case {
+        self.gives_up = Some(seconds);
+        self.patience = seconds + 15.0;
+        self.with = outcome;
+        self
+    }
+
+    /// The system's gate is enabled, and is what is measured: gate `default`, before network-online.target.
+    pub fn system_gate(mut self) -> Case {
+        self.system = true;
+        self.settle = 0.0;
+        self
+    }
+
+    pub fn linger(mut self, users: &[&'static str]) -> Case {
+        self.linger = users.to_vec();
+        self
+    }
+
+    fn last_event(&self) -> f64 {
+        self.events.iter().map(|(at, _)| *at).fold(0.0, f64::max)
+    }
+
+    /// Both boots, the row of the table, and what is asserted.
+    #[track_caller]
+    pub fn run(&self) {
+        if !crate::enter() {
+            return;
+        }
+        let mut row = Row::new(self.name, self.stack.name);
+        let mut wrong = String::new();
+        if let Some(expected) = self.without {
+            let seen = self.boot(false);
+            row.without(&seen);
+            if seen.outcome != expected {
+                let _ = writeln!(wrong, "without netready: {:?}, expected {expected:?}", seen.outcome);
+            }
+            seen.keep(&format!("{} {}", self.stack.name, self.name), "without");
+        }
+        // Two cores, two guests and a compiler: what the machine does to one boot says nothing of netready.
+        // Too early is wrong in every boot, too late only if it is so each time.
+        for attempt in 1..=3 {
+            let seen = self.boot(true);
+            row.with(&seen, attempt);
+            seen.keep(&format!("{} {}", self.stack.name, self.name), "with");
+            let mut found = self.wrong_with(&seen);
+            let late = seen.late(self.settle).is_some_and(|late| late > PROMPT);
+            if found.is_empty() && late && attempt < 3 {
+                continue;
+            }
+            if late && self.with == Outcome::Good {
+                let _ = writeln!(
+                    found,
+                    "READY=1 came late in each of {attempt} boots: {:?} ms",
+                    seen.late(self.settle)
+                );
+            }
+            wrong += &found;
+            break;
+        }
+        table::add(row);
+        assert!(wrong.is_empty(), "{}:\n{wrong}\njournals: {}", self.name, table::folder().display());
+    }
+
+    fn wrong_with(&self, seen: &Seen) -> String {
+        let mut wrong = String::new();
+        if seen.outcome != self.with {
+            let _ = writeln!(wrong, "with netready: {:?}, expected {:?}", seen.outcome, self.with);
+        }
+        if let Some(seconds) = self.gives_up {
+            wrong += &seen.wrong_giving_up(seconds);
+        }
+        if self.with != Outcome::Good || self.gives_up.is_some() {
+            return wrong;
+        }
+        for user in &seen.users {
+            if user.restarts != 0 {
+                let _ = writeln!(wrong, "{}: the container was restarted {} times", user.name, user.restarts);
+            }
+        }
+        for line in seen.complaints() {
+            let _ = writeln!(wrong, "in the journal: {line}");
+        }
+        if self.system && seen.online < seen.netready {
+            let _ = writeln!(
+                wrong,
+                "network-online.target {:?} before netready {:?}",
+                seen.online, seen.netready
+            );
+        }
+        match seen.late(self.settle) {
+            None => {
+                let _ =
+                    writeln!(wrong, "READY=1 before the network was usable, or never: {:?}", seen.netready);
+            }
+            // The watcher may be a moment behind netready in reading the same event.
+            Some(late) if late < -PROMPT => {
+                let _ = writeln!(wrong, "READY=1 came {} ms too early", -late);
+            }
+            Some(_) => {}
+        }
+        wrong
+    }
+
+    fn boot(&self, with_netready: bool) -> Seen {
+        let prepared = Prepared::new(with_netready);
+        (self.stack.write)(&prepared.files);
+        for user in &self.linger {
+            prepared.files.linger(user);
+        }
+        if with_netready {
+            for (path, text) in &self.files {
+                prepared.files.write(path, text);
+            }
+            if self.system {
+                prepared.files.enable("netready.service", "network-online.target");
+            }
+            // The same gate without its settle, measured as the others are: when the program has ended.
+            peer(&prepared.files, "netready", "/usr/bin/netready wait podman --settle 0s --timeout infinity");
+        } else {
+            peers(&prepared.files, self.stack.networkd);
+        }
+        for cable in &self.cables {
+            prepared.networks.cable(cable);
+        }
+        let watch = Watch::on(&prepared.networks.guest);
+        let guest = prepared.boot();
+        let mut children = Vec::new();
+        for (at, act) in &self.events {
+            guest.sleep_until(Duration::from_secs_f64(*at));
+            act(guest.networks(), &mut children);
+        }
+        let last = guest.age().max(Duration::from_secs_f64(self.last_event()));
+        if with_netready {
+            let running = |guest: &Guest| {
+                self.linger
+                    .iter()
+                    .all(|user| guest.property(Some(user), "seed.service", "SubState") == "running")
+            };
+            // Nothing of ours disturbs the moment that is measured.
+            guest.sleep_until(last + Duration::from_millis(2500));
+            guest.wait_for(last + Duration::from_secs_f64(self.patience), running);
+            guest.sleep_until(guest.age() + Duration::from_millis(500));
+        } else {
+            // Long enough for two more tries of the container.
+            guest.sleep_until(last + Duration::from_secs(8));
+        }
+        let seen = self.look(guest, &watch, with_netready);
+        for mut child in children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        seen
+    }
+
+    fn look(&self, guest: Guest, watch: &Watch, with_netready: bool) -> Seen {
+        let user = self.linger[0];
+        let users: Vec<User> = self.linger.iter().map(|name| User::of(&guest, name)).collect();
+        let whose = (!self.system).then_some(user);
+        let netready = with_netready.then(|| guest.active_at(whose, "netready.service")).flatten();
+        // Between two runs it is empty.
+        let told = |guest: &Guest| !guest.property(whose, "netready.service", "StatusText").is_empty();
+        guest.wait_for(guest.age() + Duration::from_secs(u64::from(with_netready) * 3), told);
+        let status = guest.property(whose, "netready.service", "StatusText");
+        let online = guest.active_at(None, "network-online.target");
+        let peer = |unit: &str| guest.active_at(None, unit);
+        let bare = peer("peer-netready.service");
+        let (networkd, sysfs) = (peer("peer-networkd.service"), peer("peer-sysfs.service"));
+        let podman = guest.active_at(Some(user), "podman-user-wait-network-online.service");
+        let version = guest.sh(
+            "dpkg-query -W -f '${Package} ${Version}; ' systemd podman passt network-manager ifupdown; uname -sr",
+        );
+        let end = now();
+        let journal = guest.off();
+        let events = watch.events();
+        // What is there in the end counts from when it came to stay, so that READY=1 in between is early; what
+        // went again, from when it was there for READY=1. The watcher may hear of it a moment later.
+        let ready = netready.map_or(end, |at| at + PROMPT as u64 * 1000);
+        let usable = usable(&events, &self.needs, end).or_else(|| usable(&events, &self.needs, ready));
+        let lost = |text: &str| journal.iter().any(|entry| entry.message.contains(text));
+        let mut outcome = users[0].outcome(&self.needs);
+        if lost("pasta failed with exit code")
+            && lost("is already allocated to container ID")
+            && users[0].started.is_none()
+        {
+            outcome = Outcome::Lost;
+        }
+        if let Some(odd) = users.iter().find(|user| user.outcome(&self.needs) == Outcome::Waiting) {
+            if outcome == Outcome::Good {
+                outcome = odd.outcome(&self.needs);
+            }
+        }
+        let mut events_text = String::new();
+        for event in &events {
+            let _ = writeln!(events_text, "{:>12} {:?}", event.at, event.what);
+        }
+        Seen {
+            outcome,
+            users,
+            usable,
+            netready,
+            bare,
+            online,
+            status,
+            networkd,
+            podman,
+            sysfs,
+            journal,
+            events_text,
+            version,
+        }
+    }
+}
+
+/// Somebody who waits, as a unit that is active once he has ended.
+fn peer(files: &Files, name: &str, command: &str) {
+    files.write(
+        &format!("/etc/systemd/system/peer-{name}.service"),
+        &format!(
+            "[Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=infinity\nTimeoutStopSec=1s\n\
+             ExecStart={command}\n"
+        ),
+    );
+    files.enable(&format!("peer-{name}.service"), "multi-user.target");
+}
+
+/// What others say of the same boot.
+fn peers(files: &Files, networkd: bool) {
+    if networkd {
+        peer(files, "networkd", "/usr/lib/systemd/systemd-networkd-wait-online");
+    }
+    peer(
+        files,
+        "sysfs",
+        "/bin/sh -c 'until [ \"$$(cat /sys/class/net/e0/operstate)\" = up ]; do sleep 1; done'",
+    );
+}
+
+/// One user's container.
+pub struct User {
+    name: &'static str,
+    state: String,
+    pub started: Option<u64>,
+    restarts: u32,
+    network: String,
+}
+
+impl User {
+    fn of(guest: &Guest, name: &'static str) -> User {
+        let property = |property: &str| guest.property(Some(name), "seed.service", property);
+        let state = property("SubState");
+        let running = state == "running";
+        let network = if running {
+            guest.sh_as(name, "podman unshare --rootless-netns sh -c 'ip -o address; ip -o -4 route; echo; ip -o -6 route' 2>&1")
+        } else {
+            String::new()
+        };
+        User {
+            name,
+            started: running.then(|| guest.active_at(Some(name), "seed.service")).flatten(),
+            restarts: property("NRestarts").parse().unwrap_or_default(),
+            state,
+            network,
+        }
+    }
+
+    fn outcome(&self, needs: &[Need]) -> Outcome {
+        if self.started.is_none() {
+            return match self.state.as_str() {
+                "dead" | "start-pre" => Outcome::Waiting,
+                _ => Outcome::Failed,
+            };
+        }
+        if self.network.contains("169.254.2.1/") {
+            return Outcome::Local;
+        }
+        let (v4, v6) = self.network.split_once("\n\n").unwrap_or((&self.network, ""));
+        let has = |routes: &str| routes.lines().any(|line| line.starts_with("default"));
+        let wanted = |family| needs.contains(&Need::Default(family));
+        match (has(v4) || !wanted(Family::V4), has(v6) || !wanted(Family::V6)) {
+            (true, true) => Outcome::Good,
+            (true, false) if has(v4) => Outcome::Only(Family::V4),
+            (false, true) if has(v6) => Outcome::Only(Family::V6),
+            _ => Outcome::NoDefault,
+        }
+    }
+}
+
+/// What one boot showed. Times are microseconds of the monotonic clock.
+pub struct Seen {
+    pub outcome: Outcome,
+    pub users: Vec<User>,
+    pub usable: Option<u64>,
+    pub netready: Option<u64>,
+    /// `netready wait` without the settle.
+    pub bare: Option<u64>,
+    online: Option<u64>,
+    pub status: String,
+    pub networkd: Option<u64>,
+    pub podman: Option<u64>,
+    pub sysfs: Option<u64>,
+    pub journal: Vec<Entry>,
+    events_text: String,
+    pub version: String,
+}
+
+impl Seen {
+    /// Milliseconds from usable to a moment.
+    pub fn after_usable(&self, at: Option<u64>) -> Option<f64> {
+        let (at, usable) = (at?, self.usable?);
+        Some((at as f64 - usable as f64) / 1000.0)
+    }
+
+    /// Milliseconds from the last needed event and the settle to READY=1.
+    pub fn late(&self, settle: f64) -> Option<f64> {
+        Some(self.after_usable(self.netready)? - settle)
+    }
+
+    /// Lines of the journal that no good boot has.
+    fn complaints(&self) -> Vec<String> {
+        let bad =
+            ["pasta failed", "IPAM error", "Couldn't set", "ordering cycle", "Bad unit file", "local mode"];
+        let bad = |entry: &&Entry| bad.iter().any(|text| entry.message.contains(text));
+        self.journal.iter().filter(bad).map(|entry| format!("{}: {}", entry.who, entry.message)).collect()
+    }
+
+    /// The journal says what was missing, when the gate said it would; and nothing waits any longer.
+    fn wrong_giving_up(&self, seconds: f64) -> String {
+        let mut wrong = String::new();
+        let said = |start: &str| {
+            let gate =
+                |entry: &&Entry| entry.unit == "user:netready.service" && entry.message.contains(start);
+            self.journal.iter().find(gate)
+        };
+        let (Some(waiting), Some(given_up)) = (said("Waiting (up to"), said("given up")) else {
+            return "the journal does not say that the gate gave up\n".to_owned();
+        };
+        let after = |at: u64| (at as f64 - waiting.at as f64) / 1e6;
+        if (after(given_up.at) - seconds).abs() > 1.0 {
+            let _ = writeln!(
+                wrong,
+                "given up after {:.1} s, not {seconds}: {}",
+                after(given_up.at),
+                given_up.message
+            );
+        }
+        match self.users[0].started {
+            Some(started) if after(started) > seconds + 4.0 => {
+                let _ =
+                    writeln!(wrong, "the container was held back for {:.1} s, not {seconds}", after(started));
+            }
+            _ => {}
+        }
+        // The run that gave up says "given up", the next one "gave up at".
+        if !["given up", "gave up at"].iter().any(|said| self.status.contains(said)) {
+            let _ = writeln!(wrong, "the unit's status is {:?}", self.status);
+        }
+        wrong
+    }
+
+    /// Leaves the boot's journal, the kernel's events and the container's network for whoever looks.
+    fn keep(&self, case: &str, kind: &str) {
+        let name: String = case.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let mut text = format!(
+            "{:?}, usable {:?}, netready {:?}: {}\n",
+            self.outcome, self.usable, self.netready, self.status
+        );
+        for user in &self.users {
+            let _ = writeln!(
+                text,
+                "{}: {} {:?} restarts {}\n{}",
+                user.name, user.state, user.started, user.restarts, user.network
+            );
+        }
+        let _ = writeln!(text, "kernel:\n{}journal:", self.events_text);
+        for entry in &self.journal {
+            let _ = writeln!(text, "{:>12} {} {}: {}", entry.at, entry.unit, entry.who, entry.message);
+        }
+        fs::write(Path::new(&table::folder()).join(format!("{name}.{kind}.log")), text).unwrap();
+    }
+}

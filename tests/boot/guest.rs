@@ -1,0 +1,430 @@
+//! One boot: an overlay, two network namespaces with a cable between them, and systemd as pid 1 of the guest.
+//!
+//! All mounts lie in a mount namespace that ends with the guest; what is left to clean up are the two
+//! namespaces and a folder.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::rootfs;
+
+/// Starts nspawn as pid 1 of a pid namespace, so that it cannot leave its guest behind, with a cgroup of
+/// its own and nothing but cgroup2, so that guests do not meet.
+const START: &str = r#"set -e
+echo 0 >"$CGROUP/cgroup.procs"
+exec unshare --mount --cgroup --pid --fork --kill-child --mount-proc sh -c '
+set -e
+mount -t overlay overlay -o "$OVERLAY" "$PLACE/root"
+umount -R /sys/fs/cgroup
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+exec systemd-nspawn --quiet --boot --directory="$PLACE/root" --machine="$MACHINE" --register=no --keep-unit \
+    --settings=no --link-journal=no --resolv-conf=off --timezone=off --console=pipe \
+    --bind=/dev/net/tun --bind=/dev/fuse --bind="$PLACE/home:/home" --capability=all --system-call-filter=@keyring
+'
+"#;
+
+/// What is put over the root file system before the boot.
+pub struct Files {
+    upper: PathBuf,
+    home: PathBuf,
+}
+
+impl Files {
+    #[track_caller]
+    pub fn write(&self, path: &str, text: &str) {
+        let path = match path.strip_prefix("/home/") {
+            Some(rest) => self.home.join(rest),
+            None => self.upper.join(path.trim_start_matches('/')),
+        };
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Where a file of the guest is here.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.upper.join(path.trim_start_matches('/'))
+    }
+
+    /// For root's eyes only, as NetworkManager demands of its connections.
+    pub fn private(&self, path: &str) {
+        let path = self.upper.join(path.trim_start_matches('/'));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// As `systemctl enable` would, for the one link that matters.
+    pub fn enable(&self, unit: &str, wanted_by: &str) {
+        let folder = self.upper.join(format!("etc/systemd/system/{wanted_by}.wants"));
+        fs::create_dir_all(&folder).unwrap();
+        let there = self.upper.join("etc/systemd/system").join(unit).exists();
+        let from = if there { "/etc/systemd/system" } else { "/usr/lib/systemd/system" };
+        symlink(format!("{from}/{unit}"), folder.join(unit)).unwrap();
+    }
+
+    pub fn linger(&self, user: &str) {
+        self.write(&format!("/var/lib/systemd/linger/{user}"), "");
+    }
+}
+
+/// The two namespaces, gone when dropped.
+pub struct Networks {
+    pub guest: String,
+    pub lan: String,
+}
+
+impl Networks {
+    fn new() -> Networks {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("nrboot-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let networks = Networks { guest: format!("{name}-guest"), lan: format!("{name}-lan") };
+        for name in [&networks.guest, &networks.lan] {
+            run(Command::new("ip").args(["netns", "add", name]));
+        }
+        // A router: networkd drops the routes of one that says in its neighbour advertisements that it is none.
+        networks.lan("link set lo up; sysctl net.ipv6.conf.all.forwarding=1");
+        networks
+    }
+
+    /// `ip` commands in the guest's namespace, divided by `;`; `sysctl NAME=VALUE` too.
+    #[track_caller]
+    pub fn guest(&self, commands: &str) {
+        ip(&self.guest, commands);
+    }
+
+    #[track_caller]
+    pub fn lan(&self, commands: &str) {
+        ip(&self.lan, commands);
+    }
+
+    /// A cable from the guest's link `eN` to the LAN, where the router is 10.9.N.1. The far end, `eNp`, is
+    /// down: no carrier.
+    #[track_caller]
+    pub fn cable(&self, name: &str) {
+        let n = name.trim_start_matches('e');
+        self.lan(&format!("link add {name}p type veth peer name {name} netns {}", self.guest));
+        self.lan(&format!("addr add 10.9.{n}.1/24 dev {name}p; addr add 10.9.{n}.53/24 dev {name}p"));
+        self.lan(&format!(
+            "addr add 2001:db8:{n}::1/64 dev {name}p nodad; addr add fe80::1/64 dev {name}p nodad"
+        ));
+    }
+}
+
+impl Drop for Networks {
+    fn drop(&mut self) {
+        for name in [&self.guest, &self.lan] {
+            let _ = Command::new("ip").args(["netns", "delete", name]).status();
+        }
+    }
+}
+
+#[track_caller]
+fn ip(namespace: &str, commands: &str) {
+    for command in commands.split(';').map(str::trim).filter(|command| !command.is_empty()) {
+        match command.strip_prefix("sysctl ") {
+            Some(setting) => {
+                let (name, value) = setting.split_once('=').unwrap();
+                let path = format!("/proc/sys/{}", name.replace('.', "/"));
+                let net = format!("--net=/run/netns/{namespace}");
+                run(Command::new("nsenter").args([&net, "sh", "-c", &format!("echo {value} >{path}")]));
+            }
+            None => {
+                run(Command::new("ip").args(["-n", namespace]).args(command.split_whitespace()));
+            }
+        }
+    }
+}
+
+#[track_caller]
+pub fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned();
+    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    said
+}
+
+/// A guest before its boot: files and cables can be added.
+pub struct Prepared {
+    pub files: Files,
+    pub networks: Networks,
+    layers: Vec<PathBuf>,
+    scratch: tempfile::TempDir,
+    cgroup: Cgroup,
+}
+
+impl Prepared {
+    pub fn new(with_netready: bool) -> Prepared {
+        let scratch = rootfs::scratch();
+        let place = scratch.path();
+        for name in ["upper", "work", "root"] {
+            fs::create_dir(place.join(name)).unwrap();
+            fs::set_permissions(place.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        run(Command::new("cp").arg("-a").arg(rootfs::base().join("home")).arg(place.join("home")));
+        let mut layers = vec![rootfs::base().to_owned()];
+        if with_netready {
+            layers.insert(0, rootfs::installed().to_owned());
+        }
+        Prepared {
+            files: Files { upper: place.join("upper"), home: place.join("home") },
+            networks: Networks::new(),
+            layers,
+            cgroup: Cgroup::new(place),
+            scratch,
+        }
+    }
+
+    pub fn boot(self) -> Guest {
+        // Replaced at once.
+        let nobody = Command::new("true").spawn().unwrap();
+        let mut guest = Guest { prepared: self, child: nobody, leader: 0, started: Instant::now() };
+        guest.end();
+        guest.start();
+        guest
+    }
+}
+
+/// A cgroup of the unified hierarchy for one guest, gone when dropped.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new(place: &Path) -> Cgroup {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let mut mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let root = mounts.find(|fields| fields[2] == "cgroup2").expect("no cgroup2 is mounted")[1];
+        let cgroup =
+            Path::new(root).join(format!("netready-{}", place.file_name().unwrap().to_string_lossy()));
+        fs::create_dir(&cgroup).unwrap();
+        Cgroup(cgroup)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Deepest first; the kernel needs a moment to bury the last process.
+        for _ in 0..50 {
+            let _ = Command::new("find")
+                .arg(&self.0)
+                .args(["-depth", "-type", "d", "-exec", "rmdir", "{}", "+"])
+                .stderr(Stdio::null())
+                .status();
+            if !self.0.exists() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A guest that runs, or has run.
+pub struct Guest {
+    pub prepared: Prepared,
+    child: Child,
+    leader: u32,
+    started: Instant,
+}
+
+impl Guest {
+    fn start(&mut self) {
+        let prepared = &self.prepared;
+        let place = prepared.scratch.path();
+        let layers: Vec<String> = prepared.layers.iter().map(|layer| layer.display().to_string()).collect();
+        let overlay = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            layers.join(":"),
+            place.join("upper").display(),
+            place.join("work").display()
+        );
+        let console = fs::File::create(place.join("console")).unwrap();
+        self.started = Instant::now();
+        // Not `ip netns exec`, which would mount another /sys.
+        self.child = Command::new("nsenter")
+            .args([&format!("--net=/run/netns/{}", prepared.networks.guest), "sh", "-c", START])
+            .env("OVERLAY", overlay)
+            .env("PLACE", place)
+            .env("MACHINE", place.file_name().unwrap())
+            .env("CGROUP", &prepared.cgroup.0)
+            .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network")
+            .stdin(Stdio::null())
+            .stdout(console.try_clone().unwrap())
+            .stderr(console)
+            .spawn()
+            .unwrap();
+        self.leader = self.find_leader();
+    }
+
+    pub fn networks(&self) -> &Networks {
+        &self.prepared.networks
+    }
+
+    /// Sleeps until so long after the start of the boot.
+    pub fn sleep_until(&self, at: Duration) {
+        std::thread::sleep(at.saturating_sub(self.started.elapsed()));
+    }
+
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub fn console(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.prepared.scratch.path().join("console")).unwrap()).into_owned()
+    }
+
+    /// The guest's pid 1, among the descendants of what was started.
+    fn find_leader(&mut self) -> u32 {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let mut pids = vec![self.child.id()];
+            while let Some(pid) = pids.pop() {
+                let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+                let nested = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+                if nested.split_whitespace().count() == 3 && status.starts_with("Name:\tsystemd\n") {
+                    return pid;
+                }
+                let children =
+                    fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+                pids.extend(children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "no boot ({ended:?}):\n{}", self.console());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"])
+            .args(["--target", &self.leader.to_string()])
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C.UTF-8")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// A shell command as root in the guest: what it printed, whether or not it failed.
+    pub fn sh(&self, script: &str) -> String {
+        let output = self.enter().args(["sh", "-c", script]).output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    /// The same as one of the guest's users, who reaches his service manager.
+    pub fn sh_as(&self, user: &str, script: &str) -> String {
+        let output = self
+            .enter()
+            .args(["runuser", "-u", user, "--", "sh", "-c"])
+            .arg(format!("cd; export HOME=/home/{user} XDG_RUNTIME_DIR=/run/user/$(id -u)\n{script}"))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    /// One property of a unit; empty where there is none. `user` none: of the system's.
+    pub fn property(&self, user: Option<&str>, unit: &str, property: &str) -> String {
+        let said = match user {
+            None => self.sh(&format!("systemctl show --value -p {property} {unit} 2>/dev/null")),
+            Some(user) => {
+                self.sh_as(user, &format!("systemctl --user show --value -p {property} {unit} 2>/dev/null"))
+            }
+        };
+        said.trim().to_owned()
+    }
+
+    /// When a unit became active, in microseconds of the monotonic clock, which the guest shares.
+    pub fn active_at(&self, user: Option<&str>, unit: &str) -> Option<u64> {
+        self.property(user, unit, "ActiveEnterTimestampMonotonic").parse().ok().filter(|at| *at > 0)
+    }
+
+    pub fn wait_for(&self, deadline: Duration, mut what: impl FnMut(&Guest) -> bool) -> bool {
+        loop {
+            if what(self) {
+                return true;
+            }
+            if self.age() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    /// Reads the journal of this boot. The guest is not powered off but ends: a case has seen what it wants.
+    pub fn off(mut self) -> Vec<Entry> {
+        self.sh("journalctl --sync");
+        let journal = journal(&self.prepared.files.upper);
+        self.end();
+        journal
+    }
+
+    /// Restarts with the same files, as after `systemctl reboot`; the cables stay.
+    pub fn reboot(&mut self) {
+        // SIGRTMIN+4: poweroff.
+        run(Command::new("kill").args(["-s", "RTMIN+4", &self.leader.to_string()]));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.end();
+        self.start();
+    }
+
+    fn end(&mut self) {
+        // It is unshare, whose child dies with it, and as that is pid 1 everything below it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A line of the guest's journal.
+#[derive(Clone)]
+pub struct Entry {
+    /// Microseconds of the monotonic clock.
+    pub at: u64,
+    /// The unit that said it; a user's with `user:` before it.
+    pub unit: String,
+    pub who: String,
+    pub message: String,
+}
+
+fn journal(upper: &Path) -> Vec<Entry> {
+    let output = Command::new("journalctl")
+        .arg("--directory")
+        .arg(upper.join("var/log/journal"))
+        .args([
+            "--output=json",
+            "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT",
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let field = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    text.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .map(|value| Entry {
+            at: field(&value, "__MONOTONIC_TIMESTAMP").parse().unwrap_or_default(),
+            unit: match value["_SYSTEMD_USER_UNIT"].as_str() {
+                Some(unit) => format!("user:{unit}"),
+                None => field(&value, "_SYSTEMD_UNIT"),
+            },
+            who: format!("{}[{}]", field(&value, "SYSLOG_IDENTIFIER"), field(&value, "_PID")),
+            message: match &value["MESSAGE"] {
+                Value::Array(bytes) => {
+                    let bytes: Vec<u8> =
+                        bytes.iter().filter_map(|b| u8::try_from(b.as_u64()?).ok()).collect();
+                    String::from_utf8_lossy(&bytes).into_owned()
+                }
+                other => other.as_str().unwrap_or_default().to_owned(),
+            },
+        })
+        .collect()
+}

@@ -1,0 +1,165 @@
+//! What happens to gates and containers besides a boot: sessions, restarts, reloads, upgrades, removal.
+
+use std::time::Duration;
+
+use crate::guest::{Guest, Prepared};
+use crate::rootfs;
+use crate::stacks::ifupdown;
+
+const TESTER: Option<&str> = Some("tester");
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A guest with a static network on e0, without carrier as yet.
+fn boot(change: impl Fn(&Prepared)) -> Guest {
+    let prepared = Prepared::new(true);
+    (ifupdown().write)(&prepared.files);
+    change(&prepared);
+    prepared.networks.cable("e0");
+    prepared.boot()
+}
+
+fn cable(guest: &Guest, on: bool) {
+    guest.networks().lan(&format!("link set e0p {}", if on { "up" } else { "down" }));
+}
+
+#[track_caller]
+fn comes_to(guest: &Guest, what: &str, state: &str, within: u64) {
+    let deadline = guest.age() + seconds(within);
+    let came = guest.wait_for(deadline, |guest| guest.property(TESTER, what, "SubState") == state);
+    let found = guest.property(TESTER, what, "SubState");
+    assert!(came, "{what} is {found}, not {state}\n{}", guest.sh("journalctl --no-pager -n 60"));
+}
+
+#[test]
+fn a_user_without_linger() {
+    if !crate::enter() {
+        return;
+    }
+    let guest = boot(|_| ());
+    let up = |guest: &Guest| guest.property(None, "multi-user.target", "ActiveState") == "active";
+    assert!(guest.wait_for(seconds(15), up), "{}", guest.console());
+    assert_eq!(guest.property(None, "user@1000.service", "ActiveState"), "inactive");
+    guest.sh("systemd-run --uid=tester --property=PAMName=login sleep 60");
+    comes_to(&guest, "netready.service", "start", 8);
+    std::thread::sleep(seconds(2));
+    assert_eq!(guest.property(TESTER, "seed.service", "SubState"), "dead", "the gate is shut");
+    cable(&guest, true);
+    comes_to(&guest, "seed.service", "running", 8);
+    assert_eq!(guest.property(TESTER, "seed.service", "NRestarts"), "0");
+}
+
+/// A restart of the gate leaves the containers alone; a changed gate file is read; what starts later waits too.
+#[test]
+fn restart_reload_and_later_starts() {
+    if !crate::enter() {
+        return;
+    }
+    let guest = boot(|prepared| prepared.files.linger("tester"));
+    cable(&guest, true);
+    comes_to(&guest, "seed.service", "running", 12);
+    let container = guest.property(TESTER, "seed.service", "MainPID");
+
+    guest.sh_as("tester", "systemctl --user restart netready.service");
+    comes_to(&guest, "netready.service", "running", 4);
+    assert_eq!(guest.property(TESTER, "seed.service", "MainPID"), container);
+
+    let gate = guest.property(TESTER, "netready.service", "MainPID");
+    guest.sh("mkdir -p /etc/netready/podman.toml.d");
+    guest.sh("printf '[[require]]\\ninterface = \"late0\"\\ncarrier = true\\n' >/etc/netready/podman.toml.d/late.toml");
+    guest.sh_as("tester", "systemctl --user reload netready.service");
+    let status = |guest: &Guest| guest.property(TESTER, "netready.service", "StatusText");
+    let told = guest.wait_for(guest.age() + seconds(5), |guest| status(guest).starts_with("NOT ready"));
+    assert!(told && status(&guest).contains("late0"), "{}", status(&guest));
+    assert_eq!(guest.property(TESTER, "netready.service", "MainPID"), gate);
+    assert_eq!(guest.property(TESTER, "netready.service", "SubState"), "running");
+    assert_eq!(guest.property(TESTER, "seed.service", "MainPID"), container);
+
+    guest.sh_as("tester", "systemctl --user restart --no-block seed.service");
+    std::thread::sleep(seconds(4));
+    assert_ne!(guest.property(TESTER, "seed.service", "SubState"), "running", "a later start must wait");
+    guest.networks().guest("link add late0 type veth peer name late1; link set late0 up; link set late1 up");
+    comes_to(&guest, "seed.service", "running", 12);
+    assert!(status(&guest).starts_with("Ready"), "{}", status(&guest));
+}
+
+/// Installing again over a running version, then removing it, then a boot without it.
+#[test]
+fn upgrade_removal_and_reboot() {
+    if !crate::enter() {
+        return;
+    }
+    let mut guest = boot(|prepared| {
+        prepared.files.linger("tester");
+        prepared.files.enable("netready.service", "network-online.target");
+        std::fs::copy(rootfs::package(), prepared.files.path("/netready.deb")).unwrap();
+    });
+    comes_to(&guest, "netready.service", "start", 8);
+    let gates = |guest: &Guest| {
+        [None, TESTER].map(|whose| {
+            ["MainPID", "SubState"].map(|property| guest.property(whose, "netready.service", property))
+        })
+    };
+    let before = gates(&guest);
+    assert_eq!([&before[0][1], &before[1][1]], ["start", "start"], "both gates wait");
+
+    // No network: had it started or restarted a gate, dpkg would wait with it.
+    let since = guest.age();
+    let said = guest.sh("dpkg -i /netready.deb && echo fine");
+    assert!(said.ends_with("fine\n") && guest.age() - since < seconds(20), "{said}");
+    assert_eq!(gates(&guest), before, "an upgrade leaves the gates alone");
+
+    cable(&guest, true);
+    comes_to(&guest, "seed.service", "running", 12);
+    let said = guest.sh("dpkg -r netready && echo fine");
+    assert!(said.ends_with("fine\n"), "{said}");
+    assert_eq!(
+        guest.sh("find /etc/systemd /usr/lib/systemd /run/netready-record -iname '*netready*' 2>/dev/null"),
+        ""
+    );
+    assert_eq!(guest.property(None, "netready.service", "ActiveState"), "inactive");
+    assert_eq!(guest.property(TESTER, "seed.service", "SubState"), "running", "a removal stops no container");
+
+    guest.reboot();
+    cable(&guest, true);
+    comes_to(&guest, "seed.service", "running", 15);
+    let unit = guest.sh_as("tester", "systemctl --user cat podman-user-wait-network-online.service");
+    assert!(unit.contains("is-active network-online.target") && !unit.contains("netready"), "{unit}");
+    assert_eq!(guest.property(TESTER, "netready.service", "LoadState"), "not-found");
+}
+
+#[test]
+fn no_ordering_cycle_and_a_tight_sandbox() {
+    if !crate::enter() {
+        return;
+    }
+    let guest = boot(|prepared| {
+        prepared.files.linger("tester");
+        prepared.files.enable("netready.service", "network-online.target");
+    });
+    cable(&guest, true);
+    comes_to(&guest, "seed.service", "running", 12);
+    let verified = guest.sh(
+        "systemd-analyze --man=no verify default.target netready.service netready@x.service && echo fine",
+    );
+    assert!(verified.ends_with("fine\n") && !verified.contains("cycle"), "{verified}");
+    let verified = guest.sh_as("tester", "systemd-analyze --user --man=no verify default.target podman-restart.service podman-kube@x.service podman-auto-update.service && echo fine");
+    assert!(verified.ends_with("fine\n") && !verified.contains("cycle"), "{verified}");
+    for (said, most) in [
+        (guest.sh("systemd-analyze security --no-pager netready.service"), 1.6),
+        (guest.sh_as("tester", "systemd-analyze --user security --no-pager netready.service"), 2.0),
+    ] {
+        let line = said.lines().find(|line| line.contains("Overall exposure level")).unwrap_or_default();
+        println!("{said}");
+        let exposure = line.split_whitespace().find_map(|word| word.parse::<f64>().ok());
+        assert!(exposure.is_some_and(|exposure| exposure <= most), "{said}");
+    }
+    for unit in ["podman-restart", "podman-kube@x", "podman-auto-update"] {
+        let after = guest.property(TESTER, &format!("{unit}.service"), "After");
+        assert!(after.contains("netready.service"), "{unit}: {after}");
+    }
+    let journal = guest.off();
+    assert!(!journal.iter().any(|entry| entry.message.contains("ordering cycle")));
+}

@@ -1,0 +1,315 @@
+//! Boots: systemd, a network manager and rootless Podman with a static-IP container, on networks that come
+//! late, without netready and with its package.
+//!
+//! Takes minutes, so it runs when it is asked for (`make boot`) and where `CI` is set. The table it prints is
+//! in docs/boot.md; the journal of every boot is left beside it, in `target/tmp/boot/`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test ends at what it did not expect, its helpers too"
+)]
+#![allow(clippy::disallowed_methods, reason = "a case is a plan in real time, and systemd is polled")]
+
+mod case;
+mod guest;
+mod life;
+mod package;
+mod rootfs;
+mod stacks;
+mod table;
+mod watch;
+
+use std::io::Write;
+use std::sync::Once;
+
+use case::{Outcome, carrier, case, flap, guest, plug, router, router_with_dhcp};
+use stacks::{
+    AUTOMATIC, STATIC, STATIC_AT_ONCE, bare, ifupdown, network_manager, networkd, networkd_with_wait_online,
+};
+use watch::{Family, Need};
+
+/// Whether boots can be had here; says what is missing, and fails where a skip would go unseen.
+pub fn enter() -> bool {
+    static SWEEP: Once = Once::new();
+    let ci = std::env::var_os("CI").is_some();
+    let why = if !ci && std::env::var_os("NETREADY_BOOT").is_none() {
+        Some("boots take minutes: make boot".to_owned())
+    } else {
+        rootfs::missing()
+    };
+    if let Some(why) = why {
+        let name = std::thread::current().name().unwrap_or("?").to_owned();
+        assert!(!ci, "SKIPPED in CI: {name}: {why}");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {name}: {why}");
+        return false;
+    }
+    SWEEP.call_once(rootfs::sweep);
+    true
+}
+
+const V4: Need = Need::Default(Family::V4);
+const V6: Need = Need::Default(Family::V6);
+
+// ── networkd ──
+
+#[test]
+fn networkd_with_wait_online_and_late_carrier() {
+    case("ConfigureWithoutCarrier, carrier late", networkd_with_wait_online(STATIC_AT_ONCE))
+        .at(6.0, carrier("e0", true))
+        .without(Outcome::Good)
+        .run();
+}
+
+#[test]
+fn networkd_without_wait_online_and_late_carrier() {
+    case("ConfigureWithoutCarrier, carrier late", networkd(STATIC_AT_ONCE))
+        .at(6.0, carrier("e0", true))
+        .without(Outcome::Lost)
+        .run();
+}
+
+/// The kernel announces a link's carrier once a second at most, which is the built-in settle: the losses in
+/// between are read from the link's counter.
+#[test]
+fn the_carrier_flaps() {
+    case("carrier flaps for 5 s", networkd(STATIC_AT_ONCE))
+        .at(4.0, flap("e0", 20))
+        .without(Outcome::Lost)
+        .run();
+}
+
+#[test]
+fn the_carrier_flaps_and_a_longer_settle() {
+    case("carrier flaps for 5 s, settle 2 s", networkd(STATIC_AT_ONCE))
+        .at(4.0, flap("e0", 20))
+        .gate("/etc/netready/podman.toml.d/settle.toml", "settle = \"2s\"\n")
+        .settle(2000.0)
+        .run();
+}
+
+#[test]
+fn a_link_that_is_plugged_in_late() {
+    case("NIC plugged in 5 s after boot", networkd(STATIC))
+        .cables(&[])
+        .at(6.0, plug("e0"))
+        .without(Outcome::Local)
+        .run();
+}
+
+#[test]
+fn router_first_dhcp_later() {
+    case("IPv6 by RA first, IPv4 by DHCP 3 s later", networkd_with_wait_online(AUTOMATIC))
+        .at(1.0, router())
+        .at(2.0, carrier("e0", true))
+        .at(6.0, router_with_dhcp())
+        .needs(&[Need::Carrier("e0"), Need::Address("10.9.0.2"), Need::AddressIn("2001:db8:"), V4, V6])
+        .without(Outcome::Only(Family::V6))
+        .run();
+}
+
+// ── ifupdown, NetworkManager ──
+
+#[test]
+fn ifupdown_and_the_cable_late() {
+    case("static, cable late", ifupdown()).at(6.0, carrier("e0", true)).without(Outcome::Lost).run();
+}
+
+#[test]
+fn network_manager_and_late_carrier() {
+    case("static, carrier late", network_manager("NetworkManager", ""))
+        .at(11.0, carrier("e0", true))
+        .without(Outcome::Local)
+        .run();
+}
+
+#[test]
+fn network_manager_that_ignores_carrier() {
+    let settings = "[device-e0]\nmatch-device=interface-name:e0\nignore-carrier=yes\n";
+    case("static, ignore-carrier, carrier late", network_manager("NetworkManager", settings))
+        .at(11.0, carrier("e0", true))
+        .without(Outcome::Lost)
+        .run();
+}
+
+// ── no manager: what comes is put there from outside ──
+
+#[test]
+fn the_address_first_and_the_route_later() {
+    case("address first, default route 5 s later", bare())
+        .at(0.0, carrier("e0", true))
+        .at(0.0, guest("link set e0 up; addr add 10.9.0.2/24 dev e0"))
+        .at(6.0, guest("route add default via 10.9.0.1"))
+        .without(Outcome::NoDefault)
+        .run();
+}
+
+/// Without IPv4 the gate waits for it until its grace is over, 10 s.
+#[test]
+fn the_ipv6_address_is_tentative() {
+    case("IPv6 only, tentative for 6 s", bare())
+        .at(0.0, carrier("e0", true))
+        .at(
+            0.0,
+            guest(
+                "sysctl net.ipv6.conf.e0.dad_transmits=6; link set e0 up; addr add 2001:db8:0::2/64 dev e0",
+            ),
+        )
+        .at(0.0, guest("-6 route add default via 2001:db8:0::1 dev e0"))
+        .needs(&[Need::Carrier("e0"), Need::Address("2001:db8::2"), V6])
+        .settle(11_000.0)
+        .without(Outcome::Good)
+        .run();
+}
+
+#[test]
+fn the_first_default_is_dead() {
+    case("first default on a NIC without carrier, second on a live one", bare())
+        .cables(&["e0", "e1"])
+        .at(0.0, carrier("e1", true))
+        .at(
+            0.0,
+            guest("link set e0 up; addr add 10.9.0.2/24 dev e0; route add default via 10.9.0.1 metric 100"),
+        )
+        .at(
+            0.0,
+            guest("link set e1 up; addr add 10.9.1.2/24 dev e1; route add default via 10.9.1.1 metric 200"),
+        )
+        .at(6.0, carrier("e0", true))
+        .without(Outcome::Lost)
+        .run();
+}
+
+/// docker0 has carrier from the moment its first container runs. Then the gate waits for an IPv4 default.
+#[test]
+fn an_idle_bridge_beside_an_ipv6_uplink() {
+    case("IPv6-only uplink, idle docker0", bare())
+        .at(0.0, carrier("e0", true))
+        .at(0.0, guest("link add docker0 type bridge; link add d0 type veth peer name d1; link set d0 master docker0"))
+        .at(0.0, guest("link set docker0 up; addr add 172.17.0.1/16 dev docker0"))
+        .at(0.0, guest("link set e0 up; addr add 2001:db8:0::2/64 dev e0 nodad"))
+        .at(0.0, guest("-6 route add default via 2001:db8:0::1 dev e0"))
+        .at(6.0, guest("link set d1 up; link set d0 up"))
+        .needs(&[Need::Carrier("docker0"), Need::Carrier("e0"), V6])
+        .settle(11_000.0)
+        .without(Outcome::Lost)
+        .run();
+}
+
+#[test]
+fn a_macvlan_on_a_bridge() {
+    case("macvlan on a bridge whose port comes late", bare())
+        .at(
+            0.0,
+            guest(
+                "link add br0 type bridge; link set br0 up; link add mv0 link br0 type macvlan mode bridge",
+            ),
+        )
+        .at(0.0, guest("link set mv0 up; addr add 10.9.0.2/24 dev mv0; route add default via 10.9.0.1"))
+        .at(0.0, guest("link set e0 up; link set e0 master br0"))
+        .at(6.0, carrier("e0", true))
+        .without(Outcome::Lost)
+        .run();
+}
+
+// ── what nothing foretells, and what never comes ──
+
+const STATIC_THEN_ROUTER: &str =
+    "[Match]\nName=e0\n[Network]\nAddress=10.9.0.2/24\nGateway=10.9.0.1\nIPv6AcceptRA=yes\n";
+
+/// A known limit of the built-in gate: IPv4 is complete, and nothing says that IPv6 will come.
+#[test]
+fn a_router_that_is_heard_after_ipv4_is_complete() {
+    case("static IPv4, RA 3 s later", networkd(STATIC_THEN_ROUTER))
+        .at(4.0, carrier("e0", true))
+        .at(8.0, router())
+        .needs(&[Need::Carrier("e0"), Need::Address("10.9.0.2"), Need::AddressIn("2001:db8:"), V4, V6])
+        .with(Outcome::Only(Family::V4))
+        .run();
+}
+
+#[test]
+fn a_gate_that_requires_ipv6() {
+    case("static IPv4, RA 3 s later, gate requires IPv6", networkd(STATIC_THEN_ROUTER))
+        .at(4.0, carrier("e0", true))
+        .at(8.0, router())
+        .needs(&[Need::Carrier("e0"), Need::Address("10.9.0.2"), Need::AddressIn("2001:db8:"), V4, V6])
+        .gate("/etc/netready/podman.toml.d/ipv6.toml", "[[require]]\nroute = \"default-ipv6\"\n")
+        .run();
+}
+
+/// A gate file of seconds stands in for the built-in times.
+const SECONDS: &str =
+    "timeout = \"6s\"\nno-carrier-timeout = \"4s\"\nsettle = \"1s\"\n[[require]]\npasta = true\n";
+
+#[test]
+fn nothing_ever_comes() {
+    case("nothing ever comes (give-up time 4 s)", networkd(STATIC))
+        .cables(&[])
+        .gate("/etc/netready/podman.toml", SECONDS)
+        .gives_up(4.0, Outcome::Local)
+        .run();
+}
+
+#[test]
+fn no_default_route_ever_comes() {
+    case("no default route ever comes (give-up time 6 s)", bare())
+        .at(0.0, carrier("e0", true))
+        .at(0.0, guest("link set e0 up; addr add 10.9.0.2/24 dev e0"))
+        .gate("/etc/netready/podman.toml", SECONDS)
+        .gives_up(6.0, Outcome::NoDefault)
+        .run();
+}
+
+/// The times of the built-in gate, as it is.
+#[test]
+fn nothing_ever_comes_and_the_built_in_gate() {
+    case("nothing ever comes, built-in gate (90 s)", bare()).cables(&[]).gives_up(90.0, Outcome::Local).run();
+}
+
+#[test]
+fn no_default_route_ever_comes_and_the_built_in_gate() {
+    case("no default route ever comes, built-in gate (5 min)", bare())
+        .at(0.0, carrier("e0", true))
+        .at(0.0, guest("link set e0 up; addr add 10.9.0.2/24 dev e0"))
+        .gives_up(300.0, Outcome::NoDefault)
+        .run();
+}
+
+// ── the system's gate ──
+
+#[test]
+fn the_system_gate_and_networkd() {
+    case("system gate, carrier late", networkd(STATIC)).system_gate().at(5.0, carrier("e0", true)).run();
+}
+
+#[test]
+fn the_system_gate_and_ifupdown() {
+    case("system gate, cable late", ifupdown()).system_gate().at(5.0, carrier("e0", true)).run();
+}
+
+#[test]
+fn the_system_gate_and_network_manager() {
+    case("system gate, carrier late", network_manager("NetworkManager", ""))
+        .system_gate()
+        .at(11.0, carrier("e0", true))
+        .run();
+}
+
+#[test]
+fn the_system_gate_and_no_manager() {
+    case("system gate, route late", bare())
+        .system_gate()
+        .at(0.0, carrier("e0", true))
+        .at(0.0, guest("link set e0 up; addr add 10.9.0.2/24 dev e0"))
+        .at(5.0, guest("route add default via 10.9.0.1"))
+        .run();
+}
+
+#[test]
+fn two_users() {
+    case("two users", ifupdown()).linger(&["tester", "second"]).at(6.0, carrier("e0", true)).run();
+}

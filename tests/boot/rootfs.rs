@@ -1,0 +1,324 @@
+//! The guest's files: Debian 13 by mmdebstrap, built once and kept, and the package in a layer over it.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use nix::fcntl::{Flock, FlockArg};
+
+const SUITE: &str = "trixie";
+
+/// What the guest is made of. The cache is keyed by this list and the recipe below.
+const PACKAGES: &[&str] = &[
+    "systemd",
+    "systemd-sysv",
+    "systemd-resolved",
+    "dbus",
+    "dbus-user-session",
+    "libpam-systemd",
+    "iproute2",
+    "kmod",
+    "udev",
+    "procps",
+    "ca-certificates",
+    // rootless Podman
+    "podman",
+    "passt",
+    "netavark",
+    "aardvark-dns",
+    "nftables",
+    "uidmap",
+    "crun",
+    "busybox-static",
+    // the network managers, and what answers them
+    "network-manager",
+    "ifupdown",
+    "dnsmasq-base",
+];
+
+/// Run in the finished root, which is `/`: two users, an image for each of them, and nothing enabled.
+const RECIPE: &str = r#"set -e
+for user in tester second; do useradd --create-home --shell /bin/sh $user; done
+mkdir -p /opt/image/bin
+cp /bin/busybox /opt/image/bin/
+for applet in sh sleep ip cat; do ln -s busybox /opt/image/bin/$applet; done
+tar -C /opt/image -cf /opt/image.tar .
+export PODMAN_IGNORE_CGROUPSV1_WARNING=1
+for user in tester second; do
+    mkdir -m 700 /tmp/$user
+    chown $user /tmp/$user
+    runuser -u $user -- env HOME=/home/$user XDG_RUNTIME_DIR=/tmp/$user \
+        podman --cgroup-manager=cgroupfs import -q /opt/image.tar localhost/busybox:latest 2>/dev/null
+    # It holds the paths of this moment.
+    rm -rf /home/$user/.local/share/containers/storage/db.sql /home/$user/.cache
+done
+# The hierarchy may be a hybrid one, which has no pids controller.
+printf '[containers]\npids_limit = 0\n' >/etc/containers/containers.conf
+# A case enables what it needs. No first boot, which would enable everything.
+rm -rf /etc/systemd/system/*.wants /etc/systemd/user/*.wants /etc/network/interfaces /etc/resolv.conf
+echo 0123456789abcdef0123456789abcdef >/etc/machine-id
+echo 'nameserver 10.9.0.53' >/etc/resolv.conf
+echo guest >/etc/hostname
+mkdir -p /etc/systemd/journald.conf.d /etc/systemd/system/sysinit.target.wants /var/log/journal
+printf '[Journal]\nStorage=persistent\nRateLimitBurst=0\nSyncIntervalSec=1s\n' >/etc/systemd/journald.conf.d/test.conf
+# crun mounts a proc and a sysfs of its own, which the kernel allows where an unmasked one can be seen.
+cat >/etc/systemd/system/unmasked.service <<'UNIT'
+[Unit]
+DefaultDependencies=no
+Before=sysinit.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'mkdir -p /run/unmasked/proc /run/unmasked/sys; mount -t proc proc /run/unmasked/proc; mount -t sysfs sysfs /run/unmasked/sys'
+UNIT
+ln -s /etc/systemd/system/unmasked.service /etc/systemd/system/sysinit.target.wants/
+# Every user's container, with a static IP; nobody edits it.
+mkdir -p /etc/containers/systemd/users
+cat >/etc/containers/systemd/users/seed.network <<'UNIT'
+[Network]
+Subnet=172.21.0.0/24
+UNIT
+cat >/etc/containers/systemd/users/seed.container <<'UNIT'
+[Container]
+Image=localhost/busybox:latest
+ContainerName=seed
+Network=seed.network
+IP=172.21.0.2
+Exec=sleep infinity
+[Unit]
+StartLimitIntervalSec=0
+[Service]
+Restart=on-failure
+RestartSec=1s
+[Install]
+WantedBy=default.target
+UNIT
+"#;
+
+/// Turns a folder into `/` of a mount namespace, over it an overlay if there is one, and runs what comes on stdin.
+const INSIDE: &str = r#"set -e
+test -z "$2" || mount -t overlay overlay -o "$2" "$1"
+mount --bind "$1" "$1"
+mount --make-private "$1"
+mount -t proc proc "$1/proc"
+mount --rbind /dev "$1/dev"
+mount -t tmpfs tmpfs "$1/tmp"
+cd "$1"
+pivot_root . mnt
+cd /
+umount -l /mnt
+exec /bin/sh
+"#;
+
+/// Why boots cannot be had here, if so. Builds the guest where there is none yet.
+pub fn missing() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("not root".to_owned());
+    }
+    for (program, package) in [
+        ("mmdebstrap", "mmdebstrap"),
+        ("systemd-nspawn", "systemd-container"),
+        ("journalctl", "systemd"),
+        ("ip", "iproute2"),
+        ("unshare", "util-linux"),
+        ("dpkg-deb", "dpkg"),
+    ] {
+        let found = Command::new("sh")
+            .args(["-c", &format!("PATH=$PATH:/usr/sbin:/sbin command -v {program}")])
+            .stdout(Stdio::null())
+            .status();
+        if !found.is_ok_and(|status| status.success()) {
+            return Some(format!("{program} is missing (package {package})"));
+        }
+    }
+    for device in ["/dev/net/tun", "/dev/fuse"] {
+        if !Path::new(device).exists() {
+            return Some(format!("{device} is missing"));
+        }
+    }
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    if !mounts.lines().any(|line| line.split(' ').nth(2) == Some("cgroup2")) {
+        return Some("no cgroup2 is mounted".to_owned());
+    }
+    let namespaces = Command::new("unshare")
+        .args([
+            "--mount", "--net", "--pid", "--cgroup", "--fork", "mount", "-t", "cgroup2", "cgroup2", "/mnt",
+        ])
+        .output();
+    match namespaces {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            return Some(format!("no namespaces: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        }
+        Err(error) => return Some(format!("no namespaces: {error}")),
+    }
+    made().as_ref().err().cloned()
+}
+
+/// The machine's own mirror of Debian.
+fn mirror() -> Option<String> {
+    let output = Command::new("apt-get")
+        .args(["indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(SITE)", "Created-By: Packages"])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find_map(|line| line.strip_prefix("Debian|Debian|")).map(str::to_owned)
+}
+
+fn cache() -> PathBuf {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
+        .unwrap_or_else(|| PathBuf::from("/var/cache"));
+    base.join("netready-boot")
+}
+
+/// A folder for one boot's files, on a real file system: neither the overlay's upper layer nor a user's
+/// container storage can lie on an overlay.
+pub fn scratch() -> tempfile::TempDir {
+    let folder = cache().join("boots");
+    fs::create_dir_all(&folder).unwrap();
+    let scratch =
+        tempfile::Builder::new().prefix(&format!("boot-{}-", std::process::id())).tempdir_in(folder).unwrap();
+    // Other users' programs pass through it.
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    scratch
+}
+
+/// The root file system without netready.
+pub fn base() -> &'static Path {
+    made().as_ref().unwrap()
+}
+
+/// It is built where this machine has none yet.
+fn made() -> &'static Result<PathBuf, String> {
+    static BASE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BASE.get_or_init(|| {
+        let folder = cache();
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let root = folder.join(format!("{SUITE}-{:016x}", key(&[&PACKAGES.join(","), RECIPE].concat())));
+        let lock = fs::File::create(folder.join("lock")).unwrap();
+        let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error.to_string())?;
+        if !root.exists() {
+            build(&root)?;
+        }
+        Ok(root)
+    })
+}
+
+/// FNV-1a: the same for every build of this suite, which the standard library's hash does not promise.
+fn key(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+fn build(root: &Path) -> Result<(), String> {
+    let mirror = mirror().ok_or("apt's configuration names no mirror of Debian")?;
+    let _ = writeln!(std::io::stderr(), "building {} (once, a minute or two)", root.display());
+    let unfinished = root.with_extension("unfinished");
+    let _ = fs::remove_dir_all(&unfinished);
+    let made = Command::new("mmdebstrap")
+        .args(["--variant=minbase", "--mode=root", "--quiet"])
+        .arg(format!("--include={}", PACKAGES.join(",")))
+        .arg(SUITE)
+        .arg(&unfinished)
+        .arg(mirror)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("mmdebstrap: {error}"))?;
+    if !made.status.success() {
+        let said = String::from_utf8_lossy(&made.stderr).into_owned();
+        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("E: ")).collect();
+        return Err(format!("no guest, mmdebstrap failed: {}", errors.join("; ")));
+    }
+    run_inside(&unfinished, "", RECIPE);
+    fs::rename(&unfinished, root).unwrap();
+    Ok(())
+}
+
+#[track_caller]
+fn run_inside(root: &Path, overlay: &str, script: &str) -> String {
+    let mut child = Command::new("unshare")
+        .args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", INSIDE, "sh"])
+        .arg(root)
+        .arg(overlay)
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "in {}: {}\n{said}", root.display(), output.status);
+    said
+}
+
+/// Runs a script with an overlay over the base as `/`, without booting it; what it changes is left in `upper`.
+#[track_caller]
+pub fn in_overlay(upper: &Path, script: &str) -> String {
+    let place = tempfile::tempdir_in(upper.parent().unwrap()).unwrap();
+    let [work, root] = ["work", "root"].map(|name| place.path().join(name));
+    fs::create_dir(&work).unwrap();
+    fs::create_dir(&root).unwrap();
+    let overlay =
+        format!("lowerdir={},upperdir={},workdir={}", base().display(), upper.display(), work.display());
+    run_inside(&root, &overlay, script)
+}
+
+/// The package: the one that `NETREADY_DEB` names, else what `make deb` builds now.
+pub fn package() -> &'static Path {
+    static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
+    PACKAGE.get_or_init(|| {
+        if let Some(given) = std::env::var_os("NETREADY_DEB") {
+            let given = PathBuf::from(given);
+            assert!(given.is_file(), "NETREADY_DEB={}: no such file", given.display());
+            return given;
+        }
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let made =
+            Command::new("make").arg("deb").current_dir(checkout).stdin(Stdio::null()).output().unwrap();
+        assert!(made.status.success(), "make deb: {}", String::from_utf8_lossy(&made.stderr));
+        let start = format!("netready_{}-1_", env!("CARGO_PKG_VERSION"));
+        let folder = fs::read_dir(checkout.join(target).join("debian")).unwrap();
+        let mut debs = folder.map(|entry| entry.unwrap().path());
+        let deb = debs.find(|path| path.file_name().unwrap().to_string_lossy().starts_with(&start));
+        deb.unwrap_or_else(|| panic!("make deb left no {start}*.deb"))
+    })
+}
+
+/// The layer that installing the package adds to the base.
+pub fn installed() -> &'static Path {
+    static LAYER: OnceLock<PathBuf> = OnceLock::new();
+    LAYER.get_or_init(|| {
+        let folder = cache().join("boots").join(format!("package-{}", std::process::id()));
+        let upper = folder.join("upper");
+        fs::create_dir_all(&upper).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::copy(package(), upper.join("netready.deb")).unwrap();
+        in_overlay(&upper, "dpkg -i /netready.deb && rm /netready.deb");
+        upper
+    })
+}
+
+/// What processes left behind that are gone: their folders and network namespaces.
+pub fn sweep() {
+    let gone = |pid: &str| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists();
+    for entry in fs::read_dir(cache().join("boots")).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        if name.split('-').nth(1).is_some_and(gone) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    for entry in fs::read_dir("/run/netns").into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        if name.strip_prefix("nrboot-").and_then(|rest| rest.split('-').next()).is_some_and(gone) {
+            let _ = Command::new("ip").args(["netns", "delete", &name]).status();
+        }
+    }
+}
