@@ -22,19 +22,23 @@
 //!   opens), [`report`] (how it is said), [`moment`] (time, as a value);
 //! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
 //! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`clock`], [`notify`] (the service
-//!   manager), [`record`] and [`log`], [`daemon`] (the one loop), [`cli`] (the commands).
+//!   manager), [`record`] and [`log`], [`daemon`] (the one loop), [`cli`] (the commands);
+//! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
+//!   (its files).
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod evaluate;
+pub mod generator;
 pub mod keeper;
 pub mod log;
 pub mod model;
 pub mod moment;
 pub mod netlink;
 pub mod notify;
+pub mod quadlet;
 pub mod record;
 pub mod report;
 pub mod requirement;

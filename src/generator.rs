@@ -1,0 +1,229 @@
+//! `netready-generator`, a systemd generator: reads quadlets where Podman reads them, writes drop-ins.
+//!
+//! systemd waits for it at every daemon-reload and may take its failure for the boot's, so as a generator it
+//! always ends with 0: what cannot be read or written is logged and costs no more than itself. It decides
+//! nothing; [`quadlet`] does.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::quadlet::{self, Input, Manager};
+
+mod place;
+mod search;
+
+use place::Place;
+
+const HELP: &str = "\
+Writes drop-ins for the units that Podman generates from quadlets, so that they wait for their network gate
+
+Usage: netready-generator --dry-run [--user]
+       netready-generator NORMAL-DIR [EARLY-DIR LATE-DIR]
+
+Options:
+      --dry-run  Print what would be written, and what is wrong with what was read
+      --user     For a user's service manager (default: what SYSTEMD_SCOPE says, else the system's)
+  -h, --help     Print help
+  -V, --version  Print version
+
+systemd runs it at boot and at each daemon-reload. See netready-generator(8).
+";
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Request {
+    Help,
+    Version,
+    DryRun { user: bool },
+    Generate { user: bool, normal: PathBuf, early: Option<PathBuf> },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match request(arguments) {
+        Ok(Request::Help) => print(HELP),
+        Ok(Request::Version) => print(concat!("netready-generator ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Request::DryRun { user }) => {
+            let place = Place::from_process(user, None, None);
+            let plan = quadlet::plan(&input(&place, &mut |message| say(message)));
+            for problem in &plan.problems {
+                say(&problem.to_string());
+            }
+            let texts: Vec<String> = plan
+                .drop_ins
+                .iter()
+                .map(|drop_in| format!("# {}\n{}", drop_in.path(), drop_in.text))
+                .collect();
+            if texts.is_empty() {
+                say("nothing to write");
+            }
+            print(&texts.join("\n"));
+        }
+        Ok(Request::Generate { user, normal, early }) => {
+            generate(&Place::from_process(user, Some(&normal), early.as_deref()), &normal);
+        }
+        Err(message) => {
+            let _ = write!(io::stderr(), "netready-generator: {message}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn request(arguments: Vec<OsString>) -> Result<Request, String> {
+    let mut directories = Vec::new();
+    let (mut user, mut dry_run) = (false, false);
+    for argument in arguments {
+        match argument.to_str() {
+            Some("-h" | "--help") => return Ok(Request::Help),
+            Some("-V" | "--version") => return Ok(Request::Version),
+            Some("--dry-run") => dry_run = true,
+            Some("--user") => user = true,
+            Some(option) if option.starts_with('-') => return Err(format!("unknown option {option}")),
+            Some(_) | None => directories.push(PathBuf::from(argument)),
+        }
+    }
+    let mut directories = directories.into_iter();
+    match (dry_run, directories.next(), directories.next()) {
+        (true, None, _) => Ok(Request::DryRun { user }),
+        (true, Some(_), _) => Err("--dry-run writes nothing and takes no directory".to_owned()),
+        (false, Some(normal), early) => Ok(Request::Generate { user, normal, early }),
+        (false, None, _) => {
+            Err("the directory to write to is missing; to see what it would write: --dry-run".to_owned())
+        }
+    }
+}
+
+fn generate(place: &Place, normal: &Path) {
+    let mut journal = Journal::of(place.manager);
+    let plan = quadlet::plan(&input(place, &mut |message| journal.warn(message)));
+    for problem in &plan.problems {
+        journal.warn(&problem.to_string());
+    }
+    for drop_in in &plan.drop_ins {
+        let path = normal.join(drop_in.path());
+        let folder = path.parent().unwrap_or(normal);
+        if let Err(error) = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &drop_in.text)) {
+            journal.warn(&format!("{}: {error}", path.display()));
+        }
+    }
+}
+
+fn input(place: &Place, complain: &mut dyn FnMut(&str)) -> Input {
+    let folders = search::folders(place, complain);
+    Input {
+        manager: place.manager,
+        wait_unit: place.wait_unit(),
+        netready: place.netready.clone(),
+        directories: folders.iter().map(|folder| search::read(folder, complain)).collect(),
+        taken: taken(place),
+    }
+}
+
+/// The units that stand above the generated ones.
+fn taken(place: &Place) -> BTreeSet<String> {
+    let mut taken = BTreeSet::new();
+    for folder in &place.units_above {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if let Some(name) = entry.file_name().to_str().filter(|name| name.ends_with(".service")) {
+                taken.insert(name.to_owned());
+            }
+        }
+    }
+    taken
+}
+
+/// A closed stdout ends it silently.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+fn say(message: &str) {
+    let _ = writeln!(io::stderr(), "netready-generator: {message}");
+}
+
+/// Where a generator's complaints go: there is no journal yet when the system's run, but the kernel's log.
+struct Journal {
+    kernel: Option<fs::File>,
+}
+
+/// The kernel cuts a record at about 1,000 bytes.
+const LONGEST_LINE: usize = 900;
+
+impl Journal {
+    fn of(manager: Manager) -> Journal {
+        let kernel = match manager {
+            Manager::System => fs::OpenOptions::new().write(true).open("/dev/kmsg").ok(),
+            Manager::User => None,
+        };
+        Journal { kernel }
+    }
+
+    fn warn(&mut self, message: &str) {
+        // What stands in a file must not begin a line of its own in the log.
+        let shown: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let mut line = format!("<4>netready-generator[{}]: {shown}", std::process::id());
+        if line.len() > LONGEST_LINE {
+            let end = (0..=LONGEST_LINE).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
+            line.truncate(end);
+            line.push('…');
+        }
+        line.push('\n');
+        let written = match &mut self.kernel {
+            Some(kernel) => kernel.write_all(line.as_bytes()).is_ok(),
+            None => false,
+        };
+        if !written {
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
+    }
+}
+
+/// What the environment of generators says of the manager (systemd.generator(7)), from systemd 251 on;
+/// before that the path says it.
+fn is_user_manager() -> bool {
+    match std::env::var_os("SYSTEMD_SCOPE") {
+        Some(scope) => scope == "user",
+        None => std::env::args_os().next().is_some_and(|name| {
+            Path::new(&name).parent().is_some_and(|folder| folder.ends_with("user-generators"))
+        }),
+    }
+}
+
+/// A path as it is shown and written into comments.
+fn shown(path: &Path) -> String {
+    String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(words: &[&str]) -> Result<Request, String> {
+        request(words.iter().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn the_command_line_is_understood() {
+        let normal = PathBuf::from("/n");
+        for (words, request) in [
+            (&["/n"][..], Some(Request::Generate { user: false, normal: normal.clone(), early: None })),
+            (&["/n", "/e", "/l"], Some(Request::Generate { user: false, normal, early: Some("/e".into()) })),
+            (&["--dry-run"], Some(Request::DryRun { user: false })),
+            (&["--user", "--dry-run"], Some(Request::DryRun { user: true })),
+            (&["--dry-run", "--help"], Some(Request::Help)),
+            (&["-V"], Some(Request::Version)),
+            (&[], None),
+            (&["--dry-run", "/n"], None),
+            (&["--dryrun"], None),
+        ] {
+            assert_eq!(of(words).ok(), request, "{words:?}");
+        }
+    }
+}

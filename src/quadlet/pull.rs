@@ -1,0 +1,163 @@
+//! The pull that stands before a container's start: `netready pull`, made as Podman would make it.
+
+use std::time::Duration;
+
+use crate::config::{Problem, duration_text};
+
+use super::settings::{Settings, problem};
+use super::unit_file::{Place, UnitFile};
+use super::words::{self, Word};
+use super::{Kind, Unit};
+
+/// Options of `podman run` in `PodmanArgs=` that change what is pulled or how; each takes a value.
+const OF_RUN: [&str; 8] =
+    ["--arch", "--authfile", "--cert-dir", "--creds", "--decryption-key", "--os", "--platform", "--variant"];
+
+/// Keys of an `.image` file, and the options of `podman pull` that Podman makes of them.
+const OF_IMAGE: [(&str, &str); 7] = [
+    ("Arch", "--arch"),
+    ("AuthFile", "--authfile"),
+    ("CertDir", "--cert-dir"),
+    ("Creds", "--creds"),
+    ("DecryptionKey", "--decryption-key"),
+    ("OS", "--os"),
+    ("Variant", "--variant"),
+];
+
+/// The command line after `netready`, where the quadlet asks for a pull and there is one to make.
+pub fn command(
+    unit: &Unit,
+    settings: &Settings,
+    gate: Option<&str>,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<Word>> {
+    let asked = settings.pull.as_ref()?;
+    if settings.retries == Some(0) {
+        return None;
+    }
+    let wanted = match unit.kind {
+        Kind::Container => of_container(&unit.file, asked, problems),
+        Kind::Image => of_image(&unit.file),
+        Kind::Build | Kind::Kube | Kind::Pod => {
+            let message = format!(
+                "PullRetry…: a .{} file has no pull of its own; they are for .container and .image files",
+                unit.kind.extension()
+            );
+            problems.push(problem(asked, message));
+            None
+        }
+        Kind::Artifact | Kind::Network | Kind::Volume => None,
+    }?;
+    Some(line(unit, settings, gate, wanted))
+}
+
+/// What is pulled, and how.
+struct Wanted {
+    image: String,
+    policy: Word,
+    /// What goes to `podman pull`.
+    arguments: Vec<String>,
+}
+
+fn of_container(file: &UnitFile, asked: &Place, problems: &mut Vec<Problem>) -> Option<Wanted> {
+    const SECTION: &str = "Container";
+    let Some(image) = file.word(SECTION, "Image") else {
+        problems.push(problem(asked, "PullRetry…: there is no Image= to pull"));
+        return None;
+    };
+    // That unit pulls or builds it.
+    if image.ends_with(".image") || image.ends_with(".build") {
+        let message = format!("PullRetry…: {image} is another unit's; write it there");
+        problems.push(problem(asked, message));
+        return None;
+    }
+    let mut policy = file.word(SECTION, "Pull").unwrap_or("missing").to_owned();
+    let mut arguments = Vec::new();
+    let given = arguments_of(file, SECTION, "PodmanArgs");
+    let mut given = given.iter();
+    while let Some(word) = given.next() {
+        let (option, value) = match word.split_once('=') {
+            Some((option, value)) => (option, Some(value)),
+            None => (word.as_str(), None),
+        };
+        if option == "--tls-verify" {
+            arguments.push(word.clone());
+        } else if option == "--pull" {
+            if let Some(value) = value.or_else(|| given.next().map(String::as_str)) {
+                policy = value.to_owned();
+            }
+        } else if OF_RUN.contains(&option)
+            && let Some(value) = value.or_else(|| given.next().map(String::as_str))
+        {
+            arguments.push(format!("{option}={value}"));
+        }
+    }
+    Some(Wanted { image: image.to_owned(), policy: policy_word(&policy)?, arguments })
+}
+
+fn of_image(file: &UnitFile) -> Option<Wanted> {
+    const SECTION: &str = "Image";
+    let image = file.word(SECTION, "Image")?.to_owned();
+    // Podman's own pull follows, and it asks the registry.
+    let policy = policy_word(file.word(SECTION, "Policy").unwrap_or("always"))?;
+    let mut arguments: Vec<String> = OF_IMAGE
+        .iter()
+        .filter_map(|(key, option)| Some(format!("{option}={}", file.word(SECTION, key)?)))
+        .collect();
+    for (key, option) in [("AllTags", "--all-tags"), ("TLSVerify", "--tls-verify")] {
+        match file.switch(SECTION, key) {
+            Some(true) => arguments.push(option.to_owned()),
+            Some(false) => arguments.push(format!("{option}=false")),
+            None => {}
+        }
+    }
+    arguments.extend(arguments_of(file, SECTION, "PodmanArgs"));
+    Some(Wanted { image, policy, arguments })
+}
+
+/// `None` where nothing is to be pulled: Podman pulls never, or refuses the word.
+fn policy_word(policy: &str) -> Option<Word> {
+    let word = match policy {
+        "always" | "Always" => "always",
+        "missing" | "Missing" | "ifnotpresent" | "IfNotPresent" => "missing",
+        "newer" | "Newer" | "ifnewer" | "IfNewer" => "newer",
+        _ => return None,
+    };
+    Some(Word::plain(word))
+}
+
+/// A value that cannot be taken apart is left out, as Podman does.
+fn arguments_of(file: &UnitFile, section: &str, key: &str) -> Vec<String> {
+    file.every(section, key).into_iter().filter_map(words::split).flatten().collect()
+}
+
+fn line(unit: &Unit, settings: &Settings, gate: Option<&str>, wanted: Wanted) -> Vec<Word> {
+    let mut line = vec![Word::plain("pull")];
+    let mut pair = |option: &str, value: Word| line.extend([Word::plain(option), value]);
+    if let Some(gate) = gate {
+        pair("--gate", Word::plain(gate));
+    }
+    if let Some(retries) = settings.retries {
+        pair("--retries", Word::plain(retries.to_string()));
+    }
+    let duration = |span: Duration| Word::plain(duration_text(span));
+    if let Some(delay) = settings.delay {
+        pair("--delay", duration(delay));
+    }
+    if let Some(max_delay) = settings.max_delay {
+        pair("--max-delay", duration(max_delay));
+    }
+    pair("--policy", wanted.policy);
+    // They stand before podman's subcommand, where alone --module is read.
+    let section = unit.kind.section();
+    let modules = unit.file.every(section, "ContainersConfModule");
+    line.extend(modules.iter().map(|module| Word::expanded(format!("--global-arg=--module={module}"))));
+    let globals = arguments_of(&unit.file, section, "GlobalArgs");
+    line.extend(globals.iter().map(|argument| Word::expanded(format!("--global-arg={argument}"))));
+    line.push(Word::expanded(wanted.image));
+    if !wanted.arguments.is_empty() {
+        line.push(Word::plain("--"));
+        line.extend(wanted.arguments.into_iter().map(Word::expanded));
+    }
+    line
+}

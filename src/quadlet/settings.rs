@@ -1,0 +1,174 @@
+//! The section `[X-Netready]`: as written → as meant. A bad line costs its own setting and no other.
+
+use std::time::Duration;
+
+use crate::config::{Problem, Span, parse_duration};
+
+use super::unit_file::{Entry, Place, UnitFile};
+
+/// The section's name.
+pub const SECTION: &str = "X-Netready";
+
+const GATE: &str = "Gate";
+const GATE_REQUIRED: &str = "GateRequired";
+const PULL_RETRY: &str = "PullRetry";
+const PULL_RETRY_DELAY: &str = "PullRetryDelay";
+const PULL_RETRY_MAX_DELAY: &str = "PullRetryMaxDelay";
+const KEYS: [&str; 5] = [GATE, GATE_REQUIRED, PULL_RETRY, PULL_RETRY_DELAY, PULL_RETRY_MAX_DELAY];
+
+/// A unit's name has 255 bytes; this leaves room for `netready@` and `.service`.
+const LONGEST_GATE: usize = 200;
+
+/// The gate that a quadlet names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// `Gate=none`
+    None,
+    /// `Gate=NAME`
+    Named(String),
+}
+
+/// What a quadlet says in its section.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `Gate=`
+    pub gate: Option<Choice>,
+    /// Where `GateRequired=yes` stands.
+    pub required: Option<Place>,
+    /// `PullRetry=`; 0 leaves the pull to Podman.
+    pub retries: Option<u32>,
+    /// `PullRetryDelay=`
+    pub delay: Option<Duration>,
+    /// `PullRetryMaxDelay=`
+    pub max_delay: Option<Duration>,
+    /// Where the first key stands that asks for a pull.
+    pub pull: Option<Place>,
+}
+
+/// A complaint about a line.
+pub fn problem(place: &Place, message: impl Into<String>) -> Problem {
+    Problem { origin: place.file.to_string(), line: Some(place.line), message: message.into() }
+}
+
+/// Understands the section.
+pub fn read(unit: &UnitFile, problems: &mut Vec<Problem>) -> Settings {
+    for header in &unit.headers {
+        let near = ["x-netready", "netready", "x-net-ready"];
+        if &*header.name != SECTION && near.iter().any(|near| header.name.eq_ignore_ascii_case(near)) {
+            let message = format!("[{}]: unknown section; it is written [{SECTION}]", header.name);
+            problems.push(problem(&header.place, message));
+        }
+    }
+    let mut settings = Settings::default();
+    for entry in unit.entries.iter().filter(|entry| &*entry.section == SECTION) {
+        if let Err(message) = settings.take(entry) {
+            problems.push(problem(&entry.place, message));
+        }
+    }
+    if let (Some(delay), Some(max_delay)) = (settings.delay, settings.max_delay)
+        && max_delay < delay
+    {
+        if let Some(entry) = unit.last(SECTION, PULL_RETRY_MAX_DELAY) {
+            let message = format!(
+                "{PULL_RETRY_MAX_DELAY}: is less than {PULL_RETRY_DELAY}=; write both or leave it out"
+            );
+            problems.push(problem(&entry.place, message));
+        }
+        settings.max_delay = None;
+    }
+    settings
+}
+
+impl Settings {
+    /// An empty value takes back what was said before, as everywhere in unit files.
+    fn take(&mut self, entry: &Entry) -> Result<(), String> {
+        let value = entry.value.as_str();
+        let given = !value.is_empty();
+        match entry.key.as_str() {
+            GATE => self.gate = if given { Some(gate(value)?) } else { None },
+            GATE_REQUIRED => {
+                let required = given && switch(value)?;
+                self.required = required.then(|| entry.place.clone());
+            }
+            PULL_RETRY => self.retries = if given { Some(count(value)?) } else { None },
+            PULL_RETRY_DELAY => self.delay = if given { Some(delay(&entry.key, value)?) } else { None },
+            PULL_RETRY_MAX_DELAY => {
+                self.max_delay = if given { Some(delay(&entry.key, value)?) } else { None };
+            }
+            key => return Err(unknown(key)),
+        }
+        if entry.key.starts_with(PULL_RETRY) && given {
+            self.pull.get_or_insert_with(|| entry.place.clone());
+        }
+        if self.retries.is_none() && self.delay.is_none() && self.max_delay.is_none() {
+            self.pull = None;
+        }
+        Ok(())
+    }
+}
+
+fn gate(value: &str) -> Result<Choice, String> {
+    if value == "none" {
+        return Ok(Choice::None);
+    }
+    if let Some(name) = value.strip_suffix(".toml").filter(|name| is_gate(name)) {
+        return Err(format!("{GATE}: a gate is named without .toml: {GATE}={name}"));
+    }
+    if value.contains('/') {
+        return Err(format!(
+            "{GATE}: takes a gate's name, not a file: {GATE}=uplink is /etc/netready/uplink.toml"
+        ));
+    }
+    if !is_gate(value) {
+        return Err(format!(
+            "{GATE}: {value:?} is no gate's name; it has letters, digits, '-', '_', '.' and ':', as in {GATE}=uplink, or is none"
+        ));
+    }
+    Ok(Choice::Named(value.to_owned()))
+}
+
+/// The characters that stand in a unit's name as they are, so that the unit's `%i` is the gate.
+fn is_gate(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    !name.is_empty()
+        && name.len() <= LONGEST_GATE
+        && !name.starts_with(['-', '.'])
+        && name.chars().all(allowed)
+}
+
+fn switch(value: &str) -> Result<bool, String> {
+    let is = |words: [&str; 5]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    if is(["1", "yes", "y", "true", "on"]) {
+        Ok(true)
+    } else if is(["0", "no", "n", "false", "off"]) {
+        Ok(false)
+    } else {
+        Err(format!("{GATE_REQUIRED}: takes yes or no, not {value:?}"))
+    }
+}
+
+fn count(value: &str) -> Result<u32, String> {
+    value.parse().map_err(|_| format!("{PULL_RETRY}: takes a number, as in {PULL_RETRY}=8, not {value:?}"))
+}
+
+fn delay(key: &str, value: &str) -> Result<Duration, String> {
+    match parse_duration(value) {
+        Ok(Span::Finite(span)) if !span.is_zero() => Ok(span),
+        Ok(Span::Finite(_) | Span::Infinite) | Err(_) => {
+            Err(format!("{key}: takes a duration, as in {key}=2s, not {value:?}"))
+        }
+    }
+}
+
+fn unknown(key: &str) -> String {
+    // At three, Gate would stand for every short word.
+    let near = KEYS
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&key.to_lowercase(), &known.to_lowercase()), known))
+        .min()
+        .filter(|(distance, _)| *distance <= 2);
+    match near {
+        Some((_, known)) => format!("{key}: unknown key; it is written {known}"),
+        None => format!("{key}: unknown key; the keys of [{SECTION}] are {}", KEYS.join(", ")),
+    }
+}

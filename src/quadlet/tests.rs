@@ -1,0 +1,456 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Files by path: `foo.container`, `foo.container.d/a.conf`, with `1:` in front in the second directory.
+fn input(manager: Manager, wait_unit: WaitUnit, files: &[(&str, &str)]) -> Input {
+    let mut directories = vec![Directory::default(), Directory::default()];
+    for (path, text) in files {
+        let (directory, path) = match path.strip_prefix("1:") {
+            Some(path) => (1, path),
+            None => (0, *path),
+        };
+        let source = Source { path: format!("/q{directory}/{path}"), text: (*text).to_owned() };
+        match path.split_once('/') {
+            Some((folder, name)) => {
+                let drop_ins = directories[directory].drop_ins.entry(folder.to_owned()).or_default();
+                drop_ins.insert(name.to_owned(), source);
+            }
+            None => {
+                directories[directory].quadlets.insert(path.to_owned(), source);
+            }
+        }
+    }
+    let netready = "/usr/bin/netready".to_owned();
+    Input { manager, wait_unit, netready, directories, taken: BTreeSet::new() }
+}
+
+/// `UNIT: line; line`, without comments and headers, then the complaints.
+fn shown(plan: &Plan) -> Vec<String> {
+    let drop_ins = plan.drop_ins.iter().map(|drop_in| {
+        let lines: Vec<&str> = drop_in
+            .text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with(['#', '[']))
+            .map(|line| line.trim_start_matches("ExecStartPre=/usr/bin/netready "))
+            .collect();
+        format!("{}: {}", drop_in.unit, lines.join("; "))
+    });
+    drop_ins.chain(plan.problems.iter().map(|problem| problem.to_string())).collect()
+}
+
+fn user(wait_unit: WaitUnit, files: &[(&str, &str)]) -> Vec<String> {
+    shown(&plan(&input(Manager::User, wait_unit, files)))
+}
+
+fn system(files: &[(&str, &str)]) -> Vec<String> {
+    shown(&plan(&input(Manager::System, WaitUnit::Absent, files)))
+}
+
+const APP: &str = "[Container]\nImage=docker.io/library/app:1\n";
+
+fn with(section: &str) -> String {
+    format!("{APP}[X-Netready]\n{section}\n")
+}
+
+const NONE: [&str; 0] = [];
+const EMPTIED: &str = "podman-user-wait-network-online.service: ExecStart=; ExecStart=/bin/sh -c :";
+
+#[test]
+fn a_plain_quadlet_waits_for_the_users_gate() {
+    let files = [("app.container", APP)];
+    assert_eq!(user(WaitUnit::Gated, &files), NONE);
+    assert_eq!(user(WaitUnit::Replaced, &files), NONE);
+    assert_eq!(
+        user(WaitUnit::Absent, &files),
+        ["app.service: Wants=netready.service; After=netready.service"]
+    );
+    assert_eq!(system(&files), NONE);
+}
+
+#[test]
+fn the_whole_text() {
+    let text = with("Gate=uplink\nGateRequired=yes\nPullRetry=8\nPullRetryDelay=2s\nPullRetryMaxDelay=1min");
+    let plan = plan(&input(Manager::System, WaitUnit::Absent, &[("app.container", &text)]));
+    assert_eq!(plan.problems, []);
+    assert_eq!(plan.drop_ins.len(), 1);
+    assert_eq!(plan.drop_ins[0].path(), "app.service.d/50-netready.conf");
+    assert_eq!(
+        plan.drop_ins[0].text,
+        "# Made by netready-generator from /q0/app.container\n\
+         \n\
+         [Unit]\n\
+         Wants=netready@uplink.service\n\
+         After=netready@uplink.service\n\
+         \n\
+         [Service]\n\
+         ExecStartPre=/usr/bin/netready wait uplink --timeout infinity --no-carrier-timeout infinity\n\
+         ExecStartPre=/usr/bin/netready pull --gate uplink --retries 8 --delay 2s --max-delay 1min \
+         --policy missing docker.io/library/app:1\n"
+    );
+}
+
+#[test]
+fn a_gate_of_its_own_empties_podmans_wait_unit() {
+    let (app, lan) = (APP, with("Gate=lan"));
+    let own = "lan.service: Wants=netready@lan.service; After=netready@lan.service";
+    let plain = "app.service: Wants=netready.service; After=netready.service";
+    let files = [("app.container", app), ("lan.container", lan.as_str())];
+    assert_eq!(user(WaitUnit::Gated, &files), [plain, own, EMPTIED]);
+    assert_eq!(user(WaitUnit::Absent, &files), [plain, own]);
+    // Who replaced the drop-in gates by hand.
+    assert_eq!(user(WaitUnit::Replaced, &files), [own]);
+    assert_eq!(system(&files), [own]);
+    // Podman does not order this one after its wait unit.
+    let lan = format!("{lan}[Quadlet]\nDefaultDependencies=false\n");
+    assert_eq!(user(WaitUnit::Gated, &[("app.container", app), ("lan.container", &lan)]), [own]);
+}
+
+/// The section's lines, then what comes of it with Podman's wait unit there and without it.
+#[test]
+fn gates() {
+    for (section, gated, absent) in [
+        ("Gate=podman", &NONE[..], &["app.service: Wants=netready.service; After=netready.service"][..]),
+        ("Gate=none", &[EMPTIED], &[]),
+        ("Gate=lan\nGate=", &[], &["app.service: Wants=netready.service; After=netready.service"]),
+        (
+            "GateRequired=yes",
+            &["app.service: wait podman --timeout infinity --no-carrier-timeout infinity"],
+            &[
+                "app.service: Wants=netready.service; After=netready.service; wait podman --timeout infinity --no-carrier-timeout infinity",
+            ],
+        ),
+        (
+            "Gate=none\nGateRequired=1",
+            &[EMPTIED, "/q0/app.container:5: GateRequired: there is no gate to require; write Gate=podman"],
+            &["/q0/app.container:5: GateRequired: there is no gate to require; write Gate=podman"],
+        ),
+        ("[Quadlet]\nDefaultDependencies=false", &[], &[]),
+        (
+            "Gate=podman\n[Quadlet]\nDefaultDependencies=no",
+            &["app.service: Wants=netready.service; After=netready.service"],
+            &["app.service: Wants=netready.service; After=netready.service"],
+        ),
+    ] {
+        let text = with(section);
+        let files = [("app.container", text.as_str())];
+        assert_eq!(user(WaitUnit::Gated, &files), gated, "{section}");
+        assert_eq!(user(WaitUnit::Absent, &files), absent, "{section}");
+    }
+}
+
+/// File, text; the drop-in in a system manager.
+#[test]
+fn units_are_named_as_podman_names_them() {
+    for (file, section, service) in [
+        ("a.container", "Container", "a.service"),
+        ("a.kube", "Kube", "a.service"),
+        ("a.pod", "Pod", "a-pod.service"),
+        ("a.image", "Image", "a-image.service"),
+        ("a.build", "Build", "a-build.service"),
+        ("a.b.container", "Container", "a.b.service"),
+        ("a@.container", "Container", "a@.service"),
+        ("a@1.container", "Container", "a@1.service"),
+        ("a@.image", "Image", "a@-image.service"),
+    ] {
+        let text = format!("[{section}]\nk=v\n[X-Netready]\nGate=g\n");
+        let said = format!("{service}: Wants=netready@g.service; After=netready@g.service");
+        assert_eq!(system(&[(file, &text)]), [said], "{file}");
+        let text = format!("[{section}]\nServiceName=other\n[X-Netready]\nGate=g\n");
+        let said = "other.service: Wants=netready@g.service; After=netready@g.service";
+        assert_eq!(system(&[(file, &text)]), [said], "{file}");
+    }
+}
+
+#[test]
+fn a_drop_in_reaches_no_other_unit() {
+    for name in ["", "../evil", "a/b", "a-", "a-@1", "@x", ".a"] {
+        let text = format!("[Container]\nServiceName={name}\nImage=x\n[X-Netready]\nGate=g\n");
+        let said = system(&[("a.container", &text), ("b.container", &with("Gate=g"))]);
+        assert_eq!(said.iter().filter(|line| line.starts_with("b.service: ")).count(), 1, "{name}");
+        if !name.is_empty() {
+            assert_eq!(said.len(), 2, "{name}: {said:?}");
+            assert!(said[1].contains("no unit's name"), "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn pulls() {
+    let pull = |rest: &str| vec![format!("app.service: pull --retries 3 {rest}")];
+    for (file, container, said) in [
+        ("app.container", "Image=i", pull("--policy missing i")),
+        ("app.container", "Image=i:%i", pull("--policy missing i:%i")),
+        ("app.container", "Image=${REGISTRY}/i", pull("--policy missing ${REGISTRY}/i")),
+        ("app.container", "Image=i\nPull=newer", pull("--policy newer i")),
+        ("app.container", "Image=i\nPull=always", pull("--policy always i")),
+        ("app.container", "Image=i\nPull=never", vec![]),
+        ("app.container", "Image=i\nPodmanArgs=--pull=never", vec![]),
+        (
+            "app.container",
+            "Image=i\nContainersConfModule=/m.conf\nGlobalArgs=--log-level=debug --root '/a b'",
+            pull(
+                "--policy missing --global-arg=--module=/m.conf --global-arg=--log-level=debug --global-arg=--root \"--global-arg=/a b\" i",
+            ),
+        ),
+        (
+            "app.container",
+            "Image=i\nPodmanArgs=--authfile /a --memory 1g --tls-verify=false\nPodmanArgs=--platform=linux/arm64",
+            pull("--policy missing i -- --authfile=/a --tls-verify=false --platform=linux/arm64"),
+        ),
+        (
+            "app.container",
+            "Image=x.image",
+            vec!["/q0/app.container:4: PullRetry…: x.image is another unit's; write it there".to_owned()],
+        ),
+        (
+            "app.container",
+            "Rootfs=/r",
+            vec!["/q0/app.container:4: PullRetry…: there is no Image= to pull".to_owned()],
+        ),
+    ] {
+        let text = format!("[Container]\n{container}\n[X-Netready]\nPullRetry=3\n");
+        let mut found = system(&[(file, &text)]);
+        for line in &mut found {
+            // The line depends on the case.
+            if let Some(rest) = line.strip_prefix("/q0/app.container:") {
+                *line = format!("/q0/app.container:4{}", rest.trim_start_matches(char::is_numeric));
+            }
+        }
+        assert_eq!(found, said, "{container}");
+    }
+}
+
+#[test]
+fn an_image_is_pulled_as_podman_would() {
+    let text = "[Image]\nImage=r/i\nAuthFile=/run/auth file\nTLSVerify=false\nAllTags=yes\nArch=arm64\n\
+                PodmanArgs=--quiet\n[X-Netready]\nPullRetryDelay=90s\n";
+    let said = "i-image.service: pull --delay 90s --policy always r/i -- --arch=arm64 \
+                \"--authfile=/run/auth file\" --all-tags --tls-verify=false --quiet";
+    assert_eq!(system(&[("i.image", text)]), [said]);
+}
+
+#[test]
+fn kinds_without_a_pull_say_so() {
+    let text = "[Pod]\nPodName=p\n[X-Netready]\nPullRetry=3\n";
+    let said = "/q0/p.pod:4: PullRetry…: a .pod file has no pull of its own; they are for .container and .image files";
+    assert_eq!(system(&[("p.pod", text)]), [said]);
+}
+
+/// The section's lines; the complaints about them, without the file.
+#[test]
+fn a_bad_line_costs_its_own_setting() {
+    for (section, complaints) in [
+        ("gate=g\nGate=g", "4: gate: unknown key; it is written Gate"),
+        ("Gates=h\nGate=g", "4: Gates: unknown key; it is written Gate"),
+        (
+            "Nonsense=h\nGate=g",
+            "4: Nonsense: unknown key; the keys of [X-Netready] are Gate, GateRequired, PullRetry, PullRetryDelay, PullRetryMaxDelay",
+        ),
+        (
+            "Gate=g\nGate=a b",
+            "5: Gate: \"a b\" is no gate's name; it has letters, digits, '-', '_', '.' and ':', as in Gate=uplink, or is none",
+        ),
+        ("Gate=g\nGate=lan.toml", "5: Gate: a gate is named without .toml: Gate=lan"),
+        (
+            "Gate=g\nGate=/etc/x.toml",
+            "5: Gate: takes a gate's name, not a file: Gate=uplink is /etc/netready/uplink.toml",
+        ),
+        ("Gate=g\nGateRequired=maybe", "5: GateRequired: takes yes or no, not \"maybe\""),
+        ("Gate=g\nPullRetry=many", "5: PullRetry: takes a number, as in PullRetry=8, not \"many\""),
+        ("Gate=g\nPullRetry=-1", "5: PullRetry: takes a number, as in PullRetry=8, not \"-1\""),
+        (
+            "Gate=g\nPullRetryDelay=soon",
+            "5: PullRetryDelay: takes a duration, as in PullRetryDelay=2s, not \"soon\"",
+        ),
+        (
+            "Gate=g\nPullRetryMaxDelay=infinity",
+            "5: PullRetryMaxDelay: takes a duration, as in PullRetryMaxDelay=2s, not \"infinity\"",
+        ),
+    ] {
+        let text = with(section);
+        let said = system(&[("app.container", &text)]);
+        assert_eq!(
+            said,
+            [
+                "app.service: Wants=netready@g.service; After=netready@g.service".to_owned(),
+                format!("/q0/app.container:{complaints}")
+            ],
+            "{section}"
+        );
+    }
+    let text = format!("{APP}[X-NetReady]\nGate=g\n");
+    assert_eq!(
+        system(&[("app.container", &text)]),
+        ["/q0/app.container:3: [X-NetReady]: unknown section; it is written [X-Netready]"]
+    );
+    let text = with("PullRetryDelay=5s\nPullRetryMaxDelay=1s");
+    assert_eq!(
+        system(&[("app.container", &text)]),
+        [
+            "app.service: pull --delay 5s --policy missing docker.io/library/app:1",
+            "/q0/app.container:5: PullRetryMaxDelay: is less than PullRetryDelay=; write both or leave it out"
+        ]
+    );
+    assert_eq!(system(&[("app.container", &with("PullRetry=0\nPullRetryDelay=5s"))]), NONE);
+    assert_eq!(system(&[("app.container", &with("PullRetry=3\nPullRetry="))]), NONE);
+}
+
+#[test]
+fn drop_ins_are_read_as_podman_reads_them() {
+    assert_eq!(
+        drop_in_folders("a-b@c.container"),
+        ["a-b@c.container.d", "a-b@.container.d", "a-@.container.d", "a-.container.d", "container.d"]
+    );
+    assert_eq!(drop_in_folders("a.pod"), ["a.pod.d", "pod.d"]);
+    let gate = |name: &str| format!("[X-Netready]\nGate={name}\n");
+    let own =
+        |name: &str| format!("a-b.service: Wants=netready@{name}.service; After=netready@{name}.service");
+    let (one, two) = (gate("one"), gate("two"));
+    for (files, name) in [
+        (&["a-b.container.d/x.conf"][..], "one"),
+        (&["a-.container.d/x.conf"], "one"),
+        (&["container.d/x.conf"], "one"),
+        (&["1:container.d/x.conf"], "one"),
+        // Of one name, the most special counts; of several, the last.
+        (&["container.d/x.conf", "a-b.container.d/x.conf"], "two"),
+        (&["container.d/x.conf", "a-b.container.d/a.conf"], "one"),
+        (&["1:a-b.container.d/x.conf", "a-b.container.d/x.conf"], "two"),
+    ] {
+        let mut all = vec![("a-b.container", APP)];
+        all.extend(files.iter().zip([one.as_str(), two.as_str()]).map(|(file, text)| (*file, text)));
+        assert_eq!(system(&all), [own(name)], "{files:?}");
+    }
+}
+
+#[test]
+fn the_first_directory_wins() {
+    let (one, two) = (with("Gate=one"), with("Gate=two"));
+    let said =
+        |name: &str| vec![format!("a.service: Wants=netready@{name}.service; After=netready@{name}.service")];
+    assert_eq!(system(&[("a.container", &one), ("1:a.container", &two)]), said("one"));
+    // Masked.
+    assert_eq!(system(&[("a.container", ""), ("1:a.container", &two)]), NONE);
+    // Podman refuses the first and takes the second.
+    let refused =
+        "/q0/a.container:1: Podman refuses this file: the line is no section, no key=value and no comment";
+    assert_eq!(
+        system(&[("a.container", "broken"), ("1:a.container", &two)]),
+        [said("two"), vec![refused.to_owned()]].concat()
+    );
+}
+
+#[test]
+fn gates_go_with_pods_and_images() {
+    let pod = "[Pod]\nPodName=p\n[X-Netready]\nGate=lan\n";
+    let member = "[Container]\nImage=i\nPod=p.pod\n";
+    assert_eq!(
+        user(WaitUnit::Absent, &[("p.pod", pod), ("m.container", member)]),
+        [
+            "m.service: Wants=netready@lan.service; After=netready@lan.service",
+            "p-pod.service: Wants=netready@lan.service; After=netready@lan.service"
+        ]
+    );
+    let image = "[Image]\nImage=r/i\n";
+    let (lan, wan) = ("[Container]\nImage=i.image\n[X-Netready]\nGate=lan\n", "[Container]\nImage=i.image\n");
+    assert_eq!(
+        user(WaitUnit::Absent, &[("i.image", image), ("c.container", lan)]),
+        [
+            "c.service: Wants=netready@lan.service; After=netready@lan.service",
+            "i-image.service: Wants=netready@lan.service; After=netready@lan.service"
+        ]
+    );
+    // Where its users disagree, the image has the user's gate.
+    assert_eq!(
+        user(WaitUnit::Absent, &[("i.image", image), ("c.container", lan), ("d.container", wan)])[2],
+        "i-image.service: Wants=netready.service; After=netready.service"
+    );
+    // No network is needed to create one.
+    let network = "[Network]\nSubnet=10.0.0.0/24\n";
+    assert_eq!(user(WaitUnit::Absent, &[("n.network", network), ("v.volume", "[Volume]\nUser=0\n")]), NONE);
+}
+
+#[test]
+fn a_required_gate_lifts_the_timeout_of_a_pod() {
+    let text = "[Pod]\nPodName=p\n[X-Netready]\nGate=g\nGateRequired=yes\n";
+    let said = &system(&[("p.pod", text)])[0];
+    assert!(said.contains("; TimeoutStartSec=infinity; wait g "), "{said}");
+    let text = format!("{text}[Service]\nTimeoutStartSec=5min\n");
+    let said = &system(&[("p.pod", &text)])[0];
+    assert!(!said.contains("TimeoutStartSec"), "{said}");
+}
+
+#[test]
+fn units_of_others_are_left_alone() {
+    let text = with("Gate=g");
+    let mut input = input(Manager::System, WaitUnit::Absent, &[("app.container", &text)]);
+    input.taken.insert("app.service".to_owned());
+    assert_eq!(shown(&plan(&input)), NONE);
+}
+
+/// A line of a unit file, right or broken.
+fn any_line() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("[Container]".to_owned()),
+        Just("[X-Netready]".to_owned()),
+        Just("[Quadlet]".to_owned()),
+        Just("[Image]".to_owned()),
+        "(Gate|GateRequired|PullRetry|PullRetryDelay|PullRetryMaxDelay)=[ -~]{0,12}",
+        "(Image|ServiceName|Pull|Pod|PodmanArgs|GlobalArgs|ContainersConfModule)=[ -~]{0,24}",
+        "(DefaultDependencies|AuthFile|TLSVerify)=[ -~]{0,8}",
+        "[ -~]{0,16}\\\\",
+        any::<String>(),
+    ]
+}
+
+fn any_file() -> impl Strategy<Value = String> {
+    proptest::collection::vec(any_line(), 0..12).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    /// Whatever the others are, a good quadlet has its drop-in, and what is written is a unit file.
+    #[test]
+    fn a_broken_file_costs_itself_only(
+        files in proptest::collection::btree_map(
+            "[a-c]{1,2}(@|@x|-)?\\.(container|image|kube|pod|build|network|volume|artifact)(\\.d/x\\.conf)?",
+            any_file(),
+            0..6,
+        ),
+        is_user in any::<bool>(),
+        wait_unit in prop_oneof![Just(WaitUnit::Absent), Just(WaitUnit::Gated), Just(WaitUnit::Replaced)],
+    ) {
+        let good = with("Gate=lan\nPullRetry=8");
+        let mut all: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        all.push(("good.container", &good));
+        let manager = if is_user { Manager::User } else { Manager::System };
+        let input = input(manager, wait_unit, &all);
+        let plan = plan(&input);
+        prop_assert_eq!(&plan, &super::plan(&input));
+        let alone = super::plan(&Input {
+            directories: vec![Directory {
+                quadlets: input.directories[0].quadlets.iter().filter(|(name, _)| *name == "good.container").map(|(name, source)| (name.clone(), source.clone())).collect(),
+                ..Directory::default()
+            }],
+            ..input.clone()
+        });
+        let of = |plan: &Plan| plan.drop_ins.iter().find(|drop_in| drop_in.unit == "good.service").cloned();
+        let named_so = files.values().any(|text| text.contains("ServiceName=good"));
+        prop_assert!(named_so || of(&plan) == of(&alone));
+        let mut units = BTreeSet::new();
+        for drop_in in &plan.drop_ins {
+            prop_assert!(units.insert(&drop_in.unit), "{} twice", drop_in.unit);
+            prop_assert!(!drop_in.path().starts_with('/') && drop_in.path().split('/').count() == 2);
+            prop_assert!(!drop_in.unit.contains("..") || !drop_in.unit.contains('/'));
+            let read = unit_file::read("d", &drop_in.text);
+            prop_assert!(read.is_ok(), "{}", drop_in.text);
+            for entry in read.unwrap().entries {
+                prop_assert!(
+                    ["Wants", "After", "ExecStartPre", "ExecStart", "TimeoutStartSec"].contains(&entry.key.as_str()),
+                    "{}", drop_in.text
+                );
+                if entry.key == "ExecStartPre" {
+                    prop_assert!(words::split(&entry.value).is_some_and(|words| words[0] == "/usr/bin/netready"));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Quadlets and their drop-ins, read as Podman reads them.
+//!
+//! Podman's reader is not systemd's: lines are trimmed, a continued line is joined without a space, and one line
+//! that is no section, key or comment makes Podman refuse the whole file. What Podman refuses makes no
+//! unit, so it must not be taken for a quadlet here either.
+
+use std::rc::Rc;
+
+/// Where something was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file's path.
+    pub file: Rc<str>,
+    /// From 1.
+    pub line: usize,
+}
+
+/// One `key=value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Without its brackets.
+    pub section: Rc<str>,
+    /// Without spaces around it.
+    pub key: String,
+    /// Continued lines joined; not unquoted.
+    pub value: String,
+    /// The first of its lines.
+    pub place: Place,
+}
+
+/// A section's header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Without its brackets.
+    pub name: Rc<str>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// One file, or a quadlet with its drop-ins read over it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnitFile {
+    /// In the order in which they were read.
+    pub entries: Vec<Entry>,
+    /// In the order in which they were read.
+    pub headers: Vec<Header>,
+}
+
+/// The first line that makes Podman refuse a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// Reads one file.
+pub fn read(path: &str, text: &str) -> Result<UnitFile, Refused> {
+    let file: Rc<str> = Rc::from(path);
+    let mut unit = UnitFile::default();
+    let mut section: Option<Rc<str>> = None;
+    let mut joined: Option<(usize, String)> = None;
+    let mut lines = text.strip_suffix('\n').unwrap_or(text).split('\n').enumerate().peekable();
+    while let Some((index, line)) = lines.next() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        let (first, mut whole) = joined.take().unwrap_or((index + 1, String::new()));
+        match line.strip_suffix('\\') {
+            Some(continued) if lines.peek().is_some() => {
+                whole.push_str(continued);
+                joined = Some((first, whole));
+                continue;
+            }
+            Some(last) => whole.push_str(last),
+            None => whole.push_str(line),
+        }
+        let place = Place { file: Rc::clone(&file), line: first };
+        if let Some(name) = header(&whole) {
+            let name: Rc<str> = Rc::from(name);
+            unit.headers.push(Header { name: Rc::clone(&name), place });
+            section = Some(name);
+            continue;
+        }
+        match (whole.split_once('='), &section) {
+            (Some((key, value)), Some(section)) if !key.trim().is_empty() => unit.entries.push(Entry {
+                section: Rc::clone(section),
+                key: key.trim().to_owned(),
+                value: value.trim().to_owned(),
+                place,
+            }),
+            (Some(_) | None, Some(_) | None) => return Err(Refused { place }),
+        }
+    }
+    Ok(unit)
+}
+
+fn header(line: &str) -> Option<&str> {
+    let (name, rest) = line.strip_prefix('[')?.split_once(']')?;
+    let valid = !name.is_empty() && !name.contains(|c: char| c == '[' || c.is_control());
+    (valid && rest.trim().is_empty()).then_some(name)
+}
+
+impl UnitFile {
+    /// Reads a drop-in over this.
+    pub fn read_over(&mut self, drop_in: UnitFile) {
+        self.entries.extend(drop_in.entries);
+        self.headers.extend(drop_in.headers);
+    }
+
+    fn all_of(&self, section: &str, key: &str) -> Vec<&Entry> {
+        let is_wanted = |entry: &&Entry| &*entry.section == section && entry.key == key;
+        self.entries.iter().filter(is_wanted).collect()
+    }
+
+    /// The last value of a key.
+    pub fn last(&self, section: &str, key: &str) -> Option<&Entry> {
+        self.entries.iter().rev().find(|entry| &*entry.section == section && entry.key == key)
+    }
+
+    /// The last value of a key, where it is not empty; quotes around all of it are taken off.
+    pub fn word(&self, section: &str, key: &str) -> Option<&str> {
+        let value = self.last(section, key)?.value.as_str();
+        let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// Every value of a key since the last empty one.
+    pub fn every(&self, section: &str, key: &str) -> Vec<&str> {
+        let mut values = Vec::new();
+        for entry in self.all_of(section, key) {
+            if entry.value.is_empty() {
+                values.clear();
+            } else {
+                values.push(entry.value.as_str());
+            }
+        }
+        values
+    }
+
+    /// A switch, as Podman reads it: what is not yes is no.
+    pub fn switch(&self, section: &str, key: &str) -> Option<bool> {
+        let value = &self.last(section, key)?.value;
+        Some(["1", "yes", "true", "on"].iter().any(|yes| value.eq_ignore_ascii_case(yes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        match read("f", text) {
+            Ok(unit) => unit
+                .entries
+                .iter()
+                .map(|e| format!("{}:[{}]{}={}", e.place.line, e.section, e.key, e.value))
+                .collect::<Vec<_>>()
+                .join(" | "),
+            Err(refused) => format!("refused at {}", refused.place.line),
+        }
+    }
+
+    /// One line a case.
+    #[test]
+    fn reads_what_podman_reads() {
+        for (text, said) in [
+            ("", ""),
+            ("# only\n; comments\n", ""),
+            ("[A]\nk=v\n", "2:[A]k=v"),
+            ("[A]\n  k = v w  \n", "2:[A]k=v w"),
+            ("[A]  \nk=v", "2:[A]k=v"),
+            ("[A]\nk=a=b", "2:[A]k=a=b"),
+            ("[A]\nk=", "2:[A]k="),
+            ("[A]\nk=a\nk=b\n[B]\nk=c\n[A]\nk=d", "2:[A]k=a | 3:[A]k=b | 5:[B]k=c | 7:[A]k=d"),
+            // Comments and empty lines do not end a continued line.
+            ("[A]\nk=a \\\n# no\n\n  b \\\n c\nl=m", "2:[A]k=a b c | 7:[A]l=m"),
+            ("[A]\nk=a\\\nb", "2:[A]k=ab"),
+            ("[A]\nk=a\\", "2:[A]k=a"),
+            ("[A]\r\nk=v\r\n", "2:[A]k=v"),
+            ("k=v", "refused at 1"),
+            ("[A]\nno key", "refused at 2"),
+            ("[A]\n=v", "refused at 2"),
+            ("[A\nk=v", "refused at 1"),
+            ("[]\nk=v", "refused at 1"),
+            ("[A] x\nk=v", "refused at 1"),
+        ] {
+            assert_eq!(shown(text), said, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_value_clears_a_list() {
+        let unit = read("f", "[A]\nk=a\nk=\nk=b\nk=c\ns=On\nt=x\nq=\"a b\"").unwrap();
+        assert_eq!(unit.every("A", "k"), ["b", "c"]);
+        assert_eq!(unit.switch("A", "s"), Some(true));
+        assert_eq!(unit.switch("A", "t"), Some(false));
+        assert_eq!(unit.switch("A", "none"), None);
+        assert_eq!(unit.word("A", "q"), Some("a b"));
+    }
+}

@@ -1,0 +1,178 @@
+//! Words of a command line in a unit: apart as systemd takes them apart, together so that it does.
+
+/// One word of an `Exec…=` line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// To arrive as it is: specifiers and variables in it are none.
+    Plain(String),
+    /// As Podman would write it: `%i` and `${NAME}` mean what they mean in the quadlet.
+    Expanded(String),
+}
+
+impl Word {
+    /// A word that is to arrive as it is.
+    pub fn plain(text: impl Into<String>) -> Word {
+        Word::Plain(text.into())
+    }
+
+    /// A word of the quadlet's.
+    pub fn expanded(text: impl Into<String>) -> Word {
+        Word::Expanded(text.into())
+    }
+}
+
+/// Writes a command line.
+pub fn line(words: &[Word]) -> String {
+    let quoted: Vec<String> = words.iter().map(quoted).collect();
+    quoted.join(" ")
+}
+
+fn quoted(word: &Word) -> String {
+    match word {
+        Word::Plain(text) => quote(&text.replace('%', "%%").replace('$', "$$")),
+        Word::Expanded(text) => quote(text),
+    }
+}
+
+/// Also quoted: `;` alone ends a command for systemd.
+fn quote(text: &str) -> String {
+    let special = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\');
+    if !text.is_empty() && text != ";" && !text.contains(special) {
+        return text.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            // systemd takes no NUL in any form.
+            '\0' => {}
+            c if c.is_control() && c.is_ascii() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Takes a value apart: blanks, quotes, C escapes. `None` where an escape is unknown; an open quote is closed at the end.
+pub fn split(text: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote: Option<char> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('\\', _) => {
+                let Some(escape) = chars.next() else { break };
+                word.get_or_insert_default().push(unescape(escape, &mut chars)?);
+            }
+            (c, Some(open)) if c == open => quote = None,
+            (c, Some(_)) => word.get_or_insert_default().push(c),
+            ('"' | '\'', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (' ' | '\t' | '\n' | '\r', None) => words.extend(word.take()),
+            (c, None) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Some(words)
+}
+
+fn unescape(escape: char, rest: &mut std::str::Chars<'_>) -> Option<char> {
+    let mut number = |digits: usize, radix: u32, begun: Option<char>| {
+        let taken: String = begun.into_iter().chain(rest.by_ref()).take(digits).collect();
+        if taken.chars().count() < digits {
+            return None;
+        }
+        let code = u32::from_str_radix(&taken, radix).ok().filter(|code| *code != 0)?;
+        char::from_u32(code)
+    };
+    Some(match escape {
+        'a' => '\x07',
+        'b' => '\x08',
+        'f' => '\x0c',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'v' => '\x0b',
+        's' => ' ',
+        '\\' | '"' | '\'' => escape,
+        'x' => number(2, 16, None)?,
+        'u' => number(4, 16, None)?,
+        'U' => number(8, 16, None)?,
+        '0'..='7' => number(3, 8, Some(escape))?,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn takes_apart_what_systemd_takes_apart() {
+        let some = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        for (text, words) in [
+            ("", some(&[])),
+            ("  a  b ", some(&["a", "b"])),
+            ("'a b' \"c d\"", some(&["a b", "c d"])),
+            ("--x='a b'c", some(&["--x=a bc"])),
+            ("\"\" a", some(&["", "a"])),
+            ("a\\x20b\\tc\\\\d", some(&["a b\tc\\d"])),
+            ("\\101\\u00e9", some(&["Aé"])),
+            ("\"open quote", some(&["open quote"])),
+            ("a\\", some(&["a"])),
+            ("a\\q", None),
+            ("\\x2", None),
+            ("\\x00", None),
+        ] {
+            assert_eq!(split(text), words, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn writes_words() {
+        for (word, text) in [
+            (Word::plain("a"), "a"),
+            (Word::plain(""), "\"\""),
+            (Word::plain("50% $HOME"), "\"50%% $$HOME\""),
+            (Word::expanded("img:%i"), "img:%i"),
+            (Word::expanded("a \"b\""), "\"a \\\"b\\\"\""),
+            (Word::plain(";"), "\";\""),
+            (Word::plain("a\nb"), "\"a\\nb\""),
+        ] {
+            assert_eq!(line(&[word]), text);
+        }
+    }
+
+    /// What systemd does with a word after taking the line apart.
+    fn expand(word: &str) -> String {
+        word.replace("%%", "%").replace("$$", "$")
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_back(texts in proptest::collection::vec("[^\0]*", 1..5)) {
+            let words: Vec<Word> = texts.iter().map(|text| Word::plain(text.clone())).collect();
+            let text = line(&words);
+            prop_assert!(!text.contains('\n'));
+            let read: Vec<String> = split(&text).unwrap().iter().map(|word| expand(word)).collect();
+            prop_assert_eq!(read, texts);
+        }
+
+        #[test]
+        fn no_text_panics(text in any::<String>()) {
+            if let Some(words) = split(&text) {
+                let again: Vec<Word> = words.iter().map(|word| Word::expanded(word.clone())).collect();
+                prop_assert_eq!(split(&line(&again)), Some(words));
+            }
+        }
+    }
+}
