@@ -134,9 +134,8 @@ fn arguments_of(file: &UnitFile, section: &str, key: &str) -> Vec<String> {
 fn line(unit: &Unit, settings: &Settings, gate: Option<&str>, wanted: Wanted) -> Vec<Word> {
     let mut line = vec![Word::plain("pull")];
     let mut pair = |option: &str, value: Word| line.extend([Word::plain(option), value]);
-    if let Some(gate) = gate {
-        pair("--gate", Word::plain(gate));
-    }
+    // Without a word of it, pull would wait for a gate that nobody asked for.
+    pair("--gate", Word::plain(gate.unwrap_or("none")));
     if let Some(retries) = settings.retries {
         pair("--retries", Word::plain(retries.to_string()));
     }

@@ -176,7 +176,7 @@ fn a_drop_in_reaches_no_other_unit() {
 
 #[test]
 fn pulls() {
-    let pull = |rest: &str| vec![format!("app.service: pull --retries 3 {rest}")];
+    let pull = |rest: &str| vec![format!("app.service: pull --gate none --retries 3 {rest}")];
     for (file, container, said) in [
         ("app.container", "Image=i", pull("--policy missing i")),
         ("app.container", "Image=i:%i", pull("--policy missing i:%i")),
@@ -224,7 +224,7 @@ fn pulls() {
 fn an_image_is_pulled_as_podman_would() {
     let text = "[Image]\nImage=r/i\nAuthFile=/run/auth file\nTLSVerify=false\nAllTags=yes\nArch=arm64\n\
                 PodmanArgs=--quiet\n[X-Netready]\nPullRetryDelay=90s\n";
-    let said = "i-image.service: pull --delay 90s --policy always r/i -- --arch=arm64 \
+    let said = "i-image.service: pull --gate none --delay 90s --policy always r/i -- --arch=arm64 \
                 \"--authfile=/run/auth file\" --all-tags --tls-verify=false --quiet";
     assert_eq!(system(&[("i.image", text)]), [said]);
 }
@@ -287,7 +287,7 @@ fn a_bad_line_costs_its_own_setting() {
     assert_eq!(
         system(&[("app.container", &text)]),
         [
-            "app.service: pull --delay 5s --policy missing docker.io/library/app:1",
+            "app.service: pull --gate none --delay 5s --policy missing docker.io/library/app:1",
             "/q0/app.container:5: PullRetryMaxDelay: is less than PullRetryDelay=; write both or leave it out"
         ]
     );

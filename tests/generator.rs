@@ -1,0 +1,396 @@
+//! `netready-generator` itself, on directories of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at what it did not expect, its helpers too"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use proptest::prelude::*;
+
+const WAIT_UNIT: &str = "podman-user-wait-network-online.service";
+const APP: &str = "[Container]\nImage=docker.io/library/app:1\n";
+
+/// A user's home, runtime directory, quadlets, unit path and the generator's output; gone when dropped.
+struct Host {
+    folder: tempfile::TempDir,
+}
+
+impl Host {
+    fn new() -> Host {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["home", "run", "units", "normal"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Host { folder }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// A quadlet in the user's own directory.
+    fn quadlet(&self, name: &str, text: impl AsRef<[u8]>) {
+        self.write(&format!("home/.config/containers/systemd/{name}"), text);
+    }
+
+    fn command(&self, scope: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netready-generator"));
+        command
+            .env_clear()
+            .env("SYSTEMD_SCOPE", scope)
+            .env("HOME", self.path("home"))
+            .env("XDG_RUNTIME_DIR", self.path("run"))
+            .env(
+                "SYSTEMD_UNIT_PATH",
+                format!("{}:{}", self.path("above").display(), self.path("normal").display())
+                    + ":"
+                    + self.path("units").to_str().unwrap(),
+            );
+        command
+    }
+
+    fn generate(&self, scope: &str) -> Output {
+        let normal = self.path("normal");
+        let output =
+            self.command(scope).arg(&normal).arg(self.path("early")).arg(self.path("late")).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        output
+    }
+
+    /// Every file in the output directory.
+    fn written(&self) -> BTreeMap<String, String> {
+        let mut written = BTreeMap::new();
+        for folder in fs::read_dir(self.path("normal")).unwrap() {
+            let folder = folder.unwrap();
+            for file in fs::read_dir(folder.path()).unwrap() {
+                let file = file.unwrap();
+                let name = format!("{}/{}", folder.file_name().display(), file.file_name().display());
+                written.insert(name, fs::read_to_string(file.path()).unwrap());
+            }
+        }
+        written
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.written().into_keys().collect()
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_users_quadlets_are_gated() {
+    let host = Host::new();
+    host.quadlet("app.container", APP);
+    host.quadlet("sub/deeper/db.container", APP);
+    host.quadlet("web@.container", APP);
+    host.quadlet("notes.txt", "no quadlet");
+    symlink("web@.container", host.path("home/.config/containers/systemd/web@one.container")).unwrap();
+    host.write("run/containers/systemd/early.container", APP);
+    let output = host.generate("user");
+    assert_eq!(stderr(&output), "");
+    assert_eq!(
+        host.names(),
+        [
+            "app.service.d/50-netready.conf",
+            "db.service.d/50-netready.conf",
+            "early.service.d/50-netready.conf",
+            "web@.service.d/50-netready.conf",
+            "web@one.service.d/50-netready.conf",
+        ]
+    );
+    let text = &host.written()["app.service.d/50-netready.conf"];
+    assert!(text.contains("\nWants=netready.service\nAfter=netready.service\n"), "{text}");
+}
+
+#[test]
+fn where_podmans_wait_unit_is_the_packaged_drop_in_does_it() {
+    let host = Host::new();
+    host.quadlet("app.container", APP);
+    host.write(&format!("units/{WAIT_UNIT}"), "[Service]\nType=oneshot\n");
+    host.generate("user");
+    assert!(host.names().is_empty());
+
+    host.quadlet("lan.container", format!("{APP}[X-Netready]\nGate=lan\n"));
+    host.generate("user");
+    let wait = format!("{WAIT_UNIT}.d/50-netready.conf");
+    let all = ["app.service.d/50-netready.conf", "lan.service.d/50-netready.conf", &wait];
+    assert_eq!(host.names(), all);
+}
+
+#[test]
+fn a_masked_wait_unit_is_none() {
+    let host = Host::new();
+    host.quadlet("app.container", APP);
+    host.write(&format!("units/{WAIT_UNIT}"), "[Service]\nType=oneshot\n");
+    fs::create_dir(host.path("above")).unwrap();
+    symlink("/dev/null", host.path(&format!("above/{WAIT_UNIT}"))).unwrap();
+    host.generate("user");
+    assert_eq!(host.names(), ["app.service.d/50-netready.conf"]);
+}
+
+#[test]
+fn a_replaced_drop_in_is_respected() {
+    let host = Host::new();
+    host.quadlet("lan.container", format!("{APP}[X-Netready]\nGate=lan\n"));
+    host.quadlet("app.container", APP);
+    host.write(&format!("units/{WAIT_UNIT}"), "[Service]\nType=oneshot\n");
+    host.write(&format!("above/{WAIT_UNIT}.d/50-netready.conf"), "");
+    host.generate("user");
+    assert_eq!(host.names(), ["lan.service.d/50-netready.conf"]);
+}
+
+#[test]
+fn a_unit_above_the_generated_one_is_not_podmans() {
+    let host = Host::new();
+    host.quadlet("app.container", APP);
+    host.quadlet("db.container", APP);
+    host.write("above/app.service", "[Service]\nExecStart=/bin/true\n");
+    host.generate("user");
+    assert_eq!(host.names(), ["db.service.d/50-netready.conf"]);
+}
+
+#[test]
+fn the_first_directory_and_its_drop_ins_win() {
+    let host = Host::new();
+    host.write("run/containers/systemd/app.container", APP);
+    host.write("run/containers/systemd/container.d/gate.conf", "[X-Netready]\nGate=wide\n");
+    host.quadlet("app.container", format!("{APP}[X-Netready]\nGate=below\n"));
+    host.quadlet("app.container.d/gate.conf", "[X-Netready]\nGate=narrow\n");
+    host.generate("user");
+    let text = &host.written()["app.service.d/50-netready.conf"];
+    assert!(text.contains("After=netready@narrow.service\n"), "{text}");
+}
+
+#[test]
+fn other_directories_are_read_on_request() {
+    let host = Host::new();
+    host.quadlet("app.container", APP);
+    let own = format!("{APP}[X-Netready]\nGate=lan\n");
+    host.write("other/x.container", &own);
+    host.write("other/loop/y.container", &own);
+    symlink(host.path("other"), host.path("other/loop/again")).unwrap();
+    let output = host
+        .command("system")
+        .env("QUADLET_UNIT_DIRS", host.path("other"))
+        .arg(host.path("normal"))
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(host.names(), ["x.service.d/50-netready.conf", "y.service.d/50-netready.conf"]);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_line() {
+    let host = Host::new();
+    host.quadlet("app.container", format!("{APP}[X-Netready]\nPullRetry=lots\nGate=lan\n"));
+    let output = host.generate("user");
+    let said = stderr(&output);
+    assert!(said.starts_with("<4>netready-generator["), "{said}");
+    assert!(said.contains("/app.container:4: PullRetry: takes a number"), "{said}");
+    let text = &host.written()["app.service.d/50-netready.conf"];
+    assert!(text.contains("After=netready@lan.service\n") && !text.contains("pull"), "{text}");
+}
+
+#[test]
+fn it_prints_what_it_would_write() {
+    let host = Host::new();
+    host.quadlet("app.container", format!("{APP}[X-Netready]\nGate=lan\n"));
+    let output = host.command("system").args(["--dry-run", "--user"]).output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.starts_with("# app.service.d/50-netready.conf\n# Made by netready-generator from "),
+        "{said}"
+    );
+    assert!(host.names().is_empty());
+
+    let output = host.command("system").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let output = host.command("system").arg("--help").output().unwrap();
+    assert!(output.status.success() && output.stdout.starts_with(b"Writes drop-ins"));
+}
+
+/// A pipe that nobody writes to, a directory, a loop and a file that is too large are no quadlets.
+#[test]
+fn nothing_holds_it_up() {
+    let host = Host::new();
+    let own = host.path("home/.config/containers/systemd");
+    fs::create_dir_all(own.join("folder.container")).unwrap();
+    nix::unistd::mkfifo(&own.join("pipe.container"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    symlink("loop.container", own.join("loop.container")).unwrap();
+    symlink("/dev/zero", own.join("zero.container")).unwrap();
+    symlink("/dev/null", own.join("masked.container")).unwrap();
+    host.quadlet("large.container", vec![b'#'; 3 << 20]);
+    host.quadlet("binary.container", [0xff, 0xfe, 0x00, b'\n', b'[', 0xff]);
+    host.quadlet("app.container", APP);
+    host.generate("user");
+    assert_eq!(host.names(), ["app.service.d/50-netready.conf"]);
+}
+
+#[test]
+fn it_ends_well_where_it_cannot_write() {
+    let host = Host::new();
+    host.quadlet("app.container", APP);
+    host.quadlet("db.container", APP);
+    host.write("normal/app.service.d", "a file where the folder belongs");
+    let output = host.generate("user");
+    assert!(stderr(&output).contains("app.service.d"), "{output:?}");
+    assert!(host.path("normal/db.service.d/50-netready.conf").exists());
+
+    let nowhere = host.command("user").arg("/proc/nowhere").output().unwrap();
+    assert_eq!(nowhere.status.code(), Some(0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn broken_files_cost_no_other(files in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 1..4)) {
+        let host = Host::new();
+        for (index, bytes) in files.iter().enumerate() {
+            host.quadlet(&format!("broken{index}.container"), bytes);
+            host.quadlet(&format!("broken{index}.container.d/x.conf"), bytes);
+            let text = [b"[Container]\nImage=i\n[X-Netready]\n".as_slice(), bytes].concat();
+            host.quadlet(&format!("section{index}.container"), text);
+        }
+        host.quadlet("app.container", APP);
+        host.generate("user");
+        let written = host.written();
+        prop_assert!(written.contains_key("app.service.d/50-netready.conf"));
+        prop_assert!(written.keys().all(|name| name.starts_with("app.") || name.starts_with("broken") || name.starts_with("section")));
+    }
+}
+
+/// As a user's manager would see it: the unit that Podman generates, with our drop-in.
+#[test]
+fn systemd_understands_the_drop_ins() {
+    if !Command::new("systemd-analyze").arg("--version").output().is_ok_and(|out| out.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "systemd-analyze is missing");
+        println!("SKIPPED: systemd-analyze is missing");
+        return;
+    }
+    let host = Host::new();
+    host.quadlet(
+        "app.container",
+        "[Container]\nImage=r.example/app:%i ${TAG}\nGlobalArgs=--root '/a \"b\" \\\\ 100%%'\n\
+         [X-Netready]\nGate=lan\nGateRequired=yes\nPullRetry=8\nPullRetryMaxDelay=90s 500ms\n",
+    );
+    host.write(&format!("units/{WAIT_UNIT}"), "[Service]\nType=oneshot\nExecStart=/bin/false\n");
+    host.generate("user");
+    let unit = "[Service]\nType=notify\nExecStart=/bin/true\n";
+    for (name, text) in [
+        ("app.service", unit),
+        ("netready@.service", unit),
+        ("basic.target", "[Unit]\n"),
+        ("shutdown.target", "[Unit]\n"),
+    ] {
+        host.write(&format!("units/{name}"), text);
+    }
+    // The program is not installed here.
+    let dropin = host.path("normal/app.service.d/50-netready.conf");
+    let text = fs::read_to_string(&dropin).unwrap();
+    fs::write(&dropin, text.replace("/usr/bin/netready", env!("CARGO_BIN_EXE_netready"))).unwrap();
+    let verify = |unit: &str| {
+        let unit_path = format!("{}:{}", host.path("normal").display(), host.path("units").display());
+        let output = Command::new("systemd-analyze")
+            .args(["--user", "verify"])
+            .arg(host.path("units").join(unit))
+            .env("SYSTEMD_UNIT_PATH", unit_path)
+            .env("XDG_RUNTIME_DIR", host.path("run"))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+    };
+    for unit in ["app.service", WAIT_UNIT] {
+        assert_eq!(verify(unit), "", "{unit}\n{text}");
+    }
+    // That it would have said so.
+    fs::write(&dropin, format!("{text}NoSuchSetting=yes\n")).unwrap();
+    assert!(verify("app.service").contains("NoSuchSetting"));
+}
+
+#[test]
+fn a_hundred_quadlets() {
+    let host = Host::new();
+    for index in 0..100 {
+        host.quadlet(&format!("app{index}.container"), format!("{APP}[X-Netready]\nGate=lan\nPullRetry=8\n"));
+    }
+    host.generate("user");
+    assert_eq!(host.names().len(), 100);
+}
+
+fn read(path: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The quadlets in the documents, and what the page says comes of the first one.
+#[test]
+fn the_examples_in_the_documents_are_right() {
+    let page = read("docs/quadlets.md");
+    let blocks = |language: &str| -> Vec<String> {
+        let start = format!("```{language}\n");
+        page.split(start.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    };
+    let manual = read("man/netready-generator.8");
+    let example = manual.split(".Bd -literal -offset indent\n").nth(1).unwrap().split(".Ed").next().unwrap();
+    let mut examples = blocks("ini");
+    assert!(examples.len() >= 2);
+    examples.push(example.to_owned());
+    for (index, text) in examples.iter().enumerate() {
+        let host = Host::new();
+        let name = if text.contains("[Container]") { "app.container" } else { "container.d/x.conf" };
+        host.quadlet("app.container", APP);
+        host.quadlet(name, text);
+        let output = host.generate("user");
+        assert_eq!(stderr(&output), "", "{text}");
+        let written = &host.written()["app.service.d/50-netready.conf"];
+        assert!(written.contains(" pull "), "{text}\n{written}");
+        if index == 0 {
+            let shown = blocks("console").concat();
+            let body = written.split_once('\n').unwrap().1;
+            assert!(shown.contains(body), "docs/quadlets.md does not show this:\n{body}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_has_every_key_and_no_other() {
+    let host = Host::new();
+    host.quadlet("app.container", format!("{APP}[X-Netready]\nqqqqqqqqqqqq=1\n"));
+    let said = stderr(&host.generate("user"));
+    let keys = said.split("the keys of [X-Netready] are ").nth(1).unwrap().trim();
+    let manual = read("man/netready-generator.8");
+    let documented: Vec<&str> = manual.lines().filter_map(|line| line.strip_prefix(".It Cm ")).collect();
+    assert_eq!(documented.join(", "), keys);
+}
+
+/// What is written is what the program takes; `pull` is not asked.
+#[test]
+fn the_program_takes_the_wait() {
+    let options = ["--timeout", "infinity", "--no-carrier-timeout", "infinity"];
+    let output = Command::new(env!("CARGO_BIN_EXE_netready"))
+        .args(["cat", "podman"])
+        .args(options)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
