@@ -78,7 +78,7 @@ impl Host {
             let folder = folder.unwrap();
             for file in fs::read_dir(folder.path()).unwrap() {
                 let file = file.unwrap();
-                let name = format!("{}/{}", folder.file_name().display(), file.file_name().display());
+                let name = file.path().strip_prefix(self.path("normal")).unwrap().display().to_string();
                 written.insert(name, fs::read_to_string(file.path()).unwrap());
             }
         }

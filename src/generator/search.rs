@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::quadlet::{Directory, Kind, Manager, Source};
@@ -137,17 +138,19 @@ fn source(path: &Path, complain: &mut dyn FnMut(&str)) -> Option<Source> {
     }
 }
 
-/// `None` of what is no file: a pipe would hold up the reload.
+/// `None` of what is no file. A pipe would hold up the reload, so nothing is waited for when it is opened.
 fn text(path: &Path) -> io::Result<Option<String>> {
-    let kind = fs::metadata(path)?;
+    let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    let kind = file.metadata()?;
     // A link to /dev/null masks.
-    if path.is_symlink() && fs::read_link(path)? == Path::new("/dev/null") {
+    if kind.file_type().is_char_device() && kind.rdev() == libc::makedev(1, 3) {
         return Ok(Some(String::new()));
     }
     if !kind.is_file() || kind.len() > LARGEST {
         return Ok(None);
     }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    let mut bytes = Vec::with_capacity(usize::try_from(kind.len()).unwrap_or_default() + 1);
+    file.by_ref().take(LARGEST).read_to_end(&mut bytes)?;
+    let text = String::from_utf8(bytes);
+    Ok(Some(text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())))
 }

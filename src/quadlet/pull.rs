@@ -86,10 +86,9 @@ fn of_container(file: &UnitFile, asked: &Place, problems: &mut Vec<Problem>) -> 
             if let Some(value) = value.or_else(|| given.next().map(String::as_str)) {
                 policy = value.to_owned();
             }
-        } else if OF_RUN.contains(&option)
-            && let Some(value) = value.or_else(|| given.next().map(String::as_str))
-        {
-            arguments.push(format!("{option}={value}"));
+        } else if OF_RUN.contains(&option) {
+            let value = value.or_else(|| given.next().map(String::as_str));
+            arguments.extend(value.map(|value| format!("{option}={value}")));
         }
     }
     Some(Wanted { image: image.to_owned(), policy: policy_word(&policy)?, arguments })

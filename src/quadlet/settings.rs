@@ -65,9 +65,8 @@ pub fn read(unit: &UnitFile, problems: &mut Vec<Problem>) -> Settings {
             problems.push(problem(&entry.place, message));
         }
     }
-    if let (Some(delay), Some(max_delay)) = (settings.delay, settings.max_delay)
-        && max_delay < delay
-    {
+    let too_short = settings.max_delay.zip(settings.delay).is_some_and(|(longest, first)| longest < first);
+    if too_short {
         if let Some(entry) = unit.last(SECTION, PULL_RETRY_MAX_DELAY) {
             let message = format!(
                 "{PULL_RETRY_MAX_DELAY}: is less than {PULL_RETRY_DELAY}=; write both or leave it out"
