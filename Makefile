@@ -46,6 +46,9 @@ install:
 	test -x $(TARGET)/release/netready || { echo "run make first, as the user who builds"; exit 1; }
 	install -Dm755 $(TARGET)/release/netready $(DESTDIR)$(BINDIR)/netready
 	for manager in system user; do \
+		install -Dm755 -t $(DESTDIR)$(LIBDIR)/systemd/$$manager-generators $(TARGET)/release/netready-generator; \
+	done
+	for manager in system user; do \
 		for unit in netready.service netready@.service; do \
 			install -Dm644 systemd/$$manager/$$unit $(DESTDIR)$(LIBDIR)/systemd/$$manager/$$unit; \
 			sed -i 's#/usr/bin/netready#$(BINDIR)/netready#' $(DESTDIR)$(LIBDIR)/systemd/$$manager/$$unit; \
@@ -57,6 +60,7 @@ install:
 	done
 	for gate in gates/*.toml; do install -Dm644 -t $(DESTDIR)$(LIBDIR)/netready $$gate; done
 	install -Dm644 -t $(DESTDIR)$(SHARE)/man/man5 man/netready.toml.5
+	install -Dm644 -t $(DESTDIR)$(SHARE)/man/man8 man/netready-generator.8
 	for page in $(TARGET)/man/*.1; do install -Dm644 -t $(DESTDIR)$(SHARE)/man/man1 $$page; done
 	install -Dm644 $(TARGET)/completions/netready.bash $(DESTDIR)$(SHARE)/bash-completion/completions/netready
 	install -Dm644 -t $(DESTDIR)$(SHARE)/zsh/site-functions $(TARGET)/completions/_netready

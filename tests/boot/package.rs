@@ -23,6 +23,8 @@ fn the_package_has_what_it_must_and_no_configuration() {
     let contents = contents();
     for path in [
         "usr/bin/netready",
+        "usr/lib/systemd/system-generators/netready-generator",
+        "usr/lib/systemd/user-generators/netready-generator",
         "usr/lib/systemd/system/netready.service",
         "usr/lib/systemd/system/netready@.service",
         "usr/lib/systemd/user/netready.service",
@@ -36,6 +38,7 @@ fn the_package_has_what_it_must_and_no_configuration() {
         "usr/share/doc/netready/examples/default.toml",
         "usr/share/man/man1/netready.1.gz",
         "usr/share/man/man5/netready.toml.5.gz",
+        "usr/share/man/man8/netready-generator.8.gz",
         "usr/share/bash-completion/completions/netready",
     ] {
         assert!(contents.contains(path), "{path} is missing of {contents:#?}");
