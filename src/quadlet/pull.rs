@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::config::{Problem, duration_text};
 
 use super::settings::{Settings, problem};
+use super::unit::{Kind, Unit};
 use super::unit_file::{Place, UnitFile};
 use super::words::{self, Word};
-use super::{Kind, Unit};
 
 /// Options of `podman run` in `PodmanArgs=` that change what is pulled or how; each takes a value.
 const OF_RUN: [&str; 8] =

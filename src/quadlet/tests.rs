@@ -1,3 +1,4 @@
+use super::unit::drop_in_folders;
 use super::*;
 use proptest::prelude::*;
 
