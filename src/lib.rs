@@ -19,7 +19,8 @@
 //!
 //! * the core, pure: [`requirement`] (what is asked), [`model`] (what is known), [`wants`] (what is worth
 //!   reading), [`evaluate`](mod@evaluate) (whether it is met), [`verdict`] (by what, or why not), [`keeper`] (when a gate
-//!   opens), [`report`] (how it is said), [`moment`] (time, as a value);
+//!   opens), [`report`] (how it is said), [`retry`] (whether a
+//!   command that failed is run again, and when), [`moment`] (time, as a value);
 //! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
 //! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`clock`], [`notify`] (the service
 //!   manager), [`record`] and [`log`], [`daemon`] (the one loop), [`cli`] (the commands);
@@ -43,5 +44,6 @@ pub mod record;
 pub mod report;
 pub mod requirement;
 pub mod resolv;
+pub mod retry;
 pub mod verdict;
 pub mod wants;
