@@ -27,6 +27,7 @@
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
 //!   (its files).
 
+pub mod attempt;
 pub mod cli;
 pub mod clock;
 pub mod config;

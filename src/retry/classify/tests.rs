@@ -101,7 +101,7 @@ fn recorded() -> Vec<(String, Again, &'static str)> {
         (
             ping("tls: failed to verify certificate: x509: certificate signed by unknown authority"),
             Never,
-            "TLS fails",
+            "certificate not accepted",
         ),
         (ping("x509: certificate signed by unknown authority"), Never, "certificate not accepted"),
         (
@@ -116,7 +116,7 @@ fn recorded() -> Vec<(String, Again, &'static str)> {
                 "tls: failed to verify certificate: x509: certificate is not valid for any names, but wanted to match localhost",
             ),
             Never,
-            "TLS fails",
+            "certificate not accepted",
         ),
         (ping("tls: first record does not look like a TLS handshake"), Never, "no TLS at the other end"),
         (ping("http: server gave HTTP response to HTTPS client"), Never, "no TLS at the other end"),

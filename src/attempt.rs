@@ -1,0 +1,385 @@
+//! One run of a command: started, listened to, bounded, and ended with all that it started.
+//!
+//! Its output goes on as it comes. stdin and stdout are netready's own; stderr goes through netready, which
+//! keeps its end, by a pipe, or by a pseudo-terminal where netready's stderr is a terminal. It decides
+//! nothing about what a failure means.
+
+mod guardian;
+mod motion;
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
+use nix::unistd::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use crate::attempt::motion::Motion;
+use crate::clock::{self, Timer};
+use crate::moment::Moment;
+
+/// As much of the end of stderr as is kept.
+const TAIL: usize = 64 * 1024;
+
+/// How long a command has to end after SIGTERM, before its group is killed.
+const TO_END: Duration = Duration::from_secs(10);
+
+/// What to run.
+#[derive(Debug)]
+pub struct Words<'a> {
+    /// The program, searched for in PATH.
+    pub program: &'a OsString,
+    /// Its arguments.
+    pub arguments: &'a [OsString],
+    /// Whether it may speak to the service manager itself.
+    pub may_notify: bool,
+}
+
+/// What bounds one run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bounds {
+    /// It is ended after nothing has moved for so long.
+    pub stall: Option<Duration>,
+    /// It is ended after so long.
+    pub attempt: Option<Duration>,
+    /// It is ended then.
+    pub until: Option<Moment>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself: its exit code, 128+n for a signal.
+    Exited(u8),
+    /// Nothing moved for so long.
+    Stalled(Duration),
+    /// It took too long.
+    TookTooLong(Duration),
+    /// The time for all runs was up.
+    TimeUp,
+    /// Netready was sent this signal, passed it on, and the command ended so.
+    Signalled(i32, u8),
+    /// It had the terminal, and was ended from there by this signal.
+    Interrupted(i32),
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How.
+    pub ended: Ended,
+    /// The end of what it said on stderr.
+    pub tail: String,
+}
+
+/// Why there was no run, or it cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError {
+    /// It is not there, or cannot be run.
+    #[error("{program}")]
+    Spawn {
+        /// What was to be run.
+        program: String,
+        /// Why it was not.
+        #[source]
+        source: io::Error,
+    },
+    /// Pipes, timers or terminals are not to be had.
+    #[error("cannot follow the command")]
+    Follow(#[from] io::Error),
+}
+
+/// The signals that end netready, taken as events. They are passed on while a command runs.
+pub struct Signals([(Stream, i32); 4]);
+
+impl Signals {
+    /// From now on none of them ends this process by itself.
+    ///
+    /// # Errors
+    /// sigaction(2)'s.
+    pub fn new() -> io::Result<Signals> {
+        let stream = |number: i32| Ok::<_, io::Error>((signal(SignalKind::from_raw(number))?, number));
+        Ok(Signals([
+            stream(libc::SIGTERM)?,
+            stream(libc::SIGINT)?,
+            stream(libc::SIGHUP)?,
+            stream(libc::SIGQUIT)?,
+        ]))
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) -> i32 {
+        let [(a, na), (b, nb), (c, nc), (d, nd)] = &mut self.0;
+        tokio::select! {
+            _ = a.recv() => *na,
+            _ = b.recv() => *nb,
+            _ = c.recv() => *nc,
+            _ = d.recv() => *nd,
+        }
+    }
+}
+
+/// Runs it once.
+///
+/// # Errors
+/// See [`AttemptError`].
+pub async fn run(words: &Words<'_>, bounds: Bounds, signals: &mut Signals) -> Result<Outcome, AttemptError> {
+    let terminal = Terminal::taken_from_us();
+    // Before the command: no end of it is missed.
+    let mut ends = signal(SignalKind::child())?;
+    let (listener, theirs) = Listener::new()?;
+    let child = spawn(words, theirs, terminal.is_some())?;
+    let outcome = Run { child, listener, bounds, motion: Motion::default() }.follow(signals, &mut ends).await;
+    let had_terminal = terminal.is_some();
+    drop(terminal);
+    let outcome = outcome?;
+    Ok(match outcome.ended {
+        Ended::Exited(code) if had_terminal && matches!(code, 130 | 131) => {
+            Outcome { ended: Ended::Interrupted(i32::from(code) - 128), ..outcome }
+        }
+        Ended::Exited(_)
+        | Ended::Stalled(_)
+        | Ended::TookTooLong(_)
+        | Ended::TimeUp
+        | Ended::Signalled(..)
+        | Ended::Interrupted(_) => outcome,
+    })
+}
+
+fn spawn(words: &Words<'_>, stderr: OwnedFd, foreground: bool) -> Result<Child, AttemptError> {
+    let mut command = Command::new(words.program);
+    command.args(words.arguments).stderr(Stdio::from(stderr));
+    if !words.may_notify {
+        command.env_remove("NOTIFY_SOCKET");
+    }
+    guardian::put_before(&mut command, foreground);
+    command.spawn().map_err(|source| AttemptError::Spawn {
+        program: words.program.to_string_lossy().into_owned(),
+        source,
+    })
+}
+
+/// A command that runs.
+struct Run {
+    /// The guardian before the command.
+    child: Child,
+    listener: Listener,
+    bounds: Bounds,
+    motion: Motion,
+}
+
+impl Run {
+    async fn follow(mut self, signals: &mut Signals, ends: &mut Stream) -> Result<Outcome, AttemptError> {
+        let started = clock::now();
+        let mut timer = Timer::new()?;
+        let too_long = self.bounds.attempt.map(|limit| (started + limit, Ended::TookTooLong(limit)));
+        let time_up = self.bounds.until.map(|until| (until, Ended::TimeUp));
+        let look_every = self.bounds.stall.map(|stall| (stall / 4).min(Duration::from_secs(5)));
+        let mut moved_at = started;
+        let mut look_at = look_every.map(|every| started + every);
+        let mut kill_at: Option<Moment> = None;
+        // Why it is being ended, where it is.
+        let mut because: Option<Ended> = None;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(125);
+                let code = u8::try_from(code).unwrap_or(125);
+                self.listener.rest();
+                let ended = match because {
+                    None => Ended::Exited(code),
+                    Some(Ended::Signalled(signal, _)) => Ended::Signalled(signal, code),
+                    Some(other) => other,
+                };
+                return Ok(Outcome { ended, tail: self.listener.tail() });
+            }
+            let now = clock::now();
+            if kill_at.is_some_and(|at| at <= now) {
+                self.send(guardian::KILL);
+                kill_at = None;
+            }
+            if because.is_none() {
+                if look_at.is_some_and(|at| at <= now) {
+                    if self.moved() {
+                        moved_at = now;
+                    }
+                    look_at = look_every.map(|every| now + every);
+                }
+                let stalled = self.bounds.stall.map(|stall| (moved_at + stall, Ended::Stalled(stall)));
+                let due = [too_long, time_up, stalled].into_iter().flatten().find(|(at, _)| *at <= now);
+                if let Some((_, why)) = due {
+                    because = Some(why);
+                    look_at = None;
+                    kill_at = Some(now + TO_END);
+                    self.send(libc::SIGTERM);
+                }
+            }
+            let bounds = [too_long.map(|(at, _)| at), time_up.map(|(at, _)| at)];
+            let pending = bounds.into_iter().flatten().filter(|_| because.is_none());
+            timer.set(pending.chain(look_at).chain(kill_at).min())?;
+            tokio::select! {
+                _ = ends.recv() => {}
+                fired = timer.fired() => fired?,
+                signal = signals.next() => {
+                    because = Some(Ended::Signalled(signal, 0));
+                    kill_at = kill_at.or(Some(clock::now() + TO_END));
+                    self.send(signal);
+                }
+                heard = self.listener.listen() => heard?,
+            }
+        }
+    }
+
+    /// Whether anything moved since the last look.
+    fn moved(&mut self) -> bool {
+        let heard = std::mem::take(&mut self.listener.heard);
+        let drawn = if self.listener.terminal { heard } else { 0 };
+        // A line that was said is one, where it is not a terminal's bar.
+        self.motion.moved(self.child.id(), drawn) || (heard > 0 && !self.listener.terminal)
+    }
+
+    /// Sends the guardian a signal, which it acts upon or passes on.
+    fn send(&self, signal: i32) {
+        let Ok(signal) = Signal::try_from(signal) else { return };
+        // It was not waited for, so the number is still its own. Where it has just ended there is nothing to do.
+        let _ = nix::sys::signal::kill(Pid::from_raw(self.child.id().cast_signed()), signal);
+    }
+}
+
+impl Drop for Run {
+    /// Where the run cannot be followed any more.
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.send(guardian::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Our end of the command's stderr.
+struct Listener {
+    /// `None` once it is closed.
+    ours: Option<AsyncFd<Descriptor>>,
+    tail: VecDeque<u8>,
+    /// Octets since the last look.
+    heard: u64,
+    terminal: bool,
+}
+
+struct Descriptor(std::fs::File);
+
+impl AsRawFd for Descriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Listener {
+    fn new() -> io::Result<(Listener, OwnedFd)> {
+        let terminal = io::stderr().is_terminal();
+        let (ours, theirs) = if terminal { pseudo_terminal()? } else { pipe()? };
+        let flags = OFlag::from_bits_truncate(fcntl(&ours, FcntlArg::F_GETFL)?);
+        fcntl(&ours, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        // SAFETY: the file owns its descriptor, and keeps it as long as it lives.
+        let ours = unsafe { AsyncFd::register_with_interest(Descriptor(ours.into()), Interest::READABLE) }?;
+        Ok((Listener { ours: Some(ours), tail: VecDeque::new(), heard: 0, terminal }, theirs))
+    }
+
+    /// Passes on what is there; for ever, once nothing can come any more.
+    async fn listen(&mut self) -> io::Result<()> {
+        let Some(ours) = &self.ours else { return std::future::pending().await };
+        let mut ready = ours.readable().await?;
+        let mut buffer = [0; 8192];
+        match ready.try_io(|inner| (&inner.get_ref().0).read(&mut buffer)) {
+            Ok(Ok(length)) => self.take(buffer.get(..length).unwrap_or_default()),
+            // A pseudo-terminal that nobody has open any more.
+            Ok(Err(error)) if error.raw_os_error() == Some(libc::EIO) => self.take(&[]),
+            Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, octets: &[u8]) {
+        if octets.is_empty() {
+            self.ours = None;
+            return;
+        }
+        // Where stderr is closed there is nobody to tell.
+        let _ = io::stderr().lock().write_all(octets);
+        self.heard = self.heard.saturating_add(octets.len() as u64);
+        self.tail.extend(octets);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+    }
+
+    /// What is there, now that the command has ended; what it left running may hold the pipe open for ever.
+    fn rest(&mut self) {
+        let mut buffer = [0; 8192];
+        while let Some(ours) = &self.ours {
+            match (&ours.get_ref().0).read(&mut buffer) {
+                Ok(length) => self.take(buffer.get(..length).unwrap_or_default()),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn tail(&self) -> String {
+        let (a, b) = self.tail.as_slices();
+        String::from_utf8_lossy(&[a, b].concat()).into_owned()
+    }
+}
+
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((reader.into(), writer.into()))
+}
+
+/// One as wide as ours, whose output is changed by ours alone.
+fn pseudo_terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel writes a winsize there, and nothing else.
+    let known = unsafe { libc::ioctl(io::stderr().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) } == 0;
+    let pair = nix::pty::openpty(known.then_some(&size), None)?;
+    for end in [&pair.master, &pair.slave] {
+        fcntl(end, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    }
+    let mut settings = tcgetattr(&pair.slave)?;
+    settings.output_flags.remove(OutputFlags::OPOST);
+    tcsetattr(&pair.slave, SetArg::TCSANOW, &settings)?;
+    Ok((pair.master, pair.slave))
+}
+
+/// The terminal that we are in the foreground of: the command is, while it runs, so that it can ask and be
+/// interrupted. Taken back when dropped.
+struct Terminal(Pid);
+
+impl Terminal {
+    fn taken_from_us() -> Option<Terminal> {
+        let stdin = io::stdin();
+        let ours = nix::unistd::getpgrp();
+        (nix::unistd::tcgetpgrp(stdin.as_fd()).ok()? == ours).then_some(Terminal(ours))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Who is not in the foreground is stopped for it, unless it holds that signal back.
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGTTOU);
+        let held = mask.thread_block();
+        // Where the terminal is gone there is nothing to take back.
+        let _ = nix::unistd::tcsetpgrp(io::stdin().as_fd(), self.0);
+        if held.is_ok() {
+            let _ = mask.thread_unblock();
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Whether something moves in a command: what its processes read and wrote, sockets included.
+//!
+//! From /proc/PID/io (`rchar`, `wchar`: read(2) and write(2) of anything, so of a socket too), and from the
+//! processor time of /proc/PID/stat, which may be read where `io` may not. Interfaces' counters would not
+//! do: they are the whole host's. What the command writes to its own stderr is taken off where that is a
+//! terminal: a progress bar that is drawn anew ten times a second is no progress.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+/// Less than this between two looks is what an idle runtime does with its own pipes and timers.
+const NOISE: u64 = 256;
+
+/// The counters of one process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counters {
+    /// Octets read and written.
+    octets: u64,
+    /// Processor time, in ticks of 10 ms.
+    ticks: u64,
+}
+
+/// The command's processes, as they were at the last look.
+#[derive(Debug, Default)]
+pub(super) struct Motion(BTreeMap<u32, Counters>);
+
+impl Motion {
+    /// Looks again: whether anything moved since the last look. `drawn`: octets that came out of its terminal
+    /// meanwhile.
+    pub(super) fn moved(&mut self, guardian: u32, drawn: u64) -> bool {
+        let now = descendants(guardian);
+        let same = now.keys().eq(self.0.keys());
+        let before = std::mem::replace(&mut self.0, now);
+        if !same {
+            return true;
+        }
+        let total = |of: fn(&Counters) -> u64| {
+            let pairs = self.0.iter().filter_map(|(pid, now)| Some((now, before.get(pid)?)));
+            pairs.map(|(now, before)| of(now).saturating_sub(of(before))).sum::<u64>()
+        };
+        total(|counters| counters.octets) > drawn.saturating_add(NOISE)
+            // Half a second of work within one look: it computes.
+            || total(|counters| counters.ticks) >= 50
+    }
+}
+
+/// All below a process, itself not among them.
+fn descendants(of: u32) -> BTreeMap<u32, Counters> {
+    let mut parents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    let mut ticks = BTreeMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let Some((parent, spent)) =
+            fs::read_to_string(format!("/proc/{pid}/stat")).ok().as_deref().and_then(stat)
+        else {
+            continue;
+        };
+        parents.entry(parent).or_default().push(pid);
+        ticks.insert(pid, spent);
+    }
+    let mut found = BTreeMap::new();
+    let mut left = vec![of];
+    while let Some(parent) = left.pop() {
+        for pid in parents.remove(&parent).unwrap_or_default() {
+            let octets = fs::read_to_string(format!("/proc/{pid}/io")).ok().map_or(0, |text| io(&text));
+            found.insert(pid, Counters { octets, ticks: ticks.get(&pid).copied().unwrap_or_default() });
+            left.push(pid);
+        }
+    }
+    found
+}
+
+/// The parent and the processor time in a line of /proc/PID/stat; the name in it may hold anything.
+fn stat(text: &str) -> Option<(u32, u64)> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut words = rest.split_whitespace().skip(1);
+    let parent = words.next()?.parse().ok()?;
+    // utime and stime are the 14th and 15th of all words; the parent is the 4th.
+    let mut times = words.skip(9).map(|word| word.parse::<u64>().unwrap_or_default());
+    Some((parent, times.next()? + times.next()?))
+}
+
+/// What a process read and wrote.
+fn io(text: &str) -> u64 {
+    let values = text.lines().filter_map(|line| line.split_once(": "));
+    let counted = values.filter(|(name, _)| matches!(*name, "rchar" | "wchar"));
+    counted.map(|(_, value)| value.trim().parse().unwrap_or(0)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_read() {
+        let line = "42 (a) b (c)) S 7 42 42 0 -1 4194560 100 0 0 0 11 22 0 0 20 0 1 0 12345 1 1 1";
+        assert_eq!(stat(line), Some((7, 33)));
+        assert_eq!(stat(""), None);
+        assert_eq!(io("rchar: 100\nwchar: 20\nsyscr: 5\nread_bytes: 4096\n"), 120);
+    }
+
+    #[test]
+    fn a_process_that_appears_is_motion_and_one_that_sleeps_is_none() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut motion = Motion::default();
+        let me = std::process::id();
+        assert!(motion.moved(me, 0));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(motion.moved(me, 0));
+    }
+}
