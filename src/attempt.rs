@@ -42,6 +42,8 @@ pub struct Words<'a> {
     pub arguments: &'a [OsString],
     /// Whether it may speak to the service manager itself.
     pub may_notify: bool,
+    /// Whether what it says is for netready only.
+    pub silent: bool,
 }
 
 /// What bounds one run.
@@ -136,7 +138,7 @@ pub async fn run(words: &Words<'_>, bounds: Bounds, signals: &mut Signals) -> Re
     let terminal = Terminal::taken_from_us();
     // Before the command: no end of it is missed.
     let mut ends = signal(SignalKind::child())?;
-    let (listener, theirs) = Listener::new()?;
+    let (listener, theirs) = Listener::new(words.silent)?;
     let child = spawn(words, theirs, terminal.is_some())?;
     let outcome = Run { child, listener, bounds, motion: Motion::default() }.follow(signals, &mut ends).await;
     let had_terminal = terminal.is_some();
@@ -158,6 +160,9 @@ pub async fn run(words: &Words<'_>, bounds: Bounds, signals: &mut Signals) -> Re
 fn spawn(words: &Words<'_>, stderr: OwnedFd, foreground: bool) -> Result<Child, AttemptError> {
     let mut command = Command::new(words.program);
     command.args(words.arguments).stderr(Stdio::from(stderr));
+    if words.silent {
+        command.stdout(Stdio::null());
+    }
     if !words.may_notify {
         command.env_remove("NOTIFY_SOCKET");
     }
@@ -249,8 +254,9 @@ impl Run {
     /// Sends the guardian a signal, which it acts upon or passes on.
     fn send(&self, signal: i32) {
         let Ok(signal) = Signal::try_from(signal) else { return };
+        let Ok(pid) = i32::try_from(self.child.id()) else { return };
         // It was not waited for, so the number is still its own. Where it has just ended there is nothing to do.
-        let _ = nix::sys::signal::kill(Pid::from_raw(self.child.id().cast_signed()), signal);
+        let _ = nix::sys::signal::kill(Pid::from_raw(pid), signal);
     }
 }
 
@@ -272,6 +278,7 @@ struct Listener {
     /// Octets since the last look.
     heard: u64,
     terminal: bool,
+    silent: bool,
 }
 
 struct Descriptor(std::fs::File);
@@ -283,14 +290,14 @@ impl AsRawFd for Descriptor {
 }
 
 impl Listener {
-    fn new() -> io::Result<(Listener, OwnedFd)> {
-        let terminal = io::stderr().is_terminal();
+    fn new(silent: bool) -> io::Result<(Listener, OwnedFd)> {
+        let terminal = !silent && io::stderr().is_terminal();
         let (ours, theirs) = if terminal { pseudo_terminal()? } else { pipe()? };
         let flags = OFlag::from_bits_truncate(fcntl(&ours, FcntlArg::F_GETFL)?);
         fcntl(&ours, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
         // SAFETY: the file owns its descriptor, and keeps it as long as it lives.
         let ours = unsafe { AsyncFd::register_with_interest(Descriptor(ours.into()), Interest::READABLE) }?;
-        Ok((Listener { ours: Some(ours), tail: VecDeque::new(), heard: 0, terminal }, theirs))
+        Ok((Listener { ours: Some(ours), tail: VecDeque::new(), heard: 0, terminal, silent }, theirs))
     }
 
     /// Passes on what is there; for ever, once nothing can come any more.
@@ -314,8 +321,10 @@ impl Listener {
             self.ours = None;
             return;
         }
-        // Where stderr is closed there is nobody to tell.
-        let _ = io::stderr().lock().write_all(octets);
+        if !self.silent {
+            // Where stderr is closed there is nobody to tell.
+            let _ = io::stderr().lock().write_all(octets);
+        }
         self.heard = self.heard.saturating_add(octets.len() as u64);
         self.tail.extend(octets);
         self.tail.drain(..self.tail.len().saturating_sub(TAIL));
@@ -339,8 +348,7 @@ impl Listener {
 }
 
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (reader, writer) = io::pipe()?;
-    Ok((reader.into(), writer.into()))
+    Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
 }
 
 /// One as wide as ours, whose output is changed by ours alone.

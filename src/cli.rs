@@ -4,6 +4,8 @@ pub mod cat;
 mod check;
 mod monitor;
 mod options;
+mod pull;
+mod retry;
 mod run;
 mod wait;
 mod waiters;
@@ -17,6 +19,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tracing::Level;
 
+use crate::attempt::AttemptError;
 use crate::config::{self, ConfigError, Environment, Loaded, Request};
 use crate::daemon::Failure;
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
@@ -46,6 +49,12 @@ enum Command {
     Monitor(CheckArgs),
     /// Print a gate's file and drop-ins with their paths; of options, the gate file that they mean
     Cat(CatArgs),
+    /// Run CMD again, with exponential backoff, while its failure can pass
+    ///
+    /// No attempt is begun while the gate is shut. A change of the network for the better ends a delay.
+    Retry(retry::RetryArgs),
+    /// Pull an image, again while its failure can pass; nothing is done where the image is here
+    Pull(pull::PullArgs),
     /// Keep a gate for a Type=notify unit: READY=1 when it is ready, STATUS= always true
     ///
     /// SIGHUP reads the gate file again, SIGUSR1 opens a gate that is shut.
@@ -138,6 +147,9 @@ pub fn definition() -> clap::Command {
     Cli::command()
 }
 
+/// What netready's own errors end with where other exit codes are those of the command it runs.
+const OWN_ERROR: u8 = 125;
+
 /// What a command ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -166,6 +178,8 @@ enum Error {
     Runtime(#[source] io::Error),
     #[error("stdout")]
     Stdout(#[source] io::Error),
+    #[error(transparent)]
+    Attempt(#[from] AttemptError),
 }
 
 impl Error {
@@ -173,10 +187,13 @@ impl Error {
     fn exit_code(&self) -> u8 {
         match self {
             Error::Config(_) | Error::Notify(_) | Error::Daemon(Failure::Notify(_)) => 2,
-            Error::Daemon(Failure::Observe(_) | Failure::Closed(_) | Failure::Events(_))
+            Error::Daemon(
+                Failure::Observe(_) | Failure::Closed(_) | Failure::Events(_) | Failure::Hints(_),
+            )
             | Error::Observe(_)
             | Error::Runtime(_)
-            | Error::Stdout(_) => 3,
+            | Error::Stdout(_)
+            | Error::Attempt(_) => 3,
         }
     }
 
@@ -191,15 +208,19 @@ pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, asks_for_json(&words)),
+        Err(error) => {
+            let runs = words.get(1).is_some_and(|word| word == "retry" || word == "pull");
+            return usage(&error, asks_for_json(&words), if runs { OWN_ERROR } else { 2 });
+        }
     };
     let json = cli.command.as_ref().is_some_and(Command::json);
+    let runs = cli.command.as_ref().is_some_and(Command::runs_another);
     match cli.command.unwrap_or(Command::Check(CheckArgs::default())).execute() {
         Ok(exit) => leave(exit),
         Err(error) if error.nobody_reads() => ExitCode::SUCCESS,
         Err(error) => {
             complain(&chain(&error), json);
-            ExitCode::from(error.exit_code())
+            ExitCode::from(if runs { OWN_ERROR } else { error.exit_code() })
         }
     }
 }
@@ -211,6 +232,8 @@ impl Command {
             Command::Wait(args) => wait::execute(args),
             Command::Monitor(args) => monitor::execute(args),
             Command::Run(args) => run::execute(args),
+            Command::Retry(args) => retry::execute(args),
+            Command::Pull(args) => pull::execute(args),
             Command::Cat(args) => {
                 let loaded = load(&args.gate.request()?)?;
                 print(&cat::print(&loaded))?;
@@ -223,7 +246,19 @@ impl Command {
         match self {
             Command::Check(args) | Command::Monitor(args) => args.output.json,
             Command::Wait(args) => args.output.json,
-            Command::Cat(_) | Command::Run(_) => false,
+            Command::Cat(_) | Command::Run(_) | Command::Retry(_) | Command::Pull(_) => false,
+        }
+    }
+
+    /// Whether its exit code is another command's, so that its own errors need one apart.
+    fn runs_another(&self) -> bool {
+        match self {
+            Command::Retry(_) | Command::Pull(_) => true,
+            Command::Check(_)
+            | Command::Wait(_)
+            | Command::Monitor(_)
+            | Command::Cat(_)
+            | Command::Run(_) => false,
         }
     }
 }
@@ -252,7 +287,7 @@ fn die_of(signal: i32) {
 }
 
 /// clap's own errors, help and version among them.
-fn usage(error: &clap::Error, json: bool) -> ExitCode {
+fn usage(error: &clap::Error, json: bool, code: u8) -> ExitCode {
     let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if json && !asked_for {
         let text = error.render().to_string();
@@ -262,7 +297,7 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
         // Where nobody can be told, the exit code still says it.
         let _ = error.print();
     }
-    ExitCode::from(if asked_for { 0 } else { 2 })
+    ExitCode::from(if asked_for { 0 } else { code })
 }
 
 /// For a command line that does not parse: whether it asks for JSON.

@@ -28,8 +28,7 @@ mod syntax;
 mod words;
 mod write;
 
-pub use duration::text as duration_text;
-pub(crate) use duration::{Span, parse as parse_duration};
+pub use duration::{Span, parse as parse_duration, text as duration_text};
 pub use options::Options;
 pub use write::{clause as clause_text, gate as gate_text};
 

@@ -93,6 +93,9 @@ pub enum Failure {
     /// stdout is closed.
     #[error("stdout")]
     Closed(#[source] io::Error),
+    /// A gate of netready's own is refused.
+    #[error("built-in")]
+    Hints(#[source] ConfigError),
     /// Signals or timers are not to be had.
     #[error("cannot wait for events")]
     Events(#[source] io::Error),

@@ -23,7 +23,8 @@
 //!   command that failed is run again, and when), [`moment`] (time, as a value);
 //! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
 //! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`clock`], [`notify`] (the service
-//!   manager), [`record`] and [`log`], [`daemon`] (the one loop), [`cli`] (the commands);
+//!   manager), [`record`] and [`log`], [`daemon`] (the one loop), [`attempt`] (one run of a
+//!   command), [`outlook`] (the network between two of them), [`cli`] (the commands);
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
 //!   (its files).
 
@@ -40,6 +41,7 @@ pub mod model;
 pub mod moment;
 pub mod netlink;
 pub mod notify;
+pub mod outlook;
 pub mod quadlet;
 pub mod record;
 pub mod report;

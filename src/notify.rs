@@ -61,6 +61,12 @@ impl Notifier {
         self.try_tell(&[NotifyState::Custom(&text)])
     }
 
+    /// EXTEND_TIMEOUT_USEC=, for so long from now on, and a little more; `None`: without end.
+    pub fn extend_by(&mut self, bound: Option<Duration>) {
+        let micros = bound.map_or(FOR_EVER, |bound| micros(bound.saturating_add(A_LITTLE)));
+        self.tell(&[NotifyState::Custom(&format!("EXTEND_TIMEOUT_USEC={micros}"))]);
+    }
+
     /// WATCHDOG=1
     pub fn watchdog(&mut self) {
         self.tell(&[NotifyState::Watchdog]);
@@ -101,14 +107,17 @@ pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|interval| interval / 2)
 }
 
+/// UINT64_MAX is systemd's "infinity" and is refused here; one less is as good.
+const FOR_EVER: u64 = u64::MAX - 1;
+const A_LITTLE: Duration = Duration::from_secs(5);
+
 /// The longest that a gate can take to open or give up, in microseconds; and a little more.
 fn longest(gate: &Gate) -> u64 {
-    /// UINT64_MAX is systemd's "infinity" and is refused here; one less is as good.
-    const FOR_EVER: u64 = u64::MAX - 1;
-    const A_LITTLE: Duration = Duration::from_secs(5);
     let Some(timeout) = gate.timeout else { return FOR_EVER };
     let graces = gate.clauses.iter().filter_map(|clause| clause.grace);
-    let longest =
-        graces.chain([gate.settle, A_LITTLE]).fold(timeout, |sum, duration| sum.saturating_add(duration));
-    u64::try_from(longest.as_micros()).unwrap_or(FOR_EVER).min(FOR_EVER)
+    micros(graces.chain([gate.settle, A_LITTLE]).fold(timeout, |sum, duration| sum.saturating_add(duration)))
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(FOR_EVER).min(FOR_EVER)
 }

@@ -18,6 +18,26 @@ pub struct GateOptions {
     #[arg(hide = true)]
     left_over: Vec<String>,
 
+    #[command(flatten)]
+    requirements: RequirementOptions,
+}
+
+// For retry and pull, whose other words are a command's or an image's.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NamedGateOptions {
+    /// The gate to wait for: a name, with a slash in it a gate file, or none [default: default]
+    ///
+    /// Requirement options without it are a gate of their own; with it they are added to it.
+    #[arg(long, value_name = "GATE", help_heading = WHAT, overrides_with = "gate")]
+    gate: Option<String>,
+
+    #[command(flatten)]
+    requirements: RequirementOptions,
+}
+
+// What is required beside a gate or instead, and for how long it is waited for.
+#[derive(Debug, Clone, Default, Args)]
+struct RequirementOptions {
     /// On these links: a name, an altname, a quoted glob, mac:…, or !GLOB to take links out
     #[arg(short, long, value_name = "NAME", help_heading = WHAT)]
     interface: Vec<String>,
@@ -85,26 +105,41 @@ impl GateOptions {
     /// What is asked for; an error for words that no single GATE is.
     pub fn request(self) -> Result<Request, ConfigError> {
         if let Some(first) = self.gate.as_ref().filter(|_| !self.left_over.is_empty()) {
-            return Err(left_over(first, &self.left_over, &self.interface));
+            return Err(left_over(first, &self.left_over, &self.requirements.interface));
         }
-        Ok(Request {
-            gate: self.gate,
-            options: Options {
-                interface: self.interface,
-                ipv4: self.ipv4,
-                ipv6: self.ipv6,
-                address: self.address,
-                route: self.route,
-                table: self.table,
-                route_to: self.route_to,
-                any: self.any,
-                quorum: self.quorum,
-                nameserver: self.nameserver,
-                timeout: self.timeout,
-                no_carrier_timeout: self.no_carrier_timeout,
-                settle: self.settle,
-            },
-        })
+        Ok(Request { gate: self.gate, options: self.requirements.options() })
+    }
+}
+
+impl NamedGateOptions {
+    /// What is asked for; `None` for `--gate none`: nothing is waited for.
+    pub fn request(&self) -> Option<Request> {
+        let options = self.requirements.clone().options();
+        let none = self.gate.as_deref() == Some("none");
+        match none && !options.require_something() {
+            true => None,
+            false => Some(Request { gate: self.gate.clone().filter(|_| !none), options }),
+        }
+    }
+}
+
+impl RequirementOptions {
+    fn options(self) -> Options {
+        Options {
+            interface: self.interface,
+            ipv4: self.ipv4,
+            ipv6: self.ipv6,
+            address: self.address,
+            route: self.route,
+            table: self.table,
+            route_to: self.route_to,
+            any: self.any,
+            quorum: self.quorum,
+            nameserver: self.nameserver,
+            timeout: self.timeout,
+            no_carrier_timeout: self.no_carrier_timeout,
+            settle: self.settle,
+        }
     }
 }
 

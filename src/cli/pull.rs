@@ -1,0 +1,165 @@
+//! `pull`: gets an image, as Podman would, and again while that fails in a way that can pass.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::attempt::{self, AttemptError, Bounds, Ended, Signals, Words};
+use crate::cli::options::NamedGateOptions;
+use crate::cli::retry::{AGAIN, AgainOptions, Bound, Classify, Finished, Judge, Setting, bound};
+use crate::cli::{Error, Exit, Tuning, Volume, block_on};
+
+/// How long the tool may take to say whether an image is here; it asks nobody but the disk.
+const TO_LOOK: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Args)]
+pub(super) struct PullArgs {
+    /// The image, as podman pull takes it
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    /// When to pull: `missing` only if the image is not here, `always`, `newer` (if that fails an image that is here will do), `never`
+    #[arg(long, value_name = "WHEN", default_value = "missing", overrides_with = "policy")]
+    policy: Policy,
+    /// What pulls: podman or skopeo, or the path of either
+    #[arg(long, value_name = "PATH", default_value = "podman", overrides_with = "tool")]
+    tool: OsString,
+    /// An argument for the tool that stands before its command, as in podman ARG pull IMAGE
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    global_arg: Vec<OsString>,
+    /// Give up an attempt in which nothing moved for this long: no output, nothing read or written
+    #[arg(long, value_name = "DUR", value_parser = bound, default_value = "1min", help_heading = AGAIN, overrides_with = "stall_timeout")]
+    stall_timeout: Bound,
+    #[command(flatten)]
+    again: AgainOptions,
+    #[command(flatten)]
+    gate: NamedGateOptions,
+    #[command(flatten)]
+    volume: Volume,
+    #[command(flatten)]
+    tuning: Tuning,
+    /// More arguments of podman pull (skopeo copy)
+    #[arg(last = true, value_name = "ARGS")]
+    arguments: Vec<OsString>,
+}
+
+/// When an image is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Policy {
+    /// If it is not here.
+    Missing,
+    /// In any case.
+    Always,
+    /// In any case, but one that is here will do.
+    Newer,
+    /// Not at all.
+    Never,
+}
+
+pub(super) fn execute(args: PullArgs) -> Result<Exit, Error> {
+    let judge = Judge { classify: Classify::Oci, retry_on_exit: Vec::new(), fatal_exit: Vec::new() };
+    // First: what is wrong on the command line is wrong with the image here, too.
+    let setting =
+        Setting::new(&args.again, args.stall_timeout, judge, &args.gate, &args.volume, &args.tuning)?;
+    block_on(async {
+        let mut signals = Signals::new().map_err(AttemptError::from)?;
+        let tool = Tool::new(&args);
+        match args.policy {
+            Policy::Missing => match tool.has_image(&mut signals).await? {
+                Here::Yes => Ok(Exit::Done),
+                Here::No => Ok(tool.pull(&setting, &mut signals).await?.exit()),
+                Here::Signalled(signal) => Ok(Exit::Signal(signal)),
+            },
+            Policy::Never => match tool.has_image(&mut signals).await? {
+                Here::Yes => Ok(Exit::Done),
+                Here::No => {
+                    tracing::error!("{} is not here, and is not to be pulled", args.image);
+                    Ok(Exit::Code(super::OWN_ERROR))
+                }
+                Here::Signalled(signal) => Ok(Exit::Signal(signal)),
+            },
+            Policy::Always => Ok(tool.pull(&setting, &mut signals).await?.exit()),
+            Policy::Newer => match tool.pull(&setting, &mut signals).await? {
+                finished @ (Finished::GaveUp(_) | Finished::Shut) => {
+                    match tool.has_image(&mut signals).await? {
+                        Here::Yes => {
+                            tracing::warn!(
+                                "no newer {} could be had; the one that is here will do",
+                                args.image
+                            );
+                            Ok(Exit::Done)
+                        }
+                        Here::No => Ok(finished.exit()),
+                        Here::Signalled(signal) => Ok(Exit::Signal(signal)),
+                    }
+                }
+                finished @ (Finished::Done | Finished::Signalled(_)) => Ok(finished.exit()),
+            },
+        }
+    })
+}
+
+enum Here {
+    Yes,
+    No,
+    Signalled(i32),
+}
+
+/// The command lines of what pulls.
+struct Tool<'a> {
+    program: &'a OsString,
+    exists: Vec<OsString>,
+    pull: Vec<OsString>,
+}
+
+impl<'a> Tool<'a> {
+    fn new(args: &'a PullArgs) -> Tool<'a> {
+        let plain = args.image.strip_prefix("docker://").unwrap_or(&args.image);
+        let line = |before: &[&str], between: &[OsString], after: &[String]| {
+            let global = args.global_arg.iter().cloned();
+            let before = before.iter().map(OsString::from);
+            global
+                .chain(before)
+                .chain(between.iter().cloned())
+                .chain(after.iter().map(OsString::from))
+                .collect()
+        };
+        let skopeo = Path::new(&args.tool).file_name() == Some(OsStr::new("skopeo"));
+        let (exists, pull) = if skopeo {
+            let (from, to) = (format!("docker://{plain}"), format!("containers-storage:{plain}"));
+            (
+                line(&["inspect", "--raw"], &[], std::slice::from_ref(&to)),
+                line(&["copy"], &args.arguments, &[from, to]),
+            )
+        } else {
+            (
+                line(&["image", "exists"], &[], &[plain.to_owned()]),
+                line(&["pull"], &args.arguments, std::slice::from_ref(&args.image)),
+            )
+        };
+        Tool { program: &args.tool, exists, pull }
+    }
+
+    async fn pull(&self, setting: &Setting, signals: &mut Signals) -> Result<Finished, Error> {
+        // Podman extends the unit's timeout by itself, to five minutes, which would cut ours short.
+        let words = Words { program: self.program, arguments: &self.pull, may_notify: false, silent: false };
+        setting.pursue(&words, signals).await
+    }
+
+    /// Asks the tool, which looks at its storage only. Where it cannot tell, pulling will.
+    async fn has_image(&self, signals: &mut Signals) -> Result<Here, Error> {
+        let words = Words { program: self.program, arguments: &self.exists, may_notify: false, silent: true };
+        let bounds = Bounds { attempt: Some(TO_LOOK), ..Bounds::default() };
+        match attempt::run(&words, bounds, signals).await {
+            Ok(outcome) => Ok(match outcome.ended {
+                Ended::Exited(0) => Here::Yes,
+                Ended::Exited(_) | Ended::Stalled(_) | Ended::TookTooLong(_) | Ended::TimeUp => Here::No,
+                Ended::Signalled(signal, _) | Ended::Interrupted(signal) => Here::Signalled(signal),
+            }),
+            // Said, with its exit code, by the attempt to pull.
+            Err(AttemptError::Spawn { .. }) => Ok(Here::No),
+            Err(error @ AttemptError::Follow(_)) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,528 @@
+//! `retry`: runs a command again while its failure can pass. `pull` is it with a command of its own.
+
+use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::attempt::{self, AttemptError, Bounds, Ended, Outcome, Signals, Words};
+use crate::cli::options::NamedGateOptions;
+use crate::cli::{Error, Exit, Tuning, Volume, block_on, load};
+use crate::clock::{self, Timer};
+use crate::config::{Span, duration_text, parse_duration};
+use crate::daemon::{self, Failure, Mouth, Task, View, keep};
+use crate::keeper::Phase;
+use crate::moment::Moment;
+use crate::notify::Notifier;
+use crate::outlook::Outlook;
+use crate::report::unmet_lines;
+use crate::requirement::Gate;
+use crate::retry::classify::{Meaning, classify};
+use crate::retry::{Again, Backoff, Course, GiveUp, Limits, Next};
+
+#[derive(Debug, Args)]
+pub(super) struct RetryArgs {
+    #[command(flatten)]
+    again: AgainOptions,
+    /// What a failure means: `exit` its exit code, `oci` the text of Podman, skopeo or buildah on stderr
+    #[arg(long, value_name = "HOW", default_value = "exit", help_heading = AGAIN, overrides_with = "classify")]
+    classify: Classify,
+    /// Run again only after these exit codes (1,75,…) [default: any but 0]
+    #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = AGAIN)]
+    retry_on_exit: Vec<u8>,
+    /// Never run again after these exit codes
+    #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = AGAIN)]
+    fatal_exit: Vec<u8>,
+    /// Give up an attempt in which nothing moved for this long: no output, nothing read or written
+    #[arg(long, value_name = "DUR", value_parser = bound, default_value = "infinity", help_heading = AGAIN, overrides_with = "stall_timeout")]
+    stall_timeout: Bound,
+    #[command(flatten)]
+    gate: NamedGateOptions,
+    #[command(flatten)]
+    volume: Volume,
+    #[command(flatten)]
+    tuning: Tuning,
+    /// What to run
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+// How often and how long, for retry and pull.
+#[derive(Debug, Clone, Args)]
+pub(super) struct AgainOptions {
+    /// Run it again at most so often
+    #[arg(long, value_name = "N", default_value_t = 8, help_heading = AGAIN, overrides_with = "retries")]
+    retries: u32,
+    /// The longest delay after the first failure; it doubles, and the delay is a random part of it
+    #[arg(long, value_name = "DUR", value_parser = delay, default_value = "2s", help_heading = AGAIN, overrides_with = "delay")]
+    delay: Duration,
+    /// The longest delay after any failure
+    #[arg(long, value_name = "DUR", value_parser = delay, default_value = "1min", help_heading = AGAIN, overrides_with = "max_delay")]
+    max_delay: Duration,
+    /// End it all this long after the first attempt began
+    #[arg(long, value_name = "DUR", value_parser = bound, default_value = "1h", help_heading = AGAIN, overrides_with = "max_elapsed")]
+    max_elapsed: Bound,
+    /// End an attempt after this long
+    #[arg(long, value_name = "DUR", value_parser = bound, default_value = "infinity", help_heading = AGAIN, overrides_with = "attempt_timeout")]
+    attempt_timeout: Bound,
+}
+
+/// The heading of these options in the help.
+pub(super) const AGAIN: &str = "How often and how long to try";
+
+/// What tells what a failure means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Classify {
+    /// The text on stderr.
+    Oci,
+    /// The exit code.
+    Exit,
+}
+
+/// A limit that may be none. (Not an Option: clap would take that for an option without a value.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bound(pub(super) Option<Duration>);
+
+pub(super) fn bound(text: &str) -> Result<Bound, String> {
+    match parse_duration(text)? {
+        Span::Infinite => Ok(Bound(None)),
+        Span::Finite(Duration::ZERO) => Err("must be more than 0; for ever is \"infinity\"".to_owned()),
+        Span::Finite(span) => Ok(Bound(Some(span))),
+    }
+}
+
+fn delay(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Span::Infinite => Err("must end".to_owned()),
+        Span::Finite(span) => Ok(span),
+    }
+}
+
+pub(super) fn execute(args: RetryArgs) -> Result<Exit, Error> {
+    let Some((program, arguments)) = args.command.split_first() else { return Ok(Exit::Done) };
+    let judge =
+        Judge { classify: args.classify, retry_on_exit: args.retry_on_exit, fatal_exit: args.fatal_exit };
+    let words = Words { program, arguments, may_notify: true, silent: false };
+    let setting =
+        Setting::new(&args.again, args.stall_timeout, judge, &args.gate, &args.volume, &args.tuning)?;
+    block_on(async {
+        let mut signals = Signals::new().map_err(AttemptError::from)?;
+        Ok(setting.pursue(&words, &mut signals).await?.exit())
+    })
+}
+
+/// What a failure means, as the options say.
+pub(super) struct Judge {
+    pub(super) classify: Classify,
+    pub(super) retry_on_exit: Vec<u8>,
+    pub(super) fatal_exit: Vec<u8>,
+}
+
+impl Judge {
+    fn judge(&self, code: u8, tail: &str) -> Meaning {
+        let by_code = |again| Meaning { again, why: format!("exit code {code}") };
+        if self.fatal_exit.contains(&code) {
+            return by_code(Again::Never);
+        }
+        if self.retry_on_exit.contains(&code) {
+            return by_code(Again::Later);
+        }
+        match self.classify {
+            Classify::Oci => classify(tail),
+            Classify::Exit if self.retry_on_exit.is_empty() => by_code(Again::Later),
+            Classify::Exit => by_code(Again::Never),
+        }
+    }
+}
+
+/// How all attempts together ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finished {
+    /// The command succeeded.
+    Done,
+    /// It was given up; the exit code that says how.
+    GaveUp(u8),
+    /// The gate never opened.
+    Shut,
+    /// A signal ended it.
+    Signalled(i32),
+}
+
+impl Finished {
+    pub(super) fn exit(self) -> Exit {
+        match self {
+            Finished::Done => Exit::Done,
+            Finished::GaveUp(code) => Exit::Code(code),
+            Finished::Shut => Exit::NotReady,
+            Finished::Signalled(signal) => Exit::Signal(signal),
+        }
+    }
+}
+
+/// The exit code where netready ended the last attempt, or the time was up.
+const ENDED: u8 = 124;
+
+/// All that was asked for but the command.
+pub(super) struct Setting {
+    backoff: Backoff,
+    limits: Limits,
+    stall: Option<Duration>,
+    attempt: Option<Duration>,
+    judge: Judge,
+    gate: Option<Gate>,
+    receive_buffer: usize,
+    quiet: bool,
+}
+
+impl Setting {
+    pub(super) fn new(
+        again: &AgainOptions,
+        stall: Bound,
+        judge: Judge,
+        gate: &NamedGateOptions,
+        volume: &Volume,
+        tuning: &Tuning,
+    ) -> Result<Setting, Error> {
+        crate::log::start(match volume.verbose {
+            true => tracing::Level::DEBUG,
+            false => tracing::Level::WARN,
+        });
+        Ok(Setting {
+            backoff: Backoff { base: again.delay, cap: again.max_delay.max(again.delay) },
+            limits: Limits { retries: Some(again.retries), max_elapsed: again.max_elapsed.0 },
+            stall: stall.0,
+            attempt: again.attempt_timeout.0,
+            judge,
+            gate: gate.request().map(|request| load(&request)).transpose()?.map(|loaded| loaded.gate),
+            receive_buffer: tuning.receive_buffer,
+            quiet: volume.quiet,
+        })
+    }
+
+    /// Runs it until it succeeds, or there is no sense in another attempt.
+    pub(super) async fn pursue(&self, words: &Words<'_>, signals: &mut Signals) -> Result<Finished, Error> {
+        let mut speaker = Speaker::new(self.quiet);
+        let mut outlook = match Outlook::open(self.gate.as_ref(), self.receive_buffer) {
+            Ok(outlook) => Some(outlook),
+            // Without a gate nothing depends on it.
+            Err(error) if self.gate.is_none() => {
+                tracing::debug!("changes of the network are not seen: {error}");
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut course: Option<Course> = None;
+        // What the last attempt ended with.
+        let mut last: Option<u8> = None;
+        loop {
+            if let (Some(gate), Some(outlook)) = (&self.gate, &mut outlook) {
+                // The first time with its settle and its graces; then only where it has shut.
+                if course.is_none() || !outlook.ready().await? {
+                    let until = course.as_ref().and_then(Course::deadline);
+                    match wait_for(gate, self.receive_buffer, until, &mut speaker, signals).await? {
+                        Opening::Open => {}
+                        Opening::Shut => return Ok(last.map_or(Finished::Shut, Finished::GaveUp)),
+                        Opening::TimeUp => return Ok(Finished::GaveUp(ENDED)),
+                        Opening::Signalled(signal) => return Ok(Finished::Signalled(signal)),
+                    }
+                }
+            }
+            let now = clock::now();
+            let course = course.get_or_insert_with(|| Course::new(self.backoff, self.limits, now));
+            let bounds = Bounds { stall: self.stall, attempt: self.attempt, until: course.deadline() };
+            speaker.begins(course, &bounds, now);
+            let outcome = match attempt::run(words, bounds, signals).await {
+                Ok(outcome) => outcome,
+                Err(AttemptError::Spawn { program, source }) => {
+                    speaker.say(&format!("error: {program}: {source}"));
+                    // As a shell ends: not found, or found and not to be run.
+                    let found = source.kind() != ErrorKind::NotFound;
+                    return Ok(Finished::GaveUp(if found { 126 } else { 127 }));
+                }
+                Err(error @ AttemptError::Follow(_)) => return Err(error.into()),
+            };
+            let (code, meaning) = match self.meaning(&outcome) {
+                Ok(failed) => failed,
+                Err(finished) => return Ok(finished),
+            };
+            last = Some(code);
+            let attempt = course.attempt();
+            let now = clock::now();
+            match course.failed(meaning.again, now, chance()) {
+                Next::GiveUp(why) => {
+                    speaker.gave_up(attempt, why, &meaning);
+                    return Ok(Finished::GaveUp(if why == GiveUp::TimeUp { ENDED } else { code }));
+                }
+                Next::After(delay) => {
+                    let failure =
+                        Failed { attempt, last: course.last_attempt(), meaning, until: now + delay };
+                    if let Some(signal) = pause(&failure, &mut outlook, &mut speaker, signals).await? {
+                        return Ok(Finished::Signalled(signal));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The exit code of a run that failed and what the failure means; or how all is over.
+    fn meaning(&self, outcome: &Outcome) -> Result<(u8, Meaning), Finished> {
+        let ended = |why: String| Ok((ENDED, Meaning { again: Again::Later, why }));
+        match outcome.ended {
+            Ended::Exited(0) | Ended::Signalled(_, 0) => Err(Finished::Done),
+            Ended::Exited(code) => Ok((code, self.judge.judge(code, &outcome.tail))),
+            Ended::Stalled(limit) => ended(format!("nothing moved for {}", duration_text(limit))),
+            Ended::TookTooLong(limit) => ended(format!("it took longer than {}", duration_text(limit))),
+            Ended::TimeUp => ended("the time was up".to_owned()),
+            Ended::Signalled(signal, _) | Ended::Interrupted(signal) => Err(Finished::Signalled(signal)),
+        }
+    }
+}
+
+/// A number in 0..1, another one each time: std seeds its hashers from the kernel's randomness.
+fn chance() -> f64 {
+    let random = RandomState::new().build_hasher().finish();
+    f64::from(u32::try_from(random >> 32).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// A failure after which another attempt is made.
+struct Failed {
+    attempt: u32,
+    last: Option<u32>,
+    meaning: Meaning,
+    /// When the next attempt begins.
+    until: Moment,
+}
+
+/// Waits for the next attempt; the signal that ended it instead.
+async fn pause(
+    failed: &Failed,
+    outlook: &mut Option<Outlook>,
+    speaker: &mut Speaker,
+    signals: &mut Signals,
+) -> Result<Option<i32>, Error> {
+    let mut timer = Timer::new().map_err(AttemptError::from)?;
+    // The network has no part in a rate limit.
+    let watched = match failed.meaning.again {
+        Again::Limited(_) => None,
+        Again::Later | Again::AtBootOnly | Again::Never => outlook.as_mut(),
+    };
+    speaker.failed(failed);
+    let mut better = std::pin::pin!(async {
+        match watched {
+            Some(outlook) => outlook.better().await,
+            None => std::future::pending().await,
+        }
+    });
+    loop {
+        let now = clock::now();
+        if failed.until <= now {
+            speaker.end_countdown();
+            return Ok(None);
+        }
+        let next = speaker.count_down(failed, now).unwrap_or(failed.until);
+        timer.set(Some(next)).map_err(AttemptError::from)?;
+        tokio::select! {
+            fired = timer.fired() => fired.map_err(AttemptError::from)?,
+            signal = signals.next() => {
+                speaker.end_countdown();
+                return Ok(Some(signal));
+            }
+            changed = &mut better => {
+                changed?;
+                speaker.end_countdown();
+                speaker.say("the network changed for the better: trying at once");
+                return Ok(None);
+            }
+        }
+    }
+}
+
+enum Opening {
+    Open,
+    Shut,
+    TimeUp,
+    Signalled(i32),
+}
+
+/// Waits for the gate, at most until then.
+async fn wait_for(
+    gate: &Gate,
+    receive_buffer: usize,
+    until: Option<Moment>,
+    speaker: &mut Speaker,
+    signals: &mut Signals,
+) -> Result<Opening, Error> {
+    speaker.extend(gate);
+    let task = Task {
+        gate: gate.clone(),
+        receive_buffer,
+        until_open: true,
+        signals: false,
+        reload: &|| Ok(gate.clone()),
+        gave_up_at: None,
+    };
+    let mut timer = Timer::new().map_err(AttemptError::from)?;
+    timer.set(until).map_err(AttemptError::from)?;
+    let time_up = async {
+        match until {
+            Some(_) => timer.fired().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = keep(task, speaker) => Ok(match ended? {
+            daemon::Ended::Opened(_) => Opening::Open,
+            daemon::Ended::GaveUp => Opening::Shut,
+            daemon::Ended::Signalled(signal, _) => Opening::Signalled(signal),
+        }),
+        fired = time_up => {
+            fired.map_err(AttemptError::from)?;
+            Ok(Opening::TimeUp)
+        }
+        signal = signals.next() => Ok(Opening::Signalled(signal)),
+    }
+}
+
+/// Speaks on stderr, and to the manager of the unit that it runs in.
+struct Speaker {
+    notifier: Notifier,
+    quiet: bool,
+    terminal: bool,
+    /// A line on the terminal that is not ended.
+    counting: bool,
+    /// Of the gate, last.
+    said: String,
+}
+
+impl Speaker {
+    fn new(quiet: bool) -> Speaker {
+        Speaker {
+            notifier: Notifier::from_env(),
+            quiet,
+            terminal: io::stderr().is_terminal(),
+            counting: false,
+            said: String::new(),
+        }
+    }
+
+    fn say(&self, line: &str) {
+        // Where stderr is closed there is nobody to tell.
+        let _ = writeln!(io::stderr(), "netready: {line}");
+    }
+
+    fn extend(&mut self, gate: &Gate) {
+        // It runs inside other units, whose own notifications are not its business to fail for.
+        if let Err(error) = self.notifier.extend(gate) {
+            tracing::debug!("{error}");
+            self.notifier = Notifier::silent();
+        }
+    }
+
+    fn begins(&mut self, course: &Course, bounds: &Bounds, now: Moment) {
+        let left = bounds.until.map(|until| until - now);
+        let bound = [left, bounds.attempt].into_iter().flatten().min();
+        // And the time to end it.
+        self.notifier.extend_by(bound.map(|bound| bound.saturating_add(Duration::from_secs(15))));
+        self.notifier.status(&format!("Attempt {}", of(course.attempt(), course.last_attempt())));
+    }
+
+    fn failed(&mut self, failed: &Failed) {
+        let now = clock::now();
+        self.notifier.extend_by(Some(failed.until - now));
+        let next = clock::time_of_day(failed.until);
+        self.notifier.status(&format!("{}; next at {next}", failed.line()));
+        if !self.quiet && !self.terminal {
+            self.say(&format!("{}; next in {}", failed.line(), rounded(failed.until - now)));
+        }
+    }
+
+    /// On a terminal: the line anew; when it is due again.
+    fn count_down(&mut self, failed: &Failed, now: Moment) -> Option<Moment> {
+        if self.quiet || !self.terminal {
+            return None;
+        }
+        let left = failed.until - now;
+        let seconds = left.as_millis().div_ceil(1000);
+        // Where stderr is closed there is nobody to tell.
+        let _ = write!(io::stderr(), "\r\u{1b}[Knetready: {}; next in {seconds}s", failed.line());
+        self.counting = true;
+        let whole = Duration::from_secs(u64::try_from(seconds.saturating_sub(1)).unwrap_or_default());
+        Some(now + left.saturating_sub(whole))
+    }
+
+    fn end_countdown(&mut self) {
+        if std::mem::take(&mut self.counting) {
+            // As above.
+            let _ = writeln!(io::stderr());
+        }
+    }
+
+    fn gave_up(&mut self, attempts: u32, why: GiveUp, meaning: &Meaning) {
+        let plural = if attempts == 1 { "" } else { "s" };
+        let why = match why {
+            GiveUp::Final => "this does not pass",
+            GiveUp::NoMoreRetries => "no more retries",
+            GiveUp::TimeUp => "no more time",
+        };
+        let line = format!("given up after {attempts} attempt{plural}, {why}: {}", meaning.why);
+        self.notifier.status(&line);
+        self.say(&line);
+    }
+}
+
+impl Failed {
+    fn line(&self) -> String {
+        format!("attempt {} failed: {}", of(self.attempt, self.last), self.meaning.why)
+    }
+}
+
+fn of(attempt: u32, last: Option<u32>) -> String {
+    last.map_or(attempt.to_string(), |last| format!("{attempt} of {last}"))
+}
+
+/// To the tenth of a second.
+fn rounded(delay: Duration) -> String {
+    format!("{:.1}s", delay.as_secs_f64())
+}
+
+impl Mouth for Speaker {
+    fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
+        if self.said == view.status {
+            return Ok(());
+        }
+        let silent_so_far = self.said.is_empty();
+        view.status.clone_into(&mut self.said);
+        self.notifier.status(view.status);
+        let (say, unmet) = match view.phase {
+            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => (!self.quiet, false),
+            // That it need not wait is no news.
+            Phase::Ready { .. } => (!self.quiet && !silent_so_far, false),
+            Phase::Opened { .. } | Phase::GaveUp { .. } | Phase::Lost { .. } => (true, true),
+        };
+        if say {
+            self.say(view.status);
+        }
+        if unmet {
+            for line in unmet_lines(view.verdict) {
+                self.say(&format!("  {line}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self, _: &View<'_>) -> Result<(), Failure> {
+        // The next wait is another one.
+        self.said.clear();
+        Ok(())
+    }
+
+    fn reloaded(&mut self, _: &Gate, _: bool) {}
+
+    fn tick(&mut self, _: Moment) {}
+
+    fn deadline(&self) -> Option<Moment> {
+        None
+    }
+}
