@@ -1,0 +1,407 @@
+//! `retry` and `pull`, the built binary, with a stand-in for Podman: a script that says what Podman said and
+//! ends as it ended. What the texts mean is tested with the classifier; here, what is done about them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own their clock, and look again where nothing can be awaited"
+)]
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// How long a test waits for what must come.
+const SOON: Duration = Duration::from_secs(10);
+
+const REFUSED: &str = "Error: initializing source docker://r.example/a:1: pinging container registry r.example: Get \"https://r.example/v2/\": dial tcp 192.0.2.7:443: connect: connection refused";
+const UNKNOWN: &str =
+    "Error: initializing source docker://r.example/a:1: reading manifest 1 in r.example/a: manifest unknown";
+
+/// A folder with a stand-in for Podman in it, which keeps a list of what it was asked.
+struct Stage(TempDir);
+
+impl Stage {
+    /// `pull`: what the stand-in does on `podman pull`, in shell; `$n` is the number of the attempt.
+    fn new(pull: &str) -> Stage {
+        let stage = Stage(tempfile::tempdir().unwrap());
+        let folder = stage.0.path().display();
+        stage.script(
+            "podman",
+            &format!(
+                "cd {folder}\necho \"$*\" >> asked\ncase \"$*\" in\n\
+                 *'image exists'*) test -e here; exit;;\n\
+                 *) n=$(($(cat n 2>/dev/null || echo 0) + 1)); echo $n > n\n{pull}\n;;\nesac\n"
+            ),
+        );
+        stage
+    }
+
+    fn script(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn asked(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("asked")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn attempts(&self) -> usize {
+        fs::read_to_string(self.path("n")).map_or(0, |text| text.trim().parse().unwrap())
+    }
+
+    fn pull(&self, arguments: &str) -> Command {
+        let mut command = netready("pull --delay 10ms r.example/a:1");
+        command.arg("--tool").arg(self.path("podman")).args(arguments.split_whitespace());
+        command
+    }
+}
+
+fn netready(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netready"));
+    command.args(arguments.split_whitespace()).env_remove("NOTIFY_SOCKET").stdin(Stdio::null());
+    command
+}
+
+fn shell(options: &str, script: &str) -> Command {
+    let mut command = netready(&format!("retry --delay 10ms {options} --"));
+    command.args(["sh", "-c", script]);
+    command
+}
+
+#[track_caller]
+fn ends(mut command: Command, code: i32) -> String {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&stderr).into_owned();
+    assert_eq!(status.code(), Some(code), "{command:?}: {stderr}");
+    stderr
+}
+
+#[track_caller]
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never came: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Processes whose command line contains this word, by their state: those that have ended but for their
+/// parent's notice do not count.
+fn running(word: &str) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let has_word = |entry: &fs::DirEntry| {
+        fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(word))
+    };
+    processes.filter(has_word).count()
+}
+
+/// A network namespace of this thread's own; without one the test ends here.
+fn network() -> bool {
+    let entered = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_ok();
+    if !entered {
+        assert!(std::env::var_os("CI").is_none(), "SKIPPED in CI: no network namespace");
+        eprintln!("SKIPPED: no network namespace");
+    }
+    entered
+}
+
+fn ip(commands: &str) {
+    for command in commands.split(';') {
+        assert!(
+            Command::new("ip").args(command.split_whitespace()).status().unwrap().success(),
+            "ip {command}"
+        );
+    }
+}
+
+#[test]
+fn a_failure_that_passes_ends_in_success() {
+    let stage = Stage::new(&format!("[ $n -ge 4 ] || {{ echo '{REFUSED}' >&2; exit 125; }}"));
+    let stderr = ends(stage.pull("--gate none"), 0);
+    assert_eq!(stage.attempts(), 4);
+    assert!(stderr.contains("attempt 1 of 9 failed: connection refused; next in "), "{stderr}");
+    assert!(stderr.contains(REFUSED), "what it says goes on: {stderr}");
+}
+
+#[test]
+fn a_final_failure_ends_within_one_attempt() {
+    let stage = Stage::new(&format!("echo '{UNKNOWN}' >&2; exit 125"));
+    let stderr = ends(stage.pull("--gate none"), 125);
+    assert_eq!(stage.attempts(), 1);
+    assert!(stderr.contains("given up after 1 attempt, this does not pass: no such manifest"), "{stderr}");
+}
+
+#[test]
+fn retries_and_time_are_bounded() {
+    let stage = Stage::new(&format!("echo '{REFUSED}' >&2; exit 125"));
+    ends(stage.pull("--gate none --retries 3"), 125);
+    assert_eq!(stage.attempts(), 4);
+    // A rate limit is left alone for longer than there is time.
+    let stage = Stage::new(
+        "echo 'Error: reading manifest 1 in r.example/a: toomanyrequests: slow down' >&2; exit 125",
+    );
+    let stderr = ends(stage.pull("--gate none --max-elapsed 20s"), 124);
+    assert_eq!(stage.attempts(), 1);
+    assert!(stderr.contains("no more time: rate limit"), "{stderr}");
+}
+
+#[test]
+fn an_image_that_is_here_is_not_pulled() {
+    for (policy, here, pull, code, pulls) in [
+        ("missing", true, "exit 1", 0, 0),
+        ("missing", false, "exit 0", 0, 1),
+        ("never", true, "exit 0", 0, 0),
+        ("never", false, "exit 0", 125, 0),
+        ("always", true, "exit 0", 0, 1),
+        ("always", true, "echo 'Error: manifest unknown: x: manifest unknown' >&2; exit 125", 125, 1),
+        ("newer", true, "echo 'Error: x: manifest unknown' >&2; exit 125", 0, 1),
+        ("newer", false, "echo 'Error: x: manifest unknown' >&2; exit 125", 125, 1),
+        ("newer", true, "exit 0", 0, 1),
+    ] {
+        let stage = Stage::new(pull);
+        if here {
+            fs::write(stage.path("here"), "").unwrap();
+        }
+        ends(stage.pull(&format!("--gate none --policy {policy}")), code);
+        assert_eq!(stage.attempts(), pulls, "{policy}, here: {here}, {pull}");
+    }
+}
+
+#[test]
+fn the_tool_is_asked_as_podman_would_be() {
+    let stage = Stage::new("exit 0");
+    let mut command = stage.pull("--gate none --global-arg --module --global-arg x.conf");
+    command.args(["--", "--tls-verify=false", "-q"]);
+    ends(command, 0);
+    let expected = [
+        "--module x.conf image exists r.example/a:1",
+        "--module x.conf pull --tls-verify=false -q r.example/a:1",
+    ];
+    assert_eq!(stage.asked(), expected);
+    let stage = Stage::new("exit 0");
+    fs::rename(stage.path("podman"), stage.path("skopeo")).unwrap();
+    let mut command = netready("pull --gate none docker://r.example/a:1 --tool");
+    command.arg(stage.path("skopeo"));
+    ends(command, 0);
+    // The stand-in knows no `inspect`, and succeeds: the image is here.
+    assert_eq!(stage.asked(), ["inspect --raw containers-storage:r.example/a:1"]);
+}
+
+#[test]
+fn exit_codes_are_the_commands_and_decide() {
+    for (options, script, code) in [
+        ("--retries 1", "exit 3", 3),
+        ("--retries 0", "kill -9 $$", 137),
+        ("--retries 0", "kill -15 $$", 143),
+        ("", "exit 0", 0),
+        ("--fatal-exit 3,4", "exit 4", 4),
+        ("--retry-on-exit 75", "exit 4", 4),
+        ("--retry-on-exit 75 --retries 1", "exit 75", 75),
+        ("--retries 0 --attempt-timeout 200ms", "sleep 60", 124),
+        ("--retries 0 --stall-timeout 300ms", "sleep 60", 124),
+        ("--max-elapsed 200ms", "sleep 60", 124),
+    ] {
+        ends(shell(&format!("--gate none {options}"), script), code);
+    }
+    for (command, code) in [
+        (netready("retry --gate none -- /nonexistent/command"), 127),
+        (netready("retry --gate none -- /etc/passwd"), 126),
+        (netready("retry --gate nosuchgate -- true"), 125),
+        (netready("retry --stall-timeout 0 -- true"), 125),
+        (netready("retry"), 125),
+    ] {
+        ends(command, code);
+    }
+}
+
+#[test]
+fn what_moves_is_no_stall() {
+    // Neither says a word: one reads and writes, one computes.
+    let moves = "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do head -c 4096 /dev/zero >/dev/null; done";
+    ends(shell("--gate none --retries 0 --stall-timeout 1s", moves), 0);
+    let speaks = "for i in 1 2 3 4 5 6; do echo $i >&2; sleep 0.3; done";
+    ends(shell("--gate none --retries 0 --stall-timeout 1s", speaks), 0);
+}
+
+#[test]
+fn a_child_that_keeps_stderr_open_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let mut command = shell("--gate none", &format!("sleep 600 & echo $! > {}; exit 0", file.display()));
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let ended = until("its end", || child.try_wait().unwrap());
+    // What a command that succeeded left running is its own wish; the test ends it.
+    let left: i32 = fs::read_to_string(file).unwrap().trim().parse().unwrap();
+    kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
+    assert_eq!(ended.code(), Some(0));
+}
+
+/// Starts a command of three processes, one of which does not listen to SIGTERM, and waits until all are there.
+fn started(word: &str) -> Child {
+    let script = format!("sh -c \"trap '' TERM; sleep {word}; sleep {word}\" & sleep {word} & wait");
+    let child = shell("--gate none", &script).stderr(Stdio::null()).spawn().unwrap();
+    // netready, its guardian, two shells and two sleeps have the word in their command line.
+    until("all processes", || (running(word) >= 6).then_some(()));
+    child
+}
+
+#[test]
+fn nothing_is_left_when_netready_is_killed() {
+    let mut child = started("27182818");
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    until("the end of all", || (running("27182818") == 0).then_some(()));
+}
+
+#[test]
+fn a_signal_reaches_the_group_and_netready_ends_by_it() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let word = format!("16180{}", signal as i32);
+        // Not in a shell's background, where SIGINT would be ignored.
+        let script = format!("sleep {word} | sleep {word}");
+        let mut child = shell("--gate none", &script).stderr(Stdio::null()).spawn().unwrap();
+        until("all processes", || (running(&word) >= 5).then_some(()));
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(signal as i32), "{signal}");
+        until("the end of all", || (running(&word) == 0).then_some(()));
+    }
+}
+
+#[test]
+fn a_delay_ends_at_a_signal() {
+    let mut child = shell("--gate none --delay 1h --max-delay 1h --max-elapsed infinity", "exit 1")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 16];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+}
+
+#[test]
+fn no_attempt_is_begun_while_the_gate_is_shut() {
+    if !network() {
+        return;
+    }
+    let stage = Stage::new("exit 0");
+    let stderr = ends(stage.pull("--route default --timeout 300ms"), 1);
+    assert_eq!(stage.attempts(), 0);
+    assert!(stderr.contains("no default route"), "{stderr}");
+    // Late, but it opens.
+    let mut child = stage.pull("--route default").stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = [0; 16];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(stage.attempts(), 0);
+    ip(
+        "link add va0 type veth peer name vb0;link set vb0 up;link set va0 up;addr add 192.0.2.2/24 dev va0;route add default via 192.0.2.1",
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(stage.attempts(), 1);
+    // Here is here: no gate is asked.
+    fs::write(stage.path("here"), "").unwrap();
+    ends(stage.pull("--interface nosuchlink"), 0);
+}
+
+#[test]
+fn a_network_that_gets_better_ends_the_delay() {
+    if !network() {
+        return;
+    }
+    ip("link add va0 type veth peer name vb0;link set vb0 up;link set va0 up");
+    let stage = Stage::new(&format!("[ $n -ge 2 ] || {{ echo '{REFUSED}' >&2; exit 125; }}"));
+    for gate in ["--gate none", "--interface va0 --address link-local-ipv6"] {
+        let _ = fs::remove_file(stage.path("n"));
+        let options = format!("--delay 1h --max-delay 1h --max-elapsed infinity --policy always {gate}");
+        let mut child = stage.pull(&options).stderr(Stdio::piped()).spawn().unwrap();
+        until("the first attempt", || (stage.attempts() == 1).then_some(()));
+        // What comes before the first look is no change: so it comes again, until it was seen.
+        until("the second attempt", || {
+            ip("addr add 192.0.2.2/24 dev va0;route add default via 192.0.2.1");
+            let seen = child.try_wait().unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            ip("addr del 192.0.2.2/24 dev va0");
+            std::thread::sleep(Duration::from_millis(50));
+            seen
+        });
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert_eq!(stage.attempts(), 2);
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(stderr.contains("the network changed for the better: trying at once"), "{stderr}");
+    }
+}
+
+#[test]
+fn the_service_manager_is_told_and_never_of_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let stage = Stage::new(&format!(
+        "[ -z \"$NOTIFY_SOCKET\" ] || exit 99; [ $n -ge 2 ] || {{ echo '{REFUSED}' >&2; exit 125; }}"
+    ));
+    let mut command = stage.pull("--gate none --max-elapsed 100s");
+    command.env("NOTIFY_SOCKET", &path);
+    ends(command, 0);
+    socket.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 4096];
+    let mut said = Vec::new();
+    while let Ok(length) = socket.recv(&mut buffer) {
+        said.extend(String::from_utf8_lossy(&buffer[..length]).lines().map(str::to_owned));
+    }
+    assert!(said.iter().any(|line| line == "STATUS=Attempt 1 of 9"), "{said:?}");
+    let failed = "STATUS=attempt 1 of 9 failed: connection refused; next at ";
+    assert!(said.iter().any(|line| line.starts_with(failed)), "{said:?}");
+    let longest =
+        said.iter().filter_map(|line| line.strip_prefix("EXTEND_TIMEOUT_USEC=")?.parse().ok()).max();
+    assert!(longest.is_some_and(|micros: u64| (100_000_000..130_000_000).contains(&micros)), "{said:?}");
+    let others =
+        said.iter().find(|line| !line.starts_with("STATUS=") && !line.starts_with("EXTEND_TIMEOUT_USEC="));
+    assert_eq!(others, None);
+}
+
+/// script(1) gives it a terminal.
+#[test]
+fn a_terminal_stays_a_terminal() {
+    let inner = "test -t 2 && test -t 1 && test -t 0 && echo alright >&2; exit 3";
+    let line = format!(
+        "{} retry --gate none --retries 1 --delay 10ms -- sh -c '{inner}'",
+        env!("CARGO_BIN_EXE_netready")
+    );
+    let Ok(output) = Command::new("script").args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).output()
+    else {
+        assert!(std::env::var_os("CI").is_none(), "SKIPPED in CI: no script(1)");
+        eprintln!("SKIPPED: no script(1)");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_eq!(said.matches("alright").count(), 2, "{said}");
+    assert!(said.contains("attempt 1 of 2 failed: exit code 3; next in 1s"), "{said}");
+}
