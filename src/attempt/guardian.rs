@@ -80,25 +80,28 @@ fn guard(parent: u32, foreground: bool) -> io::Result<()> {
 /// In a process with one thread, which has blocked `mask` and whose child `command` leads a group.
 unsafe fn watch(command: libc::pid_t, mask: &libc::sigset_t) -> ! {
     let mut orphaned = false;
+    let mut ending = false;
     loop {
         // SAFETY: as above; the pointers are to values of this function's own, or null where that is allowed.
         unsafe {
-            let mut status = 0;
-            if libc::waitpid(command, &mut status, libc::WNOHANG) == command {
-                if orphaned {
-                    // Those of the group that did not end with the command.
+            let mut ended: libc::siginfo_t = std::mem::zeroed();
+            let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            let id = libc::id_t::try_from(command).unwrap_or_default();
+            if libc::waitid(libc::P_PID, id, &mut ended, flags) == 0 && ended.si_pid() == command {
+                let (code, status) = (ended.si_code, ended.si_status());
+                // While it is not waited for, the group's number is its own. What a command leaves in its
+                // group when it succeeds may be meant; what a failure leaves would run beside the next try.
+                if ending || code != libc::CLD_EXITED || status != 0 {
                     libc::kill(-command, libc::SIGKILL);
                 }
-                libc::_exit(match libc::WIFSIGNALED(status) {
-                    true => 128 + libc::WTERMSIG(status),
-                    false => libc::WEXITSTATUS(status),
-                });
+                libc::_exit(if code == libc::CLD_EXITED { status } else { 128 + status });
             }
             let limit = if orphaned { &raw const LAST_SECONDS } else { std::ptr::null() };
             let signal = libc::sigtimedwait(mask, std::ptr::null_mut(), limit);
             match signal {
                 ORPHANED => {
                     orphaned = true;
+                    ending = true;
                     libc::kill(-command, libc::SIGTERM);
                     libc::kill(-command, libc::SIGCONT);
                 }
@@ -109,6 +112,7 @@ unsafe fn watch(command: libc::pid_t, mask: &libc::sigset_t) -> ! {
                     libc::kill(-command, libc::SIGKILL);
                 }
                 signal if PASSED_ON.contains(&signal) => {
+                    ending = true;
                     libc::kill(-command, signal);
                     libc::kill(-command, libc::SIGCONT);
                 }

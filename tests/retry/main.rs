@@ -280,6 +280,17 @@ fn nothing_is_left_when_netready_is_killed() {
 }
 
 #[test]
+fn what_does_not_end_with_its_command_is_killed() {
+    // After a signal that it does not listen to, and after a failure.
+    let mut child = started("14142135");
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+    until("the end of all", || (running("14142135") == 0).then_some(()));
+    ends(shell("--gate none --retries 1", "sleep 17320508 >/dev/null 2>&1 & exit 1"), 1);
+    until("the end of all", || (running("17320508") == 0).then_some(()));
+}
+
+#[test]
 fn a_signal_reaches_the_group_and_netready_ends_by_it() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let word = format!("16180{}", signal as i32);
