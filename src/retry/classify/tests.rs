@@ -19,7 +19,7 @@ fn as_printed(tail: &str) -> [String; 3] {
     ]
 }
 
-/// Each was seen (Podman 5.4.2, 5.8.6), but for names and numbers.
+/// Each was seen (Podman 4.3.1, 5.4.2, 5.8.6), but for names and numbers.
 fn recorded() -> Vec<(String, Again, &'static str)> {
     let ping = |tail: &str| format!("{PING}Get \"https://localhost:5000/v2/\": {tail}");
     let manifest = |tail: &str| format!("{MANIFEST}{tail}");
@@ -95,6 +95,12 @@ fn recorded() -> Vec<(String, Again, &'static str)> {
             "the registry refuses",
         ),
         (manifest("StatusCode: 404, \"<html>...\""), Never, "the registry refuses"),
+        (
+            format!("{PING}invalid status code from registry 502 (Bad Gateway)"), // 4.3.1
+            Later,
+            "HTTP 5xx",
+        ),
+        (manifest("denied"), Never, "access denied"), // 4.3.1
         (manifest("manifest unknown"), Never, "no such manifest"),
         (manifest("repository name not known to registry"), Never, "no such repository"),
         (raw("fetching blob: blob unknown to registry"), Later, "blob not there yet"),
