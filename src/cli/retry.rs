@@ -229,6 +229,10 @@ impl Setting {
                     }
                 }
             }
+            if let Some(outlook) = &mut outlook {
+                // What gets better while the attempt runs was not there when it began.
+                outlook.ready().await?;
+            }
             let now = clock::now();
             let course = course.get_or_insert_with(|| Course::new(self.backoff, self.limits, now));
             let bounds = Bounds { stall: self.stall, attempt: self.attempt, until: course.deadline() };

@@ -370,6 +370,21 @@ fn a_network_that_gets_better_ends_the_delay() {
 }
 
 #[test]
+fn a_network_that_gets_better_during_an_attempt_makes_no_delay_after_it() {
+    if !network() {
+        return;
+    }
+    ip("link add va0 type veth peer name vb0;link set vb0 up;link set va0 up");
+    let stage = Stage::new(&format!(
+        "[ $n -ge 2 ] || {{ ip addr add 192.0.2.2/24 dev va0; echo '{REFUSED}' >&2; exit 125; }}"
+    ));
+    let mut command = stage.pull("--gate none --delay 1h --max-delay 1h --max-elapsed infinity");
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let ended = until("the second attempt", || child.try_wait().unwrap());
+    assert_eq!((ended.code(), stage.attempts()), (Some(0), 2));
+}
+
+#[test]
 fn the_service_manager_is_told_and_never_of_ready() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
