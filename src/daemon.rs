@@ -10,7 +10,6 @@
 //! that was announced.
 
 use std::io;
-use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -124,8 +123,7 @@ pub struct Task<'a> {
 pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failure> {
     let started = clock::now();
     let mut gate = task.gate;
-    // Never dropped: the process ends after it, and the kernel takes it all back at once.
-    let mut observer = ManuallyDrop::new(Observer::open(&gate, task.receive_buffer)?);
+    let mut observer = Observer::open(&gate, task.receive_buffer)?;
     let mut keeper = Keeper::new(&gate, started);
     let mut timer = Timer::new().map_err(Failure::Events)?;
     let mut signals = Signals::new(task.signals).map_err(Failure::Events)?;
