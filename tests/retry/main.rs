@@ -429,5 +429,6 @@ fn a_terminal_stays_a_terminal() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert_eq!(said.matches("alright").count(), 2, "{said}");
-    assert!(said.contains("attempt 1 of 2 failed: exit code 3; next in 1s"), "{said}");
+    // In how many seconds is a matter of chance: 10 ms at most, rounded.
+    assert!(said.contains("attempt 1 of 2 failed: exit code 3; next in "), "{said}");
 }
