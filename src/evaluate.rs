@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{Nameservers, Network};
 use crate::moment::Moment;
-use crate::requirement::{Clause, Destination, Family, Gate, Item, Links, Presence, Subject, TABLE_MAIN};
+use crate::requirement::{Clause, Family, Gate, Item, Presence, Subject, TABLE_MAIN};
 use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict, Warning};
 
 /// Judges a gate.
@@ -99,7 +99,6 @@ impl Judge<'_> {
     /// A default route of the family stands, or a link with a default route of either family has an
     /// address of it of global scope, tentative ones included: the family is on its way.
     fn family_present(&mut self, family: Family) -> bool {
-        let default = |family: Family| Destination::DefaultOf(family);
         let mut defaults = self
             .network
             .routes
@@ -113,7 +112,7 @@ impl Judge<'_> {
                     .addresses_of(ifindex)
                     .any(|address| Family::of(address.local) == family && address.global())
             };
-            default(route.family()) == default(family) || route.hops.iter().any(|hop| addressed(hop.ifindex))
+            route.family() == family || route.hops.iter().any(|hop| addressed(hop.ifindex))
         });
         if !present {
             for family in Family::BOTH {
@@ -138,13 +137,6 @@ impl Judge<'_> {
             Subject::Links(links) => self.matching(links).iter().any(carries),
             Subject::Host { .. } => self.uplinks().iter().any(carries),
         })
-    }
-
-    /// The links that a clause's list names and does not exclude, by number.
-    fn matching(&self, links: &Links) -> Vec<&crate::model::Link> {
-        let wanted =
-            |link: &&crate::model::Link| links.entries.iter().any(|entry| self.matches(links, entry, link));
-        self.network.links().filter(wanted).collect()
     }
 }
 

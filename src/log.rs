@@ -1,7 +1,6 @@
 //! Log lines: for the journal with their priorities (sd-daemon(3)), for a terminal short.
 
 use std::fmt;
-use std::os::fd::AsRawFd;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -25,7 +24,6 @@ pub fn start(level: Level) {
 fn to_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     let Ok(stat) = nix::sys::stat::fstat(std::io::stderr()) else { return false };
-    let _ = std::io::stderr().as_raw_fd();
     stream == format!("{}:{}", stat.st_dev, stat.st_ino)
 }
 

@@ -73,11 +73,8 @@ impl<'a> Judge<'a> {
         let of_link: Vec<Item> = items.iter().filter(|item| !of_host(item)).cloned().collect();
         // What a link that does not matter in the end would need read is not needed.
         let unread = std::mem::take(&mut self.unread);
-        let candidates: Vec<Candidate<'a>> = self
-            .matching_links(links)
-            .into_iter()
-            .map(|link| self.candidate(links, &of_link, link))
-            .collect();
+        let candidates: Vec<Candidate<'a>> =
+            self.matching(links).into_iter().map(|link| self.candidate(links, &of_link, link)).collect();
         let unread_of_links = std::mem::replace(&mut self.unread, unread);
         let mut rows = match links.quorum {
             Quorum::Each => self.each(links, items, &candidates, false),
@@ -100,7 +97,8 @@ impl<'a> Judge<'a> {
         rows
     }
 
-    fn matching_links(&self, links: &Links) -> Vec<&'a Link> {
+    /// The links that a clause's list names and does not exclude, by number.
+    pub(super) fn matching(&self, links: &Links) -> Vec<&'a Link> {
         let network = self.network;
         let wanted = |link: &&Link| links.entries.iter().any(|entry| self.matches(links, entry, link));
         network.links().filter(wanted).collect()
