@@ -276,7 +276,7 @@ impl Guest {
 
     /// The guest's pid 1, among the descendants of what was started.
     fn find_leader(&mut self) -> u32 {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let mut pids = vec![self.child.id()];
             while let Some(pid) = pids.pop() {
@@ -364,7 +364,7 @@ impl Guest {
     pub fn reboot(&mut self) {
         // SIGRTMIN+4: poweroff.
         run(Command::new("kill").args(["-s", "RTMIN+4", &self.leader.to_string()]));
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while self.child.try_wait().unwrap().is_none() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(50));
         }
