@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -313,7 +313,12 @@ impl Guest {
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
-    /// The same as one of the guest's users, who reaches his service manager.
+    /// The same with its exit code, and stdout and stderr apart.
+    pub fn output(&self, script: &str) -> Output {
+        self.enter().args(["sh", "-c", script]).output().unwrap()
+    }
+
+    /// `sh` as one of the guest's users, who reaches his service manager.
     pub fn sh_as(&self, user: &str, script: &str) -> String {
         let output = self
             .enter()

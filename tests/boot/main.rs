@@ -18,6 +18,8 @@ mod case;
 mod guest;
 mod life;
 mod package;
+mod pulls;
+mod registry;
 mod rootfs;
 mod stacks;
 mod table;

@@ -37,6 +37,9 @@ const PACKAGES: &[&str] = &[
     "network-manager",
     "ifupdown",
     "dnsmasq-base",
+    // what images are pulled from, and with besides Podman
+    "docker-registry",
+    "skopeo",
 ];
 
 /// Run in the finished root, which is `/`: two users, an image for each of them, and nothing enabled.

@@ -1,0 +1,269 @@
+//! A real registry in the LAN, with one image in it; a door before it that fails as it is told, and a name
+//! server that does too.
+//!
+//! ```text
+//! guest ── e0 ── e0p 10.9.0.1:PORT  door ──▶ 127.0.0.1:5000  docker-registry     (all in the LAN's namespace)
+//!                    10.9.0.53:53   names
+//! ```
+//!
+//! The registry is the guest's own package, so that the machine needs none. Doors and names are threads of the
+//! test, with sockets of the LAN's namespace.
+
+mod door;
+mod names;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, setns};
+
+use crate::guest::{Networks, run};
+use crate::rootfs;
+
+pub use door::{Door, Fault};
+pub use names::{NameFault, Names};
+
+/// The image that is there, after the door's host and port.
+pub const IMAGE: &str = "library/busybox:1";
+/// Any name below it leads to the doors.
+pub const DOMAIN: &str = "example.org";
+/// The LAN's side of e0, where the doors are.
+pub const ROUTER: &str = "10.9.0.1";
+/// The name server in the guest's resolv.conf.
+pub const NAME_SERVER: &str = "10.9.0.53";
+/// For a file in the guest's /etc/containers/registries.conf.d/: what has a name below this one speaks no TLS.
+pub const WITHOUT_TLS: &str = "[[registry]]\nprefix = \"*.registry.example.org\"\ninsecure = true\n";
+
+/// How long something fails, before all is well again.
+#[derive(Debug, Clone, Copy)]
+pub enum Lasts {
+    Forever,
+    /// From now on.
+    For(Duration),
+    /// From the moment when it is first met.
+    FromFirst(Duration),
+}
+
+/// What is wrong now. It can be switched at any moment.
+pub struct Switch<F>(Mutex<State<F>>);
+
+struct State<F> {
+    fault: Option<F>,
+    lasts: Lasts,
+    since: Option<Instant>,
+}
+
+impl<F: Copy> Switch<F> {
+    fn new() -> Switch<F> {
+        Switch(Mutex::new(State { fault: None, lasts: Lasts::Forever, since: None }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<F>> {
+        self.0.lock().unwrap()
+    }
+
+    fn set(&self, fault: Option<F>, lasts: Lasts) {
+        let since = matches!(lasts, Lasts::For(_)).then(Instant::now);
+        *self.state() = State { fault, lasts, since };
+    }
+
+    /// What somebody meets now.
+    fn met(&self) -> Option<F> {
+        let mut state = self.state();
+        state.since.get_or_insert_with(Instant::now);
+        state.now()
+    }
+
+    /// What he would meet.
+    fn now(&self) -> Option<F> {
+        self.state().now()
+    }
+}
+
+impl<F: Copy> State<F> {
+    fn now(&self) -> Option<F> {
+        let over = match self.lasts {
+            Lasts::Forever => false,
+            Lasts::For(span) | Lasts::FromFirst(span) => self.since.is_some_and(|at| at.elapsed() >= span),
+        };
+        self.fault.filter(|_| !over)
+    }
+}
+
+/// Runs this in a thread of the LAN's namespace: the sockets that it makes, and those of the threads that it
+/// starts, are the LAN's.
+fn inside<T: Send>(lan: &str, what: impl FnOnce() -> T + Send) -> T {
+    let namespace = fs::File::open(format!("/run/netns/{lan}")).unwrap();
+    let thread = || {
+        setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        what()
+    };
+    std::thread::scope(|scope| scope.spawn(thread).join().unwrap())
+}
+
+/// Where a registry speaks TLS: what is wrong with its certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    SelfSigned,
+    Expired,
+    WrongName,
+}
+
+impl Certificate {
+    /// What `openssl req -x509` is told.
+    fn options(self) -> [&'static str; 4] {
+        let alt_name = match self {
+            Certificate::SelfSigned | Certificate::Expired => "subjectAltName=DNS:*.tls.example.org",
+            Certificate::WrongName => "subjectAltName=DNS:elsewhere.example.net",
+        };
+        let end = if self == Certificate::Expired { "20200201000000Z" } else { "20991231000000Z" };
+        ["-addext", alt_name, "-not_after", end]
+    }
+}
+
+/// docker-registry in the LAN, gone when dropped.
+pub struct Registry {
+    lan: String,
+    place: tempfile::TempDir,
+    children: Mutex<Vec<Child>>,
+}
+
+impl Registry {
+    /// It listens, and has the image, when this returns.
+    pub fn start(networks: &Networks) -> Registry {
+        let place = rootfs::scratch();
+        fs::create_dir(place.path().join("storage")).unwrap();
+        let registry = Registry { lan: networks.lan.clone(), place, children: Mutex::new(Vec::new()) };
+        let upstream = registry.serve(5000, "");
+        inside(&registry.lan, || put_image(upstream, &rootfs::base().join("opt/image.tar")));
+        registry
+    }
+
+    /// A door of its own on this port of the router; all is well behind it, so far.
+    pub fn door(&self, port: u16) -> Door {
+        self.door_to(port, 5000)
+    }
+
+    /// A door to the same registry behind TLS, for names below `tls.example.org`. What goes through is not
+    /// read, so its faults are those of connections. It is its own authority, which nobody trusts.
+    pub fn door_with_tls(&self, port: u16, certificate: Certificate) -> Door {
+        let behind = port + 10_000;
+        let name = format!("{certificate:?}-{port}");
+        let inside = |file: &str| format!("/mnt/{name}.{file}");
+        let mut openssl = self.in_guest_files();
+        openssl
+            .args(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["-nodes", "-subj", "/CN=registry", "-not_before", "20200101000000Z"])
+            .args(certificate.options())
+            .args(["-keyout", &inside("key"), "-out", &inside("crt")]);
+        run(&mut openssl);
+        let tls = format!("  tls:\n    certificate: {}\n    key: {}\n", inside("crt"), inside("key"));
+        self.serve(behind, &tls);
+        self.door_to(port, behind)
+    }
+
+    fn door_to(&self, port: u16, behind: u16) -> Door {
+        let address = format!("{ROUTER}:{port}").parse().unwrap();
+        inside(&self.lan, || Door::open(address, ([127, 0, 0, 1], behind).into()))
+    }
+
+    /// Another docker-registry over the same storage.
+    fn serve(&self, port: u16, tls: &str) -> SocketAddr {
+        let name = format!("{port}.yml");
+        let config = format!(
+            "version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n    \
+             rootdirectory: /mnt/storage\nhttp:\n  addr: 127.0.0.1:{port}\n{tls}"
+        );
+        fs::write(self.place.path().join(&name), config).unwrap();
+        let log = fs::File::create(self.place.path().join(format!("{port}.log"))).unwrap();
+        let mut command = self.in_guest_files();
+        command.args(["docker-registry", "serve", &format!("/mnt/{name}")]);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.children.lock().unwrap().push(command.spawn().unwrap());
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while inside(&self.lan, || TcpStream::connect(address)).is_err() {
+            let log = || fs::read_to_string(self.place.path().join(format!("{port}.log"))).unwrap();
+            assert!(Instant::now() < deadline, "no registry on {address}: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        address
+    }
+
+    /// A command of the guest's, in the LAN, with our folder on /mnt. It dies with the thread that starts it.
+    fn in_guest_files(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "ip", "netns", "exec", &self.lan, "sh", "-c"])
+            .arg("mount --bind \"$1\" \"$2/mnt\" && base=$2 && shift 2 && exec chroot \"$base\" \"$@\"")
+            .arg("sh")
+            .args([self.place.path(), rootfs::base()]);
+        command
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        for child in self.children.get_mut().unwrap() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Puts an image of one layer, as the distribution specification says: two blobs, then the manifest.
+fn put_image(registry: SocketAddr, layer: &Path) {
+    let sum = run(Command::new("sha256sum").arg(layer));
+    let layer_digest = format!("sha256:{}", sum.split_whitespace().next().unwrap());
+    let layer = fs::read(layer).unwrap();
+    let config = format!(
+        "{{\"architecture\":\"{}\",\"os\":\"linux\",\"config\":{{\"Cmd\":[\"/bin/sh\"]}},\
+         \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[\"{layer_digest}\"]}}}}",
+        if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
+    );
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("config"), &config).unwrap();
+    let sum = run(Command::new("sha256sum").arg(folder.path().join("config")));
+    let config_digest = format!("sha256:{}", sum.split_whitespace().next().unwrap());
+    let (name, tag) = IMAGE.split_once(':').unwrap();
+    for (digest, blob) in [(&layer_digest, &layer[..]), (&config_digest, config.as_bytes())] {
+        let started = ask(registry, &format!("POST /v2/{name}/blobs/uploads/"), "", &[]);
+        let place = started
+            .lines()
+            .find_map(|line| line.strip_prefix("Location: "))
+            .unwrap_or_else(|| panic!("no upload: {started}"));
+        let place = place.trim().split_once(&format!("{registry}")).map_or(place.trim(), |(_, path)| path);
+        let said = ask(registry, &format!("PUT {place}&digest={digest}"), "application/octet-stream", blob);
+        assert!(said.starts_with("HTTP/1.1 201 "), "{said}");
+    }
+    let oci = "application/vnd.oci.image";
+    let manifest = format!(
+        "{{\"schemaVersion\":2,\"mediaType\":\"{oci}.manifest.v1+json\",\
+         \"config\":{{\"mediaType\":\"{oci}.config.v1+json\",\"digest\":\"{config_digest}\",\"size\":{}}},\
+         \"layers\":[{{\"mediaType\":\"{oci}.layer.v1.tar\",\"digest\":\"{layer_digest}\",\"size\":{}}}]}}",
+        config.len(),
+        layer.len()
+    );
+    let put = format!("PUT /v2/{name}/manifests/{tag}");
+    let said = ask(registry, &put, &format!("{oci}.manifest.v1+json"), manifest.as_bytes());
+    assert!(said.starts_with("HTTP/1.1 201 "), "{said}");
+}
+
+/// One HTTP request, and its answer.
+fn ask(registry: SocketAddr, request: &str, kind: &str, body: &[u8]) -> String {
+    let mut stream = TcpStream::connect(registry).unwrap();
+    let head = format!(
+        "{request} HTTP/1.1\r\nHost: {registry}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}

@@ -1,0 +1,307 @@
+//! The way to the registry, which fails as it is told: a proxy of one request per connection.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use super::{Lasts, Switch};
+
+/// Above this size a blob is the layer.
+const SMALL: usize = 64 * 1024;
+
+/// What the door does instead of letting through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nobody listens.
+    Refused,
+    /// Accepted, and reset.
+    Reset,
+    /// Accepted, and never answered.
+    Stall,
+    /// Answered with this status, as registries do: 403 and 404 for the manifest, the others for anything.
+    Status(u16),
+    /// The same, with a Retry-After of so many seconds.
+    RetryAfter(u16, u32),
+    /// 200 and a login page, whatever was asked for.
+    Html,
+    /// The layer ends in the middle.
+    Cut,
+    /// The layer stands still in the middle, and the connection stays.
+    StallInLayer,
+    /// The layer comes at so many octets in a second.
+    Slow(u32),
+}
+
+/// A door, shut when dropped.
+pub struct Door {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    behind: SocketAddr,
+    switch: Switch<Fault>,
+    listening: AtomicBool,
+    connections: AtomicUsize,
+    requests: Mutex<Vec<Request>>,
+    open: Mutex<Vec<TcpStream>>,
+    ended: AtomicBool,
+}
+
+/// A request that came, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub at: Instant,
+    /// `GET /v2/`
+    pub line: String,
+    /// None: it was let through.
+    pub fault: Option<Fault>,
+}
+
+impl Door {
+    /// In a thread of the LAN's namespace.
+    pub(super) fn open(address: SocketAddr, behind: SocketAddr) -> Door {
+        let shared = Arc::new(Shared {
+            behind,
+            switch: Switch::new(),
+            listening: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            requests: Mutex::new(Vec::new()),
+            open: Mutex::new(Vec::new()),
+            ended: AtomicBool::new(false),
+        });
+        let thread = Arc::clone(&shared);
+        std::thread::spawn(move || thread.listen(address));
+        let door = Door { address, shared };
+        door.settle(true);
+        door
+    }
+
+    /// From now on it does so; it does when this returns.
+    pub fn fails(&self, fault: Fault, lasts: Lasts) {
+        self.shared.switch.set(Some(fault), lasts);
+        self.settle(fault != Fault::Refused);
+    }
+
+    /// From now on all is well.
+    pub fn heals(&self) {
+        self.shared.switch.set(None, Lasts::Forever);
+        self.settle(true);
+    }
+
+    /// How many connections were accepted.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// The HTTP requests that came.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    fn settle(&self, listening: bool) {
+        while self.shared.listening.load(Ordering::Acquire) != listening {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Relaxed);
+        // Else those that stall would hold the namespace.
+        for stream in self.shared.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Shared {
+    fn listen(self: Arc<Self>, address: SocketAddr) {
+        let mut listener: Option<TcpListener> = None;
+        while !self.ended.load(Ordering::Relaxed) {
+            if self.switch.now() == Some(Fault::Refused) {
+                listener = None;
+                self.listening.store(false, Ordering::Release);
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            let listener = listener.get_or_insert_with(|| {
+                let listener = TcpListener::bind(address).unwrap();
+                // accept(2) obeys it too.
+                SockRef::from(&listener).set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+                listener
+            });
+            self.listening.store(true, Ordering::Release);
+            if let Ok((client, _)) = listener.accept() {
+                self.connections.fetch_add(1, Ordering::Relaxed);
+                let shared = Arc::clone(&self);
+                // What goes wrong here is what was asked for, or the client's wish.
+                std::thread::spawn(move || shared.serve(client));
+            }
+        }
+    }
+
+    fn serve(&self, mut client: TcpStream) -> io::Result<()> {
+        self.open.lock().unwrap().push(client.try_clone()?);
+        match self.switch.met() {
+            Some(Fault::Reset) => return reset(client),
+            Some(Fault::Stall) => {
+                let head = head(&mut client)?;
+                self.note(&head, Some(Fault::Stall));
+                return stall(&client);
+            }
+            _ => {}
+        }
+        let mut first = [0];
+        client.peek(&mut first)?;
+        // A TLS record of a handshake: to who speaks TLS, and to who does not, who will say so.
+        if first == [0x16] {
+            return self.relay_unread(client);
+        }
+        let head = head(&mut client)?;
+        let path = head.split_whitespace().nth(1).unwrap_or_default().to_owned();
+        let fault = self.switch.met().filter(|fault| fault.touches(&path));
+        self.note(&head, fault);
+        match fault {
+            None => self.pass(client, &head, None),
+            Some(fault @ (Fault::Cut | Fault::StallInLayer | Fault::Slow(_))) => {
+                self.pass(client, &head, Some(fault))
+            }
+            Some(Fault::Status(status)) => client.write_all(answer(status, None).as_bytes()),
+            Some(Fault::RetryAfter(status, seconds)) => {
+                client.write_all(answer(status, Some(seconds)).as_bytes())
+            }
+            Some(Fault::Html) => client.write_all(PAGE.as_bytes()),
+            // It came while the request did.
+            Some(Fault::Reset | Fault::Refused) => reset(client),
+            Some(Fault::Stall) => stall(&client),
+        }
+    }
+
+    fn note(&self, head: &str, fault: Option<Fault>) {
+        let line = head.lines().next().unwrap_or_default();
+        let line = line.trim_end_matches(" HTTP/1.1").to_owned();
+        self.requests.lock().unwrap().push(Request { at: Instant::now(), line, fault });
+    }
+
+    /// Sends the request on, and the answer back, whose body may have a fault.
+    fn pass(&self, mut client: TcpStream, request: &str, fault: Option<Fault>) -> io::Result<()> {
+        let mut behind = TcpStream::connect(self.behind)?;
+        let (line, headers) = request.split_once("\r\n").unwrap_or((request, "\r\n"));
+        write!(behind, "{line}\r\nConnection: close\r\n{headers}")?;
+        let answered = head(&mut behind)?;
+        client.write_all(answered.as_bytes())?;
+        let length = answered.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+        let fault = fault.filter(|_| length > SMALL && !request.starts_with("HEAD "));
+        let mut sent = 0;
+        let mut buffer = vec![0; 8192];
+        loop {
+            let most = match fault {
+                Some(Fault::Cut) if sent >= length / 2 => return Ok(()),
+                Some(Fault::StallInLayer) if sent >= length / 2 => return stall(&client),
+                Some(Fault::Slow(rate)) => {
+                    std::thread::sleep(Duration::from_millis(50));
+                    (rate as usize / 20).clamp(1, buffer.len())
+                }
+                _ => buffer.len(),
+            };
+            let read = behind.read(&mut buffer[..most])?;
+            if read == 0 {
+                return Ok(());
+            }
+            client.write_all(&buffer[..read])?;
+            sent += read;
+        }
+    }
+
+    /// Both ways as it comes.
+    fn relay_unread(&self, mut client: TcpStream) -> io::Result<()> {
+        let mut behind = TcpStream::connect(self.behind)?;
+        let (mut from, mut to) = (client.try_clone()?, behind.try_clone()?);
+        let there = std::thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        let _ = io::copy(&mut behind, &mut client);
+        let _ = client.shutdown(Shutdown::Both);
+        let _ = there.join();
+        Ok(())
+    }
+}
+
+impl Fault {
+    fn touches(self, path: &str) -> bool {
+        match self {
+            Fault::Status(403 | 404) | Fault::RetryAfter(403 | 404, _) => path.contains("/manifests/"),
+            Fault::Cut | Fault::StallInLayer | Fault::Slow(_) => path.contains("/blobs/"),
+            Fault::Refused
+            | Fault::Reset
+            | Fault::Stall
+            | Fault::Status(_)
+            | Fault::RetryAfter(..)
+            | Fault::Html => true,
+        }
+    }
+}
+
+/// Up to and with the empty line.
+fn head(stream: &mut TcpStream) -> io::Result<String> {
+    let mut head = Vec::new();
+    let mut octet = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut octet)?;
+        head.push(octet[0]);
+    }
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// With RST, not FIN.
+fn reset(stream: TcpStream) -> io::Result<()> {
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO))
+}
+
+/// Until the other side goes.
+fn stall(mut stream: &TcpStream) -> io::Result<()> {
+    io::copy(&mut stream, &mut io::sink()).map(|_| ())
+}
+
+const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n\
+                    <html><body><h1>Please sign in to the WiFi</h1></body></html>";
+
+/// As registries and the proxies before them say it.
+fn answer(status: u16, retry_after: Option<u32>) -> String {
+    let coded = |code: &str, message: &str| {
+        format!("{{\"errors\":[{{\"code\":\"{code}\",\"message\":\"{message}\",\"detail\":null}}]}}\n")
+    };
+    let (text, kind, body) = match status {
+        401 => ("Unauthorized", "application/json", coded("UNAUTHORIZED", "authentication required")),
+        403 => {
+            ("Forbidden", "application/json", coded("DENIED", "requested access to the resource is denied"))
+        }
+        404 => ("Not Found", "application/json", coded("MANIFEST_UNKNOWN", "manifest unknown")),
+        429 => (
+            "Too Many Requests",
+            "application/json",
+            coded("TOOMANYREQUESTS", "You have reached your pull rate limit."),
+        ),
+        500 => ("Internal Server Error", "text/html", "<h1>500</h1>\n".to_owned()),
+        502 => ("Bad Gateway", "text/html", "<h1>502</h1>\n".to_owned()),
+        503 => ("Service Unavailable", "text/html", "<h1>503</h1>\n".to_owned()),
+        other => panic!("no text for {other}"),
+    };
+    let mut head =
+        format!("HTTP/1.1 {status} {text}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
+    if status == 401 {
+        head += "WWW-Authenticate: Basic realm=\"registry\"\r\n";
+    }
+    if let Some(seconds) = retry_after {
+        head += &format!("Retry-After: {seconds}\r\n");
+    }
+    format!("{head}Docker-Distribution-Api-Version: registry/2.0\r\nConnection: close\r\n\r\n{body}")
+}
