@@ -48,7 +48,7 @@ struct Shared {
     listening: AtomicBool,
     connections: AtomicUsize,
     requests: Mutex<Vec<Request>>,
-    open: Mutex<Vec<TcpStream>>,
+    open: Mutex<Vec<Arc<TcpStream>>>,
     ended: AtomicBool,
 }
 
@@ -114,7 +114,7 @@ impl Drop for Door {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Relaxed);
         // Else those that stall would hold the namespace.
-        for stream in self.shared.open.lock().unwrap().drain(..) {
+        for stream in self.shared.open.lock().unwrap().iter() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -138,48 +138,53 @@ impl Shared {
             });
             self.listening.store(true, Ordering::Release);
             if let Ok((client, _)) = listener.accept() {
+                // It has inherited that.
+                client.set_read_timeout(None).unwrap();
                 self.connections.fetch_add(1, Ordering::Relaxed);
                 let shared = Arc::clone(&self);
-                // What goes wrong here is what was asked for, or the client's wish.
-                std::thread::spawn(move || shared.serve(client));
+                std::thread::spawn(move || {
+                    let client = Arc::new(client);
+                    shared.open.lock().unwrap().push(Arc::clone(&client));
+                    // What goes wrong here is what was asked for, or the client's wish.
+                    let _ = shared.serve(&client);
+                    shared.open.lock().unwrap().retain(|other| !Arc::ptr_eq(other, &client));
+                });
             }
         }
     }
 
-    fn serve(&self, mut client: TcpStream) -> io::Result<()> {
-        self.open.lock().unwrap().push(client.try_clone()?);
-        match self.switch.met() {
-            Some(Fault::Reset) => return reset(client),
-            Some(Fault::Stall) => {
-                let head = head(&mut client)?;
-                self.note(&head, Some(Fault::Stall));
-                return stall(&client);
-            }
-            _ => {}
+    /// What was opened is closed, when this returns, or reset.
+    fn serve(&self, client: &TcpStream) -> io::Result<()> {
+        if self.switch.met() == Some(Fault::Reset) {
+            return reset(client);
         }
         let mut first = [0];
         client.peek(&mut first)?;
         // A TLS record of a handshake: to who speaks TLS, and to who does not, who will say so.
         if first == [0x16] {
-            return self.relay_unread(client);
+            return match self.switch.now() {
+                Some(Fault::Stall) => stall(client),
+                _ => self.relay_unread(client),
+            };
         }
-        let head = head(&mut client)?;
+        let head = head(client)?;
         let path = head.split_whitespace().nth(1).unwrap_or_default().to_owned();
         let fault = self.switch.met().filter(|fault| fault.touches(&path));
         self.note(&head, fault);
+        let mut writer = client;
         match fault {
             None => self.pass(client, &head, None),
             Some(fault @ (Fault::Cut | Fault::StallInLayer | Fault::Slow(_))) => {
                 self.pass(client, &head, Some(fault))
             }
-            Some(Fault::Status(status)) => client.write_all(answer(status, None).as_bytes()),
+            Some(Fault::Status(status)) => writer.write_all(answer(status, None).as_bytes()),
             Some(Fault::RetryAfter(status, seconds)) => {
-                client.write_all(answer(status, Some(seconds)).as_bytes())
+                writer.write_all(answer(status, Some(seconds)).as_bytes())
             }
-            Some(Fault::Html) => client.write_all(PAGE.as_bytes()),
+            Some(Fault::Html) => writer.write_all(PAGE.as_bytes()),
             // It came while the request did.
             Some(Fault::Reset | Fault::Refused) => reset(client),
-            Some(Fault::Stall) => stall(&client),
+            Some(Fault::Stall) => stall(client),
         }
     }
 
@@ -190,11 +195,11 @@ impl Shared {
     }
 
     /// Sends the request on, and the answer back, whose body may have a fault.
-    fn pass(&self, mut client: TcpStream, request: &str, fault: Option<Fault>) -> io::Result<()> {
+    fn pass(&self, mut client: &TcpStream, request: &str, fault: Option<Fault>) -> io::Result<()> {
         let mut behind = TcpStream::connect(self.behind)?;
         let (line, headers) = request.split_once("\r\n").unwrap_or((request, "\r\n"));
         write!(behind, "{line}\r\nConnection: close\r\n{headers}")?;
-        let answered = head(&mut behind)?;
+        let answered = head(&behind)?;
         client.write_all(answered.as_bytes())?;
         let length = answered.lines().find_map(|line| line.strip_prefix("Content-Length: "));
         let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
@@ -204,7 +209,7 @@ impl Shared {
         loop {
             let most = match fault {
                 Some(Fault::Cut) if sent >= length / 2 => return Ok(()),
-                Some(Fault::StallInLayer) if sent >= length / 2 => return stall(&client),
+                Some(Fault::StallInLayer) if sent >= length / 2 => return stall(client),
                 Some(Fault::Slow(rate)) => {
                     std::thread::sleep(Duration::from_millis(50));
                     (rate as usize / 20).clamp(1, buffer.len())
@@ -221,7 +226,7 @@ impl Shared {
     }
 
     /// Both ways as it comes.
-    fn relay_unread(&self, mut client: TcpStream) -> io::Result<()> {
+    fn relay_unread(&self, mut client: &TcpStream) -> io::Result<()> {
         let mut behind = TcpStream::connect(self.behind)?;
         let (mut from, mut to) = (client.try_clone()?, behind.try_clone()?);
         let there = std::thread::spawn(move || {
@@ -251,7 +256,7 @@ impl Fault {
 }
 
 /// Up to and with the empty line.
-fn head(stream: &mut TcpStream) -> io::Result<String> {
+fn head(mut stream: &TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     let mut octet = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -262,8 +267,8 @@ fn head(stream: &mut TcpStream) -> io::Result<String> {
 }
 
 /// With RST, not FIN.
-fn reset(stream: TcpStream) -> io::Result<()> {
-    SockRef::from(&stream).set_linger(Some(Duration::ZERO))
+fn reset(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
 
 /// Until the other side goes.
@@ -277,7 +282,7 @@ const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: cl
 /// As registries and the proxies before them say it.
 fn answer(status: u16, retry_after: Option<u32>) -> String {
     let coded = |code: &str, message: &str| {
-        format!("{{\"errors\":[{{\"code\":\"{code}\",\"message\":\"{message}\",\"detail\":null}}]}}\n")
+        format!("{{\"errors\":[{{\"code\":\"{code}\",\"message\":\"{message}\",\"detail\":{{}}}}]}}\n")
     };
     let (text, kind, body) = match status {
         401 => ("Unauthorized", "application/json", coded("UNAUTHORIZED", "authentication required")),
