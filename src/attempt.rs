@@ -190,6 +190,7 @@ impl Run {
         let time_up = self.bounds.until.map(|until| (until, Ended::TimeUp));
         let look_every = self.bounds.stall.map(|stall| (stall / 4).min(Duration::from_secs(5)));
         let mut moved_at = started;
+        let mut looked_at = started;
         let mut look_at = look_every.map(|every| started + every);
         let mut kill_at: Option<Moment> = None;
         // Why it is being ended, where it is.
@@ -213,9 +214,10 @@ impl Run {
             }
             if because.is_none() {
                 if look_at.is_some_and(|at| at <= now) {
-                    if self.moved() {
+                    if self.moved(now - looked_at) {
                         moved_at = now;
                     }
+                    looked_at = now;
                     look_at = look_every.map(|every| now + every);
                 }
                 let stalled = self.bounds.stall.map(|stall| (moved_at + stall, Ended::Stalled(stall)));
@@ -243,12 +245,12 @@ impl Run {
         }
     }
 
-    /// Whether anything moved since the last look.
-    fn moved(&mut self) -> bool {
+    /// Whether anything moved since the last look, so long ago.
+    fn moved(&mut self, span: Duration) -> bool {
         let heard = std::mem::take(&mut self.listener.heard);
         let drawn = if self.listener.terminal { heard } else { 0 };
         // A line that was said is one, where it is not a terminal's bar.
-        self.motion.moved(self.child.id(), drawn) || (heard > 0 && !self.listener.terminal)
+        self.motion.moved(self.child.id(), drawn, span) || (heard > 0 && !self.listener.terminal)
     }
 
     /// Sends the guardian a signal, which it acts upon or passes on.

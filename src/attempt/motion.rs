@@ -7,9 +7,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
-/// Less than this between two looks is what an idle runtime does with its own pipes and timers.
-const NOISE: u64 = 256;
+/// Octets in a second that an idle runtime moves through its own pipes and timers. Podman 5.4.2 that waits for
+/// a silent server moves 90: at an eighth of it no stall would ever be seen; at eight times that, a modem's
+/// whole line would be taken for one.
+const NOISE: u64 = 512;
+
+/// The part of a processor's time, in percent, that is work.
+const WORK: u64 = 10;
 
 /// The counters of one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,23 +31,33 @@ struct Counters {
 pub(super) struct Motion(BTreeMap<u32, Counters>);
 
 impl Motion {
-    /// Looks again: whether anything moved since the last look. `drawn`: octets that came out of its terminal
-    /// meanwhile.
-    pub(super) fn moved(&mut self, guardian: u32, drawn: u64) -> bool {
-        let now = descendants(guardian);
-        let same = now.keys().eq(self.0.keys());
-        let before = std::mem::replace(&mut self.0, now);
-        if !same {
-            return true;
-        }
-        let total = |of: fn(&Counters) -> u64| {
-            let pairs = self.0.iter().filter_map(|(pid, now)| Some((now, before.get(pid)?)));
-            pairs.map(|(now, before)| of(now).saturating_sub(of(before))).sum::<u64>()
-        };
-        total(|counters| counters.octets) > drawn.saturating_add(NOISE)
-            // Half a second of work within one look: it computes.
-            || total(|counters| counters.ticks) >= 50
+    /// Looks again: whether anything moved since the last look, which was so long ago. `drawn`: octets that
+    /// came out of its terminal meanwhile.
+    pub(super) fn moved(&mut self, guardian: u32, drawn: u64, span: Duration) -> bool {
+        let before = std::mem::replace(&mut self.0, descendants(guardian));
+        differ(&before, &self.0, drawn, span)
     }
+}
+
+fn differ(
+    before: &BTreeMap<u32, Counters>,
+    now: &BTreeMap<u32, Counters>,
+    drawn: u64,
+    span: Duration,
+) -> bool {
+    if !now.keys().eq(before.keys()) {
+        return true;
+    }
+    let total = |of: fn(&Counters) -> u64| {
+        let pairs = now.iter().filter_map(|(pid, now)| Some((now, before.get(pid)?)));
+        pairs.map(|(now, before)| of(now).saturating_sub(of(before))).sum::<u64>()
+    };
+    let milliseconds = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    // Not less for a look that comes soon: noise has its bursts.
+    let noise = NOISE.saturating_mul(milliseconds.max(1000)) / 1000;
+    total(|counters| counters.octets) > drawn.saturating_add(noise)
+        // A tick is 10 ms.
+        || total(|counters| counters.ticks).saturating_mul(1000) >= WORK.saturating_mul(milliseconds.max(1000))
 }
 
 /// All below a process, itself not among them.
@@ -106,9 +122,42 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let mut motion = Motion::default();
         let me = std::process::id();
-        assert!(motion.moved(me, 0));
+        let span = Duration::from_secs(1);
+        assert!(motion.moved(me, 0, span));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(motion.moved(me, 0));
+        assert!(motion.moved(me, 0, span));
+    }
+
+    /// Octets and ticks between two looks, so many milliseconds apart.
+    #[test]
+    fn the_noise_of_an_idle_runtime_is_no_motion() {
+        for (octets, ticks, milliseconds, drawn, moves) in [
+            // Podman 5.4.2 while its server is silent.
+            (432, 1, 5000, 0, false),
+            (90, 1, 1000, 0, false),
+            (5400, 60, 60_000, 0, false),
+            (300, 1, 100, 0, false),
+            // A slow line; what is read is written, too.
+            (10_000, 1, 5000, 0, true),
+            (2000, 1, 1000, 0, true),
+            // A bar that is drawn anew.
+            (10_432, 1, 5000, 10_000, false),
+            (14_000, 1, 5000, 10_000, true),
+            // It unpacks what it has.
+            (0, 50, 5000, 0, true),
+            (0, 10, 500, 0, true),
+            (0, 49, 5000, 0, false),
+        ] {
+            let at = |octets: u64, ticks: u64| {
+                BTreeMap::from([(1, Counters { octets: 7 + octets, ticks: 7 + ticks })])
+            };
+            let span = Duration::from_millis(milliseconds);
+            assert_eq!(
+                differ(&at(0, 0), &at(octets, ticks), drawn, span),
+                moves,
+                "{octets} octets, {ticks} ticks in {span:?}, {drawn} drawn"
+            );
+        }
     }
 }
