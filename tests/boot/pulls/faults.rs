@@ -1,0 +1,421 @@
+//! Each fault once for plain `podman pull` and once for `netready pull`, all at the same time in one guest.
+//! The table that comes of it is in docs/registry.md.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Duration;
+
+use super::{Pulled, Puller, Site};
+use crate::registry::{Certificate, Door, Fault, IMAGE, Lasts, NameFault, Names};
+use crate::table;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    AtTheDoor(Fault),
+    WithNames(NameFault),
+    WithCertificate(Certificate),
+    /// It is what was asked for.
+    Asked,
+}
+
+/// What is to come of `netready pull`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ours {
+    /// An image, after more than one attempt.
+    Comes,
+    /// An image, though Podman may need no help.
+    ComesByItself,
+    /// Podman's exit code, after one attempt.
+    Final,
+    /// 124, after as many attempts as there may be.
+    Ended,
+}
+
+/// What is to come of plain `podman pull`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plain {
+    Fails,
+    /// It is there as long as one looks.
+    Hangs,
+    /// One way or the other: a matter of seconds.
+    Any,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    fault: &'static str,
+    wrong: Wrong,
+    /// For so long; none: for good.
+    lasts: Option<u64>,
+    plain: Plain,
+    ours: Ours,
+    /// The reason that netready names.
+    why: &'static str,
+    /// What is asked for, after the host and port.
+    image: &'static str,
+    /// The seconds since boot.
+    up_for: Option<i64>,
+    /// Options of netready.
+    options: &'static str,
+    /// Options of podman pull.
+    arguments: &'static str,
+    skopeo: bool,
+}
+
+const THIRTY: Option<u64> = Some(30);
+/// Since boot: some of what fails passes for ten minutes.
+const YOUNG: i64 = 60;
+const OLD: i64 = 3600;
+
+fn passes(fault: &'static str, wrong: Wrong, why: &'static str) -> Row {
+    Row {
+        fault,
+        wrong,
+        lasts: THIRTY,
+        plain: Plain::Fails,
+        ours: Ours::Comes,
+        why,
+        image: IMAGE,
+        up_for: None,
+        options: "",
+        arguments: "",
+        skopeo: false,
+    }
+}
+
+fn stays(fault: &'static str, wrong: Wrong, why: &'static str) -> Row {
+    Row { lasts: None, ours: Ours::Final, ..passes(fault, wrong, why) }
+}
+
+fn rows() -> Vec<Row> {
+    use Wrong::{Asked, AtTheDoor, WithCertificate, WithNames};
+    let door = |fault| AtTheDoor(fault);
+    let limited = "rate limit";
+    vec![
+        Row { plain: Plain::Any, ..passes("connection refused", door(Fault::Refused), "connection refused") },
+        Row {
+            plain: Plain::Any,
+            ..passes("name server absent", WithNames(NameFault::Absent), "DNS: server does not answer")
+        },
+        Row {
+            plain: Plain::Any,
+            ours: Ours::ComesByItself,
+            ..passes("name server silent", WithNames(NameFault::Silent), "DNS: server does not answer")
+        },
+        passes("SERVFAIL", WithNames(NameFault::ServFail), "DNS: the server fails"),
+        Row {
+            up_for: Some(YOUNG),
+            ..passes("NXDOMAIN, just booted", WithNames(NameFault::NxDomain), "DNS: no such host")
+        },
+        passes("HTTP 500", door(Fault::Status(500)), "HTTP 500"),
+        passes("HTTP 502", door(Fault::Status(502)), "HTTP 502"),
+        passes("HTTP 503", door(Fault::Status(503)), "HTTP 503"),
+        passes("HTTP 503, Retry-After: 5", door(Fault::RetryAfter(503, 5)), "HTTP 503"),
+        Row { skopeo: true, ..passes("HTTP 502, skopeo", door(Fault::Status(502)), "HTTP 502") },
+        Row {
+            plain: Plain::Any,
+            ours: Ours::ComesByItself,
+            ..passes("HTTP 429", door(Fault::Status(429)), limited)
+        },
+        Row {
+            plain: Plain::Any,
+            ours: Ours::ComesByItself,
+            ..passes("HTTP 429, Retry-After: 10", door(Fault::RetryAfter(429, 10)), limited)
+        },
+        Row {
+            lasts: Some(45),
+            arguments: "--retry 0",
+            ..passes("HTTP 429 for 45 s, `--retry 0`", door(Fault::Status(429)), limited)
+        },
+        Row {
+            options: "--global-arg --log-level=debug",
+            arguments: "--retry 0",
+            ..passes(
+                "HTTP 429, Retry-After: 3, `--retry 0`, debug log",
+                door(Fault::RetryAfter(429, 3)),
+                limited,
+            )
+        },
+        passes("connection reset", door(Fault::Reset), "connection reset"),
+        passes("layer cut off", door(Fault::Cut), "cut off"),
+        Row {
+            plain: Plain::Hangs,
+            options: "--stall-timeout 3s",
+            ..passes("never answered", door(Fault::Stall), "nothing moved for 3s")
+        },
+        Row {
+            plain: Plain::Hangs,
+            ..passes("the same, `--stall-timeout` as it is", door(Fault::Stall), "nothing moved for 1min")
+        },
+        Row {
+            plain: Plain::Hangs,
+            options: "--stall-timeout 3s",
+            ..passes("layer stands still", door(Fault::StallInLayer), "nothing moved for 3s")
+        },
+        Row {
+            plain: Plain::Hangs,
+            options: "--stall-timeout 3s --retries 1",
+            ours: Ours::Ended,
+            ..stays("never answered, for good", door(Fault::Stall), "nothing moved for 3s")
+        },
+        Row {
+            up_for: Some(YOUNG),
+            ..passes("HTML page, just booted", door(Fault::Html), "HTML instead of JSON (a captive portal?)")
+        },
+        Row {
+            up_for: Some(OLD),
+            ..stays(
+                "HTML page, up for an hour",
+                door(Fault::Html),
+                "HTML instead of JSON (a captive portal?)",
+            )
+        },
+        Row {
+            up_for: Some(OLD),
+            ..stays("NXDOMAIN, up for an hour", WithNames(NameFault::NxDomain), "DNS: no such host")
+        },
+        stays("HTTP 401", door(Fault::Status(401)), "authentication required"),
+        stays("HTTP 403", door(Fault::Status(403)), "access denied"),
+        stays("HTTP 404", door(Fault::Status(404)), "no such manifest"),
+        Row { image: "library/busybox:none", ..stays("no such tag", Asked, "no such manifest") },
+        Row { image: "library/Busybox:1", ..stays("bad name", Asked, "bad image name") },
+        Row {
+            arguments: "--tls-verify=true",
+            ..stays("plain text on a TLS port", Asked, "no TLS at the other end")
+        },
+        stays(
+            "self-signed certificate",
+            WithCertificate(Certificate::SelfSigned),
+            "certificate not accepted",
+        ),
+        stays(
+            "certificate of another name",
+            WithCertificate(Certificate::WrongName),
+            "certificate not accepted",
+        ),
+        Row {
+            up_for: Some(OLD),
+            ..stays(
+                "certificate expired, up for an hour",
+                WithCertificate(Certificate::Expired),
+                "certificate not valid now (the clock?)",
+            )
+        },
+    ]
+}
+
+/// Longer than any fault, and than all of Podman's own attempts in these.
+const LOOKED_AT: u64 = 60;
+
+/// What fails as the row says, once for one command.
+struct Scene<'a> {
+    row: &'a Row,
+    puller: Puller<'a>,
+    door: Door,
+    names: Option<Names>,
+    image: String,
+}
+
+impl<'a> Scene<'a> {
+    fn set(site: &'a Site, row: &'a Row, name: &str, n: u16) -> Scene<'a> {
+        let mut puller = Puller::new(&site.guest, name);
+        if let Some(seconds) = row.up_for {
+            puller.up_for(seconds);
+        }
+        let port = 6000 + n;
+        let (door, domain) = match row.wrong {
+            Wrong::WithCertificate(certificate) => {
+                (site.registry.door_with_tls(port, certificate), "tls.example.org")
+            }
+            _ => (site.registry.door(port), "registry.example.org"),
+        };
+        let names = matches!(row.wrong, Wrong::WithNames(_)).then(|| {
+            let server = format!("10.9.0.{}", 100 + n);
+            site.guest.networks().lan(&format!("addr add {server}/24 dev e0p"));
+            let names = Names::on(site.guest.networks(), &server);
+            puller.name_server = Some(server);
+            names
+        });
+        Scene { row, puller, door, names, image: format!("{name}.{domain}:{port}/{}", row.image) }
+    }
+
+    /// From now on, or from when it is first met.
+    fn fail(&self) {
+        let span = self.row.lasts.map(Duration::from_secs);
+        let from_first = span.map_or(Lasts::Forever, Lasts::FromFirst);
+        let from_now = span.map_or(Lasts::Forever, Lasts::For);
+        match (self.row.wrong, &self.names) {
+            (Wrong::AtTheDoor(Fault::Refused), _) => self.door.fails(Fault::Refused, from_now),
+            (Wrong::AtTheDoor(fault), _) => self.door.fails(fault, from_first),
+            (Wrong::WithNames(NameFault::Absent), Some(names)) => names.fails(NameFault::Absent, from_now),
+            (Wrong::WithNames(fault), Some(names)) => names.fails(fault, from_first),
+            _ => {}
+        }
+    }
+
+    fn plain(&self) -> Pulled {
+        self.fail();
+        let tool = match self.row.skopeo {
+            false => format!("podman pull {} {}", self.row.arguments, self.image),
+            true => self.skopeo(),
+        };
+        self.puller.run(&format!("timeout {LOOKED_AT} {tool}"))
+    }
+
+    fn ours(&self) -> Pulled {
+        self.fail();
+        let again = "--retries 60 --delay 2s --max-delay 5s --max-elapsed 5min";
+        self.puller.run(&match self.row.skopeo {
+            false => {
+                let (options, arguments) = (self.row.options, self.row.arguments);
+                format!("netready pull {again} {options} {} -- {arguments}", self.image)
+            }
+            true => format!("netready retry {again} --classify oci -- {}", self.skopeo()),
+        })
+    }
+
+    fn skopeo(&self) -> String {
+        format!("skopeo copy docker://{} containers-storage:{}", self.image, self.image)
+    }
+
+    fn has_image(&self) -> bool {
+        self.puller.run(&format!("podman image exists {}", self.image)).code == 0
+    }
+}
+
+/// Lines of Podman's that say it tries again, and of ours.
+fn count(text: &str, sign: &str) -> usize {
+    text.lines().filter(|line| line.contains(sign)).count()
+}
+
+/// The attempts of netready: how many, and why they failed.
+fn attempts(pulled: &Pulled) -> (usize, Vec<&str>) {
+    let lines = pulled.stderr.lines().filter_map(|line| line.strip_prefix("netready: "));
+    let mut reasons = Vec::new();
+    let mut last = usize::from(pulled.code == 0);
+    for line in lines {
+        if let Some((_, why)) = line.strip_prefix("attempt ").and_then(|line| line.split_once(" failed: ")) {
+            reasons.push(why.rsplit_once("; next in ").map_or(why, |(why, _)| why));
+        }
+        if let Some((_, why)) = line.strip_prefix("given up after ").and_then(|line| line.split_once(": ")) {
+            reasons.push(why);
+            last = 0;
+        }
+    }
+    (reasons.len() + last, reasons)
+}
+
+struct Seen {
+    plain: Pulled,
+    plain_has: bool,
+    ours: Pulled,
+    ours_has: bool,
+    requests: [usize; 2],
+}
+
+fn look(site: &Site, row: &Row, n: u16) -> Seen {
+    std::thread::scope(|scope| {
+        let plain = scope.spawn(move || {
+            let scene = Scene::set(site, row, &format!("plain{n}"), 2 * n);
+            (scene.plain(), scene.has_image(), scene.door.requests().len())
+        });
+        let ours = scope.spawn(move || {
+            let scene = Scene::set(site, row, &format!("ours{n}"), 2 * n + 1);
+            (scene.ours(), scene.has_image(), scene.door.requests().len())
+        });
+        let (plain, plain_has, plain_asked) = plain.join().unwrap();
+        let (ours, ours_has, ours_asked) = ours.join().unwrap();
+        Seen { plain, plain_has, ours, ours_has, requests: [plain_asked, ours_asked] }
+    })
+}
+
+impl Seen {
+    fn wrong(&self, row: &Row) -> String {
+        let mut wrong = String::new();
+        let mut expect = |holds: bool, what: &str| {
+            if !holds {
+                let _ = writeln!(wrong, "{}: {what}", row.fault);
+            }
+        };
+        let (made, reasons) = attempts(&self.ours);
+        match row.plain {
+            Plain::Fails => expect(![0, 124].contains(&self.plain.code), "plain: it does not fail"),
+            Plain::Hangs => expect(self.plain.code == 124, "plain: it ends"),
+            Plain::Any => expect(self.plain.code != 124, "plain: it hangs"),
+        }
+        expect(self.plain_has == (self.plain.code == 0), "plain: the image and the exit code differ");
+        match row.ours {
+            Ours::Comes | Ours::ComesByItself => {
+                expect(self.ours.code == 0 && self.ours_has, "no image");
+                expect(made >= 2 || row.ours == Ours::ComesByItself, "one attempt only");
+            }
+            Ours::Final => {
+                expect(self.ours.code == self.plain.code, "not the tool's own exit code");
+                expect(made == 1, "more than one attempt");
+                expect(self.ours.stderr.contains("this does not pass"), "not given up as final");
+            }
+            Ours::Ended => {
+                expect(self.ours.code == 124, "not 124");
+                expect(made == 2, "not two attempts");
+            }
+        }
+        // Under load an attempt may end in another way, one that can pass.
+        let named = reasons.contains(&row.why);
+        expect(named || row.ours == Ours::ComesByItself, &format!("it named {reasons:?}"));
+        wrong
+    }
+
+    fn line(&self, row: &Row) -> String {
+        let (made, mut reasons) = attempts(&self.ours);
+        reasons.dedup();
+        let plain = match self.plain.code {
+            124 => format!("still there after {LOOKED_AT} s"),
+            code => format!("{code} after {:.1} s", self.plain.seconds),
+        };
+        format!(
+            "| {} | {plain} | {} | {} after {:.1} s | {made} | {} |",
+            row.fault,
+            1 + count(&self.plain.stderr, "Failed, retrying in"),
+            self.ours.code,
+            self.ours.seconds,
+            reasons.join("; ")
+        )
+    }
+}
+
+#[test]
+fn each_fault_without_netready_and_with_it() {
+    if !crate::enter() {
+        return;
+    }
+    let site = Site::boot();
+    let rows = rows();
+    let seen: Vec<Seen> = std::thread::scope(|scope| {
+        let looks: Vec<_> = (0..)
+            .zip(&rows)
+            .map(|(n, row)| {
+                // Sixty Podmen at once would be late for what lasts half a minute.
+                std::thread::sleep(Duration::from_millis(300));
+                let site = &site;
+                scope.spawn(move || look(site, row, n))
+            })
+            .collect();
+        looks.into_iter().map(|look| look.join().unwrap()).collect()
+    });
+    let mut table = "| fault | `podman pull`: exit code | attempts | `netready pull`: exit code | attempts | reason |\n|---|---|---|---|---|---|\n".to_owned();
+    let mut log = String::new();
+    let mut wrong = String::new();
+    for (row, seen) in rows.iter().zip(&seen) {
+        let _ = writeln!(table, "{}", seen.line(row));
+        wrong += &seen.wrong(row);
+        let _ = writeln!(
+            log,
+            "── {}: requests {:?}\n-- plain: {}\n{}\n-- ours: {}\n{}",
+            row.fault, seen.requests, seen.plain.code, seen.plain.stderr, seen.ours.code, seen.ours.stderr
+        );
+    }
+    fs::write(table::folder().join("pulls.md"), table).unwrap();
+    fs::write(table::folder().join("pulls.log"), log).unwrap();
+    assert!(wrong.is_empty(), "{wrong}\nwhat was said: {}", table::folder().display());
+}
