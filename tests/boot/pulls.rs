@@ -1,6 +1,7 @@
 //! Pulls from a registry that fails, with real Podman in the guest.
 
 mod faults;
+mod killed;
 
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,7 @@ struct Puller<'a> {
 struct Pulled {
     code: i32,
     seconds: f64,
+    stdout: String,
     stderr: String,
 }
 
@@ -91,6 +93,7 @@ impl<'a> Puller<'a> {
         Pulled {
             code: output.status.code().unwrap_or(-1),
             seconds: began.elapsed().as_secs_f64(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }

@@ -207,21 +207,20 @@ impl Shared {
         let mut sent = 0;
         let mut buffer = vec![0; 8192];
         loop {
-            let most = match fault {
+            match fault {
                 Some(Fault::Cut) if sent >= length / 2 => return Ok(()),
                 Some(Fault::StallInLayer) if sent >= length / 2 => return stall(client),
-                Some(Fault::Slow(rate)) => {
-                    std::thread::sleep(Duration::from_millis(50));
-                    (rate as usize / 20).clamp(1, buffer.len())
-                }
-                _ => buffer.len(),
-            };
-            let read = behind.read(&mut buffer[..most])?;
+                _ => {}
+            }
+            let read = behind.read(&mut buffer)?;
             if read == 0 {
                 return Ok(());
             }
             client.write_all(&buffer[..read])?;
             sent += read;
+            if let Some(Fault::Slow(rate)) = fault {
+                std::thread::sleep(Duration::from_secs_f64(read as f64 / f64::from(rate)));
+            }
         }
     }
 

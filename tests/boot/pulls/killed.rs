@@ -1,0 +1,96 @@
+//! `netready pull` is killed at one moment after the other, in the middle of a layer too: nothing is left
+//! running, and the next pull finds nothing that it cannot mend.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::{Puller, Site};
+use crate::guest::run;
+use crate::registry::{Fault, IMAGE, Lasts};
+use crate::rootfs;
+use crate::table;
+
+/// What a pull of two megabytes takes three seconds for.
+const SLOW: Fault = Fault::Slow(700_000);
+/// The moments, in milliseconds after the start.
+const STEPS: std::ops::Range<u64> = 0..14;
+const STEP: u64 = 240;
+
+/// Processes of this puller that run, but for the pause process, which holds Podman's user namespace and is
+/// meant to stay.
+fn left_over(puller: &Puller<'_>) -> String {
+    puller.guest.sh(&format!(
+        "pause=$(cat {0}/run/libpod/tmp/pause.pid 2>/dev/null)
+         for process in /proc/[0-9]*; do
+             pid=${{process#/proc/}}
+             test \"$pid\" = \"$pause\" && continue
+             tr '\\0' '\\n' <$process/environ 2>/dev/null | grep -qx 'XDG_RUNTIME_DIR={0}/run' || continue
+             echo $pid $(grep State $process/status) $(tr '\\0' ' ' <$process/cmdline)
+         done",
+        puller.place
+    ))
+}
+
+/// The image as it is in the storage, and what Podman says of the storage.
+fn checked(puller: &Puller<'_>, image: &str) -> (String, String) {
+    let script = format!(
+        "podman unshare sh -c \"place=\\$(podman image mount {image}) && sha256sum <\\$place/bin/busybox; \
+         podman image unmount {image} >/dev/null; podman system check 2>&1\"",
+    );
+    let said = puller.run(&script);
+    (said.stdout, said.stderr)
+}
+
+fn one_signal(site: &Site, n: u16, signal: &str, code: i32) -> String {
+    let busybox = run(std::process::Command::new("sha256sum").arg(rootfs::base().join("bin/busybox")));
+    let busybox = busybox.split_whitespace().next().unwrap();
+    let puller = Puller::new(&site.guest, &format!("killed{signal}"));
+    let door = site.registry.door(7000 + n);
+    let image = format!("killed{n}.registry.example.org:{}/{IMAGE}", 7000 + n);
+    let mut log = String::new();
+    for step in STEPS {
+        let at = Duration::from_millis(20 + step * STEP).as_secs_f64();
+        door.fails(SLOW, Lasts::Forever);
+        let killed = puller
+            .run(&format!("timeout --foreground --preserve-status -s {signal} {at} netready pull {image}"));
+        let ended = Instant::now();
+        let mut left = left_over(&puller);
+        while !left.is_empty() && ended.elapsed() < Duration::from_secs(15) {
+            std::thread::sleep(Duration::from_millis(100));
+            left = left_over(&puller);
+        }
+        let gone_after = ended.elapsed();
+        let temporary = puller.guest.sh("find /var/tmp -maxdepth 1 -name 'container_images*' | wc -l");
+        door.heals();
+        let next = puller.run(&format!("netready pull {image}"));
+        let (content, storage) = checked(&puller, &image);
+        let _ = writeln!(
+            log,
+            "{signal} at {at}: {} {}\nleft after {gone_after:?}: {left:?}, temporary: {temporary}next: {} {}\n{content}{storage}",
+            killed.code, killed.stderr, next.code, next.stderr
+        );
+        fs::write(table::folder().join(format!("killed-{signal}.log")), &log).unwrap();
+        assert!([0, code].contains(&killed.code), "{log}");
+        assert_eq!(left, "", "{log}");
+        assert_eq!(next.code, 0, "{log}");
+        assert!(content.starts_with(busybox), "{log}");
+        let removed = puller.run(&format!("podman rmi --force {image}"));
+        assert_eq!(removed.code, 0, "{}\n{log}", removed.stderr);
+    }
+    log
+}
+
+#[test]
+fn killed_at_any_moment() {
+    if !crate::enter() {
+        return;
+    }
+    let site = Site::boot();
+    let site = &site;
+    std::thread::scope(|scope| {
+        for (n, (signal, code)) in (0..).zip([("TERM", 143), ("INT", 130), ("KILL", 137)]) {
+            scope.spawn(move || one_signal(site, n, signal, code));
+        }
+    });
+}
