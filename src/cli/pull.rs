@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::attempt::{self, AttemptError, Bounds, Ended, Signals, Words};
 use crate::cli::options::NamedGateOptions;
 use crate::cli::retry::{AGAIN, AgainOptions, Bound, Classify, Finished, Judge, Setting, bound};
-use crate::cli::{Error, Exit, Tuning, Volume, block_on};
+use crate::cli::{Error, Exit, Tuning, Volume, block_on, chain};
 
 /// How long the tool may take to say whether an image is here; it asks nobody but the disk.
 const TO_LOOK: Duration = Duration::from_secs(60);
@@ -59,43 +59,44 @@ enum Policy {
 
 pub(super) fn execute(args: PullArgs) -> Result<Exit, Error> {
     let judge = Judge { classify: Classify::Oci, retry_on_exit: Vec::new(), fatal_exit: Vec::new() };
-    // First: what is wrong on the command line is wrong with the image here, too.
     let setting =
-        Setting::new(&args.again, args.stall_timeout, judge, &args.gate, &args.volume, &args.tuning)?;
+        Setting::new(&args.again, args.stall_timeout, judge, &args.gate, &args.volume, &args.tuning);
     block_on(async {
         let mut signals = Signals::new().map_err(AttemptError::from)?;
         let tool = Tool::new(&args);
-        match args.policy {
-            Policy::Missing => match tool.has_image(&mut signals).await? {
-                Here::Yes => Ok(Exit::Done),
-                Here::No => Ok(tool.pull(&setting, &mut signals).await?.exit()),
-                Here::Signalled(signal) => Ok(Exit::Signal(signal)),
+        let here = match args.policy {
+            Policy::Always => false,
+            Policy::Missing | Policy::Newer | Policy::Never => match tool.has_image(&mut signals).await? {
+                Here::Yes => true,
+                Here::No => false,
+                Here::Signalled(signal) => return Ok(Exit::Signal(signal)),
             },
-            Policy::Never => match tool.has_image(&mut signals).await? {
-                Here::Yes => Ok(Exit::Done),
-                Here::No => {
-                    tracing::error!("{} is not here, and is not to be pulled", args.image);
-                    Ok(Exit::Code(super::OWN_ERROR))
-                }
-                Here::Signalled(signal) => Ok(Exit::Signal(signal)),
-            },
-            Policy::Always => Ok(tool.pull(&setting, &mut signals).await?.exit()),
-            Policy::Newer => match tool.pull(&setting, &mut signals).await? {
-                finished @ (Finished::GaveUp(_) | Finished::Shut) => {
-                    match tool.has_image(&mut signals).await? {
-                        Here::Yes => {
-                            tracing::warn!(
-                                "no newer {} could be had; the one that is here will do",
-                                args.image
-                            );
-                            Ok(Exit::Done)
-                        }
-                        Here::No => Ok(finished.exit()),
-                        Here::Signalled(signal) => Ok(Exit::Signal(signal)),
+        };
+        match (args.policy, here, setting) {
+            // A gate file that cannot be read keeps no container down whose image is here.
+            (_, true, Err(error)) => {
+                tracing::warn!("{}; the image is here, and will do", chain(&error));
+                Ok(Exit::Done)
+            }
+            (Policy::Missing | Policy::Never, true, Ok(_)) => Ok(Exit::Done),
+            (Policy::Newer, true, Ok(mut setting)) => {
+                // What may do without the network is not held up where there is none.
+                setting.gate_must_be_open();
+                match tool.pull(&setting, &mut signals).await? {
+                    finished @ (Finished::Done | Finished::Signalled(_)) => Ok(finished.exit()),
+                    Finished::GaveUp(_) | Finished::Shut => {
+                        tracing::warn!("no newer {} could be had; the one that is here will do", args.image);
+                        Ok(Exit::Done)
                     }
                 }
-                finished @ (Finished::Done | Finished::Signalled(_)) => Ok(finished.exit()),
-            },
+            }
+            (Policy::Never, false, _) => {
+                tracing::error!("{} is not here, and is not to be pulled", args.image);
+                Ok(Exit::Code(super::OWN_ERROR))
+            }
+            (Policy::Always | Policy::Missing | Policy::Newer, _, setting) => {
+                Ok(tool.pull(&setting?, &mut signals).await?.exit())
+            }
         }
     })
 }

@@ -172,6 +172,8 @@ pub(super) struct Setting {
     attempt: Option<Duration>,
     judge: Judge,
     gate: Option<Gate>,
+    /// Whether a gate that is shut is waited for.
+    waits: bool,
     receive_buffer: usize,
     quiet: bool,
 }
@@ -196,9 +198,15 @@ impl Setting {
             attempt: again.attempt_timeout.0,
             judge,
             gate: gate.request().map(|request| load(&request)).transpose()?.map(|loaded| loaded.gate),
+            waits: true,
             receive_buffer: tuning.receive_buffer,
             quiet: volume.quiet,
         })
+    }
+
+    /// Gives up where the gate is shut.
+    pub(super) fn gate_must_be_open(&mut self) {
+        self.waits = false;
     }
 
     /// Runs it until it succeeds, or there is no sense in another attempt.
@@ -214,12 +222,18 @@ impl Setting {
             Err(error) => return Err(error.into()),
         };
         let mut course: Option<Course> = None;
-        // What the last attempt ended with.
+        // What the last attempt ended with, and why.
         let mut last: Option<u8> = None;
+        let mut before: Option<String> = None;
         loop {
             if let (Some(gate), Some(outlook)) = (&self.gate, &mut outlook) {
+                let open = outlook.ready().await?;
+                if !open && !self.waits {
+                    speaker.say("the gate is shut");
+                    return Ok(last.map_or(Finished::Shut, Finished::GaveUp));
+                }
                 // The first time with its settle and its graces; then only where it has shut.
-                if course.is_none() || !outlook.ready().await? {
+                if course.is_none() || !open {
                     let until = course.as_ref().and_then(Course::deadline);
                     match wait_for(gate, self.receive_buffer, until, &mut speaker, signals).await? {
                         Opening::Open => {}
@@ -236,7 +250,7 @@ impl Setting {
             let now = clock::now();
             let course = course.get_or_insert_with(|| Course::new(self.backoff, self.limits, now));
             let bounds = Bounds { stall: self.stall, attempt: self.attempt, until: course.deadline() };
-            speaker.begins(course, &bounds, now);
+            speaker.begins(course, before.as_deref(), &bounds, now);
             let outcome = match attempt::run(words, bounds, signals).await {
                 Ok(outcome) => outcome,
                 Err(AttemptError::Spawn { program, source }) => {
@@ -249,7 +263,10 @@ impl Setting {
             };
             let (code, meaning) = match self.meaning(&outcome) {
                 Ok(failed) => failed,
-                Err(finished) => return Ok(finished),
+                Err(finished) => {
+                    speaker.ended(finished);
+                    return Ok(finished);
+                }
             };
             last = Some(code);
             let attempt = course.attempt();
@@ -260,6 +277,7 @@ impl Setting {
                     return Ok(Finished::GaveUp(if why == GiveUp::TimeUp { ENDED } else { code }));
                 }
                 Next::After(delay) => {
+                    before = Some(meaning.why.clone());
                     let failure =
                         Failed { attempt, last: course.last_attempt(), meaning, until: now + delay };
                     if let Some(signal) = pause(&failure, &mut outlook, &mut speaker, signals).await? {
@@ -424,19 +442,28 @@ impl Speaker {
         }
     }
 
-    fn begins(&mut self, course: &Course, bounds: &Bounds, now: Moment) {
+    fn begins(&mut self, course: &Course, before: Option<&str>, bounds: &Bounds, now: Moment) {
         let left = bounds.until.map(|until| until - now);
         let bound = [left, bounds.attempt].into_iter().flatten().min();
         // And the time to end it.
         self.notifier.extend_by(bound.map(|bound| bound.saturating_add(Duration::from_secs(15))));
-        self.notifier.status(&format!("Attempt {}", of(course.attempt(), course.last_attempt())));
+        let attempt = of(course.attempt(), course.last_attempt());
+        let before = before.map(|why| format!(" (before it: {why})")).unwrap_or_default();
+        self.notifier.status(&format!("Attempt {attempt}{before}"));
+    }
+
+    /// What is said of the unit from now on is not this program's to say.
+    fn ended(&mut self, finished: Finished) {
+        if finished == Finished::Done {
+            self.notifier.status("");
+        }
     }
 
     fn failed(&mut self, failed: &Failed) {
         let now = clock::now();
         self.notifier.extend_by(Some(failed.until - now));
         let next = clock::time_of_day(failed.until);
-        self.notifier.status(&format!("{}; next at {next}", failed.line()));
+        self.notifier.status(&sentence(&format!("{}; next at {next}", failed.line())));
         if !self.quiet && !self.terminal {
             self.say(&format!("{}; next in {}", failed.line(), rounded(failed.until - now)));
         }
@@ -471,7 +498,7 @@ impl Speaker {
             GiveUp::TimeUp => "no more time",
         };
         let line = format!("given up after {attempts} attempt{plural}, {why}: {}", meaning.why);
-        self.notifier.status(&line);
+        self.notifier.status(&sentence(&line));
         self.say(&line);
     }
 }
@@ -484,6 +511,15 @@ impl Failed {
 
 fn of(attempt: u32, last: Option<u32>) -> String {
     last.map_or(attempt.to_string(), |last| format!("{attempt} of {last}"))
+}
+
+/// With a capital, as every status begins.
+fn sentence(line: &str) -> String {
+    let mut line = line.to_owned();
+    if let Some(first) = line.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    line
 }
 
 /// To the tenth of a second.

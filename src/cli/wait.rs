@@ -40,7 +40,11 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     };
     let ended = block_on(async { Ok(keep(task, &mut mouth).await?) })?;
     Ok(match ended {
-        Ended::Opened(_) => become_command(&args.command),
+        Ended::Opened(_) => {
+            // What is said of the unit from now on is not this program's to say.
+            mouth.notifier.status("");
+            become_command(&args.command)
+        }
         Ended::GaveUp => Exit::NotReady,
         Ended::Signalled(signal, _) => Exit::Signal(signal),
     })

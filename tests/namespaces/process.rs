@@ -388,6 +388,8 @@ fn wait_says_what_is_missing_and_ends_with_zero() {
         "{sent:#?}"
     );
     assert!(sent.iter().any(|l| l.starts_with("STATUS=Waiting")), "{sent:#?}");
+    // What the unit goes on with is another's to say.
+    assert_eq!(sent.iter().rfind(|l| l.starts_with("STATUS=")).unwrap(), "STATUS=");
 }
 
 #[test]

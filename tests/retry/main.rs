@@ -335,9 +335,17 @@ fn no_attempt_is_begun_while_the_gate_is_shut() {
     );
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(stage.attempts(), 1);
-    // Here is here: no gate is asked.
+    // Here is here: no gate is asked, nor missed.
     fs::write(stage.path("here"), "").unwrap();
     ends(stage.pull("--interface nosuchlink"), 0);
+    let stderr = ends(stage.pull("--gate /no/such/gate"), 0);
+    assert!(stderr.contains("/no/such/gate") && stderr.contains("the image is here"), "{stderr}");
+    // A newer one is wanted where there is a network; nobody waits for one.
+    let stderr = ends(stage.pull("--interface nosuchlink --policy newer --timeout infinity"), 0);
+    assert!(stderr.contains("the gate is shut") && stderr.contains("will do"), "{stderr}");
+    assert_eq!(stage.attempts(), 1);
+    ends(stage.pull("--route default --policy newer"), 0);
+    assert_eq!(stage.attempts(), 2);
 }
 
 #[test]
@@ -402,8 +410,12 @@ fn the_service_manager_is_told_and_never_of_ready() {
         said.extend(String::from_utf8_lossy(&buffer[..length]).lines().map(str::to_owned));
     }
     assert!(said.iter().any(|line| line == "STATUS=Attempt 1 of 9"), "{said:?}");
-    let failed = "STATUS=attempt 1 of 9 failed: connection refused; next at ";
+    let failed = "STATUS=Attempt 1 of 9 failed: connection refused; next at ";
     assert!(said.iter().any(|line| line.starts_with(failed)), "{said:?}");
+    let again = "STATUS=Attempt 2 of 9 (before it: connection refused)";
+    assert!(said.iter().any(|line| line == again), "{said:?}");
+    // The container's unit must not go on saying so.
+    assert_eq!(said.iter().rfind(|line| line.starts_with("STATUS=")).unwrap(), "STATUS=");
     let longest =
         said.iter().filter_map(|line| line.strip_prefix("EXTEND_TIMEOUT_USEC=")?.parse().ok()).max();
     assert!(longest.is_some_and(|micros: u64| (100_000_000..130_000_000).contains(&micros)), "{said:?}");
