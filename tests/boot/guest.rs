@@ -4,7 +4,7 @@
 //! namespaces and a folder.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,12 +38,26 @@ pub struct Files {
 impl Files {
     #[track_caller]
     pub fn write(&self, path: &str, text: &str) {
-        let path = match path.strip_prefix("/home/") {
-            Some(rest) => self.home.join(rest),
-            None => self.upper.join(path.trim_start_matches('/')),
+        let Some(of_user) = path.strip_prefix("/home/") else {
+            let path = self.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+            return;
         };
+        let path = self.home.join(of_user);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        fs::write(&path, text).unwrap();
+        let home = self.home.join(of_user.split('/').next().unwrap());
+        let owner = fs::metadata(&home).unwrap().uid();
+        for made in path.ancestors().take_while(|made| **made != home) {
+            chown(made, Some(owner), Some(owner)).unwrap();
+        }
+    }
+
+    /// One of tester's quadlets, or a file beside them.
+    #[track_caller]
+    pub fn quadlet(&self, name: &str, text: &str) {
+        self.write(&format!("/home/tester/.config/containers/systemd/{name}"), text);
     }
 
     /// Where a file of the guest is here.

@@ -6,9 +6,9 @@ use crate::guest::{Guest, Prepared};
 use crate::rootfs;
 use crate::stacks::ifupdown;
 
-const TESTER: Option<&str> = Some("tester");
+pub const TESTER: Option<&str> = Some("tester");
 
-fn seconds(seconds: u64) -> Duration {
+pub fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
@@ -21,12 +21,12 @@ fn boot(change: impl Fn(&Prepared)) -> Guest {
     prepared.boot()
 }
 
-fn cable(guest: &Guest, on: bool) {
+pub fn cable(guest: &Guest, on: bool) {
     guest.networks().lan(&format!("link set e0p {}", if on { "up" } else { "down" }));
 }
 
 #[track_caller]
-fn comes_to(guest: &Guest, what: &str, state: &str) {
+pub fn comes_to(guest: &Guest, what: &str, state: &str) {
     let deadline = guest.age() + seconds(60);
     let came = guest.wait_for(deadline, |guest| guest.property(TESTER, what, "SubState") == state);
     let found = guest.property(TESTER, what, "SubState");

@@ -19,6 +19,7 @@ mod guest;
 mod life;
 mod package;
 mod pulls;
+mod quadlets;
 mod registry;
 mod rootfs;
 mod stacks;

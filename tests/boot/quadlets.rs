@@ -1,0 +1,170 @@
+//! Quadlets with `[X-Netready]`: gates of their own, gates that are required, images that are here.
+
+use crate::guest::{Entry, Guest, Prepared};
+use crate::life::{TESTER, cable, comes_to, seconds};
+use crate::watch::now;
+
+/// A guest with a link e0 that nobody configures and that has no carrier, and tester's manager running.
+fn boot(change: impl Fn(&Prepared)) -> Guest {
+    let prepared = Prepared::new(true);
+    prepared.files.linger("tester");
+    change(&prepared);
+    prepared.networks.cable("e0");
+    prepared.boot()
+}
+
+/// A container that is started at boot.
+fn container(settings: &str) -> String {
+    format!(
+        "[Container]\nImage=localhost/busybox:latest\nExec=sleep infinity\nStopTimeout=1\n\
+         [Install]\nWantedBy=default.target\n{settings}"
+    )
+}
+
+/// What a gate asks of a LAN that leads nowhere else.
+const LAN: &str = "[[require]]\ninterface = \"e0\"\naddress = \"10.9.0.0/24\"\n";
+
+fn address(guest: &Guest) {
+    guest.networks().guest("link set e0 up; addr add 10.9.0.2/24 dev e0");
+}
+
+fn default_route(guest: &Guest) {
+    guest.networks().guest("route add default via 10.9.0.1");
+}
+
+fn state(guest: &Guest, unit: &str) -> String {
+    guest.property(TESTER, unit, "SubState")
+}
+
+fn status(guest: &Guest, unit: &str) -> String {
+    guest.property(TESTER, unit, "StatusText")
+}
+
+/// What a unit of tester's said since then.
+fn lines(journal: &[Entry], unit: &str, since: u64) -> String {
+    let unit = format!("user:{unit}");
+    let said = journal.iter().filter(|entry| entry.unit == unit && entry.at > since);
+    said.map(|entry| format!("{}\n", entry.message)).collect()
+}
+
+#[test]
+fn a_gate_of_its_own_without_a_default_route() {
+    if !crate::enter() {
+        return;
+    }
+    let guest = boot(|prepared| {
+        prepared.files.write("/etc/netready/lan.toml", LAN);
+        prepared.files.quadlet("app.container", &container("[X-Netready]\nGate=lan\n"));
+    });
+    comes_to(&guest, "netready@lan.service", "start");
+    comes_to(&guest, "netready.service", "start");
+    assert_eq!([state(&guest, "app.service"), state(&guest, "seed.service")], ["dead", "dead"]);
+
+    address(&guest);
+    cable(&guest, true);
+    comes_to(&guest, "app.service", "running");
+    assert_eq!([state(&guest, "netready.service"), state(&guest, "seed.service")], ["start", "dead"]);
+    let waiting = status(&guest, "netready.service");
+    assert!(waiting.starts_with("Waiting (up to 5min") && waiting.contains("default"), "{waiting}");
+
+    default_route(&guest);
+    comes_to(&guest, "seed.service", "running");
+    for unit in ["app.service", "seed.service"] {
+        assert_eq!(guest.property(TESTER, unit, "NRestarts"), "0", "{unit}");
+    }
+    let [lan, app, podman, seed] = ["netready@lan", "app", "netready", "seed"]
+        .map(|unit| guest.active_at(TESTER, &format!("{unit}.service")));
+    assert!(lan < app && app < podman && podman < seed, "{lan:?} {app:?} {podman:?} {seed:?}");
+}
+
+/// What a gate that gives up means to a quadlet that wants it, and to one that requires it.
+#[test]
+fn a_required_gate_that_gives_up() {
+    if !crate::enter() {
+        return;
+    }
+    let guest = boot(|prepared| {
+        prepared.files.write("/etc/netready/lan.toml", &format!("timeout = \"2s\"\n{LAN}"));
+        let gate = "[X-Netready]\nGate=lan\n";
+        prepared.files.quadlet("wants.container", &container(gate));
+        let required = format!("{gate}GateRequired=yes\n[Service]\nTimeoutStartSec=4s\n");
+        prepared.files.quadlet("requires.container", &container(&required));
+    });
+    comes_to(&guest, "wants.service", "running");
+    let wants = guest.active_at(TESTER, "wants.service");
+    comes_to(&guest, "requires.service", "start-pre");
+    // Longer than its TimeoutStartSec=, and than a second round of the gate.
+    std::thread::sleep(seconds(6));
+    assert_eq!(state(&guest, "requires.service"), "start-pre");
+    let waiting = status(&guest, "requires.service");
+    assert!(waiting.starts_with("Waiting") && waiting.contains("e0"), "{waiting}");
+
+    address(&guest);
+    cable(&guest, true);
+    comes_to(&guest, "requires.service", "running");
+    let container = guest.property(TESTER, "requires.service", "MainPID");
+    assert_eq!(status(&guest, "requires.service"), "", "what was waited for is no news now");
+
+    // A gate that is lost ends nothing; a restart waits for it again.
+    cable(&guest, false);
+    let lost = |guest: &Guest| status(guest, "netready@lan.service").starts_with("NOT ready");
+    assert!(guest.wait_for(guest.age() + seconds(30), lost), "{}", status(&guest, "netready@lan.service"));
+    assert_eq!(guest.property(TESTER, "requires.service", "MainPID"), container);
+    guest.sh_as("tester", "systemctl --user restart --no-block requires.service");
+    comes_to(&guest, "requires.service", "start-pre");
+    cable(&guest, true);
+    comes_to(&guest, "requires.service", "running");
+    assert_ne!(guest.property(TESTER, "requires.service", "MainPID"), container);
+    assert_eq!(guest.property(TESTER, "requires.service", "NRestarts"), "0");
+
+    let given_up = guest
+        .off()
+        .into_iter()
+        .find(|entry| entry.unit == "user:netready@lan.service" && entry.message.contains("given up"));
+    assert!(given_up.is_some_and(|given_up| Some(given_up.at) < wants), "the gate gave up, then it started");
+}
+
+/// The image is here, and there is no registry: with `PullRetry=` as without it.
+#[test]
+fn an_image_that_is_here_and_no_network_ever() {
+    if !crate::enter() {
+        return;
+    }
+    const SECONDS: &str = "no-carrier-timeout = \"3s\"\n[[require]]\npasta = true\n";
+    let mut guest = boot(|prepared| {
+        prepared.files.write("/etc/netready/podman.toml", SECONDS);
+        for (name, settings) in [
+            ("plain", ""),
+            ("here", "[X-Netready]\nPullRetry=8\n"),
+            ("newer", "[Container]\nPull=newer\n[X-Netready]\nPullRetry=8\n"),
+            ("ungated", "[X-Netready]\nGate=none\nPullRetry=8\n"),
+        ] {
+            let text = container(settings).replace("localhost/busybox", "registry.example.org/app");
+            prepared.files.quadlet(&format!("{name}.container"), &text);
+        }
+    });
+    let up = |guest: &Guest| guest.property(None, "user@1000.service", "ActiveState") == "active";
+    assert!(guest.wait_for(seconds(30), up), "{}", guest.console());
+    guest.sh_as("tester", "podman tag localhost/busybox:latest registry.example.org/app:latest");
+    let rebooted = now();
+    guest.reboot();
+
+    for name in ["plain", "here", "newer", "ungated"] {
+        comes_to(&guest, &format!("{name}.service"), "running");
+        assert_eq!(guest.property(TESTER, &format!("{name}.service"), "NRestarts"), "0");
+    }
+    let ungated = guest.active_at(TESTER, "ungated.service").unwrap();
+    let journal = guest.off();
+    for name in ["plain", "here", "ungated"] {
+        let said = lines(&journal, &format!("{name}.service"), rebooted);
+        assert!(!said.contains("Trying to pull") && !said.contains("netready"), "{name}: {said}");
+    }
+    let given_up = |entry: &&Entry| {
+        entry.at > rebooted && entry.unit == "user:netready.service" && entry.message.contains("given up")
+    };
+    assert!(ungated < journal.iter().find(given_up).unwrap().at, "no gate, nothing to wait for");
+    // The gate has given up by now, and is not waited for once more.
+    let newer = lines(&journal, "newer.service", rebooted);
+    assert!(newer.contains("the gate is shut") && newer.contains("will do"), "{newer}");
+    assert!(!newer.contains("Waiting"), "{newer}");
+}
