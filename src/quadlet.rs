@@ -200,6 +200,11 @@ fn drop_in(
     {
         text.push_str("TimeoutStartSec=infinity\n");
     }
+    // Podman makes an image's unit Type=oneshot, which by itself hears no STATUS= or EXTEND_TIMEOUT_USEC.
+    if !commands.is_empty() && unit.kind == Kind::Image && unit.file.last("Service", "NotifyAccess").is_none()
+    {
+        text.push_str("NotifyAccess=all\n");
+    }
     for command in commands {
         let line: Vec<Word> = std::iter::once(Word::plain(&*input.netready)).chain(command).collect();
         text.push_str(&format!("ExecStartPre={}\n", words::line(&line)));

@@ -225,7 +225,7 @@ fn pulls() {
 fn an_image_is_pulled_as_podman_would() {
     let text = "[Image]\nImage=r/i\nAuthFile=/run/auth file\nTLSVerify=false\nAllTags=yes\nArch=arm64\n\
                 PodmanArgs=--quiet\n[X-Netready]\nPullRetryDelay=90s\n";
-    let said = "i-image.service: pull --gate none --delay 90s --policy always r/i -- --arch=arm64 \
+    let said = "i-image.service: NotifyAccess=all; pull --gate none --delay 90s --policy always r/i -- --arch=arm64 \
                 \"--authfile=/run/auth file\" --all-tags --tls-verify=false --quiet";
     assert_eq!(system(&[("i.image", text)]), [said]);
 }
