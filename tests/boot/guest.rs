@@ -60,6 +60,12 @@ impl Files {
         self.write(&format!("/home/tester/.config/containers/systemd/{name}"), text);
     }
 
+    /// Takes the images of a user away, and the container that every user has.
+    pub fn without_images(&self, user: &str) {
+        fs::remove_dir_all(self.home.join(user).join(".local/share/containers")).unwrap();
+        self.write("/etc/containers/systemd/users/seed.container", "");
+    }
+
     /// Where a file of the guest is here.
     pub fn path(&self, path: &str) -> PathBuf {
         self.upper.join(path.trim_start_matches('/'))
@@ -369,6 +375,17 @@ impl Guest {
             }
             std::thread::sleep(Duration::from_millis(300));
         }
+    }
+
+    /// Waits for one of a user's units to be in this state.
+    #[track_caller]
+    pub fn comes_to(&self, user: &str, unit: &str, state: &str, within: u64) {
+        let deadline = self.age() + Duration::from_secs(within);
+        let came = self.wait_for(deadline, |guest| guest.property(Some(user), unit, "SubState") == state);
+        let found = self.property(Some(user), unit, "SubState");
+        // But for the sessions of those who asked.
+        let journal = || self.sh("journalctl --no-pager | grep -v runuser | tail -n 60");
+        assert!(came, "{unit} is {found}, not {state}\n{}", journal());
     }
 
     /// Reads the journal of this boot. The guest is not powered off but ends: a case has seen what it wants.

@@ -27,10 +27,7 @@ pub fn cable(guest: &Guest, on: bool) {
 
 #[track_caller]
 pub fn comes_to(guest: &Guest, what: &str, state: &str) {
-    let deadline = guest.age() + seconds(60);
-    let came = guest.wait_for(deadline, |guest| guest.property(TESTER, what, "SubState") == state);
-    let found = guest.property(TESTER, what, "SubState");
-    assert!(came, "{what} is {found}, not {state}\n{}", guest.sh("journalctl --no-pager -n 60"));
+    guest.comes_to("tester", what, state, 60);
 }
 
 #[test]

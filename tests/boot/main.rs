@@ -15,6 +15,7 @@
 #![allow(clippy::disallowed_methods, reason = "a case is a plan in real time, and systemd is polled")]
 
 mod case;
+mod documents;
 mod generated;
 mod guest;
 mod life;
@@ -24,6 +25,7 @@ mod quadlets;
 mod registry;
 mod rootfs;
 mod stacks;
+mod starts;
 mod table;
 mod watch;
 

@@ -2,6 +2,7 @@
 
 use crate::guest::{Entry, Guest, Prepared};
 use crate::life::{TESTER, cable, comes_to, seconds};
+use crate::registry::{NAME_SERVER, Names};
 use crate::watch::now;
 
 /// A guest with a link e0 that nobody configures and that has no carrier, and tester's manager running.
@@ -154,6 +155,20 @@ fn an_image_that_is_here_and_no_network_ever() {
         assert_eq!(guest.property(TESTER, &format!("{name}.service"), "NRestarts"), "0");
     }
     let ungated = guest.active_at(TESTER, "ungated.service").unwrap();
+
+    // Nor where there is a network: nobody asks for the registry's name.
+    let names = Names::on(guest.networks(), NAME_SERVER);
+    cable(&guest, true);
+    address(&guest);
+    default_route(&guest);
+    guest.sh_as("tester", "podman kill systemd-here");
+    guest.comes_to("tester", "here.service", "failed", 60);
+    guest.sh_as("tester", "systemctl --user start here.service");
+    comes_to(&guest, "here.service", "running");
+    assert_eq!(names.queries(), 0);
+    guest.sh_as("tester", "podman pull --retry 0 registry.example.org/app:latest");
+    assert_ne!(names.queries(), 0, "it would have been heard");
+
     let journal = guest.off();
     for name in ["plain", "here", "ungated"] {
         let said = lines(&journal, &format!("{name}.service"), rebooted);

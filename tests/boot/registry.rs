@@ -222,7 +222,7 @@ fn put_image(registry: SocketAddr, layer: &Path) {
     let layer_digest = format!("sha256:{}", sum.split_whitespace().next().unwrap());
     let layer = fs::read(layer).unwrap();
     let config = format!(
-        "{{\"architecture\":\"{}\",\"os\":\"linux\",\"config\":{{\"Cmd\":[\"/bin/sh\"]}},\
+        "{{\"architecture\":\"{}\",\"os\":\"linux\",\"config\":{{\"Cmd\":[\"/bin/sleep\",\"infinity\"]}},\
          \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[\"{layer_digest}\"]}}}}",
         if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
     );
