@@ -379,8 +379,8 @@ impl Guest {
 
     /// Waits for one of a user's units to be in this state.
     #[track_caller]
-    pub fn comes_to(&self, user: &str, unit: &str, state: &str, within: u64) {
-        let deadline = self.age() + Duration::from_secs(within);
+    pub fn comes_to(&self, user: &str, unit: &str, state: &str) {
+        let deadline = self.age() + Duration::from_secs(90);
         let came = self.wait_for(deadline, |guest| guest.property(Some(user), unit, "SubState") == state);
         let found = self.property(Some(user), unit, "SubState");
         // But for the sessions of those who asked.

@@ -27,7 +27,7 @@ pub fn cable(guest: &Guest, on: bool) {
 
 #[track_caller]
 pub fn comes_to(guest: &Guest, what: &str, state: &str) {
-    guest.comes_to("tester", what, state, 60);
+    guest.comes_to("tester", what, state);
 }
 
 #[test]

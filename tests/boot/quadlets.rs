@@ -137,6 +137,7 @@ fn an_image_that_is_here_and_no_network_ever() {
         for (name, settings) in [
             ("plain", ""),
             ("here", "[X-Netready]\nPullRetry=8\n"),
+            ("newer-plain", "[Container]\nPull=newer\n"),
             ("newer", "[Container]\nPull=newer\n[X-Netready]\nPullRetry=8\n"),
             ("ungated", "[X-Netready]\nGate=none\nPullRetry=8\n"),
         ] {
@@ -150,7 +151,7 @@ fn an_image_that_is_here_and_no_network_ever() {
     let rebooted = now();
     guest.reboot();
 
-    for name in ["plain", "here", "newer", "ungated"] {
+    for name in ["plain", "here", "newer-plain", "newer", "ungated"] {
         comes_to(&guest, &format!("{name}.service"), "running");
         assert_eq!(guest.property(TESTER, &format!("{name}.service"), "NRestarts"), "0");
     }
@@ -162,7 +163,7 @@ fn an_image_that_is_here_and_no_network_ever() {
     address(&guest);
     default_route(&guest);
     guest.sh_as("tester", "podman kill systemd-here");
-    guest.comes_to("tester", "here.service", "failed", 60);
+    guest.comes_to("tester", "here.service", "failed");
     guest.sh_as("tester", "systemctl --user start here.service");
     comes_to(&guest, "here.service", "running");
     assert_eq!(names.queries(), 0);
