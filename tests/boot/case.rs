@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::guest::{Entry, Files, Guest, Networks, Prepared};
+use crate::files::Files;
+use crate::guest::{Entry, Guest, Networks, Prepared};
 use crate::rootfs;
 use crate::table::{self, Row};
 use crate::watch::{Family, Need, Watch, now, usable};

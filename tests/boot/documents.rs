@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::guest::Files;
+use crate::files::Files;
 
 fn text(document: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(document)).unwrap()

@@ -6,7 +6,9 @@ use crate::guest::{Guest, Prepared};
 use crate::life::{TESTER, comes_to};
 
 /// File, text; the unit, the gates' units it is ordered after, and the commands before its start.
-const QUADLETS: &[(&str, &str, &str, &[&str], &[&str])] = &[
+type Quadlet = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+const QUADLETS: &[Quadlet] = &[
     (
         "plain.container",
         "[Container]\nImage=registry.example.org/app:1\n",

@@ -4,7 +4,7 @@
 //! namespaces and a folder.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::files::Files;
 use crate::rootfs;
 
 /// Starts nspawn as pid 1 of a pid namespace, so that it cannot leave its guest behind, with a cgroup of
@@ -28,68 +29,6 @@ exec systemd-nspawn --quiet --boot --directory="$PLACE/root" --machine="$MACHINE
     --bind=/dev/net/tun --bind=/dev/fuse --bind="$PLACE/home:/home" --capability=all --system-call-filter=@keyring
 '
 "#;
-
-/// What is put over the root file system before the boot.
-pub struct Files {
-    upper: PathBuf,
-    home: PathBuf,
-}
-
-impl Files {
-    #[track_caller]
-    pub fn write(&self, path: &str, text: &str) {
-        let Some(of_user) = path.strip_prefix("/home/") else {
-            let path = self.path(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-            return;
-        };
-        let path = self.home.join(of_user);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        let home = self.home.join(of_user.split('/').next().unwrap());
-        let owner = fs::metadata(&home).unwrap().uid();
-        for made in path.ancestors().take_while(|made| **made != home) {
-            chown(made, Some(owner), Some(owner)).unwrap();
-        }
-    }
-
-    /// One of tester's quadlets, or a file beside them.
-    #[track_caller]
-    pub fn quadlet(&self, name: &str, text: &str) {
-        self.write(&format!("/home/tester/.config/containers/systemd/{name}"), text);
-    }
-
-    /// Takes the images of a user away, and the container that every user has.
-    pub fn without_images(&self, user: &str) {
-        fs::remove_dir_all(self.home.join(user).join(".local/share/containers")).unwrap();
-        self.write("/etc/containers/systemd/users/seed.container", "");
-    }
-
-    /// Where a file of the guest is here.
-    pub fn path(&self, path: &str) -> PathBuf {
-        self.upper.join(path.trim_start_matches('/'))
-    }
-
-    /// For root's eyes only, as NetworkManager demands of its connections.
-    pub fn private(&self, path: &str) {
-        let path = self.upper.join(path.trim_start_matches('/'));
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    /// As `systemctl enable` would, for the one link that matters.
-    pub fn enable(&self, unit: &str, wanted_by: &str) {
-        let folder = self.upper.join(format!("etc/systemd/system/{wanted_by}.wants"));
-        fs::create_dir_all(&folder).unwrap();
-        let there = self.upper.join("etc/systemd/system").join(unit).exists();
-        let from = if there { "/etc/systemd/system" } else { "/usr/lib/systemd/system" };
-        symlink(format!("{from}/{unit}"), folder.join(unit)).unwrap();
-    }
-
-    pub fn linger(&self, user: &str) {
-        self.write(&format!("/var/lib/systemd/linger/{user}"), "");
-    }
-}
 
 /// The two namespaces, gone when dropped.
 pub struct Networks {
@@ -383,8 +322,13 @@ impl Guest {
         let deadline = self.age() + Duration::from_secs(90);
         let came = self.wait_for(deadline, |guest| guest.property(Some(user), unit, "SubState") == state);
         let found = self.property(Some(user), unit, "SubState");
-        // But for the sessions of those who asked.
-        let journal = || self.sh("journalctl --no-pager | grep -v runuser | tail -n 60");
+        // Not the sessions of those who asked.
+        let journal = || {
+            let of_unit = format!("_SYSTEMD_USER_UNIT={unit} + USER_UNIT={unit}");
+            self.sh(&format!(
+                "journalctl --no-pager {of_unit} | tail -n 40; journalctl --no-pager | grep -v runuser | tail -n 60"
+            ))
+        };
         assert!(came, "{unit} is {found}, not {state}\n{}", journal());
     }
 

@@ -16,6 +16,7 @@
 
 mod case;
 mod documents;
+mod files;
 mod generated;
 mod guest;
 mod life;

@@ -1,7 +1,7 @@
 //! The network managers, each with e0 = 10.9.0.2/24 via 10.9.0.1, if nothing else is said.
 
 use crate::case::Stack;
-use crate::guest::Files;
+use crate::files::Files;
 
 /// Something wants network-online.target, as on most hosts.
 fn online_is_wanted(files: &Files) {
