@@ -68,7 +68,7 @@ fn images_that_cannot_be_had_at_first() {
     );
     // The document's, in a hurry.
     let web = documents::file("registry.md", "~/.config/containers/systemd/web.container")
-        .replace("PullRetry=8\n", "PullRetry=60\nPullRetryMaxDelay=3s\n");
+        .replace("PullRetry=8\n", "PullRetry=200\nPullRetryMaxDelay=5s\n");
     let named = web.replace("registry.example.org/web:1", &format!("a.registry.example.org:{NAMED}/{IMAGE}"));
     for (name, quadlet) in [("web", &web), ("named", &named)] {
         files.quadlet(&format!("{name}.container"), quadlet);
@@ -79,7 +79,7 @@ fn images_that_cannot_be_had_at_first() {
     documents::says("registry.md", line);
     files.quadlet(
         "line.container",
-        &format!("{}[Service]\n{line} --retries 60 --max-delay 3s\n", bare_of(&web)),
+        &format!("{}[Service]\n{line} --retries 200 --max-delay 5s\n", bare_of(&web)),
     );
     // What will never be there.
     let gone = web.replace("/web:1", "/gone:1");
@@ -91,13 +91,13 @@ fn images_that_cannot_be_had_at_first() {
         "tls.image",
         &format!(
             "[Image]\nImage=a.tls.example.org:{TLS}/{IMAGE}\nTLSVerify=false\n\
-             [X-Netready]\nPullRetry=60\nPullRetryMaxDelay=3s\n"
+             [X-Netready]\nPullRetry=200\nPullRetryMaxDelay=5s\n"
         ),
     );
     files.quadlet("tls.container", "[Container]\nImage=tls.image\n[Install]\nWantedBy=default.target\n");
     // crun may not start root's containers in a guest; the pull is what matters.
     let of_system = "[Image]\nImage=registry.example.org/web:1\n\
-                     [X-Netready]\nPullRetry=60\nPullRetryMaxDelay=3s\n[Install]\nWantedBy=multi-user.target\n";
+                     [X-Netready]\nPullRetry=200\nPullRetryMaxDelay=5s\n[Install]\nWantedBy=multi-user.target\n";
     files.write("/etc/containers/systemd/web.image", of_system);
     // Somebody else's, who has no layer of these as yet.
     let slow = web.replace("/web:1", "/slow:1") + "[Service]\nTimeoutStartSec=8s\n";
