@@ -5,6 +5,7 @@
 //! nothing about what a failure means.
 
 mod guardian;
+mod litter;
 mod motion;
 
 use std::collections::VecDeque;

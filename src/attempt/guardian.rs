@@ -3,12 +3,16 @@
 //! one process only.
 //!
 //! It is forked from netready and never becomes another program. It passes on what netready is sent, kills
-//! the whole group where netready is gone, and ends as the command ended. What left the group (setsid(2)) is
-//! a daemon by its own wish, and stays: Podman's conmon and its pause process do so.
+//! the whole group where netready is gone, clears away what a pull leaves, and ends as the command ended. What
+//! left the group (setsid(2)) is a daemon by its own wish, and stays: Podman's conmon and its pause process do so.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
+
+use crate::attempt::{litter, motion};
 
 /// Netready died (PR_SET_PDEATHSIG).
 const ORPHANED: libc::c_int = libc::SIGUSR1;
@@ -23,7 +27,7 @@ static LAST_SECONDS: libc::timespec = libc::timespec { tv_sec: 2, tv_nsec: 0 };
 pub(super) fn put_before(command: &mut Command, foreground: bool) {
     let parent = std::process::id();
     command.process_group(0);
-    // SAFETY: between fork and exec it calls nothing but system calls, and allocates nothing.
+    // SAFETY: between fork and exec the command's process calls nothing but system calls, and allocates nothing.
     unsafe { command.pre_exec(move || guard(parent, foreground)) };
 }
 
@@ -81,6 +85,11 @@ fn guard(parent: u32, foreground: bool) -> io::Result<()> {
 unsafe fn watch(command: libc::pid_t, mask: &libc::sigset_t) -> ! {
     let mut orphaned = false;
     let mut ending = false;
+    // Allocated after fork(2), which the C libraries see to.
+    let mut litter = BTreeSet::new();
+    let look = |litter: &mut BTreeSet<PathBuf>| {
+        litter.extend(litter::held(motion::below(std::process::id())));
+    };
     loop {
         // SAFETY: as above; the pointers are to values of this function's own, or null where that is allowed.
         unsafe {
@@ -94,6 +103,7 @@ unsafe fn watch(command: libc::pid_t, mask: &libc::sigset_t) -> ! {
                 if ending || code != libc::CLD_EXITED || status != 0 {
                     libc::kill(-command, libc::SIGKILL);
                 }
+                litter::clear(&litter);
                 libc::_exit(if code == libc::CLD_EXITED { status } else { 128 + status });
             }
             let limit = if orphaned { &raw const LAST_SECONDS } else { std::ptr::null() };
@@ -102,10 +112,12 @@ unsafe fn watch(command: libc::pid_t, mask: &libc::sigset_t) -> ! {
                 ORPHANED => {
                     orphaned = true;
                     ending = true;
+                    look(&mut litter);
                     libc::kill(-command, libc::SIGTERM);
                     libc::kill(-command, libc::SIGCONT);
                 }
                 KILL => {
+                    look(&mut litter);
                     libc::kill(-command, libc::SIGKILL);
                 }
                 -1 if orphaned => {
@@ -113,6 +125,7 @@ unsafe fn watch(command: libc::pid_t, mask: &libc::sigset_t) -> ! {
                 }
                 signal if PASSED_ON.contains(&signal) => {
                     ending = true;
+                    look(&mut litter);
                     libc::kill(-command, signal);
                     libc::kill(-command, libc::SIGCONT);
                 }
