@@ -49,6 +49,7 @@ const SIGNS: &[Row] = &[
     Row(": connect: connection refused", Later, "connection refused"),
     Row(": connect: network is unreachable", Later, "network unreachable"),
     Row(": connect: no route to host", Later, "no route to host"),
+    Row(": connect: connection reset by peer", Later, "connection reset"),
     Row(": connect: ", Later, "cannot connect"),
     Row(": connection reset by peer", Later, "connection reset"),
     Row(": broken pipe", Later, "connection broken"),

@@ -35,10 +35,30 @@ fn recorded() -> Vec<(String, Again, &'static str)> {
             Later,
             "connection reset",
         ),
+        (ping("dial tcp 10.9.0.1:6028: connect: connection reset by peer"), Later, "connection reset"),
+        (
+            ping("write tcp 10.9.0.2:40112->10.9.0.1:6028: write: connection reset by peer"),
+            Later,
+            "connection reset",
+        ),
+        (
+            ping(
+                "readLoopPeekFailLocked: read tcp 10.9.0.2:40112->10.9.0.1:6028: read: connection reset by peer",
+            ),
+            Later,
+            "connection reset",
+        ),
         (ping("net/http: TLS handshake timeout"), Later, "timeout of the TLS handshake"),
         (
             raw(
                 "copying system image from manifest list: writing blob: storing blob to file \"/var/tmp/storage1/1\": happened during read: unexpected EOF (after reconnecting, server did not process a Range: header, status 200)",
+            ),
+            Later,
+            "cut off",
+        ),
+        (
+            raw(
+                "writing blob: storing blob to file \"/var/tmp/container_images_storage1/1\": happened during read: (heuristic tuning data: total 1539072 @1119.429 ms, last retry 1026048 @2.190 ms, last progress @ 0.045 ms): unexpected EOF",
             ),
             Later,
             "cut off",
@@ -88,6 +108,7 @@ fn recorded() -> Vec<(String, Again, &'static str)> {
         (manifest("too many requests to registry"), LIMITED, "rate limit"),
         (manifest("toomanyrequests: You have reached your pull rate limit."), LIMITED, "rate limit"),
         (manifest("authentication required"), Never, "authentication required"),
+        (manifest("unauthorized"), Never, "not authorized"),
         (manifest("requested access to the resource is denied"), Never, "access denied"),
         (
             manifest("StatusCode: 403, \"<html>\\n<h1>503 Service Unavailable</h1>\""),
@@ -120,6 +141,13 @@ fn recorded() -> Vec<(String, Again, &'static str)> {
         (
             ping(
                 "tls: failed to verify certificate: x509: certificate is not valid for any names, but wanted to match localhost",
+            ),
+            Never,
+            "certificate not accepted",
+        ),
+        (
+            ping(
+                "tls: failed to verify certificate: x509: certificate is valid for elsewhere.example.net, not a.tls.example.org",
             ),
             Never,
             "certificate not accepted",

@@ -61,6 +61,9 @@ struct Row {
     /// Options of podman pull.
     arguments: &'static str,
     skopeo: bool,
+    /// The seconds to the next attempt, each time: from, to. The delays are netready's choice, so no load
+    /// changes them.
+    next: (f64, f64),
 }
 
 const THIRTY: Option<u64> = Some(30);
@@ -81,6 +84,7 @@ fn passes(fault: &'static str, wrong: Wrong, why: &'static str) -> Row {
         options: "",
         arguments: "",
         skopeo: false,
+        next: (0.0, 5.0),
     }
 }
 
@@ -126,11 +130,15 @@ fn rows() -> Vec<Row> {
         Row {
             lasts: Some(45),
             arguments: "--retry 0",
+            // Left alone.
+            next: (29.5, 60.0),
             ..passes("HTTP 429 for 45 s, `--retry 0`", door(Fault::Status(429)), limited)
         },
         Row {
             options: "--global-arg --log-level=debug",
             arguments: "--retry 0",
+            // What the registry said, a tenth and --delay.
+            next: (2.5, 5.3),
             ..passes(
                 "HTTP 429, Retry-After: 3, `--retry 0`, debug log",
                 door(Fault::RetryAfter(429, 3)),
@@ -265,6 +273,10 @@ impl<'a> Scene<'a> {
 
     fn ours(&self) -> Pulled {
         self.fail();
+        self.ours_once()
+    }
+
+    fn ours_once(&self) -> Pulled {
         let again = "--retries 60 --delay 2s --max-delay 5s --max-elapsed 5min";
         self.puller.run(&match self.row.skopeo {
             false => {
@@ -277,6 +289,31 @@ impl<'a> Scene<'a> {
 
     fn skopeo(&self) -> String {
         format!("skopeo copy docker://{} containers-storage:{}", self.image, self.image)
+    }
+
+    /// All is well now. Whether the image comes: nothing of what failed stands in its way.
+    fn comes_once_healed(&self) -> bool {
+        match (self.row.wrong, &self.names) {
+            (Wrong::AtTheDoor(_), _) => self.door.heals(),
+            (Wrong::WithNames(_), Some(names)) => names.heals(),
+            // What was asked for stays as it is.
+            _ => return true,
+        }
+        self.ours_once().code == 0 && self.has_image()
+    }
+
+    /// What came to the door and to the name server.
+    fn asked(&self) -> String {
+        let requests = self.door.requests();
+        let mut text = format!("{} connections", self.door.connections());
+        if let Some(names) = &self.names {
+            let _ = write!(text, ", {} queries", names.queries());
+        }
+        for request in &requests {
+            let at = request.at - requests[0].at;
+            let _ = write!(text, "\n{:7.3} {} {:?}", at.as_secs_f64(), request.line, request.fault);
+        }
+        text
     }
 
     fn has_image(&self) -> bool {
@@ -311,22 +348,25 @@ struct Seen {
     plain_has: bool,
     ours: Pulled,
     ours_has: bool,
-    requests: [usize; 2],
+    /// Whether it comes when the fault is over.
+    healed: bool,
+    asked: [String; 2],
 }
 
 fn look(site: &Site, row: &Row, n: u16) -> Seen {
     std::thread::scope(|scope| {
         let plain = scope.spawn(move || {
             let scene = Scene::set(site, row, &format!("plain{n}"), 2 * n);
-            (scene.plain(), scene.has_image(), scene.door.requests().len())
+            (scene.plain(), scene.has_image(), scene.asked())
         });
         let ours = scope.spawn(move || {
             let scene = Scene::set(site, row, &format!("ours{n}"), 2 * n + 1);
-            (scene.ours(), scene.has_image(), scene.door.requests().len())
+            let ours = scene.ours();
+            (ours, scene.has_image(), scene.asked(), scene.comes_once_healed())
         });
         let (plain, plain_has, plain_asked) = plain.join().unwrap();
-        let (ours, ours_has, ours_asked) = ours.join().unwrap();
-        Seen { plain, plain_has, ours, ours_has, requests: [plain_asked, ours_asked] }
+        let (ours, ours_has, ours_asked, healed) = ours.join().unwrap();
+        Seen { plain, plain_has, ours, ours_has, healed, asked: [plain_asked, ours_asked] }
     })
 }
 
@@ -360,6 +400,12 @@ impl Seen {
                 expect(made == 2, "not two attempts");
             }
         }
+        let delays =
+            self.ours.stderr.lines().filter_map(|line| line.rsplit_once("; next in ")?.1.strip_suffix('s'));
+        for delay in delays.filter_map(|delay| delay.parse::<f64>().ok()) {
+            let (from, to) = row.next;
+            expect((from..=to).contains(&delay), &format!("next in {delay} s"));
+        }
         // Under load an attempt may end in another way, one that can pass.
         let named = reasons.contains(&row.why);
         expect(named || row.ours == Ours::ComesByItself, &format!("it named {reasons:?}"));
@@ -369,6 +415,7 @@ impl Seen {
     fn line(&self, row: &Row) -> String {
         let (made, mut reasons) = attempts(&self.ours);
         reasons.dedup();
+        let reasons = if reasons.is_empty() { "-".to_owned() } else { reasons.join("; ") };
         let plain = match self.plain.code {
             124 => format!("still there after {LOOKED_AT} s"),
             code => format!("{code} after {:.1} s", self.plain.seconds),
@@ -379,7 +426,7 @@ impl Seen {
             1 + count(&self.plain.stderr, "Failed, retrying in"),
             self.ours.code,
             self.ours.seconds,
-            reasons.join("; ")
+            reasons
         )
     }
 }
@@ -411,8 +458,14 @@ fn each_fault_without_netready_and_with_it() {
         wrong += &seen.wrong(row);
         let _ = writeln!(
             log,
-            "── {}: requests {:?}\n-- plain: {}\n{}\n-- ours: {}\n{}",
-            row.fault, seen.requests, seen.plain.code, seen.plain.stderr, seen.ours.code, seen.ours.stderr
+            "── {}\n-- plain: {}\n{}\n{}\n-- ours: {}\n{}\n{}",
+            row.fault,
+            seen.plain.code,
+            seen.plain.stderr,
+            seen.asked[0],
+            seen.ours.code,
+            seen.ours.stderr,
+            seen.asked[1]
         );
     }
     fs::write(table::folder().join("pulls.md"), table).unwrap();

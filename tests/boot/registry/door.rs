@@ -37,10 +37,7 @@ pub enum Fault {
 }
 
 /// A door, shut when dropped.
-pub struct Door {
-    pub address: SocketAddr,
-    shared: Arc<Shared>,
-}
+pub struct Door(Arc<Shared>);
 
 struct Shared {
     behind: SocketAddr,
@@ -76,35 +73,35 @@ impl Door {
         });
         let thread = Arc::clone(&shared);
         std::thread::spawn(move || thread.listen(address));
-        let door = Door { address, shared };
+        let door = Door(shared);
         door.settle(true);
         door
     }
 
     /// From now on it does so; it does when this returns.
     pub fn fails(&self, fault: Fault, lasts: Lasts) {
-        self.shared.switch.set(Some(fault), lasts);
+        self.0.switch.set(Some(fault), lasts);
         self.settle(fault != Fault::Refused);
     }
 
     /// From now on all is well.
     pub fn heals(&self) {
-        self.shared.switch.set(None, Lasts::Forever);
+        self.0.switch.set(None, Lasts::Forever);
         self.settle(true);
     }
 
     /// How many connections were accepted.
     pub fn connections(&self) -> usize {
-        self.shared.connections.load(Ordering::Relaxed)
+        self.0.connections.load(Ordering::Relaxed)
     }
 
     /// The HTTP requests that came.
     pub fn requests(&self) -> Vec<Request> {
-        self.shared.requests.lock().unwrap().clone()
+        self.0.requests.lock().unwrap().clone()
     }
 
     fn settle(&self, listening: bool) {
-        while self.shared.listening.load(Ordering::Acquire) != listening {
+        while self.0.listening.load(Ordering::Acquire) != listening {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -112,9 +109,9 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::Relaxed);
+        self.0.ended.store(true, Ordering::Relaxed);
         // Else those that stall would hold the namespace.
-        for stream in self.shared.open.lock().unwrap().iter() {
+        for stream in self.0.open.lock().unwrap().iter() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
