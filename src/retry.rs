@@ -93,12 +93,14 @@ pub struct Course {
     failures: u32,
     /// Of those, how many were rate limits: they back off by themselves.
     limited: u32,
+    /// The last of them could pass whenever it comes.
+    passing: bool,
 }
 
 impl Course {
     /// The first attempt begins now.
     pub fn new(backoff: Backoff, limits: Limits, now: Moment) -> Course {
-        Course { backoff, limits, started: now, failures: 0, limited: 0 }
+        Course { backoff, limits, started: now, failures: 0, limited: 0, passing: false }
     }
 
     /// The number of the attempt that runs, or comes next: 1 is the first.
@@ -121,7 +123,11 @@ impl Course {
         let others = self.failures - self.limited;
         let delay = match again {
             Again::Never => return Next::GiveUp(GiveUp::Final),
-            Again::AtBootOnly if now.since_boot() >= AT_BOOT => return Next::GiveUp(GiveUp::Final),
+            // Not where it follows upon one that can pass, and may be the end of it. A resolver was seen to say
+            // `no such host` because one of its two questions was refused and the other, a moment later, answered.
+            Again::AtBootOnly if now.since_boot() >= AT_BOOT && !self.passing => {
+                return Next::GiveUp(GiveUp::Final);
+            }
             Again::Later | Again::AtBootOnly => self.backoff.delay(others, chance),
             // Never before it; and not all who were told the same at the same moment.
             Again::Limited(Some(told)) => told.saturating_add(part(told / 10 + self.backoff.base, chance)),
@@ -137,6 +143,7 @@ impl Course {
             return Next::GiveUp(GiveUp::TimeUp);
         }
         self.failures = self.failures.saturating_add(1);
+        self.passing = again != Again::AtBootOnly;
         if let Again::Limited(_) = again {
             self.limited = self.limited.saturating_add(1);
         }

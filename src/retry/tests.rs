@@ -57,6 +57,20 @@ fn retries_are_counted_and_a_final_failure_is_told_from_the_last_retry() {
 }
 
 #[test]
+fn what_is_ambiguous_is_final_late_but_not_right_after_what_can_pass() {
+    let late = at(3600);
+    let mut course = course(None, None);
+    assert_eq!(course.clone().failed(Again::AtBootOnly, late, 0.5), Next::GiveUp(GiveUp::Final));
+    for passing in [Again::Later, Again::Limited(None)] {
+        assert_ne!(course.failed(passing, late, 0.5), Next::GiveUp(GiveUp::Final));
+        assert_ne!(course.failed(Again::AtBootOnly, late, 0.5), Next::GiveUp(GiveUp::Final));
+        assert_eq!(course.clone().failed(Again::AtBootOnly, late, 0.5), Next::GiveUp(GiveUp::Final));
+    }
+    assert_ne!(course.failed(Again::AtBootOnly, at(599), 0.5), Next::GiveUp(GiveUp::Final));
+    assert_eq!(course.failed(Again::AtBootOnly, at(600), 0.5), Next::GiveUp(GiveUp::Final));
+}
+
+#[test]
 fn nothing_is_begun_after_the_time_is_up() {
     let mut course = course(None, Some(10));
     assert_eq!(course.deadline(), Some(at(10)));

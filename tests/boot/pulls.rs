@@ -75,6 +75,7 @@ impl<'a> Puller<'a> {
 
     fn run(&self, command: &str) -> Pulled {
         let place = &self.place;
+        // Many pull at once, and boots beside them are measured by the millisecond.
         let (namespaces, resolv_conf) = match &self.name_server {
             None => (self.namespaces.clone(), String::new()),
             Some(server) => (
@@ -85,7 +86,7 @@ impl<'a> Puller<'a> {
             ),
         };
         let script = format!(
-            "exec unshare {namespaces} sh -c '{resolv_conf}cd {place} && exec runuser -u tester -- \
+            "exec nice unshare {namespaces} sh -c '{resolv_conf}cd {place} && exec runuser -u tester -- \
              env HOME={place} XDG_RUNTIME_DIR={place}/run {command}'"
         );
         let began = Instant::now();

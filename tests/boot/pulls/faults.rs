@@ -84,7 +84,7 @@ fn passes(fault: &'static str, wrong: Wrong, why: &'static str) -> Row {
         options: "",
         arguments: "",
         skopeo: false,
-        next: (0.0, 5.0),
+        next: (0.0, 8.0),
     }
 }
 
@@ -138,7 +138,7 @@ fn rows() -> Vec<Row> {
             options: "--global-arg --log-level=debug",
             arguments: "--retry 0",
             // What the registry said, a tenth and --delay.
-            next: (2.5, 5.3),
+            next: (2.5, 7.3),
             ..passes(
                 "HTTP 429, Retry-After: 3, `--retry 0`, debug log",
                 door(Fault::RetryAfter(429, 3)),
@@ -277,7 +277,7 @@ impl<'a> Scene<'a> {
     }
 
     fn ours_once(&self) -> Pulled {
-        let again = "--retries 60 --delay 2s --max-delay 5s --max-elapsed 5min";
+        let again = "--retries 60 --delay 4s --max-delay 8s --max-elapsed 5min";
         self.puller.run(&match self.row.skopeo {
             false => {
                 let (options, arguments) = (self.row.options, self.row.arguments);
@@ -400,6 +400,7 @@ impl Seen {
                 expect(made == 2, "not two attempts");
             }
         }
+        expect(self.healed, "no image although all is well again");
         let delays =
             self.ours.stderr.lines().filter_map(|line| line.rsplit_once("; next in ")?.1.strip_suffix('s'));
         for delay in delays.filter_map(|delay| delay.parse::<f64>().ok()) {
