@@ -2,13 +2,13 @@
 
 pub mod cat;
 mod check;
+mod doctor;
 mod monitor;
 mod options;
 mod pull;
 mod retry;
 mod run;
 mod wait;
-mod waiters;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -49,6 +49,10 @@ enum Command {
     Monitor(CheckArgs),
     /// Print a gate's file and drop-ins with their paths; of options, the gate file that they mean
     Cat(CatArgs),
+    /// Say what would break at the next boot, what this boot broke, and what to do
+    ///
+    /// As root the system's side, as another user that user's. Without --fix it changes nothing.
+    Doctor(doctor::DoctorArgs),
     /// Run CMD again, with exponential backoff, while its failure can pass
     ///
     /// No attempt is begun while the gate is shut. A change of the network for the better ends a delay.
@@ -232,6 +236,7 @@ impl Command {
             Command::Wait(args) => wait::execute(args),
             Command::Monitor(args) => monitor::execute(args),
             Command::Run(args) => run::execute(args),
+            Command::Doctor(args) => doctor::execute(&args),
             Command::Retry(args) => retry::execute(args),
             Command::Pull(args) => pull::execute(args),
             Command::Cat(args) => {
@@ -246,6 +251,7 @@ impl Command {
         match self {
             Command::Check(args) | Command::Monitor(args) => args.output.json,
             Command::Wait(args) => args.output.json,
+            Command::Doctor(args) => args.json,
             Command::Cat(_) | Command::Run(_) | Command::Retry(_) | Command::Pull(_) => false,
         }
     }
@@ -258,6 +264,7 @@ impl Command {
             | Command::Wait(_)
             | Command::Monitor(_)
             | Command::Cat(_)
+            | Command::Doctor(_)
             | Command::Run(_) => false,
         }
     }

@@ -29,6 +29,7 @@ mod words;
 mod write;
 
 pub use duration::{Span, parse as parse_duration, text as duration_text};
+pub use lookup::names;
 pub use options::Options;
 pub use write::{clause as clause_text, gate as gate_text};
 
@@ -75,7 +76,8 @@ impl Environment {
         }
     }
 
-    fn at(&self, path: &Path) -> PathBuf {
+    /// Where a path of the host's is.
+    pub(crate) fn at(&self, path: &Path) -> PathBuf {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 }

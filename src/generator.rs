@@ -17,7 +17,7 @@ use crate::quadlet::{self, Input, Manager};
 mod place;
 mod search;
 
-use place::Place;
+pub use place::Place;
 
 const HELP: &str = "\
 Writes drop-ins for the units that Podman generates from quadlets, so that they wait for their network gate

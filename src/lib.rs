@@ -25,6 +25,7 @@
 //! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`clock`], [`notify`] (the service
 //!   manager), [`record`] and [`log`], [`daemon`] (the one loop), [`attempt`] (one run of a
 //!   command), [`outlook`] (the network between two of them), [`cli`] (the commands);
+//! * [`doctor`], one look over a host: judges that are pure, each beside its reader;
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
 //!   (its files).
 
@@ -33,6 +34,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod doctor;
 pub mod evaluate;
 pub mod generator;
 pub mod keeper;

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::cli::{CheckArgs, Error, Exit, block_on, load, paint, print, waiters};
+use crate::cli::{CheckArgs, Error, Exit, block_on, load, paint, print};
 use crate::clock;
+use crate::doctor::waiters;
 use crate::evaluate::evaluate;
 use crate::netlink::{Drained, Observer};
 use crate::record;
@@ -20,7 +21,7 @@ pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
         false => tracing::Level::WARN,
     });
     let gate = load(&args.gate.request()?)?.gate;
-    let verdict = block_on(look(&gate, args.tuning.receive_buffer))?;
+    let (_, verdict) = block_on(look(&gate, args.tuning.receive_buffer))?;
     let ready = verdict.ready();
     if args.output.json {
         let object = serde_json::Value::from(verdict_json(&gate, &verdict, ready));
@@ -35,7 +36,8 @@ pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
     Ok(if ready { Exit::Done } else { Exit::NotReady })
 }
 
-async fn look(gate: &Gate, receive_buffer: usize) -> Result<Verdict, Error> {
+/// What the kernel's state is, and the gate's verdict.
+pub(super) async fn look(gate: &Gate, receive_buffer: usize) -> Result<(Observer, Verdict), Error> {
     let mut observer = Observer::open(gate, receive_buffer)?;
     for _ in 0..LOOKS {
         observer.catch_up(gate).await?;
@@ -45,10 +47,11 @@ async fn look(gate: &Gate, receive_buffer: usize) -> Result<Verdict, Error> {
             observer.read_tables_next();
         }
         if !observer.stale() {
-            return Ok(verdict);
+            return Ok((observer, verdict));
         }
     }
-    Ok(evaluate(gate, observer.network(), clock::now()))
+    let verdict = evaluate(gate, observer.network(), clock::now());
+    Ok((observer, verdict))
 }
 
 /// What the verdict of this gate does not say of the host.

@@ -1,6 +1,6 @@
 //! Where gate files are: the directories, drop-ins, masks and the built-in gates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
@@ -242,6 +242,20 @@ fn unknown(
     let near = words::nearest(gate, known.iter().map(String::as_str))
         .map_or(String::new(), |near| format!("; did you mean {near}?"));
     format!("no such gate: no {shown}.toml in {}{near}", looked_in.join(", "))
+}
+
+/// Every gate that has a file or drop-ins in a directory of gates, and the built-in ones.
+pub fn names(environment: &Environment) -> BTreeSet<String> {
+    let directories = directories(environment);
+    let mut names: BTreeSet<String> = known_gates(environment, &directories).into_iter().collect();
+    for directory in &directories {
+        let Ok(entries) = fs::read_dir(environment.at(&directory.path)) else { continue };
+        names.extend(entries.flatten().filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            name.strip_suffix(".toml.d").map(str::to_owned)
+        }));
+    }
+    names
 }
 
 fn known_gates(environment: &Environment, directories: &[Directory]) -> Vec<String> {

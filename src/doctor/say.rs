@@ -1,0 +1,70 @@
+//! A report for people and for scripts.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::{Finding, Report};
+use crate::quadlet::Manager;
+use crate::report::{Paint, Tone};
+
+/// Each finding in a few lines, then what could not be looked at. `quiet`: a line for each finding, no more.
+pub fn text(report: &Report, manager: Manager, quiet: bool, paint: Paint) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        let code = paint(Tone::Bad, finding.code.as_str());
+        let _ = writeln!(text, "{code}  {}: {}", finding.subject, finding.what);
+        if !quiet {
+            details(finding, &mut text);
+        }
+    }
+    if quiet {
+        return text;
+    }
+    for unseen in &report.unseen {
+        let _ = writeln!(text, "not looked at: {}, because {}", unseen.what, unseen.because);
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    let side = match manager {
+        Manager::System => "the system's side of this host",
+        Manager::User => "this user's side of this host",
+    };
+    let _ = match report.findings.len() {
+        0 => writeln!(text, "{}: {side}", paint(Tone::Good, "Nothing found")),
+        1 => writeln!(text, "{}: {side}", paint(Tone::Bad, "1 finding")),
+        count => writeln!(text, "{}: {side}", paint(Tone::Bad, &format!("{count} findings"))),
+    };
+    text
+}
+
+fn details(finding: &Finding, text: &mut String) {
+    let _ = writeln!(text, "  why   {}", finding.code.why());
+    let _ = writeln!(text, "  seen  {}", finding.seen);
+    for (index, line) in finding.mend.iter().enumerate() {
+        let _ = writeln!(text, "  {}  {line}", if index == 0 { "do  " } else { "    " });
+    }
+    text.push('\n');
+}
+
+/// `{side, findings: […], not_looked_at: […], notes: […]}`. Fields are only ever added.
+pub fn json(report: &Report, manager: Manager) -> Value {
+    let findings = report.findings.iter().map(|finding| {
+        json!({
+            "code": finding.code.as_str(),
+            "subject": finding.subject,
+            "what": finding.what,
+            "why": finding.code.why(),
+            "seen": finding.seen,
+            "mend": finding.mend,
+        })
+    });
+    let unseen = report.unseen.iter().map(|unseen| json!({ "what": unseen.what, "because": unseen.because }));
+    json!({
+        "side": match manager { Manager::System => "system", Manager::User => "user" },
+        "findings": findings.collect::<Vec<_>>(),
+        "not_looked_at": unseen.collect::<Vec<_>>(),
+        "notes": report.notes,
+    })
+}

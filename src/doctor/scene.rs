@@ -1,0 +1,78 @@
+//! What a look goes by: who looks, and where things are.
+
+use std::path::{Path, PathBuf};
+
+use super::programs::Programs;
+use crate::config::Environment;
+use crate::generator::Place;
+use crate::quadlet::Manager;
+
+/// Who looks, and where things are.
+#[derive(Debug)]
+pub struct Scene {
+    /// Which side is looked at.
+    pub manager: Manager,
+    /// Where gate files are.
+    pub environment: Environment,
+    /// Where units are.
+    pub place: Place,
+    /// Who looks, by name; `None` where the number has none.
+    pub user: Option<String>,
+    /// The programs that may be asked.
+    pub programs: Programs,
+}
+
+impl Scene {
+    /// Of this process: root looks at the system's side, everybody else at his own.
+    pub fn from_process() -> Scene {
+        let environment = Environment::from_process();
+        let manager = match environment.uid == 0 && !environment.user_manager {
+            true => Manager::System,
+            false => Manager::User,
+        };
+        let mut place = Place::from_process(manager == Manager::User, None, None);
+        // Not set in the shell of su(1) and the like, but there.
+        let known = PathBuf::from(format!("/run/user/{}", environment.uid));
+        let runtime = place.runtime.take().or_else(|| Some(known).filter(|path| path.is_dir()));
+        let programs = Programs::from_process(runtime.as_deref());
+        place.runtime = runtime;
+        let uid = nix::unistd::Uid::from_raw(environment.uid);
+        let user = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
+        Scene { manager, environment, place, user, programs }
+    }
+
+    /// Where a path of the host's is.
+    pub fn at(&self, path: &str) -> PathBuf {
+        self.environment.at(Path::new(path))
+    }
+
+    /// Whether systemd runs this host (sd_booted(3)).
+    pub fn booted_by_systemd(&self) -> bool {
+        self.at("/run/systemd/system").is_dir()
+    }
+
+    /// One property of a unit of this side's service manager.
+    ///
+    /// # Errors
+    /// Why it cannot be had, for whoever reads the report.
+    pub fn property(&self, unit: &str, property: &str) -> Result<String, String> {
+        self.property_of(self.manager, unit, property)
+    }
+
+    /// One property of a unit, of either side's.
+    ///
+    /// # Errors
+    /// Why it cannot be had, for whoever reads the report.
+    pub fn property_of(&self, manager: Manager, unit: &str, property: &str) -> Result<String, String> {
+        if !self.booted_by_systemd() {
+            return Err("systemd does not run this host".to_owned());
+        }
+        let side = match manager {
+            Manager::System => "--system",
+            Manager::User => "--user",
+        };
+        let words = [side, "show", "--value", "-p", property, "--", unit];
+        let said = self.programs.ask("systemctl", &words).map_err(|error| error.to_string())?;
+        Ok(said.good().map_err(|error| format!("systemctl says: {error}"))?.trim().to_owned())
+    }
+}

@@ -1,0 +1,239 @@
+//! Services that hold network-online.target back: those of a manager that is not there, several of them, and
+//! those beside netready's own, which disables none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Code, Finding, Report, Scene};
+
+/// systemd.unit(5)
+const UNIT_FOLDERS: [&str; 4] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+];
+
+const NETREADY: &str = "netready.service";
+const ONLINE: &str = "network-online.target";
+const NETWORKD: &str = "systemd-networkd-wait-online";
+
+/// The managers that ship a waiter: whose it is, and the unit that must run for it to end.
+const MANAGERS: [(&str, &str); 4] = [
+    (NETWORKD, "systemd-networkd.service"),
+    ("NetworkManager-wait-online", "NetworkManager.service"),
+    ("connman-wait-online", "connman.service"),
+    ("ifupdown-wait-online", "networking.service"),
+];
+
+/// Where netready.service is wanted by network-online.target: each other waiter that is too, and how to
+/// disable it.
+pub fn still_wanted() -> Vec<String> {
+    let wanted = wanted(&UNIT_FOLDERS.map(PathBuf::from));
+    beside(&wanted)
+        .iter()
+        .map(|name| format!("{ONLINE} waits for {name} too: systemctl disable {name}"))
+        .collect()
+}
+
+/// The other waiters, where netready is one.
+fn beside(wanted: &BTreeSet<String>) -> Vec<&String> {
+    wanted.iter().filter(|name| wanted.contains(NETREADY) && is_waiter(name)).collect()
+}
+
+fn is_waiter(name: &str) -> bool {
+    name.contains("wait-online") && name.ends_with(".service")
+}
+
+/// Without what tells its instances apart: those of one manager are no two waiters.
+fn kind(name: &str) -> &str {
+    name.split(['@', '.']).next().unwrap_or(name)
+}
+
+/// What is known of the waiters of this host.
+#[derive(Debug, Default)]
+struct Known {
+    /// What is enabled for network-online.target.
+    wanted: BTreeSet<String>,
+    /// Whether a manager's unit is active; without an entry nobody could say.
+    active: BTreeMap<String, bool>,
+    /// Whether networkd manages a link; `None` where nobody could say.
+    networkd_has_links: Option<bool>,
+}
+
+/// Looks at what is enabled for network-online.target.
+pub fn look(scene: &Scene, report: &mut Report) {
+    let mut known =
+        Known { wanted: wanted(&UNIT_FOLDERS.map(|folder| scene.at(folder))), ..Known::default() };
+    let waiters: Vec<&String> = known.wanted.iter().filter(|name| is_waiter(name)).collect();
+    if waiters.is_empty() {
+        return;
+    }
+    for (_, manager) in MANAGERS.iter().filter(|(waiter, _)| waiters.iter().any(|name| kind(name) == *waiter))
+    {
+        match scene.property(manager, "ActiveState") {
+            // What is on its way counts as there.
+            Ok(state) => {
+                known.active.insert((*manager).to_owned(), !["inactive", "failed"].contains(&state.as_str()));
+            }
+            Err(error) => report.unseen(format!("whether {manager} runs"), error),
+        }
+    }
+    known.networkd_has_links = networkd_has_links(&scene.at("/run/systemd/netif/links"));
+    report.findings.extend(judge(&known));
+}
+
+fn judge(known: &Known) -> Vec<Finding> {
+    let waiters: Vec<&String> = known.wanted.iter().filter(|name| is_waiter(name)).collect();
+    let finding = |code, name: &str, what: String, seen: String| Finding {
+        code,
+        subject: name.to_owned(),
+        what,
+        seen,
+        mend: vec![format!("systemctl disable {name}")],
+    };
+    let mut findings = Vec::new();
+    let mut idle = BTreeSet::new();
+    for name in &waiters {
+        let manager = MANAGERS.iter().find(|(waiter, _)| *waiter == kind(name)).map(|(_, manager)| *manager);
+        let Some(manager) = manager else { continue };
+        let seen = format!("{ONLINE}.wants/{name}; systemctl show {manager}");
+        let absent = known.active.get(manager) == Some(&false);
+        let without_links = kind(name) == NETWORKD && known.networkd_has_links == Some(false);
+        let what = match (absent, without_links) {
+            (true, _) => format!("{manager}, whose links it waits for, does not run"),
+            (false, true) => format!("{manager} manages none of this host's links"),
+            (false, false) => continue,
+        };
+        idle.insert(*name);
+        findings.push(finding(Code::WaitOnlineNoManager, name, what, seen));
+    }
+    let live: Vec<&String> = waiters.into_iter().filter(|name| !idle.contains(name)).collect();
+    if known.wanted.contains(NETREADY) {
+        findings.extend(live.iter().map(|name| {
+            let what = format!("{ONLINE} waits for it too, beside {NETREADY}");
+            finding(Code::WaitOnlineBeside, name, what, format!("{ONLINE}.wants/ has both"))
+        }));
+    } else if let [first, others @ ..] = &live[..] {
+        findings.extend(others.iter().filter(|name| kind(name) != kind(first)).map(|name| {
+            let what = format!("{ONLINE} waits for it and for {first}");
+            let several = finding(Code::WaitOnlineSeveral, name, what, format!("{ONLINE}.wants/ has both"));
+            let mend = vec![format!("systemctl disable {name}    # or {first}, whichever manages less")];
+            Finding { mend, ..several }
+        }));
+    }
+    findings
+}
+
+/// By its files for libsystemd; `None` where there are none, as before its first start.
+fn networkd_has_links(folder: &Path) -> Option<bool> {
+    let states: Vec<String> = fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.path()).ok())
+        .collect();
+    let unmanaged = |state: &String| state.lines().any(|line| line == "ADMIN_STATE=unmanaged");
+    (!states.is_empty()).then(|| !states.iter().all(unmanaged))
+}
+
+/// What is enabled for network-online.target and is not masked.
+fn wanted(folders: &[PathBuf]) -> BTreeSet<String> {
+    let mut wanted = BTreeSet::new();
+    for folder in folders {
+        let Ok(links) = std::fs::read_dir(folder.join("network-online.target.wants")) else { continue };
+        for link in links.flatten() {
+            let name = link.file_name().to_string_lossy().into_owned();
+            let null = |path: &Path| path.canonicalize().is_ok_and(|path| path == Path::new("/dev/null"));
+            let masked = folders.iter().any(|folder| null(&folder.join(&name))) || null(&link.path());
+            if !masked {
+                wanted.insert(name);
+            }
+        }
+    }
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// What is wanted, which managers run, whether networkd has links; the findings.
+    #[test]
+    fn waiters_row_by_row() {
+        const NM: &str = "NetworkManager-wait-online.service";
+        const NETWORKD: &str = "systemd-networkd-wait-online.service";
+        const OF_LINK: &str = "systemd-networkd-wait-online@e0.service";
+        let rows: [(&[&str], &[&str], Option<bool>, &str); 11] = [
+            (&[], &[], None, ""),
+            (&[NETWORKD], &["systemd-networkd.service"], Some(true), ""),
+            (&[NETWORKD], &["systemd-networkd.service"], None, ""),
+            (&[NM], &["NetworkManager.service"], None, ""),
+            (&[NETWORKD, OF_LINK], &["systemd-networkd.service"], Some(true), ""),
+            (&[NM], &[], None, "wait-online-no-manager NetworkManager"),
+            (
+                &[NETWORKD],
+                &["systemd-networkd.service"],
+                Some(false),
+                "wait-online-no-manager systemd-networkd",
+            ),
+            // One that nobody waits for any more is not counted twice.
+            (
+                &[NETWORKD, NM],
+                &["systemd-networkd.service"],
+                Some(true),
+                "wait-online-no-manager NetworkManager",
+            ),
+            (
+                &[NETWORKD, NM],
+                &["systemd-networkd.service", "NetworkManager.service"],
+                Some(true),
+                "wait-online-several systemd-networkd",
+            ),
+            (&[NETREADY, NM], &["NetworkManager.service"], None, "wait-online-beside NetworkManager"),
+            (&[NETREADY, "storage.service"], &[], None, ""),
+        ];
+        for (wanted, running, networkd_has_links, expected) in rows {
+            let active = MANAGERS.iter().map(|(_, name)| ((*name).to_owned(), running.contains(name)));
+            let wanted = wanted.iter().map(|name| (*name).to_owned()).collect();
+            let known = Known { wanted, active: active.collect(), networkd_has_links };
+            let found: Vec<String> = judge(&known)
+                .iter()
+                .map(|f| format!("{} {}", f.code.as_str(), f.subject.replace("-wait-online.service", "")))
+                .collect();
+            assert_eq!(found.join(" | "), expected, "{known:?}");
+        }
+        // Where nobody can say whether a manager runs, nothing is said of it.
+        let known = Known { wanted: [NM.to_owned()].into(), ..Known::default() };
+        assert!(judge(&known).is_empty());
+    }
+
+    #[test]
+    fn networkd_and_its_links() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(networkd_has_links(&folder.path().join("none")), None);
+        assert_eq!(networkd_has_links(folder.path()), None);
+        std::fs::write(folder.path().join("1"), "# x\nADMIN_STATE=unmanaged\nOPER_STATE=routable\n").unwrap();
+        assert_eq!(networkd_has_links(folder.path()), Some(false));
+        std::fs::write(folder.path().join("2"), "ADMIN_STATE=configured\n").unwrap();
+        assert_eq!(networkd_has_links(folder.path()), Some(true));
+    }
+
+    #[test]
+    fn wanted_units_but_the_masked() {
+        let root = tempfile::tempdir().unwrap();
+        let (etc, usr) = (root.path().join("etc"), root.path().join("usr"));
+        let wants = etc.join("network-online.target.wants");
+        std::fs::create_dir_all(&wants).unwrap();
+        std::fs::create_dir_all(&usr).unwrap();
+        for name in ["netready.service", "a-wait-online.service", "b-wait-online.service"] {
+            std::fs::write(usr.join(name), "").unwrap();
+            symlink(usr.join(name), wants.join(name)).unwrap();
+        }
+        symlink("/dev/null", etc.join("b-wait-online.service")).unwrap();
+        let expected = ["a-wait-online.service", "netready.service"].map(str::to_owned);
+        assert_eq!(wanted(&[etc, usr]), BTreeSet::from(expected));
+    }
+}
