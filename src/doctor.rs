@@ -12,13 +12,20 @@
 
 use std::fmt;
 
+use crate::generator;
 use crate::model::Network;
-use crate::quadlet::Manager;
+use crate::quadlet::{self, Manager};
 
+mod addresses;
+mod containers;
 mod gates;
+mod pasta;
 pub mod programs;
+mod quadlets;
 mod say;
 mod scene;
+mod units;
+mod wait_unit;
 pub mod waiters;
 
 pub use say::{json, text};
@@ -100,20 +107,88 @@ macro_rules! codes {
 codes! {
     GateInvalid "gate-invalid"
         "netready ends with exit code 2 for this gate, and what waits for it is not held back."
+    GateMissing "gate-missing"
+        "The unit of a gate that is not there fails at once, and what waits for it starts without it."
+    GateImpossible "gate-impossible"
+        "The gate gives up at its timeout at every boot, and holds everything up until then."
+    GateGaveUp "gate-gave-up"
+        "What only waits for this gate was let go, on a network that was not what it needs."
+    GateUnitFailed "gate-unit-failed"
+        "What waits for this gate starts without it."
     WaitOnlineNoManager "wait-online-no-manager"
         "It waits for links that nobody will configure, two minutes at each boot, and then fails."
     WaitOnlineSeveral "wait-online-several"
         "network-online.target waits for each of its waiters, and each of two managers waits for links of its own only."
     WaitOnlineBeside "wait-online-beside"
         "network-online.target waits for each of its waiters, so it comes when the slowest is content, or gives up."
+    OnlineUnwanted "online-unwanted"
+        "A target that nothing wants is never started, and what waits for it waits until its own timeout."
+    LingerOff "linger-off"
+        "Without linger systemd starts a user's manager at his first login, and his containers only then."
+    OrderingDropped "ordering-dropped"
+        "A user's manager knows no unit of the system's: it drops such an order without a word, and refuses a demand."
+    InstallTarget "install-target"
+        "A user's manager does not have that target, so nothing starts this unit at boot."
+    WaitUnitUngated "wait-unit-ungated"
+        "The containers start when the system's target is reached, which is too early on some hosts and never on others."
+    QuadletRefused "quadlet-refused"
+        "There is no unit at all: nothing starts, and nothing fails."
+    QuadletSetting "quadlet-setting"
+        "A setting that netready cannot read does nothing."
+    AddressTwice "address-twice"
+        "The one that starts second fails: the address is taken."
+    AddressOutside "address-outside"
+        "The container does not start: no network hands that address out."
+    PastaUnfit "pasta-unfit"
+        "A container that starts now dies, or keeps this network for its whole life."
+    PastaMultipath "pasta-multipath"
+        "pasta copies no default route over several links: containers have none of this family, for their whole life."
+    PastaOther "pasta-other"
+        "The gate opens for one link, and the containers get another."
+    ContainerLocal "container-local"
+        "It stays in that mode until it is started again, and asks nameservers that are not the network's."
+    ContainerNoDefault "container-no-default"
+        "It reaches the host's own network and nothing beyond, until it is started again."
+    ContainerOneFamily "container-one-family"
+        "It never gets the other family, until it is started again."
 }
 
 /// Looks over one side of the host: the system's, or a user's.
 pub fn look(scene: &Scene, network: &Network) -> Report {
     let mut report = Report::default();
-    gates::look(scene, network, &mut report);
-    if scene.manager == Manager::System {
-        waiters::look(scene, &mut report);
+    // What cannot be read there, Podman says better.
+    let input = generator::input(&scene.place, &mut |_| {});
+    let quadlets = quadlet::units(&input);
+    gates::look(scene, &quadlets, network, &mut report);
+    gates::look_back(scene, &mut report);
+    match scene.manager {
+        Manager::System => waiters::look(scene, &mut report),
+        Manager::User => {
+            units::look(scene, &quadlets, &mut report);
+            wait_unit::look(scene, &quadlets, &mut report);
+            pasta::look(scene, &quadlets, network, &mut report);
+            containers::look(scene, network, &mut report);
+        }
+    }
+    if input.directories.iter().any(|directory| !directory.quadlets.is_empty()) {
+        quadlets::look(scene, &quadlet::plan(&input).problems, &mut report);
+        addresses::look(scene, &quadlets, &mut report);
     }
     report
+}
+
+/// The units of quadlets by name, for tests.
+#[cfg(test)]
+fn quadlets_of(files: &[(&str, &str)]) -> Vec<quadlet::Unit> {
+    let source =
+        |name: &str, text: &str| quadlet::Source { path: format!("/q/{name}"), text: text.to_owned() };
+    let quadlets = files.iter().map(|(name, text)| ((*name).to_owned(), source(name, text)));
+    let directory = quadlet::Directory { quadlets: quadlets.collect(), ..quadlet::Directory::default() };
+    quadlet::units(&quadlet::Input {
+        manager: Manager::User,
+        wait_unit: quadlet::WaitUnit::Gated,
+        netready: String::new(),
+        directories: vec![directory],
+        taken: std::collections::BTreeSet::new(),
+    })
 }

@@ -10,9 +10,9 @@ mod route;
 
 use std::collections::BTreeSet;
 
-use crate::model::{Nameservers, Network};
+use crate::model::{Link, Nameservers, Network};
 use crate::moment::Moment;
-use crate::requirement::{Clause, Family, Gate, Item, Presence, Subject, TABLE_MAIN};
+use crate::requirement::{Clause, Family, Gate, Item, Links, Presence, Subject, TABLE_MAIN};
 use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict, Warning};
 
 /// Judges a gate.
@@ -21,6 +21,12 @@ pub fn evaluate(gate: &Gate, network: &Network, now: Moment) -> Verdict {
     let clauses = gate.clauses.iter().map(|clause| judge.clause(clause)).collect();
     let carrier = judge.wanted_carrier(gate);
     Verdict { clauses, carrier, unread: judge.unread, warnings: judge.warnings }
+}
+
+/// The links that a clause names, as they are now.
+pub fn matching<'a>(links: &Links, network: &'a Network) -> Vec<&'a Link> {
+    let judge = Judge { network, now: Moment::default(), unread: BTreeSet::new(), warnings: Vec::new() };
+    judge.matching(links)
 }
 
 /// What the judging of one gate goes by, and what it collects on its way.
@@ -132,7 +138,7 @@ impl Judge<'_> {
     /// Whether some link has carrier that the gate's clauses name or, for host-wide ones, that could be
     /// an uplink.
     fn wanted_carrier(&self, gate: &Gate) -> bool {
-        let carries = |link: &&crate::model::Link| self.network.carrier(link).is_ok();
+        let carries = |link: &&Link| self.network.carrier(link).is_ok();
         gate.clauses.iter().any(|clause| match &clause.subject {
             Subject::Links(links) => self.matching(links).iter().any(carries),
             Subject::Host { .. } => self.uplinks().iter().any(carries),

@@ -115,7 +115,8 @@ fn generate(place: &Place, normal: &Path) {
     }
 }
 
-fn input(place: &Place, complain: &mut dyn FnMut(&str)) -> Input {
+/// Everything that the drop-ins depend on.
+pub fn input(place: &Place, complain: &mut dyn FnMut(&str)) -> Input {
     let folders = search::folders(place, complain);
     Input {
         manager: place.manager,

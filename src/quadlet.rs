@@ -22,8 +22,7 @@ pub mod words;
 
 use gates::{Gates, Gating};
 use settings::problem;
-pub use unit::Kind;
-use unit::Unit;
+pub use unit::{Kind, Unit};
 use words::Word;
 
 /// Every drop-in has this name.
@@ -43,7 +42,7 @@ pub enum Manager {
 
 impl Manager {
     /// The gate of this manager's `netready.service`.
-    fn main_gate(self) -> &'static str {
+    pub fn main_gate(self) -> &'static str {
         match self {
             Manager::System => "default",
             Manager::User => "podman",
@@ -147,6 +146,11 @@ pub fn plan(input: &Input) -> Plan {
     }
     drop_ins.sort_by(|a, b| a.unit.cmp(&b.unit));
     Plan { drop_ins, problems }
+}
+
+/// Every unit that Podman will make of these files.
+pub fn units(input: &Input) -> Vec<Unit> {
+    unit::units(input, &mut Vec::new())
 }
 
 /// Podman orders every quadlet after its wait unit, and an After= cannot be taken back.

@@ -21,10 +21,14 @@ pub struct Kept {
     pub gate: String,
     /// Where it was read.
     pub source: String,
+    /// What STATUS= said last.
+    pub status: String,
+    /// The time of day at which a `run` of it gave up in this boot.
+    pub gave_up_at: Option<String>,
 }
 
 /// The folder of all records, below /run or $XDG_RUNTIME_DIR.
-const FOLDER: &str = "netready-record";
+pub const FOLDER: &str = "netready-record";
 
 impl Record {
     /// `$RUNTIME_DIRECTORY/GATE.json` in a unit, else in the folder of all records.
@@ -74,9 +78,34 @@ pub fn of_service() -> Option<Kept> {
     records.find_map(|record| {
         let pid = record.get("pid").and_then(Value::as_u64)?;
         let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        let text = |key: &str| record.get(key).and_then(Value::as_str).map(str::to_owned);
-        let kept = Kept { gate: text("gate")?, source: text("source")? };
-        (comm.trim_end() == "netready").then_some(kept)
+        (comm.trim_end() == "netready").then(|| kept(&record)).flatten()
+    })
+}
+
+/// The records of this boot in a folder of all records.
+pub fn of_this_boot(folder: &Path) -> Vec<Kept> {
+    let boot = boot_id();
+    let of =
+        |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = of(folder.to_owned())
+        .flat_map(|path| match path.is_dir() {
+            true => of(path).collect(),
+            false => vec![path],
+        })
+        .collect();
+    paths.sort();
+    let records = paths.iter().filter_map(|path| read(path));
+    let fresh = records.filter(|record| record.get("boot-id").and_then(Value::as_str) == boot.as_deref());
+    fresh.filter_map(|record| kept(&record)).collect()
+}
+
+fn kept(record: &Value) -> Option<Kept> {
+    let text = |key: &str| record.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(Kept {
+        gate: text("gate")?,
+        source: text("source")?,
+        status: text("status").unwrap_or_default(),
+        gave_up_at: text("gave-up-at"),
     })
 }
 

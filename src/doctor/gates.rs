@@ -1,17 +1,95 @@
-//! Gate files: those that are wrong, are wanted and missing, or can never be met here.
+//! Gates: files that are wrong, gates that are wanted and not there, and those that can never be met here; and
+//! what became of those that were kept since the host started.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use super::{Code, Finding, Report, Scene};
 use crate::config::{self, ConfigError, Request};
+use crate::evaluate::matching;
 use crate::model::Network;
+use crate::quadlet::{Manager, Unit};
+use crate::record::{self, Kept};
+use crate::requirement::{
+    AddressSpec, Clause, Destination, Family, Gate, Item, LinkName, Links, Quorum, Subject,
+};
 
-/// Looks at every gate that has a file.
-pub fn look(scene: &Scene, _network: &Network, report: &mut Report) {
-    for name in config::names(&scene.environment) {
+/// Looks at every gate that has a file, and at those that something waits for.
+pub fn look(scene: &Scene, quadlets: &[Unit], network: &Network, report: &mut Report) {
+    let wanted = wanted(scene, quadlets);
+    let ipv6 = has_ipv6(&scene.at("/proc/sys/net/ipv6"), network);
+    let mut names = config::names(&scene.environment);
+    let named: Vec<String> = names.iter().cloned().collect();
+    names.extend(wanted.keys().cloned());
+    for name in names {
         let request = Request { gate: Some(name.clone()), ..Request::default() };
-        match config::load(&request, &scene.environment, &|_| false) {
-            Ok(_) => {}
-            Err(error) => report.findings.push(invalid(&name, &error)),
+        match (config::load(&request, &scene.environment, &|_| false), wanted.get(&name)) {
+            (Ok(loaded), _) => {
+                report.findings.extend(impossible(&loaded.gate, network, ipv6));
+                report.notes.extend(not_there_now(&loaded.gate, network));
+            }
+            (Err(error), wanted_by) if missing(&error) => {
+                let by = wanted_by.cloned().or_else(|| {
+                    let drop_ins = format!("drop-ins in {name}.toml.d/");
+                    (named.contains(&name) && !masked(&error)).then_some(drop_ins)
+                });
+                report.findings.extend(by.map(|by| not_here(scene.manager, &name, &by, &error)));
+            }
+            (Err(error), _) => report.findings.push(invalid(&name, &error)),
         }
+    }
+}
+
+/// Gates that something waits for, and what.
+fn wanted(scene: &Scene, quadlets: &[Unit]) -> BTreeMap<String, String> {
+    let mut wanted = BTreeMap::new();
+    for unit in quadlets {
+        if let Some(gate) = unit.gate() {
+            wanted.insert(gate.to_owned(), format!("{} (Gate={gate})", unit.name));
+        }
+    }
+    for folder in &scene.place.units_above {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let links = entry.file_name();
+            let wants = [".wants", ".requires"].iter().any(|end| links.to_string_lossy().ends_with(end));
+            for link in fs::read_dir(entry.path()).into_iter().flatten().flatten().filter(|_| wants) {
+                let name = link.file_name().to_string_lossy().into_owned();
+                let gate = match name.strip_suffix(".service") {
+                    Some("netready") => Some(scene.manager.main_gate()),
+                    Some(stem) => stem.strip_prefix("netready@"),
+                    None => None,
+                };
+                if let Some(gate) = gate.filter(|gate| !gate.is_empty()) {
+                    wanted.insert(gate.to_owned(), format!("{name}, which is enabled"));
+                }
+            }
+        }
+    }
+    wanted
+}
+
+fn masked(error: &ConfigError) -> bool {
+    error.problems.iter().any(|problem| problem.message.starts_with("this gate is masked"))
+}
+
+/// Whether there is no such gate, as against one that is wrong.
+fn missing(error: &ConfigError) -> bool {
+    masked(error) || error.problems.iter().all(|problem| problem.message.starts_with("no such gate"))
+}
+
+fn not_here(manager: Manager, name: &str, by: &str, error: &ConfigError) -> Finding {
+    let first = error.problems.first().map(ToString::to_string).unwrap_or_default();
+    let folder = match manager {
+        Manager::System => "/etc/netready",
+        Manager::User => "~/.config/netready",
+    };
+    Finding {
+        code: Code::GateMissing,
+        subject: format!("gate {name}"),
+        what: format!("wanted by {by}, but there is none"),
+        seen: first,
+        mend: vec![format!("write {folder}/{name}.toml, or correct the name")],
     }
 }
 
@@ -30,3 +108,185 @@ fn invalid(name: &str, error: &ConfigError) -> Finding {
         mend: vec![format!("netready cat {name}    # says each line that is wrong; mend those")],
     }
 }
+
+/// Whether any link of this host can have an IPv6 address. `sysctls` is /proc/sys/net/ipv6.
+fn has_ipv6(sysctls: &Path, network: &Network) -> bool {
+    let of_new_links = fs::read_to_string(sysctls.join("conf/default/disable_ipv6"));
+    let enabled = network.links().any(|link| !link.loopback() && !link.ipv6_disabled);
+    // Without the folder the kernel was started with ipv6.disable=1, or has no IPv6.
+    sysctls.is_dir() && (enabled || of_new_links.is_ok_and(|value| value.trim() == "0"))
+}
+
+/// Why a gate can never open on this host, whatever comes. What may come later is no reason.
+fn impossible(gate: &Gate, network: &Network, ipv6: bool) -> Option<Finding> {
+    // Without a clause that has a grace the gate opens; one with if-present may never count.
+    let required = gate.clauses.iter().filter(|clause| clause.grace.is_none() && clause.if_present.is_none());
+    let why = required.filter_map(|clause| never(clause, network, ipv6)).next()?;
+    Some(Finding {
+        code: Code::GateImpossible,
+        subject: format!("gate {}", gate.name),
+        what: why.what,
+        seen: why.seen,
+        mend: vec![format!("netready cat {}    # change that requirement, or give it a grace", gate.name)],
+    })
+}
+
+struct Never {
+    what: String,
+    seen: String,
+}
+
+fn never(clause: &Clause, network: &Network, ipv6: bool) -> Option<Never> {
+    let of_ipv6: Vec<&Item> = clause.items.iter().filter(|item| family(item) == Some(Family::V6)).collect();
+    let links = match &clause.subject {
+        Subject::Host { needed } => {
+            let left = clause.items.len() - if ipv6 { 0 } else { of_ipv6.len() };
+            return match of_ipv6.first() {
+                Some(item) if left < *needed => Some(without_ipv6(item)),
+                Some(_) | None => None,
+            };
+        }
+        Subject::Links(links) => links,
+    };
+    if let Some(item) = of_ipv6.first().filter(|_| !ipv6) {
+        return Some(without_ipv6(item));
+    }
+    // Of the entries below each must be satisfied; of others some link that comes later may do.
+    if matches!(links.quorum, Quorum::AtLeast(_)) {
+        return None;
+    }
+    let item = of_ipv6.first()?;
+    links.entries.iter().find_map(|entry| never_entry(entry, item, network))
+}
+
+fn never_entry(entry: &LinkName, item: &Item, network: &Network) -> Option<Never> {
+    let LinkName::Exact(name) = entry else { return None };
+    let link = network.links().find(|link| link.named(name) && link.ipv6_disabled)?;
+    Some(Never {
+        what: format!("{item} is wanted on {name}, where IPv6 is switched off"),
+        seen: format!("net.ipv6.conf.{}.disable_ipv6 = 1", link.ifname),
+    })
+}
+
+fn without_ipv6(item: &Item) -> Never {
+    Never {
+        what: format!("{item} is wanted, and IPv6 is switched off on this host"),
+        seen: "/proc/sys/net/ipv6 and net.ipv6.conf.*.disable_ipv6".to_owned(),
+    }
+}
+
+/// The family that an item needs; `None` where either will do.
+fn family(item: &Item) -> Option<Family> {
+    if let Item::Address(spec) = item {
+        return match spec {
+            AddressSpec::Either => None,
+            AddressSpec::Family(family) | AddressSpec::LinkLocal(family) => Some(*family),
+            AddressSpec::Exact(address) => Some(Family::of(*address)),
+            AddressSpec::Prefix(net) => Some(Family::of(net.addr())),
+        };
+    }
+    if let Item::Route(spec) = item {
+        return match spec.destination {
+            Destination::Default => None,
+            Destination::DefaultOf(family) => Some(family),
+            Destination::Prefix(net) => Some(Family::of(net.addr())),
+        };
+    }
+    if let Item::RouteTo(target) = item {
+        return Some(Family::of(*target));
+    }
+    None
+}
+
+/// Links that a gate names and this host does not have at the moment, which may be as it should.
+fn not_there_now(gate: &Gate, network: &Network) -> Vec<String> {
+    let mut notes = Vec::new();
+    for clause in gate.clauses.iter().filter(|clause| clause.if_present.is_none()) {
+        let Subject::Links(links) = &clause.subject else { continue };
+        for entry in &links.entries {
+            let alone = Links { entries: vec![entry.clone()], ..links.clone() };
+            if matching(&alone, network).is_empty() {
+                notes.push(format!("gate {}: {entry}: not there now", gate.name));
+            }
+        }
+    }
+    notes
+}
+
+/// Looks at what the gates' own runs left behind.
+pub fn look_back(scene: &Scene, report: &mut Report) {
+    let run = match scene.manager {
+        Manager::System => Some(scene.at("/run")),
+        Manager::User => scene.place.runtime.clone(),
+    };
+    let records = run.map(|run| record::of_this_boot(&run.join(record::FOLDER))).unwrap_or_default();
+    for kept in &records {
+        match gave_up(scene.manager, kept) {
+            Some(Back::Finding(finding)) => report.findings.push(finding),
+            Some(Back::Note(note)) => report.notes.push(note),
+            None => {}
+        }
+    }
+    if !scene.booted_by_systemd() {
+        return;
+    }
+    match scene.units("netready*.service", "Id,ActiveState,Result,ExecMainStatus") {
+        Ok(units) => report.findings.extend(units.iter().filter_map(|unit| failed(scene.manager, unit))),
+        Err(error) => report.unseen("the state of netready's units", error),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Back {
+    Finding(Finding),
+    Note(String),
+}
+
+/// A gate that gave up is a finding for as long as it is shut.
+fn gave_up(manager: Manager, kept: &Kept) -> Option<Back> {
+    let at = kept.gave_up_at.as_ref()?;
+    if kept.status.starts_with("Ready") {
+        return Some(Back::Note(format!("gate {} gave up at {at}, and became ready later", kept.gate)));
+    }
+    let user = match manager {
+        Manager::System => "",
+        Manager::User => " --user",
+    };
+    Some(Back::Finding(Finding {
+        code: Code::GateGaveUp,
+        subject: format!("gate {}", kept.gate),
+        what: format!("gave up at {at}, and is not ready: {}", kept.status),
+        seen: format!("the record of its run ({})", kept.source),
+        mend: vec![
+            format!("netready check {}    # what is missing now", kept.gate),
+            format!("journalctl{user} -b -u 'netready*'    # what was missing then"),
+        ],
+    }))
+}
+
+/// A unit that systemd will not start again by itself.
+fn failed(manager: Manager, unit: &BTreeMap<String, String>) -> Option<Finding> {
+    let of = |name: &str| unit.get(name).map(String::as_str).unwrap_or_default();
+    if of("ActiveState") != "failed" {
+        return None;
+    }
+    let user = match manager {
+        Manager::System => "",
+        Manager::User => " --user",
+    };
+    let (id, code) = (of("Id"), of("ExecMainStatus"));
+    let meaning = if code == "2" { ", a usage or configuration error" } else { "" };
+    Some(Finding {
+        code: Code::GateUnitFailed,
+        subject: id.to_owned(),
+        what: format!("has failed ({}, exit code {code}{meaning}) and is not started again", of("Result")),
+        seen: format!("systemctl{user} show {id}"),
+        mend: vec![
+            format!("journalctl{user} -b -u {id}    # why; mend that"),
+            format!("systemctl{user} restart {id}"),
+        ],
+    })
+}
+
+#[cfg(test)]
+mod tests;

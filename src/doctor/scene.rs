@@ -1,5 +1,6 @@
 //! What a look goes by: who looks, and where things are.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::programs::Programs;
@@ -75,4 +76,31 @@ impl Scene {
         let said = self.programs.ask("systemctl", &words).map_err(|error| error.to_string())?;
         Ok(said.good().map_err(|error| format!("systemctl says: {error}"))?.trim().to_owned())
     }
+
+    /// Properties of each loaded unit that a pattern matches.
+    ///
+    /// # Errors
+    /// Why they cannot be had.
+    pub fn units(&self, pattern: &str, properties: &str) -> Result<Vec<BTreeMap<String, String>>, String> {
+        let side = match self.manager {
+            Manager::System => "--system",
+            Manager::User => "--user",
+        };
+        let said = self.programs.ask("systemctl", &[side, "show", "-p", properties, "--", pattern]);
+        let text = said.map_err(|error| error.to_string())?.good();
+        let text = text.map_err(|error| format!("systemctl says: {error}"))?;
+        Ok(text.split("\n\n").map(properties_of).collect())
+    }
+
+    /// Where this user's manager has its generators write.
+    pub fn generated(&self) -> Vec<PathBuf> {
+        let folders = ["generator.early", "generator", "generator.late"];
+        let runtime = self.place.runtime.iter();
+        runtime.flat_map(|runtime| folders.map(|name| runtime.join("systemd").join(name))).collect()
+    }
+}
+
+fn properties_of(text: &str) -> BTreeMap<String, String> {
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

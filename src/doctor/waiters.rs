@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Code, Finding, Report, Scene};
+use super::{Code, Finding, Report, Scene, wait_unit};
 
 /// systemd.unit(5)
 const UNIT_FOLDERS: [&str; 4] = [
@@ -66,6 +66,7 @@ struct Known {
 pub fn look(scene: &Scene, report: &mut Report) {
     let mut known =
         Known { wanted: wanted(&UNIT_FOLDERS.map(|folder| scene.at(folder))), ..Known::default() };
+    wait_unit::look_at_system(scene, known.wanted.contains(NETREADY), report);
     let waiters: Vec<&String> = known.wanted.iter().filter(|name| is_waiter(name)).collect();
     if waiters.is_empty() {
         return;
@@ -166,7 +167,8 @@ mod tests {
         const NM: &str = "NetworkManager-wait-online.service";
         const NETWORKD: &str = "systemd-networkd-wait-online.service";
         const OF_LINK: &str = "systemd-networkd-wait-online@e0.service";
-        let rows: [(&[&str], &[&str], Option<bool>, &str); 11] = [
+        type Case = (&'static [&'static str], &'static [&'static str], Option<bool>, &'static str);
+        let rows: [Case; 11] = [
             (&[], &[], None, ""),
             (&[NETWORKD], &["systemd-networkd.service"], Some(true), ""),
             (&[NETWORKD], &["systemd-networkd.service"], None, ""),

@@ -234,6 +234,14 @@ fn service(name: &str, kind: Kind, file: &UnitFile) -> Result<String, String> {
 }
 
 impl Unit {
+    /// The gate that it names.
+    pub fn gate(&self) -> Option<&str> {
+        match self.settings.gate.as_ref()? {
+            settings::Choice::Named(gate) => Some(gate),
+            settings::Choice::None => None,
+        }
+    }
+
     /// Whether Podman orders the unit after its wait unit (network-online.target in the system manager).
     pub fn ordered_by_podman(&self) -> bool {
         self.file.switch("Quadlet", "DefaultDependencies").unwrap_or(true)

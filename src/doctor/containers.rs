@@ -1,0 +1,233 @@
+//! Rootless containers that started before the network was usable, and stay as they are until they are
+//! started again.
+//!
+//! pasta copies the host's addresses and routes once. Containers on bridge networks share one pasta, which
+//! lives until the last of them stops. What a network namespace has is read from /proc, where the kernel shows
+//! it for any process in it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::programs::Said;
+use super::{Code, Finding, Report, Scene};
+use crate::clock;
+use crate::config;
+use crate::evaluate::evaluate;
+use crate::model::Network;
+use crate::requirement::Family;
+
+/// pasta's address where it found nothing to copy.
+const LOCAL_MODE: &str = "169.254.2.1";
+/// RTF_UP and RTF_REJECT of linux/route.h.
+const UP: u32 = 1;
+const REJECT: u32 = 0x200;
+const FILES: [&str; 3] = ["route", "ipv6_route", "fib_trie"];
+
+/// The default routes of a network namespace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Defaults {
+    v4: bool,
+    v6: bool,
+}
+
+/// What a container's network namespace has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Inside {
+    defaults: Defaults,
+    local_mode: bool,
+    /// There is a route through another link than lo.
+    connected: bool,
+}
+
+/// A container as `podman ps` tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Container {
+    name: String,
+    pid: u32,
+    /// It is on a bridge network, not on a pasta of its own.
+    bridged: bool,
+    unit: Option<String>,
+}
+
+/// One pasta of this user's.
+#[derive(Debug, Default)]
+struct Pasta {
+    /// It serves all bridge networks.
+    shared: bool,
+    /// It was told to leave a family out.
+    one_family: bool,
+}
+
+/// Looks into the network namespaces of a user's containers.
+pub fn look(scene: &Scene, network: &Network, report: &mut Report) {
+    let pastas = pastas(&scene.at("/proc"), scene.environment.uid);
+    if pastas.is_empty() {
+        return;
+    }
+    let host = host(network);
+    let ask = |words: &[&str]| {
+        let said = scene.programs.ask("podman", words).map_err(|error| error.to_string());
+        said.and_then(Said::good)
+    };
+    let containers = match ask(&["ps", "--format", "json"]) {
+        Ok(text) => containers(&text),
+        Err(error) => return report.unseen("this user's containers", error),
+    };
+    if pastas.iter().any(|pasta| pasta.shared) {
+        // Podman makes the namespace where there is none; there is one, for its pasta runs.
+        let files = FILES.map(|file| format!("/proc/self/net/{file}"));
+        let [a, b, c] = &files;
+        match ask(&["unshare", "--rootless-netns", "cat", a, b, c]) {
+            Ok(text) => {
+                let of_bridges: Vec<&Container> = containers.iter().filter(|one| one.bridged).collect();
+                report.findings.extend(judge(inside(&text), host, &of_bridges, false));
+            }
+            Err(error) => report.unseen("the network that this user's bridge networks share", error),
+        }
+    }
+    let one_family = pastas.iter().any(|pasta| pasta.one_family);
+    for container in containers.iter().filter(|container| !container.bridged) {
+        match namespace(&scene.at("/proc"), container.pid) {
+            Ok(Some(text)) => report.findings.extend(judge(inside(&text), host, &[container], one_family)),
+            Ok(None) => {}
+            Err(error) => report.unseen(format!("the network of container {}", container.name), error),
+        }
+    }
+}
+
+fn judge(inside: Inside, host: Defaults, containers: &[&Container], one_family: bool) -> Option<Finding> {
+    let has_one = |defaults: Defaults| defaults.v4 || defaults.v6;
+    // Without a default route of the host's own there is nothing that a restart would bring.
+    if !inside.connected || !has_one(host) {
+        return None;
+    }
+    let lacks = |family| match family {
+        Family::V4 => host.v4 && !inside.defaults.v4,
+        Family::V6 => host.v6 && !inside.defaults.v6,
+    };
+    let (code, what) = if inside.local_mode {
+        (Code::ContainerLocal, "started before there was any network, in pasta's local mode".to_owned())
+    } else if !has_one(inside.defaults) {
+        (Code::ContainerNoDefault, "started before there was a default route, and has none".to_owned())
+    } else {
+        let family = Family::BOTH.into_iter().find(|family| lacks(*family)).filter(|_| !one_family)?;
+        let what = format!("started before there was an {family} default route, and has none of {family}");
+        (Code::ContainerOneFamily, what)
+    };
+    let units: Vec<&str> = containers.iter().filter_map(|container| container.unit.as_deref()).collect();
+    let names: Vec<&str> = containers.iter().map(|container| container.name.as_str()).collect();
+    let subject = if names.is_empty() { "bridge networks".to_owned() } else { names.join(", ") };
+    let units = units.join(" ");
+    Some(Finding {
+        code,
+        subject: format!("container {subject}"),
+        what: format!("{what}; the host has one now"),
+        seen: "the routes in its network namespace, beside the host's".to_owned(),
+        mend: match (units.is_empty(), containers) {
+            (true, [one]) => vec![format!("podman restart {}", one.name)],
+            (true, _) => vec![format!("podman stop {0} && podman start {0}", names.join(" "))],
+            // All of them at once: what they share lives until the last one stops.
+            (false, _) => vec![format!("systemctl --user stop {units} && systemctl --user start {units}")],
+        },
+    })
+}
+
+/// Default routes that work.
+fn host(network: &Network) -> Defaults {
+    let live = |spec: &str| {
+        let text = format!("[[require]]\nroute = \"{spec}\"\n");
+        let gate = config::parse("default", "built-in", &text);
+        gate.is_ok_and(|gate| evaluate(&gate, network, clock::now()).ready())
+    };
+    Defaults { v4: live("default-ipv4"), v6: live("default-ipv6") }
+}
+
+/// route, ipv6_route and fib_trie of /proc/PID/net, one after the other.
+fn inside(text: &str) -> Inside {
+    let mut inside = Inside::default();
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let flags = |field: &str| u32::from_str_radix(field, 16).unwrap_or_default();
+        let live = |field: &str| flags(field) & (UP | REJECT) == UP;
+        match fields[..] {
+            [link, destination, _, bits, _, _, _, mask, _, _, _] if destination.len() == 8 && live(bits) => {
+                inside.connected |= link != "lo";
+                inside.defaults.v4 |= destination == "00000000" && mask == "00000000";
+            }
+            [destination, length, _, _, _, _, _, _, bits, link] if destination.len() == 32 && live(bits) => {
+                let link_local = destination.starts_with("fe80") || destination.starts_with("ff00");
+                inside.connected |= link != "lo" && !link_local;
+                let whole = length == "00" && destination.bytes().all(|byte| byte == b'0');
+                inside.defaults.v6 |= whole && link != "lo";
+            }
+            ["|--", LOCAL_MODE] => inside.local_mode = true,
+            _ => {}
+        }
+    }
+    inside
+}
+
+fn containers(text: &str) -> Vec<Container> {
+    let list: Value = serde_json::from_str(text).unwrap_or_default();
+    let list = list.as_array().into_iter().flatten();
+    list.filter_map(|container| {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let networks = container.get("Networks").and_then(Value::as_array);
+        Some(Container {
+            name: text(container.get("Names")?.as_array()?.first()?)?,
+            pid: u32::try_from(container.get("Pid")?.as_u64()?).ok().filter(|pid| *pid > 0)?,
+            bridged: networks.is_some_and(|networks| !networks.is_empty()),
+            unit: container.get("Labels").and_then(|labels| text(labels.get("PODMAN_SYSTEMD_UNIT")?)),
+        })
+    })
+    .collect()
+}
+
+/// What the kernel shows of a process's network; `None` where that is the host's own.
+fn namespace(proc: &Path, pid: u32) -> std::io::Result<Option<String>> {
+    let of = |who: &str| fs::read_link(proc.join(who).join("ns/net"));
+    let process = pid.to_string();
+    if of(&process)? == of("self")? {
+        return Ok(None);
+    }
+    let net = proc.join(process).join("net");
+    // A kernel without IPv6 has no ipv6_route.
+    let texts = FILES.map(|file| fs::read_to_string(net.join(file)).unwrap_or_default());
+    Ok(Some(texts.concat()))
+}
+
+/// The pastas of one user. Its command line is readable for everybody, the rest is not.
+fn pastas(proc: &Path, uid: u32) -> Vec<Pasta> {
+    let processes = fs::read_dir(proc).into_iter().flatten().flatten().map(|entry| entry.path());
+    processes.filter_map(|process| pasta(&process, uid)).collect()
+}
+
+fn pasta(process: &Path, uid: u32) -> Option<Pasta> {
+    // pasta.avx2, where the processor has it.
+    let comm = fs::read_to_string(process.join("comm")).ok()?;
+    if comm.trim_end().split('.').next() != Some("pasta") {
+        return None;
+    }
+    let line = fs::read(process.join("cmdline")).ok()?;
+    let words: BTreeSet<String> =
+        line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let own = owner(process) == Some(uid);
+    let families = ["-4", "-6", "--ipv4-only", "--ipv6-only"];
+    own.then(|| Pasta {
+        shared: words.iter().any(|word| word.ends_with("/rootless-netns")),
+        one_family: families.iter().any(|option| words.contains(*option)),
+    })
+}
+
+/// By its status: the folder's owner is root where a process may not be dumped, as pasta's is not.
+fn owner(process: &Path) -> Option<u32> {
+    let status = fs::read_to_string(process.join("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

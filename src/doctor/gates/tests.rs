@@ -1,0 +1,137 @@
+use super::*;
+use crate::evaluate::tests::world::{gate, network};
+
+/// A gate, a network, whether the host has IPv6; why the gate can never open.
+#[test]
+fn gates_that_can_never_open() {
+    const BOTH: &str = "x0: up; addr x0 192.0.2.10/24";
+    const OFF: &str = "x0: up noipv6; addr x0 192.0.2.10/24";
+    for (gate_text, network_text, ipv6, expected) in [
+        ("route=\"default\"", BOTH, false, ""),
+        ("route=\"default-ipv6\"", BOTH, true, ""),
+        (
+            "route=\"default-ipv6\"",
+            BOTH,
+            false,
+            "route default-ipv6 is wanted, and IPv6 is switched off on this host",
+        ),
+        (
+            "address=\"2001:db8::/32\"",
+            BOTH,
+            false,
+            "address 2001:db8::/32 is wanted, and IPv6 is switched off on this host",
+        ),
+        (
+            "route-to=\"2001:db8::1\"",
+            BOTH,
+            false,
+            "route-to 2001:db8::1 is wanted, and IPv6 is switched off on this host",
+        ),
+        // One of two is enough.
+        ("route=[\"default-ipv4\",\"default-ipv6\"];quorum=\"any\"", BOTH, false, ""),
+        (
+            "route=[\"default-ipv4\",\"default-ipv6\"]",
+            BOTH,
+            false,
+            "route default-ipv6 is wanted, and IPv6 is switched off on this host",
+        ),
+        // The gate opens without it, or it does not count.
+        ("route=\"default-ipv6\";grace=\"5s\"", BOTH, false, ""),
+        ("route=\"default-ipv6\";if-present=true", BOTH, false, ""),
+        (
+            "route=\"default\"|route=\"default-ipv6\"",
+            BOTH,
+            false,
+            "route default-ipv6 is wanted, and IPv6 is switched off on this host",
+        ),
+        (
+            "interface=\"x0\";address=\"ipv6\"",
+            OFF,
+            true,
+            "address ipv6 is wanted on x0, where IPv6 is switched off",
+        ),
+        ("interface=\"x0\";address=\"ipv4\"", OFF, true, ""),
+        ("interface=\"x0\"", OFF, true, ""),
+        ("interface=[\"x0\",\"y0\"];quorum=\"any\";address=\"ipv6\"", OFF, true, ""),
+        // A link that is not there may come.
+        ("interface=\"y0\";address=\"ipv6\"", OFF, true, ""),
+        ("interface=[\"x*\",\"!x0\"]", BOTH, true, ""),
+    ] {
+        let found = impossible(&gate(gate_text), &network(network_text), ipv6);
+        let found = found.map(|finding| finding.what).unwrap_or_default();
+        assert_eq!(found, expected, "{gate_text} on {network_text}");
+    }
+}
+
+#[test]
+fn links_that_are_not_there_are_noted() {
+    let network = network("x0: up alt=lan0");
+    for (gate_text, expected) in [
+        ("interface=\"x0\"", ""),
+        ("interface=\"lan0\"", ""),
+        ("interface=[\"x*\",\"y*\"]", "gate test: y*: not there now"),
+        ("interface=\"y0\";if-present=true", ""),
+        ("route=\"default\"", ""),
+    ] {
+        assert_eq!(not_there_now(&gate(gate_text), &network).join(" | "), expected, "{gate_text}");
+    }
+}
+
+#[test]
+fn whether_the_host_has_ipv6() {
+    let folder = tempfile::tempdir().unwrap();
+    let sysctls = folder.path().join("ipv6");
+    let (on, off) = (network("x0: up"), network("x0: up noipv6"));
+    assert!(!has_ipv6(&sysctls, &on), "ipv6.disable=1: the folder is not there");
+    fs::create_dir_all(sysctls.join("conf/default")).unwrap();
+    fs::write(sysctls.join("conf/default/disable_ipv6"), "1\n").unwrap();
+    assert!(has_ipv6(&sysctls, &on));
+    assert!(!has_ipv6(&sysctls, &off));
+    fs::write(sysctls.join("conf/default/disable_ipv6"), "0\n").unwrap();
+    assert!(has_ipv6(&sysctls, &off), "a link that comes later will have it");
+}
+
+fn kept(status: &str, gave_up_at: Option<&str>) -> Kept {
+    Kept {
+        gate: "podman".to_owned(),
+        source: "built-in".to_owned(),
+        status: status.to_owned(),
+        gave_up_at: gave_up_at.map(str::to_owned),
+    }
+}
+
+#[test]
+fn what_became_of_a_gate() {
+    let found = |status: &str, at| match gave_up(Manager::User, &kept(status, at)) {
+        None => String::new(),
+        Some(Back::Note(note)) => format!("note {note}"),
+        Some(Back::Finding(finding)) => finding.what,
+    };
+    assert_eq!(found("Ready after 2s: …", None), "");
+    assert_eq!(found("Waiting (up to 90s): x0 has no carrier", None), "");
+    assert_eq!(
+        found("Ready after 2s: …", Some("08:15:30")),
+        "note gate podman gave up at 08:15:30, and became ready later"
+    );
+    assert_eq!(
+        found("Waiting (gave up at 08:15:30): x0 has no carrier", Some("08:15:30")),
+        "gave up at 08:15:30, and is not ready: Waiting (gave up at 08:15:30): x0 has no carrier"
+    );
+}
+
+#[test]
+fn a_unit_that_failed() {
+    let unit = |state: &str, code: &str| {
+        let properties = [("Id", "netready.service"), ("ActiveState", state), ("Result", "exit-code")];
+        let properties = properties.into_iter().chain([("ExecMainStatus", code)]);
+        properties.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    assert_eq!(failed(Manager::System, &unit("active", "0")), None);
+    assert_eq!(failed(Manager::System, &unit("activating", "1")), None, "it is started again");
+    let finding = failed(Manager::User, &unit("failed", "2")).unwrap();
+    assert_eq!(
+        finding.what,
+        "has failed (exit-code, exit code 2, a usage or configuration error) and is not started again"
+    );
+    assert_eq!(finding.mend[1], "systemctl --user restart netready.service");
+}

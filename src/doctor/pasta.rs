@@ -1,0 +1,154 @@
+//! What pasta would take now, and whether it is what the gate asks for.
+
+use super::{Code, Finding, Report, Scene};
+use crate::clock;
+use crate::config::{self, Request};
+use crate::evaluate::{evaluate, matching};
+use crate::model::Network;
+use crate::quadlet::{Manager, Unit};
+use crate::requirement::{Gate, Item, Subject};
+use crate::verdict::{Outcome, Reason, Verdict, Warning};
+
+/// Looks at the choice that a user's next container would freeze.
+pub fn look(scene: &Scene, quadlets: &[Unit], network: &Network, report: &mut Report) {
+    let waiting: Vec<&Unit> = quadlets.iter().filter(|unit| unit.kind.needs_network()).collect();
+    if waiting.is_empty() {
+        return;
+    }
+    let Ok(gate) = config::parse("pasta", "built-in", "[[require]]\npasta = true\n") else { return };
+    let verdict = evaluate(&gate, network, clock::now());
+    report.findings.extend(fit(&verdict));
+    report.notes.extend(offline(&verdict));
+    let mut gates: Vec<&str> =
+        waiting.iter().map(|unit| unit.gate().unwrap_or(Manager::User.main_gate())).collect();
+    gates.sort_unstable();
+    gates.dedup();
+    for name in gates {
+        let request = Request { gate: Some(name.to_owned()), ..Request::default() };
+        // What is wrong with it is found elsewhere.
+        let Ok(loaded) = config::load(&request, &scene.environment, &|_| false) else { continue };
+        report.findings.extend(another(&loaded.gate, &verdict, network));
+    }
+}
+
+fn reason(verdict: &Verdict) -> Option<&Reason> {
+    verdict.rows().find_map(|(_, row)| match &row.outcome {
+        Outcome::Unmet(reason) => Some(reason),
+        Outcome::Met(_) | Outcome::NotPresent => None,
+    })
+}
+
+fn fit(verdict: &Verdict) -> Vec<Finding> {
+    let finding = |code, subject: &str, what: String| Finding {
+        code,
+        subject: format!("interface {subject}"),
+        what,
+        seen: "the main routing table, in the order in which pasta reads it".to_owned(),
+        mend: vec![
+            "ip route; ip -6 route    # the first default, else the first route, is what is taken".to_owned(),
+            format!(
+                "pasta_options = [\"-i\", \"NAME\"] in the [network] section of containers.conf names another than {subject}"
+            ),
+        ],
+    };
+    let mut findings = Vec::new();
+    if let Some(reason @ Reason::Pasta { route: Some(route), .. }) = reason(verdict) {
+        findings.push(finding(Code::PastaUnfit, &route.ifname, reason.to_string()));
+    }
+    for warning in &verdict.warnings {
+        if let Warning::PastaMultipath(route) = warning {
+            findings.push(finding(Code::PastaMultipath, &route.ifname, warning.to_string()));
+        }
+    }
+    findings
+}
+
+/// Offline is no fault: pasta starts in its local mode, and recovers by itself but for DNS.
+fn offline(verdict: &Verdict) -> Option<String> {
+    let nothing = matches!(reason(verdict)?, Reason::Pasta { route: None, .. });
+    nothing.then(|| "this host has no network now; a container that starts has pasta's local mode".to_owned())
+}
+
+/// A gate that names links, and none of them is what pasta takes.
+fn another(gate: &Gate, verdict: &Verdict, network: &Network) -> Option<Finding> {
+    let taken = verdict.pasta_choice()?;
+    // It leaves the choice to pasta, and asks that it be fit.
+    if gate.clauses.iter().any(|clause| clause.items.contains(&Item::Pasta)) {
+        return None;
+    }
+    let mut named = Vec::new();
+    for clause in gate.clauses.iter().filter(|clause| clause.grace.is_none()) {
+        if let Subject::Links(links) = &clause.subject {
+            named.extend(matching(links, network));
+        }
+    }
+    let first = taken.first()?;
+    let among = taken.iter().any(|route| named.iter().any(|link| link.ifindex == route.ifindex));
+    if named.is_empty() || among {
+        return None;
+    }
+    let names: Vec<&str> = named.iter().map(|link| link.ifname.as_str()).collect();
+    Some(Finding {
+        code: Code::PastaOther,
+        subject: format!("gate {}", gate.name),
+        what: format!("asks for {}, and pasta takes {}", names.join(", "), first.ifname),
+        seen: format!("{}; the main routing table", gate.source),
+        mend: vec![
+            format!("netready cat {}    # name {}, or say pasta = true", gate.name, first.ifname),
+            format!(
+                "or pasta_options = [\"-i\", \"{}\"] in the [network] section of containers.conf",
+                names.first().unwrap_or(&"")
+            ),
+        ],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::tests::world::{NOW, gate, network};
+
+    const UP: &str = "docker0: nocarrier kind=bridge; addr docker0 172.17.0.1/16; e0: up; addr e0 192.0.2.10/24; e1: up; addr e1 198.51.100.10/24";
+    const E0: &str = "pasta6; pasta4 default4 via 192.0.2.1 dev e0";
+
+    /// The routes, a gate; the findings and notes.
+    #[test]
+    fn choices_row_by_row() {
+        for (routes, gate_text, expected) in [
+            (E0, "pasta=true", ""),
+            (E0, "interface=\"e0\"", ""),
+            (E0, "interface=[\"e0\",\"e1\"]", ""),
+            (E0, "route=\"default\"", ""),
+            (E0, "interface=\"e1\"", "pasta-other gate test: asks for e1, and pasta takes e0"),
+            // A link that storage needs, beside what pasta takes.
+            (E0, "interface=\"e1\"|pasta=true", ""),
+            (
+                "pasta4; pasta6",
+                "pasta=true",
+                "note this host has no network now; a container that starts has pasta's local mode",
+            ),
+            (
+                "pasta6; pasta4 172.17.0.0/16 dev docker0 linkdown",
+                "pasta=true",
+                "pasta-unfit interface docker0: pasta would take docker0 (172.17.0.0/16, for want of a default route), which has no carrier",
+            ),
+            ("pasta6; pasta4 192.0.2.0/24 dev e0", "pasta=true", "pasta-unfit interface e0: "),
+        ] {
+            let network = network(&format!("{UP}; {routes}"));
+            let pasta = gate("pasta=true");
+            let verdict = evaluate(&pasta, &network, NOW);
+            let another = another(&gate(gate_text), &verdict, &network);
+            let findings = fit(&verdict).into_iter().chain(another);
+            let found: Vec<String> = findings
+                .map(|f| format!("{} {}: {}", f.code.as_str(), f.subject, f.what))
+                .chain(offline(&verdict).map(|note| format!("note {note}")))
+                .collect();
+            let found = found.join(" | ");
+            let begins = !expected.is_empty() && expected.ends_with(": ");
+            assert!(
+                found == expected || (begins && found.starts_with(expected)),
+                "{routes}, {gate_text}: {found}"
+            );
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What systemd drops without a word: an order after units that this user's manager does not have, an
+//! [Install] that leads nowhere, and quadlets that are to start at boot while nothing starts their manager.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Code, Finding, Report, Scene};
+use crate::quadlet::unit_file::{self, UnitFile};
+use crate::quadlet::{Unit, WAIT_UNIT};
+
+/// The user's service manager is started for these at boot.
+const AT_BOOT: &str = "default.target";
+
+/// Words of `[Unit]` that only order, or want what may be missing.
+const ORDERS: [&str; 2] = ["After", "Wants"];
+/// Words of `[Unit]` that make a start fail where the other unit is missing.
+const DEMANDS: [&str; 3] = ["Requires", "Requisite", "BindsTo"];
+
+/// Which units there are.
+#[derive(Debug, Default)]
+struct There {
+    of_user: BTreeSet<String>,
+    of_system: BTreeSet<String>,
+}
+
+impl There {
+    /// Whether the system has a unit that this user has not.
+    fn only_of_system(&self, name: &str) -> bool {
+        let template = name.split_once('@').map(|(stem, rest)| {
+            let kind = rest.rsplit_once('.').map_or("", |(_, kind)| kind);
+            format!("{stem}@.{kind}")
+        });
+        let has = |units: &BTreeSet<String>| {
+            units.contains(name) || template.as_ref().is_some_and(|template| units.contains(template))
+        };
+        has(&self.of_system) && !has(&self.of_user)
+    }
+}
+
+/// Looks at a user's quadlets and his own units.
+pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
+    let there = there(scene, quadlets);
+    for unit in quadlets {
+        // Podman orders it after its gate itself, unless it is told not to.
+        let gated = unit.ordered_by_podman() || unit.gate().is_some();
+        judge(&unit.name, &unit.path, &unit.file, gated, &there, report);
+    }
+    for (name, (path, file)) in own_units(&scene.place.units_above) {
+        judge(&name, &path, &file, false, &there, report);
+    }
+    linger(scene, quadlets, report);
+}
+
+fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, report: &mut Report) {
+    let orders = words(file, "Unit", &ORDERS);
+    let gated = gated || orders.iter().any(|unit| unit.starts_with("netready") || *unit == WAIT_UNIT);
+    let finding = |code, what: String, mend: Vec<String>| Finding {
+        code,
+        subject: name.to_owned(),
+        what,
+        seen: path.to_owned(),
+        mend,
+    };
+    let dropped: BTreeSet<&str> = orders.into_iter().filter(|unit| there.only_of_system(unit)).collect();
+    if !dropped.is_empty() {
+        let list = listed(&dropped);
+        let network = dropped.iter().all(|unit| is_of_network(unit));
+        if gated && network {
+            // The network is waited for all the same.
+            report.notes.push(format!("{name}: an order after {list} does nothing in a user's manager; its gate is what it waits for"));
+        } else {
+            let what = format!("is to start after {list}, which only the system's manager has");
+            let mend = match network {
+                true => "in its place: Wants=netready.service and After=netready.service",
+                false => "take the line out; a user's unit cannot wait for the system's",
+            };
+            report.findings.push(finding(Code::OrderingDropped, what, vec![mend.to_owned()]));
+        }
+    }
+    let demands = words(file, "Unit", &DEMANDS);
+    let missing: BTreeSet<&str> = demands.into_iter().filter(|unit| there.only_of_system(unit)).collect();
+    if !missing.is_empty() {
+        let what =
+            format!("demands {}, which only the system's manager has: no start succeeds", listed(&missing));
+        let mend = vec!["in its place: Wants=netready.service and After=netready.service".to_owned()];
+        report.findings.push(finding(Code::OrderingDropped, what, mend));
+    }
+    let wanted_by = words(file, "Install", &["WantedBy", "RequiredBy", "UpheldBy"]);
+    let nowhere: BTreeSet<&str> =
+        wanted_by.iter().copied().filter(|unit| there.only_of_system(unit)).collect();
+    if !nowhere.is_empty() && nowhere.len() == wanted_by.len() {
+        let what = format!(
+            "is wanted by {}, which only the system's manager has: nothing starts it",
+            listed(&nowhere)
+        );
+        let mend = vec![format!("[Install] WantedBy={AT_BOOT}, then systemctl --user daemon-reload")];
+        report.findings.push(finding(Code::InstallTarget, what, mend));
+    }
+}
+
+fn listed(units: &BTreeSet<&str>) -> String {
+    units.iter().copied().collect::<Vec<_>>().join(" and ")
+}
+
+/// Every unit that these keys name.
+fn words<'a>(file: &'a UnitFile, section: &str, keys: &[&str]) -> Vec<&'a str> {
+    let values = keys.iter().flat_map(|key| file.every(section, key));
+    values.flat_map(str::split_whitespace).collect()
+}
+
+/// Whether what a unit stands for is the network, which netready's gate stands for too.
+fn is_of_network(unit: &str) -> bool {
+    let managers =
+        ["systemd-networkd", "NetworkManager", "systemd-resolved", "networking.", "connman", "dhcpcd"];
+    unit.starts_with("network")
+        || unit.starts_with("nss-lookup")
+        || managers.iter().any(|name| unit.starts_with(name))
+}
+
+fn there(scene: &Scene, quadlets: &[Unit]) -> There {
+    let system = [
+        "/etc/systemd/system",
+        "/run/systemd/system",
+        "/run/systemd/generator",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+    ];
+    let mut there = There::default();
+    let folders = scene.place.units_above.iter().chain(&scene.place.units_below);
+    let generated = scene.generated();
+    for folder in folders.chain(&generated) {
+        there.of_user.extend(names(folder));
+    }
+    there.of_user.extend(quadlets.iter().map(|unit| unit.service.clone()));
+    for folder in system {
+        there.of_system.extend(names(&scene.at(folder)));
+    }
+    there
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// The units and drop-ins that the user or the administrator wrote, by the unit's name: what a package brings
+/// lies below.
+fn own_units(folders: &[PathBuf]) -> BTreeMap<String, (String, UnitFile)> {
+    let mut units: BTreeMap<String, (String, UnitFile)> = BTreeMap::new();
+    for folder in folders {
+        for name in names(folder) {
+            let path = folder.join(&name);
+            let (unit, files) = match name.strip_suffix(".d") {
+                Some(unit) => (unit.to_owned(), names(&path).iter().map(|name| path.join(name)).collect()),
+                None => (name, vec![path]),
+            };
+            let kinds = [".service", ".timer", ".socket", ".path", ".target", ".mount"];
+            if !kinds.iter().any(|kind| unit.ends_with(kind)) {
+                continue;
+            }
+            for path in files.iter().filter(|path| is_own(path)) {
+                let Ok(text) = fs::read_to_string(path) else { continue };
+                let shown = path.display().to_string();
+                let file = read(&shown, &text);
+                units.entry(unit.clone()).or_insert((shown, UnitFile::default())).1.read_over(file);
+            }
+        }
+    }
+    units
+}
+
+/// A file of somebody here; an alias of a packaged unit, or a mask, is none.
+fn is_own(path: &Path) -> bool {
+    let packaged = ["/usr/lib", "/lib", "/usr/share", "/dev"];
+    fs::canonicalize(path)
+        .is_ok_and(|real| real.is_file() && !packaged.iter().any(|folder| real.starts_with(folder)))
+}
+
+/// A unit file; lines that are none cost no more than themselves, as in systemd.
+pub fn read(path: &str, text: &str) -> UnitFile {
+    let mut lines: Vec<&str> = text.lines().collect();
+    loop {
+        match unit_file::read(path, &lines.join("\n")) {
+            Ok(file) => return file,
+            Err(refused) => match lines.get_mut(refused.place.line.saturating_sub(1)) {
+                Some(line) if !line.is_empty() => *line = "",
+                Some(_) | None => return UnitFile::default(),
+            },
+        }
+    }
+}
+
+fn linger(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
+    let at_boot: Vec<&Unit> = quadlets
+        .iter()
+        .filter(|unit| {
+            words(&unit.file, "Install", &["WantedBy", "RequiredBy", "UpheldBy"]).contains(&AT_BOOT)
+        })
+        .collect();
+    if at_boot.is_empty() {
+        return;
+    }
+    let what = "whether this user lingers";
+    match &scene.user {
+        _ if !scene.booted_by_systemd() => report.unseen(what, "systemd does not run this host"),
+        None => report.unseen(what, "this user has no name"),
+        Some(user) => {
+            let file = scene.at("/var/lib/systemd/linger").join(user);
+            report.findings.extend(lingers(user, &file, file.exists(), &at_boot));
+        }
+    }
+}
+
+fn lingers(user: &str, file: &Path, there: bool, at_boot: &[&Unit]) -> Option<Finding> {
+    let names: Vec<&str> = at_boot.iter().map(|unit| unit.name.as_str()).collect();
+    (!there).then(|| Finding {
+        code: Code::LingerOff,
+        subject: format!("user {user}"),
+        what: format!("does not linger, and {} is to start at boot", names.join(", ")),
+        seen: format!("[Install] WantedBy={AT_BOOT}; there is no {}", file.display()),
+        mend: vec![format!("loginctl enable-linger {user}")],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn there() -> There {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        There {
+            of_user: set(&[
+                "default.target",
+                "basic.target",
+                "db.service",
+                "netready.service",
+                "timers.target",
+            ]),
+            of_system: set(&[
+                "default.target",
+                "basic.target",
+                "multi-user.target",
+                "network-online.target",
+                "remote-fs.target",
+                "db.service",
+                "wg-quick@.service",
+            ]),
+        }
+    }
+
+    /// A unit's text, whether something gates it; the findings, then the notes.
+    #[test]
+    fn units_row_by_row() {
+        for (text, gated, expected) in [
+            ("[Unit]\nAfter=basic.target db.service other.service\n", false, ""),
+            (
+                "[Unit]\nAfter=network-online.target\n",
+                false,
+                "ordering-dropped is to start after network-online.target, which only the system's manager has",
+            ),
+            (
+                "[Unit]\nAfter=network-online.target\nWants=network-online.target\n",
+                true,
+                "note a: an order after network-online.target does nothing in a user's manager; its gate is what it waits for",
+            ),
+            (
+                "[Unit]\nAfter=network-online.target netready.service\n",
+                false,
+                "note a: an order after network-online.target does nothing in a user's manager; its gate is what it waits for",
+            ),
+            ("[Unit]\nAfter=network-online.target\nAfter=\n", false, ""),
+            // The gate does not stand for it.
+            (
+                "[Unit]\nAfter=remote-fs.target\n",
+                true,
+                "ordering-dropped is to start after remote-fs.target, which only the system's manager has",
+            ),
+            (
+                "[Unit]\nAfter=wg-quick@wg0.service\n",
+                false,
+                "ordering-dropped is to start after wg-quick@wg0.service, which only the system's manager has",
+            ),
+            (
+                "[Unit]\nRequires=network-online.target\n",
+                true,
+                "ordering-dropped demands network-online.target, which only the system's manager has: no start succeeds",
+            ),
+            ("[Install]\nWantedBy=default.target\n", false, ""),
+            ("[Install]\nWantedBy=default.target multi-user.target\n", false, ""),
+            (
+                "[Install]\nWantedBy=multi-user.target\n",
+                false,
+                "install-target is wanted by multi-user.target, which only the system's manager has: nothing starts it",
+            ),
+            ("[Container]\nAfter=network-online.target\n", false, ""),
+            (
+                "no line of a unit\n[Unit]\nneither\nAfter=remote-fs.target\n",
+                true,
+                "ordering-dropped is to start after remote-fs.target, which only the system's manager has",
+            ),
+        ] {
+            let mut report = Report::default();
+            judge("a", "/a", &read("/a", text), gated, &there(), &mut report);
+            let findings = report.findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.what));
+            let notes = report.notes.iter().map(|note| format!("note {note}"));
+            let found: Vec<String> = findings.chain(notes).collect();
+            assert_eq!(found.join(" | "), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn own_units_are_those_that_no_package_brings() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a.service"), "[Unit]\nAfter=x.target\n").unwrap();
+        fs::create_dir(at("a.service.d")).unwrap();
+        fs::write(at("a.service.d/b.conf"), "[Unit]\nAfter=y.target\n").unwrap();
+        fs::write(at("readme.txt"), "[Unit]\n").unwrap();
+        std::os::unix::fs::symlink("/dev/null", at("masked.service")).unwrap();
+        let units = own_units(&[folder.path().to_owned()]);
+        assert_eq!(units.keys().collect::<Vec<_>>(), ["a.service"]);
+        assert_eq!(words(&units["a.service"].1, "Unit", &["After"]).len(), 2);
+    }
+}
