@@ -16,6 +16,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::clock;
+use crate::config::duration_text;
 use crate::moment::Moment;
 
 /// Podman on a small board takes seconds to start; a look that takes much longer is not waited for.
@@ -25,10 +26,11 @@ const LONGEST: Duration = Duration::from_secs(15);
 const MOST: u64 = 4 << 20;
 
 /// Where programs are, and what they are told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Programs {
     folders: Vec<PathBuf>,
     runtime: Option<PathBuf>,
+    limit: Duration,
 }
 
 /// What a program said.
@@ -58,8 +60,13 @@ pub enum AskError {
         source: io::Error,
     },
     /// It did not end in time.
-    #[error("{0} did not answer within {limit}s", limit = LONGEST.as_secs())]
-    Late(String),
+    #[error("{program} did not answer within {}", duration_text(*.limit))]
+    Late {
+        /// Which.
+        program: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
 }
 
 impl Said {
@@ -84,7 +91,7 @@ impl Programs {
     pub fn from_process(runtime: Option<&Path>) -> Programs {
         let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
         let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
-        Programs { folders, runtime: runtime.map(Path::to_owned) }
+        Programs { folders, runtime: runtime.map(Path::to_owned), limit: LONGEST }
     }
 
     /// Where a program is.
@@ -116,9 +123,9 @@ impl Programs {
         let program = path.display().to_string();
         let failed = |source| AskError::Run { program: program.clone(), source };
         let mut running = Running(command.spawn().map_err(failed)?);
-        match running.listen(clock::now() + LONGEST).map_err(failed)? {
+        match running.listen(clock::now() + self.limit).map_err(failed)? {
             Some(said) => Ok(said),
-            None => Err(AskError::Late(program)),
+            None => Err(AskError::Late { program, limit: self.limit }),
         }
     }
 }
@@ -196,4 +203,47 @@ fn take<Pipe: Read + AsFd>(pipe: &mut Option<Pipe>, into: &mut Vec<u8>) -> io::R
         _ => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn programs(limit: Duration) -> Programs {
+        Programs { folders: vec!["/nowhere".into(), "/usr/bin".into(), "/bin".into()], runtime: None, limit }
+    }
+
+    #[test]
+    fn what_a_program_says() {
+        let said = programs(LONGEST).ask("sh", &["-c", "echo out; echo err >&2; exit 3"]).unwrap();
+        let expected = Said { code: Some(3), stdout: "out\n".to_owned(), stderr: "err\n".to_owned() };
+        assert_eq!(said, expected);
+        assert_eq!(said.good(), Err("err (exit code 3)".to_owned()));
+        // More than a pipe holds, on both.
+        let much = "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero";
+        let said = programs(LONGEST).ask("sh", &["-c", much]).unwrap();
+        assert_eq!((said.stdout.len(), said.stderr.len()), (300_000, 300_000));
+        assert!(matches!(programs(LONGEST).ask("no-such-program", &[]), Err(AskError::Absent(_))));
+    }
+
+    /// Podman waits for its lock for ever; what it started is ended with it.
+    #[test]
+    fn a_program_that_hangs_is_ended_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let script = format!("sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; wait", pid.display());
+        let error = programs(Duration::from_millis(500)).ask("sh", &["-c", &script]).unwrap_err();
+        assert!(error.to_string().ends_with("did not answer within 500ms"), "{error}");
+        let Ok(pid) = std::fs::read_to_string(pid) else { return };
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        let state = stat.rsplit(')').next().unwrap_or_default().trim();
+        assert!(state.is_empty() || state.starts_with(['Z', 'X']), "it still runs: {stat}");
+    }
+
+    /// What it left in the background may hold the pipes open.
+    #[test]
+    fn a_program_that_ended_is_not_waited_for_any_longer() {
+        let said = programs(LONGEST).ask("sh", &["-c", "sleep 5 & echo done"]).unwrap();
+        assert_eq!((said.code, said.stdout.as_str()), (Some(0), "done\n"));
+    }
 }

@@ -1,11 +1,14 @@
 //! The language of the cases: a stack, what comes when, what the network needs, and what is expected of a
 //! rootless container with a static IP, without netready and with it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::files::Files;
 use crate::guest::{Entry, Guest, Networks, Prepared};
@@ -148,6 +151,7 @@ pub struct Case {
     linger: Vec<&'static str>,
     patience: f64,
     gives_up: Option<f64>,
+    finds: Option<&'static [&'static str]>,
     system: bool,
 }
 
@@ -165,6 +169,7 @@ pub fn case(name: &'static str, stack: Stack) -> Case {
         linger: vec!["tester"],
         patience: 60.0,
         gives_up: None,
+        finds: None,
         system: false,
     }
 }
@@ -217,6 +222,12 @@ impl Case {
         self.gives_up = Some(seconds);
         self.patience = seconds + 60.0;
         self.with = outcome;
+        self
+    }
+
+    /// What `netready doctor` finds in the end (default: nothing, where all is well).
+    pub fn finds(mut self, codes: &'static [&'static str]) -> Case {
+        self.finds = Some(codes);
         self
     }
 
@@ -280,6 +291,10 @@ impl Case {
         }
         if let Some(seconds) = self.gives_up {
             wrong += &seen.wrong_giving_up(seconds);
+        }
+        let well = self.with == Outcome::Good && self.gives_up.is_none();
+        if let Some(codes) = self.finds.or(well.then_some(&[])) {
+            wrong += &wrong_findings(&seen.doctor, codes);
         }
         if self.with != Outcome::Good || self.gives_up.is_some() {
             return wrong;
@@ -403,6 +418,13 @@ impl Case {
         let version = guest.sh(
             "dpkg-query -W -f '${Package} ${Version}; ' systemd podman passt network-manager ifupdown; uname -sr",
         );
+        let doctor = match with_netready {
+            true => std::iter::once(None)
+                .chain(self.linger.iter().copied().map(Some))
+                .map(|who| doctor(&guest, who))
+                .collect(),
+            false => Vec::new(),
+        };
         let end = now();
         let journal = guest.off();
         let events = watch.events();
@@ -435,6 +457,7 @@ impl Case {
             bare,
             online,
             status,
+            doctor,
             networkd,
             podman,
             sysfs,
@@ -442,6 +465,35 @@ impl Case {
             events_text,
             version,
         }
+    }
+}
+
+/// What `netready doctor --json` says to somebody; `None` is root.
+pub fn doctor(guest: &Guest, who: Option<&str>) -> String {
+    const COMMAND: &str = "timeout 100 netready doctor --json; echo \"exit code $?\"";
+    match who {
+        None => guest.sh(COMMAND),
+        Some(user) => guest.sh_as(user, COMMAND),
+    }
+}
+
+/// The codes and subjects of what it found.
+#[track_caller]
+pub fn findings(said: &str) -> Vec<(String, String)> {
+    let report: Value = serde_json::from_str(said.lines().next().unwrap_or_default()).unwrap_or_default();
+    let findings = report["findings"].as_array().unwrap_or_else(|| panic!("no report: {said}"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    findings.iter().map(|finding| (text(&finding["code"]), text(&finding["subject"]))).collect()
+}
+
+/// Every code that is expected, and no other; and all was looked at.
+fn wrong_findings(said: &[String], expected: &[&str]) -> String {
+    let found: BTreeSet<String> = said.iter().flat_map(|said| findings(said)).map(|(code, _)| code).collect();
+    let expected: BTreeSet<String> = expected.iter().map(|code| (*code).to_owned()).collect();
+    let all_seen = said.iter().all(|said| said.contains("\"not_looked_at\":[]"));
+    match found == expected && all_seen {
+        true => String::new(),
+        false => format!("doctor found {found:?}, expected {expected:?}: {}\n", said.join("")),
     }
 }
 
@@ -529,6 +581,8 @@ pub struct Seen {
     pub bare: Option<u64>,
     online: Option<u64>,
     pub status: String,
+    /// What `netready doctor --json` said to root, and to each user.
+    doctor: Vec<String>,
     pub networkd: Option<u64>,
     pub podman: Option<u64>,
     pub sysfs: Option<u64>,
@@ -605,7 +659,7 @@ impl Seen {
                 user.name, user.state, user.started, user.restarts, user.network
             );
         }
-        let _ = writeln!(text, "kernel:\n{}journal:", self.events_text);
+        let _ = writeln!(text, "doctor:\n{}kernel:\n{}journal:", self.doctor.concat(), self.events_text);
         for entry in &self.journal {
             let _ = writeln!(text, "{:>12} {} {}: {}", entry.at, entry.unit, entry.who, entry.message);
         }

@@ -15,6 +15,7 @@
 #![allow(clippy::disallowed_methods, reason = "a case is a plan in real time, and systemd is polled")]
 
 mod case;
+mod doctor;
 mod documents;
 mod files;
 mod generated;
@@ -235,6 +236,7 @@ fn a_router_that_is_heard_after_ipv4_is_complete() {
         .at(8.0, router())
         .needs(&[Need::Carrier("e0"), Need::Address("10.9.0.2"), Need::AddressIn("2001:db8:"), V4, V6])
         .with(Outcome::Only(Family::V4))
+        .finds(&["container-one-family"])
         .run();
 }
 
@@ -302,6 +304,7 @@ fn the_system_gate_and_ifupdown() {
 fn the_system_gate_and_network_manager() {
     case("system gate, carrier late", network_manager("NetworkManager", ""))
         .system_gate()
+        .finds(&["wait-online-beside"])
         .at(11.0, carrier("e0", true))
         .run();
 }

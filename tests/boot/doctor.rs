@@ -1,0 +1,155 @@
+//! `netready doctor` on a host with every fault at once. That it finds nothing on a good one is asserted by
+//! each case that is well.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::case::{doctor, findings};
+use crate::guest::{Files, Guest, Prepared};
+
+const TESTER: Option<&str> = Some("tester");
+
+/// Gives up before there is any network, and then goes on waiting.
+const HASTY: &str = "timeout = \"4s\"\nno-carrier-timeout = \"3s\"\n[[require]]\npasta = true\n";
+
+fn plant(files: &Files) {
+    files.linger("tester");
+    let gate = |name: &str, text: &str| files.write(&format!("/etc/netready/{name}.toml"), text);
+    gate("podman", HASTY);
+    gate("broken", "timeout = 5\nrequire = 7\n");
+    gate("six", "[[require]]\ninterface = \"e2\"\naddress = \"ipv6\"\n");
+    gate("never", "timeout = \"2s\"\n[[require]]\ninterface = \"never0\"\n");
+    gate("other", "[[require]]\ninterface = \"e1\"\n");
+    let own = |name: &str, text: &str| files.write(&format!("/etc/systemd/user/{name}"), text);
+    own("app.service", "[Unit]\nAfter=network-online.target\n[Service]\nExecStart=/bin/true\n");
+    // Both gates are started at boot: one gives up for good, the other is refused.
+    own(
+        "gates.service",
+        "[Unit]\nWants=netready@never.service netready@broken.service\n[Service]\nExecStart=/bin/sleep infinity\n",
+    );
+    own("default.target.d/gates.conf", "[Unit]\nWants=gates.service\n");
+    let quadlet =
+        |name: &str, text: &str| files.write(&format!("/etc/containers/systemd/users/{name}"), text);
+    let container = |name: &str, more: &str| {
+        quadlet(name, &format!("[Container]\nImage=localhost/busybox:latest\nExec=sleep infinity\n{more}"));
+    };
+    container("late.container", "[Install]\nWantedBy=multi-user.target\n");
+    container("retry.container", "Retry=3\n");
+    container("setting.container", "[X-Netready]\nGat=uplink\n");
+    container("named.container", "[X-Netready]\nGate=uplnk\n");
+    container("elsewhere.container", "[X-Netready]\nGate=other\n");
+    container("twin.container", "Network=seed.network\nIP=172.21.0.2\n");
+    container("outside.container", "Network=seed.network\nIP=10.1.1.1\n");
+    for waiter in ["netready", "NetworkManager-wait-online", "my-wait-online"] {
+        files.enable(&format!("{waiter}.service"), "network-online.target");
+    }
+}
+
+fn found(guest: &Guest, who: Option<&str>) -> BTreeSet<String> {
+    let said = doctor(guest, who);
+    findings(&said).into_iter().map(|(code, subject)| format!("{code} {subject}")).collect()
+}
+
+/// What is expected is there, whatever else is.
+#[track_caller]
+fn finds(guest: &Guest, who: Option<&str>, expected: &[&str]) {
+    let found = found(guest, who);
+    let missing: Vec<&&str> = expected.iter().filter(|finding| !found.contains(**finding)).collect();
+    assert!(missing.is_empty(), "missing {missing:#?}\nin {found:#?}\n{}", doctor(guest, who));
+}
+
+fn run(guest: &Guest, name: &str) {
+    let said = guest.sh_as(
+        "tester",
+        &format!("podman run -d --name {name} --network pasta localhost/busybox:latest sleep infinity"),
+    );
+    assert!(said.trim().len() >= 64, "{name}: {said}");
+}
+
+#[test]
+fn every_fault_is_found() {
+    if !crate::enter() {
+        return;
+    }
+    let prepared = Prepared::new(true);
+    plant(&prepared.files);
+    prepared.networks.cable("e0");
+    prepared.networks.cable("e1");
+    prepared.networks.cable("e2");
+    let guest = prepared.boot();
+    let running = |guest: &Guest| guest.property(TESTER, "seed.service", "SubState") == "running";
+    assert!(guest.wait_for(Duration::from_secs(40), running), "{}", guest.sh("journalctl --no-pager -n 80"));
+    // Each container freezes what is there when it starts.
+    run(&guest, "nothing");
+    let networks = guest.networks();
+    networks.lan("link set e0p up; link set e1p up");
+    networks
+        .guest("link set e1 up; link set e0 up; addr add 10.9.0.2/24 dev e0; addr add 10.9.1.2/24 dev e1");
+    run(&guest, "half");
+    finds(&guest, TESTER, &["pasta-unfit interface e0"]);
+    networks.guest("route add default via 10.9.0.1");
+    run(&guest, "four");
+    networks.guest("addr add 2001:db8:0::2/64 dev e0 nodad; -6 route add default via 2001:db8:0::1 dev e0");
+    networks.guest("sysctl net.ipv6.conf.e2.disable_ipv6=1");
+
+    finds(
+        &guest,
+        TESTER,
+        &[
+            "gate-invalid gate broken",
+            "gate-missing gate uplnk",
+            "gate-impossible gate six",
+            "gate-gave-up gate never",
+            "gate-unit-failed netready@broken.service",
+            "ordering-dropped app.service",
+            "install-target late.container",
+            "quadlet-refused retry.container",
+            "quadlet-setting setting.container",
+            "address-twice twin.container",
+            "address-outside outside.container",
+            "pasta-other gate other",
+            "container-local container seed",
+            "container-local container nothing",
+            "container-no-default container half",
+            "container-one-family container four",
+        ],
+    );
+    finds(
+        &guest,
+        None,
+        &[
+            "gate-invalid gate broken",
+            "wait-online-no-manager NetworkManager-wait-online.service",
+            "wait-online-beside my-wait-online.service",
+            "online-unwanted netready.service",
+        ],
+    );
+    // His manager does not run, and cannot be asked; what is in files is found all the same.
+    finds(&guest, Some("second"), &["linger-off user second", "gate-invalid gate broken"]);
+
+    // The rest of what can be wrong.
+    guest.sh("rm /etc/systemd/system/network-online.target.wants/netready.service");
+    guest.sh("ln -s /nowhere /etc/systemd/system/network-online.target.wants/your-wait-online.service");
+    finds(&guest, None, &["wait-online-several your-wait-online.service"]);
+    guest.sh("rm /usr/lib/systemd/user/podman-user-wait-network-online.service.d/50-netready.conf");
+    guest.sh("rm -r /run/user/1000/systemd/generator/podman-user-wait-network-online.service.d");
+    networks.guest(
+        "route del default; route add default nexthop via 10.9.0.1 dev e0 nexthop via 10.9.1.1 dev e1",
+    );
+    finds(
+        &guest,
+        TESTER,
+        &[
+            "wait-unit-ungated podman-user-wait-network-online.service",
+            "online-unwanted podman-user-wait-network-online.service",
+            "pasta-multipath interface e0",
+        ],
+    );
+
+    // What it says mends it: the containers are started again, and are well.
+    networks.guest("route del default; route add default via 10.9.0.1");
+    guest.sh_as("tester", "podman restart -t 0 nothing half four; systemctl --user stop seed.service; systemctl --user start seed.service");
+    let left: Vec<String> =
+        found(&guest, TESTER).into_iter().filter(|finding| finding.starts_with("container-")).collect();
+    assert!(left.is_empty(), "{left:#?}");
+}

@@ -1,0 +1,164 @@
+//! `doctor`: what it finds and what it does not, and that it changes nothing.
+//!
+//! `MANAGERPID` makes it look at a user's side, as in a service of that user's manager.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::harness::{Netns, Said, UP0};
+use crate::netns;
+
+const ONLINE: &str = "addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0";
+const APP: &str = "[Container]\nImage=localhost/app:1\n";
+
+/// Files below the scratch folder: quadlets in `q/`, programs in `bin/`.
+fn write(ns: &Netns, path: &str, text: &str) {
+    let path = ns.scratch().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn gate(name: &str, text: &str) {
+    fs::create_dir_all("/etc/netready").unwrap();
+    fs::write(format!("/etc/netready/{name}.toml"), text).unwrap();
+}
+
+/// Of the user's side, with the quadlets and programs of the test and no others.
+fn of_user(ns: &Netns, arguments: &[&str]) -> Said {
+    let path = |name: &str| ns.scratch().join(name).display().to_string();
+    let command = ns.command(&[&["doctor"], arguments].concat());
+    command.env("MANAGERPID", "1").env("QUADLET_UNIT_DIRS", &path("q")).env("PATH", &path("bin")).output()
+}
+
+fn of_system(ns: &Netns, arguments: &[&str]) -> Said {
+    let path = ns.scratch().join("bin").display().to_string();
+    ns.command(&[&["doctor"], arguments].concat()).env("PATH", &path).output()
+}
+
+#[track_caller]
+fn codes(said: &Said) -> Vec<String> {
+    let report: Value =
+        serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_host_that_is_well() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    gate("storage", "[[require]]\ninterface = \"va0\"\n");
+    write(&ns, "q/app.container", APP);
+    for said in [of_system(&ns, &[]), of_user(&ns, &[])] {
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(said.stdout.contains("Nothing found"), "{said:?}");
+    }
+    assert!(codes(&of_user(&ns, &["--json"])).is_empty());
+    assert_eq!(of_system(&ns, &["-q"]).stdout, "");
+}
+
+#[test]
+fn gates_that_are_wrong() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    ns.sysctl("net.ipv6.conf.va0.disable_ipv6", "1");
+    gate("broken", "timeout = 5\nrequire = 7\n");
+    gate("six", "[[require]]\ninterface = \"va0\"\naddress = \"ipv6\"\n");
+    gate("later", "[[require]]\ninterface = \"usb0\"\n");
+    fs::create_dir_all("/etc/netready/typo.toml.d").unwrap();
+    fs::write("/etc/netready/typo.toml.d/a.toml", "settle = \"1s\"\n").unwrap();
+    std::os::unix::fs::symlink("/dev/null", "/etc/netready/masked.toml").unwrap();
+    let said = of_system(&ns, &["-j"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(codes(&said), ["gate-invalid", "gate-impossible", "gate-missing"], "{said:?}");
+    let text = of_system(&ns, &[]).stdout;
+    for part in [
+        "gate-invalid  gate broken: /etc/netready/broken.toml:2: ",
+        "\n  do    netready cat broken",
+        "address ipv6 is wanted on va0, where IPv6 is switched off",
+        "drop-ins in typo.toml.d/, but there is none",
+        "note: gate later: usb0: not there now",
+        "3 findings: the system's side of this host",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
+    }
+    assert_eq!(of_system(&ns, &["--quiet"]).stdout.lines().count(), 3);
+    // A mask is somebody's will, unless something waits for the gate.
+    write(&ns, "q/app.container", &format!("{APP}[X-Netready]\nGate=masked\n"));
+    assert!(codes(&of_user(&ns, &["-j"])).contains(&"gate-missing".to_owned()));
+}
+
+/// docker0 has an address before the uplink has: pasta would take it, for each container's whole life.
+#[test]
+fn what_pasta_would_take_now() {
+    let ns = netns!().with_private_etc();
+    ns.ip("link add docker0 type bridge; addr add 172.17.0.1/16 dev docker0; link set docker0 up");
+    assert!(codes(&of_user(&ns, &["-j"])).is_empty(), "nobody has a quadlet");
+    write(&ns, "q/app.container", APP);
+    let said = of_user(&ns, &["-j"]);
+    assert_eq!(codes(&said), ["pasta-unfit"], "{said:?}");
+    assert!(said.stdout.contains("pasta would take docker0"), "{said:?}");
+    assert!(codes(&of_system(&ns, &["-j"])).is_empty(), "no container of root's has pasta");
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    assert!(codes(&of_user(&ns, &["-j"])).is_empty());
+}
+
+#[test]
+fn addresses_of_quadlets_and_what_podman_does_not_say() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    let container = |network: &str, ip: &str| format!("{APP}Network={network}\nIP={ip}\n");
+    write(&ns, "q/a.container", &container("known", "10.89.0.2"));
+    write(&ns, "q/b.container", &container("known", "10.90.0.2"));
+    write(&ns, "q/c.container", &container("unknown", "10.89.0.2"));
+    write(
+        &ns,
+        "bin/podman",
+        "#!/bin/sh\ncase $3 in\nknown) echo '[{\"subnets\":[{\"subnet\":\"10.89.0.0/24\"}]}]' ;;\n\
+         *) echo \"Error: unable to find network $3\" >&2; exit 125 ;;\nesac\n",
+    );
+    let said = of_user(&ns, &["-j"]);
+    assert_eq!(codes(&said), ["address-outside"], "{said:?}");
+    let report: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(report["findings"][0]["subject"], "b.container");
+    let unseen = report["not_looked_at"].to_string();
+    assert!(unseen.contains("unable to find network unknown (exit code 125)"), "{unseen}");
+}
+
+#[test]
+fn it_changes_nothing() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    gate("broken", "timeout = 5\n");
+    write(&ns, "q/app.container", APP);
+    let before = [files(Path::new("/etc")), files(Path::new("/run"))];
+    assert_eq!(of_system(&ns, &[]).code, 1);
+    assert_eq!(of_user(&ns, &[]).code, 1);
+    assert_eq!([files(Path::new("/etc")), files(Path::new("/run"))], before);
+}
+
+fn files(folder: &Path) -> Vec<(String, u64)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(files(&entry.path())),
+            false => found.push((entry.path().display().to_string(), entry.metadata().unwrap().len())),
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn exit_codes_of_what_is_no_look() {
+    let ns = netns!().with_private_etc();
+    assert_eq!(of_system(&ns, &["--yes"]).code, 2);
+    assert_eq!(of_system(&ns, &["default"]).code, 2);
+    let said = ns.command(&["doctor", "--json"]).without_netlink().output();
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.stdout.starts_with("{\"error\":"), "{said:?}");
+}
