@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 
 use netready::verdict::Code;
 
-const COMMANDS: [&str; 7] = ["check", "wait", "monitor", "cat", "run", "retry", "pull"];
+const COMMANDS: [&str; 8] = ["check", "wait", "monitor", "cat", "doctor", "run", "retry", "pull"];
 /// Those that take no GATE of their own, but a command's words.
 const RUN_ANOTHER: [&str; 2] = ["retry", "pull"];
 
@@ -162,7 +162,7 @@ fn every_command_line_in_the_documents_is_understood() {
             }
             tried += 1;
             // Options only, no gate: `cat` of them says whether they make sense.
-            let alone = !words.contains(&"--json") && !RUN_ANOTHER.contains(command);
+            let alone = !words.contains(&"--json") && !RUN_ANOTHER.contains(command) && *command != "doctor";
             if words.get(1).is_some_and(|word| word.starts_with('-')) && alone {
                 let output = netready(&[&["cat"], &words[1..]].concat());
                 assert!(output.status.success(), "{page}: {line}: {}", stderr(&output));
@@ -177,7 +177,11 @@ fn the_readme_names_every_command() {
     let readme = read("README.md");
     let help = stdout(&netready(&["--help"]));
     for command in COMMANDS {
-        let takes = if RUN_ANOTHER.contains(&command) { "[opts]" } else { "[GATE]" };
+        let takes = match command {
+            "doctor" => "[--fix]",
+            _ if RUN_ANOTHER.contains(&command) => "[opts]",
+            _ => "[GATE]",
+        };
         assert!(readme.contains(&format!("`netready {command} {takes}")), "README.md: {command}");
         let listed = |line: &str| line.split_whitespace().next() == Some(command);
         assert!(help.lines().any(listed), "--help does not list {command}:\n{help}");
@@ -266,6 +270,18 @@ fn the_documents_have_every_reason_code_and_no_other() {
         .map(|rest| rest.split('`').next().unwrap().to_owned())
         .collect();
     assert_eq!(listed, codes);
+}
+
+#[test]
+fn the_page_has_every_code_of_doctor_and_no_other() {
+    let page = read("docs/doctor.md");
+    let headings = page.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
+    let codes: Vec<&str> = netready::doctor::Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(headings.collect::<Vec<_>>(), codes);
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for code in netready::doctor::Code::ALL {
+        assert!(words(&page).contains(&words(code.why())), "{}: {}", code.as_str(), code.why());
+    }
 }
 
 /// The built-in gates are the shipped files.
