@@ -38,10 +38,10 @@ pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
             Err(error) => report.unseen(format!("the subnets of {network}"), error),
         }
     }
-    report.findings.extend(judge(&addresses, &subnets));
+    report.findings.extend(judge(&addresses, &subnets, scene.reload()));
 }
 
-fn judge(addresses: &[Static<'_>], subnets: &BTreeMap<String, Vec<IpNet>>) -> Vec<Finding> {
+fn judge(addresses: &[Static<'_>], subnets: &BTreeMap<String, Vec<IpNet>>, reload: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, one) in addresses.iter().enumerate() {
         let earlier = addresses.iter().take(index);
@@ -52,7 +52,7 @@ fn judge(addresses: &[Static<'_>], subnets: &BTreeMap<String, Vec<IpNet>>) -> Ve
                 subject: one.unit.name.clone(),
                 what: format!("has {} on {}, and so has {}", one.address, one.network, other.unit.name),
                 seen: format!("{} and {}", one.unit.path, other.unit.path),
-                mend: vec!["give one of them another address, then systemctl daemon-reload".to_owned()],
+                mend: vec![format!("give one of them another address, then {reload}")],
             });
         }
         let Some(nets) = subnets.get(&one.network) else { continue };
@@ -68,7 +68,7 @@ fn judge(addresses: &[Static<'_>], subnets: &BTreeMap<String, Vec<IpNet>>) -> Ve
                 subject: one.unit.name.clone(),
                 what: format!("has {} on {}, {of}", one.address, one.network),
                 seen: one.unit.path.clone(),
-                mend: vec!["write an address of that subnet, then systemctl daemon-reload".to_owned()],
+                mend: vec![format!("write an address of that subnet, then {reload}")],
             });
         }
     }
@@ -194,8 +194,10 @@ mod tests {
             let addresses: Vec<Static<'_>> = units.iter().flat_map(super::addresses).collect();
             let mut subnets = BTreeMap::from([("known".to_owned(), vec!["10.89.0.0/24".parse().unwrap()])]);
             subnets.insert("n.network".to_owned(), written("n.network", &units));
-            let found: Vec<String> =
-                judge(&addresses, &subnets).iter().map(|f| format!("{}: {}", f.subject, f.what)).collect();
+            let found: Vec<String> = judge(&addresses, &subnets, "")
+                .iter()
+                .map(|f| format!("{}: {}", f.subject, f.what))
+                .collect();
             assert_eq!(found.join(" | "), expected, "{a}{b}");
         }
     }

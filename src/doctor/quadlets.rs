@@ -23,7 +23,7 @@ const LATER: [(&str, &str, &str); 2] = [
 
 /// Asks Podman's generator what it makes of the quadlets, and ours what is wrong with netready's section.
 pub fn look(scene: &Scene, problems: &[Problem], report: &mut Report) {
-    report.findings.extend(problems.iter().filter_map(setting));
+    report.findings.extend(problems.iter().filter_map(|problem| setting(problem, scene.reload())));
     let what = "what Podman makes of the quadlets";
     let Some(generator) = generator(scene) else {
         report.unseen(what, "Podman's generator is not here");
@@ -34,7 +34,7 @@ pub fn look(scene: &Scene, problems: &[Problem], report: &mut Report) {
         Manager::User => &["--user", "--dryrun"],
     };
     match scene.programs.ask_at(&generator, words) {
-        Ok(said) => report.findings.extend(judge(&said, &generator.display().to_string())),
+        Ok(said) => report.findings.extend(judge(&said, &generator.display().to_string(), scene.reload())),
         Err(error) => report.unseen(what, error),
     }
 }
@@ -44,7 +44,7 @@ fn generator(scene: &Scene) -> Option<PathBuf> {
 }
 
 /// What Podman refuses, Podman says better.
-fn setting(problem: &Problem) -> Option<Finding> {
+fn setting(problem: &Problem, reload: &str) -> Option<Finding> {
     if problem.message.starts_with("Podman refuses") {
         return None;
     }
@@ -54,7 +54,7 @@ fn setting(problem: &Problem) -> Option<Finding> {
         subject: file_name(&problem.origin),
         what: problem.message.clone(),
         seen: format!("{}{line}; netready-generator --dry-run says it too", problem.origin),
-        mend: vec!["mend that line, then daemon-reload".to_owned()],
+        mend: vec![format!("mend that line, then {reload}")],
     })
 }
 
@@ -62,7 +62,7 @@ fn file_name(path: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_owned()
 }
 
-fn judge(said: &Said, generator: &str) -> Vec<Finding> {
+fn judge(said: &Said, generator: &str, reload: &str) -> Vec<Finding> {
     // Joined errors stand on lines of their own, without the program's name.
     let lines = said.stderr.lines().map(|line| match line.split_once("]: ") {
         Some((name, rest)) if name.starts_with("quadlet-generator[") => rest,
@@ -86,8 +86,8 @@ fn judge(said: &Said, generator: &str) -> Vec<Finding> {
         let key = why.split('\'').nth(1).filter(|_| why.starts_with("unsupported key"));
         let later = LATER.iter().find(|(name, ..)| Some(*name) == key);
         let mut mend = vec![match key {
-            Some(key) => format!("take {key}= out, then daemon-reload"),
-            None => "mend it, then daemon-reload".to_owned(),
+            Some(key) => format!("take {key}= out, then {reload}"),
+            None => format!("mend it, then {reload}"),
         }];
         let since = later.map(|(_, since, _)| format!(" (Podman {since} has it)")).unwrap_or_default();
         mend.extend(later.map(|(.., instead)| (*instead).to_owned()));
@@ -114,7 +114,7 @@ mod tests {
 
     fn found(stderr: &str) -> Vec<String> {
         let said = Said { code: Some(1), stdout: String::new(), stderr: stderr.to_owned() };
-        judge(&said, "g")
+        judge(&said, "g", "daemon-reload")
             .iter()
             .map(|f| format!("{}: {}; {}", f.subject, f.what, f.mend.join("; ")))
             .collect()
@@ -156,8 +156,8 @@ mod tests {
             line: Some(3),
             message: message.to_owned(),
         };
-        assert_eq!(setting(&problem("Podman refuses this file: …")), None);
-        let finding = setting(&problem("Gat: unknown key; it is written Gate")).unwrap();
+        assert_eq!(setting(&problem("Podman refuses this file: …"), ""), None);
+        let finding = setting(&problem("Gat: unknown key; it is written Gate"), "").unwrap();
         assert_eq!((finding.subject.as_str(), finding.code), ("a.container", Code::QuadletSetting));
     }
 }

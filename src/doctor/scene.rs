@@ -52,6 +52,14 @@ impl Scene {
         self.at("/run/systemd/system").is_dir()
     }
 
+    /// What has this side's manager read its files again.
+    pub fn reload(&self) -> &'static str {
+        match self.manager {
+            Manager::System => "systemctl daemon-reload",
+            Manager::User => "systemctl --user daemon-reload",
+        }
+    }
+
     /// One property of a unit of this side's service manager.
     ///
     /// # Errors

@@ -12,6 +12,9 @@ const TESTER: Option<&str> = Some("tester");
 /// Gives up before there is any network, and then goes on waiting.
 const HASTY: &str = "timeout = \"4s\"\nno-carrier-timeout = \"3s\"\n[[require]]\npasta = true\n";
 
+/// Containers that are started by hand, each with a pasta of its own, at another moment.
+const PASTAS: [&str; 3] = ["nothing", "half", "four"];
+
 fn plant(files: &Files) {
     files.linger("tester");
     let gate = |name: &str, text: &str| files.write(&format!("/etc/netready/{name}.toml"), text);
@@ -38,6 +41,9 @@ fn plant(files: &Files) {
     container("setting.container", "[X-Netready]\nGat=uplink\n");
     container("named.container", "[X-Netready]\nGate=uplnk\n");
     container("elsewhere.container", "[X-Netready]\nGate=other\n");
+    for name in PASTAS {
+        container(&format!("{name}.container"), "Network=pasta\n[X-Netready]\nGate=none\n");
+    }
     container("twin.container", "Network=seed.network\nIP=172.21.0.2\n");
     container("outside.container", "Network=seed.network\nIP=10.1.1.1\n");
     for waiter in ["netready", "NetworkManager-wait-online", "my-wait-online"] {
@@ -55,15 +61,15 @@ fn found(guest: &Guest, who: Option<&str>) -> BTreeSet<String> {
 fn finds(guest: &Guest, who: Option<&str>, expected: &[&str]) {
     let found = found(guest, who);
     let missing: Vec<&&str> = expected.iter().filter(|finding| !found.contains(**finding)).collect();
-    assert!(missing.is_empty(), "missing {missing:#?}\nin {found:#?}\n{}", doctor(guest, who));
+    let containers = guest.sh_as("tester", "podman ps --format json; ps axf");
+    assert!(missing.is_empty(), "missing {missing:#?}\nin {found:#?}\n{}\n{containers}", doctor(guest, who));
 }
 
-fn run(guest: &Guest, name: &str) {
-    let said = guest.sh_as(
-        "tester",
-        &format!("podman run -d --name {name} --network pasta localhost/busybox:latest sleep infinity"),
-    );
-    assert!(said.trim().len() >= 64, "{name}: {said}");
+#[track_caller]
+fn start(guest: &Guest, name: &str) {
+    guest.sh_as("tester", &format!("systemctl --user start {name}.service"));
+    let state = guest.property(TESTER, &format!("{name}.service"), "SubState");
+    assert_eq!(state, "running", "{name}: {}", guest.sh("journalctl --no-pager -n 40"));
 }
 
 #[test]
@@ -80,15 +86,15 @@ fn every_fault_is_found() {
     let running = |guest: &Guest| guest.property(TESTER, "seed.service", "SubState") == "running";
     assert!(guest.wait_for(Duration::from_secs(40), running), "{}", guest.sh("journalctl --no-pager -n 80"));
     // Each container freezes what is there when it starts.
-    run(&guest, "nothing");
+    start(&guest, "nothing");
     let networks = guest.networks();
     networks.lan("link set e0p up; link set e1p up");
     networks
         .guest("link set e1 up; link set e0 up; addr add 10.9.0.2/24 dev e0; addr add 10.9.1.2/24 dev e1");
-    run(&guest, "half");
+    start(&guest, "half");
     finds(&guest, TESTER, &["pasta-unfit interface e0"]);
     networks.guest("route add default via 10.9.0.1");
-    run(&guest, "four");
+    start(&guest, "four");
     networks.guest("addr add 2001:db8:0::2/64 dev e0 nodad; -6 route add default via 2001:db8:0::1 dev e0");
     networks.guest("sysctl net.ipv6.conf.e2.disable_ipv6=1");
 
@@ -109,9 +115,9 @@ fn every_fault_is_found() {
             "address-outside outside.container",
             "pasta-other gate other",
             "container-local container seed",
-            "container-local container nothing",
-            "container-no-default container half",
-            "container-one-family container four",
+            "container-local container systemd-nothing",
+            "container-no-default container systemd-half",
+            "container-one-family container systemd-four",
         ],
     );
     finds(
@@ -148,7 +154,13 @@ fn every_fault_is_found() {
 
     // What it says mends it: the containers are started again, and are well.
     networks.guest("route del default; route add default via 10.9.0.1");
-    guest.sh_as("tester", "podman restart -t 0 nothing half four; systemctl --user stop seed.service; systemctl --user start seed.service");
+    guest.sh_as(
+        "tester",
+        "systemctl --user stop seed nothing half four; systemctl --user start seed nothing half four",
+    );
+    for name in ["seed", "nothing", "half", "four"] {
+        assert_eq!(guest.property(TESTER, &format!("{name}.service"), "SubState"), "running", "{name}");
+    }
     let left: Vec<String> =
         found(&guest, TESTER).into_iter().filter(|finding| finding.starts_with("container-")).collect();
     assert!(left.is_empty(), "{left:#?}");
