@@ -5,9 +5,9 @@
 //! lives until the last of them stops. What a network namespace has is read from /proc, where the kernel shows
 //! it for any process in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -76,25 +76,24 @@ pub fn look(scene: &Scene, network: &Network, report: &mut Report) {
         Ok(text) => containers(&text),
         Err(error) => return report.unseen("this user's containers", error),
     };
-    if pastas.iter().any(|pasta| pasta.shared) {
+    let of_bridges: Vec<&Container> = containers.iter().filter(|container| container.bridged).collect();
+    if pastas.iter().any(|pasta| pasta.shared) && !of_bridges.is_empty() {
         // Podman makes the namespace where there is none; there is one, for its pasta runs.
         let files = FILES.map(|file| format!("/proc/self/net/{file}"));
         let [a, b, c] = &files;
         match ask(&["unshare", "--rootless-netns", "cat", a, b, c]) {
-            Ok(text) => {
-                let of_bridges: Vec<&Container> = containers.iter().filter(|one| one.bridged).collect();
-                report.findings.extend(judge(inside(&text), host, &of_bridges, false));
-            }
+            Ok(text) => report.findings.extend(judge(inside(&text), host, &of_bridges, false)),
             Err(error) => report.unseen("the network that this user's bridge networks share", error),
         }
     }
     let one_family = pastas.iter().any(|pasta| pasta.one_family);
-    for container in containers.iter().filter(|container| !container.bridged) {
-        match namespace(&scene.at("/proc"), container.pid) {
-            Ok(Some(text)) => report.findings.extend(judge(inside(&text), host, &[container], one_family)),
-            Ok(None) => {}
-            Err(error) => report.unseen(format!("the network of container {}", container.name), error),
-        }
+    let proc = scene.at("/proc");
+    match alone(&proc, &containers) {
+        Ok(groups) => report.findings.extend(groups.iter().filter_map(|group| {
+            let text = shown(&proc, group.first()?.pid);
+            judge(inside(&text), host, group, one_family)
+        })),
+        Err(error) => report.unseen("the networks of this user's containers", error),
     }
 }
 
@@ -119,7 +118,7 @@ fn judge(inside: Inside, host: Defaults, containers: &[&Container], one_family: 
     };
     let units: Vec<&str> = containers.iter().filter_map(|container| container.unit.as_deref()).collect();
     let names: Vec<&str> = containers.iter().map(|container| container.name.as_str()).collect();
-    let subject = if names.is_empty() { "bridge networks".to_owned() } else { names.join(", ") };
+    let subject = names.join(", ");
     let units = units.join(" ");
     Some(Finding {
         code,
@@ -186,17 +185,28 @@ fn containers(text: &str) -> Vec<Container> {
     .collect()
 }
 
-/// What the kernel shows of a process's network; `None` where that is the host's own.
-fn namespace(proc: &Path, pid: u32) -> std::io::Result<Option<String>> {
+/// Containers by the network namespace that they share, without the host's and those on bridge networks: what
+/// is left has a pasta of its own.
+fn alone<'a>(proc: &Path, containers: &'a [Container]) -> std::io::Result<Vec<Vec<&'a Container>>> {
     let of = |who: &str| fs::read_link(proc.join(who).join("ns/net"));
-    let process = pid.to_string();
-    if of(&process)? == of("self")? {
-        return Ok(None);
+    let host = of("self")?;
+    let mut groups: BTreeMap<PathBuf, Vec<&Container>> = BTreeMap::new();
+    for container in containers {
+        match of(&container.pid.to_string()) {
+            Ok(namespace) if namespace != host => groups.entry(namespace).or_default().push(container),
+            Ok(_) => {}
+            // It has ended meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
     }
-    let net = proc.join(process).join("net");
-    // A kernel without IPv6 has no ipv6_route.
-    let texts = FILES.map(|file| fs::read_to_string(net.join(file)).unwrap_or_default());
-    Ok(Some(texts.concat()))
+    Ok(groups.into_values().filter(|group| !group.iter().any(|container| container.bridged)).collect())
+}
+
+/// What the kernel shows of a process's network. A kernel without IPv6 has no ipv6_route.
+fn shown(proc: &Path, pid: u32) -> String {
+    let net = proc.join(pid.to_string()).join("net");
+    FILES.map(|file| fs::read_to_string(net.join(file)).unwrap_or_default()).concat()
 }
 
 /// The pastas of one user. Its command line is readable for everybody, the rest is not.

@@ -2,6 +2,8 @@
 //!
 //! Any of them may hang (Podman waits for its lock for ever), and none may hold a look up.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -31,6 +33,8 @@ pub struct Programs {
     folders: Vec<PathBuf>,
     runtime: Option<PathBuf>,
     limit: Duration,
+    /// Those that did not answer, and are not asked again: one lock holds up all that Podman is asked.
+    late: RefCell<BTreeSet<PathBuf>>,
 }
 
 /// What a program said.
@@ -91,7 +95,7 @@ impl Programs {
     pub fn from_process(runtime: Option<&Path>) -> Programs {
         let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
         let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
-        Programs { folders, runtime: runtime.map(Path::to_owned), limit: LONGEST }
+        Programs { folders, runtime: runtime.map(Path::to_owned), limit: LONGEST, late: RefCell::default() }
     }
 
     /// Where a program is.
@@ -113,6 +117,10 @@ impl Programs {
     /// # Errors
     /// See [`AskError`].
     pub fn ask_at(&self, path: &Path, arguments: &[&str]) -> Result<Said, AskError> {
+        let late = || AskError::Late { program: path.display().to_string(), limit: self.limit };
+        if self.late.borrow().contains(path) {
+            return Err(late());
+        }
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         let mut command = Command::new(path);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -125,7 +133,10 @@ impl Programs {
         let mut running = Running(command.spawn().map_err(failed)?);
         match running.listen(clock::now() + self.limit).map_err(failed)? {
             Some(said) => Ok(said),
-            None => Err(AskError::Late { program, limit: self.limit }),
+            None => {
+                self.late.borrow_mut().insert(path.to_owned());
+                Err(late())
+            }
         }
     }
 }
@@ -210,7 +221,8 @@ mod tests {
     use super::*;
 
     fn programs(limit: Duration) -> Programs {
-        Programs { folders: vec!["/nowhere".into(), "/usr/bin".into(), "/bin".into()], runtime: None, limit }
+        let folders = ["/nowhere", "/usr/bin", "/bin"].map(PathBuf::from).to_vec();
+        Programs { folders, runtime: None, limit, late: RefCell::default() }
     }
 
     #[test]
@@ -232,8 +244,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");
         let script = format!("sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; wait", pid.display());
-        let error = programs(Duration::from_millis(500)).ask("sh", &["-c", &script]).unwrap_err();
+        let programs = programs(Duration::from_millis(500));
+        let error = programs.ask("sh", &["-c", &script]).unwrap_err();
         assert!(error.to_string().ends_with("did not answer within 500ms"), "{error}");
+        assert!(programs.ask("sh", &["-c", "exit 0"]).is_err(), "it is not asked again");
         let Ok(pid) = std::fs::read_to_string(pid) else { return };
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
         let state = stat.rsplit(')').next().unwrap_or_default().trim();

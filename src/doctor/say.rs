@@ -68,3 +68,48 @@ pub fn json(report: &Report, manager: Manager) -> Value {
         "notes": report.notes,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{Code, Unseen};
+    use crate::report::paint_none;
+
+    fn report() -> Report {
+        let mut report = Report::default();
+        report.findings.push(Finding {
+            code: Code::LingerOff,
+            subject: "user a".to_owned(),
+            what: "does not linger".to_owned(),
+            seen: "no file".to_owned(),
+            mend: vec!["first".to_owned(), "then".to_owned()],
+        });
+        report.unseen.push(Unseen { what: "pasta".to_owned(), because: "podman is not here".to_owned() });
+        report.notes.push("x0: not there now".to_owned());
+        report
+    }
+
+    #[test]
+    fn as_text() {
+        let why = Code::LingerOff.why();
+        assert_eq!(
+            text(&report(), Manager::User, false, paint_none),
+            format!(
+                "linger-off  user a: does not linger\n  why   {why}\n  seen  no file\n  do    first\n        then\n\n\
+                 not looked at: pasta, because podman is not here\nnote: x0: not there now\n\
+                 1 finding: this user's side of this host\n"
+            )
+        );
+        assert_eq!(text(&report(), Manager::User, true, paint_none), "linger-off  user a: does not linger\n");
+        assert_eq!(
+            text(&Report::default(), Manager::System, false, paint_none),
+            "Nothing found: the system's side of this host\n"
+        );
+    }
+
+    #[test]
+    fn codes_are_words_of_their_own() {
+        let words: std::collections::BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(words.len(), Code::ALL.len());
+    }
+}

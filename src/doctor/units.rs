@@ -46,7 +46,14 @@ pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
         let gated = unit.ordered_by_podman() || unit.gate().is_some();
         judge(&unit.name, &unit.path, &unit.file, gated, &there, report);
     }
-    for (name, (path, file)) in own_units(&scene.place.units_above) {
+    for (name, (path, mut file)) in own_units(&scene.place.units_above) {
+        // A copy of a packaged unit keeps the packaged drop-ins, which may bring its gate.
+        for folder in scene.generated().iter().chain(&scene.place.units_below) {
+            for path in drop_ins(&folder.join(format!("{name}.d"))) {
+                let text = fs::read_to_string(&path).unwrap_or_default();
+                file.read_over(read(&path.display().to_string(), &text));
+            }
+        }
         judge(&name, &path, &file, false, &there, report);
     }
     linger(scene, quadlets, report);
@@ -144,6 +151,11 @@ fn names(folder: &Path) -> Vec<String> {
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
+fn drop_ins(folder: &Path) -> Vec<PathBuf> {
+    let names = names(folder).into_iter().filter(|name| name.ends_with(".conf"));
+    names.map(|name| folder.join(name)).collect()
+}
+
 /// The units and drop-ins that the user or the administrator wrote, by the unit's name: what a package brings
 /// lies below.
 fn own_units(folders: &[PathBuf]) -> BTreeMap<String, (String, UnitFile)> {
@@ -152,7 +164,7 @@ fn own_units(folders: &[PathBuf]) -> BTreeMap<String, (String, UnitFile)> {
         for name in names(folder) {
             let path = folder.join(&name);
             let (unit, files) = match name.strip_suffix(".d") {
-                Some(unit) => (unit.to_owned(), names(&path).iter().map(|name| path.join(name)).collect()),
+                Some(unit) => (unit.to_owned(), drop_ins(&path)),
                 None => (name, vec![path]),
             };
             let kinds = [".service", ".timer", ".socket", ".path", ".target", ".mount"];

@@ -116,7 +116,12 @@ fn judge(known: &Known) -> Vec<Finding> {
             let what = format!("{ONLINE} waits for it too, beside {NETREADY}");
             finding(Code::WaitOnlineBeside, name, what, format!("{ONLINE}.wants/ has both"))
         }));
-    } else if let [first, others @ ..] = &live[..] {
+        return findings;
+    }
+    // A waiter that no manager brings is somebody's own.
+    let known_kind = |name: &&&String| MANAGERS.iter().any(|(waiter, _)| *waiter == kind(name));
+    let of_managers: Vec<&&String> = live.iter().filter(known_kind).collect();
+    if let [first, others @ ..] = &of_managers[..] {
         findings.extend(others.iter().filter(|name| kind(name) != kind(first)).map(|name| {
             let what = format!("{ONLINE} waits for it and for {first}");
             let several = finding(Code::WaitOnlineSeveral, name, what, format!("{ONLINE}.wants/ has both"));
@@ -168,7 +173,7 @@ mod tests {
         const NETWORKD: &str = "systemd-networkd-wait-online.service";
         const OF_LINK: &str = "systemd-networkd-wait-online@e0.service";
         type Case = (&'static [&'static str], &'static [&'static str], Option<bool>, &'static str);
-        let rows: [Case; 11] = [
+        let rows: [Case; 12] = [
             (&[], &[], None, ""),
             (&[NETWORKD], &["systemd-networkd.service"], Some(true), ""),
             (&[NETWORKD], &["systemd-networkd.service"], None, ""),
@@ -194,6 +199,7 @@ mod tests {
                 Some(true),
                 "wait-online-several systemd-networkd",
             ),
+            (&[NETWORKD, "my-wait-online.service"], &["systemd-networkd.service"], Some(true), ""),
             (&[NETREADY, NM], &["NetworkManager.service"], None, "wait-online-beside NetworkManager"),
             (&[NETREADY, "storage.service"], &[], None, ""),
         ];

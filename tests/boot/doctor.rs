@@ -52,8 +52,11 @@ fn plant(files: &Files) {
 }
 
 fn found(guest: &Guest, who: Option<&str>) -> BTreeSet<String> {
-    let said = doctor(guest, who);
-    findings(&said).into_iter().map(|(code, subject)| format!("{code} {subject}")).collect()
+    found_in(&doctor(guest, who))
+}
+
+fn found_in(said: &str) -> BTreeSet<String> {
+    findings(said).into_iter().map(|(code, subject)| format!("{code} {subject}")).collect()
 }
 
 /// What is expected is there, whatever else is.
@@ -131,12 +134,21 @@ fn every_fault_is_found() {
         ],
     );
     // His manager does not run, and cannot be asked; what is in files is found all the same.
-    finds(&guest, Some("second"), &["linger-off user second", "gate-invalid gate broken"]);
+    let found_by_second = found_in(&guest.sh_as("second", "netready doctor --json"));
+    for finding in ["linger-off user second", "gate-invalid gate broken"] {
+        assert!(found_by_second.contains(finding), "{finding} is missing in {found_by_second:#?}");
+    }
 
     // The rest of what can be wrong.
     guest.sh("rm /etc/systemd/system/network-online.target.wants/netready.service");
-    guest.sh("ln -s /nowhere /etc/systemd/system/network-online.target.wants/your-wait-online.service");
-    finds(&guest, None, &["wait-online-several your-wait-online.service"]);
+    guest.sh(
+        "cd /etc/systemd/system/network-online.target.wants
+         ln -s /usr/lib/systemd/system/ifupdown-wait-online.service /usr/lib/systemd/system/systemd-networkd-wait-online.service .
+         printf '[Match]\\nName=e2\\n[Network]\\nLinkLocalAddressing=no\\n' >/etc/systemd/network/e2.network
+         printf 'auto lo\\niface lo inet loopback\\n' >/etc/network/interfaces
+         systemctl start systemd-networkd.service networking.service",
+    );
+    finds(&guest, None, &["wait-online-several systemd-networkd-wait-online.service"]);
     guest.sh("rm /usr/lib/systemd/user/podman-user-wait-network-online.service.d/50-netready.conf");
     guest.sh("rm -r /run/user/1000/systemd/generator/podman-user-wait-network-online.service.d");
     networks.guest(

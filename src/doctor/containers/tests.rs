@@ -116,3 +116,35 @@ fn pastas_are_told_by_their_command_lines() {
     let found: Vec<[bool; 2]> = found.iter().map(|pasta| [pasta.shared, pasta.one_family]).collect();
     assert_eq!(found, [[false, true], [true, false]]);
 }
+
+/// A pod's containers share one namespace; what is on a bridge network in it, or in the host's, is left out.
+#[test]
+fn containers_with_a_pasta_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    for (pid, namespace) in [
+        ("self", "net:[1]"),
+        ("2", "net:[1]"),
+        ("3", "net:[3]"),
+        ("4", "net:[4]"),
+        ("5", "net:[4]"),
+        ("6", "net:[5]"),
+        ("7", "net:[5]"),
+    ] {
+        fs::create_dir_all(folder.path().join(pid).join("ns")).unwrap();
+        std::os::unix::fs::symlink(namespace, folder.path().join(pid).join("ns/net")).unwrap();
+    }
+    let of = |name: &str, pid: u32, bridged: bool| Container { pid, ..container(name, bridged, None) };
+    let containers = [
+        of("host", 2, false),
+        of("own", 3, false),
+        of("infra", 4, true),
+        of("member", 5, false),
+        of("a", 6, false),
+        of("b", 7, false),
+        of("gone", 8, false),
+    ];
+    let groups = alone(folder.path(), &containers).unwrap();
+    let names: Vec<Vec<&str>> =
+        groups.iter().map(|group| group.iter().map(|container| container.name.as_str()).collect()).collect();
+    assert_eq!(names, [vec!["own"], vec!["a", "b"]]);
+}
