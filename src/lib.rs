@@ -27,7 +27,7 @@
 //!   command), [`outlook`] (the network between two of them), [`cli`] (the commands);
 //! * [`doctor`], one look over a host: judges that are pure, each beside its reader;
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
-//!   (its files).
+//!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
 
 pub mod attempt;
 pub mod cli;
@@ -37,6 +37,7 @@ pub mod daemon;
 pub mod doctor;
 pub mod evaluate;
 pub mod generator;
+pub mod ipam;
 pub mod keeper;
 pub mod log;
 pub mod model;

@@ -1,0 +1,112 @@
+//! Addresses that Podman's netavark holds for containers, and those that nothing will ever give back.
+//!
+//! Before Podman 5.5 a container whose network cannot be set up keeps its address: the start fails, the container
+//! is removed, and each later start with that address fails. The leases are in a bbolt database on a tmpfs, and
+//! no command of Podman's lists or frees them.
+//!
+//! [`look`] reads a copy and judges it; [`free`] takes leaked leases out, in one transaction under the database's
+//! own lock, while other containers run. In reading order: [`leases`] (what a database means, pure), [`bolt`]
+//! (its bytes, pure), [`file`](mod@file) (reading and writing it), [`podman`] (whom it is compared with).
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub mod bolt;
+pub mod file;
+pub mod leases;
+pub mod podman;
+#[cfg(test)]
+mod tests;
+
+pub use leases::{Held, Lease, State};
+pub use podman::Podman;
+
+/// A container takes this long from its address to its first process, on a busy machine a few times as long.
+const START: Duration = Duration::from_secs(1);
+
+/// Why leases cannot be read or freed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Podman did not answer.
+    #[error(transparent)]
+    Podman(#[from] podman::Error),
+    /// The database cannot be used.
+    #[error("{}", path.display())]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: file::Error,
+    },
+    /// It is not netavark's.
+    #[error("{}", path.display())]
+    Layout {
+        /// Its path.
+        path: PathBuf,
+        /// What is in it.
+        #[source]
+        source: leases::Layout,
+    },
+}
+
+/// Every address that is held for a container of this user, or of root, and what became of the container. Takes a
+/// second longer where something is amiss: that is looked at twice.
+///
+/// # Errors
+/// Where Podman or the database cannot be asked; not where there is no database.
+pub fn look(podman: &Podman) -> Result<Vec<Lease>, Error> {
+    let path = podman.database()?;
+    let first = once(podman, &path)?;
+    if first.iter().all(|lease| matches!(lease.state, State::InUse | State::Elsewhere)) {
+        return Ok(first);
+    }
+    pause();
+    Ok(leases::lasting(&first, once(podman, &path)?))
+}
+
+/// Frees those of these leases that are leaked, and nothing else: what has changed hands since they were looked at
+/// stays. Says which were freed. Other containers may run; none is touched.
+///
+/// # Errors
+/// Where it cannot be done safely; then nothing was changed.
+pub fn free(podman: &Podman, leases: &[Lease]) -> Result<Vec<Held>, Error> {
+    let path = podman.database()?;
+    let leaked = |leases: &[Lease]| -> BTreeSet<Held> {
+        leases.iter().filter(|lease| lease.state == State::Leaked).map(|lease| lease.held.clone()).collect()
+    };
+    // An ID is never used again, so what is leaked stays so; but it may have been judged an hour ago.
+    let leaked: BTreeSet<Held> =
+        leaked(&once(podman, &path)?).intersection(&leaked(leases)).cloned().collect();
+    let mut freed = BTreeSet::new();
+    if !leaked.is_empty() {
+        file::write(&path, |root| {
+            freed = leases::without(root, &leaked);
+            !freed.is_empty()
+        })
+        .map_err(|source| Error::File { path, source })?;
+    }
+    Ok(freed.into_iter().collect())
+}
+
+/// First the leases and then the containers: the other way round, one that has just been started would have a
+/// lease and not exist.
+fn once(podman: &Podman, path: &Path) -> Result<Vec<Lease>, Error> {
+    let database = file::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+    let Some(database) = database else { return Ok(Vec::new()) };
+    let held =
+        leases::held(&database.root).map_err(|source| Error::Layout { path: path.to_owned(), source })?;
+    if held.is_empty() {
+        return Ok(Vec::new());
+    }
+    let containers = podman.containers()?;
+    let lines = podman::command_lines();
+    let names = |line: &Vec<u8>, id: &str| line.split(|byte| *byte == 0).any(|word| word == id.as_bytes());
+    Ok(leases::judge(held, &containers, |id| lines.iter().any(|line| names(line, id))))
+}
+
+#[allow(clippy::disallowed_methods, reason = "a second look, some time after the first")]
+fn pause() {
+    std::thread::sleep(START);
+}

@@ -1,0 +1,213 @@
+//! From pages to buckets, of a file that may be anything.
+
+use super::{
+    BRANCH, BUCKET, BUCKET_HEADER, Bucket, DEEPEST, Damage, ELEMENT, Entry, FREELIST, HEADER, LEAF, MANY,
+    Use, damaged, u16_at, u32_at, u64_at,
+};
+
+pub(super) struct Reader<'a> {
+    data: &'a [u8],
+    page_size: usize,
+    pages: Vec<Use>,
+}
+
+/// A page with what overflows it, or a small bucket's in its parent's leaf.
+struct Page<'a> {
+    number: u64,
+    flags: u16,
+    count: u16,
+    bytes: &'a [u8],
+}
+
+/// A leaf's element.
+struct Leaf<'a> {
+    flags: u32,
+    key: &'a [u8],
+    value: &'a [u8],
+}
+
+/// How far the keys of a bucket have been read; they only ascend.
+#[derive(Default)]
+struct Order {
+    last: Option<Vec<u8>>,
+    /// What the branches above say that the next key is not below.
+    floor: Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(data: &'a [u8], page_size: usize, pages: Vec<Use>) -> Reader<'a> {
+        Reader { data, page_size, pages }
+    }
+
+    /// What each page turned out to be used for.
+    pub(super) fn into_pages(self) -> Vec<Use> {
+        self.pages
+    }
+
+    /// A page of the file, which nothing else may lead to.
+    fn page(&mut self, number: u64) -> Result<Page<'a>, Damage> {
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        if index < 2 || index >= self.pages.len() {
+            return damaged(number, "outside the database");
+        }
+        let start = index * self.page_size;
+        let rest = self.data.get(start..).unwrap_or_default();
+        let (Some(own), Some(overflow)) = (u64_at(rest, 0), u32_at(rest, 12)) else {
+            return damaged(number, "outside the database");
+        };
+        if own != number {
+            return damaged(number, "it has another page's number");
+        }
+        let after = index.saturating_add(1).saturating_add(overflow as usize);
+        let Some(uses) = self.pages.get_mut(index..after) else {
+            return damaged(number, "it overflows the database");
+        };
+        if uses.contains(&Use::Reachable) {
+            return damaged(number, "two ways lead to it");
+        }
+        uses.fill(Use::Reachable);
+        let bytes = self.data.get(start..after * self.page_size).unwrap_or_default();
+        Page::new(number, bytes)
+    }
+
+    /// The bucket whose root is that page.
+    pub(super) fn bucket(&mut self, root: u64, sequence: u64, depth: usize) -> Result<Bucket, Damage> {
+        let page = self.page(root)?;
+        let mut bucket = Bucket { sequence, ..Bucket::default() };
+        self.tree(&page, &mut bucket, &mut Order::default(), depth)?;
+        Ok(bucket)
+    }
+
+    fn tree(
+        &mut self,
+        page: &Page<'a>,
+        into: &mut Bucket,
+        order: &mut Order,
+        depth: usize,
+    ) -> Result<(), Damage> {
+        if depth > DEEPEST {
+            return damaged(page.number, "the tree is too deep");
+        }
+        match page.flags {
+            LEAF => self.leaf(page, into, order, depth),
+            BRANCH if page.number != 0 => {
+                for (key, child) in page.branches()? {
+                    if order.last.as_deref().is_some_and(|last| last >= key) {
+                        return damaged(page.number, "its keys are out of order");
+                    }
+                    order.floor = key.to_vec();
+                    let child = self.page(child)?;
+                    self.tree(&child, into, order, depth + 1)?;
+                }
+                Ok(())
+            }
+            _ => damaged(page.number, "neither a branch nor a leaf"),
+        }
+    }
+
+    fn leaf(
+        &mut self,
+        page: &Page<'a>,
+        into: &mut Bucket,
+        order: &mut Order,
+        depth: usize,
+    ) -> Result<(), Damage> {
+        for Leaf { flags, key, value } in page.leaves()? {
+            if order.last.as_deref().is_some_and(|last| last >= key) || key < order.floor.as_slice() {
+                return damaged(page.number, "its keys are out of order");
+            }
+            if key.is_empty() {
+                return damaged(page.number, "an element without a key");
+            }
+            let entry = match flags {
+                0 => Entry::Value(value.to_vec()),
+                BUCKET => Entry::Bucket(self.nested(page.number, value, depth + 1)?),
+                _ => return damaged(page.number, "an element of an unknown kind"),
+            };
+            order.last = Some(key.to_vec());
+            into.entries.insert(key.to_vec(), entry);
+        }
+        Ok(())
+    }
+
+    /// A bucket by its header: on pages of its own, or behind the header.
+    fn nested(&mut self, page: u64, value: &'a [u8], depth: usize) -> Result<Bucket, Damage> {
+        let (Some(root), Some(sequence)) = (u64_at(value, 0), u64_at(value, 8)) else {
+            return damaged(page, "a bucket's header is cut off");
+        };
+        if root != 0 {
+            return self.bucket(root, sequence, depth);
+        }
+        let inline = Page::new(0, value.get(BUCKET_HEADER..).unwrap_or_default())
+            .map_err(|_| Damage::Page { page, what: "a bucket's content is cut off" })?;
+        let mut bucket = Bucket { sequence, ..Bucket::default() };
+        self.tree(&inline, &mut bucket, &mut Order::default(), depth)?;
+        Ok(bucket)
+    }
+
+    /// Marks what it names, of what nothing led to.
+    pub(super) fn freelist(&mut self, number: u64) -> Result<(), Damage> {
+        let page = self.page(number)?;
+        if page.flags != FREELIST {
+            return damaged(number, "not the list of free pages");
+        }
+        let mut entries =
+            page.bytes.get(HEADER..).unwrap_or_default().chunks_exact(8).filter_map(|it| u64_at(it, 0));
+        let count = if page.count == MANY { entries.next() } else { Some(u64::from(page.count)) };
+        let count = usize::try_from(count.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        for _ in 0..count {
+            let Some(free) = entries.next() else {
+                return damaged(number, "the list of free pages is cut off");
+            };
+            match usize::try_from(free).ok().and_then(|free| self.pages.get_mut(free)) {
+                Some(page @ Use::Forgotten) => *page = Use::Free,
+                Some(Use::Reachable | Use::Free) => return damaged(free, "both free and in use"),
+                None => return damaged(free, "free, and outside the database"),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Page<'a> {
+    fn new(number: u64, bytes: &'a [u8]) -> Result<Page<'a>, Damage> {
+        match (u16_at(bytes, 8), u16_at(bytes, 10)) {
+            (Some(flags), Some(count)) if bytes.len() >= HEADER => Ok(Page { number, flags, count, bytes }),
+            _ => damaged(number, "its header is cut off"),
+        }
+    }
+
+    fn leaves(&self) -> Result<Vec<Leaf<'a>>, Damage> {
+        self.elements(|bytes, at| {
+            let [flags, offset, key, value] = [0, 4, 8, 12].map(|word| u32_at(bytes, at + word));
+            let (start, key, value) = (at + offset? as usize, key? as usize, value? as usize);
+            let middle = start.checked_add(key)?;
+            let (key, value) = (bytes.get(start..middle)?, bytes.get(middle..middle.checked_add(value)?)?);
+            Some(Leaf { flags: flags?, key, value })
+        })
+        .and_then(|elements| self.bounded(elements, |leaf| leaf.key.len() + leaf.value.len()))
+    }
+
+    fn branches(&self) -> Result<Vec<(&'a [u8], u64)>, Damage> {
+        self.elements(|bytes, at| {
+            let (start, key) = (at + u32_at(bytes, at)? as usize, u32_at(bytes, at + 4)? as usize);
+            Some((bytes.get(start..start.checked_add(key)?)?, u64_at(bytes, at + 8)?))
+        })
+        .and_then(|elements| self.bounded(elements, |(key, _)| key.len()))
+    }
+
+    fn elements<T>(&self, read: impl Fn(&'a [u8], usize) -> Option<T>) -> Result<Vec<T>, Damage> {
+        let starts = (0..usize::from(self.count)).map(|index| HEADER + index * ELEMENT);
+        let elements: Option<Vec<T>> = starts.map(|at| read(self.bytes, at)).collect();
+        elements.ok_or(Damage::Page { page: self.number, what: "an element is cut off" })
+    }
+
+    /// Elements that overlap could be a thousand times as large as the page.
+    fn bounded<T>(&self, elements: Vec<T>, size: impl Fn(&T) -> usize) -> Result<Vec<T>, Damage> {
+        let total: usize = elements.iter().map(|element| size(element).saturating_add(ELEMENT)).sum();
+        if total + HEADER > self.bytes.len() {
+            return damaged(self.number, "its elements overlap");
+        }
+        Ok(elements)
+    }
+}

@@ -1,0 +1,139 @@
+//! The database's file: a copy to read, and one write under its lock.
+//!
+//! Podman waits for the lock (flock(2)) without a limit, so reading takes none, and writing holds it for as long
+//! as a few pages take.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+
+use super::bolt::{self, Bucket, Damage, Database};
+
+/// A /16 that is full takes a third of it.
+const LARGEST: u64 = 64 << 20;
+/// How often a copy is taken again: each time Podman had written in between, which takes it a millisecond.
+const COPIES: usize = 20;
+/// Podman holds the lock for milliseconds at a time; a hundred containers that start at once, for a second.
+const TRIES: usize = 250;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Why a file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file system's answer.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Not a file.
+    #[error("not a regular file")]
+    Kind,
+    /// No address pool is as large.
+    #[error("{0} bytes: too large for what it should be")]
+    Size(u64),
+    /// What is in it is no good.
+    #[error(transparent)]
+    Damage(#[from] Damage),
+    /// Another process keeps the lock.
+    #[error("locked by another process for 5 seconds; nothing was changed")]
+    Locked,
+    /// It was removed or replaced meanwhile.
+    #[error("replaced while it was opened; nothing was changed")]
+    Replaced,
+}
+
+/// The content of one moment; none where there is no file.
+pub fn read(path: &Path) -> Result<Option<Database>, Error> {
+    for last in (0..COPIES).map(|copy| copy + 1 == COPIES) {
+        let file = match open(OpenOptions::new().read(true), path) {
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let data = content(&file)?;
+        match Database::parse(&data) {
+            // Nothing that a meta page leads to is written over before another meta page leads elsewhere.
+            Ok(database) if still(&file, &data, database.metas_end())? => return Ok(Some(database)),
+            Err(damage) if last => return Err(damage.into()),
+            Ok(_) | Err(_) => pause(),
+        }
+    }
+    Err(Error::Locked)
+}
+
+/// Changes the content in one transaction, under the lock; not where `change` says that nothing changed.
+pub fn write(path: &Path, change: impl FnOnce(&mut Bucket) -> bool) -> Result<(), Error> {
+    let file = lock(open(OpenOptions::new().read(true).write(true), path)?)?;
+    let (locked, there) = (file.metadata()?, std::fs::symlink_metadata(path)?);
+    if (locked.dev(), locked.ino()) != (there.dev(), there.ino()) {
+        return Err(Error::Replaced);
+    }
+    let data = content(&file)?;
+    let database = Database::parse(&data)?;
+    let mut root = database.root.clone();
+    if !change(&mut root) {
+        return Ok(());
+    }
+    let commit = bolt::commit(&data, &database, &root)?;
+    if commit.length > locked.len() {
+        file.set_len(commit.length)?;
+    }
+    for (at, bytes) in &commit.pages {
+        file.write_all_at(bytes, *at)?;
+    }
+    file.sync_data()?;
+    let (at, bytes) = &commit.meta;
+    file.write_all_at(bytes, *at)?;
+    file.sync_data()?;
+    Ok(())
+}
+
+fn open(options: &mut OpenOptions, path: &Path) -> Result<File, Error> {
+    // A named pipe in its place would hold us for ever.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = options.custom_flags(flags.bits()).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(Error::Kind);
+    }
+    if metadata.len() > LARGEST {
+        return Err(Error::Size(metadata.len()));
+    }
+    Ok(file)
+}
+
+fn content(file: &File) -> io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    let mut rest = file.take(LARGEST);
+    rest.read_to_end(&mut data)?;
+    Ok(data)
+}
+
+/// Whether the start of the file is what was copied.
+fn still(file: &File, data: &[u8], end: usize) -> io::Result<bool> {
+    let mut now = vec![0; end];
+    file.read_exact_at(&mut now, 0)?;
+    Ok(data.get(..end) == Some(now.as_slice()))
+}
+
+fn lock(mut file: File) -> Result<Flock<File>, Error> {
+    for _ in 0..TRIES {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => return Ok(locked),
+            Err((unlocked, Errno::EWOULDBLOCK)) => file = unlocked,
+            Err((_, error)) => return Err(Error::Io(error.into())),
+        }
+        pause();
+    }
+    Err(Error::Locked)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "flock(2) has no time limit, and a file no event for what is written"
+)]
+fn pause() {
+    std::thread::sleep(PAUSE);
+}

@@ -1,0 +1,221 @@
+//! What netavark's database says, and what that means beside Podman's list of containers. Pure.
+//!
+//! ```text
+//! bucket NETWORK
+//!   bucket "ids":     container ID → JSON list of its addresses
+//!   bucket SUBNET:    address, 4 or 16 bytes → container ID;  "lastIP" → address
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::bolt::{Bucket, Entry};
+
+const IDS: &[u8] = b"ids";
+const LAST: &[u8] = b"lastIP";
+
+/// An address that the database holds for a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Held {
+    /// Podman's name of the network.
+    pub network: String,
+    /// The address.
+    pub address: IpAddr,
+    /// The container's ID, as whoever took the address gave it.
+    pub container: String,
+}
+
+/// The same, with what became of the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// What is held for whom.
+    pub held: Held,
+    /// The container's name, where it exists.
+    pub name: Option<String>,
+    /// Whether it is used.
+    pub state: State,
+}
+
+/// What became of a lease's container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It exists, and may have its network up.
+    InUse,
+    /// Podman does not know it, but somebody else may: a build, or a Podman with another storage.
+    Elsewhere,
+    /// It exists and has no network up: its next start may fail because of its own lease.
+    Idle,
+    /// It does not exist: nothing will ever give the address back.
+    Leaked,
+}
+
+/// A container that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// `podman ps`'s word for its state.
+    pub state: String,
+}
+
+/// The database has another layout than netavark's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not the layout of netavark's database: {0}")]
+pub struct Layout(String);
+
+fn layout<T>(what: &str, key: &[u8]) -> Result<T, Layout> {
+    Err(Layout(format!("{what} \"{}\"", key.escape_ascii())))
+}
+
+/// All that is held, in order.
+///
+/// # Errors
+/// Where the database holds something else.
+pub fn held(root: &Bucket) -> Result<BTreeSet<Held>, Layout> {
+    let mut all = BTreeSet::new();
+    for (key, entry) in &root.entries {
+        let (Entry::Bucket(network), Ok(name)) = (entry, std::str::from_utf8(key)) else {
+            return layout("no network:", key);
+        };
+        for (key, entry) in &network.entries {
+            let Entry::Bucket(bucket) = entry else {
+                return layout("no bucket:", key);
+            };
+            let subnet = std::str::from_utf8(key).ok().and_then(|text| text.parse::<IpNet>().ok());
+            let entries = match subnet {
+                _ if key == IDS => by_container(bucket)?,
+                Some(_) => by_address(bucket)?,
+                None => return layout("no subnet:", key),
+            };
+            let held = |(address, container)| Held { network: name.to_owned(), address, container };
+            all.extend(entries.into_iter().map(held));
+        }
+    }
+    Ok(all)
+}
+
+fn by_container(ids: &Bucket) -> Result<Vec<(IpAddr, String)>, Layout> {
+    let mut all = Vec::new();
+    for (key, entry) in &ids.entries {
+        let Some((container, addresses)) = container(key).zip(addresses(entry)) else {
+            return layout("no container with its addresses:", key);
+        };
+        all.extend(addresses.into_iter().map(|address| (address, container.clone())));
+    }
+    Ok(all)
+}
+
+fn by_address(subnet: &Bucket) -> Result<Vec<(IpAddr, String)>, Layout> {
+    let mut all = Vec::new();
+    for (key, entry) in subnet.entries.iter().filter(|(key, _)| key.as_slice() != LAST) {
+        let Entry::Value(value) = entry else {
+            return layout("a bucket among addresses:", key);
+        };
+        let Some(lease) = address(key).zip(container(value)) else {
+            return layout("no address with its container:", key);
+        };
+        all.push(lease);
+    }
+    Ok(all)
+}
+
+fn container(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes).ok().map(str::to_owned)
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(IpAddr::from(*bytes.first_chunk::<4>()?)),
+        16 => Some(IpAddr::from(*bytes.first_chunk::<16>()?).to_canonical()),
+        _ => None,
+    }
+}
+
+/// The value of a container's entry.
+fn addresses(entry: &Entry) -> Option<Vec<IpAddr>> {
+    let Entry::Value(json) = entry else { return None };
+    let texts: serde_json::Value = serde_json::from_slice(json).ok()?;
+    texts.as_array()?.iter().map(|text| Some(text.as_str()?.parse::<IpAddr>().ok()?.to_canonical())).collect()
+}
+
+/// Takes out exactly these, and says which of them were still there. `lastIP`, and buckets that become empty,
+/// stay: Podman wants a network's buckets when it stops a container of it.
+pub fn without(root: &mut Bucket, leaked: &BTreeSet<Held>) -> BTreeSet<Held> {
+    let there = held(root).unwrap_or_default();
+    let freed: BTreeSet<Held> = leaked.intersection(&there).cloned().collect();
+    for (key, entry) in &mut root.entries {
+        let (Entry::Bucket(network), Ok(name)) = (entry, std::str::from_utf8(key)) else { continue };
+        let mut wanted = BTreeMap::<&str, BTreeSet<IpAddr>>::new();
+        for held in freed.iter().filter(|held| held.network == name) {
+            wanted.entry(&held.container).or_default().insert(held.address);
+        }
+        let is = |container: &[u8], address: IpAddr| {
+            std::str::from_utf8(container)
+                .ok()
+                .and_then(|id| wanted.get(id))
+                .is_some_and(|of| of.contains(&address))
+        };
+        for (key, entry) in &mut network.entries {
+            let Entry::Bucket(bucket) = entry else { continue };
+            if key == IDS {
+                bucket.entries.retain(|id, entry| shorten(entry, |address| is(id, address)));
+            } else {
+                bucket.entries.retain(|key, entry| match (key.as_slice(), address(key), &entry) {
+                    (LAST, _, _) => true,
+                    (_, Some(address), Entry::Value(id)) => !is(id, address),
+                    _ => true,
+                });
+            }
+        }
+    }
+    freed
+}
+
+/// Takes addresses out of a container's list; false where none is left.
+fn shorten(entry: &mut Entry, is: impl Fn(IpAddr) -> bool) -> bool {
+    let Some(all) = addresses(entry) else { return true };
+    let left: Vec<String> = all.iter().filter(|address| !is(**address)).map(IpAddr::to_string).collect();
+    if left.len() < all.len() && !left.is_empty() {
+        *entry = Entry::Value(serde_json::Value::from(left.clone()).to_string().into_bytes());
+    }
+    left.len() == all.len() || !left.is_empty()
+}
+
+/// What became of each lease's container. `running` says whether a process is at work for a container's ID.
+pub fn judge(
+    held: BTreeSet<Held>,
+    containers: &BTreeMap<String, Container>,
+    running: impl Fn(&str) -> bool,
+) -> Vec<Lease> {
+    let judged = |held: Held| {
+        let container = containers.get(&held.container);
+        let state = match container.map(|container| container.state.as_str()) {
+            // Whether it is so in a state that is not known here is not for us to say.
+            Some("created" | "configured" | "exited") if !running(&held.container) => State::Idle,
+            Some(_) => State::InUse,
+            None if !is_podmans(&held.container) || running(&held.container) => State::Elsewhere,
+            None => State::Leaked,
+        };
+        Lease { name: container.map(|container| container.name.clone()), held, state }
+    };
+    held.into_iter().map(judged).collect()
+}
+
+/// A build's container has another name than 64 hexadecimal digits, and is in no list.
+fn is_podmans(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The second of two looks, where what was not found amiss in the first is not amiss: a container that starts
+/// holds its address for a moment before it runs.
+pub fn lasting(first: &[Lease], second: Vec<Lease>) -> Vec<Lease> {
+    let lasts = |mut lease: Lease| {
+        if matches!(lease.state, State::Idle | State::Leaked) && !first.contains(&lease) {
+            lease.state = State::InUse;
+        }
+        lease
+    };
+    second.into_iter().map(lasts).collect()
+}
