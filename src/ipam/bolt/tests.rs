@@ -81,3 +81,5 @@ fn what_is_no_database() {
     data[4096 + HEADER + 20] ^= 1;
     assert_eq!(Database::parse(&data), Err(Damage::Checksum));
 }
+
+mod random;
