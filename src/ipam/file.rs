@@ -14,6 +14,11 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::bolt::{self, Bucket, Damage, Database};
 
+// The recorded databases are of little-endian machines.
+#[cfg(test)]
+#[cfg(target_endian = "little")]
+mod tests;
+
 /// A /16 that is full takes a third of it.
 const LARGEST: u64 = 64 << 20;
 /// How often a copy is taken again: each time Podman had written in between, which takes it a millisecond.
@@ -40,6 +45,9 @@ pub enum Error {
     /// Another process keeps the lock.
     #[error("locked by another process for 5 seconds; nothing was changed")]
     Locked,
+    /// Its meta pages change faster than it can be copied.
+    #[error("it is being written to all the time")]
+    Busy,
     /// It was removed or replaced meanwhile.
     #[error("replaced while it was opened; nothing was changed")]
     Replaced,
@@ -60,7 +68,7 @@ pub fn read(path: &Path) -> Result<Option<Database>, Error> {
             Ok(_) | Err(_) => pause(),
         }
     }
-    Err(Error::Locked)
+    Err(Error::Busy)
 }
 
 /// Changes the content in one transaction, under the lock; not where `change` says that nothing changed.

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
 
 use super::bolt::Database;
 use super::leases::{Container, held, judge, lasting, without};
-use super::podman::containers;
+use super::podman::{self, containers, database};
 use super::*;
+use crate::doctor::programs::Programs;
 
 const LEAK: &[u8] = include_bytes!("tests/leak.db");
 const NETWORKS: &[u8] = include_bytes!("tests/networks.db");
@@ -14,7 +16,6 @@ fn text<'a>(all: impl IntoIterator<Item = &'a Held>) -> String {
     all.into_iter().map(line).collect()
 }
 
-#[cfg(target_endian = "little")]
 #[test]
 fn recorded_leases() {
     let read = |data| held(&Database::parse(data).unwrap().root).unwrap();
@@ -25,7 +26,6 @@ fn recorded_leases() {
     assert_eq!(text(mine), "dual 10.77.0.7 d5b8\ndual fd00:77::7 d5b8\none 10.89.0.7 d5b8\n");
 }
 
-#[cfg(target_endian = "little")]
 #[test]
 fn only_what_leaked_is_taken_out() {
     let mut root = Database::parse(NETWORKS).unwrap().root;
@@ -98,12 +98,151 @@ fn a_container_that_is_just_starting_is_not_amiss() {
 
 #[test]
 fn a_list_of_containers() {
-    let json = br#"[{"Id":"aa","Names":["web"],"State":"running","IsInfra":false},{"Id":"bb","Names":null,"State":"created"}]"#;
+    let json = r#"[{"Id":"aa","Names":["web"],"State":"running","IsInfra":false},{"Id":"bb","Names":null,"State":"created"}]"#;
     let list = containers(json).unwrap();
     assert_eq!(list["aa"], Container { name: "web".into(), state: "running".into() });
     assert_eq!(list["bb"].name, "");
-    assert!(containers(b"[]").unwrap().is_empty());
+    assert!(containers("[]").unwrap().is_empty());
     for wrong in ["", "null", "{}", r#"[{"Id":"aa"}]"#, r#"[{"Id":7,"State":"running"}]"#] {
-        assert_eq!(containers(wrong.as_bytes()), None, "{wrong}: none of them must be taken for gone");
+        assert_eq!(containers(wrong), None, "{wrong}: none of them must be taken for gone");
     }
+}
+
+#[test]
+fn where_the_database_is() {
+    let at =
+        |said: &str| database(said).map(|path| path.display().to_string()).map_err(|error| error.to_string());
+    assert_eq!(
+        at("false true /run/user/1000/containers\n").unwrap(),
+        "/run/user/1000/containers/networks/ipam.db"
+    );
+    assert_eq!(at("false true /tmp/with a space\n").unwrap(), "/tmp/with a space/networks/ipam.db");
+    assert_eq!(at("false false /run/containers/storage\n").unwrap(), "/run/containers/networks/ipam.db");
+    assert_eq!(at("true true /run/user/1000/containers\n").unwrap_err(), podman::Error::Remote.to_string());
+    for wrong in ["", "false", "false true", "false true relative", "<no value> true /run"] {
+        assert_eq!(at(wrong).unwrap_err(), podman::Error::Answer("info").to_string(), "{wrong}");
+    }
+}
+
+/// A Podman with these containers, and a database.
+struct Stage {
+    folder: tempfile::TempDir,
+    podman: Podman,
+}
+
+impl Stage {
+    fn new(database: &[u8], ps: &str) -> Stage {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("networks")).unwrap();
+        std::fs::write(at("networks/ipam.db"), database).unwrap();
+        std::fs::write(at("ps"), ps).unwrap();
+        let podman = Podman { programs: Programs::default(), program: at("podman") };
+        let stage = Stage { podman, folder };
+        let here = stage.folder.path().display();
+        stage.says(&format!("case \"$2\" in info) echo false true {here};; ps) cat {here}/ps;; esac"));
+        stage
+    }
+
+    /// What `podman` is. Written by another process: while a file is open for writing here, a test beside this
+    /// one may inherit it, and then it cannot be run.
+    fn says(&self, script: &str) {
+        let write = ["-c", "printf '#!/bin/sh\\n%s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\""];
+        let done = Command::new("sh").args(write).arg(&self.podman.program).arg(script).status().unwrap();
+        assert!(done.success());
+    }
+
+    fn database(&self) -> PathBuf {
+        self.folder.path().join("networks/ipam.db")
+    }
+
+    fn held(&self) -> String {
+        text(&held(&Database::parse(&std::fs::read(self.database()).unwrap()).unwrap().root).unwrap())
+    }
+}
+
+/// Of the seven, one runs, one is stopped, and five are gone.
+#[test]
+fn looked_at_and_freed() {
+    let [running, stopped] = [
+        "d5b8f22bfc111e981072827956e47efc7946c18f5862276f1d04ab4b74c3d743",
+        "c213160a45a98098dac6d604f0a347d3d8c1620af1449d7484394744663c555a",
+    ];
+    let ps = format!(
+        r#"[{{"Id":"{running}","Names":["a"],"State":"running"}},{{"Id":"{stopped}","Names":["b"],"State":"exited"}}]"#
+    );
+    let stage = Stage::new(NETWORKS, &ps);
+    let leases = look(&stage.podman).unwrap();
+    let count = |state| leases.iter().filter(|lease| lease.state == state).count();
+    assert_eq!([State::InUse, State::Idle, State::Leaked, State::Elsewhere].map(count), [3, 3, 13, 0]);
+    assert_eq!(std::fs::read(stage.database()).unwrap(), NETWORKS, "a look changes nothing");
+
+    let kept = "dual 10.77.0.5 c213\ndual 10.77.0.7 d5b8\ndual fd00:77::5 c213\ndual fd00:77::7 d5b8\n\
+                one 10.89.0.5 c213\none 10.89.0.7 d5b8\n";
+    let (asked, rest): (Vec<Lease>, Vec<Lease>) =
+        leases.iter().cloned().partition(|lease| lease.held.network != "systemd-seed");
+    assert_eq!(free(&stage.podman, &asked).unwrap().len(), 12);
+    assert_eq!(stage.held(), format!("{kept}systemd-seed 172.21.0.2 7c62\n"));
+    assert_eq!(free(&stage.podman, &asked).unwrap(), [], "they are free by now");
+    assert_eq!(text(&free(&stage.podman, &rest).unwrap()), "systemd-seed 172.21.0.2 7c62\n");
+    assert_eq!(stage.held(), kept);
+}
+
+#[test]
+fn what_exists_again_is_not_freed() {
+    let stage = Stage::new(LEAK, "[]");
+    let leases = look(&stage.podman).unwrap();
+    assert_eq!(leases[0].state, State::Leaked);
+    let id = &leases[0].held.container;
+    std::fs::write(stage.folder.path().join("ps"), format!(r#"[{{"Id":"{id}","State":"created"}}]"#))
+        .unwrap();
+    assert_eq!(free(&stage.podman, &leases).unwrap(), []);
+    assert_eq!(std::fs::read(stage.database()).unwrap(), LEAK);
+}
+
+/// A container of another storage: only its processes can be seen.
+#[test]
+fn what_a_process_runs_for_is_not_leaked() {
+    let stage = Stage::new(LEAK, "[]");
+    let id = "7c62d2bfb262240647c11f255fb559439133b51c551c4e421f493bff1faf9865";
+    let mut conmon = Command::new("sh")
+        .args(["-c", "read line", "conmon", "-c", id])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let leases = look(&stage.podman).unwrap();
+    conmon.kill().unwrap();
+    conmon.wait().unwrap();
+    assert_eq!(leases[0].state, State::Elsewhere);
+    assert_eq!(free(&stage.podman, &leases).unwrap(), []);
+}
+
+#[test]
+fn what_cannot_be_looked_at() {
+    let says = |stage: &Stage| {
+        let error = look(&stage.podman).unwrap_err();
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let folder = stage.folder.path().display().to_string();
+        format!("{error}: {}", cause.unwrap_or_default()).replace(&folder, "RUNROOT")
+    };
+    let podman = |script: &str| {
+        let stage = Stage::new(LEAK, "[]");
+        stage.says(script);
+        says(&stage)
+    };
+    assert_eq!(says(&Stage::new(b"", "[]")), "RUNROOT/networks/ipam.db: the file is empty");
+    assert_eq!(says(&Stage::new(b"SQLite format 3", "[]")), "RUNROOT/networks/ipam.db: not a bbolt database");
+    assert_eq!(
+        says(&Stage::new(&LEAK[..20000], "[]")),
+        "RUNROOT/networks/ipam.db: truncated: 20000 bytes of 28672"
+    );
+    assert_eq!(says(&Stage::new(LEAK, "{}")), "podman ps: an answer that is not understood: ");
+    assert_eq!(podman("echo Error: no >&2; exit 125"), "podman info: Error: no (exit code 125): ");
+    assert_eq!(podman("echo true false /run"), "podman is the client of a service elsewhere: ");
+
+    let stage = Stage::new(LEAK, "[]");
+    std::fs::remove_file(stage.database()).unwrap();
+    assert_eq!(look(&stage.podman).unwrap(), [], "no container has had an address yet");
+    std::fs::create_dir(stage.database()).unwrap();
+    assert_eq!(says(&stage), "RUNROOT/networks/ipam.db: not a regular file");
 }

@@ -27,7 +27,6 @@ fn new(page_size: usize) -> Vec<u8> {
     [metas.concat(), page(2, FREELIST, &[]), page(3, LEAF, &[])].concat()
 }
 
-#[cfg(target_endian = "little")]
 #[test]
 fn a_recorded_database() {
     let database = Database::parse(LEAK).unwrap();

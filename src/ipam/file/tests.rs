@@ -1,0 +1,99 @@
+use std::sync::mpsc;
+
+use super::super::bolt::Entry;
+use super::*;
+
+const LEAK: &[u8] = include_bytes!("../tests/leak.db");
+
+fn database() -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), LEAK).unwrap();
+    file
+}
+
+#[test]
+fn written_under_the_lock() {
+    let file = database();
+    let (held, told) = (File::open(file.path()).unwrap(), mpsc::channel());
+    let held = Flock::lock(held, FlockArg::LockExclusive).unwrap();
+    assert_eq!(read(file.path()).unwrap().unwrap().root.entries.len(), 1, "reading needs no lock");
+    let path = file.path().to_owned();
+    let writer = std::thread::spawn(move || {
+        write(&path, |root| {
+            told.0.send(()).unwrap();
+            root.entries.clear();
+            true
+        })
+    });
+    let early = told.1.recv_timeout(Duration::from_millis(100));
+    assert!(early.is_err(), "somebody else has the lock");
+    drop(held);
+    writer.join().unwrap().unwrap();
+    assert_eq!(read(file.path()).unwrap().unwrap().root.entries.len(), 0);
+    let free = Flock::lock(File::open(file.path()).unwrap(), FlockArg::LockExclusiveNonblock);
+    assert!(free.is_ok(), "the lock is given back");
+}
+
+#[test]
+fn a_lock_that_is_kept() {
+    let file = database();
+    let _held = Flock::lock(File::open(file.path()).unwrap(), FlockArg::LockShared).unwrap();
+    let wrong = write(file.path(), |_| panic!("it must not come to this")).unwrap_err();
+    assert!(matches!(wrong, Error::Locked), "{wrong}");
+    assert_eq!(std::fs::read(file.path()).unwrap(), LEAK);
+}
+
+#[test]
+fn nothing_to_change() {
+    let file = database();
+    write(file.path(), |_| false).unwrap();
+    assert_eq!(std::fs::read(file.path()).unwrap(), LEAK);
+}
+
+#[test]
+fn no_file_as_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    assert!(read(&at("none")).unwrap().is_none());
+    std::os::unix::fs::symlink(database().path(), at("link")).unwrap();
+    assert!(matches!(read(&at("link")), Err(Error::Io(_))));
+    File::create(at("large")).unwrap().set_len(LARGEST + 1).unwrap();
+    assert!(matches!(read(&at("large")), Err(Error::Size(_))));
+    nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(matches!(read(&at("pipe")), Err(Error::Kind)));
+}
+
+/// Podman writes all the time, and what is read is always of one moment: here, two keys with the same value.
+#[test]
+fn copies_while_another_writes() {
+    let file = database();
+    let both = |value: u32| {
+        move |root: &mut Bucket| {
+            // On either side of the tree, so that a torn copy would show two.
+            for name in [b"a", b"z"] {
+                root.entries.insert(name.to_vec(), Entry::Value(value.to_string().repeat(2000).into_bytes()));
+            }
+            true
+        }
+    };
+    write(file.path(), both(0)).unwrap();
+    let path = file.path().to_owned();
+    let writer = std::thread::spawn(move || {
+        for value in 1..=200 {
+            write(&path, both(value % 10)).unwrap();
+        }
+    });
+    let mut seen = 0;
+    while !writer.is_finished() || seen == 0 {
+        match read(file.path()) {
+            Ok(database) => {
+                let entries = database.unwrap().root.entries;
+                assert_eq!(entries[b"a".as_slice()], entries[b"z".as_slice()]);
+                seen += 1;
+            }
+            // Without a pause between two writes it may never come to a look.
+            Err(error) => assert!(matches!(error, Error::Busy | Error::Damage(_)), "{error}"),
+        }
+    }
+    writer.join().unwrap();
+}
