@@ -184,20 +184,25 @@ enum Error {
     Stdout(#[source] io::Error),
     #[error(transparent)]
     Attempt(#[from] AttemptError),
+    #[error("nothing was changed")]
+    Fix(#[from] crate::ipam::Error),
+    #[error("--fix asks before it changes anything, and nobody is there to ask: add --yes")]
+    NobodyToAsk,
 }
 
 impl Error {
     /// 2: what was asked for; 3: what it is asked of.
     fn exit_code(&self) -> u8 {
         match self {
-            Error::Config(_) | Error::Notify(_) | Error::Daemon(Failure::Notify(_)) => 2,
+            Error::Config(_) | Error::Notify(_) | Error::Daemon(Failure::Notify(_)) | Error::NobodyToAsk => 2,
             Error::Daemon(
                 Failure::Observe(_) | Failure::Closed(_) | Failure::Events(_) | Failure::Hints(_),
             )
             | Error::Observe(_)
             | Error::Runtime(_)
             | Error::Stdout(_)
-            | Error::Attempt(_) => 3,
+            | Error::Attempt(_)
+            | Error::Fix(_) => 3,
         }
     }
 
@@ -223,7 +228,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => leave(exit),
         Err(error) if error.nobody_reads() => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&chain(&error), json);
+            complain(&crate::report::chain(&error), json);
             ExitCode::from(if runs { OWN_ERROR } else { error.exit_code() })
         }
     }
@@ -325,18 +330,6 @@ fn complain(error: &str, json: bool) {
             error.lines().try_for_each(|line| writeln!(stderr, "netready: error: {line}"))
         }
     };
-}
-
-/// An error and what caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 fn load(request: &Request) -> Result<Loaded, ConfigError> {

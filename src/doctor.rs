@@ -13,12 +13,14 @@
 use std::fmt;
 
 use crate::generator;
+use crate::ipam::Lease;
 use crate::model::Network;
 use crate::quadlet::{self, Manager};
 
 mod addresses;
 mod containers;
 mod gates;
+pub mod leases;
 mod pasta;
 pub mod programs;
 mod quadlets;
@@ -62,6 +64,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be looked at.
     pub unseen: Vec<Unseen>,
+    /// What `--fix` can free.
+    pub leaked: Vec<Lease>,
     /// What is worth knowing and nothing is wrong with.
     pub notes: Vec<String>,
 }
@@ -151,6 +155,10 @@ codes! {
         "It reaches the host's own network and nothing beyond, until it is started again."
     ContainerOneFamily "container-one-family"
         "It never gets the other family, until it is started again."
+    LeaseLeaked "lease-leaked"
+        "No container gets that address until it is freed, and until the next boot nothing frees it."
+    LeaseIdle "lease-idle"
+        "Its next start fails where it asks for that address, and takes one more where it asks for none."
 }
 
 /// Looks over one side of the host: the system's, or a user's.
@@ -174,6 +182,7 @@ pub fn look(scene: &Scene, network: &Network) -> Report {
         quadlets::look(scene, &quadlet::plan(&input).problems, &mut report);
         addresses::look(scene, &quadlets, &mut report);
     }
+    leases::look(scene, &mut report);
     report
 }
 

@@ -53,19 +53,28 @@ pub enum Error {
     },
 }
 
+/// What one look saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Where the leases are written down.
+    pub database: PathBuf,
+    /// All of them.
+    pub leases: Vec<Lease>,
+}
+
 /// Every address that is held for a container of this user, or of root, and what became of the container. Takes a
 /// second longer where something is amiss: that is looked at twice.
 ///
 /// # Errors
 /// Where Podman or the database cannot be asked; not where there is no database.
-pub fn look(podman: &Podman) -> Result<Vec<Lease>, Error> {
-    let path = podman.database()?;
-    let first = once(podman, &path)?;
-    if first.iter().all(|lease| matches!(lease.state, State::InUse | State::Elsewhere)) {
-        return Ok(first);
+pub fn look(podman: &Podman) -> Result<Look, Error> {
+    let database = podman.database()?;
+    let mut leases = once(podman, &database)?;
+    if leases.iter().any(|lease| matches!(lease.state, State::Idle | State::Leaked)) {
+        pause();
+        leases = leases::lasting(&leases, once(podman, &database)?);
     }
-    pause();
-    Ok(leases::lasting(&first, once(podman, &path)?))
+    Ok(Look { database, leases })
 }
 
 /// Frees those of these leases that are leaked, and nothing else: what has changed hands since they were looked at

@@ -4,15 +4,18 @@ use clap::Args;
 
 use crate::cli::{Error, Exit, Tuning, block_on, check, paint, print};
 use crate::config;
-use crate::doctor::{self, Report, Scene, json, text};
+use crate::doctor::{self, Code, Finding, Report, Scene, json, text};
+use crate::ipam::Held;
 use crate::model::Network;
+
+mod fix;
 
 /// What has to be read of the kernel's state for any of the judges.
 const ALL: &str = "[[require]]\npasta = true\n[[require]]\nroute = [\"default-ipv4\", \"default-ipv6\"]\n";
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
-    /// Free what can be freed safely, after saying what and asking
+    /// Free the addresses that leaked, after saying which and asking
     #[arg(long)]
     fix: bool,
     /// With --fix: do not ask
@@ -33,24 +36,26 @@ pub(super) fn execute(args: &DoctorArgs) -> Result<Exit, Error> {
     let scene = Scene::from_process();
     let network = observe(args.tuning.receive_buffer)?;
     let report = doctor::look(&scene, &network);
+    // With --json there is one object, so what was freed is in it, and nobody can be asked.
     if args.json {
-        print(&format!("{}\n", json(&report, scene.manager)))?;
-    } else {
-        print(&text(&report, scene.manager, args.quiet, paint))?;
+        let freed = if args.fix { Some(fix::without_asking(&scene, &report, args.yes)?) } else { None };
+        print(&format!("{}\n", json(&report, scene.manager, freed.as_deref())))?;
+        return Ok(exit(&report, freed.as_deref().unwrap_or_default()));
     }
-    if args.fix {
-        fix(&report, args.yes);
-    }
-    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::NotReady })
+    print(&text(&report, scene.manager, args.quiet, paint))?;
+    let freed = if args.fix { fix::after_asking(&scene, &report, args.yes)? } else { Vec::new() };
+    Ok(exit(&report, &freed))
+}
+
+/// Findings that were mended count no more.
+fn exit(report: &Report, freed: &[Held]) -> Exit {
+    let mended = !report.leaked.is_empty() && report.leaked.iter().all(|lease| freed.contains(&lease.held));
+    let left = |finding: &&Finding| !(mended && finding.code == Code::LeaseLeaked);
+    if report.findings.iter().any(|finding| left(&finding)) { Exit::NotReady } else { Exit::Done }
 }
 
 fn observe(receive_buffer: usize) -> Result<Network, Error> {
     let gate = config::parse("doctor", "built-in", ALL)?;
     let (observer, _) = block_on(check::look(&gate, receive_buffer))?;
     Ok(observer.network().clone())
-}
-
-/// Mends what can be mended safely while everything runs.
-fn fix(_report: &Report, _yes: bool) {
-    tracing::warn!("nothing here is mended by --fix; each finding says what mends it");
 }

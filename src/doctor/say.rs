@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::{Finding, Report};
+use crate::ipam::Held;
 use crate::quadlet::Manager;
 use crate::report::{Paint, Tone};
 
@@ -48,8 +49,9 @@ fn details(finding: &Finding, text: &mut String) {
     text.push('\n');
 }
 
-/// `{side, findings: […], not_looked_at: […], notes: […]}`. Fields are only ever added.
-pub fn json(report: &Report, manager: Manager) -> Value {
+/// `{side, findings: […], not_looked_at: […], notes: […], freed: […]}`, the last with `--fix`. Fields are only ever
+/// added.
+pub fn json(report: &Report, manager: Manager, freed: Option<&[Held]>) -> Value {
     let findings = report.findings.iter().map(|finding| {
         json!({
             "code": finding.code.as_str(),
@@ -61,12 +63,18 @@ pub fn json(report: &Report, manager: Manager) -> Value {
         })
     });
     let unseen = report.unseen.iter().map(|unseen| json!({ "what": unseen.what, "because": unseen.because }));
-    json!({
+    let held = |held: &Held| json!({ "network": held.network, "address": held.address.to_string(), "container": held.container });
+    let freed = freed.map(|freed| ("freed".to_owned(), freed.iter().map(held).collect::<Value>()));
+    let mut object = json!({
         "side": match manager { Manager::System => "system", Manager::User => "user" },
         "findings": findings.collect::<Vec<_>>(),
         "not_looked_at": unseen.collect::<Vec<_>>(),
         "notes": report.notes,
-    })
+    });
+    if let Some(object) = object.as_object_mut() {
+        object.extend(freed);
+    }
+    object
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use super::leases::Container;
 use crate::doctor::programs::{AskError, Programs};
 
-/// For root, whatever the storage: all of root's Podmans share one network namespace.
-const ROOTS: &str = "/run/containers/networks/ipam.db";
+/// Where root's leases are, whatever the storage: all of root's Podmans share one network namespace.
+pub const ROOTS: &str = "/run/containers/networks/ipam.db";
 
 /// The `podman` of this user.
 #[derive(Debug, Clone)]

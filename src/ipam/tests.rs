@@ -172,7 +172,7 @@ fn looked_at_and_freed() {
         r#"[{{"Id":"{running}","Names":["a"],"State":"running"}},{{"Id":"{stopped}","Names":["b"],"State":"exited"}}]"#
     );
     let stage = Stage::new(NETWORKS, &ps);
-    let leases = look(&stage.podman).unwrap();
+    let leases = look(&stage.podman).unwrap().leases;
     let count = |state| leases.iter().filter(|lease| lease.state == state).count();
     assert_eq!([State::InUse, State::Idle, State::Leaked, State::Elsewhere].map(count), [3, 3, 13, 0]);
     assert_eq!(std::fs::read(stage.database()).unwrap(), NETWORKS, "a look changes nothing");
@@ -191,7 +191,7 @@ fn looked_at_and_freed() {
 #[test]
 fn what_exists_again_is_not_freed() {
     let stage = Stage::new(LEAK, "[]");
-    let leases = look(&stage.podman).unwrap();
+    let leases = look(&stage.podman).unwrap().leases;
     assert_eq!(leases[0].state, State::Leaked);
     let id = &leases[0].held.container;
     std::fs::write(stage.folder.path().join("ps"), format!(r#"[{{"Id":"{id}","State":"created"}}]"#))
@@ -210,7 +210,7 @@ fn what_a_process_runs_for_is_not_leaked() {
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    let leases = look(&stage.podman).unwrap();
+    let leases = look(&stage.podman).unwrap().leases;
     conmon.kill().unwrap();
     conmon.wait().unwrap();
     assert_eq!(leases[0].state, State::Elsewhere);
@@ -242,7 +242,7 @@ fn what_cannot_be_looked_at() {
 
     let stage = Stage::new(LEAK, "[]");
     std::fs::remove_file(stage.database()).unwrap();
-    assert_eq!(look(&stage.podman).unwrap(), [], "no container has had an address yet");
+    assert_eq!(look(&stage.podman).unwrap().leases, [], "no container has had an address yet");
     std::fs::create_dir(stage.database()).unwrap();
     assert_eq!(says(&stage), "RUNROOT/networks/ipam.db: not a regular file");
 }

@@ -1,0 +1,56 @@
+//! `doctor --fix`: says what it will do, asks, does it, and says what it did.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use crate::cli::{Error, print};
+use crate::doctor::{Report, Scene, leases};
+use crate::ipam::{self, Held, Podman};
+
+/// For scripts: only with `--yes`.
+pub(super) fn without_asking(scene: &Scene, report: &Report, yes: bool) -> Result<Vec<Held>, Error> {
+    if !yes {
+        return Err(Error::NobodyToAsk);
+    }
+    free(scene, report)
+}
+
+/// For people: they are asked, unless they have said `--yes`.
+pub(super) fn after_asking(scene: &Scene, report: &Report, yes: bool) -> Result<Vec<Held>, Error> {
+    if report.leaked.is_empty() {
+        print("--fix has nothing to free\n")?;
+        return Ok(Vec::new());
+    }
+    print(&format!("\n{}", leases::plan(&report.leaked)))?;
+    if !yes && !consent()? {
+        print("Nothing was changed.\n")?;
+        return Ok(Vec::new());
+    }
+    let freed = free(scene, report)?;
+    for held in &freed {
+        print(&format!("Freed {} of network {}\n", held.address, held.network))?;
+    }
+    let kept = report.leaked.len() - freed.len();
+    if kept > 0 {
+        print(&format!("{kept} are no longer held as they were, and stay as they are\n"))?;
+    }
+    Ok(freed)
+}
+
+fn free(scene: &Scene, report: &Report) -> Result<Vec<Held>, Error> {
+    match Podman::find(&scene.programs) {
+        Some(podman) if !report.leaked.is_empty() => Ok(ipam::free(&podman, &report.leaked)?),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// An answer to the question, from a terminal: a pipe's next line may be meant for something else.
+fn consent() -> Result<bool, Error> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Err(Error::NobodyToAsk);
+    }
+    let mut answer = String::new();
+    let asked =
+        io::stderr().write_all(b"Free them? [y/N] ").and_then(|()| stdin.lock().read_line(&mut answer));
+    Ok(asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
+}

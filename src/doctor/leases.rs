@@ -1,0 +1,151 @@
+//! Addresses that are held for containers that are gone, or do not run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Code, Finding, Report, Scene};
+use crate::ipam::{self, Lease, Look, Podman, State};
+use crate::quadlet::Manager;
+use crate::report::chain;
+
+/// So many addresses of a network are named, and the others counted.
+const NAMED: usize = 8;
+
+/// Looks at the leases of this side's containers.
+pub fn look(scene: &Scene, report: &mut Report) {
+    if !was_used(scene) {
+        return;
+    }
+    let Some(podman) = Podman::find(&scene.programs) else { return };
+    match ipam::look(&podman) {
+        Ok(look) => {
+            report.findings.extend(judge(&look, scene.manager));
+            report.leaked = look.leases.into_iter().filter(|lease| lease.state == State::Leaked).collect();
+        }
+        Err(error) => report.unseen("the addresses that Podman holds for containers", chain(&error)),
+    }
+}
+
+/// Whether Podman has run here since the boot: a look is not to be its first use, which leaves traces.
+fn was_used(scene: &Scene) -> bool {
+    match scene.manager {
+        Manager::System => scene.at(ipam::podman::ROOTS).exists(),
+        Manager::User => {
+            let runtime = scene.place.runtime.as_deref().unwrap_or(Path::new("/nonexistent"));
+            ["containers", "libpod"].iter().any(|name| runtime.join(name).exists())
+        }
+    }
+}
+
+/// A finding for the leaked leases of each network, and one for each container that does not run.
+fn judge(look: &Look, manager: Manager) -> Vec<Finding> {
+    let mut leaked = BTreeMap::<&str, Vec<&Lease>>::new();
+    let mut idle = BTreeMap::<&str, Vec<&Lease>>::new();
+    for lease in &look.leases {
+        match lease.state {
+            State::Leaked => leaked.entry(&lease.held.network).or_default().push(lease),
+            State::Idle => idle.entry(&lease.held.container).or_default().push(lease),
+            State::InUse | State::Elsewhere => {}
+        }
+    }
+    let database = look.database.display();
+    let user = if manager == Manager::User { " --user" } else { "" };
+    let gone = leaked.into_iter().map(|(network, leases)| Finding {
+        code: Code::LeaseLeaked,
+        subject: format!("network {network}"),
+        what: match leases.as_slice() {
+            [one] => format!(
+                "{} is held for container {:.12}, which does not exist",
+                one.held.address, one.held.container
+            ),
+            several => {
+                format!(
+                    "{} addresses are held for containers that do not exist: {}",
+                    several.len(),
+                    names(several)
+                )
+            }
+        },
+        seen: format!("{database}; neither podman ps --all nor a process knows whom it names"),
+        mend: vec![
+            "netready doctor --fix".to_owned(),
+            format!("then start what failed: systemctl{user} restart UNIT"),
+        ],
+    });
+    let still = idle.into_values().map(|leases| {
+        let container =
+            leases.first().map(|lease| lease.name.clone().unwrap_or_default()).unwrap_or_default();
+        Finding {
+            code: Code::LeaseIdle,
+            subject: format!("container {container}"),
+            what: format!("it does not run, and {} held for it", is_or_are(&leases)),
+            seen: format!("{database}; podman ps --all"),
+            mend: vec![format!("podman rm {container}"), "netready doctor --fix".to_owned()],
+        }
+    });
+    gone.chain(still).collect()
+}
+
+fn is_or_are(leases: &[&Lease]) -> String {
+    format!("{} {}", names(leases), if leases.len() == 1 { "is" } else { "are" })
+}
+
+fn names(leases: &[&Lease]) -> String {
+    let named: Vec<String> = leases.iter().take(NAMED).map(|lease| lease.held.address.to_string()).collect();
+    match leases.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// What `--fix` is about to do, said before it is done.
+pub fn plan(leaked: &[Lease]) -> String {
+    let mut text = "--fix frees these addresses, and changes nothing else:\n".to_owned();
+    for Lease { held, .. } in leaked {
+        text += &format!("  {}  network {}, container {:.12}\n", held.address, held.network, held.container);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipam::Held;
+
+    #[test]
+    fn findings() {
+        let lease = |network: &str, last: u8, container: &str, state| Lease {
+            held: Held {
+                network: network.into(),
+                address: [10, 0, 0, last].into(),
+                container: container.repeat(64),
+            },
+            name: (state != State::Leaked).then(|| format!("name-{container}")),
+            state,
+        };
+        let mut leases = vec![
+            lease("a", 2, "1", State::InUse),
+            lease("a", 3, "2", State::Leaked),
+            lease("b", 3, "3", State::Idle),
+            lease("c", 3, "3", State::Idle),
+            lease("d", 3, "4", State::Elsewhere),
+        ];
+        leases.extend((10..21).map(|last| lease("e", last, "5", State::Leaked)));
+        let look = Look { database: "/db".into(), leases };
+        let said: Vec<String> = judge(&look, Manager::User)
+            .iter()
+            .map(|finding| format!("{} {}: {}", finding.code.as_str(), finding.subject, finding.what))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "lease-leaked network a: 10.0.0.3 is held for container 222222222222, which does not exist",
+                "lease-leaked network e: 11 addresses are held for containers that do not exist: 10.0.0.10, \
+                 10.0.0.11, 10.0.0.12, 10.0.0.13, 10.0.0.14, 10.0.0.15, 10.0.0.16, 10.0.0.17 and 3 more",
+                "lease-idle container name-3: it does not run, and 10.0.0.3, 10.0.0.3 are held for it",
+            ]
+        );
+        let healthy = Look { leases: look.leases[..1].to_vec(), ..look };
+        assert_eq!(judge(&healthy, Manager::User), []);
+    }
+}
