@@ -20,6 +20,7 @@ mod documents;
 mod files;
 mod generated;
 mod guest;
+mod leak;
 mod life;
 mod package;
 mod pulls;

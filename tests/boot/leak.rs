@@ -1,0 +1,140 @@
+//! The address that a container leaves behind where pasta fails: lost for ever, until it is freed.
+
+use std::time::Duration;
+
+use netready::ipam::bolt::Database;
+use netready::ipam::leases;
+
+use crate::guest::{Guest, Prepared};
+use crate::stacks::ifupdown;
+
+const TESTER: &str = "tester";
+/// Podman's wait unit as Podman has it, by the way back that our drop-in names: no gate.
+const NO_GATE: &str = "/etc/systemd/user/podman-user-wait-network-online.service.d/50-netready.conf";
+/// On the same network, started by hand once the network is good. It serves a file.
+const OTHER: &str = "[Container]\nImage=localhost/busybox:latest\nContainerName=other\nNetwork=seed.network\n\
+                     Exec=busybox httpd -f -p 7 -h /bin\n";
+
+/// `ADDRESS CONTAINER`, of all that Podman's database holds.
+fn held(guest: &Guest) -> Vec<String> {
+    let dump = guest.sh("od -An -v -tx1 /run/user/1000/containers/networks/ipam.db");
+    let bytes: Vec<u8> =
+        dump.split_whitespace().map(|octet| u8::from_str_radix(octet, 16).expect(&dump)).collect();
+    let database = Database::parse(&bytes).unwrap();
+    assert!(database.accounts_for_every_page());
+    let held = leases::held(&database.root).unwrap();
+    held.iter().map(|held| format!("{} {}", held.address, held.container)).collect()
+}
+
+fn within(guest: &Guest, seconds: u64, what: impl FnMut(&Guest) -> bool) -> bool {
+    guest.wait_for(guest.age() + Duration::from_secs(seconds), what)
+}
+
+#[track_caller]
+fn comes_to(guest: &Guest, unit: &str, state: &str) {
+    let came = within(guest, 60, |guest| guest.property(Some(TESTER), unit, "SubState") == state);
+    assert!(came, "{unit} is not {state}\n{}", guest.sh("journalctl --no-pager -n 80"));
+}
+
+#[test]
+fn a_leaked_address_is_found_and_freed() {
+    if !crate::enter() {
+        return;
+    }
+    let prepared = Prepared::new(true);
+    (ifupdown().write)(&prepared.files);
+    prepared.files.linger(TESTER);
+    prepared.files.write(NO_GATE, "");
+    prepared.files.write("/etc/containers/systemd/users/other.container", OTHER);
+    prepared.networks.cable("e0");
+    let guest = prepared.boot();
+    let tester = |script: &str| guest.sh_as(TESTER, script);
+    // As a unit of the user's: `podman info` wants a cgroup that it can find.
+    let netready = |words: &str| {
+        tester(&format!("systemd-run --user --pipe --wait --quiet netready {words} </dev/null; echo exit $?"))
+    };
+    let inspect = |what: &str, name: &str| {
+        tester(&format!("podman inspect -f '{{{{{what}}}}}' {name}")).trim().to_owned()
+    };
+    let address = "(index .NetworkSettings.Networks \"systemd-seed\").IPAddress";
+
+    // No carrier: pasta fails, the address is kept, and a second container's too, which is not removed.
+    let allocated = "is already allocated to container ID";
+    let lost = |guest: &Guest| guest.sh("journalctl --no-pager").contains(allocated);
+    assert!(within(&guest, 90, lost), "{}", guest.sh("journalctl --no-pager -n 80"));
+    tester("systemctl --user stop seed.service");
+    let said = tester(
+        "podman create -q --name idle --network systemd-seed --ip 172.21.0.9 localhost/busybox:latest sleep 9; podman start idle",
+    );
+    assert!(said.contains("pasta failed"), "{said}");
+
+    // The network is good, and it does not help.
+    guest.networks().lan("link set e0p up");
+    tester("systemctl --user start other.service");
+    comes_to(&guest, "other.service", "running");
+    let said = tester("podman start idle");
+    assert!(said.contains(allocated), "{said}");
+    let said = tester(
+        "systemctl --user start seed.service; systemctl --user stop seed.service; journalctl --user --no-pager -n 20",
+    );
+    assert!(said.contains(allocated), "{said}");
+    let before = [inspect(".Id", "other"), inspect(".State.Pid", "other"), inspect(address, "other")];
+    assert!(before[2].starts_with("172.21.0."), "{before:?}");
+    let seed = held(&guest).into_iter().find(|held| held.starts_with("172.21.0.2 ")).unwrap();
+
+    let said = netready("doctor");
+    println!("{said}");
+    let lines = |said: &str| -> Vec<String> {
+        said.lines().filter(|line| line.starts_with("lease-")).map(str::to_owned).collect()
+    };
+    let leak = format!(
+        "lease-leaked  network systemd-seed: 172.21.0.2 is held for container {}, which does not exist",
+        &seed["172.21.0.2 ".len()..][..12]
+    );
+    let idle = "lease-idle  container idle: it does not run, and 172.21.0.9 is held for it";
+    assert_eq!(lines(&said), [&leak, idle], "{said}");
+    assert!(said.ends_with("exit 1\n"), "{said}");
+    let all = held(&guest);
+    let said = netready("doctor --fix");
+    assert!(said.contains("add --yes") && said.contains("exit 2\n"), "{said}");
+    assert_eq!(held(&guest), all);
+
+    let said = {
+        tester("podman rm idle");
+        netready("doctor --fix --yes")
+    };
+    println!("{said}");
+    for freed in ["172.21.0.2", "172.21.0.9"] {
+        assert!(said.contains(&format!("Freed {freed} of network systemd-seed\n")), "{said}");
+    }
+    assert_eq!(
+        held(&guest),
+        [format!("{} {}", before[2], before[0])],
+        "the other keeps its lease, and only it"
+    );
+    let after = [inspect(".Id", "other"), inspect(".State.Pid", "other"), inspect(address, "other")];
+    assert_eq!(after, before, "it was not touched");
+    assert_eq!(guest.property(Some(TESTER), "other.service", "SubState"), "running");
+    let said = netready("doctor --fix --yes --json");
+    assert!(said.contains("\"freed\": []") || said.contains("\"freed\":[]"), "{said}");
+
+    // What had failed starts, with its address, and reaches the other one.
+    tester("systemctl --user reset-failed; systemctl --user start seed.service");
+    comes_to(&guest, "seed.service", "running");
+    assert_eq!(inspect(address, "seed"), "172.21.0.2");
+    let said = tester(&format!(
+        "podman exec seed busybox wget -q -T 5 -O /dev/null http://{}:7/cat && echo fine",
+        before[2]
+    ));
+    assert_eq!(said, "fine\n");
+    assert_eq!(held(&guest).len(), 2);
+    assert_eq!(lines(&netready("doctor")), [""; 0], "nothing is amiss with them");
+
+    // Podman goes on with the database: it gives both back.
+    let said = tester("systemctl --user stop seed.service other.service; echo $?");
+    assert_eq!(said, "0\n");
+    assert_eq!(held(&guest), [""; 0]);
+    let journal = guest.off();
+    let wrong = journal.iter().find(|entry| entry.message.contains("failed to get network bucket"));
+    assert!(wrong.is_none());
+}
