@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::attempt::{self, AttemptError, Bounds, Ended, Signals, Words};
 use crate::cli::options::NamedGateOptions;
 use crate::cli::retry::{AGAIN, AgainOptions, Bound, Classify, Finished, Judge, Setting, bound};
-use crate::cli::{Error, Exit, Tuning, Volume, block_on, chain};
+use crate::cli::{Error, Exit, Tuning, Volume, block_on};
 
 /// How long the tool may take to say whether an image is here; it asks nobody but the disk.
 const TO_LOOK: Duration = Duration::from_secs(60);
@@ -75,7 +75,7 @@ pub(super) fn execute(args: PullArgs) -> Result<Exit, Error> {
         match (args.policy, here, setting) {
             // A gate file that cannot be read keeps no container down whose image is here.
             (_, true, Err(error)) => {
-                tracing::warn!("{}; the image is here, and will do", chain(&error));
+                tracing::warn!("{}; the image is here, and will do", crate::report::chain(&error));
                 Ok(Exit::Done)
             }
             (Policy::Missing | Policy::Never, true, Ok(_)) => Ok(Exit::Done),

@@ -137,7 +137,7 @@ impl Stage {
         std::fs::create_dir(at("networks")).unwrap();
         std::fs::write(at("networks/ipam.db"), database).unwrap();
         std::fs::write(at("ps"), ps).unwrap();
-        let podman = Podman { programs: Programs::default(), program: at("podman") };
+        let podman = Podman { programs: Programs::from_process(None), program: at("podman") };
         let stage = Stage { podman, folder };
         let here = stage.folder.path().display();
         stage.says(&format!("case \"$2\" in info) echo false true {here};; ps) cat {here}/ps;; esac"));

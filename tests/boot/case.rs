@@ -421,7 +421,7 @@ impl Case {
         let doctor = match with_netready {
             true => std::iter::once(None)
                 .chain(self.linger.iter().copied().map(Some))
-                .map(|who| doctor(&guest, who))
+                .map(|who| doctor(&guest, who, "--json"))
                 .collect(),
             false => Vec::new(),
         };
@@ -468,12 +468,12 @@ impl Case {
     }
 }
 
-/// What `netready doctor --json` says to somebody; `None` is root.
-pub fn doctor(guest: &Guest, who: Option<&str>) -> String {
-    const COMMAND: &str = "timeout 100 netready doctor --json; echo \"exit code $?\"";
+/// What `netready doctor` says to somebody; `None` is root.
+pub fn doctor(guest: &Guest, who: Option<&str>, options: &str) -> String {
+    let command = format!("timeout 100 netready doctor {options}; echo \"exit code $?\"");
     match who {
-        None => guest.sh(COMMAND),
-        Some(user) => guest.sh_as(user, COMMAND),
+        None => guest.sh(&command),
+        Some(user) => guest.sh_as(user, &command),
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::case::{doctor, findings};
-use crate::guest::{Files, Guest, Prepared};
+use crate::files::Files;
+use crate::guest::{Guest, Prepared};
 
 const TESTER: Option<&str> = Some("tester");
 
@@ -52,7 +53,7 @@ fn plant(files: &Files) {
 }
 
 fn found(guest: &Guest, who: Option<&str>) -> BTreeSet<String> {
-    found_in(&doctor(guest, who))
+    found_in(&doctor(guest, who, "--json"))
 }
 
 fn found_in(said: &str) -> BTreeSet<String> {
@@ -65,7 +66,11 @@ fn finds(guest: &Guest, who: Option<&str>, expected: &[&str]) {
     let found = found(guest, who);
     let missing: Vec<&&str> = expected.iter().filter(|finding| !found.contains(**finding)).collect();
     let containers = guest.sh_as("tester", "podman ps --format json; ps axf");
-    assert!(missing.is_empty(), "missing {missing:#?}\nin {found:#?}\n{}\n{containers}", doctor(guest, who));
+    assert!(
+        missing.is_empty(),
+        "missing {missing:#?}\nin {found:#?}\n{}\n{containers}",
+        doctor(guest, who, "--json")
+    );
 }
 
 #[track_caller]

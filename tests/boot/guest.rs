@@ -257,7 +257,8 @@ impl Guest {
     fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
         command
-            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"])
+            // Without its cgroup namespace `podman info` looks for a cgroup where there is none.
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"])
             .args(["--target", &self.leader.to_string()])
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")

@@ -5,6 +5,7 @@ use std::time::Duration;
 use netready::ipam::bolt::Database;
 use netready::ipam::leases;
 
+use crate::case::doctor;
 use crate::guest::{Guest, Prepared};
 use crate::stacks::ifupdown;
 
@@ -49,10 +50,7 @@ fn a_leaked_address_is_found_and_freed() {
     prepared.networks.cable("e0");
     let guest = prepared.boot();
     let tester = |script: &str| guest.sh_as(TESTER, script);
-    // As a unit of the user's: `podman info` wants a cgroup that it can find.
-    let netready = |words: &str| {
-        tester(&format!("systemd-run --user --pipe --wait --quiet netready {words} </dev/null; echo exit $?"))
-    };
+    let doctor = |options: &str| doctor(&guest, Some(TESTER), options);
     let inspect = |what: &str, name: &str| {
         tester(&format!("podman inspect -f '{{{{{what}}}}}' {name}")).trim().to_owned()
     };
@@ -82,7 +80,7 @@ fn a_leaked_address_is_found_and_freed() {
     assert!(before[2].starts_with("172.21.0."), "{before:?}");
     let seed = held(&guest).into_iter().find(|held| held.starts_with("172.21.0.2 ")).unwrap();
 
-    let said = netready("doctor");
+    let said = doctor("");
     println!("{said}");
     let lines = |said: &str| -> Vec<String> {
         said.lines().filter(|line| line.starts_with("lease-")).map(str::to_owned).collect()
@@ -93,15 +91,15 @@ fn a_leaked_address_is_found_and_freed() {
     );
     let idle = "lease-idle  container idle: it does not run, and 172.21.0.9 is held for it";
     assert_eq!(lines(&said), [&leak, idle], "{said}");
-    assert!(said.ends_with("exit 1\n"), "{said}");
+    assert!(said.ends_with("exit code 1\n"), "{said}");
     let all = held(&guest);
-    let said = netready("doctor --fix");
-    assert!(said.contains("add --yes") && said.contains("exit 2\n"), "{said}");
+    let said = doctor("--fix");
+    assert!(said.contains("add --yes") && said.contains("exit code 2\n"), "{said}");
     assert_eq!(held(&guest), all);
 
     let said = {
         tester("podman rm idle");
-        netready("doctor --fix --yes")
+        doctor("--fix --yes")
     };
     println!("{said}");
     for freed in ["172.21.0.2", "172.21.0.9"] {
@@ -115,7 +113,7 @@ fn a_leaked_address_is_found_and_freed() {
     let after = [inspect(".Id", "other"), inspect(".State.Pid", "other"), inspect(address, "other")];
     assert_eq!(after, before, "it was not touched");
     assert_eq!(guest.property(Some(TESTER), "other.service", "SubState"), "running");
-    let said = netready("doctor --fix --yes --json");
+    let said = doctor("--fix --yes --json");
     assert!(said.contains("\"freed\": []") || said.contains("\"freed\":[]"), "{said}");
 
     // What had failed starts, with its address, and reaches the other one.
@@ -128,7 +126,7 @@ fn a_leaked_address_is_found_and_freed() {
     ));
     assert_eq!(said, "fine\n");
     assert_eq!(held(&guest).len(), 2);
-    assert_eq!(lines(&netready("doctor")), [""; 0], "nothing is amiss with them");
+    assert_eq!(lines(&doctor("")), [""; 0], "nothing is amiss with them");
 
     // Podman goes on with the database: it gives both back.
     let said = tester("systemctl --user stop seed.service other.service; echo $?");
