@@ -3,6 +3,7 @@
 pub mod cat;
 mod check;
 mod doctor;
+mod learn;
 mod monitor;
 mod options;
 mod pull;
@@ -20,7 +21,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use tracing::Level;
 
 use crate::attempt::AttemptError;
-use crate::config::{self, ConfigError, Environment, Loaded, Request};
+use crate::config::{self, ConfigError, Environment, Loaded, Request, SaveError};
 use crate::daemon::Failure;
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
@@ -53,6 +54,11 @@ enum Command {
     ///
     /// As root the system's side, as another user that user's. Without --fix it changes nothing.
     Doctor(doctor::DoctorArgs),
+    /// Print a gate file that requires what this host has now; for a host that works
+    ///
+    /// Leases, temporary addresses and links that software makes are left out. Exit code 1, and no gate file,
+    /// where the host does not work now.
+    Learn(learn::LearnArgs),
     /// Run CMD again, with exponential backoff, while its failure can pass
     ///
     /// No attempt is begun while the gate is shut. A change of the network for the better ends a delay.
@@ -188,13 +194,19 @@ enum Error {
     Fix(#[from] crate::ipam::Error),
     #[error("--fix asks before it changes anything, and nobody is there to ask: add --yes")]
     NobodyToAsk,
+    #[error(transparent)]
+    Save(#[from] SaveError),
 }
 
 impl Error {
     /// 2: what was asked for; 3: what it is asked of.
     fn exit_code(&self) -> u8 {
         match self {
-            Error::Config(_) | Error::Notify(_) | Error::Daemon(Failure::Notify(_)) | Error::NobodyToAsk => 2,
+            Error::Config(_)
+            | Error::Notify(_)
+            | Error::Save(_)
+            | Error::NobodyToAsk
+            | Error::Daemon(Failure::Notify(_)) => 2,
             Error::Daemon(
                 Failure::Observe(_) | Failure::Closed(_) | Failure::Events(_) | Failure::Hints(_),
             )
@@ -242,6 +254,7 @@ impl Command {
             Command::Monitor(args) => monitor::execute(args),
             Command::Run(args) => run::execute(args),
             Command::Doctor(args) => doctor::execute(&args),
+            Command::Learn(args) => learn::execute(&args),
             Command::Retry(args) => retry::execute(args),
             Command::Pull(args) => pull::execute(args),
             Command::Cat(args) => {
@@ -257,7 +270,9 @@ impl Command {
             Command::Check(args) | Command::Monitor(args) => args.output.json,
             Command::Wait(args) => args.output.json,
             Command::Doctor(args) => args.json,
-            Command::Cat(_) | Command::Run(_) | Command::Retry(_) | Command::Pull(_) => false,
+            Command::Cat(_) | Command::Learn(_) | Command::Run(_) | Command::Retry(_) | Command::Pull(_) => {
+                false
+            }
         }
     }
 
@@ -270,6 +285,7 @@ impl Command {
             | Command::Monitor(_)
             | Command::Cat(_)
             | Command::Doctor(_)
+            | Command::Learn(_)
             | Command::Run(_) => false,
         }
     }

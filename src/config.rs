@@ -24,6 +24,7 @@ mod lookup;
 mod meaning;
 mod options;
 mod raw;
+mod save;
 mod syntax;
 mod words;
 mod write;
@@ -31,6 +32,7 @@ mod write;
 pub use duration::{Span, parse as parse_duration, text as duration_text};
 pub use lookup::names;
 pub use options::Options;
+pub use save::{SaveError, save};
 pub use write::{clause as clause_text, gate as gate_text};
 
 /// The source of what options make.
@@ -167,6 +169,16 @@ pub fn parse(name: &str, origin: &str, text: &str) -> Result<Gate, ConfigError> 
         problems.sort_by_key(|problem| problem.line);
         ConfigError { problems }
     })
+}
+
+/// The file that a caller's own gate of this name is read from: the first place that is looked at.
+pub fn own_file(gate: &str, environment: &Environment) -> PathBuf {
+    lookup::first_directory(environment).join(format!("{gate}.toml"))
+}
+
+/// Whether a name can stand for its link in an `interface` list.
+pub fn can_name_a_link(name: &str) -> bool {
+    links::link_name(name).is_ok() && !name.starts_with('!')
 }
 
 fn of_options(options: &Options) -> Result<Loaded, ConfigError> {

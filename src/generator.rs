@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::quadlet::{self, Input, Manager};
+use crate::quadlet::{self, Attachment, Input, Manager};
 
 mod place;
 mod search;
@@ -113,6 +113,13 @@ fn generate(place: &Place, normal: &Path) {
             journal.warn(&format!("{}: {error}", path.display()));
         }
     }
+}
+
+/// How this caller's quadlets are attached to the network; a user's for `user`, else the system's.
+pub fn attachments(user: bool) -> Vec<Attachment> {
+    let place = Place::from_process(user, None, None);
+    // What is wrong with them is told at each daemon-reload.
+    quadlet::attachments(&input(&place, &mut |_| ()))
 }
 
 /// Everything that the drop-ins depend on.

@@ -20,7 +20,7 @@
 //! * the core, pure: [`requirement`] (what is asked), [`model`] (what is known), [`wants`] (what is worth
 //!   reading), [`evaluate`](mod@evaluate) (whether it is met), [`verdict`] (by what, or why not), [`keeper`] (when a gate
 //!   opens), [`report`] (how it is said), [`retry`] (whether a
-//!   command that failed is run again, and when), [`moment`] (time, as a value);
+//!   command that failed is run again, and when), [`learn`](mod@learn) (a gate of what a network has), [`moment`] (time, as a value);
 //! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
 //! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`clock`], [`notify`] (the service
 //!   manager), [`record`] and [`log`], [`daemon`] (the one loop), [`attempt`] (one run of a
@@ -39,6 +39,7 @@ pub mod evaluate;
 pub mod generator;
 pub mod ipam;
 pub mod keeper;
+pub mod learn;
 pub mod log;
 pub mod model;
 pub mod moment;

@@ -38,6 +38,8 @@ pub struct Link {
     pub lower: Option<u32>,
     /// IFLA_PERM_ADDRESS, else IFLA_ADDRESS; empty where it has none.
     pub hardware_address: Vec<u8>,
+    /// It is IFLA_PERM_ADDRESS: the card's own, at the next boot too.
+    pub permanent_address: bool,
     /// How often carrier was lost (IFLA_CARRIER_DOWN_COUNT).
     pub carrier_down_count: u32,
     /// net.ipv6.conf.LINK.disable_ipv6.
@@ -144,6 +146,16 @@ impl Address {
     /// Its preferred lifetime is over (RFC 4862, 5.5.4).
     pub fn deprecated(&self) -> bool {
         self.flags & libc::IFA_F_DEPRECATED != 0
+    }
+
+    /// Its lifetime is infinite: nobody leased it.
+    pub fn permanent(&self) -> bool {
+        self.flags & libc::IFA_F_PERMANENT != 0
+    }
+
+    /// A privacy address (RFC 8981). The kernel's bit means something else for IPv4.
+    pub fn temporary(&self) -> bool {
+        self.local.is_ipv6() && self.flags & libc::IFA_F_TEMPORARY != 0
     }
 
     /// Global or site scope, and neither of loopback's nor of the link-local prefixes: 169.254/16 has

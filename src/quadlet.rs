@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Problem;
 
 mod gates;
+mod network;
 mod pull;
 mod settings;
 mod unit;
@@ -21,6 +22,8 @@ pub mod unit_file;
 pub mod words;
 
 use gates::{Gates, Gating};
+pub use network::{Attachment, attachments};
+pub use settings::is_gate;
 use settings::problem;
 pub use unit::{Kind, Unit};
 use words::Word;

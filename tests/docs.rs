@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 
 use netready::verdict::Code;
 
-const COMMANDS: [&str; 8] = ["check", "wait", "monitor", "cat", "doctor", "run", "retry", "pull"];
+const COMMANDS: [&str; 9] = ["check", "wait", "monitor", "cat", "learn", "doctor", "run", "retry", "pull"];
 /// Those that take no GATE of their own, but a command's words.
 const RUN_ANOTHER: [&str; 2] = ["retry", "pull"];
 
@@ -162,7 +162,8 @@ fn every_command_line_in_the_documents_is_understood() {
             }
             tried += 1;
             // Options only, no gate: `cat` of them says whether they make sense.
-            let alone = !words.contains(&"--json") && !RUN_ANOTHER.contains(command) && *command != "doctor";
+            let requires = !["learn", "doctor"].contains(command) && !RUN_ANOTHER.contains(command);
+            let alone = !words.contains(&"--json") && requires;
             if words.get(1).is_some_and(|word| word.starts_with('-')) && alone {
                 let output = netready(&[&["cat"], &words[1..]].concat());
                 assert!(output.status.success(), "{page}: {line}: {}", stderr(&output));

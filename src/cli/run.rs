@@ -114,9 +114,7 @@ impl Mouth for Manager {
         if self.hint.is_some_and(|at| at <= now) {
             self.hint = None;
             if self.no_default_route {
-                info!(
-                    "no default route; if that is meant, write a gate that asks for none: netready.toml(5)"
-                );
+                info!("no default route; if that is meant: netready learn --write");
             }
         }
         if let Some((interval, next)) = &mut self.watchdog {

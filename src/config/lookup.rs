@@ -73,6 +73,12 @@ struct Directory {
     own: bool,
 }
 
+/// The caller's own directory where there is one.
+pub fn first_directory(environment: &Environment) -> PathBuf {
+    let first = directories(environment).into_iter().next();
+    first.map_or_else(|| PathBuf::from("/"), |directory| directory.path)
+}
+
 fn directories(environment: &Environment) -> Vec<Directory> {
     let own = environment
         .config_home

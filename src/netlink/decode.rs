@@ -261,12 +261,14 @@ fn link(message: LinkMessage) -> Option<Link> {
     }
     // A veth's is its peer, which the kernel tells of one end and not of the other.
     link.lower = lower.filter(|_| link.stacked() && !elsewhere);
+    link.permanent_address = !link.hardware_address.is_empty();
     if link.hardware_address.is_empty() {
         link.hardware_address = current_address;
     }
     // tun, ppp: an address of no octets, or of zeros, is none.
     if link.hardware_address.iter().all(|octet| *octet == 0) {
         link.hardware_address.clear();
+        link.permanent_address = false;
     }
     Some(link).filter(|link| !link.ifname.is_empty())
 }

@@ -127,7 +127,7 @@ fn gate(value: &str) -> Result<Choice, String> {
 }
 
 /// The characters that stand in a unit's name as they are, so that the unit's `%i` is the gate.
-fn is_gate(name: &str) -> bool {
+pub fn is_gate(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
     !name.is_empty()
         && name.len() <= LONGEST_GATE

@@ -55,7 +55,7 @@ impl Outcome {
     }
 }
 
-type Act = Box<dyn Fn(&Networks, &mut Vec<Child>)>;
+pub type Act = Box<dyn Fn(&Networks, &mut Vec<Child>)>;
 
 /// The far end of a cable is switched on or off.
 pub fn carrier(link: &'static str, on: bool) -> Act {
@@ -92,6 +92,8 @@ const RA: [&str; 3] =
     ["--dhcp-range=2001:db8:0::,ra-only,64,1h", "--enable-ra", "--ra-param=e0p,high,60,1800"];
 const DHCP: [&str; 3] =
     ["--dhcp-range=10.9.0.2,10.9.0.2,1h", "--dhcp-option=option:router,10.9.0.1", "--dhcp-authoritative"];
+/// The same server with another address to lease.
+const DHCP_OTHER: [&str; 3] = ["--dhcp-range=10.9.0.77,10.9.0.77,1h", DHCP[1], DHCP[2]];
 
 /// A router starts to advertise 2001:db8:0::/64.
 pub fn router() -> Act {
@@ -101,6 +103,11 @@ pub fn router() -> Act {
 /// The same with a DHCP server for IPv4, instead of a router that was there.
 pub fn router_with_dhcp() -> Act {
     dnsmasq([RA, DHCP].concat())
+}
+
+/// The same with another address.
+pub fn router_with_other_dhcp() -> Act {
+    dnsmasq([RA, DHCP_OTHER].concat())
 }
 
 fn dnsmasq(options: Vec<&'static str>) -> Act {

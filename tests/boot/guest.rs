@@ -343,6 +343,11 @@ impl Guest {
 
     /// Restarts with the same files, as after `systemctl reboot`; the cables stay.
     pub fn reboot(&mut self) {
+        self.reboot_after(|_| ());
+    }
+
+    /// The same; what is done to the network while nothing runs comes in between.
+    pub fn reboot_after(&mut self, between: impl FnOnce(&Networks)) {
         // SIGRTMIN+4: poweroff.
         run(Command::new("kill").args(["-s", "RTMIN+4", &self.leader.to_string()]));
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -350,6 +355,7 @@ impl Guest {
             std::thread::sleep(Duration::from_millis(50));
         }
         self.end();
+        between(&self.prepared.networks);
         self.start();
     }
 

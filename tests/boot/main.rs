@@ -21,6 +21,7 @@ mod files;
 mod generated;
 mod guest;
 mod leak;
+mod learn;
 mod life;
 mod package;
 mod pulls;

@@ -62,6 +62,16 @@ pub fn ifupdown() -> Stack {
 
 /// NetworkManager with a static connection; `settings` are lines for NetworkManager.conf.
 pub fn network_manager(name: &'static str, settings: &'static str) -> Stack {
+    let connection = "[ipv4]\nmethod=manual\naddress1=10.9.0.2/24,10.9.0.1\n[ipv6]\nmethod=disabled\n";
+    network_manager_with(name, connection, settings)
+}
+
+/// NetworkManager with DHCP and router advertisements.
+pub fn network_manager_automatic() -> Stack {
+    network_manager_with("NetworkManager", "[ipv4]\nmethod=auto\n[ipv6]\nmethod=auto\n", "")
+}
+
+fn network_manager_with(name: &'static str, connection: &'static str, settings: &'static str) -> Stack {
     Stack {
         name,
         networkd: false,
@@ -69,8 +79,10 @@ pub fn network_manager(name: &'static str, settings: &'static str) -> Stack {
             let profile = "/etc/NetworkManager/system-connections/e0.nmconnection";
             files.write(
                 profile,
-                "[connection]\nid=e0\nuuid=6ff0bc1f-3f6e-4a5c-8ab4-6a7ab8a2c1e0\ntype=ethernet\ninterface-name=e0\n\
-                 [ipv4]\nmethod=manual\naddress1=10.9.0.2/24,10.9.0.1\n[ipv6]\nmethod=disabled\n",
+                &format!(
+                    "[connection]\nid=e0\nuuid=6ff0bc1f-3f6e-4a5c-8ab4-6a7ab8a2c1e0\ntype=ethernet\n\
+                     interface-name=e0\n{connection}"
+                ),
             );
             files.private(profile);
             files.write(

@@ -24,6 +24,7 @@ mod doctor;
 mod gates;
 mod identity;
 mod input;
+mod learn;
 mod link;
 mod monitor;
 mod oracle;

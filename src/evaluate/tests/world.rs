@@ -4,8 +4,8 @@
 //! case; other links are numbered from 2 in the order in which they are written.
 //!
 //! ```text
-//! eth0: up kind=bridge master=br0 port=vrf on=eth1 alt=lan0 mac=02:…/none vrf=100 noipv6 losses=3
-//! addr eth0 192.0.2.10/24 peer 192.0.2.1 tentative optimistic dadfailed deprecated link/site/host
+//! eth0: up kind=bridge master=br0 port=vrf on=eth1 alt=lan0 mac=02:…/none card vrf=100 noipv6 losses=3
+//! addr eth0 192.0.2.10/24 peer 192.0.2.1 tentative optimistic dadfailed deprecated permanent temporary link/site/host
 //! route default4 via 192.0.2.1 dev eth0 metric 100 table 100 src 192.0.2.10 from 2001:db8::/56 expires 5
 //! route 10.0.0.0/8 nexthop via 192.0.2.1 dev eth0 linkdown nexthop dev eth1
 //! route default4 unreachable
@@ -155,6 +155,8 @@ impl Builder {
                 "vrf" => link.vrf_table = Some(value.parse().unwrap()),
                 "losses" => link.carrier_down_count = value.parse().unwrap(),
                 "noipv6" => link.ipv6_disabled = true,
+                // Its hardware address is a card's own.
+                "card" => link.permanent_address = true,
                 "up" | "unknown" | "down" | "nocarrier" | "lowerlayerdown" | "dormant" | "starting"
                 | "losing" | "loopback" => {}
                 _ => panic!("{name}: {word}?"),
@@ -224,6 +226,8 @@ impl Builder {
                 "site" => address.scope = 200,
                 "link" => address.scope = 253,
                 "host" => address.scope = 254,
+                "temporary" => address.flags |= 0x01,
+                "permanent" => address.flags |= 0x80,
                 "optimistic" => address.flags |= 0x04,
                 "dadfailed" => address.flags |= 0x08,
                 "deprecated" => address.flags |= 0x20,

@@ -1,0 +1,169 @@
+//! `learn`: a gate file of what this host has now.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use tracing::{error, info};
+
+use crate::cli::{Error, Exit, Tuning, block_on, check, print};
+use crate::clock;
+use crate::config::{self, ConfigError, Environment, Problem, Request};
+use crate::generator;
+use crate::learn::{Containers, Learned, Pupil, Refusal, learn, survey};
+use crate::quadlet::is_gate;
+use crate::report::unmet_lines;
+
+/// The gate of the system's netready.service.
+const OF_THE_SYSTEM: &str = "default";
+/// The gate of each user's netready.service.
+const OF_A_USER: &str = "podman";
+
+#[derive(Debug, Args)]
+pub(super) struct LearnArgs {
+    /// The gate's name [default: the one of this caller's netready.service: default for root, else podman]
+    #[arg(value_name = "GATE")]
+    gate: Option<String>,
+
+    /// Write it where `run` finds it: /etc/netready/GATE.toml, or a user's ~/.config/netready/GATE.toml
+    #[arg(short, long)]
+    write: bool,
+
+    /// With --write: in the place of a file that is there
+    #[arg(short, long, requires = "write")]
+    force: bool,
+
+    #[command(flatten)]
+    tuning: Tuning,
+}
+
+pub(super) fn execute(args: &LearnArgs) -> Result<Exit, Error> {
+    crate::log::start(tracing::Level::INFO);
+    let environment = Environment::from_process();
+    let of_the_system = environment.uid == 0 && !environment.user_manager;
+    let gate = match &args.gate {
+        Some(gate) => named(gate)?,
+        None if of_the_system => OF_THE_SYSTEM,
+        None => OF_A_USER,
+    };
+    let containers = containers(gate, of_the_system);
+    let path = config::own_file(gate, &environment);
+    let source = path.display().to_string();
+    let pupil = Pupil { gate, source: &source, containers: containers.as_ref() };
+    let survey = survey();
+    let (observer, _) = block_on(check::look(&survey, args.tuning.receive_buffer))?;
+    let learned = match learn(pupil, observer.network(), clock::now()) {
+        Ok(learned) => learned,
+        Err(Refusal::Unreadable(error)) => return Err(error.into()),
+        Err(Refusal::Nothing(links)) => {
+            error!("nothing to learn: no link has carrier and an address that the next boot brings too");
+            links.iter().for_each(|line| error!("{line}"));
+            return Ok(Exit::NotReady);
+        }
+        Err(Refusal::NotReady(_, verdict)) => {
+            error!("this host does not work now, so there is nothing to learn from it");
+            unmet_lines(&verdict).iter().for_each(|line| error!("{line}"));
+            return Ok(Exit::NotReady);
+        }
+    };
+    match args.write {
+        false => print(&learned.text)?,
+        true => {
+            let before = read_before(gate, &environment);
+            config::save(&path, &learned.text, args.force, &environment).map_err(|error| match error {
+                config::SaveError::Exists(_) => Error::Config(exists(&source, gate)),
+                error @ config::SaveError::Write { .. } => Error::Save(error),
+            })?;
+            print(&format!("{source}\n"))?;
+            for note in notes(&learned, &source, before.as_deref(), of_the_system, &environment) {
+                info!("{note}");
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// A name that a unit can have too.
+fn named(gate: &str) -> Result<&str, ConfigError> {
+    let message = if gate.contains('/') {
+        "learn takes a gate's name; into a file of its own: netready learn >FILE"
+    } else if gate.ends_with(".toml") {
+        "a gate is named without .toml"
+    } else if !is_gate(gate) || gate == "none" {
+        "no name for a gate: letters, digits, '-', '_', '.' and ':'"
+    } else {
+        return Ok(gate);
+    };
+    Err(Problem { origin: format!("gate {gate:?}"), line: None, message: message.to_owned() }.into())
+}
+
+/// The quadlets that wait for this gate, where rootless containers do: for `podman`, and for a user's other
+/// gates where he has any that pasta connects.
+fn containers(gate: &str, of_the_system: bool) -> Option<Containers> {
+    // Root does not know every user's, so for all of them it is what they might have.
+    let mut containers = Containers::default();
+    if !of_the_system {
+        for attachment in generator::attachments(true) {
+            if attachment.static_ip {
+                containers.with_static_ip.push(attachment.name.clone());
+            }
+            match attachment.by_pasta {
+                true => containers.by_pasta.push(attachment.name),
+                false => containers.without_pasta.push(attachment.name),
+            }
+        }
+    }
+    let wanted = match gate {
+        OF_A_USER => true,
+        OF_THE_SYSTEM => false,
+        _ => !containers.by_pasta.is_empty(),
+    };
+    wanted.then_some(containers)
+}
+
+fn exists(source: &str, gate: &str) -> ConfigError {
+    let message = format!(
+        "is there already; compare: netready learn {gate} | diff {source} -, replace: netready learn {gate} --write --force"
+    );
+    Problem { origin: source.to_owned(), line: None, message }.into()
+}
+
+/// The file that the gate was read from until now.
+fn read_before(gate: &str, environment: &Environment) -> Option<String> {
+    let request = Request { gate: Some(gate.to_owned()), ..Request::default() };
+    let loaded = config::load(&request, environment, &|_| false).ok()?;
+    loaded.parts.into_iter().next().map(|part| part.origin)
+}
+
+/// What the file changes, what is read over it, and when it counts.
+fn notes(
+    learned: &Learned,
+    source: &str,
+    before: Option<&str>,
+    of_the_system: bool,
+    environment: &Environment,
+) -> Vec<String> {
+    let gate = &learned.gate.name;
+    let mut notes = Vec::new();
+    if let Some(before) = before.filter(|before| *before != source && before.starts_with('/')) {
+        notes.push(format!("it takes the place of {before}"));
+    }
+    let request = Request { gate: Some(gate.clone()), ..Request::default() };
+    match config::load(&request, environment, &|_| false) {
+        Ok(loaded) => {
+            for part in loaded.parts.iter().filter(|part| part.origin != source) {
+                notes.push(format!("{} is read over it", part.origin));
+            }
+        }
+        Err(error) => notes.push(format!("{error}")),
+    }
+    let (unit, user) = match (gate.as_str(), of_the_system) {
+        (OF_THE_SYSTEM, true) => ("netready.service".to_owned(), ""),
+        (OF_A_USER, false) => ("netready.service".to_owned(), "--user "),
+        (_, true) => (format!("netready@{gate}.service"), ""),
+        (_, false) => (format!("netready@{gate}.service"), "--user "),
+    };
+    let mut line = format!("read when {unit} starts");
+    let _ = write!(line, "; where it runs already: systemctl {user}reload {unit}");
+    notes.push(line);
+    notes
+}

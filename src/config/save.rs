@@ -1,0 +1,143 @@
+//! Writes a gate file: whole or not at all, and over another one only where that is meant.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Environment;
+
+/// Why a gate file was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// There is one.
+    #[error("{} is there already", .0.display())]
+    Exists(PathBuf),
+    /// Files cannot be written there.
+    #[error("{} cannot be written", path.display())]
+    Write {
+        /// The gate file.
+        path: PathBuf,
+        /// What was said.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// Writes the file of this path; over another one, or over a mask, where `replace` says so.
+///
+/// It is read at the next boot, which may come at once, so it is on the disk when this returns.
+///
+/// # Errors
+/// Where one is there that is not to be replaced, or the folder cannot be written to.
+pub fn save(path: &Path, text: &str, replace: bool, environment: &Environment) -> Result<(), SaveError> {
+    let real = environment.at(path);
+    match place(&real, text, replace) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(SaveError::Exists(path.to_owned())),
+        Err(error) => Err(SaveError::Write { path: path.to_owned(), error }),
+    }
+}
+
+fn place(real: &Path, text: &str, replace: bool) -> io::Result<()> {
+    let folder = real.parent().unwrap_or(Path::new("/"));
+    // Asked first, so that a refusal leaves nothing behind; the link below asks again.
+    if !replace && real.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    if !folder.exists() {
+        fs::create_dir_all(folder)?;
+        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    }
+    let name = real.file_name().unwrap_or_default().to_string_lossy();
+    // Hidden, and no .toml: nobody takes it for a gate.
+    let draft = folder.join(format!(".{name}.{}", std::process::id()));
+    let done = write(&draft, text).and_then(|()| match replace {
+        true => fs::rename(&draft, real),
+        // Unlike rename(2), link(2) replaces nothing.
+        false => fs::hard_link(&draft, real),
+    });
+    if done.is_err() || !replace {
+        // Of a rename that was done it is gone already; one that cannot be removed harms nobody.
+        let _ = fs::remove_file(&draft);
+    }
+    done.and_then(|()| File::open(folder)?.sync_all())
+}
+
+fn write(draft: &Path, text: &str) -> io::Result<()> {
+    // One that was left behind by a process of the same number that was killed.
+    let _ = fs::remove_file(draft);
+    let mut file = File::options().write(true).create_new(true).open(draft)?;
+    // The service that reads it runs as somebody else, whatever the umask.
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn environment(root: &Path) -> Environment {
+        Environment { uid: 0, home: None, config_home: None, user_manager: false, root: root.to_owned() }
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_where_that_is_meant() {
+        let root = tempfile::tempdir().unwrap();
+        let environment = environment(root.path());
+        let path = super::super::own_file("lan", &environment);
+        assert_eq!(path, Path::new("/etc/netready/lan.toml"));
+        let read = || fs::read_to_string(root.path().join("etc/netready/lan.toml")).unwrap();
+
+        save(&path, "one", false, &environment).unwrap();
+        assert_eq!(read(), "one");
+        let refused = save(&path, "two", false, &environment);
+        assert!(matches!(refused, Err(SaveError::Exists(there)) if there == path));
+        assert_eq!(read(), "one");
+        save(&path, "three", true, &environment).unwrap();
+        assert_eq!(read(), "three");
+        let left: Vec<_> = fs::read_dir(root.path().join("etc/netready")).unwrap().collect();
+        assert_eq!(left.len(), 1, "a draft is left: {left:?}");
+    }
+
+    #[test]
+    fn a_mask_is_something_that_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let environment = environment(root.path());
+        let path = super::super::own_file("lan", &environment);
+        let real = root.path().join("etc/netready/lan.toml");
+        fs::create_dir_all(real.parent().unwrap()).unwrap();
+        symlink("/dev/null", &real).unwrap();
+        assert!(matches!(save(&path, "one", false, &environment), Err(SaveError::Exists(_))));
+        save(&path, "one", true, &environment).unwrap();
+        assert!(real.symlink_metadata().unwrap().is_file());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "one");
+    }
+
+    #[test]
+    fn each_caller_has_a_place() {
+        let of = |uid, user_manager, home: Option<&str>, config_home: Option<&str>| {
+            let environment = Environment {
+                uid,
+                home: home.map(PathBuf::from),
+                config_home: config_home.map(PathBuf::from),
+                user_manager,
+                root: PathBuf::from("/"),
+            };
+            super::super::own_file("g", &environment).display().to_string()
+        };
+        for (uid, user_manager, home, config_home, path) in [
+            (0, false, Some("/root"), None, "/etc/netready/g.toml"),
+            (0, false, Some("/root"), Some("/root/.config"), "/etc/netready/g.toml"),
+            (0, true, Some("/root"), None, "/root/.config/netready/g.toml"),
+            (1000, false, Some("/home/me"), None, "/home/me/.config/netready/g.toml"),
+            (1000, false, Some("/home/me"), Some("/conf"), "/conf/netready/g.toml"),
+            (1000, true, None, None, "/etc/netready/g.toml"),
+        ] {
+            assert_eq!(of(uid, user_manager, home, config_home), path);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Which links, routes and addresses of a host are its own to ask for, and which are not.
+
+use std::collections::BTreeSet;
+
+use crate::evaluate::evaluate;
+use crate::learn::{name, survey};
+use crate::model::{Address, Link, Network, Route, RouteKind};
+use crate::moment::Moment;
+use crate::requirement::{
+    Clause, Destination, Family, Gate, Item, LinkName, Links, Quorum, RouteSpec, Subject, TABLE_MAIN, Table,
+};
+use crate::verdict::{Evidence, Outcome, Reason, RouteRef};
+
+/// Links of daemons: there when their daemon is, which is after the network.
+const OF_DAEMONS: [&str; 2] = ["tun", "wireguard"];
+/// Kinds that stand for cards where there is no card: in a container.
+const OF_CONTAINERS: [&str; 5] = ["veth", "macvlan", "macvtap", "ipvlan", "ipvtap"];
+
+/// A network taken apart.
+pub struct Sifted<'a> {
+    /// What the gate asks for, those with default routes first.
+    pub asked: Vec<Asked<'a>>,
+    /// What it does not ask for, and why; a line each.
+    pub left_out: Vec<String>,
+}
+
+/// A link to ask for.
+pub struct Asked<'a> {
+    /// The link.
+    pub link: &'a Link,
+    /// What the gate calls it.
+    pub name: LinkName,
+    /// Default routes through it.
+    pub defaults: Vec<Default>,
+    /// Families of which it has an address to ask for.
+    pub addresses: BTreeSet<Family>,
+}
+
+/// A default route.
+pub struct Default {
+    /// Its family.
+    pub family: Family,
+    /// As it is; none where it is dead.
+    pub route: Option<RouteRef>,
+}
+
+/// A link that may be asked for, before anything is known of the others.
+struct Candidate<'a> {
+    link: &'a Link,
+    defaults: Vec<(Family, Result<RouteRef, Option<Reason>>)>,
+}
+
+/// Takes a network apart.
+pub fn sift(network: &Network, now: Moment) -> Sifted<'_> {
+    let mut left_out = Vec::new();
+    let has_card = network.links().any(card);
+    let mut candidates = Vec::new();
+    for link in network.links().filter(|link| !link.loopback()) {
+        let defaults: Vec<_> = Family::BOTH
+            .into_iter()
+            .filter(|family| default_routes(network, *family).any(|route| leaves_through(route, link)))
+            .map(|family| (family, judged(network, link, family, now)))
+            .collect();
+        match not_its_own(network, link, has_card, !defaults.is_empty()) {
+            Some(why) => left_out.push(format!("{}: {why}", link.ifname)),
+            None => candidates.push(Candidate { link, defaults }),
+        }
+    }
+    drop_dead_defaults(network, &mut candidates, &mut left_out);
+    let routed = candidates.iter().any(|candidate| !candidate.defaults.is_empty());
+    let mut asked = Vec::new();
+    for candidate in candidates {
+        match ask(network, candidate, routed) {
+            Ok(link) => asked.push(link),
+            Err(why) => left_out.push(why),
+        }
+    }
+    // A stable sort: else by number.
+    asked.sort_by_key(|asked: &Asked<'_>| asked.defaults.is_empty());
+    for asked in &asked {
+        let addresses = network.addresses_of(asked.link.ifindex).filter(|address| address.global());
+        left_out.extend(addresses.map(|address| unasked(asked, address)));
+    }
+    Sifted { asked, left_out }
+}
+
+/// Why a link is not the host's own to ask for, if it is not.
+fn not_its_own(network: &Network, link: &Link, has_card: bool, has_default: bool) -> Option<String> {
+    if let Some(master) = link.master.filter(|_| network.is_port(link)) {
+        return Some(format!("a port of {}", network.ifname(master)));
+    }
+    let made = |what: &str| Some(format!("{what} (kind {})", link.kind));
+    if OF_DAEMONS.contains(&link.kind.as_str()) {
+        return made("made by software, which may start after the network");
+    }
+    let stands_for_a_card = !has_card && OF_CONTAINERS.contains(&link.kind.as_str());
+    if has_default || stands_for_a_card || grounded(network, link) {
+        return None;
+    }
+    match link.kind.as_str() {
+        "bridge" => made("made by software, no card is its port"),
+        _ => made("made by software, no default route leads through it"),
+    }
+}
+
+/// A device that a driver found.
+fn card(link: &Link) -> bool {
+    link.kind.is_empty() && !link.loopback()
+}
+
+/// A card, or made of one by the host's configuration: a bond, a vlan on it, a bridge with it as a port.
+fn grounded(network: &Network, link: &Link) -> bool {
+    // What is seen once is not followed again: links that know each other only from messages may form a ring.
+    let mut seen = BTreeSet::new();
+    let mut below = vec![link];
+    while let Some(link) = below.pop() {
+        if card(link) || matches!(link.kind.as_str(), "bond" | "team") {
+            return true;
+        }
+        if !seen.insert(link.ifindex) {
+            continue;
+        }
+        match link.kind.as_str() {
+            "bridge" => below.extend(network.links().filter(|port| port.master == Some(link.ifindex))),
+            "vlan" | "macsec" => below.extend(link.lower.and_then(|lower| network.link(lower))),
+            _ => {}
+        }
+    }
+    false
+}
+
+fn default_routes(network: &Network, family: Family) -> impl Iterator<Item = &Route> {
+    network.routes.known.iter().filter(move |route| {
+        route.destination == family.default_prefix()
+            && route.table == TABLE_MAIN
+            && route.kind == RouteKind::Unicast
+    })
+}
+
+fn leaves_through(route: &Route, link: &Link) -> bool {
+    route.hops.iter().any(|hop| hop.ifindex == link.ifindex)
+}
+
+/// A family's default route through a link, as a gate that asks for it would judge it.
+fn judged(network: &Network, link: &Link, family: Family, now: Moment) -> Result<RouteRef, Option<Reason>> {
+    let links = Links {
+        entries: vec![LinkName::Exact(link.ifname.clone())],
+        exclude: Vec::new(),
+        quorum: Quorum::Each,
+        implied: false,
+    };
+    let item = default_of(family);
+    let clause = Clause { subject: Subject::Links(links), items: vec![item], grace: None, if_present: None };
+    let verdict = evaluate(&Gate { clauses: vec![clause], ..survey() }, network, now);
+    match verdict.rows().next().map(|(_, row)| &row.outcome) {
+        Some(Outcome::Met(Evidence::Route { route, .. })) => Ok(route.clone()),
+        Some(Outcome::Unmet(reason)) => Err(Some(reason.clone())),
+        Some(Outcome::Met(_) | Outcome::NotPresent) | None => Err(None),
+    }
+}
+
+/// `route = "default-ipv4"`, `"default-ipv6"`
+pub fn default_of(family: Family) -> Item {
+    Item::Route(RouteSpec { destination: Destination::DefaultOf(family), table: Table::MAIN })
+}
+
+/// A dead default route beside a live one is none of the host's ways; where a family has no other, the
+/// host does not work now, and the gate that asks for it will say so. One exception: a router may
+/// advertise itself and no prefix, and then IPv6 never has an address to send from.
+fn drop_dead_defaults(network: &Network, candidates: &mut [Candidate<'_>], left_out: &mut Vec<String>) {
+    let live = |family: Option<Family>| {
+        candidates
+            .iter()
+            .flat_map(|candidate| &candidate.defaults)
+            .any(|(of, judged)| judged.is_ok() && family.is_none_or(|family| family == *of))
+    };
+    let any_is_live = live(None);
+    let live: Vec<Family> = Family::BOTH.into_iter().filter(|family| live(Some(*family))).collect();
+    for candidate in candidates {
+        let on_its_way = |family| {
+            let mut addresses = network.addresses_of(candidate.link.ifindex);
+            addresses.any(|address| {
+                let unusable = address.tentative() || address.dadfailed();
+                Family::of(address.local) == family && address.global() && unusable
+            })
+        };
+        candidate.defaults.retain(|(family, judged)| {
+            let Err(reason) = judged else { return true };
+            let sourceless = matches!(reason, Some(Reason::NoSource { .. })) && !on_its_way(*family);
+            let drop = live.contains(family) || (any_is_live && sourceless);
+            if let (true, Some(reason)) = (drop, reason) {
+                left_out.push(format!("{reason} ({family})"));
+            }
+            !drop
+        });
+    }
+}
+
+/// What to ask of a link; the error says why nothing.
+fn ask<'a>(network: &Network, candidate: Candidate<'a>, routed: bool) -> Result<Asked<'a>, String> {
+    let Candidate { link, defaults } = candidate;
+    let ifname = &link.ifname;
+    if let (Err(why), true) = (network.carrier(link), defaults.is_empty()) {
+        return Err(Reason::Carrier { ifname: ifname.clone(), why }.to_string());
+    }
+    let addresses: Vec<&Address> = network
+        .addresses_of(link.ifindex)
+        .filter(|address| address.global() && !address.temporary() && !address.deprecated())
+        .collect();
+    let wanted = addresses.iter().filter(|address| {
+        let family = Family::of(address.local);
+        // On a host without any default route an address is all there is to ask for.
+        address.permanent() || !routed || defaults.iter().any(|(of, _)| *of == family)
+    });
+    let wanted: BTreeSet<Family> = wanted.map(|address| Family::of(address.local)).collect();
+    if wanted.is_empty() && defaults.is_empty() {
+        let why = match addresses.is_empty() {
+            true => "no address",
+            false => "its address is leased, and no default route leads through it",
+        };
+        return Err(format!("{ifname}: {why}"));
+    }
+    let name =
+        name::lasting(network, link).ok_or_else(|| format!("{ifname}: no gate file can hold its name"))?;
+    let defaults =
+        defaults.into_iter().map(|(family, judged)| Default { family, route: judged.ok() }).collect();
+    Ok(Asked { link, name, defaults, addresses: wanted })
+}
+
+/// An address is asked for by its family; what it is, and why not it.
+fn unasked(asked: &Asked<'_>, address: &Address) -> String {
+    let (local, ifname) = (address.local, &asked.link.ifname);
+    let family = Family::of(local);
+    let why = if address.temporary() {
+        "temporary (privacy): the next one is another".to_owned()
+    } else if !asked.addresses.contains(&family) {
+        format!("no default route of {family} leads through {ifname}, and it is leased")
+    } else if address.permanent() {
+        format!("static; where a service binds it, ask for address = \"{local}\"")
+    } else {
+        "leased: the next one may be another".to_owned()
+    };
+    format!("{local} on {ifname}: {why}")
+}

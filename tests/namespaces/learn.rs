@@ -1,0 +1,245 @@
+//! `learn` on real links: what it prints is ready there, and is written where `run` finds it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::harness::{Exit, Netns, Said, UP0, UP1};
+use crate::netns;
+
+const STATIC: &str = "addr add 192.0.2.10/24 dev va0; route add default via 192.0.2.1";
+const GATE: &str = "/etc/netready/default.toml";
+
+/// With files of its own, no gate and no resolv.conf among them.
+fn host(setup: &str) -> Option<Netns> {
+    let ns = crate::harness::enter()?.with_private_etc();
+    ns.ip(UP0);
+    ns.ip(setup);
+    Some(ns)
+}
+
+/// The clauses on one line; what is printed is ready as a gate file of its own.
+#[track_caller]
+fn learned(ns: &Netns) -> String {
+    let said = ns.output(&["learn"]);
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
+    ns.check_gate(&said.stdout).assert_ready();
+    clauses(&said.stdout)
+}
+
+fn clauses(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let clauses: Vec<&str> = lines.skip_while(|line| *line != "[[require]]").collect();
+    let text = clauses.join("; ").replace("; [[require]]; ", " | ").replace("[[require]]; ", "");
+    text.replace(" = ", "=").replace('"', "'")
+}
+
+/// What is left out, line by line.
+fn left_out(said: &Said) -> Vec<String> {
+    let (_, rest) = said.stdout.split_once("# Not asked for:\n").unwrap_or_default();
+    rest.lines().map(|line| line.trim_start_matches("#   ").to_owned()).collect()
+}
+
+#[test]
+fn hosts_of_several_kinds() {
+    for (setup, expected) in [
+        (STATIC, "interface='va0'; address='ipv4'; route='default-ipv4'"),
+        // As DHCP and a router leave it.
+        (
+            "addr add 192.0.2.10/24 dev va0 valid_lft 3600 preferred_lft 3600; route add default via 192.0.2.1
+             addr add 2001:db8::10/64 dev va0 nodad valid_lft 3600 preferred_lft 1800
+             -6 route add default via fe80::1 dev va0",
+            "interface='va0'; address=['ipv4', 'ipv6']; route=['default-ipv4', 'default-ipv6']",
+        ),
+        // A host with containers.
+        (
+            "addr add 192.0.2.10/24 dev va0; route add default via 192.0.2.1
+             link add docker0 type bridge; link set docker0 up; addr add 172.17.0.1/16 dev docker0
+             link add veth1 type veth peer name ceth1; link set veth1 master docker0; link set veth1 up; link set ceth1 up",
+            "interface='va0'; address='ipv4'; route='default-ipv4'",
+        ),
+        // The uplink is a bridge, or stands on a link.
+        (
+            "link add br0 type bridge; link set br0 up; link set va0 master br0
+             addr add 192.0.2.10/24 dev br0; route add default via 192.0.2.1",
+            "interface='br0'; address='ipv4'; route='default-ipv4'",
+        ),
+        (
+            "link add mv0 link va0 type macvlan; link set mv0 up
+             addr add 192.0.2.10/24 dev mv0; route add default via 192.0.2.1",
+            "interface='mv0'; address='ipv4'; route='default-ipv4'",
+        ),
+        // No default route: an address is what there is.
+        ("addr add 192.0.2.10/24 dev va0 valid_lft 3600 preferred_lft 3600", "interface='va0'; address='ipv4'"),
+    ] {
+        let Some(ns) = host(setup) else { return };
+        assert_eq!(learned(&ns), expected, "{setup}");
+    }
+}
+
+#[test]
+fn what_is_not_asked_for_is_told() {
+    let Some(ns) = host(STATIC) else { return };
+    ns.ip(UP1);
+    ns.ip(
+        "link set vb1 down; addr add 10.9.0.2/16 dev va1; link add docker0 type bridge; link set docker0 up",
+    );
+    ns.ip("addr add 172.17.0.1/16 dev docker0; addr add 192.0.2.11/24 dev va0 valid_lft 60 preferred_lft 60");
+    let said = ns.output(&["learn"]);
+    assert_eq!(
+        left_out(&said),
+        [
+            "docker0: made by software, no card is its port (kind bridge)",
+            "vb0: no address",
+            "vb1: administratively down",
+            "va1: no carrier (LOWERLAYERDOWN)",
+            "192.0.2.10 on va0: static; where a service binds it, ask for address = \"192.0.2.10\"",
+            "192.0.2.11 on va0: leased: the next one may be another",
+        ],
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_nameserver_that_is_there_is_asked_for() {
+    let Some(ns) = host(STATIC) else { return };
+    fs::write("/etc/resolv.conf", "nameserver 192.0.2.53\n").unwrap();
+    assert_eq!(learned(&ns), "interface='va0'; address='ipv4'; route='default-ipv4' | nameserver=true");
+}
+
+#[test]
+fn a_lease_of_another_address_will_do() {
+    let Some(ns) = host("addr add 192.0.2.10/24 dev va0 valid_lft 3600 preferred_lft 3600") else { return };
+    ns.ip("route add default via 192.0.2.1");
+    let gate = ns.gate(&ns.output(&["learn"]).stdout);
+    ns.ip("addr flush dev va0; link set va0 down; link set va0 up");
+    let run = ns.run(&[&gate]);
+    run.expect_waiting();
+    ns.ip("addr add 192.0.2.99/24 dev va0 valid_lft 3600 preferred_lft 3600");
+    run.stays_unready();
+    ns.ip("route add default via 192.0.2.1");
+    run.expect_ready();
+}
+
+#[test]
+fn a_host_that_does_not_work_teaches_nothing() {
+    let Some(ns) = host(STATIC) else { return };
+    for (change, reason) in [
+        ("link set vb0 down", "unmet  carrier  va0: no carrier"),
+        ("link set va0 down", "va0: administratively down"),
+        ("link set vb0 up; link set va0 up; addr flush dev va0", "va0: no address"),
+    ] {
+        ns.ip(change);
+        for arguments in [&["learn"][..], &["learn", "--write"]] {
+            let said = ns.output(arguments);
+            assert_eq!((said.code, said.stdout.as_str()), (1, ""), "{change}: {said:?}");
+            assert!(said.stderr.contains(reason), "{change}: {said:?}");
+        }
+    }
+    assert!(!Path::new("/etc/netready").exists());
+}
+
+#[test]
+fn written_where_run_finds_it_and_never_over_another() {
+    let Some(ns) = host(STATIC) else { return };
+    let said = ns.output(&["learn", "--write"]);
+    assert_eq!((said.code, said.stdout.as_str()), (0, GATE), "{said:?}");
+    assert!(said.stderr.contains("systemctl reload netready.service"), "{said:?}");
+    let written = fs::read_to_string(GATE).unwrap();
+    assert_eq!(written.trim_end(), ns.output(&["learn"]).stdout);
+    // For a service that runs as somebody else.
+    assert_eq!(fs::metadata(GATE).unwrap().permissions().mode() & 0o777, 0o644);
+    let check = ns.check(&[]);
+    check.assert_ready();
+    assert_eq!(check.json["source"], GATE);
+
+    fs::write(GATE, "# mine\n").unwrap();
+    let said = ns.output(&["learn", "--write"]);
+    assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{said:?}");
+    assert!(said.stderr.contains(GATE) && said.stderr.contains("--force"), "{said:?}");
+    assert_eq!(fs::read_to_string(GATE).unwrap(), "# mine\n");
+
+    assert_eq!(ns.output(&["learn", "--write", "--force"]).code, 0);
+    assert_eq!(fs::read_to_string(GATE).unwrap(), written);
+    let files: Vec<_> =
+        fs::read_dir("/etc/netready").unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["default.toml"]);
+}
+
+/// What else decides about the gate is said.
+#[test]
+fn what_is_replaced_and_what_is_read_over_it_is_told() {
+    let Some(ns) = host(STATIC) else { return };
+    for (path, text) in [
+        ("/run/netready/default.toml", "[[require]]\nroute = \"default\"\n"),
+        ("/run/netready/default.toml.d/50-more.toml", "timeout = \"7s\"\n"),
+    ] {
+        fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let said = ns.output(&["learn", "--write"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stderr.contains("it takes the place of /run/netready/default.toml"), "{said:?}");
+    assert!(said.stderr.contains("/run/netready/default.toml.d/50-more.toml is read over it"), "{said:?}");
+}
+
+/// A user's containers wait for the gate `podman`.
+#[test]
+fn a_user_learns_the_gate_of_his_containers() {
+    let Some(ns) = host(STATIC) else { return };
+    let home = ns.scratch().join("me");
+    let quadlets = home.join(".config/containers/systemd");
+    fs::create_dir_all(&quadlets).unwrap();
+    fs::write(quadlets.join("app.container"), "[Container]\nImage=i\nNetwork=lan.network\nIP=10.89.7.5\n")
+        .unwrap();
+    for folder in [&home, &home.join(".config")] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let learn = |arguments: &[&str]| {
+        let arguments = [&["learn"], arguments].concat();
+        ns.command(&arguments).unprivileged().env("HOME", home.to_str().unwrap()).output()
+    };
+    let said = learn(&[]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(clauses(&said.stdout), "interface='va0'; address='ipv4'; route='default-ipv4' | pasta=true");
+    assert!(said.stdout.contains("settle ") && said.stdout.contains("app.container"), "{said:?}");
+    let said = learn(&["default"]);
+    assert_eq!(clauses(&said.stdout), "interface='va0'; address='ipv4'; route='default-ipv4'");
+
+    let said = learn(&["--write"]);
+    let path = home.join(".config/netready/podman.toml");
+    assert_eq!((said.code, said.stdout.as_str()), (0, path.to_str().unwrap()), "{said:?}");
+    assert!(said.stderr.contains("systemctl --user reload netready.service"), "{said:?}");
+    let check = ns.command(&["check", "podman"]).unprivileged().env("HOME", home.to_str().unwrap()).output();
+    assert!(check.code == 0 && check.stdout.contains(path.to_str().unwrap()), "{check:?}");
+
+    // Without a home there is no place of his own.
+    let said = ns.command(&["learn", "--write"]).unprivileged().output();
+    assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{said:?}");
+    assert!(said.stderr.contains("/etc/netready/podman.toml cannot be written"), "{said:?}");
+}
+
+#[test]
+fn names_that_no_gate_has_are_refused() {
+    let ns = netns!();
+    for (gate, said) in [
+        ("./default.toml", "netready learn >FILE"),
+        ("default.toml", "a gate is named without .toml"),
+        ("none", "no name for a gate"),
+        ("a b", "no name for a gate"),
+    ] {
+        let output = ns.output(&["learn", gate]);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{output:?}");
+        assert!(output.stderr.contains(said), "{gate}: {output:?}");
+    }
+    assert_eq!(ns.output(&["learn", "--force"]).code, 2);
+    let output = ns.command(&["learn"]).without_netlink().output();
+    assert_eq!((output.code, output.stdout.as_str()), (3, ""), "{output:?}");
+}
+
+#[test]
+fn a_closed_stdout_is_no_failure() {
+    let Some(ns) = host(STATIC) else { return };
+    let learn = ns.command(&["learn"]).closed_stdout().without_notify_socket().spawn();
+    assert_eq!(learn.expect_exit(), Exit::Code(0));
+}
