@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::quadlet::{self, Attachment, Input, Manager};
+use crate::quadlet::{self, Attachment, Input, Manager, Plan};
 
 mod place;
 mod search;
@@ -55,11 +55,7 @@ pub fn main() -> ExitCode {
             for problem in &plan.problems {
                 say(&problem.to_string());
             }
-            let texts: Vec<String> = plan
-                .drop_ins
-                .iter()
-                .map(|drop_in| format!("# {}\n{}", drop_in.path(), drop_in.text))
-                .collect();
+            let texts: Vec<String> = files(&plan).map(|(path, text)| format!("# {path}\n{text}")).collect();
             if texts.is_empty() {
                 say("nothing to write");
             }
@@ -106,10 +102,10 @@ fn generate(place: &Place, normal: &Path) {
     for problem in &plan.problems {
         journal.warn(&problem.to_string());
     }
-    for drop_in in &plan.drop_ins {
-        let path = normal.join(drop_in.path());
+    for (path, text) in files(&plan) {
+        let path = normal.join(path);
         let folder = path.parent().unwrap_or(normal);
-        if let Err(error) = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &drop_in.text)) {
+        if let Err(error) = fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)) {
             journal.warn(&format!("{}: {error}", path.display()));
         }
     }
@@ -120,6 +116,12 @@ pub fn attachments(user: bool) -> Vec<Attachment> {
     let place = Place::from_process(user, None, None);
     // What is wrong with them is told at each daemon-reload.
     quadlet::attachments(&input(&place, &mut |_| ()))
+}
+
+/// Paths below the output directory, and what to write there.
+fn files(plan: &Plan) -> impl Iterator<Item = (String, &str)> {
+    let drop_ins = plan.drop_ins.iter().map(|drop_in| (drop_in.path(), drop_in.text.as_str()));
+    drop_ins.chain(plan.units.iter().map(|unit| (unit.name.clone(), unit.text.as_str())))
 }
 
 /// Everything that the drop-ins depend on.

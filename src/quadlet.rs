@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Problem;
 
 mod gates;
+mod heal;
 mod network;
 mod pull;
 mod settings;
@@ -22,6 +23,7 @@ pub mod unit_file;
 pub mod words;
 
 use gates::{Gates, Gating};
+pub use heal::OwnUnit;
 pub use network::{Attachment, attachments};
 pub use settings::is_gate;
 use settings::problem;
@@ -126,6 +128,8 @@ impl DropIn {
 pub struct Plan {
     /// By unit.
     pub drop_ins: Vec<DropIn>,
+    /// Units that drop-ins speak of, by name.
+    pub units: Vec<OwnUnit>,
     /// In the order in which the files were read.
     pub problems: Vec<Problem>,
 }
@@ -140,15 +144,25 @@ pub fn plan(input: &Input) -> Plan {
         && units.iter().any(|unit| {
             unit.ordered_by_podman() && gates.of_unit(unit).is_other_than(input.manager.main_gate())
         });
+    let mut own: BTreeMap<String, OwnUnit> = BTreeMap::new();
     let mut drop_ins: Vec<DropIn> = units
         .iter()
-        .filter_map(|unit| drop_in(input, unit, gates.of_unit(unit), takes_over, &mut problems))
+        .filter_map(|unit| {
+            let gating = gates.of_unit(unit);
+            let helper = healed_gate(input.manager, unit, gating, &mut problems).and_then(|gate| {
+                let helper = heal::helper(&unit.service)?;
+                let units = heal::units(input, &helper, &unit.service, gate);
+                own.extend(units.into_iter().map(|unit| (unit.name.clone(), unit)));
+                Some(helper)
+            });
+            drop_in(input, unit, gating, takes_over, helper.as_deref(), &mut problems)
+        })
         .collect();
     if takes_over {
         drop_ins.push(DropIn { unit: WAIT_UNIT.to_owned(), text: WAITS_FOR_NOTHING.to_owned() });
     }
     drop_ins.sort_by(|a, b| a.unit.cmp(&b.unit));
-    Plan { drop_ins, problems }
+    Plan { drop_ins, units: own.into_values().collect(), problems }
 }
 
 /// Every unit that Podman will make of these files.
@@ -171,6 +185,7 @@ fn drop_in(
     unit: &Unit,
     gating: &Gating,
     takes_over: bool,
+    helper: Option<&str>,
     problems: &mut Vec<Problem>,
 ) -> Option<DropIn> {
     let gate = match gating {
@@ -188,9 +203,15 @@ fn drop_in(
     let pull = pull::command(unit, &unit.settings, gate, problems);
 
     let mut text = String::new();
+    if ordered_after.is_some() || helper.is_some() {
+        text.push_str("\n[Unit]\n");
+    }
     if let Some(gate) = ordered_after {
         let gate = input.manager.gate_unit(gate);
-        text.push_str(&format!("\n[Unit]\nWants={gate}\nAfter={gate}\n"));
+        text.push_str(&format!("Wants={gate}\nAfter={gate}\n"));
+    }
+    if let Some(helper) = helper {
+        text.push_str(&heal::lines(helper));
     }
     let mut commands: Vec<Vec<Word>> = Vec::new();
     if let Some(gate) = required {
@@ -240,6 +261,35 @@ fn required_gate<'a>(
             None
         }
     }
+}
+
+/// The gate whose opening restarts a unit that could not wait for it.
+fn healed_gate<'a>(
+    manager: Manager,
+    unit: &Unit,
+    gating: &'a Gating,
+    problems: &mut Vec<Problem>,
+) -> Option<&'a str> {
+    let place = unit.settings.restart.as_ref()?;
+    let in_a_pod = unit.kind == Kind::Container && unit.file.word("Container", "Pod").is_some();
+    let refusal = match (unit.kind, gating) {
+        _ if in_a_pod => "the network is the pod's; write it into the .pod file".to_owned(),
+        (Kind::Artifact | Kind::Build | Kind::Image | Kind::Network | Kind::Volume, _) => {
+            format!("there is nothing to restart of a .{} file", unit.kind.extension())
+        }
+        (Kind::Container | Kind::Kube | Kind::Pod, Gating::Nothing | Gating::Refused) => {
+            format!("there is no gate to wait for; write Gate={}", manager.main_gate())
+        }
+        // What starts only when the gate is open never started before.
+        _ if unit.settings.required.is_some() => return None,
+        (Kind::Container | Kind::Kube | Kind::Pod, Gating::Named(gate)) => return Some(gate),
+        (Kind::Container | Kind::Kube | Kind::Pod, Gating::Unsaid) => return Some(manager.main_gate()),
+    };
+    // A drop-in for all of a kind speaks of those that it can speak of.
+    if *place.file == *unit.path {
+        problems.push(problem(place, format!("RestartWhenReady: {refusal}")));
+    }
+    None
 }
 
 #[cfg(test)]

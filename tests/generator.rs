@@ -76,6 +76,11 @@ impl Host {
         let mut written = BTreeMap::new();
         for folder in fs::read_dir(self.path("normal")).unwrap() {
             let folder = folder.unwrap();
+            if folder.path().is_file() {
+                let text = fs::read_to_string(folder.path()).unwrap();
+                written.insert(folder.file_name().into_string().unwrap(), text);
+                continue;
+            }
             for file in fs::read_dir(folder.path()).unwrap() {
                 let file = file.unwrap();
                 let name = file.path().strip_prefix(self.path("normal")).unwrap().display().to_string();
@@ -274,7 +279,7 @@ proptest! {
         host.generate("user");
         let written = host.written();
         prop_assert!(written.contains_key("app.service.d/50-netready.conf"));
-        prop_assert!(written.keys().all(|name| name.starts_with("app.") || name.starts_with("broken") || name.starts_with("section")));
+        prop_assert!(written.keys().all(|name| name.starts_with("app.") || name.starts_with("netready-restart-") || name.starts_with("broken") || name.starts_with("section")));
     }
 }
 
@@ -292,11 +297,13 @@ fn systemd_understands_the_drop_ins() {
         "[Container]\nImage=r.example/app:%i ${TAG}\nGlobalArgs=--root '/a \"b\" \\\\ 100%%'\n\
          [X-Netready]\nGate=lan\nGateRequired=yes\nPullRetry=8\nPullRetryMaxDelay=90s 500ms\n",
     );
+    host.quadlet("late.container", "[Container]\nImage=i\n[X-Netready]\nGate=lan\nRestartWhenReady=yes\n");
     host.write(&format!("units/{WAIT_UNIT}"), "[Service]\nType=oneshot\nExecStart=/bin/false\n");
     host.generate("user");
     let unit = "[Service]\nType=notify\nExecStart=/bin/true\n";
     for (name, text) in [
         ("app.service", unit),
+        ("late.service", unit),
         ("netready@.service", unit),
         ("basic.target", "[Unit]\n"),
         ("shutdown.target", "[Unit]\n"),
@@ -306,7 +313,10 @@ fn systemd_understands_the_drop_ins() {
     // The program is not installed here.
     let dropin = host.path("normal/app.service.d/50-netready.conf");
     let text = fs::read_to_string(&dropin).unwrap();
-    fs::write(&dropin, text.replace("/usr/bin/netready", env!("CARGO_BIN_EXE_netready"))).unwrap();
+    for path in host.names().iter().map(|name| host.path("normal").join(name)) {
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("/usr/bin/netready", env!("CARGO_BIN_EXE_netready"))).unwrap();
+    }
     let verify = |unit: &str| {
         let unit_path = format!("{}:{}", host.path("normal").display(), host.path("units").display());
         let output = Command::new("systemd-analyze")
@@ -318,8 +328,15 @@ fn systemd_understands_the_drop_ins() {
             .unwrap();
         String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
     };
-    for unit in ["app.service", WAIT_UNIT] {
+    for unit in ["app.service", "late.service", WAIT_UNIT] {
         assert_eq!(verify(unit), "", "{unit}\n{text}");
+    }
+    let verify_helper = |unit: &str| {
+        fs::rename(host.path("normal").join(unit), host.path("units").join(unit)).unwrap();
+        verify(unit)
+    };
+    for unit in ["netready-restart-lan.target", "netready-restart-late.service"] {
+        assert_eq!(verify_helper(unit), "", "{unit}");
     }
     // That it would have said so.
     fs::write(&dropin, format!("{text}NoSuchSetting=yes\n")).unwrap();
@@ -362,7 +379,9 @@ fn the_examples_in_the_documents_are_right() {
         let output = host.generate("user");
         assert_eq!(stderr(&output), "", "{text}");
         let written = &host.written()["app.service.d/50-netready.conf"];
-        assert!(written.contains(" pull "), "{text}\n{written}");
+        let meant =
+            if text.contains("PullRetry=") { " pull " } else { "PartOf=netready-restart-app.service" };
+        assert!(written.contains(meant), "{text}\n{written}");
         if index == 0 {
             let shown = blocks("console").concat();
             let body = written.split_once('\n').unwrap().1;

@@ -14,7 +14,9 @@ const GATE_REQUIRED: &str = "GateRequired";
 const PULL_RETRY: &str = "PullRetry";
 const PULL_RETRY_DELAY: &str = "PullRetryDelay";
 const PULL_RETRY_MAX_DELAY: &str = "PullRetryMaxDelay";
-const KEYS: [&str; 5] = [GATE, GATE_REQUIRED, PULL_RETRY, PULL_RETRY_DELAY, PULL_RETRY_MAX_DELAY];
+const RESTART_WHEN_READY: &str = "RestartWhenReady";
+const KEYS: [&str; 6] =
+    [GATE, GATE_REQUIRED, RESTART_WHEN_READY, PULL_RETRY, PULL_RETRY_DELAY, PULL_RETRY_MAX_DELAY];
 
 /// A unit's name has 255 bytes; this leaves room for `netready@` and `.service`.
 const LONGEST_GATE: usize = 200;
@@ -35,6 +37,8 @@ pub struct Settings {
     pub gate: Option<Choice>,
     /// Where `GateRequired=yes` stands.
     pub required: Option<Place>,
+    /// Where `RestartWhenReady=yes` stands.
+    pub restart: Option<Place>,
     /// `PullRetry=`; 0 leaves the pull to Podman.
     pub retries: Option<u32>,
     /// `PullRetryDelay=`
@@ -86,8 +90,12 @@ impl Settings {
         match entry.key.as_str() {
             GATE => self.gate = if given { Some(gate(value)?) } else { None },
             GATE_REQUIRED => {
-                let required = given && switch(value)?;
+                let required = given && switch(&entry.key, value)?;
                 self.required = required.then(|| entry.place.clone());
+            }
+            RESTART_WHEN_READY => {
+                let restart = given && switch(&entry.key, value)?;
+                self.restart = restart.then(|| entry.place.clone());
             }
             PULL_RETRY => self.retries = if given { Some(count(value)?) } else { None },
             PULL_RETRY_DELAY => self.delay = if given { Some(delay(&entry.key, value)?) } else { None },
@@ -135,14 +143,14 @@ pub fn is_gate(name: &str) -> bool {
         && name.chars().all(allowed)
 }
 
-fn switch(value: &str) -> Result<bool, String> {
+fn switch(key: &str, value: &str) -> Result<bool, String> {
     let is = |words: [&str; 5]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
     if is(["1", "yes", "y", "true", "on"]) {
         Ok(true)
     } else if is(["0", "no", "n", "false", "off"]) {
         Ok(false)
     } else {
-        Err(format!("{GATE_REQUIRED}: takes yes or no, not {value:?}"))
+        Err(format!("{key}: takes yes or no, not {value:?}"))
     }
 }
 

@@ -20,6 +20,7 @@ mod documents;
 mod files;
 mod generated;
 mod guest;
+mod heal;
 mod leak;
 mod learn;
 mod life;

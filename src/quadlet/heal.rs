@@ -1,0 +1,76 @@
+//! Late healing: a unit that started while its gate was shut is restarted once, when the gate opens.
+//!
+//! Each such unit wants a helper and is ordered after it. The helper looks at the gate before the unit
+//! starts: where it is ready, there is nothing to do; else it waits, beside the unit and for as long as it
+//! takes, and then restarts a target, one for each gate. The target's restart reaches the helpers that wait
+//! (PartOf=), and through them their units. So it stops all of them before it starts the first: rootless
+//! containers share a network namespace that pasta makes, and it is made anew only when the last one
+//! has left it.
+//!
+//! What comes of PartOf= otherwise is what is wanted: a helper that has ended, or never had to wait,
+//! passes nothing on, and a unit that was stopped by hand is not started.
+
+use std::fmt::Write;
+
+use super::words::{self, Word};
+use super::{Input, Manager, WAIT_UNIT};
+
+/// The longest name of a unit (systemd.unit(5)).
+const LONGEST: usize = 255;
+
+/// A unit of netready's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnUnit {
+    /// `netready-restart-foo.service`
+    pub name: String,
+    /// What to write.
+    pub text: String,
+}
+
+/// The helper of a unit, by its file's name; none where that would be too long.
+pub fn helper(service: &str) -> Option<String> {
+    Some(format!("netready-restart-{service}")).filter(|name| name.len() <= LONGEST)
+}
+
+/// What the healed unit says of its helper; in an instance of a template `%i` is its own.
+pub fn lines(helper: &str) -> String {
+    let helper = helper.replace("@.service", "@%i.service");
+    format!("Wants={helper}\nAfter={helper}\nPartOf={helper}\n")
+}
+
+/// The helper and its gate's target.
+pub fn units(input: &Input, helper: &str, service: &str, gate: &str) -> [OwnUnit; 2] {
+    let target = format!("netready-restart-{gate}.target");
+    let service = service.replace("@.service", "@%i.service");
+    let gate_unit = input.manager.gate_unit(gate);
+    let (after, systemctl): (_, &[&str]) = match input.manager {
+        Manager::System => (gate_unit, &["systemctl"]),
+        Manager::User => (format!("{gate_unit} {WAIT_UNIT}"), &["systemctl", "--user"]),
+    };
+    let words = |words: &[&str]| {
+        let words: Vec<Word> = words.iter().map(|word| Word::plain(*word)).collect();
+        words::line(&words)
+    };
+    // 1: not ready. At 2 and 3 there is nothing to wait for.
+    let is_shut = words(&["/bin/sh", "-c", "\"$0\" check \"$1\"; test $? = 1", &input.netready, gate]);
+    let wait = [&input.netready, "wait", gate, "--quiet", "--timeout", "infinity"];
+    let wait = [&wait[..], &["--no-carrier-timeout", "infinity", "--"]].concat();
+    let restart = [systemctl, &["--no-block", "restart", &target]].concat();
+    let mut text = format!("# Made by netready-generator: RestartWhenReady=yes of {service}\n\n[Unit]\n");
+    let _ = write!(
+        text,
+        "Description=Restart of {service} once network gate {gate} is ready\n\
+         # As the unit itself, so that the gate is looked at when it would start.\n\
+         After={after}\n\
+         Wants={target}\nAfter={target}\nPartOf={target}\n\n\
+         [Service]\nType=exec\nStandardOutput=null\n\
+         ExecCondition={is_shut}\nExecStart={} {}\n",
+        words(&wait),
+        words(&restart),
+    );
+    let of_gate = format!(
+        "# Made by netready-generator: RestartWhenReady=yes\n\n[Unit]\n\
+         Description=Restart of what started before network gate {gate} was ready\n"
+    );
+    [OwnUnit { name: helper.to_owned(), text }, OwnUnit { name: target, text: of_gate }]
+}
