@@ -242,9 +242,10 @@ fn the_file_says_what_it_asks_for_and_what_not() {
     let text = learned.unwrap().text;
     assert_eq!(
         text,
-        r#"# What this host had when `netready learn` looked at it, as a gate. Change what you like:
-# netready.toml(5) has every key. A clause that may be missing for a while can have a
-# grace = "10s", one that need not be there goes.
+        r#"# Gate default: what this host had when `netready learn` looked at it.
+# Change what you like: netready.toml(5) has every key. A clause that may be missing for a
+# while can have a grace = "10s"; one for what is not always there goes.
+# Where it stands now: netready check default
 
 timeout            = "90s"  # give up then: boot goes on, and systemctl status says what was missing
 no-carrier-timeout = "30s"  # give up earlier where none of these links has had carrier
@@ -256,7 +257,7 @@ interface = "en0"
 address = ["ipv4", "ipv6"]
 route = ["default-ipv4", "default-ipv6"]
 
-# eth0, which is a name that the kernel may give to another card.
+# eth0 now, a name that the kernel may give to another card.
 # eth0: no default route leads through it.
 [[require]]
 interface = "enp1s0"

@@ -27,12 +27,14 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The whole file.
 pub fn file(pupil: Pupil<'_>, sifted: &Sifted<'_>, network: &Network) -> String {
     let mut out = String::new();
+    let gate = pupil.gate;
+    comment(&mut out, &format!("Gate {gate}: what this host had when `netready learn` looked at it."));
     comment(
         &mut out,
-        "What this host had when `netready learn` looked at it, as a gate. Change what you like:",
+        "Change what you like: netready.toml(5) has every key. A clause that may be missing for a",
     );
-    comment(&mut out, "netready.toml(5) has every key. A clause that may be missing for a while can have a");
-    comment(&mut out, "grace = \"10s\", one that need not be there goes.");
+    comment(&mut out, "while can have a grace = \"10s\"; one for what is not always there goes.");
+    comment(&mut out, &format!("Where it stands now: netready check {gate}"));
     if let Some(containers) = pupil.containers {
         about(&mut out, containers);
     }
@@ -74,7 +76,7 @@ fn of_link(out: &mut String, asked: &Asked<'_>, all: &[Asked<'_>]) {
     match &asked.name {
         LinkName::Exact(name) if name == ifname => {}
         LinkName::Exact(_) | LinkName::Glob(_) | LinkName::Mac(_) => {
-            comment(out, &format!("{ifname}, which is a name that the kernel may give to another card."));
+            comment(out, &format!("{ifname} now, a name that the kernel may give to another card."));
         }
     }
     if let (LinkName::Exact(name), "") = (&asked.name, asked.link.kind.as_str()) {
