@@ -645,6 +645,10 @@ impl Seen {
             }
             _ => {}
         }
+        let hint = "no default route; if that is meant: netready learn --write";
+        if seconds > 30.0 && said(hint).is_none() {
+            let _ = writeln!(wrong, "the journal does not say: {hint}");
+        }
         // The run that gave up says "given up", the next one "gave up at".
         if !["given up", "gave up at"].iter().any(|said| self.status.contains(said)) {
             let _ = writeln!(wrong, "the unit's status is {:?}", self.status);
