@@ -25,6 +25,7 @@ use crate::config::{self, ConfigError, Environment, Loaded, Request, SaveError};
 use crate::daemon::Failure;
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
+use crate::probe;
 use crate::report::error_json;
 use options::GateOptions;
 
@@ -43,7 +44,7 @@ pub struct Cli {
 #[command(defer = true)]
 enum Command {
     /// Evaluate a gate once, explain it, and exit at once
-    Check(CheckArgs),
+    Check(CheckOnceArgs),
     /// Wait until a gate is ready, then exit 0 or become CMD
     Wait(WaitArgs),
     /// Print each change of a gate's requirements and of its verdict
@@ -79,6 +80,15 @@ struct CheckArgs {
     output: Output,
     #[command(flatten)]
     tuning: Tuning,
+}
+
+#[derive(Debug, Default, Args)]
+struct CheckOnceArgs {
+    #[command(flatten)]
+    check: CheckArgs,
+    /// Ask nobody: probes are shown, not tried, and do not count
+    #[arg(long)]
+    no_probes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -227,6 +237,9 @@ impl Error {
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == probe::TRY) {
+        return probe::serve(words.get(2..).unwrap_or_default());
+    }
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => {
@@ -236,7 +249,7 @@ pub fn main() -> ExitCode {
     };
     let json = cli.command.as_ref().is_some_and(Command::json);
     let runs = cli.command.as_ref().is_some_and(Command::runs_another);
-    match cli.command.unwrap_or(Command::Check(CheckArgs::default())).execute() {
+    match cli.command.unwrap_or(Command::Check(CheckOnceArgs::default())).execute() {
         Ok(exit) => leave(exit),
         Err(error) if error.nobody_reads() => ExitCode::SUCCESS,
         Err(error) => {
@@ -267,7 +280,8 @@ impl Command {
 
     fn json(&self) -> bool {
         match self {
-            Command::Check(args) | Command::Monitor(args) => args.output.json,
+            Command::Check(args) => args.check.output.json,
+            Command::Monitor(args) => args.output.json,
             Command::Wait(args) => args.output.json,
             Command::Doctor(args) => args.json,
             Command::Cat(_) | Command::Learn(_) | Command::Run(_) | Command::Retry(_) | Command::Pull(_) => {

@@ -23,6 +23,7 @@ mod links;
 mod lookup;
 mod meaning;
 mod options;
+mod probes;
 mod raw;
 mod save;
 mod syntax;
@@ -32,6 +33,9 @@ mod write;
 pub use duration::{Span, parse as parse_duration, text as duration_text};
 pub use lookup::names;
 pub use options::Options;
+pub use probes::{
+    dns as parse_dns, http as parse_http, ping as parse_ping, tcp as parse_tcp, url as parse_url,
+};
 pub use save::{SaveError, save};
 pub use write::{clause as clause_text, gate as gate_text};
 

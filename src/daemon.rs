@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! drain ─▶ stale? ─▶ read again ─▶ drain …   until nothing more came
-//!       └▶ evaluate ─▶ keeper ─▶ say it ─▶ sleep until something happens
+//!       └▶ evaluate ─▶ keeper ─▶ say it ─▶ begin probes ─▶ sleep until something happens
 //! ```
 //!
 //! It alone owns the clock, the timer and the signals. While it reads again, and the kernel may keep it
@@ -22,6 +22,7 @@ use crate::model::Message;
 use crate::moment::Moment;
 use crate::netlink::{Drained, Glimpse, ObserveError, Observer};
 use crate::notify::NotifyError;
+use crate::probe::Prober;
 use crate::report::{Standing, status};
 use crate::requirement::Gate;
 use crate::verdict::Verdict;
@@ -129,6 +130,8 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
     let mut signals = Signals::new(task.signals).map_err(Failure::Events)?;
     let mut said = Said { gave_up_at: task.gave_up_at, ..Said::default() };
     let mut verdict = evaluate(&gate, observer.network(), started);
+    let mut prober = Prober::default();
+    let mut news = false;
     let mut interrupted = false;
     let mut confirmed = false;
     let mut reload = false;
@@ -148,6 +151,7 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
         }
         let drained = observer.drain(&mut |glimpse| match glimpse {
             Glimpse::Before(network, message) => {
+                news = news || network.is_news(message);
                 interrupted |= keeper.holding() && verdict.interrupted_by(message, network);
             }
             Glimpse::After(network, message) => {
@@ -158,7 +162,10 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
                     keeper.saw_carrier(seen, now);
                 }
             }
-            Glimpse::Lost => interrupted |= keeper.holding(),
+            Glimpse::Lost => {
+                news = true;
+                interrupted |= keeper.holding();
+            }
         })?;
         let mut effect = None;
         if drained == Drained::More {
@@ -217,6 +224,9 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
             interrupted |= keeper.holding() && verdict.pasta_choice() != before.pasta_choice();
             effect = keeper.observe(&verdict, std::mem::take(&mut interrupted), now);
             confirmed = false;
+            observer.forget_answers(&verdict.questions);
+            let repeat = !matches!(keeper.phase(), Phase::Ready { .. });
+            prober.follow(&verdict.questions, std::mem::take(&mut news), repeat, now);
         }
         if let Some(ended) = said.say(mouth, &gate, &verdict, &keeper, effect, task.until_open, now)? {
             return Ok(ended);
@@ -226,9 +236,12 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
         }
         mouth.tick(now);
         observer.ask_apart()?;
-        set(&mut timer, &[keeper.deadline(), observer.deadline(), mouth.deadline()], now)?;
+        prober.tick(now);
+        let deadlines = [keeper.deadline(), observer.deadline(), mouth.deadline(), prober.deadline()];
+        set(&mut timer, &deadlines, now)?;
         let wake = tokio::select! {
-            changed = observer.changed() => { changed?; None }
+            changed = observer.changed() => { news |= changed?; None }
+            (question, answer) = prober.answer() => { observer.answered(question, answer); None }
             fired = timer.fired() => { fired.map_err(Failure::Events)?; None }
             signal = signals.next() => Some(signal),
         };

@@ -6,38 +6,73 @@
 mod address;
 mod links;
 mod pasta;
+mod probe;
 mod route;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use crate::model::{Link, Nameservers, Network};
+use crate::model::{Link, Nameservers, Network, Question};
 use crate::moment::Moment;
 use crate::requirement::{Clause, Family, Gate, Item, Links, Presence, Subject, TABLE_MAIN};
 use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict, Warning};
 
 /// Judges a gate.
 pub fn evaluate(gate: &Gate, network: &Network, now: Moment) -> Verdict {
-    let mut judge = Judge { network, now, unread: BTreeSet::new(), warnings: Vec::new() };
+    let verdict = judge(gate, network, now, true);
+    let mut clauses = gate.clauses.iter().zip(&verdict.clauses);
+    let waits = !verdict.unread.is_empty()
+        || clauses.any(|(clause, judged)| misses_something_passive(clause, judged));
+    if waits && gate.clauses.iter().flat_map(|clause| &clause.items).any(Item::is_active) {
+        return judge(gate, network, now, false);
+    }
+    verdict
+}
+
+fn judge(gate: &Gate, network: &Network, now: Moment, ask: bool) -> Verdict {
+    let mut judge = Judge::new(network, now, ask);
     let clauses = gate.clauses.iter().map(|clause| judge.clause(clause)).collect();
     let carrier = judge.wanted_carrier(gate);
-    Verdict { clauses, carrier, unread: judge.unread, warnings: judge.warnings }
+    Verdict { clauses, carrier, unread: judge.unread, questions: judge.questions, warnings: judge.warnings }
+}
+
+/// It is required and unmet, whatever probes may find out.
+fn misses_something_passive(clause: &Clause, judged: &ClauseVerdict) -> bool {
+    let unmet = |row: &&Row| match &row.outcome {
+        Outcome::Unmet(reason) => !reason.is_of_a_probe(),
+        Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => false,
+    };
+    let dispensable = match clause.subject {
+        Subject::Host { needed } => judged.rows.len().saturating_sub(needed),
+        Subject::Links(_) => 0,
+    };
+    clause.grace.is_none() && !judged.met && judged.rows.iter().filter(unmet).count() > dispensable
 }
 
 /// The links that a clause names, as they are now.
 pub fn matching<'a>(links: &Links, network: &'a Network) -> Vec<&'a Link> {
-    let judge = Judge { network, now: Moment::default(), unread: BTreeSet::new(), warnings: Vec::new() };
-    judge.matching(links)
+    Judge::new(network, Moment::default(), false).matching(links)
 }
 
 /// What the judging of one gate goes by, and what it collects on its way.
 struct Judge<'a> {
     network: &'a Network,
     now: Moment,
+    /// Whether it is the probes' turn.
+    ask: bool,
+    /// The clause's.
+    recheck: Option<Duration>,
     unread: BTreeSet<(Family, u32)>,
+    questions: BTreeMap<Question, Option<Duration>>,
     warnings: Vec<Warning>,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    fn new(network: &'a Network, now: Moment, ask: bool) -> Judge<'a> {
+        let (unread, questions) = (BTreeSet::new(), BTreeMap::new());
+        Judge { network, now, ask, recheck: None, unread, questions, warnings: Vec::new() }
+    }
+
     fn clause(&mut self, clause: &Clause) -> ClauseVerdict {
         if !self.counts(clause) {
             let rows = clause.items.iter().map(|item| Row {
@@ -47,6 +82,7 @@ impl Judge<'_> {
             });
             return ClauseVerdict { met: true, grace: clause.grace, rows: rows.collect() };
         }
+        self.recheck = clause.recheck;
         let rows = match &clause.subject {
             Subject::Host { needed } => self.host(&clause.items, *needed),
             Subject::Links(links) => self.links(links, &clause.items),
@@ -60,6 +96,7 @@ impl Judge<'_> {
     fn host(&mut self, items: &[Item], needed: usize) -> Vec<Row> {
         let warned = self.warnings.len();
         let unread = self.unread.clone();
+        let questions = self.questions.clone();
         let mut rows: Vec<Row> = items
             .iter()
             .map(|item| Row { item: item.clone(), link: None, outcome: self.host_item(item) })
@@ -70,6 +107,10 @@ impl Judge<'_> {
             // Nothing hangs on the others any more.
             self.unread = unread;
             self.warnings.truncate(warned);
+            self.questions = questions;
+            for row in &rows {
+                self.host_item(&row.item);
+            }
         }
         rows
     }
@@ -88,6 +129,8 @@ impl Judge<'_> {
                 Nameservers::Unreadable(why) => Outcome::Unmet(Reason::NoNameserver(Some(why.clone()))),
                 Nameservers::Unread => Outcome::Unmet(Reason::Unread),
             },
+            Item::Probe(probe) => self.probe(probe),
+            Item::Gateway(family) => self.gateway(*family),
         }
     }
 

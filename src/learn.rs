@@ -77,8 +77,13 @@ pub fn survey() -> Gate {
     let [v4, v6] = Family::BOTH.map(route);
     // pasta is judged by the main tables, so both are read.
     let items = vec![v4, v6, Item::Pasta, Item::Nameserver];
-    let clause =
-        Clause { subject: Subject::Host { needed: items.len() }, items, grace: None, if_present: None };
+    let clause = Clause {
+        subject: Subject::Host { needed: items.len() },
+        items,
+        grace: None,
+        if_present: None,
+        recheck: None,
+    };
     Gate {
         name: "survey".to_owned(),
         source: String::new(),

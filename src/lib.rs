@@ -22,7 +22,8 @@
 //!   opens), [`report`] (how it is said), [`retry`] (whether a
 //!   command that failed is run again, and when), [`learn`](mod@learn) (a gate of what a network has), [`moment`] (time, as a value);
 //! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
-//! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`clock`], [`notify`] (the service
+//! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`probe`] (questions to
+//!   others, each a process), [`clock`], [`chance`], [`notify`] (the service
 //!   manager), [`record`] and [`log`], [`daemon`] (the one loop), [`attempt`] (one run of a
 //!   command), [`outlook`] (the network between two of them), [`cli`] (the commands);
 //! * [`doctor`], one look over a host: judges that are pure, each beside its reader;
@@ -30,6 +31,7 @@
 //!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
 
 pub mod attempt;
+pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -46,6 +48,7 @@ pub mod moment;
 pub mod netlink;
 pub mod notify;
 pub mod outlook;
+pub mod probe;
 pub mod quadlet;
 pub mod record;
 pub mod report;

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use crate::moment::Moment;
-use crate::requirement::{Family, TABLE_MAIN, Table};
+use crate::requirement::{Family, Probe, TABLE_MAIN, Table};
 use crate::wants::Wants;
 
 /// A network device (RTM_NEWLINK, rtnetlink(7)).
@@ -365,7 +365,28 @@ pub struct Network {
     pub lookups: BTreeMap<IpAddr, Lookup>,
     /// resolv.conf.
     pub nameservers: Nameservers,
+    /// What became of the last try of each probe.
+    pub answers: BTreeMap<Question, Answer>,
 }
+
+/// What is asked of others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// As a gate has it.
+    Probe(Probe),
+    /// Does this gateway answer neighbour discovery?
+    Neighbour {
+        /// The gateway.
+        address: IpAddr,
+        /// The number of its link.
+        ifindex: u32,
+        /// The link's name.
+        ifname: String,
+    },
+}
+
+/// What met a probe, or why it failed.
+pub type Answer = Result<String, String>;
 
 /// One message of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -471,6 +492,22 @@ impl Network {
             links: false,
             routes: stale.routes && wants.any_table(),
             lookups: stale.lookups && !wants.route_to.is_empty(),
+        }
+    }
+
+    /// Whether a message tells something that a probe may depend on: more than a lifetime or a counter.
+    pub fn is_news(&self, message: &Message) -> bool {
+        match message {
+            Message::Link(link) => self.links.get(&link.ifindex).is_none_or(|known| {
+                let said = |link: &Link| (link.admin_up(), link.lower_up(), link.running(), link.master);
+                said(known) != said(link)
+            }),
+            Message::Address(address) => self.addresses.get(&address.key()) != Some(address),
+            Message::LinkGone(_)
+            | Message::AddressGone(_)
+            | Message::Route(..)
+            | Message::Rule
+            | Message::Nexthop => true,
         }
     }
 

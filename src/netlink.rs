@@ -11,6 +11,7 @@ mod filter;
 mod socket;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tracing::{debug, warn};
 
 use crate::clock;
 use crate::evaluate::evaluate;
-use crate::model::{Link, Lookup, Message, Network, Routes, Stale};
+use crate::model::{Answer, Link, Lookup, Message, Network, Question, Routes, Stale};
 use crate::moment::Moment;
 use crate::netlink::ask::{AskError, Questions};
 use crate::netlink::budget::{Budget, Spacing};
@@ -202,6 +203,16 @@ impl Observer {
         &self.network
     }
 
+    /// What became of a try of a probe.
+    pub fn answered(&mut self, question: Question, answer: Answer) {
+        self.network.answers.insert(question, answer);
+    }
+
+    /// Answers to what is asked no more are forgotten: asked again, it is tried again.
+    pub fn forget_answers(&mut self, asked: &BTreeMap<Question, Option<Duration>>) {
+        self.network.answers.retain(|question, _| asked.contains_key(question));
+    }
+
     /// Whether something must be read again, and may be now.
     pub fn stale(&self) -> bool {
         self.stale.any()
@@ -212,23 +223,25 @@ impl Observer {
         self.owed_until.into_iter().chain(self.expiry).min()
     }
 
-    /// Waits until there is something to drain.
+    /// Waits until there is something to drain; or resolv.conf, which it says, changed.
     ///
     /// # Errors
     /// epoll(7)'s.
-    pub async fn changed(&mut self) -> Result<(), ObserveError> {
-        match &mut self.resolv {
-            None => self.events.readable().await.map_err(ObserveError::Receive),
+    pub async fn changed(&mut self) -> Result<bool, ObserveError> {
+        let readable = async |events: &mut EventSocket| events.readable().await.map(|()| false);
+        let changed = match &mut self.resolv {
+            None => readable(&mut self.events).await,
             Some(watch) => {
                 tokio::select! {
-                    readable = self.events.readable() => readable.map_err(ObserveError::Receive),
+                    readable = readable(&mut self.events) => readable,
                     changed = watch.changed() => {
                         self.network.nameservers = resolv::read();
-                        changed.map_err(ObserveError::Receive)
+                        changed.map(|()| true)
                     }
                 }
             }
-        }
+        };
+        changed.map_err(ObserveError::Receive)
     }
 
     /// Takes in all messages that are there, without waiting. `see` is shown each.

@@ -82,7 +82,7 @@ impl Outlook {
             }
             self.timer.set(self.observer.deadline()).map_err(Failure::Events)?;
             tokio::select! {
-                changed = self.observer.changed() => changed?,
+                changed = self.observer.changed() => { changed?; }
                 fired = self.timer.fired() => fired.map_err(Failure::Events)?,
             }
         }
@@ -107,7 +107,8 @@ impl Outlook {
                 return Ok(false);
             }
             let network = self.observer.network();
-            let verdict = evaluate(&self.gate, network, clock::now());
+            // Probes were met when the gate opened, and stay so until something passive is lost.
+            let verdict = evaluate(&self.gate, network, clock::now()).without_probes();
             let nameservers = network.nameservers.clone();
             if !verdict.unread.is_empty() {
                 self.observer.read_tables_next();

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use crate::model::{Carrierless, Operstate, RouteKind};
+use crate::model::{Carrierless, Operstate, Question, RouteKind};
 use crate::requirement::{AddressSpec, Destination, Family, Item, RouteSpec, TABLE_MAIN, Table};
 use crate::verdict::{
     AddressRef, Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Row, Unusable, Warning,
@@ -26,6 +26,7 @@ pub fn outcome(row: &Row) -> String {
         Outcome::Met(evidence) => evidence.to_string(),
         Outcome::Unmet(reason) => reason.to_string(),
         Outcome::NotPresent => "not there, does not count".to_owned(),
+        Outcome::NotAsked => "not tried, does not count".to_owned(),
     }
 }
 
@@ -56,6 +57,7 @@ impl Display for Evidence {
             }
             Evidence::Pasta(taken) => joined(f, taken, ", "),
             Evidence::Nameserver(server) => f.write_str(server),
+            Evidence::Answer { answer, .. } => f.write_str(answer),
         }
     }
 }
@@ -99,6 +101,9 @@ impl Display for Reason {
             Reason::DeadRoute { route, why: Dead::Link(why) } => {
                 write!(f, "{route}: {}", LinkIs(&route.ifname, why))
             }
+            Reason::ProbeFailed { question: Question::Probe(_), why } => f.write_str(why),
+            Reason::NotTried { begun: true, .. } => f.write_str("no answer yet"),
+            Reason::NotTried { begun: false, .. } => f.write_str("not tried: waits for the others"),
             Reason::Absent { .. }
             | Reason::NoVrf { .. }
             | Reason::TooFew { .. }
@@ -111,7 +116,8 @@ impl Display for Reason {
             | Reason::Unreachable { .. }
             | Reason::Unread
             | Reason::Pasta { .. }
-            | Reason::NoNameserver(_) => Sentence(self).fmt(f),
+            | Reason::NoNameserver(_)
+            | Reason::ProbeFailed { question: Question::Neighbour { .. }, .. } => Sentence(self).fmt(f),
         }
     }
 }
@@ -169,6 +175,11 @@ impl Display for Sentence<'_> {
             Reason::Pasta { route, default, why } => pasta(f, route.as_ref(), *default, why),
             Reason::NoNameserver(None) => f.write_str("resolv.conf names no nameserver"),
             Reason::NoNameserver(Some(why)) => write!(f, "no nameserver: resolv.conf: {why}"),
+            Reason::ProbeFailed { question: Question::Probe(probe), why } => write!(f, "{probe}: {why}"),
+            Reason::ProbeFailed { question: Question::Neighbour { address, ifname, .. }, why } => {
+                write!(f, "gateway {address} on {ifname} {why}")
+            }
+            Reason::NotTried { item, .. } => write!(f, "{item}: {}", self.0),
         }
     }
 }
@@ -288,11 +299,12 @@ impl Display for Noun<'_> {
             Item::RouteTo(target) => write!(f, "route to {target}")?,
             Item::Pasta => f.write_str("network for pasta")?,
             Item::Nameserver => f.write_str("nameserver")?,
+            Item::Probe(_) | Item::Gateway(_) => self.0.item.fmt(f)?,
         }
         match (&self.0.link, &self.0.outcome) {
             (Some(link), _) => write!(f, " of {link}"),
             (None, Outcome::Unmet(Reason::Absent { name })) => write!(f, " of {name}"),
-            (None, Outcome::Unmet(_) | Outcome::Met(_) | Outcome::NotPresent) => Ok(()),
+            (None, Outcome::Unmet(_) | Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked) => Ok(()),
         }
     }
 }

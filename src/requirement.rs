@@ -10,6 +10,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+mod probe;
+
+pub use probe::{Endpoint, Probe, Request, Url};
+
 /// A named set of requirements with a timeout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
@@ -60,6 +64,8 @@ pub struct Clause {
     pub grace: Option<Duration>,
     /// The clause counts only while what it speaks of is there.
     pub if_present: Option<Presence>,
+    /// Its probes are tried again this long after they were met.
+    pub recheck: Option<Duration>,
 }
 
 /// Whom a clause asks.
@@ -124,7 +130,7 @@ pub enum Presence {
 }
 
 /// One thing asked for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
     /// The link has carrier (only of links).
     Carrier,
@@ -138,6 +144,25 @@ pub enum Item {
     Pasta,
     /// resolv.conf names a server (only of the host).
     Nameserver,
+    /// Somebody answers (only of the host).
+    Probe(Probe),
+    /// The default gateway, either family's or this one's, answers (only of the host).
+    Gateway(Option<Family>),
+}
+
+impl Item {
+    /// Whether something is sent to find out. All else is read from the kernel and resolv.conf.
+    pub fn is_active(&self) -> bool {
+        match self {
+            Item::Probe(_) | Item::Gateway(_) => true,
+            Item::Carrier
+            | Item::Address(_)
+            | Item::Route(_)
+            | Item::RouteTo(_)
+            | Item::Pasta
+            | Item::Nameserver => false,
+        }
+    }
 }
 
 /// Which addresses satisfy an address item.
@@ -261,7 +286,22 @@ impl fmt::Display for Item {
             Item::RouteTo(target) => write!(f, "route-to {target}"),
             Item::Pasta => f.write_str("pasta"),
             Item::Nameserver => f.write_str("nameserver"),
+            Item::Probe(probe) => probe.fmt(f),
+            Item::Gateway(family) => write!(f, "gateway {}", GatewayWord(*family)),
         }
+    }
+}
+
+/// A value of `gateway`.
+pub struct GatewayWord(pub Option<Family>);
+
+impl fmt::Display for GatewayWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            None => "any",
+            Some(Family::V4) => "ipv4",
+            Some(Family::V6) => "ipv6",
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,48 @@ fn first(text: &str) -> Nameservers {
         Some(server) => Nameservers::First(server.to_owned()),
         None => Nameservers::None,
     }
+}
+
+/// What a resolver goes by.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Resolver {
+    /// Its servers, in their order.
+    pub servers: Vec<SocketAddr>,
+    /// The domains that names without a dot are looked for in.
+    pub search: Vec<String>,
+}
+
+/// As resolv.conf has it; empty where it cannot be read.
+pub fn resolver() -> Resolver {
+    std::fs::read(PATH)
+        .map_or_else(|_| Resolver::default(), |bytes| understood(&String::from_utf8_lossy(&bytes)))
+}
+
+fn understood(text: &str) -> Resolver {
+    /// MAXNS of resolv.h
+    const MOST: usize = 3;
+    let mut resolver = Resolver::default();
+    for line in text.lines() {
+        let mut words = line.split_ascii_whitespace();
+        match words.next().filter(|keyword| line.starts_with(keyword)) {
+            Some("nameserver") if resolver.servers.len() < MOST => {
+                resolver.servers.extend(words.next().and_then(server));
+            }
+            Some("search" | "domain") => resolver.search = words.map(str::to_owned).collect(),
+            Some(_) | None => {}
+        }
+    }
+    resolver
+}
+
+/// An address, perhaps with the link that it is on.
+fn server(text: &str) -> Option<SocketAddr> {
+    const PORT: u16 = 53;
+    let Some((address, zone)) = text.split_once('%') else {
+        return Some(SocketAddr::new(text.parse().ok()?, PORT));
+    };
+    let scope = zone.parse().or_else(|_| nix::net::if_::if_nametoindex(zone)).ok()?;
+    Some(SocketAddrV6::new(address.parse().ok()?, PORT, 0, scope).into())
 }
 
 /// Watches the file, each link on the way to it, and the first folder of that way that exists.
@@ -148,6 +191,18 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(first(text), *expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn all_that_a_resolver_goes_by() {
+        let text = "nameserver 192.0.2.1\nsearch a.example b.example\nnameserver fe80::1%lo\n\
+                    nameserver x\n nameserver 192.0.2.2\nnameserver 2001:db8::1\nnameserver 192.0.2.4\n";
+        let Resolver { servers, search } = understood(text);
+        let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["192.0.2.1:53", "[fe80::1%1]:53", "[2001:db8::1]:53"]);
+        assert_eq!(search, ["a.example", "b.example"]);
+        assert_eq!(understood("search a\ndomain b\n").search, ["b"]);
+        assert_eq!(understood(""), Resolver::default());
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The evaluation of a gate against the kernel's state, as data: what is met and by what, what is unmet
 //! and why. How it is said is [`report`](crate::report)'s business.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{Carrierless, Message, Network, Route, RouteChange, RouteKind};
-use crate::requirement::{AddressSpec, Family, Item, RouteSpec};
+use crate::model::{Carrierless, Message, Network, Question, Route, RouteChange, RouteKind};
+use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec};
 
 /// A gate evaluated.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,9 @@ pub struct Verdict {
     pub carrier: bool,
     /// Tables that must be read before this verdict can be trusted; not ready until then.
     pub unread: BTreeSet<(Family, u32)>,
+    /// What is to be asked of others, and how long after it was met again. None while something passive
+    /// that is required is unmet.
+    pub questions: BTreeMap<Question, Option<Duration>>,
     /// What is met but deserves a word.
     pub warnings: Vec<Warning>,
 }
@@ -54,6 +57,8 @@ pub enum Outcome {
     Unmet(Reason),
     /// It does not count: what it speaks of is not there (`if-present`).
     NotPresent,
+    /// It does not count: nobody is to be asked (`--no-probes`).
+    NotAsked,
 }
 
 /// What meets a requirement.
@@ -88,6 +93,13 @@ pub enum Evidence {
     Pasta(Vec<RouteRef>),
     /// A nameserver in resolv.conf.
     Nameserver(String),
+    /// Somebody answered.
+    Answer {
+        /// To what.
+        probe: Probe,
+        /// What.
+        answer: String,
+    },
 }
 
 /// An address on a link.
@@ -218,6 +230,20 @@ pub enum Reason {
     },
     /// resolv.conf names no server; why, where it could not be read.
     NoNameserver(Option<String>),
+    /// The last try of a probe failed.
+    ProbeFailed {
+        /// What was asked.
+        question: Question,
+        /// What happened.
+        why: String,
+    },
+    /// A probe was not tried, or its first try is not over.
+    NotTried {
+        /// Which.
+        item: Item,
+        /// It is being tried; else it waits until all passive requirements are met.
+        begun: bool,
+    },
 }
 
 /// Why an address cannot be used.
@@ -294,11 +320,13 @@ pub enum Code {
     NoNameserver,
     NotPresent,
     NotRead,
+    ProbeFailed,
+    NotTried,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Code; 16] = [
+    pub const ALL: [Code; 18] = [
         Code::Absent,
         Code::AdminDown,
         Code::NoCarrier,
@@ -315,6 +343,8 @@ impl Code {
         Code::NoNameserver,
         Code::NotPresent,
         Code::NotRead,
+        Code::ProbeFailed,
+        Code::NotTried,
     ];
 
     /// As in JSON.
@@ -336,6 +366,8 @@ impl Code {
             Code::NoNameserver => "no-nameserver",
             Code::NotPresent => "not-present",
             Code::NotRead => "not-read",
+            Code::ProbeFailed => "probe-failed",
+            Code::NotTried => "not-tried",
         }
     }
 }
@@ -352,6 +384,11 @@ impl Carrierless {
 }
 
 impl Reason {
+    /// Whether a probe may mend it.
+    pub fn is_of_a_probe(&self) -> bool {
+        matches!(self, Reason::ProbeFailed { .. } | Reason::NotTried { .. })
+    }
+
     /// Its stable name.
     pub fn code(&self) -> Code {
         match self {
@@ -377,6 +414,8 @@ impl Reason {
                 PastaFault::GatewayOffLink | PastaFault::Linkdown | PastaFault::Dead => Code::RouteDead,
             },
             Reason::NoNameserver(_) => Code::NoNameserver,
+            Reason::ProbeFailed { .. } => Code::ProbeFailed,
+            Reason::NotTried { .. } => Code::NotTried,
         }
     }
 }
@@ -395,6 +434,25 @@ impl Verdict {
         self.unread.is_empty() && self.clauses.iter().all(|clause| clause.met || clause.grace.is_some())
     }
 
+    /// The same without probes: they are shown and do not count.
+    pub fn without_probes(mut self) -> Verdict {
+        self.questions.clear();
+        for clause in &mut self.clauses {
+            let mut active: Vec<&mut Row> = clause
+                .rows
+                .iter_mut()
+                .filter(|row| row.item.is_active() && row.outcome != Outcome::NotPresent)
+                .collect();
+            for row in &mut active {
+                row.outcome = Outcome::NotAsked;
+            }
+            if !active.is_empty() {
+                clause.met = clause.rows.iter().all(|row| row.outcome.holds());
+            }
+        }
+        self
+    }
+
     /// The rows of all clauses, each with its clause.
     pub fn rows(&self) -> impl Iterator<Item = (&ClauseVerdict, &Row)> {
         self.clauses.iter().flat_map(|clause| clause.rows.iter().map(move |row| (clause, row)))
@@ -403,7 +461,7 @@ impl Verdict {
     fn evidence(&self) -> impl Iterator<Item = &Evidence> {
         self.rows().filter_map(|(_, row)| match &row.outcome {
             Outcome::Met(evidence) => Some(evidence),
-            Outcome::Unmet(_) | Outcome::NotPresent => None,
+            Outcome::Unmet(_) | Outcome::NotPresent | Outcome::NotAsked => None,
         })
     }
 
@@ -415,7 +473,8 @@ impl Verdict {
             | Evidence::Address(_)
             | Evidence::Route { .. }
             | Evidence::Lookup { .. }
-            | Evidence::Nameserver(_) => None,
+            | Evidence::Nameserver(_)
+            | Evidence::Answer { .. } => None,
         })
     }
 
@@ -445,7 +504,10 @@ impl Evidence {
                 match self {
                     Evidence::Address(held) => is(held),
                     Evidence::Route { source, .. } | Evidence::Lookup { source, .. } => is(source),
-                    Evidence::Link { .. } | Evidence::Pasta(_) | Evidence::Nameserver(_) => false,
+                    Evidence::Link { .. }
+                    | Evidence::Pasta(_)
+                    | Evidence::Nameserver(_)
+                    | Evidence::Answer { .. } => false,
                 }
             }
             Message::Route(_, RouteChange::Appended) => false,
@@ -456,7 +518,8 @@ impl Evidence {
                 Evidence::Link { .. }
                 | Evidence::Address(_)
                 | Evidence::Lookup { .. }
-                | Evidence::Nameserver(_) => false,
+                | Evidence::Nameserver(_)
+                | Evidence::Answer { .. } => false,
             },
             Message::Route(changed, change @ (RouteChange::Replaced | RouteChange::Gone)) => match self {
                 Evidence::Route { route, .. } => route.is(changed),
@@ -466,7 +529,10 @@ impl Evidence {
                     let same_link = || changed.hops.iter().any(|hop| hop.ifindex == route.ifindex);
                     changed.destination.contains(target) && (*change == RouteChange::Replaced || same_link())
                 }
-                Evidence::Link { .. } | Evidence::Address(_) | Evidence::Nameserver(_) => false,
+                Evidence::Link { .. }
+                | Evidence::Address(_)
+                | Evidence::Nameserver(_)
+                | Evidence::Answer { .. } => false,
             },
             Message::Address(_) | Message::Rule | Message::Nexthop => false,
         }
@@ -480,7 +546,7 @@ impl Evidence {
                 route.ifindex == ifindex || source.ifindex == ifindex
             }
             Evidence::Pasta(taken) => taken.iter().any(|route| route.ifindex == ifindex),
-            Evidence::Nameserver(_) => false,
+            Evidence::Nameserver(_) | Evidence::Answer { .. } => false,
         }
     }
 }

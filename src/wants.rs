@@ -38,6 +38,12 @@ impl Wants {
                     }
                     Item::Pasta => wants.pasta = true,
                     Item::Nameserver => wants.nameserver = true,
+                    // What may be resolved when it changes is tried then.
+                    Item::Probe(probe) => wants.nameserver |= probe.resolves(),
+                    Item::Gateway(family) => wants.add_routes(&RouteSpec {
+                        destination: family.map_or(Destination::Default, Destination::DefaultOf),
+                        table: Table::MAIN,
+                    }),
                 }
             }
         }

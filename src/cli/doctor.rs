@@ -56,6 +56,6 @@ fn exit(report: &Report, freed: &[Held]) -> Exit {
 
 fn observe(receive_buffer: usize) -> Result<Network, Error> {
     let gate = config::parse("doctor", "built-in", ALL)?;
-    let (observer, _) = block_on(check::look(&gate, receive_buffer))?;
+    let (observer, _) = block_on(check::look(&gate, receive_buffer, false))?;
     Ok(observer.network().clone())
 }

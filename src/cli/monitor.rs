@@ -67,6 +67,7 @@ impl Mouth for Printer {
                     Outcome::Met(_) => "met",
                     Outcome::Unmet(_) => "unmet",
                     Outcome::NotPresent => "absent",
+                    Outcome::NotAsked => "skipped",
                 };
                 format!("  {word:5}  {}  {}", row.item, outcome(row))
             })

@@ -1,13 +1,13 @@
 //! `retry`: runs a command again while its failure can pass. `pull` is it with a command of its own.
 
 use std::ffi::OsString;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use crate::attempt::{self, AttemptError, Bounds, Ended, Outcome, Signals, Words};
+use crate::chance::chance;
 use crate::cli::options::NamedGateOptions;
 use crate::cli::{Error, Exit, Tuning, Volume, block_on, load};
 use crate::clock::{self, Timer};
@@ -300,12 +300,6 @@ impl Setting {
             Ended::Signalled(signal, _) | Ended::Interrupted(signal) => Err(Finished::Signalled(signal)),
         }
     }
-}
-
-/// A number in 0..1, another one each time: std seeds its hashers from the kernel's randomness.
-fn chance() -> f64 {
-    let random = RandomState::new().build_hasher().finish();
-    f64::from(u32::try_from(random >> 32).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// A failure after which another attempt is made.

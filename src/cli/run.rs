@@ -183,7 +183,9 @@ fn misses_default_route(verdict: &Verdict) -> bool {
             crate::requirement::Item::Carrier
             | crate::requirement::Item::Address(_)
             | crate::requirement::Item::RouteTo(_)
-            | crate::requirement::Item::Nameserver => false,
+            | crate::requirement::Item::Nameserver
+            | crate::requirement::Item::Probe(_)
+            | crate::requirement::Item::Gateway(_) => false,
         };
         let none = matches!(&row.outcome, Outcome::Unmet(reason @ (Reason::NoRoute { .. } | Reason::Pasta { .. }))
             if reason.code() == Code::NoRoute);

@@ -114,6 +114,13 @@ impl Reader<'_> {
                 "route-to" => self.list(&entry, &mut clause.route_to),
                 "pasta" => self.boolean(&entry, &mut clause.pasta),
                 "nameserver" => self.boolean(&entry, &mut clause.nameserver),
+                "dns" => self.list(&entry, &mut clause.dns),
+                "tcp" => self.list(&entry, &mut clause.tcp),
+                "http" => self.list(&entry, &mut clause.http),
+                "expect" => self.numbers(&entry, &mut clause.expect),
+                "ping" => self.list(&entry, &mut clause.ping),
+                "gateway" => self.list(&entry, &mut clause.gateway),
+                "recheck" => self.duration(&entry, &mut clause.recheck),
                 "if-present" => self.boolean(&entry, &mut clause.if_present),
                 "grace" => self.duration(&entry, &mut clause.grace),
                 key => self.unknown(&entry.place, key, Level::Clause),
@@ -172,6 +179,34 @@ impl Reader<'_> {
             | DeValue::Datetime(_)
             | DeValue::Table(_) => self.wrong_type(entry, WANTED),
         }
+    }
+
+    /// One number or a list of them.
+    fn numbers(&mut self, entry: &Entry<'_>, slot: &mut Vec<Written<String>>) -> Option<()> {
+        let DeValue::Array(array) = entry.value else {
+            let mut one = None;
+            let read = self.text_or_integer(entry, &mut one, "a number, or a list of them");
+            slot.extend(one);
+            return read;
+        };
+        if array.is_empty() {
+            let message = format!(
+                "{}: the list is empty; write for example {}, or leave the key out",
+                entry.key,
+                words::example(entry.key).unwrap_or_default()
+            );
+            return self.problem(&entry.place, message);
+        }
+        let mut all = Some(());
+        for item in array {
+            let place = self.place(item.span());
+            let inner = Entry { key: entry.key, value: item.get_ref(), place, span: item.span() };
+            let mut one = None;
+            let read = self.text_or_integer(&inner, &mut one, "a number, or a list of them");
+            slot.extend(one);
+            all = all.and(read);
+        }
+        all
     }
 
     fn duration(&mut self, entry: &Entry<'_>, slot: &mut Option<Written<String>>) -> Option<()> {

@@ -6,11 +6,12 @@ use super::Problem;
 use super::duration::{self, Span};
 use super::items;
 use super::links::{self, Count};
+use super::probes;
 use super::raw::{RawClause, RawGate, Written};
 use super::words;
 use crate::requirement::{
-    AddressSpec, Clause, Destination, Family, Gate, Item, OnLoss, OnTimeout, Presence, RouteSpec, Subject,
-    Table,
+    AddressSpec, Clause, Destination, Family, Gate, Item, OnLoss, OnTimeout, Presence, Probe, RouteSpec,
+    Subject, Table,
 };
 
 /// The timeout of a gate that names none.
@@ -88,6 +89,14 @@ fn finite(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Between two tries of a probe that is met.
+fn pause(text: &str) -> Result<Duration, String> {
+    match finite(text)? {
+        pause if pause < Duration::from_secs(1) => Err("is too often; it is at least 1s".to_owned()),
+        pause => Ok(pause),
+    }
+}
+
 fn on_timeout(text: &str) -> Result<OnTimeout, String> {
     match text {
         "fail" => Ok(OnTimeout::Fail),
@@ -110,10 +119,15 @@ fn clause(raw: &RawClause, problems: &mut Vec<Problem>) -> Option<Clause> {
     let before = problems.len();
     let grace = optional(raw.grace.as_ref(), problems, finite);
     let mut items = passive_items(raw, problems);
+    let active = active_items(raw, problems);
+    let recheck = optional(raw.recheck.as_ref(), problems, pause);
+    if let (Some(written), true) = (&raw.recheck, active.is_empty() && !raw.incomplete) {
+        problems.push(written.problem("says how often probes are tried again, but there is no probe"));
+    }
     // Where something could not be read, what is missing or too little proves nothing.
     let whole = problems.len() == before && !raw.incomplete;
     let subject = if raw.interface.is_empty() {
-        host(raw, &mut items, whole, problems)
+        host(raw, &mut items, active, whole, problems)
     } else {
         of_links(raw, &mut items, whole, problems)
     };
@@ -131,7 +145,7 @@ fn clause(raw: &RawClause, problems: &mut Vec<Problem>) -> Option<Clause> {
         },
         Some(_) | None => None,
     };
-    Some(Clause { subject, items, grace, if_present })
+    Some(Clause { subject, items, grace, if_present, recheck })
 }
 
 /// What can be asked of links and of the host, in the order in which it is reported.
@@ -161,6 +175,31 @@ fn passive_items(raw: &RawClause, problems: &mut Vec<Problem>) -> Vec<Item> {
     items
 }
 
+/// What is asked of others, in the order in which it is reported.
+fn active_items(raw: &RawClause, problems: &mut Vec<Problem>) -> Vec<Item> {
+    let expect: Vec<u16> =
+        raw.expect.iter().filter_map(|written| optional(Some(written), problems, probes::status)).collect();
+    if let (Some(written), true) = (raw.expect.first(), raw.http.is_empty() && !raw.incomplete) {
+        problems.push(written.problem("says which answers to http will do, but there is no http"));
+    }
+    let mut items = Vec::new();
+    for (list, read) in [
+        (&raw.dns, &(|text: &str| probes::dns(text).map(Item::Probe)) as &dyn Fn(&str) -> _),
+        (&raw.tcp, &|text: &str| probes::tcp(text).map(Item::Probe)),
+        (&raw.http, &|text: &str| probes::http(text, &expect).map(Item::Probe)),
+        (&raw.ping, &|text: &str| probes::ping(text).map(Item::Probe)),
+        (&raw.gateway, &|text: &str| probes::gateway(text).map(Item::Gateway)),
+    ] {
+        for written in list {
+            let item: Option<Item> = optional(Some(written), problems, read);
+            if let Some(item) = item.filter(|item| !items.contains(item)) {
+                items.push(item);
+            }
+        }
+    }
+    items
+}
+
 fn of_links(
     raw: &RawClause,
     items: &mut Vec<Item>,
@@ -173,6 +212,13 @@ fn of_links(
                 "asks about {what}, which is no link's: give it a [[require]] of its own, without \
                  interface"
             )));
+        }
+    }
+    for list in [&raw.dns, &raw.tcp, &raw.http, &raw.ping, &raw.gateway] {
+        if let Some(written) = list.first() {
+            problems.push(written.problem(
+                "is asked by the host, not by a link: give it a [[require]] of its own, without interface",
+            ));
         }
     }
     let implied = items.is_empty() && raw.carrier.is_none();
@@ -196,7 +242,13 @@ fn of_links(
     links::links(raw, implied, problems).map(Subject::Links)
 }
 
-fn host(raw: &RawClause, items: &mut Vec<Item>, whole: bool, problems: &mut Vec<Problem>) -> Option<Subject> {
+fn host(
+    raw: &RawClause,
+    items: &mut Vec<Item>,
+    active: Vec<Item>,
+    whole: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<Subject> {
     if let Some(written) = raw.carrier.as_ref().filter(|_| whole) {
         problems.push(written.problem("is asked of links: name them with interface"));
     }
@@ -206,6 +258,8 @@ fn host(raw: &RawClause, items: &mut Vec<Item>, whole: bool, problems: &mut Vec<
             items.push(item);
         }
     }
+    let flagged = items.len() > listed;
+    items.extend(active);
     if !whole {
         return None;
     }
@@ -218,11 +272,13 @@ fn host(raw: &RawClause, items: &mut Vec<Item>, whole: bool, problems: &mut Vec<
         }
         return Some(Subject::Host { needed: items.len() });
     };
-    let lists = [&raw.address, &raw.route, &raw.route_to];
-    let one_list = lists.iter().filter(|list| !list.is_empty()).count() == 1;
+    let passive = [&raw.address, &raw.route, &raw.route_to];
+    let active = [&raw.dns, &raw.tcp, &raw.http, &raw.ping, &raw.gateway];
+    let lists = passive.into_iter().chain(active);
+    let one_list = lists.filter(|list| !list.is_empty()).count() == 1;
     let needed = match links::count(&written.value) {
         Err(message) => Err(message),
-        Ok(_) if !one_list || listed < items.len() => {
+        Ok(_) if !one_list || flagged => {
             Err("counts links (name them with interface), or the entries of one list where there is \
              no interface and nothing else"
                 .to_owned())
@@ -273,6 +329,12 @@ fn family(item: &Item) -> Option<Family> {
             Destination::Prefix(net) => Some(Family::of(net.addr())),
             Destination::Default => None,
         },
-        Item::Carrier | Item::Address(AddressSpec::Either) | Item::Pasta | Item::Nameserver => None,
+        Item::Probe(Probe::Ping { address, .. }) => Some(Family::of(*address)),
+        Item::Gateway(family) => *family,
+        Item::Probe(Probe::Dns(_) | Probe::Tcp(_) | Probe::Http(_))
+        | Item::Carrier
+        | Item::Address(AddressSpec::Either)
+        | Item::Pasta
+        | Item::Nameserver => None,
     }
 }

@@ -29,6 +29,16 @@ pub struct Options {
     pub quorum: Option<String>,
     /// `--nameserver`
     pub nameserver: bool,
+    /// `--dns`
+    pub dns: Vec<String>,
+    /// `--tcp`
+    pub tcp: Vec<String>,
+    /// `--http`
+    pub http: Vec<String>,
+    /// `--ping`
+    pub ping: Vec<String>,
+    /// `--gateway`
+    pub gateway: Vec<String>,
     /// `--timeout`
     pub timeout: Option<String>,
     /// `--no-carrier-timeout`
@@ -40,7 +50,11 @@ pub struct Options {
 impl Options {
     /// Whether something is required by them; the durations alone only change a gate.
     pub fn require_something(&self) -> bool {
-        self.nameserver || self.make_a_clause()
+        self.nameserver || self.probe() || self.make_a_clause()
+    }
+
+    fn probe(&self) -> bool {
+        [&self.dns, &self.tcp, &self.http, &self.ping, &self.gateway].iter().any(|list| !list.is_empty())
     }
 
     fn make_a_clause(&self) -> bool {
@@ -55,6 +69,11 @@ impl Options {
             any,
             quorum,
             nameserver: _,
+            dns: _,
+            tcp: _,
+            http: _,
+            ping: _,
+            gateway: _,
             timeout: _,
             no_carrier_timeout: _,
             settle: _,
@@ -97,6 +116,15 @@ pub fn read(options: &Options, problems: &mut Vec<Problem>) -> RawGate {
         let place = place("--nameserver");
         let mut clause = RawClause::at(place.clone());
         clause.nameserver = Some(Written { value: true, place, name: String::new() });
+        gate.clauses.push(clause);
+    }
+    if options.probe() {
+        let mut clause = RawClause::at(place("command line"));
+        clause.dns = values("--dns", &options.dns);
+        clause.tcp = values("--tcp", &options.tcp);
+        clause.http = values("--http", &options.http);
+        clause.ping = values("--ping", &options.ping);
+        clause.gateway = values("--gateway", &options.gateway);
         gate.clauses.push(clause);
     }
     gate

@@ -110,6 +110,20 @@ pub struct RawClause {
     pub pasta: Option<Written<bool>>,
     /// `nameserver`
     pub nameserver: Option<Written<bool>>,
+    /// `dns`
+    pub dns: Vec<Written<String>>,
+    /// `tcp`
+    pub tcp: Vec<Written<String>>,
+    /// `http`
+    pub http: Vec<Written<String>>,
+    /// `expect`
+    pub expect: Vec<Written<String>>,
+    /// `ping`
+    pub ping: Vec<Written<String>>,
+    /// `gateway`
+    pub gateway: Vec<Written<String>>,
+    /// `recheck`
+    pub recheck: Option<Written<String>>,
     /// `if-present`
     pub if_present: Option<Written<bool>>,
     /// `grace`
@@ -132,6 +146,13 @@ impl RawClause {
             route_to: Vec::new(),
             pasta: None,
             nameserver: None,
+            dns: Vec::new(),
+            tcp: Vec::new(),
+            http: Vec::new(),
+            expect: Vec::new(),
+            ping: Vec::new(),
+            gateway: Vec::new(),
+            recheck: None,
             if_present: None,
             grace: None,
             incomplete: false,

@@ -13,10 +13,11 @@ use crate::requirement::{
 mod files;
 mod lookup;
 mod options;
+mod probes;
 mod round_trip;
 
 fn host(needed: usize, items: Vec<Item>) -> Clause {
-    Clause { subject: Subject::Host { needed }, items, grace: None, if_present: None }
+    Clause { subject: Subject::Host { needed }, items, grace: None, if_present: None, recheck: None }
 }
 
 fn of(name: &str, items: Vec<Item>) -> Clause {
@@ -30,6 +31,7 @@ fn of(name: &str, items: Vec<Item>) -> Clause {
         items,
         grace: None,
         if_present: None,
+        recheck: None,
     }
 }
 
@@ -71,6 +73,9 @@ fn typed(args: &str) -> Request {
             "--any" => options.any = true,
             "--quorum" => options.quorum = words.next(),
             "--nameserver" => options.nameserver = true,
+            "--dns" => options.dns.extend(words.next()),
+            "--tcp" => options.tcp.extend(words.next()),
+            "--gateway" => options.gateway.extend(words.next()),
             "-t" => options.timeout = words.next(),
             "--no-carrier-timeout" => options.no_carrier_timeout = words.next(),
             "--settle" => options.settle = words.next(),

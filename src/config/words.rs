@@ -4,7 +4,7 @@
 pub const GATE_KEYS: [&str; 5] = ["timeout", "no-carrier-timeout", "settle", "on-timeout", "on-loss"];
 
 /// The keys of a `[[require]]`.
-pub const CLAUSE_KEYS: [&str; 11] = [
+pub const CLAUSE_KEYS: [&str; 18] = [
     "interface",
     "quorum",
     "carrier",
@@ -14,15 +14,19 @@ pub const CLAUSE_KEYS: [&str; 11] = [
     "route-to",
     "pasta",
     "nameserver",
+    "dns",
+    "tcp",
+    "http",
+    "expect",
+    "ping",
+    "gateway",
+    "recheck",
     "if-present",
     "grace",
 ];
 
-/// Keys of the grammar that this version does not know; silence would make a gate open early.
-const PROBE_KEYS: [&str; 6] = ["dns", "tcp", "http", "expect", "ping", "gateway"];
-
 /// Plurals, and what the key is called elsewhere; too far away for [`nearest`] or too near another.
-const OTHER_NAMES: [(&str, &str); 16] = [
+const OTHER_NAMES: [(&str, &str); 22] = [
     ("interfaces", "interface"),
     ("iface", "interface"),
     ("ifname", "interface"),
@@ -36,6 +40,12 @@ const OTHER_NAMES: [(&str, &str); 16] = [
     ("tables", "table"),
     ("routes-to", "route-to"),
     ("nameservers", "nameserver"),
+    ("resolve", "dns"),
+    ("url", "http"),
+    ("https", "http"),
+    ("port", "tcp"),
+    ("status", "expect"),
+    ("router", "gateway"),
     ("required", "quorum"),
     ("any", "quorum"),
     ("optional", "grace"),
@@ -53,16 +63,10 @@ pub enum Level {
 /// What to say about a key that is not one of its level's.
 pub fn unknown_key(key: &str, level: Level) -> String {
     let shown = shown(key);
-    if is_probe(key) {
-        return format!("{shown}: probes are not in this version of netready");
-    }
     if let Some(advice) = move_it(key, level) {
         return format!("{shown}: {advice}");
     }
     match meant(key, level) {
-        Some(meant) if is_probe(meant) => {
-            format!("{shown}: unknown key (did you mean {meant}? probes are not in this version of netready)")
-        }
         Some(meant) => {
             let advice = move_it(meant, level).map_or(String::new(), |advice| format!(", and {advice}"));
             format!("{shown}: unknown key; it is written {meant}{advice}")
@@ -81,10 +85,6 @@ fn move_it(key: &str, level: Level) -> Option<&'static str> {
     }
 }
 
-fn is_probe(key: &str) -> bool {
-    PROBE_KEYS.contains(&key)
-}
-
 /// The key that was probably meant, its own level's first.
 fn meant(key: &str, level: Level) -> Option<&'static str> {
     let key = key.to_lowercase().replace('_', "-");
@@ -92,7 +92,7 @@ fn meant(key: &str, level: Level) -> Option<&'static str> {
         Level::Gate => (&GATE_KEYS[..], &CLAUSE_KEYS[..]),
         Level::Clause => (&CLAUSE_KEYS[..], &GATE_KEYS[..]),
     };
-    let known = || own.iter().chain(other).chain(&PROBE_KEYS).copied();
+    let known = || own.iter().chain(other).copied();
     if let Some(exact) = known().find(|known| *known == key) {
         return Some(exact);
     }
@@ -128,6 +128,13 @@ pub fn example(key: &str) -> Option<&'static str> {
         "route-to" => "route-to = [\"198.51.100.7\", \"2001:db8::7\"]",
         "pasta" => "pasta = true",
         "nameserver" => "nameserver = true",
+        "dns" => "dns = \"registry.example.org\"",
+        "tcp" => "tcp = \"192.0.2.7:443\"",
+        "http" => "http = \"https://registry.example.org/v2/\"",
+        "expect" => "expect = [200, 401]",
+        "ping" => "ping = \"192.0.2.1\"",
+        "gateway" => "gateway = \"ipv4\"",
+        "recheck" => "recheck = \"30s\"",
         "if-present" => "if-present = true",
         "grace" => "grace = \"5s\"",
         _ => return None,
@@ -136,7 +143,7 @@ pub fn example(key: &str) -> Option<&'static str> {
 
 /// Whether a key's value is a duration.
 pub fn is_duration(key: &str) -> bool {
-    matches!(key, "timeout" | "no-carrier-timeout" | "settle" | "grace")
+    matches!(key, "timeout" | "no-carrier-timeout" | "settle" | "grace" | "recheck")
 }
 
 /// Whether a key's value is true or false.
@@ -146,7 +153,19 @@ pub fn is_boolean(key: &str) -> bool {
 
 /// Whether a key takes a list.
 pub fn is_list(key: &str) -> bool {
-    matches!(key, "interface" | "address" | "route" | "route-to")
+    matches!(
+        key,
+        "interface"
+            | "address"
+            | "route"
+            | "route-to"
+            | "dns"
+            | "tcp"
+            | "http"
+            | "expect"
+            | "ping"
+            | "gateway"
+    )
 }
 
 /// The candidate that a word is probably a slip of the pen for.
@@ -255,8 +274,9 @@ mod tests {
             ("adress", Level::Clause, "adress: unknown key; it is written address"),
             ("route_to", Level::Clause, "route_to: unknown key; it is written route-to"),
             ("if_present", Level::Clause, "if_present: unknown key; it is written if-present"),
-            ("dns", Level::Clause, "dns: probes are not in this version of netready"),
-            ("expect", Level::Gate, "expect: probes are not in this version of netready"),
+            ("dnss", Level::Clause, "dnss: unknown key; it is written dns"),
+            ("url", Level::Clause, "url: unknown key; it is written http"),
+            ("expect", Level::Gate, "expect: it belongs below a [[require]] line"),
             (
                 "colour",
                 Level::Gate,
@@ -265,7 +285,7 @@ mod tests {
             (
                 "x\u{1b}[31m",
                 Level::Clause,
-                "x\\u{1b}[31m: unknown key; the keys here are interface, quorum, carrier, address, route, table, route-to, pasta, nameserver, if-present, grace",
+                "x\\u{1b}[31m: unknown key; the keys here are interface, quorum, carrier, address, route, table, route-to, pasta, nameserver, dns, tcp, http, expect, ping, gateway, recheck, if-present, grace",
             ),
         ] {
             assert_eq!(unknown_key(key, level), said);

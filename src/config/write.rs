@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::options::Options;
 use super::{duration, links};
-use crate::requirement::{Clause, Gate, Item, LinkName, Links, OnLoss, OnTimeout, Quorum, Subject, Table};
+use crate::requirement::{
+    Clause, Gate, GatewayWord, Item, LinkName, Links, OnLoss, OnTimeout, Probe, Quorum, Subject, Table,
+};
 
 /// A whole gate file; read again it is the same gate.
 ///
@@ -81,6 +83,9 @@ pub fn clause(clause: &Clause) -> String {
     if !implied {
         items(&mut out, &clause.items);
     }
+    if let Some(recheck) = clause.recheck {
+        pair(&mut out, "recheck", &quoted(&duration::text(recheck)));
+    }
     if clause.if_present.is_some() {
         pair(&mut out, "if-present", "true");
     }
@@ -110,6 +115,8 @@ fn items(out: &mut String, items: &[Item]) {
     let mut table = &Table::MAIN;
     let mut route_to = Vec::new();
     let mut of_the_host = Vec::new();
+    let (mut dns, mut tcp, mut http, mut ping, mut gateway) = (vec![], vec![], vec![], vec![], vec![]);
+    let mut expect: &[u16] = &[];
     for item in items {
         match item {
             Item::Carrier => {}
@@ -121,6 +128,17 @@ fn items(out: &mut String, items: &[Item]) {
             Item::RouteTo(target) => route_to.push(target.to_string()),
             Item::Pasta => of_the_host.push("pasta"),
             Item::Nameserver => of_the_host.push("nameserver"),
+            Item::Probe(Probe::Dns(name)) => dns.push(name.clone()),
+            Item::Probe(Probe::Tcp(endpoint)) => tcp.push(endpoint.to_string()),
+            Item::Probe(Probe::Http(request)) => {
+                http.push(request.url.to_string());
+                expect = &request.expect;
+            }
+            Item::Probe(Probe::Ping { address, zone }) => {
+                let zone = zone.as_ref().map_or(String::new(), |zone| format!("%{zone}"));
+                ping.push(format!("{address}{zone}"));
+            }
+            Item::Gateway(family) => gateway.push(GatewayWord(*family).to_string()),
         }
     }
     for (key, values) in [("address", address), ("route", route)] {
@@ -138,6 +156,15 @@ fn items(out: &mut String, items: &[Item]) {
     }
     for key in of_the_host {
         pair(out, key, "true");
+    }
+    for (key, values) in [("dns", dns), ("tcp", tcp), ("http", http), ("ping", ping), ("gateway", gateway)] {
+        if !values.is_empty() {
+            pair(out, key, &list(values));
+        }
+    }
+    if !expect.is_empty() {
+        let codes: Vec<String> = expect.iter().map(ToString::to_string).collect();
+        pair(out, "expect", &format!("[{}]", codes.join(", ")));
     }
 }
 

@@ -34,7 +34,7 @@ pub fn look(scene: &Scene, quadlets: &[Unit], network: &Network, report: &mut Re
 fn reason(verdict: &Verdict) -> Option<&Reason> {
     verdict.rows().find_map(|(_, row)| match &row.outcome {
         Outcome::Unmet(reason) => Some(reason),
-        Outcome::Met(_) | Outcome::NotPresent => None,
+        Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => None,
     })
 }
 

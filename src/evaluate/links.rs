@@ -126,7 +126,9 @@ impl<'a> Judge<'a> {
             Item::Address(spec) => self.address_of(link, *spec),
             Item::Route(spec) => self.route(spec, Some(link)),
             // Asked of the clause or of the host, never of one link.
-            Item::RouteTo(_) | Item::Pasta | Item::Nameserver => self.host_item(item),
+            Item::RouteTo(_) | Item::Pasta | Item::Nameserver | Item::Probe(_) | Item::Gateway(_) => {
+                self.host_item(item)
+            }
         }
     }
 

@@ -182,6 +182,8 @@ fn telling(reason: &Reason) -> u8 {
         | Reason::Unreachable { .. }
         | Reason::Unread
         | Reason::Pasta { .. }
-        | Reason::NoNameserver(_) => 2,
+        | Reason::NoNameserver(_)
+        | Reason::ProbeFailed { .. }
+        | Reason::NotTried { .. } => 2,
     }
 }

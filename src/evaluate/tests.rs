@@ -55,7 +55,7 @@ fn of_clause(clause: &ClauseVerdict, with_evidence: bool) -> String {
             let link = row.link.as_ref().map(|link| format!("{link} ")).unwrap_or_default();
             Some(format!("{link}{}", reason.code().as_str()))
         }
-        Outcome::Met(_) | Outcome::NotPresent => None,
+        Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => None,
     });
     let unmet: Vec<String> = unmet.collect();
     if !clause.met {
@@ -63,7 +63,7 @@ fn of_clause(clause: &ClauseVerdict, with_evidence: bool) -> String {
     }
     let evidence = clause.rows.iter().filter_map(|row| match &row.outcome {
         Outcome::Met(evidence) => Some(evidence.to_string()),
-        Outcome::Unmet(_) | Outcome::NotPresent => None,
+        Outcome::Unmet(_) | Outcome::NotPresent | Outcome::NotAsked => None,
     });
     let evidence: Vec<String> = evidence.collect();
     match (evidence.is_empty(), with_evidence) {

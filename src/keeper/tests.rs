@@ -4,7 +4,7 @@ mod cells;
 mod sequences;
 mod times;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Keeper;
@@ -56,6 +56,7 @@ fn verdict(required: bool) -> Verdict {
         clauses: vec![clause(required, None)],
         carrier: true,
         unread: BTreeSet::new(),
+        questions: BTreeMap::new(),
         warnings: Vec::new(),
     }
 }

@@ -150,12 +150,18 @@ fn judged(network: &Network, link: &Link, family: Family, now: Moment) -> Result
         implied: false,
     };
     let item = default_of(family);
-    let clause = Clause { subject: Subject::Links(links), items: vec![item], grace: None, if_present: None };
+    let clause = Clause {
+        subject: Subject::Links(links),
+        items: vec![item],
+        grace: None,
+        if_present: None,
+        recheck: None,
+    };
     let verdict = evaluate(&Gate { clauses: vec![clause], ..survey() }, network, now);
     match verdict.rows().next().map(|(_, row)| &row.outcome) {
         Some(Outcome::Met(Evidence::Route { route, .. })) => Ok(route.clone()),
         Some(Outcome::Unmet(reason)) => Err(Some(reason.clone())),
-        Some(Outcome::Met(_) | Outcome::NotPresent) | None => Err(None),
+        Some(Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked) | None => Err(None),
     }
 }
 

@@ -120,6 +120,7 @@ fn of_link(out: &mut String, asked: &Asked<'_>, all: &[Asked<'_>]) {
         items,
         grace: None,
         if_present: None,
+        recheck: None,
     }));
 }
 
@@ -137,7 +138,7 @@ fn pasta(out: &mut String, containers: &Containers, sifted: &Sifted<'_>) {
 }
 
 fn of_host(item: Item, grace: Option<Duration>) -> Clause {
-    Clause { subject: Subject::Host { needed: 1 }, items: vec![item], grace, if_present: None }
+    Clause { subject: Subject::Host { needed: 1 }, items: vec![item], grace, if_present: None, recheck: None }
 }
 
 /// Names and servers come from elsewhere, and TOML forbids control characters.

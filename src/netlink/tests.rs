@@ -86,7 +86,7 @@ async fn becomes(wanted: bool, gate: &Gate, observer: &mut Observer) {
     timer.set(Some(clock::now() + Duration::from_secs(5))).unwrap();
     while ready(gate, observer).await != wanted {
         tokio::select! {
-            changed = observer.changed() => changed.unwrap(),
+            changed = observer.changed() => { changed.unwrap(); }
             _ = timer.fired() => panic!("still {}ready", if wanted { "not " } else { "" }),
         }
     }

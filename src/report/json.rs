@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::report::{Span, outcome};
 use crate::requirement::Gate;
-use crate::verdict::{Outcome, Verdict};
+use crate::verdict::{Code, Outcome, Verdict};
 
 /// `{ready, gate, source, requirements: […], warnings: […]}`.
 pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool) -> Map<String, Value> {
@@ -12,12 +12,13 @@ pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool) -> Map<String, 
         let (met, code) = match &row.outcome {
             Outcome::Met(_) => (true, None),
             Outcome::Unmet(reason) => (false, Some(reason.code().as_str())),
-            Outcome::NotPresent => (false, Some(crate::verdict::Code::NotPresent.as_str())),
+            Outcome::NotPresent => (false, Some(Code::NotPresent.as_str())),
+            Outcome::NotAsked => (false, Some(Code::NotTried.as_str())),
         };
         json!({
             "requirement": row.item.to_string(),
             "met": met,
-            "required": clause.grace.is_none() && row.outcome != Outcome::NotPresent,
+            "required": clause.grace.is_none() && !matches!(row.outcome, Outcome::NotPresent | Outcome::NotAsked),
             "code": code,
             "reason": outcome(row),
             "interface": row.link,

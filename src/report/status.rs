@@ -3,7 +3,7 @@
 use crate::keeper::{GaveUp, OpenedBy, Phase};
 use crate::report::{Noun, Sentence, Span};
 use crate::requirement::Gate;
-use crate::verdict::{Evidence, Outcome, Row, Verdict};
+use crate::verdict::{Evidence, Outcome, Reason, Row, Verdict};
 
 /// How many reasons a line names before it counts the rest.
 const NAMED: usize = 3;
@@ -111,6 +111,10 @@ fn sentences<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<String> {
     let mut sentences = Vec::new();
     for row in rows {
         if let Outcome::Unmet(reason) = &row.outcome {
+            if let Reason::NotTried { begun: false, .. } = reason {
+                // What it waits for is said.
+                continue;
+            }
             let sentence = Sentence(reason).to_string();
             // One cause is said once: a link without carrier costs its routes too.
             if !sentences.contains(&sentence) {
@@ -134,6 +138,7 @@ fn evidence(verdict: &Verdict) -> String {
         // pasta's routes are often those that other requirements name too.
         let said = match evidence {
             Evidence::Pasta(taken) => taken.iter().map(ToString::to_string).collect(),
+            Evidence::Answer { probe, .. } => vec![probe.to_string()],
             Evidence::Link { .. }
             | Evidence::Address(_)
             | Evidence::Route { .. }

@@ -40,6 +40,7 @@ pub fn table(gate: &Gate, verdict: &Verdict, ready: bool, paint: Paint) -> Strin
                 Outcome::Unmet(_) if clause.grace.is_some() => "wanted",
                 Outcome::Unmet(_) => "unmet",
                 Outcome::NotPresent => "absent",
+                Outcome::NotAsked => "skipped",
             };
             [word.to_owned(), row.item.to_string(), outcome(row)]
         })

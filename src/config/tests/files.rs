@@ -205,8 +205,8 @@ fn bad_gates_are_explained() {
             "g:3: timeout: it is a key of the gate: move it above the first [[require]] line",
         ),
         (
-            "[[require]]\nroute = \"default\"\n[[require]]\ndns = \"example.org\"",
-            "g:4: dns: probes are not in this version of netready",
+            "[[require]]\nroute = \"default\"\n[[require]]\ndns = \"192.0.2.1\"",
+            "g:4: dns \"192.0.2.1\" is an address, and needs no DNS; write a name, or use tcp, ping or route-to",
         ),
         (
             "[gate]\ntimeout = 1",
@@ -322,7 +322,7 @@ fn bad_clauses_are_explained() {
         ("route = \"default\"\nadress = \"ip\"", "g:3: adress: unknown key; it is written address"),
         (
             "[require.sub]\na = 1",
-            "g:2: sub: unknown key; the keys here are interface, quorum, carrier, address, route, table, route-to, pasta, nameserver, if-present, grace",
+            "g:2: sub: unknown key; the keys here are interface, quorum, carrier, address, route, table, route-to, pasta, nameserver, dns, tcp, http, expect, ping, gateway, recheck, if-present, grace",
         ),
         // All of them, in the order of the file; no word about what is missing because it was bad.
         (

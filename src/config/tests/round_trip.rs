@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Options, parse, words, write};
-use crate::requirement::{Gate, OnLoss, OnTimeout, Pattern, Presence};
+use crate::requirement::{self, Endpoint, Gate, OnLoss, OnTimeout, Pattern, Presence, Probe, Url};
 
 fn family() -> impl Strategy<Value = Family> {
     prop_oneof![Just(V4), Just(V6)]
@@ -112,9 +112,39 @@ fn clause_of_links() -> impl Strategy<Value = Clause> {
                 items,
                 grace: None,
                 if_present: if_present.then_some(Presence::Link),
+                recheck: None,
             }
         },
     )
+}
+
+fn expect() -> impl Strategy<Value = Vec<u16>> {
+    prop::collection::vec(100..600_u16, 0..3)
+}
+
+fn probe() -> impl Strategy<Value = Item> {
+    let host = prop_oneof![
+        "[a-z][a-z0-9-]{0,9}(\\.[a-z]{1,9}){0,2}\\.?",
+        net().prop_map(|net| net.addr().to_string())
+    ];
+    let endpoint = || (host.clone(), 1..=u16::MAX).prop_map(|(host, port)| Endpoint { host, port });
+    let url = (any::<bool>(), endpoint(), "/[a-z0-9/?&=%._-]{0,12}").prop_map(|(tls, endpoint, path)| Url {
+        tls,
+        endpoint,
+        path,
+    });
+    let target = net().prop_filter("an address of a host", |net| !net.addr().is_unspecified());
+    prop_oneof![
+        "[a-z][a-z0-9_-]{0,9}(\\.[a-z]{1,9}){0,2}\\.?".prop_map(|name| Item::Probe(Probe::Dns(name))),
+        endpoint().prop_map(|endpoint| Item::Probe(Probe::Tcp(endpoint))),
+        url.prop_map(|url| Item::Probe(Probe::Http(requirement::Request { url, expect: vec![] }))),
+        target.prop_map(|net| Item::Probe(Probe::Ping { address: net.addr(), zone: None })),
+        "[a-z]{1,9}".prop_map(|zone| Item::Probe(Probe::Ping {
+            address: "fe80::1".parse().unwrap(),
+            zone: Some(zone),
+        })),
+        prop::option::of(family()).prop_map(Item::Gateway),
+    ]
 }
 
 fn clause_of_the_host() -> impl Strategy<Value = Clause> {
@@ -133,7 +163,35 @@ fn clause_of_the_host() -> impl Strategy<Value = Clause> {
         if_present: Some(Presence::Family(family)),
         ..host(2, vec![address(family), default_of(family)])
     });
-    prop_oneof![with_extras, with_quorum, present]
+    let probes = (prop::collection::vec(probe(), 1..4), expect(), prop::option::of(1..100_u64)).prop_map(
+        |(probes, expect, recheck)| {
+            let mut items = Vec::new();
+            for item in probes {
+                let item = match item {
+                    // One expect for all of a clause.
+                    Item::Probe(Probe::Http(request)) => {
+                        Item::Probe(Probe::Http(requirement::Request { expect: expect.clone(), ..request }))
+                    }
+                    item @ (Item::Carrier
+                    | Item::Address(_)
+                    | Item::Route(_)
+                    | Item::RouteTo(_)
+                    | Item::Pasta
+                    | Item::Nameserver
+                    | Item::Probe(_)
+                    | Item::Gateway(_)) => item,
+                };
+                if !items.contains(&item) {
+                    items.push(item);
+                }
+            }
+            // The order in which they are reported.
+            let kinds = ["dns", "tcp", "http", "ping", "gateway"];
+            items.sort_by_key(|item| kinds.iter().position(|kind| item.to_string().starts_with(kind)));
+            Clause { recheck: recheck.map(Duration::from_secs), ..host(items.len(), items) }
+        },
+    );
+    prop_oneof![with_extras, with_quorum, present, probes]
 }
 
 fn any_gate() -> impl Strategy<Value = Gate> {
@@ -242,6 +300,8 @@ proptest! {
             table: some(3),
             quorum: some(0),
             settle: some(1),
+            tcp: some(2).into_iter().collect(),
+            http: some(0).into_iter().collect(),
             ipv4: flags[2],
             ..Options::default()
         };

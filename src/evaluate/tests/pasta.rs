@@ -16,7 +16,7 @@ fn pasta(cases: &[(&str, &str)]) {
         check_invariants(&gate, &network, &verdict);
         let reason = verdict.rows().find_map(|(_, row)| match &row.outcome {
             Outcome::Unmet(reason) => Some(format!("{}: {reason}", reason.code().as_str())),
-            Outcome::Met(_) | Outcome::NotPresent => None,
+            Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => None,
         });
         let mut found = reason.unwrap_or_else(|| outcome(&verdict, true));
         for warning in &verdict.warnings {

@@ -11,7 +11,7 @@ fn reasons(cases: &[(&str, &str, &[&str])]) {
         let verdict = evaluate(&gate(gate_text), &network(network_text), NOW);
         let texts = verdict.rows().filter_map(|(_, row)| match &row.outcome {
             Outcome::Unmet(reason) => Some(reason.to_string()),
-            Outcome::Met(_) | Outcome::NotPresent => None,
+            Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => None,
         });
         assert_eq!(texts.collect::<Vec<String>>(), *expected, "{gate_text}\n{network_text}");
     }

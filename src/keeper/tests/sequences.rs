@@ -192,6 +192,7 @@ impl Driver {
             clauses: std::iter::once(clause(required, None)).chain(graces).collect(),
             carrier,
             unread: BTreeSet::from_iter(unread.then_some((Family::V6, TABLE_MAIN))),
+            questions: std::collections::BTreeMap::new(),
             warnings: Vec::new(),
         };
         let was_open = self.opened > 0;

@@ -1,0 +1,69 @@
+//! Probes: what is to be asked of others, once it is their turn, and what they said.
+
+use crate::evaluate::Judge;
+use crate::model::Question;
+use crate::requirement::{Destination, Family, Item, Probe, RouteSpec, Table};
+use crate::verdict::{Evidence, Outcome, Reason};
+
+impl Judge<'_> {
+    pub(super) fn probe(&mut self, probe: &Probe) -> Outcome {
+        let item = Item::Probe(probe.clone());
+        self.answer(Question::Probe(probe.clone()), &item, |answer| Evidence::Answer {
+            probe: probe.clone(),
+            answer,
+        })
+    }
+
+    /// The gateway of the default route that the kernel would take; of either family, one is enough.
+    pub(super) fn gateway(&mut self, family: Option<Family>) -> Outcome {
+        let item = Item::Gateway(family);
+        let unread = self.unread.clone();
+        let families = match &family {
+            Some(family) => std::slice::from_ref(family),
+            None => &Family::BOTH[..],
+        };
+        let outcomes = families.iter().map(|family| self.gateway_of(*family, &item));
+        let outcomes: Vec<Outcome> = outcomes.collect();
+        let no_route =
+            |outcome: &Outcome| matches!(outcome, Outcome::Unmet(reason) if !reason.is_of_a_probe());
+        if !outcomes.iter().all(no_route) {
+            // There is one; where the other family's may stand need not be read.
+            self.unread = unread;
+        }
+        // One that may still answer says more than one that is not there.
+        let telling = |outcome: &Outcome| match outcome {
+            Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => 3,
+            Outcome::Unmet(Reason::ProbeFailed { .. }) => 2,
+            Outcome::Unmet(Reason::NotTried { .. }) => 1,
+            Outcome::Unmet(_) => 0,
+        };
+        let best = outcomes
+            .into_iter()
+            .reduce(|best, next| if telling(&next) > telling(&best) { next } else { best });
+        best.unwrap_or(Outcome::Unmet(Reason::NotTried { item, begun: false }))
+    }
+
+    fn gateway_of(&mut self, family: Family, item: &Item) -> Outcome {
+        let spec = RouteSpec { destination: Destination::DefaultOf(family), table: Table::MAIN };
+        let found = self.route(&spec, None);
+        let Outcome::Met(evidence @ Evidence::Route { .. }) = found else { return found };
+        let Evidence::Route { route, .. } = &evidence else { return Outcome::Met(evidence) };
+        let Some(address) = route.gateway else { return Outcome::Met(evidence) };
+        let question = Question::Neighbour { address, ifindex: route.ifindex, ifname: route.ifname.clone() };
+        self.answer(question, item, |_| evidence)
+    }
+
+    fn answer(&mut self, question: Question, item: &Item, met: impl FnOnce(String) -> Evidence) -> Outcome {
+        if !self.ask {
+            return Outcome::Unmet(Reason::NotTried { item: item.clone(), begun: false });
+        }
+        // Asked twice, it is tried again as often as the more eager wants.
+        let known = self.questions.entry(question.clone()).or_insert(self.recheck);
+        *known = [*known, self.recheck].into_iter().flatten().min();
+        match self.network.answers.get(&question) {
+            Some(Ok(answer)) => Outcome::Met(met(answer.clone())),
+            Some(Err(why)) => Outcome::Unmet(Reason::ProbeFailed { question, why: why.clone() }),
+            None => Outcome::Unmet(Reason::NotTried { item: item.clone(), begun: true }),
+        }
+    }
+}

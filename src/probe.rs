@@ -1,0 +1,211 @@
+//! Probes, as processes: each try is a child of netready that runs this same program, asks one question
+//! with plain blocking calls, says the answer on a pipe, and ends.
+//!
+//! So a try can really be cancelled (getaddrinfo(3) cannot), nothing of it is left afterwards, the loop
+//! that keeps the gate is never blocked, and what TLS and DNS need in memory is given back.
+
+mod dns;
+mod gateway;
+mod http;
+mod ping;
+mod schedule;
+mod tcp;
+mod tls;
+mod trying;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::chance::chance;
+use crate::clock;
+use crate::model::{Answer, Question};
+use crate::moment::Moment;
+use crate::probe::schedule::{Schedule, limit};
+use crate::report::Span;
+
+pub use trying::{TRY, serve};
+
+/// As much as an answer may be.
+const LONGEST: usize = 4096;
+
+/// Tries probes.
+#[derive(Default)]
+pub struct Prober {
+    schedule: Schedule,
+    tries: Vec<Try>,
+    /// Answers that are there already.
+    known: Vec<(Question, Answer)>,
+    repeat: bool,
+}
+
+/// A child that tries.
+struct Try {
+    /// `None`: it was killed, and is still to be waited for.
+    question: Option<Question>,
+    child: Child,
+    pipe: AsyncFd<Pipe>,
+    said: Vec<u8>,
+}
+
+struct Pipe(File);
+
+impl AsRawFd for Pipe {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Prober {
+    /// Follows what a verdict asks for; `news`: the network changed; `repeat`: what failed is tried again
+    /// by itself.
+    pub fn follow(
+        &mut self,
+        questions: &BTreeMap<Question, Option<Duration>>,
+        news: bool,
+        repeat: bool,
+        now: Moment,
+    ) {
+        self.repeat = repeat;
+        let mut ended = self.schedule.follow(questions, repeat, now);
+        if news {
+            ended.extend(self.schedule.news(now));
+        }
+        for question in &ended {
+            self.kill(question);
+        }
+    }
+
+    /// Ends what takes too long, and begins what is due.
+    pub fn tick(&mut self, now: Moment) {
+        for question in self.schedule.overdue(now) {
+            self.kill(&question);
+            let why = format!("timed out after {}", Span(limit(&question)));
+            self.ended(question, Err(why), now);
+        }
+        for question in self.schedule.begin(now) {
+            match Try::begin(&question) {
+                Ok(begun) => self.tries.push(begun),
+                Err(error) => self.ended(question, Err(format!("cannot be tried: {error}")), now),
+            }
+        }
+    }
+
+    /// When `tick` is due next.
+    pub fn deadline(&self) -> Option<Moment> {
+        self.schedule.deadline()
+    }
+
+    /// Whether nothing is being tried, nor will be before the network changes.
+    pub fn is_at_rest(&self) -> bool {
+        self.known.is_empty() && self.schedule.is_at_rest()
+    }
+
+    /// Waits for an answer; for ever where nothing is being tried.
+    pub async fn answer(&mut self) -> (Question, Answer) {
+        loop {
+            if let Some(known) = self.known.pop() {
+                return known;
+            }
+            let done = poll_fn(|context| self.poll(context)).await;
+            let (question, said) = done.end();
+            if let Some(question) = question {
+                self.ended(question, said, clock::now());
+            }
+        }
+    }
+
+    fn ended(&mut self, question: Question, answer: Answer, now: Moment) {
+        self.schedule.ended(&question, answer.is_ok(), self.repeat, now, chance());
+        self.known.push((question, answer));
+    }
+
+    /// The child that closed its pipe, taken out.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Try> {
+        let over = self.tries.iter_mut().position(|one| one.poll(context).is_ready());
+        over.map_or(Poll::Pending, |index| Poll::Ready(self.tries.swap_remove(index)))
+    }
+
+    /// It is waited for once it has closed its pipe: until then wait(2) could block.
+    fn kill(&mut self, question: &Question) {
+        for one in self.tries.iter_mut().filter(|one| one.question.as_ref() == Some(question)) {
+            one.question = None;
+            // Where it has just ended there is nothing to kill.
+            let _ = one.child.kill();
+        }
+    }
+}
+
+impl Try {
+    fn begin(question: &Question) -> io::Result<Try> {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("netready").arg(TRY).arg(std::process::id().to_string()).args(trying::words(question));
+        // Its end of the pipe is all that it says.
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.env_remove("NOTIFY_SOCKET");
+        let mut child = command.spawn()?;
+        let pipe = child.stdout.take().map(OwnedFd::from).ok_or(ErrorKind::BrokenPipe);
+        match pipe.map_err(io::Error::from).and_then(Try::listen) {
+            Ok(pipe) => Ok(Try { question: Some(question.clone()), child, pipe, said: Vec::new() }),
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
+
+    fn listen(pipe: OwnedFd) -> io::Result<AsyncFd<Pipe>> {
+        let flags = OFlag::from_bits_truncate(fcntl(&pipe, FcntlArg::F_GETFL)?);
+        fcntl(&pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        // SAFETY: the pipe owns its descriptor, and keeps it as long as it lives.
+        Ok(unsafe { AsyncFd::register_with_interest(Pipe(pipe.into()), Interest::READABLE) }?)
+    }
+
+    /// Ready once nothing more can come.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut buffer = [0; 512];
+        loop {
+            let mut ready = match self.pipe.poll_read_ready(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(ready)) => ready,
+            };
+            match ready.try_io(|pipe| (&pipe.get_ref().0).read(&mut buffer)) {
+                Ok(Ok(0)) => return Poll::Ready(()),
+                Ok(Ok(length)) => {
+                    self.said.extend(buffer.get(..length).unwrap_or_default());
+                    self.said.truncate(LONGEST);
+                }
+                Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(Err(_)) => return Poll::Ready(()),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// What it was asked, if that still matters, and what it said.
+    fn end(mut self) -> (Option<Question>, Answer) {
+        let answer =
+            trying::read(&self.said).unwrap_or_else(|| Err("the try ended without a word".to_owned()));
+        (self.question.take(), answer)
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        // It ended or is ended: neither a process nor a zombie is left.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,247 @@
+//! Whether the host's resolver finds a name, and where not, which server said what.
+
+use std::ffi::CString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use crate::chance::chance;
+use crate::model::Answer;
+use crate::probe::trying::Deadline;
+use crate::resolv::{self, Resolver};
+
+/// What is kept of a try's time to ask the servers themselves, where the resolver does not come to an end.
+const TO_EXPLAIN: Duration = Duration::from_millis(1500);
+
+pub fn ask(name: &str, deadline: Deadline) -> Answer {
+    let addresses = resolve(name, deadline)?;
+    let few: Vec<String> = addresses.iter().take(4).map(ToString::to_string).collect();
+    Ok(few.join(", "))
+}
+
+/// A name's addresses, as applications get them (getaddrinfo(3)).
+pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<IpAddr>, String> {
+    let (tell, hear) = channel();
+    let wanted = name.to_owned();
+    thread::spawn(move || {
+        // Where it took too long nobody listens.
+        let _ = tell.send(addresses(&wanted));
+    });
+    match hear.recv_timeout(deadline.before(TO_EXPLAIN).left()) {
+        Ok(Ok(addresses)) => Ok(addresses),
+        Ok(Err(code)) => Err(explain(name, deadline).unwrap_or_else(|| words_of(code))),
+        Err(_) => {
+            let why = explain(name, deadline.before(Duration::from_millis(100)));
+            match hear.recv_timeout(Duration::ZERO) {
+                Ok(Ok(addresses)) => Ok(addresses),
+                Ok(Err(_)) | Err(_) => Err(why.unwrap_or_else(Deadline::text)),
+            }
+        }
+    }
+}
+
+/// getaddrinfo(3); its error code where it has one.
+fn addresses(name: &str) -> Result<Vec<IpAddr>, i32> {
+    let name = CString::new(name).map_err(|_| libc::EAI_NONAME)?;
+    // SAFETY: a C struct of numbers and pointers, for which zero is "nothing".
+    let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
+    hints.ai_socktype = libc::SOCK_STREAM;
+    hints.ai_flags = libc::AI_ADDRCONFIG;
+    let mut list: *mut libc::addrinfo = std::ptr::null_mut();
+    // SAFETY: name and hints outlive the call, which writes one pointer.
+    let code = unsafe { libc::getaddrinfo(name.as_ptr(), std::ptr::null(), &raw const hints, &raw mut list) };
+    if code != 0 {
+        return Err(code);
+    }
+    let mut found = Vec::new();
+    let mut next = list;
+    // SAFETY: the list is the resolver's, whole, and not freed before the end.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        // SAFETY: of these families the address is such a struct.
+        let address = unsafe {
+            match entry.ai_family {
+                libc::AF_INET => {
+                    let address: *const libc::sockaddr_in = entry.ai_addr.cast();
+                    Some(IpAddr::V4(Ipv4Addr::from(u32::from_be((*address).sin_addr.s_addr))))
+                }
+                libc::AF_INET6 => {
+                    let address: *const libc::sockaddr_in6 = entry.ai_addr.cast();
+                    Some(IpAddr::V6(Ipv6Addr::from((*address).sin6_addr.s6_addr)))
+                }
+                _ => None,
+            }
+        };
+        found.extend(address.filter(|address| !found.contains(address)));
+        next = entry.ai_next;
+    }
+    // SAFETY: it came from getaddrinfo, and nothing of it is used any more.
+    unsafe { libc::freeaddrinfo(list) };
+    if found.is_empty() { Err(libc::EAI_NONAME) } else { Ok(found) }
+}
+
+/// What the resolver's code means.
+fn words_of(code: i32) -> String {
+    match code {
+        libc::EAI_AGAIN => "temporary failure in name resolution".to_owned(),
+        libc::EAI_NONAME => "no such name".to_owned(),
+        libc::EAI_FAIL => "the resolver failed".to_owned(),
+        libc::EAI_SYSTEM => format!("the resolver failed: {}", std::io::Error::last_os_error()),
+        // EAI_NODATA, which is glibc's alone.
+        -5 => "it has no address".to_owned(),
+        code => format!("the resolver failed with code {code}"),
+    }
+}
+
+/// What the servers of resolv.conf say of the name; nothing where they do know it.
+fn explain(name: &str, deadline: Deadline) -> Option<String> {
+    let Resolver { servers, search } = resolv::resolver();
+    if servers.is_empty() {
+        return Some("no nameserver".to_owned());
+    }
+    let asked = match search.first() {
+        Some(domain) if !name.contains('.') => format!("{name}.{domain}"),
+        Some(_) | None => name.to_owned(),
+    };
+    let (tell, hear) = channel();
+    for server in &servers {
+        for kind in [TYPE_A, TYPE_AAAA] {
+            let (tell, asked, server) = (tell.clone(), asked.clone(), *server);
+            // Where the other type's answer was enough nobody listens.
+            thread::spawn(move || tell.send((server, query(server, &asked, kind, deadline))));
+        }
+    }
+    drop(tell);
+    let mut worst: Option<(u8, String)> = None;
+    while let Ok((server, reply)) = hear.recv_timeout(deadline.left()) {
+        let (weight, text) = match reply {
+            Reply::Addresses => return None,
+            Reply::Code(code) => (3, format!("{} from {}", rcode(code), shown(server))),
+            Reply::Nothing => (2, format!("no address from {}", shown(server))),
+            Reply::Error(why) => (1, format!("{}: {why}", shown(server))),
+            Reply::Silence => (0, String::new()),
+        };
+        if weight > 0 && worst.as_ref().is_none_or(|(known, _)| weight > *known) {
+            worst = Some((weight, text));
+        }
+    }
+    let silent = || {
+        let servers: Vec<String> = servers.iter().map(|server| shown(*server)).collect();
+        format!("no answer from {}", servers.join(", "))
+    };
+    Some(worst.map_or_else(silent, |(_, text)| text))
+}
+
+fn shown(server: SocketAddr) -> String {
+    match server {
+        SocketAddr::V6(server) if server.scope_id() != 0 => format!("{}%{}", server.ip(), server.scope_id()),
+        SocketAddr::V4(_) | SocketAddr::V6(_) => server.ip().to_string(),
+    }
+}
+
+const TYPE_A: u16 = 1;
+const TYPE_AAAA: u16 = 28;
+
+enum Reply {
+    Addresses,
+    /// NOERROR, and no record.
+    Nothing,
+    /// Another response code.
+    Code(u8),
+    Error(String),
+    Silence,
+}
+
+/// One question to one server; all that is read of the reply is its header (RFC 1035, 4.1.1).
+fn query(server: SocketAddr, name: &str, kind: u16, deadline: Deadline) -> Reply {
+    let number = (chance() * 65536.0) as u16;
+    let Some(message) = message(number, name, kind) else { return Reply::Silence };
+    let any: IpAddr =
+        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = match UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(server).map(|()| socket)) {
+        Ok(socket) => socket,
+        Err(error) => return Reply::Error(super::tcp::explain(&error)),
+    };
+    let mut reply = [0; 512];
+    // A packet may be lost.
+    for _ in 0..2 {
+        let wait = (deadline.left() / 2).max(Duration::from_millis(1));
+        let sent = socket.set_read_timeout(Some(wait)).and_then(|()| socket.send(&message));
+        match sent.and_then(|_| socket.recv(&mut reply)) {
+            Ok(length) => match header(reply.get(..length).unwrap_or_default(), number) {
+                Some((0, 0)) => return Reply::Nothing,
+                Some((0, _)) => return Reply::Addresses,
+                Some((code, _)) => return Reply::Code(code),
+                None => {}
+            },
+            Err(error)
+                if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(error) => return Reply::Error(super::tcp::explain(&error)),
+        }
+    }
+    Reply::Silence
+}
+
+/// A standard query that asks for recursion; nothing where the name cannot be asked for.
+fn message(number: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
+    let mut message = Vec::with_capacity(name.len() + 18);
+    message.extend(number.to_be_bytes());
+    // RD; one question.
+    message.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    for label in name.trim_end_matches('.').split('.') {
+        message.push(u8::try_from(label.len()).ok().filter(|length| (1..64).contains(length))?);
+        message.extend(label.as_bytes());
+    }
+    message.push(0);
+    message.extend(kind.to_be_bytes());
+    // IN
+    message.extend([0, 1]);
+    Some(message)
+}
+
+/// Response code and number of answers of a reply to this query.
+fn header(reply: &[u8], number: u16) -> Option<(u8, u16)> {
+    match reply {
+        [n0, n1, flags, code, _, _, a0, a1, _, _, _, _, ..]
+            if u16::from_be_bytes([*n0, *n1]) == number && flags & 0x80 != 0 =>
+        {
+            Some((code & 0x0f, u16::from_be_bytes([*a0, *a1])))
+        }
+        _ => None,
+    }
+}
+
+/// RFC 1035, 4.1.1; RFC 2136.
+fn rcode(code: u8) -> String {
+    let known = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];
+    known.get(usize::from(code)).map_or_else(|| format!("RCODE {code}"), |known| (*known).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_in_octets() {
+        let expected = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03nas\x07example\x03org\0\0\x1c\0\x01";
+        assert_eq!(message(0x1234, "nas.example.org", TYPE_AAAA).as_deref(), Some(&expected[..]));
+        assert_eq!(message(1, "a.example.org.", TYPE_A), message(1, "a.example.org", TYPE_A));
+        assert_eq!(message(1, "a..b", TYPE_A), None);
+        assert_eq!(message(1, &"x".repeat(64), TYPE_A), None);
+    }
+
+    #[test]
+    fn a_reply_by_its_header() {
+        let reply = b"\x12\x34\x81\x82\0\x01\0\x07\0\0\0\0";
+        assert_eq!(header(reply, 0x1234), Some((2, 7)));
+        assert_eq!(header(reply, 0x1235), None);
+        assert_eq!(header(b"\x12\x34\x01\x82\0\x01\0\x07\0\0\0\0", 0x1234), None, "a query");
+        for length in 0..reply.len() {
+            assert_eq!(header(&reply[..length], 0x1234), None, "{length}");
+        }
+        assert_eq!(
+            ["NOERROR", "SERVFAIL", "NXDOMAIN", "REFUSED", "RCODE 9"],
+            [0, 2, 3, 5, 9].map(rcode).each_ref().map(String::as_str)
+        );
+    }
+}

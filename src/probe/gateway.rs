@@ -1,0 +1,172 @@
+//! Whether a gateway answers neighbour discovery (ARP, RFC 4861). Nothing is sent but to the gateway, and
+//! nothing that needs a privilege: ordinary packets to it make the kernel ask for it.
+//!
+//! A stale entry proves nothing, and for one the kernel asks only after delay_first_probe_time (5 s). What
+//! the gateway itself sends back meanwhile proves more: an echo reply, or that its port is closed.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's states are others', and may grow")]
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::{Socket, SocketAddr as NetlinkAddr, protocols::NETLINK_ROUTE};
+use socket2::{Domain, Protocol, Type};
+
+use crate::model::Answer;
+use crate::probe::ping::Echo;
+use crate::probe::tcp;
+use crate::probe::trying::Deadline;
+
+/// RTNLGRP_NEIGH of linux/rtnetlink.h.
+const NEIGHBOURS: u32 = 3;
+/// RFC 863: whoever listens there listens to nobody.
+const DISCARD: u16 = 9;
+
+pub fn ask(address: IpAddr, ifindex: u32, deadline: Deadline) -> Answer {
+    let entry = Entry::watch(address, ifindex).map_err(|error| format!("cannot be watched: {error}"))?;
+    let (tell, hear) = channel();
+    let provoked = provoke(address, ifindex, &tell, deadline);
+    thread::spawn(move || {
+        // Where something else told sooner nobody listens.
+        let _ = tell.send(entry.judge());
+    });
+    match hear.recv_timeout(deadline.left()) {
+        Ok(answer) => answer,
+        Err(_) => match provoked {
+            Ok(()) => Err("does not answer".to_owned()),
+            Err(error) => Err(format!("cannot be asked: {}", tcp::explain(&error))),
+        },
+    }
+}
+
+/// Sends something, and tells what comes back.
+fn provoke(address: IpAddr, ifindex: u32, tell: &Sender<Answer>, deadline: Deadline) -> io::Result<()> {
+    let (domain, to) = match address {
+        IpAddr::V4(_) => (Domain::IPV4, SocketAddr::new(address, DISCARD)),
+        IpAddr::V6(address) => {
+            let scope = if address.is_unicast_link_local() { ifindex } else { 0 };
+            (Domain::IPV6, SocketAddrV6::new(address, DISCARD, 0, scope).into())
+        }
+    };
+    let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    // By no other link than the one that the route names. Before Linux 5.7 that is root's alone.
+    let _ = nix::net::if_::if_indextoname(ifindex).map(|name| socket.bind_device(Some(name.as_bytes())));
+    socket.connect(&to.into())?;
+    socket.set_read_timeout(Some(deadline.left()))?;
+    socket.send(&[])?;
+    let told = tell.clone();
+    thread::spawn(move || {
+        let mut reply = [std::mem::MaybeUninit::uninit(); 16];
+        let refused =
+            socket.recv(&mut reply).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+        if refused {
+            // As above.
+            let _ = told.send(Ok("its port is closed".to_owned()));
+        }
+    });
+    let scope = if to.is_ipv6() { ifindex } else { 0 };
+    // Where that is not allowed the rest must do.
+    if let Ok(echo) = Echo::open(address, scope) {
+        let told = tell.clone();
+        thread::spawn(move || {
+            let mut sequence = 0;
+            while !deadline.is_over() && sequence < u16::MAX {
+                sequence += 1;
+                if echo.exchange(sequence, Duration::from_secs(1).min(deadline.left())).is_ok() {
+                    let _ = told.send(Ok("it answers".to_owned()));
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+/// The gateway's entry in the neighbour table.
+struct Entry {
+    socket: Socket,
+    address: IpAddr,
+    ifindex: u32,
+}
+
+impl Entry {
+    /// Subscribes, then asks what it is now.
+    fn watch(address: IpAddr, ifindex: u32) -> io::Result<Entry> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind(&NetlinkAddr::new(0, 0))?;
+        socket.add_membership(NEIGHBOURS)?;
+        let mut question = NeighbourMessage::default();
+        question.header.ifindex = ifindex;
+        let (family, destination) = match address {
+            IpAddr::V4(address) => (AddressFamily::Inet, NeighbourAddress::Inet(address)),
+            IpAddr::V6(address) => (AddressFamily::Inet6, NeighbourAddress::Inet6(address)),
+        };
+        question.header.family = family;
+        question.attributes.push(NeighbourAttribute::Destination(destination));
+        let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetNeighbour(question));
+        message.header.flags = NLM_F_REQUEST;
+        message.finalize();
+        let mut octets = vec![0; message.buffer_len()];
+        message.serialize(&mut octets);
+        socket.send_to(&octets, &NetlinkAddr::new(0, 0), 0)?;
+        Ok(Entry { socket, address, ifindex })
+    }
+
+    /// Waits until it tells whether the gateway answers.
+    fn judge(&self) -> Answer {
+        // Of what was before we asked, only good news counts.
+        let mut asked = false;
+        loop {
+            let (octets, _) =
+                self.socket.recv_from_full().map_err(|error| format!("cannot be watched: {error}"))?;
+            for state in self.states(&octets) {
+                match state {
+                    NeighbourState::Reachable | NeighbourState::Permanent | NeighbourState::Noarp => {
+                        return Ok("it answers".to_owned());
+                    }
+                    NeighbourState::Incomplete | NeighbourState::Probe => asked = true,
+                    NeighbourState::Failed if asked => return Err("does not answer".to_owned()),
+                    // It was there before, or is a kind of state that a later kernel has.
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// What a datagram says of the entry.
+    fn states(&self, mut octets: &[u8]) -> Vec<NeighbourState> {
+        let mut states = Vec::new();
+        while let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(octets) {
+            let length = usize::try_from(message.header.length).unwrap_or(usize::MAX).next_multiple_of(4);
+            if let NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(entry)) = message.payload {
+                if entry.header.ifindex == self.ifindex && entry.attributes.iter().any(|one| self.is(one)) {
+                    states.push(entry.header.state);
+                }
+            }
+            match octets.get(length..) {
+                Some(rest) if length > 0 => octets = rest,
+                Some(_) | None => break,
+            }
+        }
+        states
+    }
+
+    fn is(&self, attribute: &NeighbourAttribute) -> bool {
+        match (attribute, self.address) {
+            (NeighbourAttribute::Destination(NeighbourAddress::Inet(known)), IpAddr::V4(address)) => {
+                *known == address
+            }
+            (NeighbourAttribute::Destination(NeighbourAddress::Inet6(known)), IpAddr::V6(address)) => {
+                *known == address
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Proxies as the environment names them, by the names that curl and Podman go by.
+
+use std::io::{Read, Write};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::config;
+use crate::requirement::{Endpoint, Url};
+
+/// An HTTP proxy.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// `user:password`, decoded.
+    user: Option<Vec<u8>>,
+}
+
+impl Proxy {
+    /// The one that the environment names for a URL, if it names one.
+    pub fn of(url: &Url, variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Proxy>, String> {
+        let named = |name: &str| {
+            let set = variable(&name.to_ascii_lowercase()).or_else(|| variable(name));
+            set.filter(|value| !value.is_empty())
+        };
+        let scheme = if url.tls { "HTTPS_PROXY" } else { "HTTP_PROXY" };
+        let Some(text) = named(scheme).or_else(|| named("ALL_PROXY")) else { return Ok(None) };
+        if is_excepted(&url.endpoint, &named("NO_PROXY").unwrap_or_default()) {
+            return Ok(None);
+        }
+        read(&text).map(Some).map_err(|why| format!("the proxy in {scheme} or ALL_PROXY {why}"))
+    }
+
+    /// The field that says who we are.
+    pub fn credentials(&self) -> Option<String> {
+        self.user.as_ref().map(|user| format!("Proxy-Authorization: Basic {}", base64(user)))
+    }
+
+    /// Has it connect us to the endpoint.
+    pub fn tunnel(&self, wire: &mut (impl Read + Write), to: &Endpoint) -> Result<(), String> {
+        let credentials = self.credentials().map_or(String::new(), |line| format!("{line}\r\n"));
+        let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{credentials}\r\n");
+        let head = super::talk(wire, request.as_bytes()).map_err(|error| error.to_string())?;
+        match head.status {
+            200..300 => Ok(()),
+            status => Err(format!("status {status}{} for CONNECT {to}", super::meaning(status))),
+        }
+    }
+}
+
+fn read(text: &str) -> Result<Proxy, String> {
+    let rest = match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+        // The password is nobody's business.
+        Some((scheme, _)) => {
+            return Err(format!("is of a kind that is not supported ({scheme}://): use http://"));
+        }
+        None => text,
+    };
+    let (user, host) = match rest.rsplit_once('@') {
+        Some((user, host)) => (Some(decoded(user)), host),
+        None => (None, rest),
+    };
+    let url = config::parse_url(&format!("http://{host}"))?;
+    Ok(Proxy { endpoint: url.endpoint, user })
+}
+
+/// Whether NO_PROXY names a host; this host itself needs no proxy in any case.
+fn is_excepted(endpoint: &Endpoint, list: &str) -> bool {
+    let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
+    let address: Option<IpAddr> = host.parse().ok();
+    if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
+        return true;
+    }
+    list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        let entry = entry.to_ascii_lowercase();
+        let port = format!(":{}", endpoint.port);
+        let entry = if entry.parse::<IpAddr>().is_ok() {
+            entry.as_str()
+        } else {
+            entry.strip_suffix(&port).unwrap_or(&entry)
+        };
+        let domain = entry.trim_start_matches("*.").trim_start_matches('.');
+        match address {
+            _ if entry == "*" => true,
+            Some(address) => {
+                entry.trim_matches(['[', ']']).parse() == Ok(address)
+                    || entry.parse::<IpNet>().is_ok_and(|net| net.contains(&address))
+            }
+            None => {
+                !domain.is_empty()
+                    && host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+        }
+    })
+}
+
+/// Without the percent signs of a URL.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = (*first == b'%').then(|| after.split_at_checked(2)).flatten();
+        let octet = hex.and_then(|(hex, after)| {
+            Some((u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?, after))
+        });
+        let (octet, after) = octet.unwrap_or((*first, after));
+        octets.push(octet);
+        rest = after;
+    }
+    octets
+}
+
+/// RFC 4648, 4.
+fn base64(octets: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in octets.chunks(3) {
+        let bits =
+            three.iter().chain([&0; 2]).take(3).fold(0_usize, |bits, octet| bits << 8 | usize::from(*octet));
+        for place in 0..4 {
+            let letter = ALPHABET.get(bits >> (18 - 6 * place) & 63).copied().unwrap_or(b'=');
+            text.push(if place > three.len() { '=' } else { char::from(letter) });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(url: &str, environment: &[(&str, &str)]) -> Result<Option<String>, String> {
+        let url = config::parse_url(url).unwrap();
+        let variable = |name: &str| {
+            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        Proxy::of(&url, &variable).map(|proxy| proxy.map(|proxy| proxy.endpoint.to_string()))
+    }
+
+    #[test]
+    fn the_environment_names_a_proxy() {
+        for (url, environment, proxy) in [
+            ("http://a.example", &[][..], None),
+            ("http://a.example", &[("HTTP_PROXY", "http://p.example:3128")][..], Some("p.example:3128")),
+            (
+                "http://a.example",
+                &[("http_proxy", "p.example:3128"), ("HTTP_PROXY", "http://q:1")][..],
+                Some("p.example:3128"),
+            ),
+            ("https://a.example", &[("HTTP_PROXY", "http://p.example:3128")][..], None),
+            ("https://a.example", &[("HTTPS_PROXY", "http://p.example/")][..], Some("p.example:80")),
+            (
+                "https://a.example",
+                &[("all_proxy", "http://[2001:db8::7]:8080")][..],
+                Some("[2001:db8::7]:8080"),
+            ),
+            ("http://a.example", &[("http_proxy", "")][..], None),
+            ("http://127.0.0.1", &[("HTTP_PROXY", "http://p:1")][..], None),
+            ("http://localhost:8080", &[("HTTP_PROXY", "http://p:1")][..], None),
+        ] {
+            assert_eq!(chosen(url, environment), Ok(proxy.map(str::to_owned)), "{url} {environment:?}");
+        }
+        for kind in ["socks5://p:1080", "https://p:443"] {
+            let said = chosen("http://a.example", &[("ALL_PROXY", kind)]).unwrap_err();
+            assert!(said.contains("not supported"), "{said}");
+        }
+    }
+
+    #[test]
+    fn no_proxy_excepts() {
+        let excepted =
+            |host: &str, list: &str| is_excepted(&Endpoint { host: host.to_owned(), port: 443 }, list);
+        for (host, list, is) in [
+            ("a.example.org", "example.org", true),
+            ("a.example.org", ".example.org", true),
+            ("a.example.org", "*.example.org", true),
+            ("example.org", "EXAMPLE.org", true),
+            ("badexample.org", "example.org", false),
+            ("a.example.org", "x, a.example.org:443", true),
+            ("a.example.org", "a.example.org:80", false),
+            ("a.example.org", "*", true),
+            ("192.0.2.7", "192.0.2.0/24", true),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.7", "2.7", false),
+            ("2001:db8::7", "2001:db8::/32", true),
+            ("2001:db8::7", "[2001:db8::7]", true),
+            ("a.example.org", "", false),
+        ] {
+            assert_eq!(excepted(host, list), is, "{host} {list}");
+        }
+    }
+
+    #[test]
+    fn who_we_are() {
+        for (plain, coded) in
+            [("", ""), ("a", "YQ=="), ("ab", "YWI="), ("abc", "YWJj"), ("user:p@ss", "dXNlcjpwQHNz")]
+        {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+        let proxy = read("http://user:p%40ss@p.example:3128").unwrap();
+        assert_eq!(proxy.credentials().as_deref(), Some("Proxy-Authorization: Basic dXNlcjpwQHNz"));
+        assert_eq!(decoded("%4%zz%41%"), b"%4%zzA%");
+    }
+}

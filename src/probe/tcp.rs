@@ -1,0 +1,72 @@
+//! Whether a connection is accepted, on any of a name's addresses.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::model::Answer;
+use crate::probe::dns;
+use crate::probe::trying::Deadline;
+use crate::requirement::Endpoint;
+
+/// How long one address has before the next is tried beside it (RFC 8305, 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// As many addresses of a name as are tried.
+const MOST: usize = 8;
+
+pub fn ask(endpoint: &Endpoint, deadline: Deadline) -> Answer {
+    connect(endpoint, deadline).map(|(_, address)| address.to_string())
+}
+
+/// A connection to the first address that accepts one.
+pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(TcpStream, SocketAddr), String> {
+    let addresses: Vec<IpAddr> = match endpoint.host.parse() {
+        Ok(address) => vec![address],
+        Err(_) => {
+            dns::resolve(&endpoint.host, deadline).map_err(|why| format!("dns {}: {why}", endpoint.host))?
+        }
+    };
+    let (tell, hear) = channel();
+    let mut waiting = addresses.iter().take(MOST).map(|address| SocketAddr::new(*address, endpoint.port));
+    let mut running = 0_usize;
+    let mut failure = None;
+    loop {
+        if let Some(address) = waiting.next() {
+            let tell = tell.clone();
+            running += 1;
+            thread::spawn(move || {
+                // Where another was sooner nobody listens.
+                let _ = tell.send((address, TcpStream::connect_timeout(&address, deadline.left())));
+            });
+        } else if running == 0 {
+            return Err(failure.unwrap_or_else(|| "it has no address".to_owned()));
+        }
+        let patience = if waiting.len() > 0 { HEAD_START.min(deadline.left()) } else { deadline.left() };
+        match hear.recv_timeout(patience) {
+            Ok((address, Ok(stream))) => return Ok((stream, address)),
+            Ok((address, Err(error))) => {
+                running -= 1;
+                let why = explain(&error);
+                // Of several addresses the reason says which.
+                failure = Some(if addresses.len() > 1 { format!("{}: {why}", address.ip()) } else { why });
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) if deadline.is_over() => {
+                return Err(Deadline::text());
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+    }
+}
+
+/// An error of a socket, in the kernel's words.
+pub fn explain(error: &io::Error) -> String {
+    match (error.kind(), error.raw_os_error()) {
+        (ErrorKind::TimedOut | ErrorKind::WouldBlock, _) => Deadline::text(),
+        (_, Some(errno)) => nix::errno::Errno::from_raw(errno).desc().to_lowercase(),
+        (ErrorKind::UnexpectedEof, None) => "the connection was closed".to_owned(),
+        (_, None) => error.to_string(),
+    }
+}

@@ -1,0 +1,174 @@
+//! One try, in a process of its own.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::config;
+use crate::model::{Answer, Question};
+use crate::probe::schedule::{LIMIT, limit};
+use crate::probe::{dns, gateway, http, ping, tcp};
+use crate::requirement::Probe;
+
+/// The first word of a command line that is a try.
+pub const TRY: &str = "probe-try";
+
+/// A try says by itself what it waited for, before it is ended.
+const MARGIN: Duration = Duration::from_millis(300);
+
+/// How much time there is.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    #[allow(clippy::disallowed_methods, reason = "its own process; suspended, it is ended by its parent")]
+    fn of(question: &Question) -> Deadline {
+        Deadline(Instant::now() + (limit(question) - MARGIN))
+    }
+
+    /// What is left of it; at least a moment, because zero means for ever to sockets.
+    #[allow(clippy::disallowed_methods, reason = "as above")]
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    }
+
+    /// Whether nothing is left.
+    pub fn is_over(self) -> bool {
+        self.left() <= Duration::from_millis(1)
+    }
+
+    /// One that is this much earlier.
+    pub fn before(self, span: Duration) -> Deadline {
+        Deadline(self.0.checked_sub(span).unwrap_or(self.0))
+    }
+
+    /// As said when it is over.
+    pub fn text() -> String {
+        format!("timed out after {}", crate::report::Span(LIMIT))
+    }
+}
+
+/// A question as words of a command line.
+pub fn words(question: &Question) -> Vec<String> {
+    let word = |word: &dyn ToString| word.to_string();
+    match question {
+        Question::Probe(Probe::Dns(name)) => vec!["dns".to_owned(), name.clone()],
+        Question::Probe(Probe::Tcp(endpoint)) => vec!["tcp".to_owned(), word(endpoint)],
+        Question::Probe(Probe::Http(request)) => {
+            let expect = request.expect.iter().map(ToString::to_string);
+            ["http".to_owned(), word(&request.url)].into_iter().chain(expect).collect()
+        }
+        Question::Probe(Probe::Ping { address, zone }) => {
+            let zone = zone.as_ref().map_or(String::new(), |zone| format!("%{zone}"));
+            vec!["ping".to_owned(), format!("{address}{zone}")]
+        }
+        Question::Neighbour { address, ifindex, ifname } => {
+            vec!["gateway".to_owned(), word(address), word(ifindex), ifname.clone()]
+        }
+    }
+}
+
+fn question(words: &[String]) -> Option<Question> {
+    let probe = match words {
+        [kind, name] if kind == "dns" => config::parse_dns(name).ok()?,
+        [kind, endpoint] if kind == "tcp" => config::parse_tcp(endpoint).ok()?,
+        [kind, address] if kind == "ping" => config::parse_ping(address).ok()?,
+        [kind, url, expect @ ..] if kind == "http" => {
+            let expect: Result<Vec<u16>, _> = expect.iter().map(|code| code.parse()).collect();
+            config::parse_http(url, &expect.ok()?).ok()?
+        }
+        [kind, address, ifindex, ifname] if kind == "gateway" => {
+            return Some(Question::Neighbour {
+                address: address.parse().ok()?,
+                ifindex: ifindex.parse().ok()?,
+                ifname: ifname.clone(),
+            });
+        }
+        _ => return None,
+    };
+    Some(Question::Probe(probe))
+}
+
+/// Tries once what the words after [`TRY`] say: the parent's number, and the question.
+pub fn serve(words: &[OsString]) -> ExitCode {
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let Some((parent, words)) = words.split_first() else { return ExitCode::from(2) };
+    let Some(question) = question(words) else { return ExitCode::from(2) };
+    if !tied_to(parent, limit(&question)) {
+        return ExitCode::FAILURE;
+    }
+    let answer = ask(&question, Deadline::of(&question));
+    let line = match &answer {
+        Ok(answer) => format!("met {answer}"),
+        Err(why) => format!("unmet {why}"),
+    };
+    // Where nobody listens any more there is nobody to tell.
+    let _ = std::io::stdout().write_all(line.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn ask(question: &Question, deadline: Deadline) -> Answer {
+    match question {
+        Question::Probe(Probe::Dns(name)) => dns::ask(name, deadline),
+        Question::Probe(Probe::Tcp(endpoint)) => tcp::ask(endpoint, deadline),
+        Question::Probe(Probe::Http(request)) => http::ask(request, deadline),
+        Question::Probe(Probe::Ping { address, zone }) => ping::ask(*address, zone.as_deref(), deadline),
+        Question::Neighbour { address, ifindex, .. } => gateway::ask(*address, *ifindex, deadline),
+    }
+}
+
+/// Dies when its parent does, and by itself if it was forgotten; false where the parent is gone already.
+fn tied_to(parent: &str, limit: Duration) -> bool {
+    let limit = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    nix::unistd::alarm::set(limit);
+    let tied = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).is_ok();
+    tied && nix::unistd::getppid().to_string() == parent
+}
+
+/// What a try said; nothing where it did not come to the end.
+pub fn read(said: &[u8]) -> Option<Answer> {
+    let text = String::from_utf8_lossy(said);
+    // Others' words may be in it.
+    let clean = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
+    let met = text.strip_prefix("met ").map(|answer| Ok(clean(answer)));
+    met.or_else(|| text.strip_prefix("unmet ").map(|why| Err(clean(why))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv6Addr;
+
+    #[test]
+    fn a_question_survives_the_command_line() {
+        let probes = [
+            config::parse_dns("example.org"),
+            config::parse_tcp("[2001:db8::7]:22"),
+            config::parse_http("https://example.org/a?b", &[]),
+            config::parse_http("http://example.org:8080", &[200, 401]),
+            config::parse_ping("fe80::1%eth0"),
+        ];
+        let gateway =
+            Question::Neighbour { address: Ipv6Addr::LOCALHOST.into(), ifindex: 7, ifname: "a b".to_owned() };
+        for asked in probes.map(|probe| Question::Probe(probe.unwrap())).into_iter().chain([gateway]) {
+            assert_eq!(question(&words(&asked)), Some(asked));
+        }
+        assert_eq!(question(&["dns".to_owned()]), None);
+        assert_eq!(question(&["tcp".to_owned(), "x".to_owned()]), None);
+    }
+
+    #[test]
+    fn only_a_whole_answer_counts() {
+        for (said, answer) in [
+            ("met 200", Some(Ok("200"))),
+            ("unmet connection refused", Some(Err("connection refused"))),
+            ("unmet a\u{1b}[31mb\n", Some(Err("a[31mb"))),
+            ("", None),
+            ("me", None),
+        ] {
+            let answer = answer.map(|answer| answer.map(str::to_owned).map_err(str::to_owned));
+            assert_eq!(read(said.as_bytes()), answer, "{said:?}");
+        }
+    }
+}

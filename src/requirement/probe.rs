@@ -1,0 +1,133 @@
+//! Probes: what is asked of others, and how it is written.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// One question to somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Probe {
+    /// The host's resolver finds addresses for this name.
+    Dns(String),
+    /// Somebody accepts a connection.
+    Tcp(Endpoint),
+    /// A server answers a request.
+    Http(Request),
+    /// A host answers an echo request.
+    Ping {
+        /// Which.
+        address: IpAddr,
+        /// Of a link-local address: the link.
+        zone: Option<String>,
+    },
+}
+
+impl Probe {
+    /// Whether a name has to be resolved for it.
+    pub fn resolves(&self) -> bool {
+        match self {
+            Probe::Dns(_) => true,
+            Probe::Tcp(endpoint) => endpoint.is_name(),
+            Probe::Http(request) => request.url.endpoint.is_name(),
+            Probe::Ping { .. } => false,
+        }
+    }
+}
+
+/// A host and a port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// A name, or an address without brackets.
+    pub host: String,
+    /// Not 0.
+    pub port: u16,
+}
+
+impl Endpoint {
+    fn is_name(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
+    }
+
+    /// The host, in brackets where it is an IPv6 address.
+    pub fn bracketed(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
+}
+
+/// An HTTP request, and which answers meet it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Request {
+    /// Where to.
+    pub url: Url,
+    /// These answers do; where it is empty, any below 500 but 429.
+    pub expect: Vec<u16>,
+}
+
+impl Request {
+    /// Whether an answer with this status meets it.
+    pub fn accepts(&self, status: u16) -> bool {
+        match self.expect.as_slice() {
+            [] => status < 500 && status != 429,
+            expected => expected.contains(&status),
+        }
+    }
+}
+
+/// An http or https URL: no user, no fragment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Url {
+    /// https
+    pub tls: bool,
+    /// Whose server.
+    pub endpoint: Endpoint,
+    /// Path and query, from the first slash on.
+    pub path: String,
+}
+
+impl Url {
+    /// The scheme's port.
+    pub fn default_port(tls: bool) -> u16 {
+        if tls { 443 } else { 80 }
+    }
+
+    /// Host, and port where it is not the scheme's: as in the Host field.
+    pub fn authority(&self) -> String {
+        let host = self.endpoint.bracketed();
+        if self.endpoint.port == Url::default_port(self.tls) {
+            host
+        } else {
+            format!("{host}:{}", self.endpoint.port)
+        }
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Probe::Dns(name) => write!(f, "dns {name}"),
+            Probe::Tcp(endpoint) => write!(f, "tcp {endpoint}"),
+            Probe::Http(request) => {
+                write!(f, "http {}", request.url)?;
+                if request.expect.is_empty() {
+                    return Ok(());
+                }
+                let codes: Vec<String> = request.expect.iter().map(ToString::to_string).collect();
+                write!(f, " expect {}", codes.join(", "))
+            }
+            Probe::Ping { address, zone: None } => write!(f, "ping {address}"),
+            Probe::Ping { address, zone: Some(zone) } => write!(f, "ping {address}%{zone}"),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.bracketed(), self.port)
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.path)
+    }
+}
