@@ -17,30 +17,38 @@ impl Judge<'_> {
     /// The gateway of the default route that the kernel would take; of either family, one is enough.
     pub(super) fn gateway(&mut self, family: Option<Family>) -> Outcome {
         let item = Item::Gateway(family);
-        let unread = self.unread.clone();
         let families = match &family {
             Some(family) => std::slice::from_ref(family),
             None => &Family::BOTH[..],
         };
-        let outcomes = families.iter().map(|family| self.gateway_of(*family, &item));
-        let outcomes: Vec<Outcome> = outcomes.collect();
+        let unread = self.unread.clone();
+        let questions = self.questions.clone();
+        let mut best: Option<Outcome> = None;
+        for family in families {
+            let outcome = self.gateway_of(*family, &item);
+            // The first one that answers is enough: nothing hangs on the other.
+            if outcome.holds() {
+                self.unread = unread;
+                self.questions = questions;
+                return self.gateway_of(*family, &item);
+            }
+            if best.as_ref().is_none_or(|known| telling(&outcome) > telling(known)) {
+                best = Some(outcome);
+            }
+        }
         let no_route =
             |outcome: &Outcome| matches!(outcome, Outcome::Unmet(reason) if !reason.is_of_a_probe());
-        if !outcomes.iter().all(no_route) {
-            // There is one; where the other family's may stand need not be read.
-            self.unread = unread;
+        match best {
+            Some(outcome) if !no_route(&outcome) => {
+                // There is one; where the other family's may stand need not be read.
+                self.unread = unread;
+                outcome
+            }
+            Some(outcome) if family.is_some() => outcome,
+            Some(_) | None => {
+                self.route(&RouteSpec { destination: Destination::Default, table: Table::MAIN }, None)
+            }
         }
-        // One that may still answer says more than one that is not there.
-        let telling = |outcome: &Outcome| match outcome {
-            Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => 3,
-            Outcome::Unmet(Reason::ProbeFailed { .. }) => 2,
-            Outcome::Unmet(Reason::NotTried { .. }) => 1,
-            Outcome::Unmet(_) => 0,
-        };
-        let best = outcomes
-            .into_iter()
-            .reduce(|best, next| if telling(&next) > telling(&best) { next } else { best });
-        best.unwrap_or(Outcome::Unmet(Reason::NotTried { item, begun: false }))
     }
 
     fn gateway_of(&mut self, family: Family, item: &Item) -> Outcome {
@@ -65,5 +73,15 @@ impl Judge<'_> {
             Some(Err(why)) => Outcome::Unmet(Reason::ProbeFailed { question, why: why.clone() }),
             None => Outcome::Unmet(Reason::NotTried { item: item.clone(), begun: true }),
         }
+    }
+}
+
+/// How much an unmet gateway tells: one that may still answer more than one that is not there.
+fn telling(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => 3,
+        Outcome::Unmet(Reason::ProbeFailed { .. }) => 2,
+        Outcome::Unmet(Reason::NotTried { .. }) => 1,
+        Outcome::Unmet(_) => 0,
     }
 }

@@ -27,6 +27,8 @@ use crate::probe::trying::Deadline;
 
 /// RTNLGRP_NEIGH of linux/rtnetlink.h.
 const NEIGHBOURS: u32 = 3;
+/// The number of our question; notifications have 0.
+const QUESTION: u32 = 1;
 /// RFC 863: whoever listens there listens to nobody.
 const DISCARD: u16 = 9;
 
@@ -112,6 +114,7 @@ impl Entry {
         question.attributes.push(NeighbourAttribute::Destination(destination));
         let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetNeighbour(question));
         message.header.flags = NLM_F_REQUEST;
+        message.header.sequence_number = QUESTION;
         message.finalize();
         let mut octets = vec![0; message.buffer_len()];
         message.serialize(&mut octets);
@@ -121,33 +124,31 @@ impl Entry {
 
     /// Waits until it tells whether the gateway answers.
     fn judge(&self) -> Answer {
-        // Of what was before we asked, only good news counts.
-        let mut asked = false;
         loop {
             let (octets, _) =
                 self.socket.recv_from_full().map_err(|error| format!("cannot be watched: {error}"))?;
-            for state in self.states(&octets) {
+            for (state, is_answer) in self.states(&octets) {
                 match state {
                     NeighbourState::Reachable | NeighbourState::Permanent | NeighbourState::Noarp => {
                         return Ok("it answers".to_owned());
                     }
-                    NeighbourState::Incomplete | NeighbourState::Probe => asked = true,
-                    NeighbourState::Failed if asked => return Err("does not answer".to_owned()),
-                    // It was there before, or is a kind of state that a later kernel has.
+                    // Of what was before we asked, only good news counts.
+                    NeighbourState::Failed if !is_answer => return Err("does not answer".to_owned()),
+                    // On its way, or a state that a later kernel has.
                     _ => {}
                 }
             }
         }
     }
 
-    /// What a datagram says of the entry.
-    fn states(&self, mut octets: &[u8]) -> Vec<NeighbourState> {
+    /// What a datagram says of the entry, and whether as the answer to our question.
+    fn states(&self, mut octets: &[u8]) -> Vec<(NeighbourState, bool)> {
         let mut states = Vec::new();
         while let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(octets) {
             let length = usize::try_from(message.header.length).unwrap_or(usize::MAX).next_multiple_of(4);
             if let NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(entry)) = message.payload {
                 if entry.header.ifindex == self.ifindex && entry.attributes.iter().any(|one| self.is(one)) {
-                    states.push(entry.header.state);
+                    states.push((entry.header.state, message.header.sequence_number == QUESTION));
                 }
             }
             match octets.get(length..) {

@@ -170,6 +170,7 @@ fn fault(why: &CertificateError, host: &str) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("is not for {host}")
         }
+        CertificateError::BadSignature => "is not signed by its issuer".to_owned(),
         CertificateError::Revoked => "is revoked".to_owned(),
         other => format!("is not valid: {other}"),
     }

@@ -29,6 +29,7 @@ mod link;
 mod monitor;
 mod oracle;
 mod pasta;
+mod probe;
 mod process;
 mod quorum;
 mod reload;
