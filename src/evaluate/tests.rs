@@ -16,6 +16,8 @@ mod pasta;
 #[rustfmt::skip] // tables: a line is a case
 mod presence;
 #[rustfmt::skip] // tables: a line is a case
+mod probe;
+#[rustfmt::skip] // tables: a line is a case
 mod property;
 #[rustfmt::skip] // tables: a line is a case
 mod quorum;
@@ -29,7 +31,7 @@ mod unread;
 use crate::evaluate::evaluate;
 use crate::model::Network;
 use crate::requirement::Gate;
-use crate::verdict::{ClauseVerdict, Outcome, Verdict};
+use crate::verdict::{ClauseVerdict, Outcome, Reason, Row, Verdict};
 use world::{NOW, gate, network};
 
 /// What a case comes to, clause by clause, separated by ` | `:
@@ -84,6 +86,14 @@ fn check_invariants(gate: &Gate, network: &Network, verdict: &Verdict) {
     if verdict.ready() {
         assert!(verdict.unread.is_empty());
     }
+    let waits = |row: &Row| matches!(row.outcome, Outcome::Unmet(Reason::NotTried { begun: false, .. }));
+    if verdict.clauses.iter().flat_map(|clause| &clause.rows).any(waits) {
+        assert!(verdict.questions.is_empty(), "nobody is asked while probes wait: {verdict:?}");
+        assert!(!verdict.ready() || verdict.clauses.iter().any(|clause| clause.grace.is_some()));
+    }
+    let without = verdict.clone().without_probes();
+    assert!(without.questions.is_empty());
+    assert!(!verdict.ready() || without.ready(), "probes only ever hold back: {verdict:?}");
     for (family, table) in &verdict.unread {
         assert!(!network.routes.complete.contains(&(*family, *table)), "what was read is not unread");
     }

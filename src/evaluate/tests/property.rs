@@ -24,9 +24,9 @@ const ROUTES: [&str; 8] = [
     "10.0.0.0/8 via 192.0.2.1", "default4 src 192.0.2.10", "default6 from 2001:db8::/64", "default4 table 100",
 ];
 const HOPS: [&str; 4] = ["", "dead", "linkdown", "metric 100"];
-const EXTRAS: [&str; 9] = [
+const EXTRAS: [&str; 12] = [
     "unread4", "unread6", "read4 100", "route default4 unreachable", "ns 192.0.2.53", "ns none", "pasta4", "pasta6",
-    "lookup 198.51.100.7 errno 101",
+    "lookup 198.51.100.7 errno 101", "says tcp 192.0.2.7:22", "fails tcp 192.0.2.7:23", "says dns a.example",
 ];
 
 fn a_network() -> impl Strategy<Value = String> {
@@ -73,7 +73,8 @@ const ITEMS: [&str; 9] = [
 ];
 const QUORUMS: [&str; 5] = ["", "", "; quorum='any'", "; quorum=2", "; quorum='all'"];
 const OTHERS: [&str; 6] = ["", "", "", "; carrier=true", "; carrier=false", "; table=100"];
-const HOST_ITEMS: [&str; 3] = ["pasta=true", "nameserver=true", "address=['192.0.2.10','192.0.2.11']; quorum=1"];
+const HOST_ITEMS: [&str; 7] = ["pasta=true", "nameserver=true", "dns='a.example'", "gateway='any'",
+    "tcp=['192.0.2.7:22','192.0.2.7:23']", "tcp=['192.0.2.7:22','192.0.2.7:23']; quorum=1; recheck='9s'", "address=['192.0.2.10','192.0.2.11']; quorum=1"];
 
 fn of_links(names: &'static [&'static str]) -> impl Strategy<Value = String> {
     let list = subsequence(names.to_vec(), 1..=3);

@@ -13,6 +13,8 @@
 //! pasta4 default4 via …     one route of the main table's dump; alone: the table was read, and is empty
 //! gateway4                  the gateway of pasta's default was looked up, and is on the link
 //! ns 192.0.2.53 / ns none / ns unreadable WHY
+//! says tcp 192.0.2.7:22 = TEXT / fails tcp 192.0.2.7:22 = WHY      the answer to a probe (dns, tcp, http, ping)
+//! says gateway 192.0.2.1 eth0 / fails gateway 192.0.2.1 eth0        a gateway's
 //! unread4 / unread6         the main table was not read (else it was); read4 100: that table was
 //! ```
 //!
@@ -25,7 +27,8 @@ use ipnet::IpNet;
 
 use crate::config;
 use crate::model::{
-    Address, Link, Lookup, Message, Nameservers, Network, NextHop, Operstate, PastaView, Route, RouteKind,
+    Address, Link, Lookup, Message, Nameservers, Network, NextHop, Operstate, PastaView, Question, Route,
+    RouteKind,
 };
 use crate::moment::Moment;
 use crate::requirement::{Family, Gate, TABLE_MAIN};
@@ -188,6 +191,12 @@ impl Builder {
                     server => Nameservers::First(server.to_owned()),
                 }
             }
+            ("says" | "fails", _) => {
+                let (words, text) = statement.split_once(" = ").unwrap_or((statement, "no"));
+                let question = self.question(&words.split_whitespace().skip(1).collect::<Vec<&str>>());
+                let answer = if first == "says" { Ok(text.to_owned()) } else { Err(text.to_owned()) };
+                self.network.answers.insert(question, answer);
+            }
             (_, "pasta") => {
                 let route = (!words.is_empty()).then(|| self.route(&words));
                 let view = self.network.routes.pasta.entry(family).or_default();
@@ -207,6 +216,21 @@ impl Builder {
             }
             _ => panic!("{statement}?"),
         }
+    }
+
+    fn question(&self, words: &[&str]) -> Question {
+        let probe = match words {
+            ["dns", name] => config::parse_dns(name),
+            ["tcp", endpoint] => config::parse_tcp(endpoint),
+            ["http", url] => config::parse_http(url, &[]),
+            ["ping", address] => config::parse_ping(address),
+            ["gateway", address, link] => {
+                let (address, ifname) = (address.parse().unwrap(), (*link).to_owned());
+                return Question::Neighbour { address, ifindex: self.index(link), ifname };
+            }
+            _ => panic!("{words:?}?"),
+        };
+        Question::Probe(probe.unwrap())
     }
 
     fn address(&self, words: &[&str]) -> Address {

@@ -203,3 +203,28 @@ fn spans_are_written_as_systemd_does() {
         assert_eq!(Span(super::millis(millis)).to_string(), text);
     }
 }
+
+#[test]
+fn probes_say_what_they_waited_for() {
+    const GATE: &str = "route='default-ipv4' | dns='registry.example.org'; tcp='10.10.0.5:3260' | gateway='ipv4'";
+    // What waits for the others is not what is missing.
+    says(Phase::Waiting, GATE, DARK, "Waiting (up to 90s): no default IPv4 route");
+    says(
+        Phase::Waiting,
+        GATE,
+        &format!("{UP}; fails dns registry.example.org = SERVFAIL from 10.0.0.1; fails gateway 192.0.2.1 enp1s0 = does not answer"),
+        "Waiting (up to 90s): dns registry.example.org: SERVFAIL from 10.0.0.1; tcp 10.10.0.5:3260: no answer yet; gateway 192.0.2.1 on enp1s0 does not answer",
+    );
+    says(
+        READY,
+        GATE,
+        &format!("{UP}; says dns registry.example.org = 192.0.2.80; says tcp 10.10.0.5:3260 = here; says gateway 192.0.2.1 enp1s0"),
+        "Ready after 4.211s: default via 192.0.2.1 dev enp1s0; dns registry.example.org; tcp 10.10.0.5:3260",
+    );
+    says(
+        READY,
+        "route='default-ipv4' | tcp='10.10.0.5:3260'; grace='1s'",
+        &format!("{UP}; fails tcp 10.10.0.5:3260 = connection refused"),
+        "Ready after 4.211s: default via 192.0.2.1 dev enp1s0 (without: tcp 10.10.0.5:3260)",
+    );
+}
