@@ -28,6 +28,8 @@ mod cost;
 mod latency;
 #[path = "numbers/namespace.rs"]
 mod namespace;
+#[path = "numbers/probes.rs"]
+mod probes;
 #[path = "numbers/program.rs"]
 mod program;
 #[path = "numbers/report.rs"]
@@ -40,7 +42,7 @@ mod stats;
 mod storm;
 
 const USAGE: &str =
-    "usage: cargo bench --bench numbers [-- [--quick] [--netready PATH] [ROW…]]  (rows 1 to 8)";
+    "usage: cargo bench --bench numbers [-- [--quick] [--netready PATH] [ROW…]]  (rows 1 to 9)";
 const COMPILER: &str = "cc";
 const MILLION: u32 = 1_000_000;
 
@@ -48,10 +50,11 @@ const MILLION: u32 = 1_000_000;
 type Measure = fn(&mut Bench) -> io::Result<Vec<Row>>;
 
 /// In the order in which they run: what is timed comes before what fills the kernel's tables.
-const MEASURES: [(u32, Measure); 8] = [
+const MEASURES: [(u32, Measure); 9] = [
     (1, latency::last_event),
     (2, cost::whole_process),
     (3, cost::idle),
+    (9, probes::hanging),
     (6, storm::routes),
     (7, storm::addresses),
     (8, latency::shell_loops),

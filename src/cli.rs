@@ -25,7 +25,6 @@ use crate::config::{self, ConfigError, Environment, Loaded, Request, SaveError};
 use crate::daemon::Failure;
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
-use crate::probe;
 use crate::report::error_json;
 use options::GateOptions;
 
@@ -237,9 +236,6 @@ impl Error {
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    if words.get(1).is_some_and(|word| word == probe::TRY) {
-        return probe::serve(words.get(2..).unwrap_or_default());
-    }
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => {

@@ -22,9 +22,8 @@
 //!   opens), [`report`] (how it is said), [`retry`] (whether a
 //!   command that failed is run again, and when), [`learn`](mod@learn) (a gate of what a network has), [`moment`] (time, as a value);
 //! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
-//! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`probe`] (questions to
-//!   others, each a process), [`clock`], [`chance`], [`notify`] (the service
-//!   manager), [`record`] and [`log`], [`daemon`] (the one loop), [`attempt`] (one run of a
+//! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`probe`] (questions to others, each a
+//!   process), [`clock`], [`chance`], [`notify`] (the service manager), [`record`] and [`log`], [`daemon`] (the one loop), [`attempt`] (one run of a
 //!   command), [`outlook`] (the network between two of them), [`cli`] (the commands);
 //! * [`doctor`], one look over a host: judges that are pure, each beside its reader;
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]

@@ -1,8 +1,9 @@
-//! Probes, as processes: each try is a child of netready that runs this same program, asks one question
-//! with plain blocking calls, says the answer on a pipe, and ends.
+//! Probes, as processes: each try is a child of netready, `netready-probe`, which asks one question with
+//! plain blocking calls, says the answer on a pipe, and ends.
 //!
-//! So a try can really be cancelled (getaddrinfo(3) cannot), nothing of it is left afterwards, the loop
-//! that keeps the gate is never blocked, and what TLS and DNS need in memory is given back.
+//! So a try can really be cancelled (getaddrinfo(3) cannot), nothing of it is left afterwards, and the loop
+//! that keeps the gate is never blocked. It is a program of its own because the code of TLS and DNS in the
+//! daemon's would cost it half a MiB, used or not.
 
 mod dns;
 mod gateway;
@@ -18,7 +19,7 @@ use std::fs::File;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -34,7 +35,7 @@ use crate::moment::Moment;
 use crate::probe::schedule::{Schedule, limit};
 use crate::report::Span;
 
-pub use trying::{TRY, serve};
+pub use trying::serve;
 
 /// As much as an answer may be.
 const LONGEST: usize = 4096;
@@ -148,8 +149,8 @@ impl Prober {
 
 impl Try {
     fn begin(question: &Question) -> io::Result<Try> {
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("netready").arg(TRY).arg(std::process::id().to_string()).args(trying::words(question));
+        let mut command = Command::new(program()?);
+        command.arg(std::process::id().to_string()).args(trying::words(question));
         // Its end of the pipe is all that it says.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.env_remove("NOTIFY_SOCKET");
@@ -200,6 +201,19 @@ impl Try {
             trying::read(&self.said).unwrap_or_else(|| Err("the try ended without a word".to_owned()));
         (self.question.take(), answer)
     }
+}
+
+/// Beside this program where both were built, else where packages put what users do not call.
+fn program() -> io::Result<PathBuf> {
+    const NAME: &str = "netready-probe";
+    let own = std::env::current_exe()?;
+    let folder = own.parent().unwrap_or(Path::new("/"));
+    let beside = folder.join(NAME);
+    if beside.exists() {
+        return Ok(beside);
+    }
+    let apart = folder.parent().unwrap_or(folder).join("libexec").join(NAME);
+    if apart.exists() { Ok(apart) } else { Err(io::Error::other(format!("no {}", apart.display()))) }
 }
 
 impl Drop for Try {

@@ -1,6 +1,5 @@
 //! One try, in a process of its own.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -10,9 +9,6 @@ use crate::model::{Answer, Question};
 use crate::probe::schedule::{LIMIT, limit};
 use crate::probe::{dns, gateway, http, ping, tcp};
 use crate::requirement::Probe;
-
-/// The first word of a command line that is a try.
-pub const TRY: &str = "probe-try";
 
 /// A try says by itself what it waited for, before it is ended.
 const MARGIN: Duration = Duration::from_millis(300);
@@ -90,11 +86,16 @@ fn question(words: &[String]) -> Option<Question> {
     Some(Question::Probe(probe))
 }
 
-/// Tries once what the words after [`TRY`] say: the parent's number, and the question.
-pub fn serve(words: &[OsString]) -> ExitCode {
-    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let Some((parent, words)) = words.split_first() else { return ExitCode::from(2) };
-    let Some(question) = question(words) else { return ExitCode::from(2) };
+/// Tries once what the command line says: the parent's number, and the question.
+pub fn serve() -> ExitCode {
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let asked = words.split_first().and_then(|(parent, words)| Some((parent, question(words)?)));
+    let Some((parent, question)) = asked else {
+        // Where nobody can be told, the exit code still says it.
+        let _ = writeln!(std::io::stderr(), "netready-probe is run by netready only: netready check --tcp …");
+        return ExitCode::from(2);
+    };
     if !tied_to(parent, limit(&question)) {
         return ExitCode::FAILURE;
     }

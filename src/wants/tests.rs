@@ -21,6 +21,11 @@ fn each_item_wants_what_it_is_judged_by() {
     assert!(targets.routes.is_empty() && !targets.any_table());
     assert!(Wants::of(&gate("pasta=true")).pasta);
     assert!(Wants::of(&gate("nameserver=true")).nameserver);
+    assert!(Wants::of(&gate("dns='a.example'")).nameserver);
+    assert!(Wants::of(&gate("http='http://a.example'")).nameserver);
+    assert_eq!(Wants::of(&gate("tcp='192.0.2.7:22'; ping='192.0.2.7'")), Wants::default());
+    assert_eq!(wanted("gateway='ipv6'"), ["::/0 main"]);
+    assert_eq!(wanted("gateway='any'"), ["0.0.0.0/0 main", "::/0 main"]);
     assert!(Wants::of(&gate("route='default'; grace='5s'")).any_table(), "a grace wants it all the same");
 }
 

@@ -25,6 +25,7 @@ mod leak;
 mod learn;
 mod life;
 mod package;
+mod probes;
 mod pulls;
 mod quadlets;
 mod registry;

@@ -23,6 +23,7 @@ fn the_package_has_what_it_must_and_no_configuration() {
     let contents = contents();
     for path in [
         "usr/bin/netready",
+        "usr/libexec/netready-probe",
         "usr/lib/systemd/system-generators/netready-generator",
         "usr/lib/systemd/user-generators/netready-generator",
         "usr/lib/systemd/system/netready.service",

@@ -477,6 +477,8 @@ impl Builder {
                 let copy = self.scratch.join("netready");
                 if !copy.exists() {
                     std::fs::copy(binary, &copy).unwrap();
+                    let probe = env!("CARGO_BIN_EXE_netready-probe");
+                    std::fs::copy(probe, self.scratch.join("netready-probe")).unwrap();
                 }
                 let mut setpriv = Command::new("setpriv");
                 setpriv

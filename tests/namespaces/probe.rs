@@ -603,3 +603,23 @@ fn monitor_and_reload() {
     let _server = silent("127.0.0.1:4000");
     monitor.expect_stdout_where("met", |line| line.contains("Ready: tcp 127.0.0.1:4000"));
 }
+
+/// No attempt while the gate is shut, and a command in the place of a wait that leaves nobody behind.
+#[test]
+fn retry_and_wait_for_a_probe() {
+    let ns = netns!();
+    ns.ip(LO);
+    let (mark, other) = (ns.scratch().join("attempted"), ns.scratch().join("became"));
+    let retry = ["retry", "--tcp", "127.0.0.1:4000", "--", "touch", mark.to_str().unwrap()];
+    let wait = ["wait", "--tcp", "127.0.0.1:4000", "--", "touch", other.to_str().unwrap()];
+    let both = [&retry, &wait].map(|words| ns.command(&words[..]).spawn());
+    for process in &both {
+        process.expect_stderr("tcp 127.0.0.1:4000: connection refused");
+    }
+    assert!(!mark.exists() && !other.exists());
+    let _server = silent("127.0.0.1:4000");
+    for process in &both {
+        assert_eq!(process.expect_exit(), Exit::Code(0), "{}", process.transcript());
+    }
+    assert!(mark.exists() && other.exists());
+}

@@ -120,3 +120,30 @@ fn codes_are_words_of_their_own() {
         assert!(words.contains(&word), "{word}");
     }
 }
+
+#[test]
+fn probes_by_what_and_why_not() {
+    const GATE: &str = "route='default' | tcp='10.10.0.5:3260'; dns='registry.example.org'; gateway='any' | http='https://a.example'; grace='5s'";
+    let host = "e0: up; addr e0 192.0.2.10/24; route default4 via 192.0.2.1 dev e0; fails dns registry.example.org = NXDOMAIN from 192.0.2.53; \
+                says tcp 10.10.0.5:3260 = 10.10.0.5:3260; fails gateway 192.0.2.1 e0 = does not answer";
+    let (gate, verdict) = judged(GATE, host);
+    assert_eq!(
+        table(&gate, &verdict, verdict.ready(), paint_none),
+        "NOT ready: gate test (test.toml)\n\
+         \x20 met     route default             default via 192.0.2.1 dev e0\n\
+         \x20 unmet   dns registry.example.org  NXDOMAIN from 192.0.2.53\n\
+         \x20 met     tcp 10.10.0.5:3260        10.10.0.5:3260\n\
+         \x20 unmet   gateway any               gateway 192.0.2.1 on e0 does not answer\n\
+         \x20 wanted  http https://a.example/   no answer yet\n"
+    );
+    let (gate, verdict) = judged(GATE, "e0: up");
+    assert_eq!(
+        table(&gate, &verdict, verdict.ready(), paint_none),
+        "NOT ready: gate test (test.toml)\n\
+         \x20 unmet   route default             no default route\n\
+         \x20 unmet   dns registry.example.org  not tried: waits for the others\n\
+         \x20 unmet   tcp 10.10.0.5:3260        not tried: waits for the others\n\
+         \x20 unmet   gateway any               no default route\n\
+         \x20 wanted  http https://a.example/   not tried: waits for the others\n"
+    );
+}
