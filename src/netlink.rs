@@ -26,7 +26,7 @@ use crate::netlink::budget::{Budget, Spacing};
 use crate::netlink::decode::{Event, event, frames};
 use crate::netlink::socket::{DumpError, DumpSocket, EventSocket, Received};
 use crate::requirement::{Gate, TABLE_MAIN};
-use crate::resolv;
+use crate::resolv::{self, Resolver};
 use crate::wants::{Wants, probes};
 
 /// The receive buffer that is asked for, in octets: the kernel's default holds 256 messages, a boot
@@ -86,6 +86,8 @@ pub struct Observer {
     /// then, where all are asked.
     barrier: Option<Questions>,
     resolv: Option<resolv::Watch>,
+    /// What resolv.conf said last.
+    resolver: Resolver,
     stale: Stale,
     barrier_owed: Owed,
     budget: Budget,
@@ -119,6 +121,7 @@ impl Observer {
             lookups: Questions::connect()?,
             barrier: None,
             resolv: None,
+            resolver: Resolver::default(),
             wants,
             stale: Stale::ALL,
             // Something may have been announced before the subscription.
@@ -160,6 +163,7 @@ impl Observer {
             }
         }
         self.network.nameservers = resolv::read();
+        self.resolver = resolv::resolver();
     }
 
     /// A catch-up was broken off: what it had read counts for nothing.
@@ -223,7 +227,7 @@ impl Observer {
         self.owed_until.into_iter().chain(self.expiry).min()
     }
 
-    /// Waits until there is something to drain; or resolv.conf, which it says, changed.
+    /// Waits until there is something to drain, or to read in resolv.conf; whether that says something else now.
     ///
     /// # Errors
     /// epoll(7)'s.
@@ -236,7 +240,10 @@ impl Observer {
                     readable = readable(&mut self.events) => readable,
                     changed = watch.changed() => {
                         self.network.nameservers = resolv::read();
-                        changed.map(|()| true)
+                        let resolver = resolv::resolver();
+                        let differs = resolver != self.resolver;
+                        self.resolver = resolver;
+                        changed.map(|()| differs)
                     }
                 }
             }

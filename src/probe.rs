@@ -78,6 +78,8 @@ impl Prober {
         now: Moment,
     ) {
         self.repeat = repeat;
+        // What nobody asks any more was asked of another network.
+        self.known.retain(|(question, _)| questions.contains_key(question));
         let mut ended = self.schedule.follow(questions, repeat, now);
         if news {
             ended.extend(self.schedule.news(now));

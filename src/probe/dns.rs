@@ -15,7 +15,9 @@ use crate::resolv::{self, Resolver};
 const TO_EXPLAIN: Duration = Duration::from_millis(1500);
 
 pub fn ask(name: &str, deadline: Deadline) -> Answer {
-    let addresses = resolve(name, deadline)?;
+    let mut addresses = resolve(name, deadline)?;
+    // Servers give them in turns; the same answer shall be the same text.
+    addresses.sort();
     let few: Vec<String> = addresses.iter().take(4).map(ToString::to_string).collect();
     Ok(few.join(", "))
 }
@@ -30,7 +32,8 @@ pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<IpAddr>, String> {
     });
     match hear.recv_timeout(deadline.before(TO_EXPLAIN).left()) {
         Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(code)) => Err(explain(name, deadline).unwrap_or_else(|| words_of(code))),
+        Ok(Err(code)) => Err(explain(name, deadline)
+            .unwrap_or_else(|| format!("{}, though its name server has an address", words_of(code)))),
         Err(_) => {
             let why = explain(name, deadline.before(Duration::from_millis(100)));
             match hear.recv_timeout(Duration::ZERO) {

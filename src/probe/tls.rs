@@ -175,3 +175,43 @@ fn fault(why: &CertificateError, host: &str) -> String {
         other => format!("is not valid: {other}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issuer_and_subject() {
+        let named = |name: &str| {
+            let mut params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            params
+        };
+        let key = || rcgen::KeyPair::generate().unwrap();
+        let own = named("a").self_signed(&key()).unwrap();
+        assert!(is_self_issued(own.der()));
+        let issuer = rcgen::Issuer::new(named("authority"), key());
+        let signed = named("a").signed_by(&key(), &issuer).unwrap();
+        assert!(!is_self_issued(signed.der()));
+        for length in 0..own.der().len() {
+            // No part of it is taken for a whole one, nor panics.
+            assert!(!is_self_issued(&own.der()[..length]), "{length}");
+        }
+    }
+
+    #[test]
+    fn der() {
+        for (octets, read) in [
+            (&b"\x30\x02ab"[..], Some((0x30, &b"ab"[..], &b""[..]))),
+            (b"\x30\x01ab", Some((0x30, b"a", b"b"))),
+            (b"\x30\x81\x02abc", Some((0x30, b"ab", b"c"))),
+            (b"\x30\x82\x00\x01a", Some((0x30, b"a", b""))),
+            (b"\x30\x03ab", None),
+            (b"\x30\x82\x01", None),
+            (b"\x30\x89\xff\xff\xff\xff\xff\xff\xff\xff\xff", None),
+            (b"\x30", None),
+        ] {
+            assert_eq!(element(octets), read, "{octets:?}");
+        }
+    }
+}
