@@ -93,7 +93,7 @@ $(TOOLS)/bin/cargo-%:
 
 boot: prepare deb
 	NETREADY_BOOT=1 $(CARGO) test --locked --test boot -- --test-threads=3
-	cat $(TARGET)/tmp/boot/table.md
+	cat $(TARGET)/tmp/boot/table.md $(TARGET)/tmp/boot/pulls.md
 
 clean:
 	$(CARGO) clean

@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -273,9 +273,11 @@ impl Guest {
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
-    /// The same with its exit code, and stdout and stderr apart.
-    pub fn output(&self, script: &str) -> Output {
-        self.enter().args(["sh", "-c", script]).output().unwrap()
+    /// The same for who wants its exit code, or to hear it while it runs.
+    pub fn command(&self, script: &str) -> Command {
+        let mut command = self.enter();
+        command.args(["sh", "-c", script]);
+        command
     }
 
     /// `sh` as one of the guest's users, who reaches his service manager.

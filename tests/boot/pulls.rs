@@ -3,6 +3,8 @@
 mod faults;
 mod killed;
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::guest::{Guest, Prepared};
@@ -74,6 +76,11 @@ impl<'a> Puller<'a> {
     }
 
     fn run(&self, command: &str) -> Pulled {
+        self.run_heard(command, |_| ())
+    }
+
+    /// `hear` is given each line of stderr as it comes.
+    fn run_heard(&self, command: &str, mut hear: impl FnMut(&str)) -> Pulled {
         let place = &self.place;
         // Many pull at once, and boots beside them are measured by the millisecond.
         let (namespaces, resolv_conf) = match &self.name_server {
@@ -90,12 +97,21 @@ impl<'a> Puller<'a> {
              env HOME={place} XDG_RUNTIME_DIR={place}/run {command}'"
         );
         let began = Instant::now();
-        let output = self.guest.output(&script);
+        let mut command = self.guest.command(&script);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = String::new();
+        // Of stdout there is less than a pipe holds.
+        for line in BufReader::new(child.stderr.take().unwrap()).split(b'\n') {
+            let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+            hear(&line);
+            stderr += &(line + "\n");
+        }
+        let output = child.wait_with_output().unwrap();
         Pulled {
             code: output.status.code().unwrap_or(-1),
             seconds: began.elapsed().as_secs_f64(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            stderr,
         }
     }
 }
