@@ -100,9 +100,9 @@ fn images_that_cannot_be_had_at_first() {
                      [X-Netready]\nPullRetry=200\nPullRetryMaxDelay=5s\n[Install]\nWantedBy=multi-user.target\n";
     files.write("/etc/containers/systemd/web.image", of_system);
     // Somebody else's, who has no layer of these as yet.
-    let slow = web.replace("/web:1", "/slow:1") + "[Service]\nTimeoutStartSec=8s\n";
+    let slow = web.replace("/web:1", "/slow:1") + "[Service]\nTimeoutStartSec=15s\n";
     let slow_image = "[Image]\nImage=registry.example.org/slow:1\n[X-Netready]\nPullRetry=8\n\
-                      [Service]\nTimeoutStartSec=8s\n[Install]\nWantedBy=default.target\n";
+                      [Service]\nTimeoutStartSec=15s\n[Install]\nWantedBy=default.target\n";
     for (name, quadlet) in [("slow.container", slow.as_str()), ("slow.image", slow_image)] {
         let folder = "/home/second/.config/containers/systemd";
         files.write(&format!("{folder}/{name}"), quadlet);
@@ -116,7 +116,7 @@ fn images_that_cannot_be_had_at_first() {
     let names = Names::on(&prepared.networks, NAME_SERVER);
     down.fails(Fault::Status(503), Lasts::Forever);
     names.fails(NameFault::Absent, Lasts::Forever);
-    slow.fails(Fault::Slow(100_000), Lasts::Forever);
+    slow.fails(Fault::Slow(60_000), Lasts::Forever);
 
     let guest = prepared.boot();
     guest.comes_to("tester", "netready.service", "start");
