@@ -17,6 +17,9 @@ pub fn look(scene: &Scene, quadlets: &[Unit], network: &Network, report: &mut Re
     }
     let Ok(gate) = config::parse("pasta", "built-in", "[[require]]\npasta = true\n") else { return };
     let verdict = evaluate(&gate, network, clock::now());
+    if !verdict.unread.is_empty() {
+        return report.unseen("what pasta would take", "the network changed all the while");
+    }
     report.findings.extend(fit(&verdict));
     report.notes.extend(offline(&verdict));
     let mut gates: Vec<&str> =

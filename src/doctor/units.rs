@@ -41,10 +41,10 @@ impl There {
 /// Looks at a user's quadlets and his own units.
 pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
     let there = there(scene, quadlets);
+    // Podman orders it after its gate itself, unless it is told not to.
+    let is_gated = |unit: &Unit| unit.ordered_by_podman() || unit.gate().is_some();
     for unit in quadlets {
-        // Podman orders it after its gate itself, unless it is told not to.
-        let gated = unit.ordered_by_podman() || unit.gate().is_some();
-        judge(&unit.name, &unit.path, &unit.file, gated, &there, report);
+        judge(&unit.name, &unit.path, &unit.file, is_gated(unit), &there, report);
     }
     for (name, (path, mut file)) in own_units(&scene.place.units_above) {
         // A copy of a packaged unit keeps the packaged drop-ins, which may bring its gate.
@@ -54,7 +54,9 @@ pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
                 file.read_over(read(&path.display().to_string(), &text));
             }
         }
-        judge(&name, &path, &file, false, &there, report);
+        // Drop-ins of the unit that Podman makes.
+        let gated = quadlets.iter().any(|unit| unit.service == name && is_gated(unit));
+        judge(&name, &path, &file, gated, &there, report);
     }
     linger(scene, quadlets, report);
 }
@@ -78,11 +80,11 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
             report.notes.push(format!("{name}: an order after {list} does nothing in a user's manager; its gate is what it waits for"));
         } else {
             let what = format!("is to start after {list}, which only the system's manager has");
-            let mend = match network {
-                true => "in its place: Wants=netready.service and After=netready.service",
-                false => "take the line out; a user's unit cannot wait for the system's",
-            };
-            report.findings.push(finding(Code::OrderingDropped, what, vec![mend.to_owned()]));
+            report.findings.push(finding(
+                Code::OrderingDropped,
+                what,
+                vec![in_place_of(&dropped).to_owned()],
+            ));
         }
     }
     let demands = words(file, "Unit", &DEMANDS);
@@ -90,7 +92,7 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
     if !missing.is_empty() {
         let what =
             format!("demands {}, which only the system's manager has: no start succeeds", listed(&missing));
-        let mend = vec!["in its place: Wants=netready.service and After=netready.service".to_owned()];
+        let mend = vec![in_place_of(&missing).to_owned()];
         report.findings.push(finding(Code::OrderingDropped, what, mend));
     }
     let wanted_by = words(file, "Install", &["WantedBy", "RequiredBy", "UpheldBy"]);
@@ -103,6 +105,13 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
         );
         let mend = vec![format!("[Install] WantedBy={AT_BOOT}, then systemctl --user daemon-reload")];
         report.findings.push(finding(Code::InstallTarget, what, mend));
+    }
+}
+
+fn in_place_of(units: &BTreeSet<&str>) -> &'static str {
+    match units.iter().all(|unit| is_of_network(unit)) {
+        true => "in its place: Wants=netready.service and After=netready.service",
+        false => "take it out; a user's unit cannot wait for the system's",
     }
 }
 

@@ -130,6 +130,25 @@ fn addresses_of_quadlets_and_what_podman_does_not_say() {
 }
 
 #[test]
+fn orders_that_systemd_drops() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    fs::create_dir_all("/etc/systemd/system").unwrap();
+    fs::write("/etc/systemd/system/network-online.target", "[Unit]\n").unwrap();
+    const AFTER: &str = "[Unit]\nAfter=network-online.target\n";
+    write(&ns, "q/app.container", APP);
+    // Podman orders its unit after the gate, which the drop-in does not change.
+    write(&ns, "home/.config/systemd/user/app.service.d/after.conf", AFTER);
+    let said = of_user(&ns, &["-j"]);
+    assert!(codes(&said).is_empty() && said.stdout.contains("app.service: an order after"), "{said:?}");
+    write(&ns, "home/.config/systemd/user/own.service", AFTER);
+    let said = of_user(&ns, &["-j"]);
+    assert_eq!(codes(&said), ["ordering-dropped"], "{said:?}");
+    write(&ns, "home/.config/systemd/user/own.service.d/gate.conf", "[Unit]\nAfter=netready.service\n");
+    assert!(codes(&of_user(&ns, &["-j"])).is_empty());
+}
+
+#[test]
 fn it_changes_nothing() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));
