@@ -201,6 +201,8 @@ enum Error {
     Attempt(#[from] AttemptError),
     #[error("nothing was changed")]
     Fix(#[from] crate::ipam::Error),
+    #[error("nothing was changed: {0}")]
+    Unseen(String),
     #[error("--fix asks before it changes anything, and nobody is there to ask: add --yes")]
     NobodyToAsk,
     #[error(transparent)]
@@ -223,7 +225,8 @@ impl Error {
             | Error::Runtime(_)
             | Error::Stdout(_)
             | Error::Attempt(_)
-            | Error::Fix(_) => 3,
+            | Error::Fix(_)
+            | Error::Unseen(_) => 3,
         }
     }
 

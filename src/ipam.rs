@@ -53,6 +53,13 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What is in the file is no good, to whomever.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Error::File { source: file::Error::Damage(_), .. })
+    }
+}
+
 /// What one look saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {

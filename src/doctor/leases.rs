@@ -8,6 +8,12 @@ use crate::ipam::{self, Lease, Look, Podman, State};
 use crate::quadlet::Manager;
 use crate::report::chain;
 
+/// What is looked at here.
+pub const SUBJECT: &str = "the addresses that Podman holds for containers";
+/// Podman cannot use such a file either, and makes a new one where there is none. While containers run that would
+/// give their addresses out again.
+const WAY_OUT: &str =
+    "; stop all containers that are on bridge networks, remove the file, and start them again";
 /// So many addresses of a network are named, and the others counted.
 const NAMED: usize = 8;
 
@@ -22,7 +28,10 @@ pub fn look(scene: &Scene, report: &mut Report) {
             report.findings.extend(judge(&look, scene.manager));
             report.leaked = look.leases.into_iter().filter(|lease| lease.state == State::Leaked).collect();
         }
-        Err(error) => report.unseen("the addresses that Podman holds for containers", chain(&error)),
+        Err(error) => {
+            let way = if error.is_damage() { WAY_OUT } else { "" };
+            report.unseen(SUBJECT, format!("{}{way}", chain(&error)));
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod gates;
 mod identity;
 mod input;
 mod learn;
+mod leases;
 mod link;
 mod monitor;
 mod oracle;

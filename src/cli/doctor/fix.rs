@@ -11,11 +11,13 @@ pub(super) fn without_asking(scene: &Scene, report: &Report, yes: bool) -> Resul
     if !yes {
         return Err(Error::NobodyToAsk);
     }
+    seen(report)?;
     free(scene, report)
 }
 
 /// For people: they are asked, unless they have said `--yes`.
 pub(super) fn after_asking(scene: &Scene, report: &Report, yes: bool) -> Result<Vec<Held>, Error> {
+    seen(report)?;
     if report.leaked.is_empty() {
         print("--fix has nothing to free\n")?;
         return Ok(Vec::new());
@@ -34,6 +36,14 @@ pub(super) fn after_asking(scene: &Scene, report: &Report, yes: bool) -> Result<
         print(&format!("{kept} are no longer held as they were, and stay as they are\n"))?;
     }
     Ok(freed)
+}
+
+/// That nothing was found to free is no answer where nothing could be seen.
+fn seen(report: &Report) -> Result<(), Error> {
+    match report.unseen.iter().find(|unseen| unseen.what == leases::SUBJECT) {
+        Some(unseen) => Err(Error::Unseen(unseen.because.clone())),
+        None => Ok(()),
+    }
 }
 
 fn free(scene: &Scene, report: &Report) -> Result<Vec<Held>, Error> {
