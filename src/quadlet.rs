@@ -153,7 +153,7 @@ pub fn plan(input: &Input) -> Plan {
                 let helper = heal::helper(&unit.service)?;
                 let units = heal::units(input, &helper, &unit.service, gate);
                 own.extend(units.into_iter().map(|unit| (unit.name.clone(), unit)));
-                Some(helper)
+                Some(heal::lines(&helper, gate))
             });
             drop_in(input, unit, gating, takes_over, helper.as_deref(), &mut problems)
         })
@@ -211,7 +211,7 @@ fn drop_in(
         text.push_str(&format!("Wants={gate}\nAfter={gate}\n"));
     }
     if let Some(helper) = helper {
-        text.push_str(&heal::lines(helper));
+        text.push_str(helper);
     }
     let mut commands: Vec<Vec<Word>> = Vec::new();
     if let Some(gate) = required {

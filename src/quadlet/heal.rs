@@ -33,14 +33,22 @@ pub fn helper(service: &str) -> Option<String> {
 }
 
 /// What the healed unit says of its helper; in an instance of a template `%i` is its own.
-pub fn lines(helper: &str) -> String {
+///
+/// It is ordered after the target too: a helper ends before the units are stopped, and then the target,
+/// which holds the starts back, would not wait for the slowest stop (tried).
+pub fn lines(helper: &str, gate: &str) -> String {
     let helper = helper.replace("@.service", "@%i.service");
-    format!("Wants={helper}\nAfter={helper}\nPartOf={helper}\n")
+    let target = target(gate);
+    format!("Wants={helper}\nAfter={helper} {target}\nPartOf={helper}\n")
+}
+
+fn target(gate: &str) -> String {
+    format!("netready-restart-{gate}.target")
 }
 
 /// The helper and its gate's target.
 pub fn units(input: &Input, helper: &str, service: &str, gate: &str) -> [OwnUnit; 2] {
-    let target = format!("netready-restart-{gate}.target");
+    let target = target(gate);
     let service = service.replace("@.service", "@%i.service");
     let gate_unit = input.manager.gate_unit(gate);
     let (after, systemctl): (_, &[&str]) = match input.manager {

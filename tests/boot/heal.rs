@@ -52,15 +52,16 @@ fn a_container_that_started_too_early_is_restarted_once() {
     for (n, name) in MORE.iter().enumerate() {
         let quadlet = format!(
             "[Container]\nImage=localhost/busybox:latest\nContainerName={name}\nNetwork=seed.network\n\
-             IP=172.21.0.{}\nExec=sleep infinity\n[Install]\nWantedBy=default.target\n",
+             IP=172.21.0.{}\nStopTimeout=1\nExec=sleep infinity\n[Install]\nWantedBy=default.target\n",
             n + 3
         );
         prepared.files.write(&format!("{own}/{name}.container"), &quadlet);
     }
-    prepared.files.write(
-        &format!("{own}/container.d/50-netready.conf"),
-        "[X-Netready]\nRestartWhenReady=yes\n[Container]\nStopTimeout=1\n",
-    );
+    // It takes longer to stop: was another one started again meanwhile, it would find the old namespace.
+    prepared.files.write(&format!("{own}/seed.container.d/slow.conf"), "[Container]\nStopTimeout=4\n");
+    prepared
+        .files
+        .write(&format!("{own}/container.d/50-netready.conf"), "[X-Netready]\nRestartWhenReady=yes\n");
     prepared.networks.cable("e0");
     prepared.networks.lan("link set e0p up");
     prepared.networks.guest("link set e0 up; addr add 10.9.0.2/24 dev e0");
@@ -85,6 +86,15 @@ fn a_container_that_started_too_early_is_restarted_once() {
             state(guest, user, unit) == "running" && run_of(guest, user, unit) != *before
         })
     });
+    // All were stopped before the first one started again.
+    let moment = |unit: &str, property: &str| -> u64 {
+        guest.property(Some("tester"), unit, property).parse().unwrap()
+    };
+    let stopped =
+        ["seed.service", "other.service"].map(|unit| moment(unit, "InactiveEnterTimestampMonotonic"));
+    let started =
+        ["seed.service", "other.service"].map(|unit| moment(unit, "InactiveExitTimestampMonotonic"));
+    assert!(stopped.iter().max() <= started.iter().min(), "stopped {stopped:?}, started {started:?}");
     assert!(default_route(&guest, "tester"), "{}", guest.sh("journalctl --no-pager -b -n 120"));
     let healed = units.map(|(user, unit)| run_of(&guest, user, unit));
     assert_eq!(healed[2], before[2], "who did not ask for it keeps what he has");

@@ -102,7 +102,7 @@ fn the_whole_text_of_a_helper() {
          \n\
          [Unit]\n\
          Wants=netready-restart-app.service\n\
-         After=netready-restart-app.service\n\
+         After=netready-restart-app.service netready-restart-podman.target\n\
          PartOf=netready-restart-app.service\n"
     );
     assert_eq!(
