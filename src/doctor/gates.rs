@@ -195,6 +195,9 @@ fn family(item: &Item) -> Option<Family> {
     if let Item::RouteTo(target) = item {
         return Some(Family::of(*target));
     }
+    if let Item::Gateway(family) = item {
+        return *family;
+    }
     None
 }
 

@@ -27,6 +27,8 @@ fn gates_that_can_never_open() {
             false,
             "route-to 2001:db8::1 is wanted, and IPv6 is switched off on this host",
         ),
+        ("gateway=\"ipv6\"", BOTH, false, "gateway ipv6 is wanted, and IPv6 is switched off on this host"),
+        ("gateway=\"any\"", BOTH, false, ""),
         // One of two is enough.
         ("route=[\"default-ipv4\",\"default-ipv6\"];quorum=\"any\"", BOTH, false, ""),
         (
