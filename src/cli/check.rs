@@ -83,6 +83,12 @@ async fn settled(gate: &Gate, observer: &mut Observer) -> Result<Verdict, Error>
         while observer.drain(&mut |_| {})? == Drained::More {}
         let verdict = evaluate(gate, observer.network(), clock::now());
         if !verdict.unread.is_empty() {
+            // On a busy machine reading one table may use up the time that is allowed for all.
+            if observer.owes() {
+                let mut timer = Timer::new().map_err(Failure::Events)?;
+                timer.set(observer.deadline()).map_err(Failure::Events)?;
+                timer.fired().await.map_err(Failure::Events)?;
+            }
             observer.read_tables_next();
         }
         if !observer.stale() {
