@@ -2,6 +2,7 @@
 
 mod faults;
 mod killed;
+mod rows;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
