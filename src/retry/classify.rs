@@ -81,6 +81,8 @@ const SIGNS: &[Row] = &[
     Row("StatusCode: 408,", Later, "HTTP 408"),
     Row("StatusCode: 429,", LIMITED, "rate limit (HTTP 429)"),
     Row("StatusCode: 3", AtBootOnly, "redirected (a captive portal?)"),
+    // Where TLSVerify=false, Podman asks without TLS when it failed with it, and tells of that answer only.
+    Row("StatusCode: 400,", AtBootOnly, "HTTP 400 (asked without TLS?)"),
     Row("StatusCode: ", Never, "the registry refuses"),
     // What the registry answered, by the codes of the distribution specification.
     Row(": toomanyrequests", LIMITED, "rate limit"),

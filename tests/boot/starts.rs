@@ -158,6 +158,7 @@ fn images_that_cannot_be_had_at_first() {
 
     guest.sleep_until(linked + seconds(10));
     names.heals();
+    guest.comes_to("tester", "tls-image.service", "exited");
     for unit in ["named.service", "tls.service"] {
         guest.comes_to("tester", unit, "running");
     }

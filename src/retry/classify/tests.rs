@@ -117,6 +117,11 @@ fn recorded() -> Vec<(String, Again, &'static str)> {
         ),
         (manifest("StatusCode: 404, \"<html>...\""), Never, "the registry refuses"),
         (
+            format!("{PING}StatusCode: 400, \"Client sent an HTTP request to an HTTPS server.\\n\""),
+            AtBootOnly,
+            "HTTP 400 (asked without TLS?)",
+        ),
+        (
             format!("{PING}invalid status code from registry 502 (Bad Gateway)"), // 4.3.1
             Later,
             "HTTP 5xx",
