@@ -85,6 +85,8 @@ fn what_is_not_asked_for_is_told() {
         "link set vb1 down; addr add 10.9.0.2/16 dev va1; link add docker0 type bridge; link set docker0 up",
     );
     ns.ip("addr add 172.17.0.1/16 dev docker0; addr add 192.0.2.11/24 dev va0 valid_lft 60 preferred_lft 60");
+    // The kernel tells the far end's operstate a moment later.
+    ns.until("vb0 is up", || ns.output(&["learn"]).stdout.contains("vb0: no address"));
     let said = ns.output(&["learn"]);
     assert_eq!(
         left_out(&said),
