@@ -45,7 +45,7 @@ docs:
 install:
 	test -x $(TARGET)/release/netready || { echo "run make first, as the user who builds"; exit 1; }
 	install -Dm755 $(TARGET)/release/netready $(DESTDIR)$(BINDIR)/netready
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec $(TARGET)/release/netready-probe
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec $(TARGET)/release/netready-probe $(TARGET)/release/netready-tools
 	for manager in system user; do \
 		install -Dm755 -t $(DESTDIR)$(LIBDIR)/systemd/$$manager-generators $(TARGET)/release/netready-generator; \
 	done

@@ -14,7 +14,8 @@ mod wait;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::mem::ManuallyDrop;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{self, ExitCode};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -26,6 +27,7 @@ use crate::daemon::Failure;
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
 use crate::report::error_json;
+use crate::sibling;
 use options::GateOptions;
 
 /// Says whether this host's network is ready, why not, and READY=1 the instant it is
@@ -50,6 +52,18 @@ enum Command {
     Monitor(CheckArgs),
     /// Print a gate's file and drop-ins with their paths; of options, the gate file that they mean
     Cat(CatArgs),
+    #[command(flatten)]
+    Apart(Apart),
+    /// Keep a gate for a Type=notify unit: READY=1 when it is ready, STATUS= always true
+    ///
+    /// SIGHUP reads the gate file again, SIGUSR1 opens a gate that is shut.
+    Run(RunArgs),
+}
+
+/// What a program of its own does, `netready-tools`: it is run by hand, or waits for another command, and what
+/// its code takes in memory is nothing that a daemon should have for years.
+#[derive(Debug, Subcommand)]
+enum Apart {
     /// Say what would break at the next boot, what this boot broke, and what to do
     ///
     /// As root the system's side, as another user that user's. Without --fix it changes nothing.
@@ -65,10 +79,6 @@ enum Command {
     Retry(retry::RetryArgs),
     /// Pull an image, again while its failure can pass; nothing is done where the image is here
     Pull(pull::PullArgs),
-    /// Keep a gate for a Type=notify unit: READY=1 when it is ready, STATUS= always true
-    ///
-    /// SIGHUP reads the gate file again, SIGUSR1 opens a gate that is shut.
-    Run(RunArgs),
 }
 
 #[derive(Debug, Default, Args)]
@@ -207,6 +217,8 @@ enum Error {
     NobodyToAsk,
     #[error(transparent)]
     Save(#[from] SaveError),
+    #[error("cannot run the rest of netready")]
+    Tools(#[source] io::Error),
 }
 
 impl Error {
@@ -226,6 +238,7 @@ impl Error {
             | Error::Stdout(_)
             | Error::Attempt(_)
             | Error::Fix(_)
+            | Error::Tools(_)
             | Error::Unseen(_) => 3,
         }
     }
@@ -238,6 +251,15 @@ impl Error {
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
+    run(hand_over)
+}
+
+/// The same, for the program that has it all.
+pub fn tools() -> ExitCode {
+    run(Apart::execute)
+}
+
+fn run(apart: fn(Apart) -> Result<Exit, Error>) -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
@@ -248,7 +270,7 @@ pub fn main() -> ExitCode {
     };
     let json = cli.command.as_ref().is_some_and(Command::json);
     let runs = cli.command.as_ref().is_some_and(Command::runs_another);
-    match cli.command.unwrap_or(Command::Check(CheckOnceArgs::default())).execute() {
+    match cli.command.unwrap_or(Command::Check(CheckOnceArgs::default())).execute(apart) {
         Ok(exit) => leave(exit),
         Err(error) if error.nobody_reads() => ExitCode::SUCCESS,
         Err(error) => {
@@ -259,16 +281,13 @@ pub fn main() -> ExitCode {
 }
 
 impl Command {
-    fn execute(self) -> Result<Exit, Error> {
+    fn execute(self, apart: fn(Apart) -> Result<Exit, Error>) -> Result<Exit, Error> {
         match self {
             Command::Check(args) => check::execute(args),
             Command::Wait(args) => wait::execute(args),
             Command::Monitor(args) => monitor::execute(args),
             Command::Run(args) => run::execute(args),
-            Command::Doctor(args) => doctor::execute(&args),
-            Command::Learn(args) => learn::execute(&args),
-            Command::Retry(args) => retry::execute(args),
-            Command::Pull(args) => pull::execute(args),
+            Command::Apart(command) => apart(command),
             Command::Cat(args) => {
                 let loaded = load(&args.gate.request()?)?;
                 print(&cat::print(&loaded))?;
@@ -282,26 +301,43 @@ impl Command {
             Command::Check(args) => args.check.output.json,
             Command::Monitor(args) => args.output.json,
             Command::Wait(args) => args.output.json,
-            Command::Doctor(args) => args.json,
-            Command::Cat(_) | Command::Learn(_) | Command::Run(_) | Command::Retry(_) | Command::Pull(_) => {
-                false
-            }
+            Command::Apart(Apart::Doctor(args)) => args.json,
+            Command::Apart(_) | Command::Cat(_) | Command::Run(_) => false,
         }
     }
 
     /// Whether its exit code is another command's, so that its own errors need one apart.
     fn runs_another(&self) -> bool {
         match self {
-            Command::Retry(_) | Command::Pull(_) => true,
-            Command::Check(_)
+            Command::Apart(Apart::Retry(_) | Apart::Pull(_)) => true,
+            Command::Apart(_)
+            | Command::Check(_)
             | Command::Wait(_)
             | Command::Monitor(_)
             | Command::Cat(_)
-            | Command::Doctor(_)
-            | Command::Learn(_)
             | Command::Run(_) => false,
         }
     }
+}
+
+impl Apart {
+    fn execute(self) -> Result<Exit, Error> {
+        match self {
+            Apart::Doctor(args) => doctor::execute(&args),
+            Apart::Learn(args) => learn::execute(&args),
+            Apart::Retry(args) => retry::execute(args),
+            Apart::Pull(args) => pull::execute(args),
+        }
+    }
+}
+
+/// Becomes the program that has this command; the same process, so units and shells see no difference.
+fn hand_over(_: Apart) -> Result<Exit, Error> {
+    let path = sibling::path(sibling::TOOLS).map_err(Error::Tools)?;
+    let mut words = std::env::args_os();
+    let mut command = process::Command::new(path);
+    command.arg0(words.next().unwrap_or_else(|| "netready".into())).args(words);
+    Err(Error::Tools(command.exec()))
 }
 
 fn leave(exit: Exit) -> ExitCode {

@@ -24,7 +24,8 @@
 //! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
 //! * the shell: [`netlink`] (sockets), [`resolv`] (resolv.conf), [`probe`] (questions to others, each a
 //!   process), [`clock`], [`chance`], [`notify`] (the service manager), [`record`] and [`log`], [`daemon`] (the one loop), [`attempt`] (one run of a
-//!   command), [`outlook`] (the network between two of them), [`cli`] (the commands);
+//!   command), [`outlook`] (the network between two of them), [`cli`] (the commands), [`sibling`] (programs that
+//!   users do not call);
 //! * [`doctor`], one look over a host: judges that are pure, each beside its reader;
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
 //!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
@@ -54,5 +55,6 @@ pub mod report;
 pub mod requirement;
 pub mod resolv;
 pub mod retry;
+pub mod sibling;
 pub mod verdict;
 pub mod wants;

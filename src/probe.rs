@@ -19,7 +19,6 @@ use std::fs::File;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -34,6 +33,7 @@ use crate::model::{Answer, Question};
 use crate::moment::Moment;
 use crate::probe::schedule::{Schedule, limit};
 use crate::report::Span;
+use crate::sibling;
 
 pub use trying::serve;
 
@@ -151,7 +151,7 @@ impl Prober {
 
 impl Try {
     fn begin(question: &Question) -> io::Result<Try> {
-        let mut command = Command::new(program()?);
+        let mut command = Command::new(sibling::path(sibling::PROBE)?);
         command.arg(std::process::id().to_string()).args(trying::words(question));
         // Its end of the pipe is all that it says.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -203,19 +203,6 @@ impl Try {
             trying::read(&self.said).unwrap_or_else(|| Err("the try ended without a word".to_owned()));
         (self.question.take(), answer)
     }
-}
-
-/// Beside this program where both were built, else where packages put what users do not call.
-fn program() -> io::Result<PathBuf> {
-    const NAME: &str = "netready-probe";
-    let own = std::env::current_exe()?;
-    let folder = own.parent().unwrap_or(Path::new("/"));
-    let beside = folder.join(NAME);
-    if beside.exists() {
-        return Ok(beside);
-    }
-    let apart = folder.parent().unwrap_or(folder).join("libexec").join(NAME);
-    if apart.exists() { Ok(apart) } else { Err(io::Error::other(format!("no {}", apart.display()))) }
 }
 
 impl Drop for Try {

@@ -24,6 +24,7 @@ fn the_package_has_what_it_must_and_no_configuration() {
     for path in [
         "usr/bin/netready",
         "usr/libexec/netready-probe",
+        "usr/libexec/netready-tools",
         "usr/lib/systemd/system-generators/netready-generator",
         "usr/lib/systemd/user-generators/netready-generator",
         "usr/lib/systemd/system/netready.service",

@@ -477,8 +477,12 @@ impl Builder {
                 let copy = self.scratch.join("netready");
                 if !copy.exists() {
                     std::fs::copy(binary, &copy).unwrap();
-                    let probe = env!("CARGO_BIN_EXE_netready-probe");
-                    std::fs::copy(probe, self.scratch.join("netready-probe")).unwrap();
+                    for (name, built) in [
+                        ("netready-probe", env!("CARGO_BIN_EXE_netready-probe")),
+                        ("netready-tools", env!("CARGO_BIN_EXE_netready-tools")),
+                    ] {
+                        std::fs::copy(built, self.scratch.join(name)).unwrap();
+                    }
                 }
                 let mut setpriv = Command::new("setpriv");
                 setpriv
