@@ -268,13 +268,13 @@ impl Case {
         }
         // Two cores, two guests and a compiler: what the machine does to one boot says nothing of netready.
         // Too early is wrong in every boot, too late only if it is so each time.
-        for attempt in 1..=5 {
+        for attempt in 1..=8 {
             let seen = self.boot(true);
             row.with(&seen, attempt);
             seen.keep(&format!("{} {}", self.stack.name, self.name), "with");
             let mut found = self.wrong_with(&seen);
             let late = seen.late(self.settle).is_some_and(|late| late > PROMPT);
-            if found.is_empty() && late && attempt < 5 {
+            if found.is_empty() && late && attempt < 8 {
                 continue;
             }
             if late && self.with == Outcome::Good {
