@@ -1,7 +1,7 @@
 //! `retry`: runs a command again while its failure can pass. `pull` is it with a command of its own.
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -12,15 +12,16 @@ use crate::cli::options::NamedGateOptions;
 use crate::cli::{Error, Exit, Tuning, Volume, block_on, load};
 use crate::clock::{self, Timer};
 use crate::config::{Span, duration_text, parse_duration};
-use crate::daemon::{self, Failure, Mouth, Task, View, keep};
-use crate::keeper::Phase;
+use crate::daemon::{self, Task, keep};
 use crate::moment::Moment;
-use crate::notify::Notifier;
 use crate::outlook::Outlook;
-use crate::report::unmet_lines;
 use crate::requirement::Gate;
 use crate::retry::classify::{Meaning, classify};
 use crate::retry::{Again, Backoff, Course, GiveUp, Limits, Next};
+
+mod speaker;
+
+use speaker::{Failed, Speaker};
 
 #[derive(Debug, Args)]
 pub(super) struct RetryArgs {
@@ -302,15 +303,6 @@ impl Setting {
     }
 }
 
-/// A failure after which another attempt is made.
-struct Failed {
-    attempt: u32,
-    last: Option<u32>,
-    meaning: Meaning,
-    /// When the next attempt begins.
-    until: Moment,
-}
-
 /// Waits for the next attempt; the signal that ended it instead.
 async fn pause(
     failed: &Failed,
@@ -398,165 +390,5 @@ async fn wait_for(
             Ok(Opening::TimeUp)
         }
         signal = signals.next() => Ok(Opening::Signalled(signal)),
-    }
-}
-
-/// Speaks on stderr, and to the manager of the unit that it runs in.
-struct Speaker {
-    notifier: Notifier,
-    quiet: bool,
-    terminal: bool,
-    /// A line on the terminal that is not ended.
-    counting: bool,
-    /// Of the gate, last.
-    said: String,
-}
-
-impl Speaker {
-    fn new(quiet: bool) -> Speaker {
-        Speaker {
-            notifier: Notifier::from_env(),
-            quiet,
-            terminal: io::stderr().is_terminal(),
-            counting: false,
-            said: String::new(),
-        }
-    }
-
-    fn say(&self, line: &str) {
-        // Where stderr is closed there is nobody to tell.
-        let _ = writeln!(io::stderr(), "netready: {line}");
-    }
-
-    fn extend(&mut self, gate: &Gate) {
-        // It runs inside other units, whose own notifications are not its business to fail for.
-        if let Err(error) = self.notifier.extend(gate) {
-            tracing::debug!("{error}");
-            self.notifier = Notifier::silent();
-        }
-    }
-
-    fn begins(&mut self, course: &Course, before: Option<&str>, bounds: &Bounds, now: Moment) {
-        let left = bounds.until.map(|until| until - now);
-        let bound = [left, bounds.attempt].into_iter().flatten().min();
-        // And the time to end it.
-        self.notifier.extend_by(bound.map(|bound| bound.saturating_add(Duration::from_secs(15))));
-        let attempt = of(course.attempt(), course.last_attempt());
-        let before = before.map(|why| format!(" (before it: {why})")).unwrap_or_default();
-        self.notifier.status(&format!("Attempt {attempt}{before}"));
-    }
-
-    /// What is said of the unit from now on is not this program's to say.
-    fn ended(&mut self, finished: Finished) {
-        if finished == Finished::Done {
-            self.notifier.status("");
-        }
-    }
-
-    fn failed(&mut self, failed: &Failed) {
-        let now = clock::now();
-        self.notifier.extend_by(Some(failed.until - now));
-        let next = clock::time_of_day(failed.until);
-        self.notifier.status(&sentence(&format!("{}; next at {next}", failed.line())));
-        if !self.quiet && !self.terminal {
-            self.say(&format!("{}; next in {}", failed.line(), rounded(failed.until - now)));
-        }
-    }
-
-    /// On a terminal: the line anew; when it is due again.
-    fn count_down(&mut self, failed: &Failed, now: Moment) -> Option<Moment> {
-        if self.quiet || !self.terminal {
-            return None;
-        }
-        let left = failed.until - now;
-        let seconds = left.as_millis().div_ceil(1000);
-        // Where stderr is closed there is nobody to tell.
-        let _ = write!(io::stderr(), "\r\u{1b}[Knetready: {}; next in {seconds}s", failed.line());
-        self.counting = true;
-        let whole = Duration::from_secs(u64::try_from(seconds.saturating_sub(1)).unwrap_or_default());
-        Some(now + left.saturating_sub(whole))
-    }
-
-    fn end_countdown(&mut self) {
-        if std::mem::take(&mut self.counting) {
-            // As above.
-            let _ = writeln!(io::stderr());
-        }
-    }
-
-    fn gave_up(&mut self, attempts: u32, why: GiveUp, meaning: &Meaning) {
-        let plural = if attempts == 1 { "" } else { "s" };
-        let why = match why {
-            GiveUp::Final => "this does not pass",
-            GiveUp::NoMoreRetries => "no more retries",
-            GiveUp::TimeUp => "no more time",
-        };
-        let line = format!("given up after {attempts} attempt{plural}, {why}: {}", meaning.why);
-        self.notifier.status(&sentence(&line));
-        self.say(&line);
-    }
-}
-
-impl Failed {
-    fn line(&self) -> String {
-        format!("attempt {} failed: {}", of(self.attempt, self.last), self.meaning.why)
-    }
-}
-
-fn of(attempt: u32, last: Option<u32>) -> String {
-    last.map_or(attempt.to_string(), |last| format!("{attempt} of {last}"))
-}
-
-/// With a capital, as every status begins.
-fn sentence(line: &str) -> String {
-    let mut line = line.to_owned();
-    if let Some(first) = line.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    line
-}
-
-/// To the tenth of a second.
-fn rounded(delay: Duration) -> String {
-    format!("{:.1}s", delay.as_secs_f64())
-}
-
-impl Mouth for Speaker {
-    fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
-        if self.said == view.status {
-            return Ok(());
-        }
-        let silent_so_far = self.said.is_empty();
-        view.status.clone_into(&mut self.said);
-        self.notifier.status(view.status);
-        let (say, unmet) = match view.phase {
-            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => (!self.quiet, false),
-            // That it need not wait is no news.
-            Phase::Ready { .. } => (!self.quiet && !silent_so_far, false),
-            Phase::Opened { .. } | Phase::GaveUp { .. } | Phase::Lost { .. } => (true, true),
-        };
-        if say {
-            self.say(view.status);
-        }
-        if unmet {
-            for line in unmet_lines(view.verdict) {
-                self.say(&format!("  {line}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn opened(&mut self, _: &View<'_>) -> Result<(), Failure> {
-        // The next wait is another one.
-        self.said.clear();
-        Ok(())
-    }
-
-    fn reloaded(&mut self, _: &Gate, _: bool) {}
-
-    fn tick(&mut self, _: Moment) {}
-
-    fn deadline(&self) -> Option<Moment> {
-        None
     }
 }
