@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::bolt::Database;
 use super::leases::{Container, held, judge, lasting, without};
@@ -128,17 +129,21 @@ fn where_the_database_is() {
 struct Stage {
     folder: tempfile::TempDir,
     podman: Podman,
+    /// The machine's processes are looked at, and one test has a process that counts: one stage at a time.
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Stage {
     fn new(database: &[u8], ps: &str) -> Stage {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir(at("networks")).unwrap();
         std::fs::write(at("networks/ipam.db"), database).unwrap();
         std::fs::write(at("ps"), ps).unwrap();
         let podman = Podman { programs: Programs::from_process(None), program: at("podman") };
-        let stage = Stage { podman, folder };
+        let stage = Stage { podman, folder, _alone: alone };
         let here = stage.folder.path().display();
         stage.says(&format!("case \"$2\" in info) echo false true {here};; ps) cat {here}/ps;; esac"));
         stage
