@@ -325,11 +325,12 @@ async fn pause(
     });
     loop {
         let now = clock::now();
+        // Once at least: however short the delay, the reason is told.
+        let next = speaker.count_down(failed, now).unwrap_or(failed.until);
         if failed.until <= now {
             speaker.end_countdown();
             return Ok(None);
         }
-        let next = speaker.count_down(failed, now).unwrap_or(failed.until);
         timer.set(Some(next)).map_err(AttemptError::from)?;
         tokio::select! {
             fired = timer.fired() => fired.map_err(AttemptError::from)?,
