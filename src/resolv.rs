@@ -10,6 +10,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::files::{LARGEST, read_bounded};
 use crate::model::Nameservers;
 
 /// resolver(5)
@@ -19,7 +20,7 @@ const MAX_LINKS: u32 = 40;
 
 /// Reads it.
 pub fn read() -> Nameservers {
-    match std::fs::read(PATH) {
+    match read_bounded(Path::new(PATH), LARGEST) {
         Ok(bytes) => first(&String::from_utf8_lossy(&bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Nameservers::Unreadable("no such file".to_owned())
@@ -53,7 +54,7 @@ pub struct Resolver {
 
 /// As resolv.conf has it; empty where it cannot be read.
 pub fn resolver() -> Resolver {
-    std::fs::read(PATH)
+    read_bounded(Path::new(PATH), LARGEST)
         .map_or_else(|_| Resolver::default(), |bytes| understood(&String::from_utf8_lossy(&bytes)))
 }
 

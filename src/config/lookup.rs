@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Environment, Options, Part, Problem, links, words};
+use crate::files;
 
 /// For every user, the first that has a file wins.
 const DIRECTORIES: [&str; 4] =
@@ -17,9 +18,6 @@ const BUILT_IN: [(&str, &str); 2] = [
     ("default", include_str!("../../gates/default.toml")),
     ("podman", include_str!("../../gates/podman.toml")),
 ];
-
-/// No gate file comes near; /dev/zero does.
-const LARGEST_FILE: u64 = 1 << 20;
 
 /// A gate's texts.
 #[derive(Debug)]
@@ -174,13 +172,7 @@ fn is_mask(real: &Path) -> bool {
 
 /// Reads a file; `path` is what it is called in messages.
 fn read(path: &Path, real: PathBuf) -> Result<Part, Problem> {
-    let mut bytes = Vec::new();
-    fs::File::open(real)
-        .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(path, &error))?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(problem(path, "is larger than 1 MiB, so it is no gate file"));
-    }
+    let bytes = files::read_bounded(&real, files::LARGEST).map_err(|error| unreadable(path, &error))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Part { origin: path.display().to_string(), text }),
         Err(error) => {

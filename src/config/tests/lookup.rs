@@ -134,8 +134,16 @@ fn unreadable_files_are_named() {
         ("etc/netready/default.toml.d/dir.toml/x", ""),
         ("etc/netready/podman.toml.d", ""),
         ("etc/netready/loop.toml", "->loop.toml"),
+        ("etc/netready/to-fifo.toml", "->fifo.toml"),
+        ("etc/netready/piped.toml", &timeout(1)),
+        ("etc/netready/piped.toml.d/a.toml", ""),
+        ("etc/netready/large.toml", &"#".repeat((1 << 20) + 1)),
     ]);
     fs::write(root.path().join("etc/netready/latin.toml"), b"# a\n# \xe9\n").unwrap();
+    for fifo in ["fifo.toml", "piped.toml.d/fifo.toml"] {
+        let path = root.path().join("etc/netready").join(fifo);
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    }
     for (args, said) in [
         ("dir", "/etc/netready/dir.toml: cannot be read: Is a directory (os error 21)"),
         ("gone", "/etc/netready/gone.toml: cannot be read: No such file or directory (os error 2)"),
@@ -145,11 +153,12 @@ fn unreadable_files_are_named() {
         ("default", "/etc/netready/default.toml.d/dir.toml: cannot be read: Is a directory (os error 21)"),
         ("./nonexistent.toml", "./nonexistent.toml: cannot be read: No such file or directory (os error 2)"),
         ("/", "/: cannot be read: Is a directory (os error 21)"),
-        ("/dev/zero", "/dev/zero: is larger than 1 MiB, so it is no gate file"),
-        (
-            "/dev/null",
-            "/dev/null: the gate is empty: write at least one [[require]], for example with route = \"default\" below it",
-        ),
+        ("/dev/zero", "/dev/zero: cannot be read: it is a device, not a regular file"),
+        ("/dev/null", "/dev/null: cannot be read: it is a device, not a regular file"),
+        ("fifo", "/etc/netready/fifo.toml: cannot be read: it is a FIFO, not a regular file"),
+        ("to-fifo", "/etc/netready/to-fifo.toml: cannot be read: it is a FIFO, not a regular file"),
+        ("piped", "/etc/netready/piped.toml.d/fifo.toml: cannot be read: it is a FIFO, not a regular file"),
+        ("large", "/etc/netready/large.toml: cannot be read: it is larger than 1 MiB"),
     ] {
         assert_eq!(load_in(&environment, args).unwrap_err(), said, "{args}");
     }
