@@ -14,6 +14,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::identity::Identity;
 use crate::requirement::Gate;
 
 mod duration;
@@ -60,7 +61,7 @@ pub struct Environment {
     pub home: Option<PathBuf>,
     /// `$XDG_CONFIG_HOME`
     pub config_home: Option<PathBuf>,
-    /// Whether a user's service manager started this process.
+    /// Whether this user's own service manager started this process.
     pub user_manager: bool,
     /// The directories are looked for below this one; `/` but in tests.
     pub root: PathBuf,
@@ -69,17 +70,24 @@ pub struct Environment {
 impl Environment {
     /// What this process was started with.
     pub fn from_process() -> Environment {
+        let identity = Identity::of_process();
         // The XDG base directory specification: a path that is not absolute is to be ignored.
-        let directory =
-            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let directory = |name: &str| {
+            let path = std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+            path.filter(|path| identity.may_use(path))
+        };
         Environment {
-            uid: nix::unistd::geteuid().as_raw(),
+            uid: identity.uid,
             home: directory("HOME"),
             config_home: directory("XDG_CONFIG_HOME"),
-            // Set for services of user managers only (systemd.exec(5)).
-            user_manager: std::env::var_os("MANAGERPID").is_some(),
+            user_manager: identity.user_manager,
             root: PathBuf::from("/"),
         }
+    }
+
+    /// Whether it is a user's side of the host; else it is the system's.
+    pub fn is_user(&self) -> bool {
+        self.uid != 0 || self.user_manager
     }
 
     /// Where a path of the host's is.

@@ -2,15 +2,25 @@
 //!
 //! A name can lead to a FIFO, where open(2) waits for ever; to a device, where opening alone can do something;
 //! or to /dev/zero, which never ends. So only regular files are opened, and only so much of one is read.
+//!
+//! A folder can be swapped for a link to another one between two steps. So a folder is opened once, and what
+//! is read and written in it goes by its descriptor.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
-use std::os::fd::{AsFd, AsRawFd};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
+
+use crate::chance::chance;
 
 /// Configuration is smaller than this: gate files, unit files, resolv.conf. /dev/zero is not.
 pub const LARGEST: u64 = 1 << 20;
@@ -54,9 +64,169 @@ fn size(octets: u64) -> String {
     }
 }
 
+/// As many links as path_resolution(7) follows.
+const MOST_LINKS: u32 = 40;
+
+/// An open folder. What is done in it is done in this one, whatever its path leads to by now.
+#[derive(Debug)]
+pub struct Folder {
+    descriptor: OwnedFd,
+    /// Whose it is.
+    owner: u32,
+    mode: u32,
+}
+
+impl Folder {
+    /// Opens a folder. Of the symbolic links on the way to it, only root's are followed: whoever sets a variable
+    /// or owns a folder on the way cannot lead elsewhere.
+    ///
+    /// # Errors
+    /// Where the path is not absolute, leads over another user's link, or is no folder.
+    pub fn open(path: &Path) -> io::Result<Folder> {
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let root = || open("/", flags | OFlag::O_DIRECTORY, Mode::empty());
+        if !path.is_absolute() {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        let mut here = root()?;
+        let mut ahead = steps(path);
+        let mut links = 0;
+        while let Some(step) = ahead.pop() {
+            let next = openat(&here, step.as_os_str(), flags, Mode::empty())?;
+            let stat = fstat(&next)?;
+            match kind_of(&stat) {
+                SFlag::S_IFDIR => here = next,
+                SFlag::S_IFLNK if stat.st_uid == 0 && links < MOST_LINKS => {
+                    links += 1;
+                    let target = PathBuf::from(readlinkat(&next, "")?);
+                    if target.is_absolute() {
+                        here = root()?;
+                    }
+                    ahead.extend(steps(&target));
+                }
+                SFlag::S_IFLNK => return Err(Errno::ELOOP.into()),
+                _ => return Err(Errno::ENOTDIR.into()),
+            }
+        }
+        let stat = fstat(&here)?;
+        Ok(Folder { descriptor: here, owner: stat.st_uid, mode: stat.st_mode })
+    }
+
+    /// Opens a folder in which nobody but the caller (and root) writes.
+    ///
+    /// # Errors
+    /// As [`Folder::open`], or where it is another user's, or others may write there.
+    pub fn open_own(path: &Path) -> io::Result<Folder> {
+        let folder = Folder::open(path)?;
+        match folder.owner == geteuid().as_raw() && folder.only_its_owner_writes() {
+            true => Ok(folder),
+            false => Err(ErrorKind::PermissionDenied.into()),
+        }
+    }
+
+    /// Whether the caller can believe what stands here: it is the caller's own, or root's.
+    pub fn is_trusted(&self) -> bool {
+        (self.owner == 0 || self.owner == geteuid().as_raw()) && self.only_its_owner_writes()
+    }
+
+    /// Whether neither its group nor everybody may write here.
+    pub fn only_its_owner_writes(&self) -> bool {
+        self.mode & 0o022 == 0
+    }
+
+    /// Makes a folder in this one, if there is none, that everybody may look into.
+    ///
+    /// # Errors
+    /// mkdirat(2)'s.
+    pub fn make(&self, name: &OsStr) -> io::Result<()> {
+        match mkdirat(&self.descriptor, name, Mode::from_bits_truncate(0o755)) {
+            Err(Errno::EEXIST) => Ok(()),
+            made => Ok(made?),
+        }
+    }
+
+    /// The first names in it, without `.` and `..`; not more than `most`.
+    ///
+    /// # Errors
+    /// Where it cannot be listed.
+    pub fn names(&self, most: usize) -> io::Result<Vec<OsString>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut folder = Dir::openat(&self.descriptor, ".", flags, Mode::empty())?;
+        let mut names = Vec::new();
+        for entry in folder.iter() {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                if names.len() == most {
+                    break;
+                }
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Reads a regular file in it, of at most `limit` octets, that belongs to root, to the caller, or to the
+    /// folder's owner. No link is followed.
+    ///
+    /// # Errors
+    /// Where it is anything else, or cannot be read.
+    pub fn read(&self, name: &OsStr, limit: u64) -> io::Result<Vec<u8>> {
+        let stat = fstatat(&self.descriptor, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        check(&stat)?;
+        let flags =
+            OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let file = File::from(openat(&self.descriptor, name, flags, Mode::empty())?);
+        let owner = fstat(&file)?.st_uid;
+        if owner != 0 && owner != geteuid().as_raw() && owner != self.owner {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        read_file(file, limit)
+    }
+
+    /// Writes a file in it, whole or not at all, in the place of whatever has that name. Nothing is written
+    /// through a link: the file is always a new one.
+    ///
+    /// # Errors
+    /// Where it cannot be written; nothing is left behind then.
+    pub fn replace(&self, name: &OsStr, text: &[u8]) -> io::Result<()> {
+        // Nobody can know the name before, and where somebody guessed it, O_EXCL refuses it.
+        let mut draft = OsString::from(".");
+        draft.push(name);
+        draft.push(format!(".{:x}", chance().to_bits()));
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mode = Mode::from_bits_truncate(0o644);
+        let mut file = File::from(openat(&self.descriptor, draft.as_os_str(), flags, mode)?);
+        let done = file
+            .write_all(text)
+            .and_then(|()| Ok(renameat(&self.descriptor, draft.as_os_str(), &self.descriptor, name)?));
+        if done.is_err() {
+            // It was made above, so it is nobody else's. One that cannot be removed harms nobody.
+            let _ = unlinkat(&self.descriptor, draft.as_os_str(), UnlinkatFlags::NoRemoveDir);
+        }
+        done
+    }
+}
+
+/// The steps of a path, the first one last.
+fn steps(path: &Path) -> Vec<OsString> {
+    let steps = path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    });
+    let mut steps: Vec<OsString> = steps.collect();
+    steps.reverse();
+    steps
+}
+
+fn kind_of(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
+}
+
 /// Refuses everything but a regular file.
 fn check(stat: &FileStat) -> io::Result<()> {
-    let kind = match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
+    let kind = match kind_of(stat) {
         SFlag::S_IFREG => return Ok(()),
         // The words that everybody knows.
         SFlag::S_IFDIR => return Err(io::Error::from_raw_os_error(libc::EISDIR)),
@@ -72,7 +242,7 @@ fn check(stat: &FileStat) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
     use std::os::unix::net::UnixListener;
 
     use super::*;
@@ -125,5 +295,78 @@ mod tests {
         }
         // Files of /proc say that they are empty.
         assert!(!read_bounded(Path::new("/proc/self/status"), LARGEST).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_folder_is_reached_over_no_link_but_roots() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::create_dir_all(at("folder/below")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        symlink("folder/../folder", at("link")).unwrap();
+        symlink(at("folder"), at("absolute")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        assert!(Folder::open(&at("folder/below")).is_ok());
+        assert_eq!(Folder::open(&at("file")).unwrap_err().raw_os_error(), Some(libc::ENOTDIR));
+        assert!(Folder::open(Path::new("relative")).is_err());
+        assert_eq!(Folder::open(&at("loop/x")).unwrap_err().raw_os_error(), Some(libc::ELOOP));
+        let root = geteuid().is_root();
+        for link in ["link", "absolute", "link/below"] {
+            assert_eq!(Folder::open(&at(link)).is_ok(), root, "{link}: a link is root's here: {root}");
+        }
+        if root {
+            std::os::unix::fs::lchown(at("link"), Some(65534), None).unwrap();
+            for link in ["link", "link/below"] {
+                let refused = Folder::open(&at(link)).unwrap_err();
+                assert_eq!(refused.raw_os_error(), Some(libc::ELOOP), "{link}: another user's link");
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_is_believed_where_nobody_else_writes() {
+        let place = tempfile::tempdir().unwrap();
+        for (mode, own) in [(0o700, true), (0o755, true), (0o775, false), (0o757, false), (0o1777, false)] {
+            fs::set_permissions(place.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Folder::open_own(place.path()).is_ok(), own, "{mode:o}");
+            assert_eq!(Folder::open(place.path()).unwrap().is_trusted(), own, "{mode:o}");
+        }
+        if geteuid().is_root() {
+            fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            chown(place.path(), Some(65534), None).unwrap();
+            assert!(Folder::open_own(place.path()).is_err());
+            assert!(!Folder::open(place.path()).unwrap().is_trusted());
+        }
+    }
+
+    #[test]
+    fn in_a_folder_only_files_are_read_and_only_new_ones_written() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        let folder = Folder::open_own(place.path()).unwrap();
+        fs::write(at("file"), "text").unwrap();
+        symlink("file", at("link")).unwrap();
+        nix::unistd::mkfifo(&at("fifo"), Mode::from_bits_truncate(0o600)).unwrap();
+        assert_eq!(folder.read("file".as_ref(), 4).unwrap(), b"text");
+        for name in ["link", "fifo", ".", "gone"] {
+            assert!(folder.read(name.as_ref(), 4).is_err(), "{name}");
+        }
+        assert!(folder.read("file".as_ref(), 3).is_err());
+        for name in ["link", "fifo", "new"] {
+            folder.replace(name.as_ref(), b"new").unwrap();
+            assert!(at(name).symlink_metadata().unwrap().is_file(), "{name}");
+            assert_eq!(fs::read(at(name)).unwrap(), b"new", "{name}");
+        }
+        assert_eq!(fs::read(at("file")).unwrap(), b"text", "written through a link");
+        fs::create_dir(at("folder")).unwrap();
+        assert!(folder.replace("folder".as_ref(), b"new").is_err());
+        let mut names = folder.names(10).unwrap();
+        names.sort();
+        assert_eq!(names, ["fifo", "file", "folder", "link", "new"], "a draft was left behind");
+        assert_eq!(folder.names(2).unwrap().len(), 2);
+        if geteuid().is_root() {
+            chown(at("file"), Some(65534), None).unwrap();
+            assert!(folder.read("file".as_ref(), 4).is_err(), "another user's file");
+        }
     }
 }

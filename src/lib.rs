@@ -22,7 +22,7 @@
 //!   opens), [`report`] (how it is said), [`retry`] (whether a
 //!   command that failed is run again, and when), [`learn`](mod@learn) (a gate of what a network has), [`escape`] (text of others, made safe to print), [`moment`] (time, as a value);
 //! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
-//! * the shell: [`netlink`] (sockets), [`files`] (files are read without trusting their place), [`resolv`] (resolv.conf), [`probe`] (questions to others, each a
+//! * the shell: [`netlink`] (sockets), [`files`] (files are read without trusting their place), [`identity`] (whose process this is), [`resolv`] (resolv.conf), [`probe`] (questions to others, each a
 //!   process), [`clock`], [`chance`], [`notify`] (the service manager), [`record`] and [`log`], [`daemon`] (the one loop), [`attempt`] (one run of a
 //!   command), [`outlook`] (the network between two of them), [`cli`] (the commands), [`sibling`] (programs that
 //!   users do not call);
@@ -41,6 +41,7 @@ pub mod escape;
 pub mod evaluate;
 pub mod files;
 pub mod generator;
+pub mod identity;
 pub mod ipam;
 pub mod keeper;
 pub mod learn;

@@ -1,20 +1,30 @@
 //! What a `run` leaves behind for others to read: which gate it keeps, and how it stands. Nothing
 //! depends on it; where it cannot be written, nothing is.
+//!
+//! Others may have written what is read here, and may have prepared the place that is written to. So a record is
+//! read only from folders that root or the caller owns, as a regular file of bounded size, and is made safe to
+//! print; it is written only into a folder that nobody else writes to, as a new file.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tracing::debug;
 
+use crate::escape::escape;
+use crate::files::Folder;
+use crate::identity::Identity;
+
 /// Where `run` keeps its record.
 #[derive(Debug)]
 pub struct Record {
-    path: Option<PathBuf>,
+    place: Option<Folder>,
+    name: String,
     /// Started by a service manager, which may have started an earlier one.
     of_unit: bool,
 }
 
-/// Another `run`'s record.
+/// Another `run`'s record; its texts are safe to print.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The gate.
@@ -30,32 +40,44 @@ pub struct Kept {
 /// The folder of all records, below /run or $XDG_RUNTIME_DIR.
 pub const FOLDER: &str = "netready-record";
 
+/// No record comes near.
+const LARGEST: u64 = 64 << 10;
+
+/// No host has so many gates.
+const MOST: usize = 256;
+
 impl Record {
-    /// `$RUNTIME_DIRECTORY/GATE.json` in a unit, else in the folder of all records.
+    /// `$RUNTIME_DIRECTORY/GATE.json` in a unit, else in the folder of all records, which is made where there is
+    /// none.
     pub fn of(gate: &str) -> Record {
-        let directory = std::env::var_os("RUNTIME_DIRECTORY").and_then(|list| {
+        let of_unit = std::env::var_os("RUNTIME_DIRECTORY").and_then(|list| {
             // systemd.exec(5): several are separated by colons.
             let mut directories = std::env::split_paths(&list).collect::<Vec<_>>().into_iter();
             directories.find(|path| path.components().any(|part| part.as_os_str() == FOLDER))
         });
-        let of_unit = directory.is_some();
-        let directory = directory.or_else(folder);
-        let name = format!("{}.json", gate.replace('/', "-"));
-        Record { path: directory.map(|directory| directory.join(name)), of_unit }
+        let place = match &of_unit {
+            Some(path) => Folder::open_own(path).map_err(|error| debug!("{}: {error}", path.display())).ok(),
+            None => base().and_then(|base| {
+                let made = Folder::open_own(&base).and_then(|folder| folder.make(FOLDER.as_ref()));
+                let opened = made.and_then(|()| Folder::open_own(&base.join(FOLDER)));
+                opened.map_err(|error| debug!("{}: {error}", base.join(FOLDER).display())).ok()
+            }),
+        };
+        Record { place, name: format!("{}.json", gate.replace('/', "-")), of_unit: of_unit.is_some() }
     }
 
     /// The time of day at which the last `run` of this unit gave up, if it did so since boot.
     pub fn gave_up_at(&self) -> Option<String> {
-        let path = self.path.as_ref().filter(|_| self.of_unit)?;
-        let record = read(path)?;
+        let place = self.place.as_ref().filter(|_| self.of_unit)?;
+        let record = read(place, self.name.as_ref())?;
         let this_boot = record.get("boot-id").and_then(Value::as_str)? == boot_id()?;
         let at = record.get("gave-up-at").and_then(Value::as_str)?;
-        this_boot.then(|| at.to_owned())
+        this_boot.then(|| escape(at).into_owned())
     }
 
     /// Writes how it stands.
     pub fn write(&self, gate: &str, source: &str, status: &str, gave_up_at: Option<&str>) {
-        let Some(path) = &self.path else { return };
+        let Some(place) = &self.place else { return };
         let record = json!({
             "gate": gate,
             "source": source,
@@ -64,43 +86,69 @@ impl Record {
             "status": status,
             "gave-up-at": gave_up_at,
         });
-        if let Err(error) = replace(path, &record.to_string()) {
-            debug!("{}: {error}", path.display());
+        if let Err(error) = place.replace(self.name.as_ref(), record.to_string().as_bytes()) {
+            debug!("{}: {error}", self.name);
         }
     }
 }
 
 /// What the caller's own netready.service keeps, if it runs.
 pub fn of_service() -> Option<Kept> {
-    let folder = folder()?.join("netready");
-    let entries = std::fs::read_dir(folder).ok()?.flatten();
-    let mut records = entries.filter_map(|entry| read(&entry.path()));
-    records.find_map(|record| {
+    let records = read_all(&base()?.join(FOLDER), Some(OsStr::new("netready")));
+    records.iter().find_map(|record| {
         let pid = record.get("pid").and_then(Value::as_u64)?;
         let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        (comm.trim_end() == "netready").then(|| kept(&record)).flatten()
+        (comm.trim_end() == "netready").then(|| kept(record)).flatten()
     })
 }
 
 /// The records of this boot in a folder of all records.
 pub fn of_this_boot(folder: &Path) -> Vec<Kept> {
     let boot = boot_id();
-    let of =
-        |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> = of(folder.to_owned())
-        .flat_map(|path| match path.is_dir() {
-            true => of(path).collect(),
-            false => vec![path],
-        })
-        .collect();
-    paths.sort();
-    let records = paths.iter().filter_map(|path| read(path));
-    let fresh = records.filter(|record| record.get("boot-id").and_then(Value::as_str) == boot.as_deref());
-    fresh.filter_map(|record| kept(&record)).collect()
+    let records = read_all(folder, None);
+    let fresh =
+        records.iter().filter(|record| record.get("boot-id").and_then(Value::as_str) == boot.as_deref());
+    fresh.filter_map(kept).collect()
+}
+
+/// The records in a folder of all records: those of a unit, or all, in the order of their paths.
+fn read_all(path: &Path, unit: Option<&OsStr>) -> Vec<Value> {
+    let Ok(folder) = Folder::open(path) else { return Vec::new() };
+    if !folder.is_trusted() {
+        return Vec::new();
+    }
+    let mut names = match unit {
+        Some(unit) => vec![unit.to_owned()],
+        None => folder.names(MOST).unwrap_or_default(),
+    };
+    names.sort();
+    let mut records = Vec::new();
+    for name in names {
+        if unit.is_none() && is_record(&name) {
+            records.extend(read(&folder, &name));
+            continue;
+        }
+        // A unit's, made by the service manager, which has it belong to whatever user the unit has (DynamicUser=).
+        let Ok(of_unit) = Folder::open(&path.join(&name)) else { continue };
+        if !of_unit.only_its_owner_writes() {
+            continue;
+        }
+        let mut names = of_unit.names(MOST).unwrap_or_default();
+        names.retain(|name| is_record(name));
+        names.sort();
+        records.extend(names.iter().filter_map(|name| read(&of_unit, name)));
+    }
+    records
+}
+
+/// Not a draft of one, which is hidden.
+fn is_record(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.ends_with(b".json") && !name.starts_with(b".")
 }
 
 fn kept(record: &Value) -> Option<Kept> {
-    let text = |key: &str| record.get(key).and_then(Value::as_str).map(str::to_owned);
+    let text = |key: &str| record.get(key).and_then(Value::as_str).map(|text| escape(text).into_owned());
     Some(Kept {
         gate: text("gate")?,
         source: text("source")?,
@@ -109,28 +157,100 @@ fn kept(record: &Value) -> Option<Kept> {
     })
 }
 
-fn folder() -> Option<PathBuf> {
-    match nix::unistd::geteuid().is_root() && std::env::var_os("MANAGERPID").is_none() {
-        true => Some(Path::new("/run").join(FOLDER)),
-        false => std::env::var_os("XDG_RUNTIME_DIR").map(|path| Path::new(&path).join(FOLDER)),
-    }
+/// The directory in which the folder of all records is.
+fn base() -> Option<PathBuf> {
+    let identity = Identity::of_process();
+    if identity.is_user() { identity.runtime } else { Some(PathBuf::from("/run")) }
 }
 
-fn read(path: &Path) -> Option<Value> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-}
-
-/// All or nothing: a reader never sees half of it.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let temporary = path.with_extension("new");
-    std::fs::write(&temporary, text)?;
-    std::fs::rename(temporary, path)
+fn read(folder: &Folder, name: &OsStr) -> Option<Value> {
+    serde_json::from_slice(&folder.read(name, LARGEST).ok()?).ok()
 }
 
 fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
+
+    use super::*;
+
+    /// A record of this boot, as its text.
+    fn record(gate: &str) -> String {
+        json!({"gate": gate, "source": "/s", "pid": 1, "boot-id": boot_id(), "status": "Ready\nREADY=1"})
+            .to_string()
+    }
+
+    fn gates(folder: &Path) -> Vec<String> {
+        of_this_boot(folder).into_iter().map(|kept| kept.gate).collect()
+    }
+
+    #[test]
+    fn what_is_no_record_is_passed_over() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::create_dir(at("unit")).unwrap();
+        fs::write(at("unit/a.json"), record("of-unit")).unwrap();
+        fs::write(at("b.json"), record("b")).unwrap();
+        fs::write(at(".c.json.1f"), record("draft")).unwrap();
+        fs::write(at(".c.json"), record("hidden")).unwrap();
+        fs::write(at("d.txt"), record("other")).unwrap();
+        symlink("b.json", at("link.json")).unwrap();
+        symlink("/dev/zero", at("zero.json")).unwrap();
+        nix::unistd::mkfifo(&at("fifo.json"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        fs::write(at("deep.json"), "[".repeat(60_000)).unwrap();
+        fs::write(at("huge.json"), format!("{}{}", record("huge"), " ".repeat(64 << 10))).unwrap();
+        fs::write(at("half.json"), r#"{"gate": "half""#).unwrap();
+        fs::write(at("list.json"), "[1, 2]").unwrap();
+        fs::write(at("old.json"), record("old").replace(&boot_id().unwrap(), "another")).unwrap();
+        fs::write(at("number.json"), record("x").replace("\"x\"", "7")).unwrap();
+        assert_eq!(gates(place.path()), ["b", "of-unit"]);
+    }
+
+    #[test]
+    fn texts_of_a_record_are_safe_to_print() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("a.json"), record("a\n\u{1b}[2J\u{202e}")).unwrap();
+        let kept = of_this_boot(place.path());
+        assert_eq!(kept[0].gate, r"a\x0a\x1b[2J\u{202e}");
+        assert_eq!(kept[0].status, r"Ready\x0aREADY=1");
+    }
+
+    #[test]
+    fn a_folder_of_others_is_not_believed() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::create_dir(at("unit")).unwrap();
+        fs::write(at("a.json"), record("a")).unwrap();
+        fs::write(at("unit/b.json"), record("b")).unwrap();
+        assert_eq!(gates(place.path()), ["a", "b"]);
+        fs::set_permissions(at("unit"), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(gates(place.path()), ["a"], "everybody writes in the unit's folder");
+        fs::set_permissions(at("unit"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(gates(place.path()).is_empty(), "everybody writes in the folder");
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        // As systemd does with DynamicUser=: a link of root's to a folder of that user's.
+        fs::rename(at("unit"), at("private")).unwrap();
+        chown(at("private"), Some(61184), None).unwrap();
+        chown(at("private/b.json"), Some(61184), None).unwrap();
+        fs::rename(at("private"), place.path().with_extension("private")).unwrap();
+        symlink(place.path().with_extension("private"), at("unit")).unwrap();
+        assert_eq!(gates(place.path()), ["a", "b"]);
+        lchown(at("unit"), Some(65534), None).unwrap();
+        assert_eq!(gates(place.path()), ["a"], "a link of another user's is followed");
+        chown(at("a.json"), Some(65534), None).unwrap();
+        assert!(gates(place.path()).is_empty(), "another user's file is believed");
+        chown(at("a.json"), Some(0), None).unwrap();
+        chown(place.path(), Some(65534), None).unwrap();
+        assert!(gates(place.path()).is_empty(), "another user's folder is believed");
+        fs::remove_dir_all(place.path().with_extension("private")).unwrap();
+    }
 }

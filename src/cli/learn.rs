@@ -39,7 +39,7 @@ pub(super) struct LearnArgs {
 pub(super) fn execute(args: &LearnArgs) -> Result<Exit, Error> {
     crate::log::start(tracing::Level::INFO);
     let environment = Environment::from_process();
-    let of_the_system = environment.uid == 0 && !environment.user_manager;
+    let of_the_system = !environment.is_user();
     let gate = match &args.gate {
         Some(gate) => named(gate)?,
         None if of_the_system => OF_THE_SYSTEM,

@@ -83,7 +83,7 @@ fn directories(environment: &Environment) -> Vec<Directory> {
         .clone()
         .or_else(|| environment.home.as_ref().map(|home| home.join(".config")))
         // Root's own gates must not change what the system waits for.
-        .filter(|_| environment.uid != 0 || environment.user_manager)
+        .filter(|_| environment.is_user())
         .map(|config| Directory { path: config.join("netready"), own: true });
     let shared = DIRECTORIES.iter().map(|path| Directory { path: PathBuf::from(path), own: false });
     own.into_iter().chain(shared).collect()

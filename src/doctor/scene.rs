@@ -27,16 +27,9 @@ impl Scene {
     /// Of this process: root looks at the system's side, everybody else at his own.
     pub fn from_process() -> Scene {
         let environment = Environment::from_process();
-        let manager = match environment.uid == 0 && !environment.user_manager {
-            true => Manager::System,
-            false => Manager::User,
-        };
-        let mut place = Place::from_process(manager == Manager::User, None, None);
-        // Not set in the shell of su(1) and the like, but there.
-        let known = PathBuf::from(format!("/run/user/{}", environment.uid));
-        let runtime = place.runtime.take().or_else(|| Some(known).filter(|path| path.is_dir()));
-        let programs = Programs::from_process(runtime.as_deref());
-        place.runtime = runtime;
+        let manager = if environment.is_user() { Manager::User } else { Manager::System };
+        let place = Place::from_process(manager == Manager::User, None, None);
+        let programs = Programs::from_process(place.runtime.as_deref());
         let uid = nix::unistd::Uid::from_raw(environment.uid);
         let user = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
         Scene { manager, environment, place, user, programs }

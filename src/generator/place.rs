@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::identity::Identity;
 use crate::quadlet::{DROP_IN, Manager, WAIT_UNIT, WaitUnit};
 
 use super::is_user_manager;
@@ -19,7 +20,7 @@ pub struct Place {
     pub uid: u32,
     /// The program's path, for command lines.
     pub netready: String,
-    /// `$XDG_RUNTIME_DIR`
+    /// The user's runtime directory.
     pub runtime: Option<PathBuf>,
     /// `$XDG_CONFIG_HOME`, else `~/.config`
     pub config: Option<PathBuf>,
@@ -46,7 +47,7 @@ impl Place {
         let home = directory("HOME");
         let config = directory("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
         let data = directory("XDG_DATA_HOME").or_else(|| Some(home.as_ref()?.join(".local/share")));
-        let runtime = directory("XDG_RUNTIME_DIR");
+        let runtime = Identity::of_process().runtime;
         let mut place = Place {
             manager,
             uid: nix::unistd::geteuid().as_raw(),

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::{Netns, Said, UP0};
+use crate::harness::{Netns, Said, UP0, UserManager};
 use crate::netns;
 
 const ONLINE: &str = "addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0";
@@ -31,7 +31,12 @@ fn gate(name: &str, text: &str) {
 fn of_user(ns: &Netns, arguments: &[&str]) -> Said {
     let path = |name: &str| ns.scratch().join(name).display().to_string();
     let command = ns.command(&[&["doctor"], arguments].concat());
-    command.env("MANAGERPID", "1").env("QUADLET_UNIT_DIRS", &path("q")).env("PATH", &path("bin")).output()
+    let manager = UserManager::new(ns);
+    command
+        .env("MANAGERPID", &manager.pid())
+        .env("QUADLET_UNIT_DIRS", &path("q"))
+        .env("PATH", &path("bin"))
+        .output()
 }
 
 fn of_system(ns: &Netns, arguments: &[&str]) -> Said {

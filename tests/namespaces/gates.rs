@@ -1,6 +1,6 @@
 //! Where gates are found: directories, drop-ins, masks, built-ins; `cat`; what `check` says first.
 
-use crate::harness::{Netns, UP0};
+use crate::harness::{Netns, UP0, UserManager};
 use crate::netns;
 
 const BASE: &str = "timeout = \"41s\"\n[[require]]\ninterface = \"va0\"\ncarrier = true\n";
@@ -79,11 +79,26 @@ fn the_first_directory_wins_and_drop_ins_of_all_are_read() {
     ns.check(&["web"]).assert_unready("no-address", "198.51.100.11");
     // XDG_CONFIG_HOME comes first; for uid 0 in a user manager only.
     write(&format!("{config}/netready/web.toml"), "[[require]]\naddress = \"198.51.100.77\"\n");
-    let said =
-        ns.command(&["check", "-j", "web"]).env("XDG_CONFIG_HOME", config).env("MANAGERPID", "1").output();
+    let manager = UserManager::new(&ns);
+    let of_user = |pid: &str| {
+        ns.command(&["check", "-j", "web"]).env("XDG_CONFIG_HOME", config).env("MANAGERPID", pid).output()
+    };
+    let said = of_user(&manager.pid());
     let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(json["source"], format!("{config}/netready/web.toml"), "{json:#}");
     assert!(said.stdout.contains("198.51.100.77") && said.stdout.contains("198.51.100.11"), "{json:#}");
+    // The variable alone says nothing: it outlives the manager, and su(1) keeps it.
+    let other = UserManager::of_nobody(&ns);
+    let me = std::process::id().to_string();
+    for (pid, whose) in [
+        (other.pid(), "another user's"),
+        ("1".to_owned(), "the system's"),
+        (me, "no manager"),
+        (String::new(), "none"),
+    ] {
+        let json: serde_json::Value = serde_json::from_str(&of_user(&pid).stdout).unwrap();
+        assert_eq!(json["source"], "/etc/netready/web.toml", "{whose}: {json:#}");
+    }
     // cat prints each with its path.
     let cat = ns.output(&["cat", "web"]);
     assert_eq!(cat.code, 0, "{cat:?}");

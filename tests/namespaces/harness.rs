@@ -311,6 +311,55 @@ impl Drop for Elsewhere {
     }
 }
 
+/// A process that looks like a user's service manager to whom it started: by its name and its user.
+pub struct UserManager {
+    child: Child,
+}
+
+impl UserManager {
+    /// The test's own user's.
+    pub fn new(ns: &Netns) -> UserManager {
+        UserManager::started(ns, Command::new(UserManager::program(ns)))
+    }
+
+    /// Another user's.
+    pub fn of_nobody(ns: &Netns) -> UserManager {
+        let mut setpriv = Command::new("setpriv");
+        setpriv
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+            .arg(UserManager::program(ns));
+        UserManager::started(ns, setpriv)
+    }
+
+    /// A program's name is that of the link by which it was started.
+    fn program(ns: &Netns) -> PathBuf {
+        let path = ns.scratch().join("systemd");
+        if !path.exists() {
+            std::os::unix::fs::symlink("/usr/bin/sleep", &path).unwrap();
+        }
+        path
+    }
+
+    fn started(ns: &Netns, mut command: Command) -> UserManager {
+        let child = command.arg("600").stdin(Stdio::null()).spawn().unwrap();
+        let comm = format!("/proc/{}/comm", child.id());
+        ns.until("systemd", || std::fs::read_to_string(&comm).is_ok_and(|name| name == "systemd\n"));
+        UserManager { child }
+    }
+
+    /// As MANAGERPID has it.
+    pub fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+}
+
+impl Drop for UserManager {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// What `check --json` said.
 #[derive(Debug)]
 pub struct Check {

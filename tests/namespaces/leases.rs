@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
-use crate::harness::{Netns, Said, UP0};
+use crate::harness::{Netns, Said, UP0, UserManager};
 use crate::netns;
 
 /// Podman 5.4.2's: six containers on two networks, and one lease that leaked at boot.
@@ -23,13 +23,15 @@ const EXIST: [&str; 4] = [
 
 struct Stage {
     ns: Netns,
+    manager: UserManager,
 }
 
 impl Stage {
     fn new(ns: Netns) -> Stage {
         let ns = ns.with_private_etc();
         ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0"));
-        let stage = Stage { ns };
+        let manager = UserManager::new(&ns);
+        let stage = Stage { ns, manager };
         for folder in ["bin", "run/containers/networks"] {
             fs::create_dir_all(stage.ns.scratch().join(folder)).unwrap();
         }
@@ -56,7 +58,7 @@ impl Stage {
     /// The environment of a user who has no Podman but the test's.
     fn environment(&self) -> [(&'static str, String); 3] {
         let path = |name: &str| self.ns.scratch().join(name).display().to_string();
-        [("MANAGERPID", "1".to_owned()), ("XDG_RUNTIME_DIR", path("run")), ("PATH", path("bin"))]
+        [("MANAGERPID", self.manager.pid()), ("XDG_RUNTIME_DIR", path("run")), ("PATH", path("bin"))]
     }
 
     /// Without the harness's limit, for it looks twice, and waits for a lock.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Elsewhere, Exit, Process, Signal, UP0};
+use crate::harness::{Elsewhere, Exit, Process, Signal, UP0, UserManager};
 use crate::netns;
 
 const CARRIER: &str = "[[require]]\ninterface = \"va0\"\ncarrier = true\n";
@@ -576,6 +576,100 @@ fn unprivileged_it_works_the_same() {
     );
     gate.signal(Signal::SIGTERM);
     assert_eq!(gate.expect_exit(), Exit::Code(0));
+}
+
+/// What su(1) without a dash leaves root with: another user's variables.
+#[test]
+fn another_users_runtime_directory_is_neither_read_nor_written() {
+    if !nix::unistd::geteuid().is_root() || std::env::var_os("NETREADY_TESTS_IN_USER_NAMESPACE").is_some() {
+        crate::harness::skip("uid 65534 is out of reach");
+        return;
+    }
+    let ns = netns!().with_private_etc();
+    let runtime = ns.scratch().join("xdg");
+    let records = runtime.join("netready-record");
+    std::fs::create_dir_all(records.join("netready")).unwrap();
+    let record = records.join("netready/x.json");
+    let forged = |gate: &str| {
+        let pid = std::process::id();
+        format!(
+            r#"{{"gate": "{gate}", "source": "/x\nReady: gate default", "pid": {pid}, "status": "Ready"}}"#
+        )
+    };
+    std::fs::write(&record, forged("forged")).unwrap();
+    for path in [&runtime, &records, &records.join("netready"), &record] {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    let (other, own) = (UserManager::of_nobody(&ns), UserManager::new(&ns));
+    let names = |folder: &std::path::Path| std::fs::read_dir(folder).unwrap().count();
+    // Neither with that user's manager, nor with one of root's own.
+    for manager in [&other, &own] {
+        let root = |arguments: &[&str]| {
+            let command = ns.command(arguments).env("MANAGERPID", &manager.pid());
+            command.env("XDG_RUNTIME_DIR", runtime.to_str().unwrap()).env("RUNTIME_DIRECTORY", "")
+        };
+        let gate = root(&["run", "-i", "va0", "-t", "1ms"]).spawn();
+        assert_eq!(gate.expect_exit(), Exit::Code(1), "{}", gate.transcript());
+        assert_eq!(names(&records), 1, "a record was written into another user's folder");
+        let said = root(&["check", "-i", "va0"]).output();
+        assert!(said.code == 1 && !said.stdout.contains("/x"), "{said:?}");
+    }
+    assert!(std::path::Path::new("/run/netready-record/options.json").is_file(), "root's own record");
+    // Nor where a unit's variable leads there, by way of a link or not.
+    std::os::unix::fs::symlink("/etc", records.join("etc")).unwrap();
+    std::os::unix::fs::lchown(records.join("etc"), Some(65534), None).unwrap();
+    std::fs::write("/etc/options.json", "mine").unwrap();
+    for folder in [records.clone(), records.join("etc")] {
+        let command = ns.command(&["run", "-i", "va0", "-t", "1ms"]);
+        let gate = command.env("RUNTIME_DIRECTORY", folder.to_str().unwrap()).spawn();
+        assert_eq!(gate.expect_exit(), Exit::Code(1), "{}", gate.transcript());
+        assert_eq!(names(&records), 2, "{}", folder.display());
+        assert_eq!(std::fs::read_to_string("/etc/options.json").unwrap(), "mine");
+    }
+}
+
+/// The record's folder is the caller's own, what stands in it is not to be followed.
+#[test]
+fn a_record_is_read_and_written_as_a_file_only() {
+    let ns = netns!();
+    let runtime = ns.scratch().join("xdg");
+    let records = runtime.join("netready-record");
+    std::fs::create_dir_all(records.join("netready")).unwrap();
+    let file = ns.scratch().join("file");
+    std::fs::write(&file, "mine").unwrap();
+    let manager = UserManager::new(&ns);
+    let user = |arguments: &[&str]| {
+        let command = ns.command(arguments).env("MANAGERPID", &manager.pid());
+        command.env("XDG_RUNTIME_DIR", runtime.to_str().unwrap()).env("RUNTIME_DIRECTORY", "")
+    };
+    for name in ["options.json", "options.new"] {
+        std::os::unix::fs::symlink(&file, records.join(name)).unwrap();
+    }
+    let gate = user(&["run", "-i", "va0", "-t", "1ms"]).spawn();
+    assert_eq!(gate.expect_exit(), Exit::Code(1), "{}", gate.transcript());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    assert!(records.join("options.json").symlink_metadata().unwrap().is_file());
+    let record = records.join("netready/x.json");
+    let check = || {
+        let said = user(&["check", "-i", "va0"]).output();
+        assert_eq!(said.code, 1, "{said:?}");
+        said.stdout
+    };
+    nix::unistd::mkfifo(&record, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    check();
+    for target in ["/dev/zero", "../options.json"] {
+        std::fs::remove_file(&record).unwrap();
+        std::os::unix::fs::symlink(target, &record).unwrap();
+        assert!(!check().contains("keeps another gate"), "{target}");
+    }
+    std::fs::remove_file(&record).unwrap();
+    let running = user(&["run", "-i", "va0"]).spawn();
+    running.expect_waiting();
+    let text =
+        format!(r#"{{"gate": "a\nReady: gate b\u001b[2J", "source": "/s", "pid": {}}}"#, running.pid());
+    std::fs::write(&record, text).unwrap();
+    let said = check();
+    assert!(said.contains(r"keeps another gate: a\x0aReady: gate b\x1b[2J (/s)"), "{said}");
 }
 
 #[test]

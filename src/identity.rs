@@ -1,0 +1,148 @@
+//! Who runs this process: the system's side of the host, or one user's; and which runtime directory counts.
+//!
+//! Every shell below a user service has MANAGERPID and XDG_RUNTIME_DIR, and su(1) without a dash keeps both. So
+//! these variables say nothing by themselves: they count only where that process, and that directory, belong to
+//! the effective user.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::files::Folder;
+
+/// Whose process this is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The effective user.
+    pub uid: u32,
+    /// Whether that user's own service manager started this process (systemd.exec(5)). Root can have one too.
+    pub user_manager: bool,
+    /// The user's runtime directory, in which nobody else writes.
+    pub runtime: Option<PathBuf>,
+}
+
+impl Identity {
+    /// Of this process.
+    pub fn of_process() -> Identity {
+        Identity::of(
+            nix::unistd::geteuid().as_raw(),
+            std::env::var_os("MANAGERPID").as_deref(),
+            std::env::var_os("XDG_RUNTIME_DIR"),
+        )
+    }
+
+    fn of(uid: u32, manager: Option<&OsStr>, runtime: Option<OsString>) -> Identity {
+        let named = runtime.map(PathBuf::from);
+        // Not set in the shell of su(1) and the like, but there.
+        let known = PathBuf::from(format!("/run/user/{uid}"));
+        let own = |path: &PathBuf| Folder::open_own(path).is_ok();
+        Identity {
+            uid,
+            user_manager: manager.is_some_and(|pid| is_user_manager(pid, uid)),
+            runtime: named.filter(own).or_else(|| Some(known).filter(own)),
+        }
+    }
+
+    /// Whether a directory that a variable names is not another user's: it is this user's, root's, or not there.
+    pub fn may_use(&self, directory: &Path) -> bool {
+        let owner = fs::metadata(directory).map(|found| found.uid());
+        owner.map_or(true, |owner| owner == self.uid || owner == 0)
+    }
+
+    /// Whether it is a user's side of the host; else it is the system's.
+    pub fn is_user(&self) -> bool {
+        self.uid != 0 || self.user_manager
+    }
+}
+
+/// Whether a process is a service manager of this user's. The number alone says nothing: it may be another
+/// user's manager, or by now another program.
+fn is_user_manager(pid: &OsStr, uid: u32) -> bool {
+    let number = pid.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    // The first process is the system's manager, or whatever a container runs.
+    let Some(pid) = number.and_then(|text| text.parse::<u32>().ok()).filter(|pid| *pid > 1) else {
+        return false;
+    };
+    let status = Path::new("/proc").join(pid.to_string()).join("status");
+    fs::read(status).is_ok_and(|text| is_manager_of(&String::from_utf8_lossy(&text), uid))
+}
+
+/// By its /proc/PID/status. (The owner of /proc/PID is no proof: it is root for each process that may not be
+/// dumped, and any process can ask not to be.)
+fn is_manager_of(status: &str, uid: u32) -> bool {
+    let of = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+    let uids = of("Uid:").unwrap_or_default();
+    let mut uids = uids.split_ascii_whitespace().map(str::parse::<u32>);
+    let all_ours = uids.by_ref().take(4).filter(|one| *one == Ok(uid)).count() == 4;
+    of("Name:") == Some("systemd") && all_ours
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_manager_is_known_by_its_name_and_its_user() {
+        let of =
+            |name: &str, uids: &str| format!("Name:\t{name}\nUmask:\t0022\nUid:\t{uids}\nGid:\t0 0 0 0\n");
+        for (status, uid, known) in [
+            (of("systemd", "1000\t1000\t1000\t1000"), 1000, true),
+            (of("systemd", "0\t0\t0\t0"), 0, true),
+            (of("systemd", "1000\t1000\t1000\t1000"), 0, false),
+            (of("systemd", "0\t0\t0\t0"), 1000, false),
+            // A program that changes its user.
+            (of("systemd", "1000\t0\t0\t0"), 0, false),
+            (of("systemd", "0\t0\t0\t1000"), 0, false),
+            // The number was given to another program.
+            (of("bash", "0\t0\t0\t0"), 0, false),
+            (of("systemd-logind", "0\t0\t0\t0"), 0, false),
+            (of("systemd", ""), 0, false),
+            (of("systemd", "0\t0"), 0, false),
+            (of("systemd", "0x0\t0\t0\t0"), 0, false),
+            (String::new(), 0, false),
+        ] {
+            assert_eq!(is_manager_of(&status, uid), known, "{status:?} for {uid}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_names_no_manager_of_ours_says_nothing() {
+        let uid = nix::unistd::geteuid().as_raw();
+        let me = std::process::id().to_string();
+        // This test's own process is ours, but no manager.
+        for pid in [&me, "1", "0", "", "-1", "+2", " 2", "2 ", "self", "../1", "4294967295", "99999999999999"]
+        {
+            let identity = Identity::of(uid, Some(OsStr::new(pid)), None);
+            assert!(!identity.user_manager, "MANAGERPID={pid:?}");
+            assert_eq!(identity.is_user(), uid != 0);
+        }
+        assert!(Identity::of(1000, None, None).is_user());
+    }
+
+    #[test]
+    fn a_runtime_directory_is_the_users_own() {
+        let uid = nix::unistd::geteuid().as_raw();
+        let place = tempfile::tempdir().unwrap();
+        let of =
+            |path: &Path| Identity::of(uid, None, Some(path.into())).runtime.filter(|known| known == path);
+        assert_eq!(of(place.path()).as_deref(), Some(place.path()));
+        assert_eq!(of(&place.path().join("gone")), None);
+        assert_eq!(of(Path::new("run")), None);
+        assert_eq!(of(Path::new("")), None);
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(of(place.path()), None, "everybody writes there");
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        if uid == 0 {
+            std::os::unix::fs::chown(place.path(), Some(65534), None).unwrap();
+            assert_eq!(of(place.path()), None, "another user's");
+            let me = Identity::of(uid, None, None);
+            assert!(!me.may_use(place.path()), "another user's");
+            assert!(Identity::of(65534, None, None).may_use(place.path()));
+            assert!(Identity::of(65534, None, None).may_use(Path::new("/proc/1")), "root's");
+            assert!(me.may_use(&place.path().join("gone")));
+        }
+    }
+}
