@@ -9,7 +9,9 @@
 //! waiting for that, signals and timeouts are served; a gate is opened only where a verdict rests on all
 //! that was announced.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -67,6 +69,14 @@ pub trait Mouth {
     /// When `tick` is due next.
     fn deadline(&self) -> Option<Moment> {
         None
+    }
+
+    /// Ready once something was sent that had to wait, because the other end had no room for it.
+    ///
+    /// # Errors
+    /// Where it cannot be sent any more, and it matters.
+    fn poll_unsent(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Pending
     }
 }
 
@@ -182,6 +192,7 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
                 let wake = tokio::select! {
                     done = &mut caught_up => { done?; break }
                     fired = timer.fired() => { fired.map_err(Failure::Events)?; None }
+                    sent = poll_fn(|context| mouth.poll_unsent(context)) => { sent?; None }
                     signal = signals.next() => Some(signal),
                 };
                 let now = clock::now();
@@ -243,6 +254,7 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
             changed = observer.changed() => { news |= changed?; None }
             (question, answer) = prober.answer() => { observer.answered(question, answer); None }
             fired = timer.fired() => { fired.map_err(Failure::Events)?; None }
+            sent = poll_fn(|context| mouth.poll_unsent(context)) => { sent?; None }
             signal = signals.next() => Some(signal),
         };
         match wake {

@@ -1,18 +1,30 @@
 //! The service manager's notification protocol (sd_notify(3)).
+//!
+//! Nothing here waits for the service manager. What its socket has no room for is kept, and sent as soon as there
+//! is room: see [`Notifier::poll_unsent`].
 
-use std::ffi::OsString;
-use std::io;
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use sd_notify::NotifyState;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tracing::warn;
 
+use crate::clock;
+use crate::escape::{escape, escape_bytes};
 use crate::requirement::Gate;
 
 /// Whom to tell, if anybody.
 #[derive(Debug)]
 pub struct Notifier {
-    socket: Option<OsString>,
+    channel: Option<Channel>,
     failed: bool,
 }
 
@@ -28,28 +40,29 @@ pub struct NotifyError {
 impl Notifier {
     /// From NOTIFY_SOCKET.
     pub fn from_env() -> Notifier {
-        Notifier {
-            socket: std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
-            failed: false,
-        }
+        Notifier::to(std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()))
     }
 
     /// Nobody.
     pub fn silent() -> Notifier {
-        Notifier { socket: None, failed: false }
+        Notifier::to(None)
+    }
+
+    fn to(socket: Option<OsString>) -> Notifier {
+        Notifier { channel: socket.map(Channel::new), failed: false }
     }
 
     /// STATUS=, for `systemctl status`.
     pub fn status(&mut self, status: &str) {
-        self.tell(&[NotifyState::Status(status)]);
+        self.tell(Kind::Status, &status_line(status));
     }
 
     /// READY=1, with the status that goes with it.
     ///
     /// # Errors
-    /// Where it did not arrive: the unit will not become active.
+    /// Where it cannot arrive: the unit will not become active. A socket without room is none of these cases.
     pub fn ready(&mut self, status: &str) -> Result<(), NotifyError> {
-        self.try_tell(&[NotifyState::Ready, NotifyState::Status(status)])
+        self.try_tell(Kind::Ready, &format!("READY=1\n{}", status_line(status)))
     }
 
     /// EXTEND_TIMEOUT_USEC=, once, so that TimeoutStartSec= never cuts the gate's own time short.
@@ -57,54 +70,234 @@ impl Notifier {
     /// # Errors
     /// Where nobody is at the other end.
     pub fn extend(&mut self, gate: &Gate) -> Result<(), NotifyError> {
-        let text = format!("EXTEND_TIMEOUT_USEC={}", longest(gate));
-        self.try_tell(&[NotifyState::Custom(&text)])
+        self.try_tell(Kind::Extend, &format!("EXTEND_TIMEOUT_USEC={}", longest(gate)))
     }
 
     /// EXTEND_TIMEOUT_USEC=, for so long from now on, and a little more; `None`: without end.
     pub fn extend_by(&mut self, bound: Option<Duration>) {
         let micros = bound.map_or(FOR_EVER, |bound| micros(bound.saturating_add(A_LITTLE)));
-        self.tell(&[NotifyState::Custom(&format!("EXTEND_TIMEOUT_USEC={micros}"))]);
+        self.tell(Kind::Extend, &format!("EXTEND_TIMEOUT_USEC={micros}"));
     }
 
     /// WATCHDOG=1
     pub fn watchdog(&mut self) {
-        self.tell(&[NotifyState::Watchdog]);
+        self.tell(Kind::Watchdog, "WATCHDOG=1");
     }
 
     /// RELOADING=1, and READY=1, which ends the reload and says nothing about the gate.
     pub fn reloaded(&mut self) {
-        match NotifyState::monotonic_usec_now() {
-            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
-            Err(error) => warn!("CLOCK_MONOTONIC: {error}"),
-        }
-        self.tell(&[NotifyState::Ready]);
+        let now = micros(clock::monotonic());
+        self.tell(Kind::Reloading, &format!("RELOADING=1\nMONOTONIC_USEC={now}"));
+        self.tell(Kind::Ready, "READY=1");
     }
 
     /// STOPPING=1
     pub fn stopping(&mut self) {
-        self.tell(&[NotifyState::Stopping]);
+        self.tell(Kind::Stopping, "STOPPING=1");
     }
 
-    /// What nothing depends on. A manager that is gone is complained of once.
-    fn tell(&mut self, states: &[NotifyState<'_>]) {
-        if let Err(error) = self.try_tell(states) {
-            if !std::mem::replace(&mut self.failed, true) {
-                warn!("{error}: {}", error.source);
+    /// Ready once something that there was no room for has been sent; never where nothing waits to be sent.
+    ///
+    /// # Errors
+    /// Where it cannot arrive any more, and it matters.
+    pub fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), NotifyError>> {
+        let Some(channel) = &mut self.channel else { return Poll::Pending };
+        let matters = channel.unsent.iter().any(|(kind, _)| *kind == Kind::Ready);
+        match channel.poll_unsent(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(source)) => {
+                let error = channel.error(source);
+                channel.unsent.clear();
+                if matters {
+                    return Poll::Ready(Err(error));
+                }
+                self.complain(&error);
+                Poll::Ready(Ok(()))
             }
         }
     }
 
-    fn try_tell(&self, states: &[NotifyState<'_>]) -> Result<(), NotifyError> {
-        let Some(socket) = &self.socket else { return Ok(()) };
-        sd_notify::notify(states)
-            .map_err(|source| NotifyError { socket: socket.to_string_lossy().into_owned(), source })
+    /// What nothing depends on. A manager that is gone is complained of once.
+    fn tell(&mut self, kind: Kind, message: &str) {
+        if let Err(error) = self.try_tell(kind, message) {
+            self.complain(&error);
+        }
+    }
+
+    fn complain(&mut self, error: &NotifyError) {
+        if !std::mem::replace(&mut self.failed, true) {
+            warn!("{error}: {}", error.source);
+        }
+    }
+
+    fn try_tell(&mut self, kind: Kind, message: &str) -> Result<(), NotifyError> {
+        let Some(channel) = &mut self.channel else { return Ok(()) };
+        channel.send(kind, message).map_err(|source| channel.error(source))
     }
 }
 
-/// How often WATCHDOG=1 is due: at half the interval that the manager asks for.
+/// What a message says. Of each kind at most one waits to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Extend,
+    Ready,
+    Status,
+    Watchdog,
+    Reloading,
+    Stopping,
+}
+
+/// The way to the service manager.
+#[derive(Debug)]
+struct Channel {
+    name: OsString,
+    /// Connected: only so does poll(2) tell when there is room again.
+    socket: Option<UnixDatagram>,
+    /// What there was no room for, in its order.
+    unsent: VecDeque<(Kind, String)>,
+    /// Tells when there is room; only while something is unsent.
+    room: Option<AsyncFd<Descriptor>>,
+}
+
+#[derive(Debug)]
+struct Descriptor(UnixDatagram);
+
+impl AsRawFd for Descriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Channel {
+    fn new(name: OsString) -> Channel {
+        Channel { name, socket: None, unsent: VecDeque::new(), room: None }
+    }
+
+    fn error(&self, source: io::Error) -> NotifyError {
+        NotifyError { socket: escape_bytes(self.name.as_bytes()).into_owned(), source }
+    }
+
+    /// Sends a message, or keeps it until there is room. What is kept of the same kind is out of date then.
+    fn send(&mut self, kind: Kind, message: &str) -> io::Result<()> {
+        self.unsent.retain(|(known, _)| *known != kind);
+        self.unsent.push_back((kind, format!("{message}\n")));
+        let sent = self.send_unsent();
+        if sent.is_err() {
+            self.unsent.retain(|(known, _)| *known != kind);
+        }
+        sent
+    }
+
+    /// Sends what is kept, as far as there is room.
+    fn send_unsent(&mut self) -> io::Result<()> {
+        while let Some((_, message)) = self.unsent.front() {
+            let message = message.as_bytes();
+            let sent = match &self.socket {
+                Some(socket) => socket.send(message),
+                None => Err(ErrorKind::NotConnected.into()),
+            };
+            // The other end may have been opened anew.
+            let sent = match sent {
+                Err(error) if is_gone(&error) => {
+                    self.room = None;
+                    self.socket.insert(connected(&self.name)?).send(message)
+                }
+                sent => sent,
+            };
+            match sent {
+                Ok(_) => {
+                    self.unsent.pop_front();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.room = None;
+        Ok(())
+    }
+
+    fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let before = self.unsent.len();
+        while !self.unsent.is_empty() {
+            if self.room.is_none() {
+                self.room = self.socket.as_ref().map(watched).transpose()?;
+            }
+            let Some(room) = &self.room else { return Poll::Pending };
+            match room.poll_write_ready(context)? {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(mut ready) => ready.clear_ready(),
+            }
+            // It is tried after that, so that room that comes now is not missed.
+            self.send_unsent()?;
+            if self.unsent.len() < before {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    let kinds = [ErrorKind::NotConnected, ErrorKind::ConnectionRefused, ErrorKind::ConnectionReset];
+    kinds.contains(&error.kind())
+}
+
+fn watched(socket: &UnixDatagram) -> io::Result<AsyncFd<Descriptor>> {
+    let socket = Descriptor(socket.try_clone()?);
+    // SAFETY: it owns its descriptor, and keeps it as long as it lives.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::WRITABLE) }?)
+}
+
+fn connected(name: &OsStr) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.connect_addr(&address(name)?)?;
+    Ok(socket)
+}
+
+/// A path, or after an @ the name of an abstract socket (unix(7)).
+fn address(name: &OsStr) -> io::Result<SocketAddr> {
+    match name.as_bytes() {
+        [b'/', ..] => SocketAddr::from_pathname(name),
+        [b'@', name @ ..] if !name.is_empty() => SocketAddr::from_abstract_name(name),
+        _ => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "only a path, or @NAME for an abstract socket, is supported",
+        )),
+    }
+}
+
+/// STATUS= in one line: after a line break, text of others could go on with READY=1.
+fn status_line(status: &str) -> String {
+    /// systemd drops a datagram of more than 4096 octets, READY=1 and all.
+    const LONGEST: usize = 3000;
+    let mut line = format!("STATUS={}", escape(status));
+    if line.len() > LONGEST {
+        let whole = line.char_indices().map(|(index, _)| index).take_while(|index| *index <= LONGEST);
+        line.truncate(whole.last().unwrap_or_default());
+        line.push('…');
+    }
+    line
+}
+
+/// How often WATCHDOG=1 is due: at half the interval that the manager asks for (sd_watchdog_enabled(3)).
 pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|interval| interval / 2)
+    let variable = |name: &str| std::env::var(name).ok();
+    interval(variable("WATCHDOG_USEC").as_deref(), variable("WATCHDOG_PID").as_deref(), std::process::id())
+}
+
+fn interval(micros: Option<&str>, pid: Option<&str>, me: u32) -> Option<Duration> {
+    /// WatchdogSec= is seconds in practice. What asks for more wakes the host for nothing, for no answer would
+    /// come in time. At half of this it costs 20 wake-ups a second; at double, WatchdogSec=200ms is missed.
+    const SHORTEST: Duration = Duration::from_millis(100);
+    let micros: u64 = micros?.parse().ok()?;
+    // The first is no interval, the second is systemd's "infinity".
+    if micros == 0 || micros == u64::MAX || pid.is_some_and(|pid| pid.parse() != Ok(me)) {
+        return None;
+    }
+    Some((Duration::from_micros(micros) / 2).max(SHORTEST))
 }
 
 /// UINT64_MAX is systemd's "infinity" and is refused here; one less is as good.
@@ -120,4 +313,184 @@ fn longest(gate: &Gate) -> u64 {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(FOR_EVER).min(FOR_EVER)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// A service manager that reads when it likes.
+    struct Manager {
+        socket: UnixDatagram,
+        notifier: Notifier,
+    }
+
+    impl Manager {
+        fn new(name: &str) -> Manager {
+            let name = format!("@netready-test-{}-{name}", std::process::id());
+            let socket = UnixDatagram::bind_addr(&address(OsStr::new(&name)).unwrap()).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            Manager { socket, notifier: Notifier::to(Some(name.into())) }
+        }
+
+        fn receive(&self) -> Option<String> {
+            let mut octets = [0; 8192];
+            let length = self.socket.recv(&mut octets).ok()?;
+            Some(String::from_utf8(octets[..length].to_vec()).unwrap())
+        }
+
+        fn receive_all(&self) -> Vec<String> {
+            std::iter::from_fn(|| self.receive()).collect()
+        }
+
+        /// Tells it so much that there is no room any more.
+        fn fill(&mut self) {
+            while self.notifier.channel.as_ref().unwrap().unsent.is_empty() {
+                self.notifier.watchdog();
+            }
+        }
+
+        fn unsent(&self) -> Vec<Kind> {
+            self.notifier.channel.as_ref().unwrap().unsent.iter().map(|(kind, _)| *kind).collect()
+        }
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_sent_later_in_its_order_and_only_the_latest_of_each_kind() {
+        let mut manager = Manager::new("full");
+        manager.fill();
+        let notifier = &mut manager.notifier;
+        notifier.status("one");
+        notifier.extend_by(None);
+        notifier.ready("two").unwrap();
+        notifier.status("three");
+        for number in 0..1000 {
+            notifier.status(&format!("four {number}"));
+            notifier.watchdog();
+        }
+        assert_eq!(manager.unsent(), [Kind::Extend, Kind::Ready, Kind::Status, Kind::Watchdog]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let received = runtime.block_on(async {
+            let Manager { socket, notifier } = &mut manager;
+            let unsent = poll_fn(|context| Poll::Ready(notifier.poll_unsent(context).is_pending())).await;
+            assert!(unsent, "there is no room");
+            let mut octets = [0; 8192];
+            let mut received = Vec::new();
+            // As a service manager that has come back: reads, and netready goes on once there is room.
+            while !notifier.channel.as_ref().unwrap().unsent.is_empty() {
+                while let Ok(length) = socket.recv(&mut octets) {
+                    received.push(String::from_utf8(octets[..length].to_vec()).unwrap());
+                }
+                poll_fn(|context| notifier.poll_unsent(context)).await.unwrap();
+            }
+            received
+        });
+        let mut received = received;
+        received.extend(manager.receive_all());
+        let tail: Vec<&str> =
+            received.iter().map(String::as_str).filter(|said| *said != "WATCHDOG=1\n").collect();
+        let forever = format!("EXTEND_TIMEOUT_USEC={FOR_EVER}\n");
+        assert_eq!(tail, [forever.as_str(), "READY=1\nSTATUS=two\n", "STATUS=four 999\n"]);
+        // Nothing waits any more, and what comes next is sent at once.
+        manager.notifier.status("five");
+        assert_eq!(manager.receive_all(), ["STATUS=five\n"]);
+    }
+
+    #[test]
+    fn a_reload_that_waits_stays_a_reload() {
+        let mut manager = Manager::new("reload");
+        manager.fill();
+        manager.notifier.ready("up").unwrap();
+        manager.notifier.reloaded();
+        manager.notifier.reloaded();
+        assert_eq!(manager.unsent(), [Kind::Watchdog, Kind::Reloading, Kind::Ready]);
+        manager.notifier.stopping();
+        assert_eq!(manager.unsent().last(), Some(&Kind::Stopping));
+    }
+
+    #[test]
+    fn the_other_end_may_be_opened_anew_or_be_gone() {
+        let mut manager = Manager::new("anew");
+        manager.notifier.status("one");
+        assert_eq!(manager.receive_all(), ["STATUS=one\n"]);
+        let name = manager.notifier.channel.as_ref().unwrap().name.clone();
+        manager.socket = UnixDatagram::unbound().unwrap();
+        assert!(manager.notifier.ready("lost").is_err());
+        manager.socket = UnixDatagram::bind_addr(&address(&name).unwrap()).unwrap();
+        manager.socket.set_nonblocking(true).unwrap();
+        manager.notifier.ready("two").unwrap();
+        assert_eq!(manager.receive_all(), ["READY=1\nSTATUS=two\n"]);
+        // Gone while something waits.
+        manager.fill();
+        manager.notifier.ready("three").unwrap();
+        manager.socket = UnixDatagram::unbound().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let unsent = runtime.block_on(poll_fn(|context| manager.notifier.poll_unsent(context)));
+        assert!(unsent.is_err(), "READY=1 did not arrive");
+        assert!(manager.unsent().is_empty());
+    }
+
+    #[test]
+    fn sockets_are_paths_or_abstract() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("s");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let mut notifier = Notifier::to(Some(path.into()));
+        notifier.ready("by path").unwrap();
+        let mut octets = [0; 64];
+        let length = socket.recv(&mut octets).unwrap();
+        assert_eq!(&octets[..length], b"READY=1\nSTATUS=by path\n");
+        for (name, error) in [
+            ("relative", "only a path, or @NAME for an abstract socket, is supported"),
+            ("@", "only a path, or @NAME for an abstract socket, is supported"),
+            ("vsock:2:1234", "only a path, or @NAME for an abstract socket, is supported"),
+            ("/nonexistent/s", "No such file or directory (os error 2)"),
+            ("@netready-nobody-is-here", "Connection refused (os error 111)"),
+        ] {
+            let said = Notifier::to(Some(name.into())).ready("").unwrap_err();
+            assert_eq!(said.source.to_string(), error, "{name}");
+        }
+        let said = Notifier::to(Some("a\nb\x1b".into())).ready("").unwrap_err().to_string();
+        assert!(said.ends_with(r"NOTIFY_SOCKET=a\x0ab\x1b"), "{said}");
+    }
+
+    #[test]
+    fn a_status_is_one_line_and_fits_into_a_datagram() {
+        for (status, line) in [
+            ("Ready: x", "STATUS=Ready: x"),
+            ("", "STATUS="),
+            ("Waiting: a\nREADY=1", r"STATUS=Waiting: a\x0aREADY=1"),
+            ("a\r\0b\u{2028}c", r"STATUS=a\x0d\x00b\u{2028}c"),
+        ] {
+            assert_eq!(status_line(status), line);
+        }
+        for status in ["x".repeat(5000), "ü".repeat(5000), "\n".repeat(5000)] {
+            let line = status_line(&status);
+            assert!(line.len() < 3100 && line.ends_with('…'), "{}", line.len());
+        }
+    }
+
+    #[test]
+    fn the_watchdog_is_fed_at_half_its_interval_but_not_all_the_time() {
+        let millis = |millis| Some(Duration::from_millis(millis));
+        for (micros, pid, fed) in [
+            (None, None, None),
+            (Some("30000000"), None, millis(15000)),
+            (Some("30000000"), Some("7"), millis(15000)),
+            (Some("30000000"), Some("8"), None),
+            (Some("30000000"), Some("x"), None),
+            (Some("200000"), None, millis(100)),
+            (Some("10"), None, millis(100)),
+            (Some("1"), None, millis(100)),
+            (Some("0"), None, None),
+            (Some("18446744073709551615"), None, None),
+            (Some("18446744073709551616"), None, None),
+            (Some("-1"), None, None),
+            (Some(""), None, None),
+        ] {
+            assert_eq!(interval(micros, pid, 7), fed, "{micros:?} {pid:?}");
+        }
+    }
 }

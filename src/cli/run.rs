@@ -1,6 +1,7 @@
 //! `run`: the daemon for Type=notify units.
 
 use std::mem::{Discriminant, discriminant};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tracing::{error, info, warn};
@@ -128,6 +129,10 @@ impl Mouth for Manager {
     fn deadline(&self) -> Option<Moment> {
         let watchdog = self.watchdog.map(|(_, next)| next);
         self.hint.into_iter().chain(watchdog).min()
+    }
+
+    fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.notifier.poll_unsent(context).map_err(Failure::from)
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::task::{Context, Poll};
 
 use serde_json::Value;
 
@@ -59,6 +60,10 @@ struct Terminal {
 }
 
 impl Mouth for Terminal {
+    fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.notifier.poll_unsent(context).map_err(Failure::from)
+    }
+
     fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
         if self.json {
             json_line(view)?;

@@ -28,6 +28,7 @@ mod learn;
 mod leases;
 mod link;
 mod monitor;
+mod notify;
 mod oracle;
 mod pasta;
 mod probe;
