@@ -12,8 +12,9 @@ mod run;
 mod wait;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::mem::ManuallyDrop;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{self, ExitCode};
 
@@ -24,9 +25,10 @@ use tracing::Level;
 use crate::attempt::AttemptError;
 use crate::config::{self, ConfigError, Environment, Loaded, Request, SaveError};
 use crate::daemon::Failure;
+use crate::escape::{escape, escape_bytes};
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
-use crate::report::error_json;
+use crate::report::{error_json, json_text};
 use crate::sibling;
 use options::GateOptions;
 
@@ -34,7 +36,8 @@ use options::GateOptions;
 #[derive(Debug, Parser)]
 #[command(name = "netready", version, max_term_width = 100, disable_help_subcommand = false)]
 #[command(after_help = "Without a command: check. Exit codes: 0 ready or done, 1 not ready or given up, \
-    2 usage or configuration error, 3 the kernel's state cannot be observed. See netready(1), \
+    2 usage or configuration error, 3 the kernel's state cannot be observed, 4 the output cannot be written or a \
+    program of netready's is missing. See netready(1), \
     netready.toml(5).")]
 pub struct Cli {
     #[command(subcommand)]
@@ -179,6 +182,10 @@ pub fn definition() -> clap::Command {
 /// What netready's own errors end with where other exit codes are those of the command it runs.
 const OWN_ERROR: u8 = 125;
 
+/// What it ends with where the output cannot be written or one of netready's own programs is missing: no verdict,
+/// and no word about the network.
+const OUTPUT_OR_PROGRAM: u8 = 4;
+
 /// What a command ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -222,7 +229,7 @@ enum Error {
 }
 
 impl Error {
-    /// 2: what was asked for; 3: what it is asked of.
+    /// 2: what was asked for; 3: what it is asked of; 4: netready itself, or where it writes to.
     fn exit_code(&self) -> u8 {
         match self {
             Error::Config(_)
@@ -230,16 +237,22 @@ impl Error {
             | Error::Save(_)
             | Error::NobodyToAsk
             | Error::Daemon(Failure::Notify(_)) => 2,
-            Error::Daemon(
-                Failure::Observe(_) | Failure::Closed(_) | Failure::Events(_) | Failure::Hints(_),
-            )
+            Error::Daemon(Failure::Observe(_) | Failure::Events(_) | Failure::Hints(_))
             | Error::Observe(_)
             | Error::Runtime(_)
-            | Error::Stdout(_)
             | Error::Attempt(_)
             | Error::Fix(_)
-            | Error::Tools(_)
             | Error::Unseen(_) => 3,
+            Error::Stdout(_) | Error::Daemon(Failure::Closed(_)) | Error::Tools(_) => OUTPUT_OR_PROGRAM,
+        }
+    }
+
+    /// On one line, safe to print; problems of a configuration stand on a line each.
+    fn text(&self) -> String {
+        let text = crate::report::chain(self);
+        match self {
+            Error::Config(_) => text,
+            _ => escape(&text).into_owned(),
         }
     }
 
@@ -264,6 +277,9 @@ fn run(apart: fn(Apart) -> Result<Exit, Error>) -> ExitCode {
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => {
+            // The message quotes words of the command line, which need not be the caller's own.
+            let safe = words.iter().map(|word| escape_bytes(word.as_bytes()).into_owned());
+            let error = Cli::try_parse_from(safe).err().unwrap_or(error);
             let runs = words.get(1).is_some_and(|word| word == "retry" || word == "pull");
             return usage(&error, asks_for_json(&words), if runs { OWN_ERROR } else { 2 });
         }
@@ -274,7 +290,7 @@ fn run(apart: fn(Apart) -> Result<Exit, Error>) -> ExitCode {
         Ok(exit) => leave(exit),
         Err(error) if error.nobody_reads() => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&crate::report::chain(&error), json);
+            complain(&error.text(), json);
             ExitCode::from(if runs { OWN_ERROR } else { error.exit_code() })
         }
     }
@@ -290,7 +306,8 @@ impl Command {
             Command::Apart(command) => apart(command),
             Command::Cat(args) => {
                 let loaded = load(&args.gate.request()?)?;
-                print(&cat::print(&loaded))?;
+                let text = cat::print(&loaded);
+                print(&if io::stdout().is_terminal() { cat::for_terminal(&text) } else { text })?;
                 Ok(Exit::Done)
             }
         }
@@ -370,6 +387,11 @@ fn usage(error: &clap::Error, json: bool, code: u8) -> ExitCode {
         let text = error.render().to_string();
         let first = text.lines().next().unwrap_or_default();
         complain(first.trim_start_matches("error: "), true);
+    } else if asked_for {
+        if let Err(error) = print(&error.render().ansi().to_string()) {
+            complain(&error.text(), false);
+            return ExitCode::from(error.exit_code());
+        }
     } else {
         // Where nobody can be told, the exit code still says it.
         let _ = error.print();
@@ -387,14 +409,12 @@ fn asks_for_json(words: &[OsString]) -> bool {
 }
 
 fn complain(error: &str, json: bool) {
+    if json && writeln!(io::stdout(), "{}", json_text(&error_json(error))).is_ok() {
+        return;
+    }
+    let mut stderr = io::stderr().lock();
     // Where nobody can be told, the exit code still says it.
-    let _ = match json {
-        true => writeln!(io::stdout(), "{}", error_json(error)),
-        false => {
-            let mut stderr = io::stderr().lock();
-            error.lines().try_for_each(|line| writeln!(stderr, "netready: error: {line}"))
-        }
-    };
+    let _ = error.lines().try_for_each(|line| writeln!(stderr, "netready: error: {line}"));
 }
 
 fn load(request: &Request) -> Result<Loaded, ConfigError> {

@@ -156,7 +156,11 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
                     verdict = evaluate(&gate, observer.network(), now);
                     mouth.reloaded(&gate, keeper.is_open());
                 }
-                Err(error) => tracing::error!("the gate is kept as it was: {error}"),
+                Err(error) => {
+                    for problem in error.problems {
+                        tracing::error!("the gate is kept as it was: {problem}");
+                    }
+                }
             }
         }
         let drained = observer.drain(&mut |glimpse| match glimpse {

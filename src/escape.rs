@@ -64,7 +64,8 @@ fn push_byte(safe: &mut String, byte: u8) {
     let _ = write!(safe, "\\x{byte:02x}");
 }
 
-fn is_unsafe(character: char) -> bool {
+/// Whether a character must not be printed as it is.
+pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,
             // Direction: Arabic letter mark, the marks, embeddings and overrides, isolates (UAX #9).

@@ -8,6 +8,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::escape::escape;
+
 /// Begins to log to stderr what is of this level or graver.
 pub fn start(level: Level) {
     let format = if to_journal() { Format::Journal } else { Format::Terminal };
@@ -56,7 +58,8 @@ where
         }
         let mut message = Message(String::new());
         event.record(&mut message);
-        writeln!(out, "{}", message.0)
+        // One event is one line, whatever others' text in it says.
+        writeln!(out, "{}", escape(&message.0))
     }
 }
 

@@ -152,7 +152,8 @@ enum Kind {
 #[derive(Debug)]
 struct Channel {
     name: OsString,
-    /// Connected: only so does poll(2) tell when there is room again.
+    /// Connected: only so does poll(2) tell when there is room again. Each message that need not wait finds its way
+    /// anew, for the name may be another socket's by then.
     socket: Option<UnixDatagram>,
     /// What there was no room for, in its order.
     unsent: VecDeque<(Kind, String)>,
@@ -180,6 +181,9 @@ impl Channel {
 
     /// Sends a message, or keeps it until there is room. What is kept of the same kind is out of date then.
     fn send(&mut self, kind: Kind, message: &str) -> io::Result<()> {
+        if self.unsent.is_empty() {
+            self.socket = None;
+        }
         self.unsent.retain(|(known, _)| *known != kind);
         self.unsent.push_back((kind, format!("{message}\n")));
         let sent = self.send_unsent();

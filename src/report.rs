@@ -1,11 +1,14 @@
 //! How a verdict is said: STATUS=, `check`, the journal, the message at the timeout and JSON are printings
 //! of one value, and every text of a reason is made here.
+//!
+//! Link names, the names and sources of gates, and what servers answer are text of others. What is printed for
+//! people is escaped here, as a whole; JSON keeps the values.
 
 mod json;
 mod status;
 mod table;
 
-pub use json::{error_json, verdict_json};
+pub use json::{error_json, json_text, verdict_json};
 pub use status::{Standing, status, summary};
 pub use table::{Paint, Tone, paint_none, table, unmet_lines};
 
@@ -14,14 +17,25 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use crate::escape::escape;
 use crate::model::{Carrierless, Operstate, Question, RouteKind};
 use crate::requirement::{AddressSpec, Destination, Family, Item, RouteSpec, TABLE_MAIN, Table};
 use crate::verdict::{
     AddressRef, Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Row, Unusable, Warning,
 };
 
-/// What is behind a row: what meets it, or why it is unmet.
+/// What is behind a row: what meets it, or why it is unmet; safe to print.
 pub fn outcome(row: &Row) -> String {
+    escape(&behind(row)).into_owned()
+}
+
+/// What a row asks for; safe to print.
+pub fn item(row: &Row) -> String {
+    escape(&row.item.to_string()).into_owned()
+}
+
+/// What is behind a row, with text of others as it is.
+fn behind(row: &Row) -> String {
     match &row.outcome {
         Outcome::Met(evidence) => evidence.to_string(),
         Outcome::Unmet(reason) => reason.to_string(),

@@ -1,6 +1,7 @@
 //! `netready cat`: a gate as it is written, each part below its path.
 
 use crate::config::Loaded;
+use crate::escape::escape_lines;
 
 /// The gate's file and drop-ins in the order in which they are read, as `systemctl cat` shows units.
 pub fn print(loaded: &Loaded) -> String {
@@ -18,6 +19,12 @@ pub fn print(loaded: &Loaded) -> String {
         }
     }
     out
+}
+
+/// The same, with everything but line breaks and tabs escaped that does something to a terminal.
+pub fn for_terminal(text: &str) -> String {
+    let parts: Vec<_> = text.split('\t').map(escape_lines).collect();
+    parts.join("\t")
 }
 
 #[cfg(test)]
@@ -42,6 +49,14 @@ mod tests {
             "# /etc/netready/nas.toml\ntimeout = 1\n[[require]]\nroute = \"default\"\n\n\
              # /run/netready/nas.toml.d/a.toml\n\n\
              # command line\nsettle = \"1s\"\n"
+        );
+    }
+
+    #[test]
+    fn a_terminal_gets_text_only() {
+        assert_eq!(
+            for_terminal("a\t= 1 # \u{1b}[2J\n\t\u{202e}b\r\n"),
+            "a\t= 1 # \\x1b[2J\n\t\\u{202e}b\\x0d\n"
         );
     }
 }

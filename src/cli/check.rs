@@ -6,11 +6,12 @@ use crate::cli::{CheckOnceArgs, Error, Exit, block_on, load, paint, print};
 use crate::clock::{self, Timer};
 use crate::daemon::Failure;
 use crate::doctor::waiters;
+use crate::escape::escape;
 use crate::evaluate::evaluate;
 use crate::netlink::{Drained, Observer};
 use crate::probe::Prober;
 use crate::record;
-use crate::report::{table, verdict_json};
+use crate::report::{json_text, table, verdict_json};
 use crate::requirement::Gate;
 use crate::verdict::Verdict;
 
@@ -26,12 +27,12 @@ pub(super) fn execute(args: CheckOnceArgs) -> Result<Exit, Error> {
     let (_, verdict) = block_on(look(&gate, args.check.tuning.receive_buffer, !args.no_probes))?;
     let ready = verdict.ready();
     if args.check.output.json {
-        let object = serde_json::Value::from(verdict_json(&gate, &verdict, ready));
-        print(&format!("{object}\n"))?;
+        let object = verdict_json(&gate, &verdict, ready);
+        print(&format!("{}\n", json_text(&object.into())))?;
     } else {
         let mut text = table(&gate, &verdict, ready, paint);
         for note in notes(&gate) {
-            let _ = writeln!(text, "note: {note}");
+            let _ = writeln!(text, "note: {}", escape(&note));
         }
         print(&text)?;
     }

@@ -7,6 +7,7 @@ use crate::config;
 use crate::doctor::{self, Code, Finding, Report, Scene, json, text};
 use crate::ipam::Held;
 use crate::model::Network;
+use crate::report::json_text;
 
 mod fix;
 
@@ -39,7 +40,7 @@ pub(super) fn execute(args: &DoctorArgs) -> Result<Exit, Error> {
     // With --json there is one object, so what was freed is in it, and nobody can be asked.
     if args.json {
         let freed = if args.fix { Some(fix::without_asking(&scene, &report, args.yes)?) } else { None };
-        print(&format!("{}\n", json(&report, scene.manager, freed.as_deref())))?;
+        print(&format!("{}\n", json_text(&json(&report, scene.manager, freed.as_deref()))))?;
         return Ok(exit(&report, freed.as_deref().unwrap_or_default()));
     }
     print(&text(&report, scene.manager, args.quiet, paint))?;

@@ -2,13 +2,11 @@
 
 use std::io::{self, Write};
 
-use serde_json::Value;
-
 use crate::cli::{CheckArgs, Error, Exit, block_on, load};
 use crate::clock;
 use crate::daemon::{Ended, Failure, Mouth, Task, View, keep};
 use crate::moment::Moment;
-use crate::report::{outcome, summary, verdict_json};
+use crate::report::{item, json_text, outcome, summary, verdict_json};
 use crate::requirement::{Gate, OnLoss};
 use crate::verdict::Outcome;
 
@@ -58,7 +56,7 @@ impl Mouth for Printer {
             let mut object = verdict_json(view.gate, view.verdict, ready);
             object.insert("time".to_owned(), time.into());
             let mut stdout = io::stdout().lock();
-            return writeln!(stdout, "{}", Value::from(object)).map_err(Failure::Closed);
+            return writeln!(stdout, "{}", json_text(&object.into())).map_err(Failure::Closed);
         }
         let rows = view.verdict.rows();
         let lines: Vec<String> = rows
@@ -69,7 +67,7 @@ impl Mouth for Printer {
                     Outcome::NotPresent => "absent",
                     Outcome::NotAsked => "skipped",
                 };
-                format!("  {word:5}  {}  {}", row.item, outcome(row))
+                format!("  {word:5}  {}  {}", item(row), outcome(row))
             })
             .collect();
         let verdict = match ready {

@@ -2,18 +2,19 @@
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::task::{Context, Poll};
 
-use serde_json::Value;
-
 use crate::cli::{Error, Exit, WaitArgs, block_on, load};
+
 use crate::daemon::{Ended, Failure, Mouth, Task, View, keep};
+use crate::escape::{escape, escape_bytes};
 use crate::keeper::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
-use crate::report::{unmet_lines, verdict_json};
+use crate::report::{json_text, unmet_lines, verdict_json};
 
 pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     // Its own lines are on stderr already; of the log only what is asked for.
@@ -66,7 +67,13 @@ impl Mouth for Terminal {
 
     fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
         if self.json {
-            json_line(view)?;
+            if let Err(error) = json_line(view) {
+                // What it is for is to wait. Whoever closed the pipe has enough.
+                self.json = false;
+                if error.kind() != ErrorKind::BrokenPipe {
+                    tracing::error!("stdout: {error}; no more JSON is printed");
+                }
+            }
         }
         if self.said == view.status {
             return Ok(());
@@ -83,7 +90,11 @@ impl Mouth for Terminal {
             }
         };
         if !quiet {
-            let warnings = view.verdict.warnings.iter().map(|warning| format!("warning: {warning}"));
+            let warnings = view
+                .verdict
+                .warnings
+                .iter()
+                .map(|warning| format!("warning: {}", escape(&warning.to_string())));
             lines.extend(warnings);
             let mut stderr = io::stderr().lock();
             for line in lines {
@@ -96,18 +107,18 @@ impl Mouth for Terminal {
 }
 
 /// One object on a line of stdout.
-fn json_line(view: &View<'_>) -> Result<(), Failure> {
+fn json_line(view: &View<'_>) -> io::Result<()> {
     let open = matches!(view.phase, Phase::Ready { .. } | Phase::Opened { .. });
     let mut object = verdict_json(view.gate, view.verdict, open && view.verdict.ready());
     object.insert("status".to_owned(), view.status.into());
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", Value::from(object)).map_err(Failure::Closed)
+    writeln!(stdout, "{}", json_text(&object.into()))
 }
 
 fn become_command(words: &[OsString]) -> Exit {
     let Some((program, arguments)) = words.split_first() else { return Exit::Done };
     let error = Command::new(program).args(arguments).exec();
-    let _ = writeln!(io::stderr(), "netready: error: {}: {error}", program.to_string_lossy());
+    let _ = writeln!(io::stderr(), "netready: error: {}: {error}", escape_bytes(program.as_bytes()));
     // As a shell ends: not found, or found and not to be run.
     Exit::Code(if error.kind() == ErrorKind::NotFound { 127 } else { 126 })
 }

@@ -1,8 +1,11 @@
 //! Verdicts for scripts. Fields are only ever added.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value, json};
 
-use crate::report::{Span, outcome};
+use crate::escape::is_unsafe;
+use crate::report::{Span, behind};
 use crate::requirement::Gate;
 use crate::verdict::{Code, Outcome, Verdict};
 
@@ -20,7 +23,7 @@ pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool) -> Map<String, 
             "met": met,
             "required": clause.grace.is_none() && !matches!(row.outcome, Outcome::NotPresent | Outcome::NotAsked),
             "code": code,
-            "reason": outcome(row),
+            "reason": behind(row),
             "interface": row.link,
             "grace": clause.grace.map(|grace| Span(grace).to_string()),
         })
@@ -38,4 +41,21 @@ pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool) -> Map<String, 
 /// What is printed with `--json` instead of a verdict, at exit codes 2 and 3.
 pub fn error_json(error: &str) -> Value {
     json!({ "error": error })
+}
+
+/// JSON on one line. Its values are those of others, as they are; characters that do something to a terminal are
+/// written as `\uNNNN`.
+pub fn json_text(value: &Value) -> String {
+    let mut text = String::new();
+    // Such characters can stand in strings only, and serde_json has escaped those below U+0020.
+    for character in value.to_string().chars() {
+        if !is_unsafe(character) {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(text, "\\u{unit:04x}");
+        }
+    }
+    text
 }

@@ -1,5 +1,6 @@
 //! One line that is always true: what STATUS= says, and `systemctl status` shows.
 
+use crate::escape::escape;
 use crate::keeper::{GaveUp, OpenedBy, Phase};
 use crate::report::{Noun, Sentence, Span};
 use crate::requirement::Gate;
@@ -19,8 +20,12 @@ pub struct Standing<'a> {
     pub gave_up_at: Option<&'a str>,
 }
 
-/// The line. It begins with `Waiting`, `Ready` or `NOT ready`.
+/// The line, safe to print. It begins with `Waiting`, `Ready` or `NOT ready`.
 pub fn status(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
+    escape(&line(gate, verdict, standing)).into_owned()
+}
+
+fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
     match standing.phase {
         Phase::Waiting => {
             format!("Waiting{}: {}", bound(gate, standing), missing(verdict))
@@ -62,9 +67,9 @@ pub fn status(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String 
     }
 }
 
-/// What a verdict comes to, without the time: what is missing, or what meets it.
+/// What a verdict comes to, without the time: what is missing, or what meets it; safe to print.
 pub fn summary(verdict: &Verdict) -> String {
-    if verdict.ready() { evidence(verdict) } else { missing(verdict) }
+    escape(&if verdict.ready() { evidence(verdict) } else { missing(verdict) }).into_owned()
 }
 
 /// The bound that was reached, said as it was written.

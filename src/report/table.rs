@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::report::outcome;
+use crate::escape::escape;
+use crate::report::{item, outcome};
 use crate::requirement::Gate;
 use crate::verdict::{Outcome, Verdict};
 
@@ -31,7 +32,7 @@ pub fn table(gate: &Gate, verdict: &Verdict, ready: bool, paint: Paint) -> Strin
         true => paint(Tone::Good, "Ready"),
         false => paint(Tone::Bad, "NOT ready"),
     };
-    let mut text = format!("{headline}: gate {} ({})\n", gate.name, gate.source);
+    let mut text = format!("{headline}: gate {} ({})\n", escape(&gate.name), escape(&gate.source));
     let lines: Vec<[String; 3]> = verdict
         .rows()
         .map(|(clause, row)| {
@@ -42,7 +43,7 @@ pub fn table(gate: &Gate, verdict: &Verdict, ready: bool, paint: Paint) -> Strin
                 Outcome::NotPresent => "absent",
                 Outcome::NotAsked => "skipped",
             };
-            [word.to_owned(), row.item.to_string(), outcome(row)]
+            [word.to_owned(), item(row), outcome(row)]
         })
         .collect();
     let words = lines.iter().map(|line| line[0].len()).max().unwrap_or(0).max("unmet".len());
@@ -57,7 +58,7 @@ pub fn table(gate: &Gate, verdict: &Verdict, ready: bool, paint: Paint) -> Strin
         let _ = writeln!(text, "  {}{pad}  {item:items$}  {behind}", paint(tone, word));
     }
     for warning in &verdict.warnings {
-        let _ = writeln!(text, "warning: {warning}");
+        let _ = writeln!(text, "warning: {}", escape(&warning.to_string()));
     }
     text
 }
@@ -68,7 +69,7 @@ pub fn unmet_lines(verdict: &Verdict) -> Vec<String> {
     unmet
         .map(|(clause, row)| {
             let word = if clause.grace.is_some() { "wanted" } else { "unmet" };
-            format!("{word}  {}  {}", row.item, outcome(row))
+            format!("{word}  {}  {}", item(row), outcome(row))
         })
         .collect()
 }

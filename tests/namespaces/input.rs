@@ -3,8 +3,62 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::{Netns, Said, UP0};
+use crate::harness::{Netns, Said, UP0, UserManager};
 use crate::netns;
+
+/// A FIFO is never waited for.
+#[test]
+fn a_gate_that_is_no_file_is_refused_at_once() {
+    let ns = netns!();
+    let folder = ns.scratch().join("gates/netready");
+    std::fs::create_dir_all(folder.join("piped.toml.d")).unwrap();
+    std::fs::write(folder.join("piped.toml"), "[[require]]\ninterface = \"va0\"\n").unwrap();
+    let fifo = |path: &std::path::Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    for path in ["fifo.toml", "piped.toml.d/a.toml"] {
+        fifo(&folder.join(path));
+    }
+    std::os::unix::fs::symlink("fifo.toml", folder.join("link.toml")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.join("zero.toml")).unwrap();
+    let manager = UserManager::new(&ns);
+    for (gate, why) in [
+        ("fifo", "it is a FIFO, not a regular file"),
+        ("link", "it is a FIFO, not a regular file"),
+        ("piped", "it is a FIFO, not a regular file"),
+        ("zero", "it is a device, not a regular file"),
+    ] {
+        for command in ["check", "run", "wait", "monitor", "cat"] {
+            let said = ns.command(&[command, gate]).env("MANAGERPID", &manager.pid());
+            let said = said.env("XDG_CONFIG_HOME", folder.parent().unwrap().to_str().unwrap()).output();
+            assert!(said.code == 2 && said.stderr.contains(why), "{command} {gate}: {said:?}");
+        }
+    }
+    let path = folder.join("fifo.toml");
+    let said = ns.output(&["check", path.to_str().unwrap()]);
+    assert!(said.code == 2 && said.stderr.contains("it is a FIFO"), "{said:?}");
+}
+
+/// Words of the command line, and what stands in files, reach no terminal as they are.
+#[test]
+fn errors_are_safe_to_print() {
+    let ns = netns!();
+    let evil = "a\u{1b}[2J\u{202e}\nnetready: Ready";
+    let file = ns.gate("[[require]]\n\"b\\u001b[2J\\u202e\" = 1\n");
+    for words in [
+        &["check", evil][..],
+        &["check", "-i", evil, "-a", evil],
+        &["check", "--tcp", evil],
+        &["check", &format!("/{evil}")],
+        &["cat", &format!("--{evil}")],
+        &[evil],
+        &["run", "-t", evil],
+        &["check", &file],
+    ] {
+        let said = ns.output(words);
+        assert_eq!(said.code, 2, "{words:?}: {said:?}");
+        assert!(!said.stderr.contains(['\u{1b}', '\u{202e}']), "{words:?}: {said:?}");
+        assert!(!said.stderr.contains("\nnetready: Ready"), "{words:?}: {said:?}");
+    }
+}
 
 /// The gate file, the line to be named (0: none in particular), what else the message must hold.
 const BAD_FILES: &[(&str, u32, &[&str])] = &[

@@ -477,6 +477,58 @@ fn a_closed_stdout_ends_a_command_silently() {
     assert_eq!(monitor.stderr(), "", "{}", monitor.transcript());
 }
 
+/// A full disk: an error, but no verdict and none of the kernel's.
+#[test]
+fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; {DEFAULT0}"));
+    let to = |words: &str, stdout: &str| {
+        let command = format!("exec {} {words} >{stdout}", env!("CARGO_BIN_EXE_netready"));
+        let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // Ready or not, as text or JSON.
+    for words in [
+        "check -4",
+        "check -6",
+        "check -j -4",
+        "cat -4",
+        "--help",
+        "--version",
+        "monitor -4",
+        "monitor -j -4",
+    ] {
+        let (code, said) = to(words, "/dev/full");
+        assert_eq!(code, Some(4), "{words}: {said}");
+        assert!(said.starts_with("netready: error: stdout: No space left on device"), "{words}: {said}");
+    }
+    // An error is said where it can be.
+    let (code, said) = to("check -j no-such-gate", "/dev/full");
+    assert!(code == Some(2) && said.contains("no such gate"), "{said}");
+    // What wait is for is to wait: its exit code stays the verdict.
+    for (words, code) in
+        [("wait -j -4", 0), ("wait -j -i vz9 -t 20ms", 1), ("wait -j -4 -- sh -c 'exit 7'", 7)]
+    {
+        let (ended, said) = to(words, "/dev/full");
+        assert_eq!(ended, Some(code), "{words}: {said}");
+        assert_eq!(said.matches("no more JSON is printed").count(), 1, "{words}: {said}");
+        assert_eq!(to(words, "/dev/null").0, Some(code), "{words}");
+    }
+    // Whoever closed the pipe has enough; the verdict stays.
+    for (words, code) in [
+        ("check -4", 0),
+        ("check -i vz9", 1),
+        ("check -j -i vz9", 1),
+        ("wait -j -i vz9 -t 20ms", 1),
+        ("wait -j -4", 0),
+    ] {
+        let words: Vec<&str> = words.split(' ').collect();
+        let process = ns.command(&words).closed_stdout().without_notify_socket().spawn();
+        assert_eq!(process.expect_exit(), Exit::Code(code), "{words:?}: {}", process.transcript());
+        assert!(!process.stderr().contains("error"), "{}", process.transcript());
+    }
+}
+
 #[test]
 fn without_a_notify_socket() {
     let ns = netns!();

@@ -1,7 +1,7 @@
 //! `check`'s table, the lines at a timeout, and JSON.
 
-use super::super::{Tone, error_json, paint_none, table, unmet_lines, verdict_json};
-use super::judged;
+use super::super::{Tone, error_json, json_text, outcome, paint_none, status, summary, table, unmet_lines, verdict_json};
+use super::{judged, standing};
 use crate::verdict::{Code, Outcome};
 
 const STORAGE: &str = "interface=['ens2f0','ens2f1']; carrier=true | address='10.10.0.0/16' | address='ipv6'; grace='5s' \
@@ -146,4 +146,49 @@ fn probes_by_what_and_why_not() {
          \x20 unmet   gateway any               no default route\n\
          \x20 wanted  http https://a.example/   not tried: waits for the others\n"
     );
+}
+
+/// What a server, a link and a gate are called is others' business.
+const EVIL: &str = "a\nREADY=1\u{1b}[2J\u{202e}\u{9b}1m";
+const SAFE: &str = r"a\x0aREADY=1\x1b[2J\u{202e}\u{009b}1m";
+
+fn evil() -> (crate::requirement::Gate, crate::verdict::Verdict) {
+    let (mut gate, mut verdict) = judged("interface='x0'; carrier=true | tcp='a:1' | nameserver=true", "x0: up; ns 192.0.2.53; fails tcp a:1");
+    gate.name = EVIL.to_owned();
+    gate.source = format!("/{EVIL}");
+    for row in verdict.clauses.iter_mut().flat_map(|clause| &mut clause.rows) {
+        match &mut row.outcome {
+            Outcome::Met(crate::verdict::Evidence::Link { ifname, .. }) => *ifname = EVIL.to_owned(),
+            Outcome::Met(crate::verdict::Evidence::Nameserver(server)) => *server = EVIL.to_owned(),
+            Outcome::Unmet(crate::verdict::Reason::ProbeFailed { why, .. }) => *why = EVIL.to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+    (gate, verdict)
+}
+
+#[test]
+fn text_of_others_is_escaped_for_people() {
+    let (gate, verdict) = evil();
+    let phase = crate::keeper::Phase::Waiting;
+    let rows: Vec<String> = verdict.rows().map(|(_, row)| outcome(row)).collect();
+    let mut printings = vec![table(&gate, &verdict, false, paint_none).replace('\n', " "), status(&gate, &verdict, standing(phase)), summary(&verdict)];
+    printings.extend(unmet_lines(&verdict).into_iter().chain(rows));
+    for text in printings {
+        assert!(text.contains(SAFE), "{text:?}");
+        assert!(!text.contains(crate::escape::is_unsafe), "{text:?}");
+    }
+}
+
+#[test]
+fn json_keeps_the_values_and_shows_nothing_to_a_terminal() {
+    let (gate, verdict) = evil();
+    let text = json_text(&verdict_json(&gate, &verdict, false).into());
+    assert!(!text.contains(crate::escape::is_unsafe), "{text:?}");
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["gate"], EVIL);
+    assert_eq!(value["requirements"][1]["reason"], EVIL);
+    let tag = serde_json::json!({"a\u{e0041}": "\u{7f}"});
+    assert_eq!(json_text(&tag), r#"{"a\udb40\udc41":"\u007f"}"#);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json_text(&tag)).unwrap(), tag);
 }
