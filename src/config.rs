@@ -190,11 +190,6 @@ pub fn own_file(gate: &str, environment: &Environment) -> PathBuf {
     lookup::first_directory(environment).join(format!("{gate}.toml"))
 }
 
-/// Whether a name can stand for its link in an `interface` list.
-pub fn can_name_a_link(name: &str) -> bool {
-    links::link_name(name).is_ok() && !name.starts_with('!')
-}
-
 fn of_options(options: &Options) -> Result<Loaded, ConfigError> {
     let mut problems = Vec::new();
     let raw = options::read(options, &mut problems);

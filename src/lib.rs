@@ -20,7 +20,8 @@
 //! * the core, pure: [`requirement`] (what is asked), [`model`] (what is known), [`wants`] (what is worth
 //!   reading), [`evaluate`](mod@evaluate) (whether it is met), [`verdict`] (by what, or why not), [`keeper`] (when a gate
 //!   opens), [`report`] (how it is said), [`retry`] (whether a
-//!   command that failed is run again, and when), [`learn`](mod@learn) (a gate of what a network has), [`escape`] (text of others, made safe to print), [`moment`] (time, as a value);
+//!   command that failed is run again, and when), [`learn`](mod@learn) (a gate of what a network has), [`escape`] (text of others, made safe to print),
+//!   [`ifname`] (names of links, which are bytes), [`moment`] (time, as a value);
 //! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
 //! * the shell: [`netlink`] (sockets), [`files`] (files are read without trusting their place), [`identity`] (whose process this is), [`resolv`] (resolv.conf), [`probe`] (questions to others, each a
 //!   process), [`clock`], [`chance`], [`notify`] (the service manager), [`record`] and [`log`], [`daemon`] (the one loop), [`attempt`] (one run of a
@@ -42,6 +43,7 @@ pub mod evaluate;
 pub mod files;
 pub mod generator;
 pub mod identity;
+pub mod ifname;
 pub mod ipam;
 pub mod keeper;
 pub mod learn;

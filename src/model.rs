@@ -19,9 +19,9 @@ use crate::wants::Wants;
 pub struct Link {
     /// Its number, which a rename does not change.
     pub ifindex: u32,
-    /// Its name now.
+    /// Its name now, [spelled](crate::ifname) so that it can be printed.
     pub ifname: String,
-    /// Alternative names (IFLA_PROP_LIST).
+    /// Alternative names (IFLA_PROP_LIST), spelled likewise.
     pub altnames: Vec<String>,
     /// IFF_* of linux/if.h.
     pub flags: u32,
@@ -96,7 +96,7 @@ impl Link {
         self.flags & IFF_LOOPBACK != 0
     }
 
-    /// Its ifname or one of its altnames.
+    /// Whether this is the spelling of its ifname or of one of its altnames.
     pub fn named(&self, name: &str) -> bool {
         self.ifname == name || self.altnames.iter().any(|altname| altname == name)
     }

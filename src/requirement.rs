@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::ifname::Pattern;
+
 mod probe;
 
 pub use probe::{Endpoint, Probe, Request, Url};
@@ -97,17 +99,13 @@ pub struct Links {
 /// How an `interface` list entry names links.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinkName {
-    /// An ifname or an altname, exactly.
+    /// An ifname or an altname, exactly: its [spelling](crate::ifname).
     Exact(String),
     /// A shell pattern over ifnames and altnames; loopback and ports never match.
     Glob(Pattern),
     /// A permanent hardware address (IFLA_PERM_ADDRESS, else IFLA_ADDRESS).
     Mac(Vec<u8>),
 }
-
-/// A shell pattern that is known to parse.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pattern(pub glob::Pattern);
 
 /// How many of a clause's links must satisfy it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,7 +203,7 @@ pub enum Destination {
 pub enum Table {
     /// By number; main is 254 (RT_TABLE_MAIN).
     Id(u32),
-    /// The table of the VRF link of this name.
+    /// The table of the VRF link of this name, [spelled](crate::ifname).
     Vrf(String),
 }
 
@@ -253,13 +251,6 @@ impl fmt::Display for Family {
             Family::V4 => "IPv4",
             Family::V6 => "IPv6",
         })
-    }
-}
-
-impl Pattern {
-    /// Whether a name matches; names are compared as bytes, `*` and `?` match any of them.
-    pub fn matches(&self, name: &str) -> bool {
-        self.0.matches(name)
     }
 }
 
@@ -354,7 +345,7 @@ impl fmt::Display for LinkName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LinkName::Exact(name) => f.write_str(name),
-            LinkName::Glob(pattern) => f.write_str(pattern.0.as_str()),
+            LinkName::Glob(pattern) => f.write_str(pattern.as_str()),
             LinkName::Mac(octets) => write!(f, "mac:{}", MacText(octets)),
         }
     }

@@ -98,7 +98,7 @@ pub fn table(text: &str) -> Result<Table, String> {
     if links::is_glob(text) {
         return Err("is a glob; a table is a number or the name of one VRF".to_owned());
     }
-    links::link_name(text).map(|()| Table::Vrf(text.to_owned()))
+    links::link_name(text).map(Table::Vrf)
 }
 
 /// What a text with an address in it can be.

@@ -3,7 +3,8 @@
 use super::Problem;
 use super::raw::{Place, RawClause, Written};
 use super::words;
-use crate::requirement::{LinkName, Links, Pattern, Quorum};
+use crate::ifname::{self, Pattern};
+use crate::requirement::{LinkName, Links, Quorum};
 
 /// Longest altname the kernel takes (ALTIFNAMSIZ − 1 of linux/if.h).
 const LONGEST_NAME: usize = 127;
@@ -40,7 +41,7 @@ pub fn links(clause: &RawClause, implied: bool, problems: &mut Vec<Problem>) -> 
     if entries.is_empty() {
         // Only exclusions: every other link.
         entries.push(LinkName::Glob(pattern("*").ok()?));
-        if exclude.iter().any(|out| out.0.as_str() == "*") {
+        if exclude.iter().any(|out| out.as_str() == "*") {
             let message = "interface: \"!*\" takes every link out";
             problems.push(clause.place.problem(message));
             return None;
@@ -134,7 +135,7 @@ fn entry(text: &str, place: &Place) -> Result<Entry, String> {
     Ok(Entry::Wanted(if is_glob(text) {
         LinkName::Glob(pattern(text)?)
     } else {
-        LinkName::Exact(text.to_owned())
+        LinkName::Exact(ifname::respell(text))
     }))
 }
 
@@ -143,25 +144,29 @@ pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// Whether a text can be a link's name or altname; the error says why not.
-pub fn link_name(text: &str) -> Result<(), String> {
+/// Whether a text can be a link's name or altname, and its spelling; the error says why not.
+pub fn link_name(text: &str) -> Result<String, String> {
     if text.contains(':') {
         return Err("has a colon in it; no link's name has".to_owned());
     }
-    well_formed(text)
+    well_formed(text)?;
+    Ok(ifname::respell(text))
 }
 
-/// What holds for names and globs: a glob with such characters would match no link, ever.
+/// What holds for names and globs. `ip` gives no link a name with such characters. Other programs can give
+/// it an altname with them; a byte that is written `\xNN` is not looked at here.
 fn well_formed(text: &str) -> Result<(), String> {
-    if text.is_empty() {
+    let plain = ifname::without_marks(text);
+    let length = ifname::bytes(text).len();
+    if length == 0 {
         Err("is empty; write a link's name".to_owned())
-    } else if text.contains('/') {
+    } else if plain.contains('/') {
         Err("has a slash in it; no link's name has".to_owned())
-    } else if text.contains(char::is_whitespace) {
+    } else if plain.contains(char::is_whitespace) {
         Err("has white space in it; no link's name has".to_owned())
-    } else if text.contains(char::is_control) {
-        Err("has a control character in it".to_owned())
-    } else if text.len() > LONGEST_NAME {
+    } else if plain.contains(char::is_control) {
+        Err("has a control character in it; write its bytes as \\xNN".to_owned())
+    } else if length > LONGEST_NAME {
         Err(format!("is longer than {LONGEST_NAME} bytes; no link's name is"))
     } else {
         Ok(())
@@ -176,7 +181,7 @@ fn pattern(text: &str) -> Result<Pattern, String> {
         // Shells differ here, and the glob crate takes the ^ for itself.
         return Err("is no valid glob: not these characters is written [!…]".to_owned());
     }
-    glob::Pattern::new(text).map(Pattern).map_err(|_| "is no valid glob: a [ has no ]".to_owned())
+    Pattern::new(text).map_err(|_| "is no valid glob: a [ has no ]".to_owned())
 }
 
 /// A hardware address as `ip link` shows it, in either case.
@@ -215,10 +220,10 @@ fn with_colon(text: &str, in_option: bool) -> Option<String> {
 fn excluded(name: &LinkName, out: &Pattern) -> Option<String> {
     let taken = match name {
         LinkName::Exact(name) => out.matches(name),
-        LinkName::Glob(glob) => glob == out || out.0.as_str() == "*",
-        LinkName::Mac(_) => out.0.as_str() == "*",
+        LinkName::Glob(glob) => glob == out || out.as_str() == "*",
+        LinkName::Mac(_) => out.as_str() == "*",
     };
-    taken.then(|| format!("is taken out again by \"!{}\" in the same list", out.0.as_str()))
+    taken.then(|| format!("is taken out again by \"!{}\" in the same list", out.as_str()))
 }
 
 #[cfg(test)]
@@ -294,7 +299,7 @@ mod tests {
                 "has white space in it; no link's name has\n\
                  has a slash in it; no link's name has",
             ),
-            (&["va\u{1}"], None, "has a control character in it"),
+            (&["va\u{1}"], None, r"has a control character in it; write its bytes as \xNN"),
             (&[long.as_str()], None, "is longer than 127 bytes; no link's name is"),
             (
                 &["eth0:routable"],

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::duration;
 use super::options::Options;
-use super::{duration, links};
 use crate::requirement::{
     Clause, Gate, GatewayWord, Item, LinkName, Links, OnLoss, OnTimeout, Probe, Quorum, Subject, Table,
 };
@@ -100,7 +100,7 @@ fn interface(out: &mut String, links: &Links) {
         LinkName::Exact(name) => literally(name),
         LinkName::Glob(_) | LinkName::Mac(_) => name.to_string(),
     });
-    let unwanted = links.exclude.iter().map(|pattern| format!("!{}", pattern.0.as_str()));
+    let unwanted = links.exclude.iter().map(|pattern| format!("!{}", pattern.as_str()));
     pair(out, "interface", &list(wanted.chain(unwanted)));
     match links.quorum {
         Quorum::Each => {}
@@ -181,13 +181,19 @@ fn at_least(number: usize) -> String {
     if number == 1 { "\"any\"".to_owned() } else { number.to_string() }
 }
 
-/// A name as an `interface` entry that matches it alone: the kernel allows `*` and `!` in names.
+/// A name as an `interface` entry that means it alone. The kernel allows `*` and `!` in names; written as
+/// bytes they are no pattern and no exclusion.
 fn literally(name: &str) -> String {
-    match name.strip_prefix('!') {
-        Some(rest) => format!("?{}", glob::Pattern::escape(rest)),
-        None if links::is_glob(name) => glob::Pattern::escape(name),
-        None => name.to_owned(),
-    }
+    let special = |(at, c): (usize, char)| match c {
+        '*' | '?' | '[' => true,
+        '!' => at == 0,
+        _ => false,
+    };
+    let spelled = |(at, c): (usize, char)| match special((at, c)) {
+        true => format!("\\x{:02x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    name.char_indices().map(spelled).collect()
 }
 
 fn list(values: impl IntoIterator<Item = String>) -> String {

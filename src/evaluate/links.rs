@@ -1,6 +1,7 @@
 //! Clauses that name links: which links, how many, and what is asked of each.
 
 use crate::evaluate::Judge;
+use crate::ifname::Pattern;
 use crate::model::Link;
 use crate::requirement::{Item, LinkName, Links, Quorum};
 use crate::verdict::{Evidence, Outcome, Reason, Row};
@@ -198,6 +199,6 @@ fn absent(entry: &LinkName, items: &[Item]) -> Option<Row> {
     items.first().map(absent)
 }
 
-fn named_like(link: &Link, pattern: &crate::requirement::Pattern) -> bool {
+fn named_like(link: &Link, pattern: &Pattern) -> bool {
     pattern.matches(&link.ifname) || link.altnames.iter().any(|altname| pattern.matches(altname))
 }

@@ -1,6 +1,5 @@
 //! What a link is called so that it is found again after a reboot.
 
-use crate::config::can_name_a_link;
 use crate::model::{Link, Network};
 use crate::requirement::LinkName;
 
@@ -11,18 +10,17 @@ const PLACED: [&str; 5] = ["en", "ib", "sl", "wl", "ww"];
 /// What follows the prefix, the steadiest first: on board, in a slot, by its bus path, by its address.
 const KINDS: [char; 7] = ['o', 's', 'p', 'P', 'b', 'c', 'x'];
 
-/// Its name where that stays, else an altname, else its permanent address; none where nothing can be
-/// written down.
-pub fn lasting(network: &Network, link: &Link) -> Option<LinkName> {
-    let own = Some(LinkName::Exact(link.ifname.clone())).filter(|_| can_name_a_link(&link.ifname));
+/// Its name where that stays, else an altname, else its permanent address, else its name all the same.
+pub fn lasting(network: &Network, link: &Link) -> LinkName {
+    let own = LinkName::Exact(link.ifname.clone());
     // What made a link by its configuration names it too; only drivers take the next number.
-    if own.is_some() && !(link.kind.is_empty() && counted(&link.ifname)) {
+    if !(link.kind.is_empty() && counted(&link.ifname)) {
         return own;
     }
     let mut altnames: Vec<&String> = link.altnames.iter().filter(|name| placed(name).is_some()).collect();
     altnames.sort_by_key(|name| placed(name));
     let altname = altnames.first().map(|name| LinkName::Exact((*name).clone()));
-    altname.or_else(|| address(network, link)).or(own)
+    altname.or_else(|| address(network, link)).unwrap_or(own)
 }
 
 /// Whether the kernel made the name of a prefix and the next number.

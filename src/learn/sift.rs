@@ -226,8 +226,7 @@ fn ask<'a>(network: &Network, candidate: Candidate<'a>, routed: bool) -> Result<
         };
         return Err(format!("{ifname}: {why}"));
     }
-    let name =
-        name::lasting(network, link).ok_or_else(|| format!("{ifname}: no gate file can hold its name"))?;
+    let name = name::lasting(network, link);
     let defaults =
         defaults.into_iter().map(|(family, judged)| Default { family, route: judged.ok() }).collect();
     Ok(Asked { link, name, defaults, addresses: wanted })

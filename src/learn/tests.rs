@@ -171,9 +171,10 @@ fn names_that_a_reboot_keeps() {
         ("br0: up kind=bridge", "en0: up master=br0", "interface='br0'"),
         ("eth0x: up card", "", "interface='eth0x'"),
         // Names that a gate file reads as something else.
-        ("en*: up", "", "interface='en[*]'"),
-        ("!en0: up card", "", "interface='mac:02:00:00:00:00:02'"),
-        ("!en0: up", "", "nothing: !en0: no gate file can hold its name"),
+        ("en*: up", "", r"interface='en\\x2a'"),
+        ("!en0: up", "", r"interface='\\x21en0'"),
+        ("en[0]?: up", "", r"interface='en\\x5b0]\\x3f'"),
+        (r"B\xfcro: up", "", r"interface='B\\xfcro'"),
     ] {
         assert_eq!(named(link, more), expected, "{link}; {more}");
     }

@@ -1,30 +1,27 @@
 //! Bytes of rtnetlink → [`Message`]s. Nothing above this module knows a wire type.
 //!
-//! A message that netlink-packet-route cannot decode is never dropped silently: its fixed header says
-//! what it spoke of, and so what must be read again.
+//! A message that cannot be decoded is never dropped silently: its fixed header says what it spoke of, and
+//! so what must be read again. Routes are decoded by netlink-packet-route. Links and addresses are not: it
+//! refuses a whole message for one text that is no UTF-8.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
     reason = "the kernel's vocabulary grows; what is unknown is passed here"
 )]
 
+mod link;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use netlink_packet_core::{NetlinkBuffer, NetlinkDeserializable, NetlinkHeader};
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, InfoData, InfoVrf, LinkAttribute, LinkInfo, LinkMessage, Prop, State,
-};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteType, RouteVia,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::model::{
-    Address, Link, Lookup, Message, NextHop, Operstate, Route, RouteChange, RouteKind, Stale,
-};
+use crate::model::{Address, Link, Lookup, Message, NextHop, Route, RouteChange, RouteKind, Stale};
 use crate::moment::Moment;
 use crate::requirement::Family;
 
@@ -118,17 +115,20 @@ pub fn event(frame: Frame<'_>, now: Moment) -> Event {
     if of_no_interest(&frame) {
         return Event::Irrelevant;
     }
+    let of_payload = match frame.kind {
+        RTM_NEWLINK => link::link(frame.payload).map(|link| Message::Link(Box::new(link))),
+        RTM_DELLINK => link::link_gone(frame.payload).map(Message::LinkGone),
+        RTM_NEWADDR => link::address(frame.payload).map(Message::Address),
+        RTM_DELADDR => link::address(frame.payload).map(Message::AddressGone),
+        _ => return route_event(frame, now),
+    };
+    of_payload.map_or(Event::Undecodable(stale), Event::Message)
+}
+
+fn route_event(frame: Frame<'_>, now: Moment) -> Event {
+    let stale = Stale::ROUTES;
     let Ok(decoded) = decode(frame) else { return Event::Undecodable(stale) };
     let message = match decoded {
-        RouteNetlinkMessage::NewLink(message) if of_a_link(&message) => {
-            link(message).map(|link| Message::Link(Box::new(link)))
-        }
-        RouteNetlinkMessage::DelLink(message) if of_a_link(&message) => {
-            Some(Message::LinkGone(message.header.index))
-        }
-        RouteNetlinkMessage::NewLink(_) | RouteNetlinkMessage::DelLink(_) => return Event::Irrelevant,
-        RouteNetlinkMessage::NewAddress(message) => address(message).map(Message::Address),
-        RouteNetlinkMessage::DelAddress(message) => address(message).map(Message::AddressGone),
         RouteNetlinkMessage::NewRoute(message) | RouteNetlinkMessage::DelRoute(message)
             if !of_a_table(&message) =>
         {
@@ -163,25 +163,27 @@ fn of_no_interest(frame: &Frame<'_>) -> bool {
     }
 }
 
-/// An entry of a dump; `None` where it cannot be decoded or is none of its table's.
+/// A route of a dump; `None` where it cannot be decoded or is none of its table's.
 pub fn dumped<T>(frame: Frame<'_>, convert: impl FnOnce(RouteNetlinkMessage) -> Option<T>) -> Option<T> {
     decode(frame).ok().and_then(convert)
 }
 
 /// A link of a dump.
-pub fn dumped_link(message: RouteNetlinkMessage) -> Option<Link> {
-    match message {
-        RouteNetlinkMessage::NewLink(message) if of_a_link(&message) => link(message),
-        _ => None,
-    }
+pub fn dumped_link(frame: Frame<'_>) -> Option<Link> {
+    let is_link = frame.kind == RTM_NEWLINK && !of_no_interest(&frame);
+    if is_link { link::link(frame.payload) } else { None }
 }
 
 /// An address of a dump.
-pub fn dumped_address(message: RouteNetlinkMessage) -> Option<Address> {
-    match message {
-        RouteNetlinkMessage::NewAddress(message) => address(message),
-        _ => None,
-    }
+pub fn dumped_address(frame: Frame<'_>) -> Option<Address> {
+    let is_address = frame.kind == RTM_NEWADDR && !of_no_interest(&frame);
+    if is_address { link::address(frame.payload) } else { None }
+}
+
+/// The number of the link that an entry of a dump of links or addresses is about; none where the entry is of
+/// no interest.
+pub fn link_of_entry(frame: Frame<'_>) -> Option<u32> {
+    if of_no_interest(&frame) { None } else { link::ifindex(frame.payload) }
 }
 
 /// A route of a dump or of a lookup with RTM_F_FIB_MATCH.
@@ -220,116 +222,10 @@ fn decode(frame: Frame<'_>) -> Result<RouteNetlinkMessage, netlink_packet_core::
     RouteNetlinkMessage::deserialize(&header, frame.payload)
 }
 
-fn of_a_link(message: &LinkMessage) -> bool {
-    message.header.interface_family == AddressFamily::Unspec
-}
-
 /// Not a cached clone, and of a family that is known here.
 fn of_a_table(message: &RouteMessage) -> bool {
     !message.header.flags.contains(RouteFlags::Cloned)
         && matches!(message.header.address_family, AddressFamily::Inet | AddressFamily::Inet6)
-}
-
-fn link(message: LinkMessage) -> Option<Link> {
-    let mut link =
-        Link { ifindex: message.header.index, flags: message.header.flags.bits(), ..Link::default() };
-    let mut lower = None;
-    let mut elsewhere = false;
-    let mut current_address = Vec::new();
-    for attribute in message.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => link.ifname = name,
-            LinkAttribute::PropList(properties) => {
-                link.altnames.extend(properties.into_iter().filter_map(|property| match property {
-                    Prop::AltIfName(name) => Some(name),
-                    _ => None,
-                }));
-            }
-            LinkAttribute::OperState(state) => link.operstate = operstate(state),
-            LinkAttribute::Controller(master) => link.master = Some(master).filter(|master| *master != 0),
-            LinkAttribute::Link(ifindex) => lower = Some(ifindex).filter(|ifindex| *ifindex != 0),
-            LinkAttribute::LinkNetNsId(_) => elsewhere = true,
-            LinkAttribute::Address(octets) => current_address = octets,
-            LinkAttribute::PermAddress(octets) => link.hardware_address = octets,
-            LinkAttribute::CarrierDownCount(count) => link.carrier_down_count = count,
-            LinkAttribute::LinkInfo(infos) => link_info(&mut link, infos),
-            LinkAttribute::AfSpecUnspec(families) => {
-                link.ipv6_disabled = families.iter().any(ipv6_disabled);
-            }
-            _ => {}
-        }
-    }
-    // A veth's is its peer, which the kernel tells of one end and not of the other.
-    link.lower = lower.filter(|_| link.stacked() && !elsewhere);
-    link.permanent_address = !link.hardware_address.is_empty();
-    if link.hardware_address.is_empty() {
-        link.hardware_address = current_address;
-    }
-    // tun, ppp: an address of no octets, or of zeros, is none.
-    if link.hardware_address.iter().all(|octet| *octet == 0) {
-        link.hardware_address.clear();
-        link.permanent_address = false;
-    }
-    Some(link).filter(|link| !link.ifname.is_empty())
-}
-
-fn link_info(link: &mut Link, infos: Vec<LinkInfo>) {
-    for info in infos {
-        match info {
-            LinkInfo::Kind(kind) => link.kind = kind.to_string(),
-            LinkInfo::PortKind(kind) => link.port_kind = Some(kind.to_string()),
-            LinkInfo::Data(InfoData::Vrf(settings)) => {
-                link.vrf_table = settings.into_iter().find_map(|setting| match setting {
-                    InfoVrf::TableId(table) => Some(table),
-                    _ => None,
-                });
-            }
-            _ => {}
-        }
-    }
-}
-
-fn ipv6_disabled(family: &AfSpecUnspec) -> bool {
-    let AfSpecUnspec::Inet6(settings) = family else { return false };
-    settings.iter().any(|setting| match setting {
-        AfSpecInet6::DevConf(configuration) => configuration.disable_ipv6 != 0,
-        _ => false,
-    })
-}
-
-fn operstate(state: State) -> Operstate {
-    match state {
-        State::NotPresent => Operstate::NotPresent,
-        State::Down => Operstate::Down,
-        State::LowerLayerDown => Operstate::LowerLayerDown,
-        State::Testing => Operstate::Testing,
-        State::Dormant => Operstate::Dormant,
-        State::Up => Operstate::Up,
-        _ => Operstate::Unknown,
-    }
-}
-
-fn address(message: AddressMessage) -> Option<Address> {
-    let mut local = None;
-    let mut remote = None;
-    let mut flags = u32::from(message.header.flags.bits());
-    for attribute in message.attributes {
-        match attribute {
-            AddressAttribute::Local(address) => local = Some(address),
-            AddressAttribute::Address(address) => remote = Some(address),
-            AddressAttribute::Flags(all) => flags = all.bits(),
-            _ => {}
-        }
-    }
-    let local = local.or(remote)?;
-    Some(Address {
-        ifindex: message.header.index,
-        local,
-        remote: remote.unwrap_or(local),
-        prefix_len: message.header.prefix_len,
-        scope: message.header.scope.into(),
-        flags,
-    })
 }
 
 fn route(message: RouteMessage, now: Moment) -> Option<Route> {

@@ -1,6 +1,7 @@
 //! What is read by dumps: links and addresses, and routing tables where a lookup cannot say enough.
 //! Only what is wanted is kept, so memory does not grow with a table.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 
@@ -13,7 +14,7 @@ use tracing::warn;
 use crate::clock;
 use crate::model::{Address, Link, Network, PastaView, Route, Routes};
 use crate::moment::Moment;
-use crate::netlink::decode::{Frame, dumped, dumped_address, dumped_link, dumped_route};
+use crate::netlink::decode::{Frame, dumped, dumped_address, dumped_link, dumped_route, link_of_entry};
 use crate::netlink::socket::{DumpError, DumpSink, DumpSocket};
 use crate::requirement::{Family, TABLE_MAIN};
 use crate::wants::Wants;
@@ -27,35 +28,41 @@ pub async fn links(dumps: &mut DumpSocket) -> Result<(Vec<Link>, Vec<Address>), 
     let mut addresses = List::new(dumped_address);
     let message = RouteNetlinkMessage::GetAddress(AddressMessage::default());
     dumps.dump("addresses", message, &mut addresses).await?;
-    if links.undecodable + addresses.undecodable > 0 {
-        let (links, addresses) = (links.undecodable, addresses.undecodable);
-        warn!("{links} links and {addresses} addresses could not be decoded, and count as absent");
+    for line in links.undecodable("link").chain(addresses.undecodable("an address of link")) {
+        warn!("{line}");
     }
     Ok((links.entries, addresses.entries))
 }
 
 struct List<T> {
-    convert: fn(RouteNetlinkMessage) -> Option<T>,
+    convert: fn(Frame<'_>) -> Option<T>,
     entries: Vec<T>,
-    undecodable: usize,
+    /// The numbers of their links.
+    undecodable: BTreeSet<u32>,
 }
 
 impl<T> List<T> {
-    fn new(convert: fn(RouteNetlinkMessage) -> Option<T>) -> List<T> {
-        List { convert, entries: Vec::new(), undecodable: 0 }
+    fn new(convert: fn(Frame<'_>) -> Option<T>) -> List<T> {
+        List { convert, entries: Vec::new(), undecodable: BTreeSet::new() }
+    }
+
+    fn undecodable(&self, what: &str) -> impl Iterator<Item = String> {
+        self.undecodable.iter().map(move |ifindex| {
+            format!("cannot decode what the kernel says of {what} number {ifindex}: it counts as absent")
+        })
     }
 }
 
 impl<T> DumpSink for List<T> {
     fn begin(&mut self) {
         self.entries.clear();
-        self.undecodable = 0;
+        self.undecodable.clear();
     }
 
     fn see(&mut self, frame: Frame<'_>) -> ControlFlow<()> {
-        match dumped(frame, self.convert) {
+        match (self.convert)(frame) {
             Some(entry) => self.entries.push(entry),
-            None => self.undecodable += 1,
+            None => self.undecodable.extend(link_of_entry(frame)),
         }
         ControlFlow::Continue(())
     }
@@ -177,4 +184,31 @@ fn past_zero(frame: &Frame<'_>, table: u32) -> bool {
     let of_table = attribute(RTMSG, libc::RTA_TABLE).is_some_and(|id| u32::from_ne_bytes(*id) == table);
     let destination = attribute(RTMSG + 8, libc::RTA_DST).map(|octets| IpAddr::from(*octets));
     of_table && destination.is_some_and(|destination| !destination.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link that cannot be decoded costs itself and no other, and is named by its number.
+    #[test]
+    fn what_cannot_be_decoded_is_told_by_its_number() {
+        let frame = |payload| Frame { kind: libc::RTM_NEWLINK, flags: 0, sequence: 0, port: 0, payload };
+        let mut header = [0; 16];
+        header[4..8].copy_from_slice(&7_u32.to_ne_bytes());
+        let broken = [&header[..], &[3, 0, 3, 0]].concat();
+        header[4..8].copy_from_slice(&8_u32.to_ne_bytes());
+        let sound = [&header[..], &[8, 0, 3, 0], b"eth0"].concat();
+        let mut links = List::new(dumped_link);
+        for payload in [&broken, &sound, &broken] {
+            assert!(links.see(frame(payload)).is_continue());
+        }
+        assert_eq!(links.entries.iter().map(|link| link.ifindex).collect::<Vec<_>>(), [8]);
+        assert_eq!(
+            links.undecodable("link").collect::<Vec<_>>(),
+            ["cannot decode what the kernel says of link number 7: it counts as absent"]
+        );
+        links.begin();
+        assert_eq!(links.undecodable("link").count() + links.entries.len(), 0);
+    }
 }

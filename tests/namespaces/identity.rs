@@ -1,5 +1,9 @@
 //! Which link is meant: altnames, renames, swaps, hardware addresses, reused numbers.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+
 use crate::harness::{DARK0, UP0, UP1};
 use crate::netns;
 
@@ -122,4 +126,81 @@ fn a_recreated_link_with_the_same_number() {
     let lost = gate.expect_lost();
     assert!(lost.contains("va0"), "{lost}");
     address.expect_now_ready();
+}
+
+/// Runs `ip` with words that need not be UTF-8.
+#[track_caller]
+fn ip(words: &[&[u8]]) {
+    let status = Command::new("ip").args(words.iter().map(|word| OsStr::from_bytes(word))).status();
+    assert!(status.unwrap().success(), "ip {words:?}");
+}
+
+/// An address's label holds the name too.
+#[test]
+fn a_name_that_is_no_utf8_is_a_name() {
+    const NAME: &[u8] = b"B\xfcro";
+    let ns = netns!();
+    ns.ip(UP0);
+    ns.ip("link set va0 down");
+    ip(&[b"link", b"set", b"va0", b"name", NAME]);
+    let before = ns.run(&["-i", r"B\xfcro", "-a", "192.0.2.10"]);
+    before.expect_waiting();
+    ip(&[b"link", b"set", NAME, b"up"]);
+    ip(&[b"addr", b"add", b"192.0.2.10/24", b"dev", NAME]);
+    ns.ip("route add default via 192.0.2.1");
+    before.expect_ready();
+    ns.check(&[]).assert_ready();
+    for entry in [r"B\xfcro", r"B\xFCro", "B?ro", "B*", r"?\xfc*"] {
+        ns.check(&["-i", entry, "-a", "ipv4", "-r", "default-ipv4"]).assert_ready();
+        let gate = format!("[[require]]\ninterface = '{entry}'\naddress = 'ipv4'\n");
+        ns.check_gate(&gate).assert_ready();
+    }
+    for entry in [r"B\xf6ro", "Büro", "B??ro", r"B\\xfcro"] {
+        ns.check(&["-i", entry, "-a", "ipv4"]).assert_unready("absent", entry);
+    }
+    let said = ns.output(&["check", "-i", "B*", "-a", "ipv4"]);
+    assert!(said.stdout.contains(r"192.0.2.10 on B\xfcro"), "{said:?}");
+    let gate = ns.gate(&ns.output(&["learn"]).stdout);
+    let learned = ns.check(&[&gate]);
+    learned.assert_ready();
+    assert!(learned.text().contains(r#""interface":"B\\xfcro""#), "{}", learned.text());
+    ip(&[b"link", b"set", NAME, b"down"]);
+    before.expect_lost();
+}
+
+#[test]
+fn an_alias_matters_to_nobody() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; addr add 192.0.2.10/24 dev va0; route add default via 192.0.2.1"));
+    let run = ns.run(&["-i", "va0", "-a", "ipv4", "-r", "default-ipv4"]);
+    run.expect_ready();
+    for alias in [&b"B\xfcro"[..], b"\xff\xfe\x01", b"a\nb\x1b[31m", "\u{202e}".as_bytes(), &[0xc3; 255]] {
+        ip(&[b"link", b"set", b"va0", b"alias", alias]);
+        ns.check(&[]).assert_ready();
+        ns.check(&["-i", "va0", "-a", "ipv4", "-r", "default-ipv4"]).assert_ready();
+    }
+    run.stays_ready();
+}
+
+#[test]
+fn odd_names_and_altnames_are_names() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; addr add 192.0.2.10/24 dev va0"));
+    let long = [b"\xe9".repeat(126), b"z".to_vec()].concat();
+    let spelled = format!("{}z", r"\xe9".repeat(126));
+    for altname in [&b"B\xfcro"[..], b"x%d", b"say\"hi\"", b"it's", br"a\b", br"a\xff", b"e\x1b[31m", &long] {
+        ip(&[b"link", b"property", b"add", b"dev", b"va0", b"altname", altname]);
+    }
+    for entry in [r"B\xfcro", "x%d", "say\"hi\"", "it's", r"a\b", r"a\x5cxff", r"e\x1b\x5b31m", &spelled] {
+        ns.check(&["-i", entry]).assert_ready();
+    }
+    for entry in [r"a\xff", r"a\x5cb\x5c"] {
+        ns.check(&["-i", entry]).assert_unready("absent", "no such link");
+    }
+    // A name that looks like a pattern or an exclusion, spelled: it means itself alone.
+    ip(&[b"link", b"set", b"va0", b"down"]);
+    ip(&[b"link", b"set", b"va0", b"name", b"!v*"]);
+    ip(&[b"link", b"set", b"!v*", b"up"]);
+    ns.check(&["-i", r"\x21v\x2a"]).assert_ready();
+    ns.check(&["-i", r"\x21b\x2a"]).assert_unready("absent", "!b*");
 }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Options, parse, words, write};
-use crate::requirement::{self, Endpoint, Gate, OnLoss, OnTimeout, Pattern, Presence, Probe, Url};
+use crate::ifname::{Pattern, respell};
+use crate::requirement::{self, Endpoint, Gate, OnLoss, OnTimeout, Presence, Probe, Url};
 
 fn family() -> impl Strategy<Value = Family> {
     prop_oneof![Just(V4), Just(V6)]
@@ -75,9 +76,9 @@ fn span() -> impl Strategy<Value = Duration> {
 
 fn link_name() -> impl Strategy<Value = LinkName> {
     prop_oneof![
-        "[a-zA-Z0-9._@\"\\\\\u{e9}-]{1,20}".prop_map(LinkName::Exact),
+        "[a-zA-Z0-9._@\"\\\\\u{e9}-]{1,20}".prop_map(|text| LinkName::Exact(respell(&text))),
         prop_oneof!["[a-z]{0,5}\\*", "[a-z]{0,5}\\?[a-z]?", "[a-z]{1,5}\\[!?[0-9]-[0-9]\\]"]
-            .prop_map(|text| LinkName::Glob(Pattern(glob::Pattern::new(&text).unwrap()))),
+            .prop_map(|text| LinkName::Glob(Pattern::new(&text).unwrap())),
         prop::collection::vec(any::<u8>(), 6..=32).prop_map(LinkName::Mac),
     ]
 }
@@ -95,7 +96,7 @@ fn clause_of_links() -> impl Strategy<Value = Clause> {
     let exclude = prop_oneof![
         Just(Vec::new()),
         // Upper case: no entry's glob or name is such.
-        "DOCKER[A-Z]{0,3}\\*".prop_map(|text| vec![Pattern(glob::Pattern::new(&text).unwrap())]),
+        "DOCKER[A-Z]{0,3}\\*".prop_map(|text| vec![Pattern::new(&text).unwrap()]),
     ];
     let quorum = prop_oneof![Just(Quorum::Each), Just(Quorum::AtLeast(1)), Just(Quorum::All)];
     (entries, exclude, quorum, items(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(

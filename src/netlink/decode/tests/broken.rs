@@ -102,10 +102,10 @@ fn one_broken_attribute_is_told_of() {
 
 #[test]
 fn a_value_of_the_wrong_size_is_told_of() {
-    // RTA_TABLE of two octets; IFLA_MTU likewise; IFA_ADDRESS of three.
+    // RTA_TABLE of two octets; IFLA_LINK likewise; IFA_ADDRESS of three.
     for (name, wanted, size) in [
         ("IPv4 default", libc::RTA_TABLE, 2_u16),
-        ("veth", libc::IFLA_MTU, 2),
+        ("veth", libc::IFLA_LINK, 2),
         ("IPv4 address", libc::IFA_ADDRESS, 3),
     ] {
         let (_, mut octets) = recorded().into_iter().find(|(known, _)| *known == name).unwrap();

@@ -161,14 +161,14 @@ fn a_dump_s_entries_are_of_its_sort() {
     use super::{NOW, one_frame, recorded};
     let of = |name: &str| recorded().into_iter().find(|(known, _)| *known == name).unwrap().1;
     let (veth, bridge, address, route) = (of("dumped veth"), of("of a bridge port, AF_BRIDGE"), of("IPv4 address"), of("IPv4 default"));
-    assert_eq!(dumped(one_frame(&veth), dumped_link).map(|link| link.ifname).as_deref(), Some("ve0"));
-    assert_eq!(dumped(one_frame(&bridge), dumped_link), None);
-    assert_eq!(dumped(one_frame(&route), dumped_link), None);
-    assert!(dumped(one_frame(&address), dumped_address).is_some());
-    assert_eq!(dumped(one_frame(&veth), dumped_address), None);
+    assert_eq!(dumped_link(one_frame(&veth)).map(|link| link.ifname).as_deref(), Some("ve0"));
+    assert_eq!(dumped_link(one_frame(&bridge)), None);
+    assert_eq!(dumped_link(one_frame(&route)), None);
+    assert!(dumped_address(one_frame(&address)).is_some());
+    assert_eq!(dumped_address(one_frame(&veth)), None);
     assert!(dumped(one_frame(&route), |message| dumped_route(message, NOW)).is_some());
     assert_eq!(dumped(one_frame(&address), |message| dumped_route(message, NOW)), None);
-    assert_eq!(dumped(super::Frame { payload: &[2, 24], ..one_frame(&address) }, dumped_address), None, "cut");
+    assert_eq!(dumped_address(super::Frame { payload: &[2, 24], ..one_frame(&address) }), None, "cut");
 }
 
 #[test]
@@ -189,4 +189,40 @@ fn an_address_s_flags_are_the_long_ones_where_they_are_there() {
     assert_eq!(says(AddressHeaderFlags::Tentative, Some(AddressFlags::Noprefixroute)), none);
     assert_eq!(says(AddressHeaderFlags::empty(), Some(AddressFlags::Tentative)), tentative);
     assert_eq!(says(AddressHeaderFlags::empty(), None), none);
+}
+
+/// One attribute, padded.
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).unwrap();
+    let mut octets = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+    octets.extend(value);
+    octets.resize(octets.len().next_multiple_of(4), 0);
+    octets
+}
+
+/// netlink-packet-route refuses a message for a text that is no UTF-8: an alias, a name, an altname, the
+/// label of an address.
+#[test]
+fn a_text_that_is_no_utf8_hides_nothing() {
+    const IFLA_IFALIAS: u16 = 20;
+    const IFA_LABEL: u16 = 3;
+    let with = |message: Vec<u8>, attributes: &[Vec<u8>]| {
+        let mut octets = [message, attributes.concat()].concat();
+        let length = u32::try_from(octets.len()).unwrap();
+        octets[..4].copy_from_slice(&length.to_ne_bytes());
+        said(&octets)
+    };
+    let veth = || link(7, "ve0", vec![]);
+    assert_eq!(with(veth(), &[attribute(IFLA_IFALIAS, b"B\xfcro\0")]), "link 7 ve0 UP LOWER_UP RUNNING Up");
+    let altname = attribute(libc::IFLA_ALT_IFNAME, b"lan\xff\0");
+    let altnames = attribute(libc::IFLA_PROP_LIST | libc::NLA_F_NESTED as u16, &altname);
+    assert_eq!(with(veth(), &[altnames]), r"link 7 ve0 UP LOWER_UP RUNNING Up alt lan\xff");
+    // A later name counts, so this one has the second.
+    let name = attribute(libc::IFLA_IFNAME, b"B\xfcro\0");
+    assert_eq!(with(veth(), &[name]), r"link 7 B\xfcro UP LOWER_UP RUNNING Up");
+    let address = || {
+        let (_, octets) = super::recorded().into_iter().find(|(name, _)| *name == "IPv4 address").unwrap();
+        octets
+    };
+    assert_eq!(with(address(), &[attribute(IFA_LABEL, b"B\xfcro\0")]), said(&address()));
 }
