@@ -158,6 +158,12 @@ impl Address {
         self.local.is_ipv6() && self.flags & libc::IFA_F_TEMPORARY != 0
     }
 
+    /// A usable IPv6 address that the kernel may keep, as tentative, when its link is set down: a static one
+    /// (addrconf_ifdown of net/ipv6/addrconf.c).
+    fn can_be_kept(&self) -> bool {
+        self.local.is_ipv6() && self.permanent() && !self.tentative() && !link_local(self.local)
+    }
+
     /// Global or site scope, and neither of loopback's nor of the link-local prefixes: 169.254/16 has
     /// global scope to the kernel, and a wait that took it for an uplink was wrong in the field.
     pub fn global(&self) -> bool {
@@ -460,8 +466,9 @@ impl Network {
                 let stale = self.link_event(link.ifindex);
                 // A new name can be the VRF that a table is named by.
                 let named = wants.names_vrf() && self.links.get(&link.ifindex) != Some(&**link);
+                let links = self.restarts_detection(link);
                 self.links.insert(link.ifindex, (**link).clone());
-                Stale { routes: stale.routes || named, ..stale }
+                Stale { links, routes: stale.routes || named, ..stale }
             }
             Message::LinkGone(ifindex) => {
                 self.links.remove(ifindex);
@@ -489,10 +496,20 @@ impl Network {
             Message::Rule | Message::Nexthop => Stale::ROUTES,
         };
         Stale {
-            links: false,
+            links: stale.links,
             routes: stale.routes && wants.any_table(),
             lookups: stale.lookups && !wants.route_to.is_empty(),
         }
+    }
+
+    /// Whether what this message says of a link can have made an address of it tentative again. Where
+    /// net.ipv6.conf.LINK.keep_addr_on_down is 1, `ip link set LINK down` keeps static IPv6 addresses and
+    /// makes them tentative, and so does putting the link into a VRF or taking it out; no RTM_NEWADDR tells
+    /// (seen on Linux 6.18). Only the end of the next duplicate address detection is announced.
+    pub fn restarts_detection(&self, link: &Link) -> bool {
+        let Some(known) = self.links.get(&link.ifindex) else { return false };
+        (known.admin_up() != link.admin_up() || known.master != link.master)
+            && self.addresses_of(link.ifindex).any(Address::can_be_kept)
     }
 
     /// Whether a message tells something that a probe may depend on: more than a lifetime or a counter.

@@ -496,7 +496,7 @@ impl Evidence {
             Message::Link(link) => {
                 let known = before.link(link.ifindex);
                 let flapped = known.is_some_and(|old| old.carrier_down_count < link.carrier_down_count);
-                flapped && self.rests_on_link(link.ifindex)
+                (flapped || before.restarts_detection(link)) && self.rests_on_link(link.ifindex)
             }
             Message::LinkGone(ifindex) => self.rests_on_link(*ifindex),
             Message::AddressGone(gone) => {

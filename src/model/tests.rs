@@ -68,6 +68,52 @@ fn a_message_makes_stale_what_it_can_have_cost() {
     }
 }
 
+/// Where the kernel keeps IPv6 addresses it makes them tentative without a word: they are read again when the
+/// link's admin state or its master changes.
+#[test]
+fn kept_addresses_are_read_again() {
+    use crate::model::Link;
+    const STATIC: &str = "addr x0 2001:db8::7/64 permanent";
+    let down = |link: &mut Link| link.flags = 0;
+    let moved = |link: &mut Link| link.master = Some(3);
+    let renamed = |link: &mut Link| link.ifname = "lan0".to_owned();
+    let carrierless = |link: &mut Link| link.flags &= 1;
+    let cases: &[(&str, fn(&mut Link), bool)] = &[
+        (STATIC, down, true),
+        (STATIC, moved, true),
+        (STATIC, renamed, false),
+        (STATIC, carrierless, false),
+        // An ULA too; of two addresses one is enough.
+        ("addr x0 fd00::7/64 permanent", down, true),
+        (
+            "addr x0 192.0.2.10/24 permanent; addr x0 fe80::7/64 link permanent; addr x0 fd00::7/64 permanent",
+            down,
+            true,
+        ),
+        // What the kernel does not keep goes with an announcement; what is tentative is not believed anyway.
+        ("addr x0 2001:db8::7/64", down, false),
+        ("addr x0 fe80::7/64 link permanent", down, false),
+        ("addr x0 192.0.2.10/24 permanent", down, false),
+        ("addr x0 2001:db8::7/64 permanent tentative", down, false),
+        ("addr y0 2001:db8::7/64 permanent", down, false),
+    ];
+    for (addresses, change, stale) in cases {
+        let mut network = network(&format!("x0: up; y0: up; vrf0: up kind=vrf; {addresses}"));
+        let Message::Link(mut changed) = link(&network, "x0") else { panic!("a link") };
+        let before = changed.clone();
+        change(&mut changed);
+        let nothing = wants("address='ipv6'");
+        assert_eq!(network.apply(&Message::Link(changed), &nothing).links, *stale, "{addresses}");
+        // And back: no later message would tell of what happened in between.
+        assert_eq!(network.apply(&Message::Link(before), &nothing).links, *stale, "{addresses}, back");
+    }
+    // A link that was not known has no addresses that were.
+    let mut network = network("x0: up");
+    let Message::Link(mut new) = link(&network, "x0") else { panic!("a link") };
+    new.ifindex = 9;
+    assert!(!network.apply(&Message::Link(new), &wants("address='ipv6'")).links);
+}
+
 #[test]
 fn a_link_that_a_multipath_hop_or_pasta_s_choice_leaves_through_matters() {
     let mut multipath = network("x0: up; y0: up; route default4 nexthop dev y0 nexthop dev x0");

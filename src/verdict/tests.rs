@@ -50,6 +50,35 @@ fn a_loss_of_carrier_that_was_counted() {
     interrupts(&link("y0", 4), &[]);
 }
 
+/// Down and up again, or into a VRF and out: kept IPv6 addresses were tentative meanwhile, whatever is read
+/// later. IPv4 addresses stay as they are.
+#[test]
+fn a_link_that_makes_its_kept_addresses_tentative() {
+    const KEPT: &str = "x0: up; y0: up; addr x0 2001:db8::7/64 permanent; addr x0 192.0.2.10/24 permanent; \
+                        route default6 via fe80::1 dev x0";
+    let before = network(KEPT);
+    let known = |name: &str| before.links().find(|link| link.ifname == name).unwrap().clone();
+    for (name, gate_text, expected) in [
+        ("x0", "address='2001:db8::7'", true),
+        ("x0", "interface='x0'; address='ipv6'", true),
+        ("x0", "route='default-ipv6'", true),
+        ("y0", "address='2001:db8::7'", false),
+        ("x0", "interface='y0'; carrier=true", false),
+    ] {
+        let verdict = evaluate(&gate(gate_text), &before, NOW);
+        assert!(verdict.ready(), "{gate_text}: {verdict:?}");
+        let (mut down, mut moved) = (known(name), known(name));
+        down.flags = 0;
+        moved.master = Some(9);
+        for changed in [down, moved] {
+            let message = Message::Link(Box::new(changed));
+            assert_eq!(verdict.interrupted_by(&message, &before), expected, "{gate_text}, {message:?}");
+        }
+        let same = Message::Link(Box::new(known(name)));
+        assert!(!verdict.interrupted_by(&same, &before));
+    }
+}
+
 #[test]
 fn a_link_that_goes() {
     let number = network(HOST).links().find(|link| link.ifname == "x0").unwrap().ifindex;

@@ -316,3 +316,73 @@ fn many_addresses_cost_few_evaluations() {
     gate.expect_ready();
     assert!(gate.statuses().len() < 10, "{}", gate.transcript());
 }
+
+/// A static IPv6 address on a link that keeps it when it is set down, and a link with IPv4 beside it.
+fn kept() -> String {
+    format!(
+        "{UP0}; {UP1}; sysctl net.ipv6.conf.va0.keep_addr_on_down=1; addr add 2001:db8::7/64 dev va0
+         addr add 192.0.2.10/24 dev va1"
+    )
+}
+
+/// No message tells that a kept address is tentative: bind(2) refuses it, and so must the gate.
+#[test]
+fn a_kept_address_is_tentative_until_detection_is_done() {
+    let ns = netns!();
+    ns.ip(&kept());
+    let bindable = || UdpSocket::bind("[2001:db8::7]:0").is_ok();
+    ns.until("the address is usable", bindable);
+    let alone = ns.run(&["-a", "2001:db8::7"]);
+    let first_read = ns.run(&["-a", "2001:db8::7", "-r", "default-ipv4"]);
+    alone.expect_ready();
+    first_read.expect_waiting();
+    ns.ip("link set va0 down; link set va0 up; route add default via 192.0.2.1 dev va1");
+    assert!(!bindable(), "the kernel keeps it usable");
+    alone.expect_lost();
+    first_read.stays_unready();
+    alone.expect_now_ready();
+    first_read.expect_ready();
+    assert!(bindable());
+}
+
+/// Down and up while netready does not look, and again: each is seen when it is told.
+#[test]
+fn a_kept_address_whose_link_comes_and_goes_at_once() {
+    let ns = netns!();
+    ns.ip(&kept());
+    let bindable = || UdpSocket::bind("[2001:db8::7]:0").is_ok();
+    ns.until("the address is usable", bindable);
+    let family = ns.run(&["-i", "va0", "-a", "ipv6"]);
+    let exact = ns.run(&["-a", "2001:db8::7"]);
+    for _ in 0..2 {
+        family.expect_now_ready();
+        exact.expect_now_ready();
+        ns.ip_batch("link set va0 down\nlink set va0 up\nlink set va0 down\nlink set va0 up\n");
+        family.expect_lost();
+        exact.expect_lost();
+    }
+    family.expect_now_ready();
+    assert!(bindable());
+    // Down for good: the address is there, and cannot be bound.
+    ns.ip("link set va0 down");
+    let told = exact.expect_lost();
+    assert!(told.contains("tentative"), "{told}");
+    ns.check(&["-a", "2001:db8::7"]).assert_unready("tentative", "2001:db8::7");
+}
+
+/// Without duplicate address detection a kept address stays usable, and with the setting off it goes.
+#[test]
+fn addresses_that_are_not_made_tentative() {
+    let ns = netns!();
+    ns.ip(&kept());
+    ns.ip("addr add 2001:db8::8/64 dev va0 nodad");
+    let nodad = ns.run(&["-a", "2001:db8::8"]);
+    nodad.expect_ready();
+    ns.ip("link set va0 down");
+    let bound = UdpSocket::bind("[2001:db8::8]:0").is_ok();
+    assert_eq!(ns.check(&["-a", "2001:db8::8"]).ready(), bound);
+    ns.ip("link set va0 up");
+    nodad.expect_now_ready();
+    ns.ip("sysctl net.ipv6.conf.va0.keep_addr_on_down=0; link set va0 down");
+    assert!(nodad.expect_lost().contains("no address 2001:db8::8"));
+}
