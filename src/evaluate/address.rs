@@ -44,6 +44,11 @@ fn fault(spec: AddressSpec, address: &Address, carrier: bool) -> Option<Unusable
     }
 }
 
+/// Whether an address can be used now to send from. Its link's carrier is not asked about.
+pub(super) fn usable(spec: AddressSpec, address: &Address) -> bool {
+    fault(spec, address, true).is_none()
+}
+
 impl<'a> Judge<'a> {
     pub(super) fn address_of(&mut self, link: &'a Link, spec: AddressSpec) -> Outcome {
         let network = self.network;
@@ -134,7 +139,7 @@ impl<'a> Judge<'a> {
         let spec = AddressSpec::Exact(wanted);
         let mut addresses = self.network.addresses();
         addresses
-            .find(|address| spec.covers(address) && fault(spec, address, true).is_none())
+            .find(|address| spec.covers(address) && usable(spec, address))
             .map(|address| self.address_ref(address))
     }
 
@@ -142,7 +147,7 @@ impl<'a> Judge<'a> {
     pub(super) fn usable_on(&self, ifindex: u32, spec: AddressSpec) -> Option<AddressRef> {
         let mut addresses = self.network.addresses_of(ifindex);
         addresses
-            .find(|address| spec.covers(address) && fault(spec, address, true).is_none())
+            .find(|address| spec.covers(address) && usable(spec, address))
             .map(|address| self.address_ref(address))
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::evaluate::Judge;
+use crate::evaluate::address::usable;
 use crate::model::{Link, Lookup, NextHop, Route, RouteKind, link_local};
 use crate::requirement::{AddressSpec, Family, Links, RouteSpec, TABLE_MAIN};
 use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef};
@@ -72,7 +73,7 @@ impl<'a> Judge<'a> {
         if hop.dead || hop.linkdown {
             return Err(dead(Dead::Flagged));
         }
-        match self.source(route, hop.ifindex) {
+        match self.source(route, hop.ifindex, through.is_none()) {
             Some(source) => Ok(Evidence::Route { route: summary, source }),
             None => Err(Reason::NoSource { route: summary, source: route.prefsrc }),
         }
@@ -87,8 +88,9 @@ impl<'a> Judge<'a> {
     }
 
     /// The address that packets on this route would leave from: what the route asks for, or one of its
-    /// link, or one of a loopback or dummy link (BGP-unnumbered hosts). Another link's never counts.
-    fn source(&self, route: &Route, ifindex: u32) -> Option<AddressRef> {
+    /// link, or one of a loopback or dummy link (BGP-unnumbered hosts). Another link's counts for IPv6
+    /// only, and only `host_wide`.
+    fn source(&self, route: &Route, ifindex: u32, host_wide: bool) -> Option<AddressRef> {
         if let Some(prefsrc) = route.prefsrc {
             return self.usable_exact(prefsrc);
         }
@@ -99,10 +101,41 @@ impl<'a> Judge<'a> {
         };
         let homes = self.network.links().filter(|link| link.loopback() || link.kind == "dummy");
         let mut places = std::iter::once(ifindex).chain(homes.map(|link| link.ifindex));
-        places.find_map(|place| self.usable_on(place, spec)).or_else(|| {
-            link_local(route.destination.addr())
-                .then(|| self.usable_on(ifindex, AddressSpec::LinkLocal(family)))
-                .flatten()
+        places
+            .find_map(|place| self.usable_on(place, spec))
+            .or_else(|| {
+                link_local(route.destination.addr())
+                    .then(|| self.usable_on(ifindex, AddressSpec::LinkLocal(family)))
+                    .flatten()
+            })
+            .or_else(|| host_wide.then(|| self.source_of_another_link(route, ifindex, spec)).flatten())
+    }
+
+    /// A router with a delegated prefix has a link-local address on its uplink and the prefix on another
+    /// link. For a destination in the internet the kernel then takes an address of that other link
+    /// (RFC 6724: scope comes before the outgoing link). It looks at the links of the same VRF only.
+    fn source_of_another_link(&self, route: &Route, ifindex: u32, spec: AddressSpec) -> Option<AddressRef> {
+        let network = self.network;
+        let internet = |address: IpAddr| match address {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(v6) => v6.octets()[0] >> 5 == 0b001,
+        };
+        let destination = route.destination;
+        let default = destination == Family::V6.default_prefix();
+        if !default && !(destination.prefix_len() >= 3 && internet(destination.addr())) {
+            return None;
+        }
+        let vrf = |link: &Link| match link.kind.as_str() {
+            "vrf" => Some(link.ifindex),
+            _ => link.master.filter(|it| network.link(*it).is_some_and(|master| master.kind == "vrf")),
+        };
+        let uplink = network.link(ifindex)?;
+        let others = network.links().filter(|link| {
+            link.ifindex != ifindex && vrf(link) == vrf(uplink) && network.carrier(link).is_ok()
+        });
+        others.flat_map(|link| network.addresses_of(link.ifindex)).find_map(|address| {
+            let wanted = internet(address.local) && spec.covers(address) && usable(spec, address);
+            wanted.then(|| self.address_ref(address))
         })
     }
 

@@ -283,6 +283,28 @@ fn sources_row_by_row() {
             "-6",
             not(no_source, ""),
         ),
+        // A router with a delegated prefix has its source on the other link.
+        (
+            format!(
+                "{UP0}; {UP1}; addr add 2001:db8:1::1/64 dev va1 nodad; addr add fe80::7/64 dev va0 nodad; -6 route add default via fe80::1 dev va0"
+            ),
+            "-6",
+            Want::Ready,
+        ),
+        (
+            format!(
+                "{UP0}; {UP1}; addr add 2001:db8:1::1/64 dev va1 nodad; addr add fe80::7/64 dev va0 nodad; -6 route add default via fe80::1 dev va0"
+            ),
+            "-i va0 -r default-ipv6",
+            not(no_source, "va0"),
+        ),
+        (
+            format!(
+                "{UP0}; {UP1}; addr add fd00::1/64 dev va1 nodad; addr add fe80::7/64 dev va0 nodad; -6 route add default via fe80::1 dev va0"
+            ),
+            "-6",
+            not(no_source, ""),
+        ),
         // A default for one source prefix only.
         (
             format!("{UP0}; {V6ADDR0}; -6 route add default from 2001:db8::/56 via fe80::1 dev va0"),

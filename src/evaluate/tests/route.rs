@@ -103,25 +103,64 @@ fn with_interfaces_it_must_leave_through_the_named_link() {
 fn it_needs_a_source_on_its_link_or_on_a_loopback_or_dummy_link() {
     on_host(&[
         ("route='default'", "route default4 dev bare0", "no-source"),
-        ("route='default'", "route default6 via fe80::1 dev bare0", "no-source"),
-        // Another link's address never counts, nor one of the other family.
+        ("interface='bare0'; route='default'", "route default6 via fe80::1 dev bare0", "bare0 no-source"),
+        // Another link's IPv4 address never counts, nor one of the other family.
         ("route='default'", "addr bare0 2001:db8:2::10/64; route default4 dev bare0", "no-source"),
         ("route='default'", "addr bare0 203.0.113.10/24; route default4 dev bare0", "met"),
         ("route='default'", "addr bare0 169.254.1.1/16; route default4 dev bare0", "no-source"),
-        ("route='default'", "addr bare0 fe80::10/64 link; route default6 dev bare0", "no-source"),
-        ("route='default'", "addr bare0 2001:db8:2::10/64 tentative; route default6 dev bare0", "no-source"),
-        ("route='default'", "addr bare0 2001:db8:2::10/64 dadfailed; route default6 dev bare0", "no-source"),
-        ("route='default'", "addr bare0 2001:db8:2::10/64 deprecated; route default6 dev bare0", "no-source"),
-        ("route='default'", "addr bare0 2001:db8:2::10/64 tentative optimistic; route default6 dev bare0", "met"),
+        ("interface='bare0'; route='default'", "addr bare0 fe80::10/64 link; route default6 dev bare0", "bare0 no-source"),
+        ("interface='bare0'; route='default'", "addr bare0 2001:db8:2::10/64 tentative; route default6 dev bare0", "bare0 no-source"),
+        ("interface='bare0'; route='default'", "addr bare0 2001:db8:2::10/64 dadfailed; route default6 dev bare0", "bare0 no-source"),
+        ("interface='bare0'; route='default'", "addr bare0 2001:db8:2::10/64 deprecated; route default6 dev bare0", "bare0 no-source"),
+        ("interface='bare0'; route='default'", "addr bare0 2001:db8:2::10/64 tentative optimistic; route default6 dev bare0", "met"),
         // BGP-unnumbered hosts.
         ("route='default'", "addr lo 203.0.113.10/32; route default4 via fe80::1 dev bare0", "met by default via fe80::1 dev bare0"),
-        ("route='default'", "addr lo 203.0.113.10/32; route default6 via fe80::1 dev bare0", "no-source"),
-        ("route='default'", "addr lo 2001:db8:2::10/128; route default6 via fe80::1 dev bare0", "met"),
+        ("interface='bare0'; route='default'", "addr lo 203.0.113.10/32; route default6 via fe80::1 dev bare0", "bare0 no-source"),
+        ("interface='bare0'; route='default'", "addr lo 2001:db8:2::10/128; route default6 via fe80::1 dev bare0", "met"),
         ("route='default'", "d0: unknown kind=dummy; addr d0 203.0.113.10/32; route default4 dev bare0", "met"),
-        ("route='default'", "d0: unknown kind=dummy; addr d0 2001:db8:2::10/128 tentative; route default6 dev bare0", "no-source"),
+        ("interface='bare0'; route='default'", "d0: unknown kind=dummy; addr d0 2001:db8:2::10/128 tentative; route default6 dev bare0", "bare0 no-source"),
         ("route='default'", "d0: unknown kind=veth; addr d0 203.0.113.10/32; route default4 dev bare0", "no-source"),
         // A next hop through a link without a source does not spoil the other.
         ("route='default'", "route default4 nexthop dev bare0 nexthop via 192.0.2.1 dev x0", "met by default via 192.0.2.1 dev x0"),
+    ]);
+}
+
+/// Measured: connect(2) on a router with a delegated prefix takes the address of its LAN link.
+#[test]
+fn host_wide_an_ipv6_route_may_have_its_source_on_another_link() {
+    const ROUTER: &str = "wan0: up; addr wan0 fe80::10/64 link; lan0: up";
+    const DEFAULT: &str = "route default6 via fe80::1 dev wan0";
+    let with = |more: &str| format!("{ROUTER}; {DEFAULT}; {more}");
+    table(&[
+        ("route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64"), "met by default via fe80::1 dev wan0"),
+        ("route='default'", &with("addr lan0 2001:db8:5::1/64"), "met"),
+        ("route='default-ipv6'", &with(""), "no-source"),
+        // Only on a link with carrier, only one that is usable, only one of the internet's prefix.
+        ("route='default-ipv6'", &with("dark0: nocarrier; addr dark0 2001:db8:5::1/64"), "no-source"),
+        ("route='default-ipv6'", &with("br0: unknown kind=bridge; addr br0 2001:db8:5::1/64"), "no-source"),
+        ("route='default-ipv6'", &with("br0: unknown kind=bridge; p0: up master=br0; addr br0 2001:db8:5::1/64"), "met"),
+        ("route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64 tentative"), "no-source"),
+        ("route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64 dadfailed"), "no-source"),
+        ("route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64 deprecated"), "no-source"),
+        ("route='default-ipv6'", &with("addr lan0 fd00::1/64"), "no-source"),
+        ("route='default-ipv6'", &with("addr lan0 fd00::1/64; addr lan0 3fff::1/64"), "met"),
+        // The question of one link stays whether that link has one.
+        ("interface='wan0'; route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64"), "wan0 no-source"),
+        // A source that the route asks for is the only one.
+        ("route='default-ipv6'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; route default6 via fe80::1 dev wan0 src 2001:db8:6::1"), "no-source"),
+        // For one source prefix only, as OpenWrt installs it: the address must be in it.
+        ("route='default-ipv6'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; {DEFAULT} from 2001:db8:5::/56"), "met"),
+        ("route='default-ipv6'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; {DEFAULT} from 2001:db8:600::/56"), "no-source"),
+        // Any destination of the internet, and no other: for those the kernel prefers other addresses.
+        ("route='2001:db8:7::/48'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; route 2001:db8:7::/48 via fe80::1 dev wan0"), "met"),
+        ("route='fd07::/48'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; route fd07::/48 via fe80::1 dev wan0"), "no-source"),
+        // Never for IPv4.
+        ("route='default-ipv4'", "wan0: up; lan0: up; addr lan0 203.0.113.10/24; route default4 via 192.0.2.1 dev wan0", "no-source"),
+        // The kernel takes no address from outside of the link's VRF, and none of a VRF for a link outside.
+        ("route='default-ipv6'; table='vrf0'", "vrf0: up kind=vrf vrf=100; wan0: up master=vrf0 port=vrf; lan0: up; addr lan0 2001:db8:5::1/64; route default6 via fe80::1 dev wan0 table 100; read6 100", "no-source"),
+        ("route='default-ipv6'; table='vrf0'", "vrf0: up kind=vrf vrf=100; wan0: up master=vrf0 port=vrf; lan0: up master=vrf0 port=vrf; addr lan0 2001:db8:5::1/64; route default6 via fe80::1 dev wan0 table 100", "met"),
+        ("route='default-ipv6'; table='vrf0'", "vrf0: up kind=vrf vrf=100; addr vrf0 2001:db8:5::1/64; wan0: up master=vrf0 port=vrf; route default6 via fe80::1 dev wan0 table 100", "met"),
+        ("route='default-ipv6'", &format!("vrf0: up kind=vrf vrf=100; {ROUTER} master=vrf0 port=vrf; {DEFAULT}; addr lan0 2001:db8:5::1/64"), "no-source"),
     ]);
 }
 
@@ -160,8 +199,9 @@ fn a_default_with_a_source_prefix_needs_an_address_in_it() {
         ("route='default-ipv6'", "route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "no-source"),
         ("route='default-ipv6'", "addr x0 2001:db8:ff::10/64; route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "met"),
         ("route='default-ipv6'", "addr x0 2001:db8:ff::10/64 tentative; route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "no-source"),
-        // A delegated prefix's address on another link is asked for by route-to.
-        ("route='default-ipv6'", "addr bare0 2001:db8:ff::10/64; route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "no-source"),
+        // A delegated prefix's address stands on another link.
+        ("route='default-ipv6'", "addr bare0 2001:db8:ff::10/64; route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "met"),
+        ("interface='x0'; route='default-ipv6'", "addr bare0 2001:db8:ff::10/64; route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "x0 no-source"),
         ("route='default-ipv6'", "route default6 via fe80::1 dev x0 from 2001:db8:ff::/56; route default6 via fe80::2 dev x0 from 2001:db8::/56", "met by default via fe80::2 dev x0"),
     ]);
 }
