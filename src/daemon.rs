@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use crate::clock::{self, Timer};
 use crate::config::ConfigError;
 use crate::evaluate::evaluate;
-use crate::keeper::{Effect, Keeper, Phase};
+use crate::keeper::{Came, Effect, Keeper, Phase};
 use crate::model::Message;
 use crate::moment::Moment;
 use crate::netlink::{Drained, Glimpse, ObserveError, Observer};
@@ -282,8 +282,9 @@ pub async fn keep(task: Task<'_>, mouth: &mut dyn Mouth) -> Result<Ended, Failur
 struct Said {
     status: String,
     verdict: Option<Verdict>,
-    /// The moment of the loss, and its time of day: a step of the clock afterwards changes no line.
-    lost: Option<(Moment, String)>,
+    /// The moment of the last loss or return, and its time of day: a step of the clock afterwards changes no
+    /// line.
+    since: Option<(Moment, String)>,
     gave_up_at: Option<String>,
 }
 
@@ -300,14 +301,16 @@ impl Said {
         now: Moment,
     ) -> Result<Option<Ended>, Failure> {
         let phase = keeper.phase();
-        if let Phase::Lost { since } = phase {
-            if self.lost.as_ref().is_none_or(|(known, _)| *known != since) {
-                self.lost = Some((since, clock::time_of_day(since)));
+        if let Phase::Lost { since }
+        | Phase::Ready { came: Came::Again { since } | Came::Reloaded { since } } = phase
+        {
+            if self.since.as_ref().is_none_or(|(known, _)| *known != since) {
+                self.since = Some((since, clock::time_of_day(since)));
             }
         }
         let standing = Standing {
             phase,
-            lost_at: self.lost.as_ref().map_or("", |(_, text)| text.as_str()),
+            since: self.since.as_ref().map_or("", |(_, text)| text.as_str()),
             gave_up_at: self.gave_up_at.as_deref(),
         };
         let line = status(gate, verdict, standing);

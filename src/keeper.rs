@@ -24,8 +24,6 @@ pub struct Keeper {
     held_since: Option<Moment>,
     /// The gate was ready at least once since it was loaded: only then can it be lost.
     was_ready: bool,
-    /// How long it took to be ready the first time.
-    ready_after: Option<Duration>,
 }
 
 /// The parts of a gate that concern time.
@@ -55,8 +53,8 @@ pub enum Phase {
     },
     /// Open, and every required clause is met.
     Ready {
-        /// How long it took.
-        after: Duration,
+        /// For how long it has been, and after what.
+        came: Came,
     },
     /// Open, though it never was ready.
     Opened {
@@ -76,6 +74,26 @@ pub enum Phase {
         after: Duration,
         /// Why.
         why: GaveUp,
+    },
+}
+
+/// How a gate came to be ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// For the first time.
+    First {
+        /// How long it took.
+        after: Duration,
+    },
+    /// After a loss.
+    Again {
+        /// When that was seen.
+        since: Moment,
+    },
+    /// It was open when this gate file was read, and is ready by it.
+    Reloaded {
+        /// When that was seen.
+        since: Moment,
     },
 }
 
@@ -121,7 +139,6 @@ impl Keeper {
             required_since: None,
             held_since: None,
             was_ready: false,
-            ready_after: None,
         }
     }
 
@@ -236,7 +253,17 @@ impl Keeper {
 
     fn ready(&mut self, now: Moment) -> Phase {
         self.was_ready = true;
-        Phase::Ready { after: *self.ready_after.get_or_insert(now - self.started) }
+        let came = match self.phase {
+            Phase::Lost { .. } => Came::Again { since: now },
+            Phase::Opened { by: OpenedBy::Reload, .. } => Came::Reloaded { since: now },
+            Phase::Opened { by: OpenedBy::Timeout(_) | OpenedBy::Request, .. }
+            | Phase::Waiting
+            | Phase::Grace { .. }
+            | Phase::Settling { .. }
+            | Phase::Ready { .. }
+            | Phase::GaveUp { .. } => Came::First { after: now - self.started },
+        };
+        Phase::Ready { came }
     }
 
     /// Sees that time has passed while no verdict could be had: gives up where that is due, and never opens

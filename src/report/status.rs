@@ -1,7 +1,7 @@
 //! One line that is always true: what STATUS= says, and `systemctl status` shows.
 
 use crate::escape::escape;
-use crate::keeper::{GaveUp, OpenedBy, Phase};
+use crate::keeper::{Came, GaveUp, OpenedBy, Phase};
 use crate::report::{Noun, Sentence, Span};
 use crate::requirement::Gate;
 use crate::verdict::{Evidence, Outcome, Reason, Row, Verdict};
@@ -14,8 +14,9 @@ const NAMED: usize = 3;
 pub struct Standing<'a> {
     /// Where the gate stands.
     pub phase: Phase,
-    /// The time of day of the loss, where it is lost.
-    pub lost_at: &'a str,
+    /// The time of day since when the phase lasts, of a gate that is lost, or ready though not for the first
+    /// time.
+    pub since: &'a str,
     /// The time of day at which an earlier `run` of this boot gave up.
     pub gave_up_at: Option<&'a str>,
 }
@@ -38,10 +39,16 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
         Phase::Settling { .. } => {
             format!("Waiting{}: all met, must hold for {} more", bound(gate, standing), Span(gate.settle))
         }
-        Phase::Ready { after } => {
+        Phase::Ready { came } => {
             let without = without(verdict);
             let without = if without.is_empty() { without } else { format!(" (without: {without})") };
-            format!("Ready after {}: {}{without}", Span(after), evidence(verdict))
+            // What meets it now need not be what met it before a loss.
+            let came = match came {
+                Came::First { after } => format!("after {}", Span(after)),
+                Came::Again { .. } => format!("again since {}", standing.since),
+                Came::Reloaded { .. } => format!("since {} by the gate as reloaded", standing.since),
+            };
+            format!("Ready {came}: {}{without}", evidence(verdict))
         }
         Phase::Opened { after, by } => {
             let missing = missing(verdict);
@@ -56,10 +63,10 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
             }
         }
         Phase::Lost { .. } => {
-            format!("NOT ready since {}: {} (was ready)", standing.lost_at, missing(verdict))
+            format!("NOT ready since {}: {} (was ready)", standing.since, missing(verdict))
         }
         Phase::GaveUp { why: GaveUp::Lost, .. } => {
-            format!("NOT ready since {}, ending: {}", standing.lost_at, missing(verdict))
+            format!("NOT ready since {}, ending: {}", standing.since, missing(verdict))
         }
         Phase::GaveUp { after, why: why @ (GaveUp::Timeout | GaveUp::NoCarrier) } => {
             format!("NOT ready after {}, given up: {}", within(gate, why, after), missing(verdict))

@@ -22,7 +22,7 @@ fn judged(gate_text: &str, network_text: &str) -> (Gate, Verdict) {
 }
 
 fn standing(phase: Phase) -> Standing<'static> {
-    Standing { phase, lost_at: "08:15:30", gave_up_at: None }
+    Standing { phase, since: "08:15:30", gave_up_at: None }
 }
 
 fn millis(millis: u64) -> Duration {

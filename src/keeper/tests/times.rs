@@ -1,6 +1,6 @@
 //! When things happen: settle, grace, the two timeouts, loss.
 
-use super::super::{Effect, GaveUp, Keeper, OpenedBy, Phase};
+use super::super::{Came, Effect, GaveUp, Keeper, OpenedBy, Phase};
 use super::{START, at, carrierless, clause, keeper, seconds, terms, unread, verdict, with_grace};
 use crate::requirement::{Gate, OnLoss, OnTimeout};
 use crate::verdict::Verdict;
@@ -13,7 +13,7 @@ fn without_a_settle_it_opens_at_once() {
     let mut keeper = keeper(&terms(Some(90), 0));
     assert_eq!(keeper.observe(&verdict(false), false, at(1)), None);
     assert_eq!(keeper.observe(&verdict(true), true, at(4)), OPEN);
-    assert_eq!(keeper.phase(), Phase::Ready { after: seconds(4) });
+    assert_eq!(keeper.phase(), Phase::Ready { came: Came::First { after: seconds(4) } });
     assert_eq!(keeper.observe(&verdict(true), false, at(5)), None, "once");
 }
 
@@ -99,7 +99,7 @@ fn a_clause_that_was_let_go_is_no_loss() {
     let mut keeper = keeper(&Gate { on_loss: OnLoss::Fail, ..terms(Some(90), 0) });
     keeper.observe(&with_grace(true, 5), false, at(0));
     assert_eq!(keeper.observe(&with_grace(false, 5), false, at(1)), None);
-    assert_eq!(keeper.phase(), Phase::Ready { after: seconds(0) });
+    assert_eq!(keeper.phase(), Phase::Ready { came: Came::First { after: seconds(0) } });
 }
 
 #[test]
@@ -138,6 +138,29 @@ fn the_timeout_runs_from_the_start_and_ends_or_opens() {
     assert_eq!(forever.deadline(), None);
 }
 
+/// How long it took is said of the first time only.
+#[test]
+fn ready_again_is_ready_since_then() {
+    let ready = |came| Phase::Ready { came };
+    let mut keeper = keeper(&terms(Some(90), 3));
+    keeper.observe(&verdict(true), false, at(1));
+    assert_eq!(keeper.observe(&verdict(true), false, at(4)), OPEN);
+    assert_eq!(keeper.phase(), ready(Came::First { after: seconds(4) }));
+    keeper.observe(&verdict(true), true, at(5));
+    assert_eq!(keeper.phase(), ready(Came::First { after: seconds(4) }), "it was not seen to be lost");
+    for loss in [10, 20] {
+        assert_eq!(keeper.observe(&verdict(false), false, at(loss)), None);
+        assert_eq!(keeper.phase(), Phase::Lost { since: at(loss) });
+        assert_eq!(keeper.observe(&verdict(true), false, at(loss + 2)), None);
+        assert_eq!(keeper.observe(&verdict(true), false, at(loss + 3)), None);
+        assert_eq!(keeper.phase(), ready(Came::Again { since: at(loss + 2) }));
+    }
+    // Another gate file: what it asks for was perhaps never met before.
+    keeper.reload(&terms(Some(90), 0), at(40));
+    assert_eq!(keeper.observe(&verdict(true), false, at(41)), None);
+    assert_eq!(keeper.phase(), ready(Came::Reloaded { since: at(41) }));
+}
+
 #[test]
 fn opened_at_the_timeout_it_can_become_ready_and_only_then_be_lost() {
     let gate = Gate { on_timeout: OnTimeout::Open, on_loss: OnLoss::Fail, ..terms(Some(90), 0) };
@@ -147,7 +170,7 @@ fn opened_at_the_timeout_it_can_become_ready_and_only_then_be_lost() {
     assert_eq!(keeper.phase(), Phase::Opened { after: seconds(90), by });
     assert_eq!(keeper.observe(&verdict(false), false, at(100)), None, "it was never ready");
     assert_eq!(keeper.observe(&verdict(true), false, at(110)), None, "READY=1 was said");
-    assert_eq!(keeper.phase(), Phase::Ready { after: seconds(110) });
+    assert_eq!(keeper.phase(), Phase::Ready { came: Came::First { after: seconds(110) } });
     assert_eq!(keeper.observe(&verdict(false), false, at(111)), END);
 }
 

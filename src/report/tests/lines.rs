@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::{Span, status, summary};
 use super::{NOW, judged, millis, standing};
-use crate::keeper::{GaveUp, OpenedBy, Phase};
+use crate::keeper::{Came, GaveUp, OpenedBy, Phase};
 use crate::report::Standing;
 
 const UP: &str = "enp1s0: up; addr enp1s0 192.0.2.10/24; route default4 via 192.0.2.1 dev enp1s0";
@@ -16,7 +16,7 @@ fn says(phase: Phase, gate_text: &str, network_text: &str, expected: &str) {
     assert_eq!(status(&gate, &verdict, standing(phase)), expected);
 }
 
-const READY: Phase = Phase::Ready { after: millis_(4211) };
+const READY: Phase = Phase::Ready { came: Came::First { after: millis_(4211) } };
 
 const fn millis_(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -54,11 +54,30 @@ fn grace_says_what_is_waited_for() {
     );
 }
 
+/// What meets the gate after a loss, or by another gate file, need not be what met it the first time.
+#[test]
+fn ready_says_since_when() {
+    let came = |came| Phase::Ready { came };
+    for (came, begin) in [
+        (came(Came::First { after: millis(4211) }), "Ready after 4.211s"),
+        (came(Came::Again { since: NOW }), "Ready again since 08:15:30"),
+        (came(Came::Reloaded { since: NOW }), "Ready since 08:15:30 by the gate as reloaded"),
+    ] {
+        says(came, "route='default-ipv4'", UP, &format!("{begin}: default via 192.0.2.1 dev enp1s0"));
+        says(
+            came,
+            "route='default-ipv4' | route='default-ipv6'; grace='10s'",
+            UP,
+            &format!("{begin}: default via 192.0.2.1 dev enp1s0 (without: IPv6 default route)"),
+        );
+    }
+}
+
 #[test]
 fn ready_says_by_what_and_without_what() {
     says(READY, "route='default-ipv4'", UP, "Ready after 4.211s: default via 192.0.2.1 dev enp1s0");
     says(
-        Phase::Ready { after: millis(14_300) },
+        Phase::Ready { came: Came::First { after: millis(14_300) } },
         "route='default-ipv4' | route='default-ipv6'; grace='10s'",
         UP,
         "Ready after 14.3s: default via 192.0.2.1 dev enp1s0 (without: IPv6 default route)",
@@ -154,7 +173,9 @@ fn every_phase_begins_with_one_of_three_words() {
         (Phase::Waiting, "Waiting"),
         (Phase::Grace { until }, "Waiting"),
         (Phase::Settling { until }, "Waiting"),
-        (Phase::Ready { after }, "Ready"),
+        (Phase::Ready { came: Came::First { after } }, "Ready"),
+        (Phase::Ready { came: Came::Again { since } }, "Ready"),
+        (Phase::Ready { came: Came::Reloaded { since } }, "Ready"),
         (Phase::Lost { since }, "NOT ready"),
         (Phase::Opened { after, by: OpenedBy::Request }, "NOT ready"),
         (Phase::Opened { after, by: OpenedBy::Reload }, "NOT ready"),
