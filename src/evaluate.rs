@@ -146,7 +146,8 @@ impl<'a> Judge<'a> {
     }
 
     /// A default route of the family stands, or a link with a default route of either family has an
-    /// address of it of global scope, tentative ones included: the family is on its way.
+    /// address of it of global scope, tentative ones included: the family is on its way. Defaults through
+    /// loopback and dummy links tell of no network.
     fn family_present(&mut self, family: Family) -> bool {
         let mut defaults = self
             .network
@@ -161,7 +162,12 @@ impl<'a> Judge<'a> {
                     .addresses_of(ifindex)
                     .any(|address| Family::of(address.local) == family && address.global())
             };
-            route.family() == family || route.hops.iter().any(|hop| addressed(hop.ifindex))
+            let mut ways = route
+                .hops
+                .iter()
+                .map(|hop| hop.ifindex)
+                .filter(|ifindex| !self.network.link(*ifindex).is_some_and(Link::leads_nowhere));
+            ways.any(|ifindex| route.family() == family || addressed(ifindex))
         });
         if !present {
             for family in Family::BOTH {

@@ -90,6 +90,11 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether it begins with a part of a name, and not with a wildcard.
+    pub fn begins_with_a_name(&self) -> bool {
+        !self.text.starts_with(['*', '?', '['])
+    }
+
     /// Whether it matches the name of this spelling.
     pub fn matches(&self, spelling: &str) -> bool {
         self.compiled.matches(&units(spelling))

@@ -72,6 +72,26 @@ const IFF_LOWER_UP: u32 = 1 << 16;
 const STACKED: [&str; 6] = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"];
 /// Kinds of links that have ports.
 const MASTERS: [&str; 4] = ["bridge", "bond", "team", "vrf"];
+/// Kinds of links that carry packets inside of other packets, through some other link.
+const TUNNELS: [&str; 17] = [
+    "vxlan",
+    "geneve",
+    "gre",
+    "gretap",
+    "erspan",
+    "ip6gre",
+    "ip6gretap",
+    "ip6erspan",
+    "ipip",
+    "sit",
+    "ip6tnl",
+    "vti",
+    "vti6",
+    "xfrm",
+    "bareudp",
+    "gtp",
+    "amt",
+];
 /// The kernel's limit for links on links (MAX_NEST_DEV of netdevice.h): a chain that is longer is no chain.
 const MAX_NEST: u32 = 8;
 
@@ -94,6 +114,17 @@ impl Link {
     /// IFF_LOOPBACK
     pub fn loopback(&self) -> bool {
         self.flags & IFF_LOOPBACK != 0
+    }
+
+    /// Whether nothing beyond this host can be reached through it: a loopback or dummy link.
+    pub fn leads_nowhere(&self) -> bool {
+        self.loopback() || self.kind == "dummy"
+    }
+
+    /// Whether it is a tunnel or an overlay that the kernel itself makes packets for. (`tun` and `wireguard`
+    /// links are not meant.)
+    pub fn is_tunnel(&self) -> bool {
+        TUNNELS.contains(&self.kind.as_str())
     }
 
     /// Whether this is the spelling of its ifname or of one of its altnames.

@@ -219,6 +219,7 @@ fn pasta(
             write!(f, "which is {}", Predicate::short(why))
         }
         PastaFault::Nothing | PastaFault::NoDefault => f.write_str("which has no default route"),
+        PastaFault::LeadsNowhere => f.write_str("through which nothing beyond this host can be reached"),
         PastaFault::NoAddress => write!(f, "which has no usable {family} address"),
         PastaFault::GatewayOffLink => match route.gateway {
             Some(gateway) => write!(f, "whose gateway {gateway} is not on the link"),

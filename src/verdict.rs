@@ -283,6 +283,8 @@ pub enum PastaFault {
     Nothing,
     /// No default route: the container would have none for its whole life.
     NoDefault,
+    /// The link is a loopback or dummy link.
+    LeadsNowhere,
     /// The link has no address of the family to copy.
     NoAddress,
     /// The gateway is not on the link.
@@ -411,7 +413,10 @@ impl Reason {
                 PastaFault::Carrier(why) => why.code(),
                 PastaFault::Nothing | PastaFault::NoDefault => Code::NoRoute,
                 PastaFault::NoAddress => Code::NoAddress,
-                PastaFault::GatewayOffLink | PastaFault::Linkdown | PastaFault::Dead => Code::RouteDead,
+                PastaFault::LeadsNowhere
+                | PastaFault::GatewayOffLink
+                | PastaFault::Linkdown
+                | PastaFault::Dead => Code::RouteDead,
             },
             Reason::NoNameserver(_) => Code::NoNameserver,
             Reason::ProbeFailed { .. } => Code::ProbeFailed,

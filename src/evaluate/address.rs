@@ -1,5 +1,7 @@
 //! Addresses: which count, and what is wrong with those that do not.
 
+use std::net::IpAddr;
+
 use crate::evaluate::Judge;
 use crate::model::{Address, Link, link_local};
 use crate::requirement::{AddressSpec, Family};
@@ -58,15 +60,15 @@ impl<'a> Judge<'a> {
         self.address(spec, Some(link), found)
     }
 
-    /// On any link. A family or a prefix counts only where it can be used: on a link with carrier that
-    /// is not loopback (docker0 has an address before its first container). An exact address counts
-    /// wherever it stands, for bind(2) takes it.
+    /// On any link. A family or a prefix counts only where it can be used: on a link with carrier (docker0 has
+    /// an address before its first container) that leads out of this host, which a loopback or dummy link does
+    /// not. An exact address counts wherever it stands, for bind(2) takes it.
     pub(super) fn address_anywhere(&mut self, spec: AddressSpec) -> Outcome {
         let network = self.network;
         let exact = matches!(spec, AddressSpec::Exact(_));
         let found = network.addresses().filter_map(|address| {
             let link = network.link(address.ifindex);
-            if !exact && link.is_none_or(Link::loopback) {
+            if !exact && link.is_none_or(Link::leads_nowhere) {
                 return None;
             }
             let carrier = link.is_some_and(|link| network.carrier(link).is_ok());
@@ -84,16 +86,7 @@ impl<'a> Judge<'a> {
     ) -> Outcome {
         let mut met: Option<&Address> = None;
         let mut worst: Option<(Unusable, &Address)> = None;
-        let mut only_link_local = None;
-        for (address, fault) in found {
-            if !spec.covers(address) {
-                if spec.family().is_none_or(|family| family == Family::of(address.local))
-                    && link_local(address.local)
-                {
-                    only_link_local.get_or_insert(address.local);
-                }
-                continue;
-            }
+        for (address, fault) in found.filter(|(address, _)| spec.covers(address)) {
             match fault {
                 None => {
                     met.get_or_insert(address);
@@ -114,10 +107,26 @@ impl<'a> Judge<'a> {
             None => Reason::NoAddress {
                 spec,
                 ifname: link.map(|link| link.ifname.clone()),
-                link_local: only_link_local.filter(|_| !matches!(spec, AddressSpec::Exact(_))),
+                link_local: self.only_link_local(spec, link),
                 disabled: link.is_some_and(|link| link.ipv6_disabled) && spec.family() == Some(Family::V6),
             },
         })
+    }
+
+    /// A link-local address, where the host or the link has no other of the wanted family. (Nobody who asks for
+    /// one address wants to know.)
+    fn only_link_local(&self, spec: AddressSpec, link: Option<&Link>) -> Option<IpAddr> {
+        if matches!(spec, AddressSpec::Exact(_)) {
+            return None;
+        }
+        let wanted = |address: &&Address| {
+            link.is_none_or(|link| link.ifindex == address.ifindex)
+                && spec.family().is_none_or(|family| family == Family::of(address.local))
+                && !address.local.is_loopback()
+        };
+        let mut addresses = self.network.addresses().filter(wanted).map(|address| address.local);
+        let first = addresses.next()?;
+        (link_local(first) && addresses.all(link_local)).then_some(first)
     }
 
     fn warn(&mut self, warning: Warning) {
@@ -135,7 +144,7 @@ impl<'a> Judge<'a> {
     }
 
     /// A usable address of the host's that is exactly this one.
-    pub(super) fn usable_exact(&self, wanted: std::net::IpAddr) -> Option<AddressRef> {
+    pub(super) fn usable_exact(&self, wanted: IpAddr) -> Option<AddressRef> {
         let spec = AddressSpec::Exact(wanted);
         let mut addresses = self.network.addresses();
         addresses

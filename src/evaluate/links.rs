@@ -6,8 +6,6 @@ use crate::model::Link;
 use crate::requirement::{Item, LinkName, Links, Quorum};
 use crate::verdict::{Evidence, Outcome, Reason, Row};
 
-/// Kinds that are no uplink of a host by themselves: host-wide clauses do not wait for their carrier.
-const NO_UPLINK: [&str; 3] = ["dummy", "vxlan", "bridge"];
 /// Kinds of a bridge's ports that lead to guests. Any other has a cable: a host whose only card is a port
 /// of its bridge is not without carrier. (A bond's or team's own carrier says what its ports' would.)
 const GUEST_PORTS: [&str; 2] = ["veth", "tun"];
@@ -29,14 +27,16 @@ impl Candidate<'_> {
 }
 
 impl<'a> Judge<'a> {
-    /// Whether one entry of a list names a link.
+    /// Whether one entry of a list names a link. A pattern that is nothing but `*`, or begins with a wildcard,
+    /// means the host's links in general, and no dummy link among them.
     pub(super) fn matches(&self, links: &Links, entry: &LinkName, link: &Link) -> bool {
         let excluded = links.exclude.iter().any(|pattern| named_like(link, pattern));
         !excluded
             && match entry {
                 LinkName::Exact(name) => link.named(name),
                 LinkName::Glob(pattern) => {
-                    !link.loopback() && !self.network.is_port(link) && named_like(link, pattern)
+                    let unmeant = link.loopback() || (link.leads_nowhere() && !pattern.begins_with_a_name());
+                    !unmeant && !self.network.is_port(link) && named_like(link, pattern)
                 }
                 LinkName::Mac(octets) => {
                     link.hardware_address == *octets && !link.stacked() && !link.is_master()
@@ -54,10 +54,11 @@ impl<'a> Judge<'a> {
                 let bridged = link.master.and_then(|master| network.link(master));
                 let bridged = bridged.is_some_and(|master| master.kind == "bridge");
                 let cabled = bridged && !GUEST_PORTS.contains(&link.kind.as_str());
-                !link.loopback()
+                !link.leads_nowhere()
+                    && !link.is_tunnel()
+                    && link.kind != "bridge"
                     && (cabled || !network.is_port(link))
                     && !link.hardware_address.is_empty()
-                    && !NO_UPLINK.contains(&link.kind.as_str())
             })
             .collect();
         if candidates.iter().any(|link| link.kind != "veth") {

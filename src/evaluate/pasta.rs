@@ -4,7 +4,7 @@
 //! flagged `linkdown` is refused when it is copied, which kills it.
 
 use crate::evaluate::Judge;
-use crate::model::{NextHop, PastaView, Route, link_local};
+use crate::model::{Link, NextHop, PastaView, Route, link_local};
 use crate::requirement::{AddressSpec, Family, TABLE_MAIN};
 use crate::verdict::{Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Warning};
 
@@ -73,6 +73,10 @@ impl Judge<'_> {
         }
         if view.default.is_none() {
             return Err(PastaFault::NoDefault);
+        }
+        let leads_out = |hop: &NextHop| !self.network.link(hop.ifindex).is_some_and(Link::leads_nowhere);
+        if !route.hops.iter().any(leads_out) {
+            return Err(PastaFault::LeadsNowhere);
         }
         let live = |hop: &&NextHop| carries(hop) && !hop.dead && !hop.linkdown;
         let Some(hop) = route.hops.iter().find(live).filter(|_| !route.expired(self.now)) else {

@@ -9,10 +9,22 @@ use crate::moment::Moment;
 use crate::requirement::{
     Clause, Destination, Family, Gate, Item, LinkName, Links, Quorum, RouteSpec, Subject, TABLE_MAIN, Table,
 };
-use crate::verdict::{Evidence, Outcome, Reason, RouteRef};
+use crate::verdict::{AddressRef, Evidence, Outcome, Reason, RouteRef};
 
 /// Links of daemons: there when their daemon is, which is after the network.
-const OF_DAEMONS: [&str; 2] = ["tun", "wireguard"];
+const OF_DAEMONS: [&str; 3] = ["tun", "wireguard", "ovpn"];
+/// Tunnels that the kernel makes by itself when it loads a module: kind and name.
+const OF_THE_KERNEL: [(&str, &str); 9] = [
+    ("ipip", "tunl0"),
+    ("gre", "gre0"),
+    ("gretap", "gretap0"),
+    ("erspan", "erspan0"),
+    ("sit", "sit0"),
+    ("ip6tnl", "ip6tnl0"),
+    ("ip6gre", "ip6gre0"),
+    ("vti", "ip_vti0"),
+    ("vti6", "ip6_vti0"),
+];
 /// Kinds that stand for cards where there is no card: in a container.
 const OF_CONTAINERS: [&str; 5] = ["veth", "macvlan", "macvtap", "ipvlan", "ipvtap"];
 
@@ -42,24 +54,29 @@ pub struct Default {
     pub family: Family,
     /// As it is; none where it is dead.
     pub route: Option<RouteRef>,
+    /// The address to send from, where it stands on another link: then no clause that names the link is met.
+    pub source_elsewhere: Option<AddressRef>,
 }
 
 /// A link that may be asked for, before anything is known of the others.
 struct Candidate<'a> {
     link: &'a Link,
-    defaults: Vec<(Family, Result<RouteRef, Option<Reason>>)>,
+    defaults: Vec<(Family, Judged)>,
 }
+
+/// A default route and the source it has on another link, or why it is dead.
+type Judged = Result<(RouteRef, Option<AddressRef>), Option<Reason>>;
 
 /// Takes a network apart.
 pub fn sift(network: &Network, now: Moment) -> Sifted<'_> {
     let mut left_out = Vec::new();
     let has_card = network.links().any(card);
     let mut candidates = Vec::new();
-    for link in network.links().filter(|link| !link.loopback()) {
+    for link in network.links().filter(|link| !link.loopback() && !made_by_the_kernel(link)) {
         let defaults: Vec<_> = Family::BOTH
             .into_iter()
             .filter(|family| default_routes(network, *family).any(|route| leaves_through(route, link)))
-            .map(|family| (family, judged(network, link, family, now)))
+            .map(|family| (family, judged(network, link, family, has_card, now)))
             .collect();
         match not_its_own(network, link, has_card, !defaults.is_empty()) {
             Some(why) => left_out.push(format!("{}: {why}", link.ifname)),
@@ -90,7 +107,10 @@ fn not_its_own(network: &Network, link: &Link, has_card: bool, has_default: bool
         return Some(format!("a port of {}", network.ifname(master)));
     }
     let made = |what: &str| Some(format!("{what} (kind {})", link.kind));
-    if OF_DAEMONS.contains(&link.kind.as_str()) {
+    if link.leads_nowhere() {
+        return made("leads nowhere");
+    }
+    if link.is_tunnel() || OF_DAEMONS.contains(&link.kind.as_str()) {
         return made("made by software, which may start after the network");
     }
     let stands_for_a_card = !has_card && OF_CONTAINERS.contains(&link.kind.as_str());
@@ -101,6 +121,10 @@ fn not_its_own(network: &Network, link: &Link, has_card: bool, has_default: bool
         "bridge" => made("made by software, no card is its port"),
         _ => made("made by software, no default route leads through it"),
     }
+}
+
+fn made_by_the_kernel(link: &Link) -> bool {
+    OF_THE_KERNEL.contains(&(link.kind.as_str(), link.ifname.as_str()))
 }
 
 /// A device that a driver found.
@@ -141,25 +165,42 @@ fn leaves_through(route: &Route, link: &Link) -> bool {
     route.hops.iter().any(|hop| hop.ifindex == link.ifindex)
 }
 
-/// A family's default route through a link, as a gate that asks for it would judge it.
-fn judged(network: &Network, link: &Link, family: Family, now: Moment) -> Result<RouteRef, Option<Reason>> {
+/// A family's default route through a link, as a gate that asks for it would judge it: of the link, or else of
+/// the host, which may send from an address of another link. That link must be the host's own: docker0 has an
+/// address only when docker runs, and that may wait for this gate.
+fn judged(network: &Network, link: &Link, family: Family, has_card: bool, now: Moment) -> Judged {
     let links = Links {
         entries: vec![LinkName::Exact(link.ifname.clone())],
         exclude: Vec::new(),
         quorum: Quorum::Each,
         implied: false,
     };
-    let item = default_of(family);
-    let clause = Clause {
-        subject: Subject::Links(links),
-        items: vec![item],
-        grace: None,
-        if_present: None,
-        recheck: None,
-    };
+    match met_by(network, Subject::Links(links), family, now) {
+        Ok((route, _)) => Ok((route, None)),
+        Err(reason @ Some(Reason::NoSource { source: None, .. })) => {
+            let of_host = met_by(network, Subject::Host { needed: 1 }, family, now);
+            let own = |source: &AddressRef| {
+                !has_card || network.link(source.ifindex).is_some_and(|link| grounded(network, link))
+            };
+            let through_it =
+                of_host.ok().filter(|(route, source)| route.ifindex == link.ifindex && own(source));
+            through_it.map(|(route, source)| (route, Some(source))).ok_or(reason)
+        }
+        Err(reason) => Err(reason),
+    }
+}
+
+fn met_by(
+    network: &Network,
+    subject: Subject,
+    family: Family,
+    now: Moment,
+) -> Result<(RouteRef, AddressRef), Option<Reason>> {
+    let items = vec![default_of(family)];
+    let clause = Clause { subject, items, grace: None, if_present: None, recheck: None };
     let verdict = evaluate(&Gate { clauses: vec![clause], ..survey() }, network, now);
     match verdict.rows().next().map(|(_, row)| &row.outcome) {
-        Some(Outcome::Met(Evidence::Route { route, .. })) => Ok(route.clone()),
+        Some(Outcome::Met(Evidence::Route { route, source })) => Ok((route.clone(), source.clone())),
         Some(Outcome::Unmet(reason)) => Err(Some(reason.clone())),
         Some(Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked) | None => Err(None),
     }
@@ -227,8 +268,11 @@ fn ask<'a>(network: &Network, candidate: Candidate<'a>, routed: bool) -> Result<
         return Err(format!("{ifname}: {why}"));
     }
     let name = name::lasting(network, link);
-    let defaults =
-        defaults.into_iter().map(|(family, judged)| Default { family, route: judged.ok() }).collect();
+    let defaults = defaults.into_iter().map(|(family, judged)| {
+        let (route, source_elsewhere) = judged.map_or((None, None), |(route, source)| (Some(route), source));
+        Default { family, route, source_elsewhere }
+    });
+    let defaults = defaults.collect();
     Ok(Asked { link, name, defaults, addresses: wanted })
 }
 

@@ -116,6 +116,13 @@ fn what_software_makes_is_left_out_and_what_the_host_is_built_of_is_not() {
         "flannel.1: unknown kind=vxlan; addr flannel.1 10.244.0.0/32 permanent",
         "dummy0: unknown kind=dummy; addr dummy0 10.1.1.1/32 permanent",
         "shim0: up kind=macvlan on=en0; addr shim0 192.0.2.99/32 permanent",
+        // Even where a default route leads through it.
+        "flannel.1: unknown kind=vxlan on=en0; addr flannel.1 10.244.0.9/16 permanent; route default4 via 10.244.0.1 dev flannel.1 metric 205",
+        "gnv0: unknown kind=geneve; addr gnv0 10.9.0.2/16 permanent; route default4 dev gnv0 metric 5000",
+        "tun6: unknown kind=sit; addr tun6 2001:db8:6::2/64 permanent; route default6 dev tun6",
+        "ipip1: unknown kind=ipip; addr ipip1 10.9.0.2/30 permanent; route default4 dev ipip1 metric 7",
+        "dummy0: unknown kind=dummy; addr dummy0 203.0.113.254/31 permanent; route default4 via 203.0.113.255 dev dummy0 metric 1000",
+        "xfrm0: unknown kind=xfrm mac=none; addr xfrm0 10.9.0.2/30 permanent; route default4 dev xfrm0 metric 7",
     ] {
         assert_eq!(said(&host(&network(&format!("en0: up; {STATIC4}; {more}")))), uplink, "{more}");
     }
@@ -139,6 +146,44 @@ fn what_software_makes_is_left_out_and_what_the_host_is_built_of_is_not() {
         // Links that know each other from messages only may form a ring.
         ("a0: up kind=vlan on=b0; b0: up kind=vlan on=a0; addr a0 10.9.0.2/16 permanent",
             "nothing: a0: made by software, no default route leads through it (kind vlan); b0: made by software, no default route leads through it (kind vlan)"),
+    ]);
+}
+
+/// The kernel makes a tunnel of each kind when the module is loaded; nobody made them for anything.
+#[test]
+fn the_kernel_s_own_tunnels_are_not_mentioned() {
+    let names = "tunl0 ipip gre0 gre gretap0 gretap erspan0 erspan sit0 sit ip6tnl0 ip6tnl ip6gre0 ip6gre ip_vti0 vti ip6_vti0 vti6";
+    let words: Vec<&str> = names.split(' ').collect();
+    let tunnels: Vec<String> =
+        words.chunks(2).map(|pair| format!("{}: down kind={} mac=none", pair[0], pair[1])).collect();
+    let with = |more: &str| host(&network(&format!("en0: up; {STATIC4}; {more}"))).unwrap().text;
+    assert_eq!(with(&tunnels.join("; ")), with(""));
+    // One that somebody made is.
+    assert!(with("gre1: down kind=gre mac=none").contains("gre1: made by software"));
+}
+
+/// A router with a delegated prefix: link-local on its uplink, the prefix on its LAN's link.
+#[test]
+#[rustfmt::skip] // tables: a line is a case
+fn a_router_sends_from_an_address_of_another_link() {
+    const WAN6: &str = "wan0: up; addr wan0 fe80::10/64 link permanent; route default6 via fe80::1 dev wan0";
+    const WAN4: &str = "addr wan0 192.0.2.10/24; route default4 via 192.0.2.1 dev wan0";
+    const LAN: &str = "lan0: up master=br0; br0: up kind=bridge";
+    const ASKED6: &str = "interface='wan0'; carrier=true | route='default-ipv6'";
+    table(&[
+        (&format!("{WAN6}; {LAN}; addr br0 2001:db8:5::1/64 permanent"), &format!("{ASKED6} | interface='br0'; address='ipv6'")),
+        (&format!("{WAN6}; {LAN}; addr br0 2001:db8:5::1/64"), ASKED6),
+        (&format!("{WAN6}; {WAN4}; {LAN}; addr br0 2001:db8:5::1/64"),
+            "interface='wan0'; address='ipv4'; route='default-ipv4' | route='default-ipv6'"),
+        (&format!("{WAN6}; lan0: up; lan0.7: up kind=vlan on=lan0; addr lan0.7 2001:db8:5::1/64"), ASKED6),
+        // In a container no link is a card.
+        ("wan0: up kind=veth; v0: up kind=veth master=br0; br0: up kind=bridge; addr br0 2001:db8:5::1/64; route default6 via fe80::1 dev wan0", ASKED6),
+        // docker0's address is there when docker is, which may wait for this gate.
+        (&format!("{WAN6}; {WAN4}; v0: up kind=veth master=docker0; docker0: up kind=bridge; addr docker0 2001:db8:d::1/64 permanent"),
+            "interface='wan0'; address='ipv4'; route='default-ipv4'"),
+        // An address that the kernel does not take for the internet.
+        (&format!("{WAN6}; {WAN4}; {LAN}; addr br0 fd00:5::1/64 permanent"),
+            "interface='wan0'; address='ipv4'; route='default-ipv4' | interface='br0'; address='ipv6'"),
     ]);
 }
 

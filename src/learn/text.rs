@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::clause_text;
 use crate::learn::name::counted;
-use crate::learn::sift::{Asked, Sifted, default_of};
+use crate::learn::sift::{Asked, Default, Sifted, default_of};
 use crate::learn::{Containers, Pupil};
 use crate::model::{Nameservers, Network};
 use crate::requirement::{AddressSpec, Clause, Family, Item, LinkName, Links, Quorum, Subject};
@@ -43,6 +43,9 @@ pub fn file(pupil: Pupil<'_>, sifted: &Sifted<'_>, network: &Network) -> String 
     for asked in &sifted.asked {
         out.push('\n');
         of_link(&mut out, asked, &sifted.asked);
+        for default in &asked.defaults {
+            of_the_host(&mut out, asked, default);
+        }
     }
     if let Some(containers) = pupil.containers {
         pasta(&mut out, containers, sifted);
@@ -107,7 +110,8 @@ fn of_link(out: &mut String, asked: &Asked<'_>, all: &[Asked<'_>]) {
         comment(out, &format!("{ifname}: no default route leads through it."));
     }
     let addresses = asked.addresses.iter().map(|family| Item::Address(AddressSpec::Family(*family)));
-    let routes = asked.defaults.iter().map(|default| default_of(default.family));
+    let of_link = asked.defaults.iter().filter(|default| default.source_elsewhere.is_none());
+    let routes = of_link.map(|default| default_of(default.family));
     let links = Links {
         entries: vec![asked.name.clone()],
         exclude: Vec::new(),
@@ -122,6 +126,21 @@ fn of_link(out: &mut String, asked: &Asked<'_>, all: &[Asked<'_>]) {
         if_present: None,
         recheck: None,
     }));
+}
+
+/// A default route whose source stands on another link, as on a router with a delegated prefix: only the host
+/// as a whole can be asked for it.
+fn of_the_host(out: &mut String, asked: &Asked<'_>, default: &Default) {
+    if let Some(source) = &default.source_elsewhere {
+        out.push('\n');
+        let (family, ifname) = (default.family, &asked.link.ifname);
+        comment(
+            out,
+            &format!("{ifname} has no {family} address to send from. {source} is used, so this clause"),
+        );
+        comment(out, "names no link.");
+        out.push_str(&clause_text(&of_host(default_of(family), None)));
+    }
 }
 
 fn pasta(out: &mut String, containers: &Containers, sifted: &Sifted<'_>) {

@@ -85,7 +85,7 @@ fn only_usable_addresses_count() {
 }
 
 #[test]
-fn host_wide_a_family_or_prefix_counts_only_on_a_link_with_carrier_that_is_not_loopback() {
+fn host_wide_a_family_or_prefix_counts_only_on_a_link_with_carrier_that_leads_out() {
     const ADDRESSED: &str = "addr x0 192.0.2.10/24";
     let on = |link: &str| format!("x0: {link}; {ADDRESSED}");
     for spec in ["ip", "ipv4", "192.0.2.0/24"] {
@@ -100,6 +100,9 @@ fn host_wide_a_family_or_prefix_counts_only_on_a_link_with_carrier_that_is_not_l
             (&gate, &on("unknown kind=bridge"), "no-carrier"),
             (&gate, &on("up kind=bridge; p0: up master=x0"), "met by 192.0.2.10 on x0"),
             (&gate, "addr lo 192.0.2.10/32", "no-address"),
+            (&gate, &on("unknown kind=dummy"), "no-address"),
+            (&gate, "d0: unknown kind=dummy; x1: up; addr d0 192.0.2.10/32; addr x1 192.0.2.11/24", "met by 192.0.2.11 on x1"),
+            (&gate, "d0: unknown kind=dummy; x1: nocarrier; addr d0 192.0.2.10/32; addr x1 192.0.2.11/24", "no-carrier"),
             (&gate, "x0: up", "no-address"),
             // Its link's message is still to come.
             (&gate, "addr 7 192.0.2.10/24", "no-address"),
@@ -114,6 +117,7 @@ fn an_exact_address_counts_wherever_it_stands() {
     table(&[
         (G, "addr lo 192.0.2.10/32", "met by 192.0.2.10 on lo"),
         (G, "x0: nocarrier; addr x0 192.0.2.10/24", "met by 192.0.2.10 on x0"),
+        (G, "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "met by 192.0.2.10 on d0"),
         (G, "x0: down; addr x0 192.0.2.10/24", "met by 192.0.2.10 on x0"),
         (G, "x0: unknown kind=bridge; addr x0 192.0.2.10/24", "met by 192.0.2.10 on x0"),
         (G, "x0: up; addr x0 192.0.2.11/24", "no-address"),

@@ -51,6 +51,15 @@ fn the_first_default_of_either_family_must_be_fit() {
         ("x0: up; pasta6; pasta4 169.254.0.0/16 dev x0; addr x0 169.254.1.1/16", "no-route: no default route for pasta to take"),
         ("x0: up; pasta4; pasta6 fe80::/64 dev x0; addr x0 fe80::10/64 link", "no-route: no default route for pasta to take"),
         ("pasta6; pasta4 127.0.0.0/8 dev lo", "no-route: no default route for pasta to take"),
+        // A default through a dummy link, such as an air-gapped K3s node has: a container gets it and reaches nobody.
+        (
+            "pasta6; d0: unknown kind=dummy; addr d0 203.0.113.254/31; pasta4 default4 via 203.0.113.255 dev d0 metric 1000",
+            "route-dead: pasta would take d0 (default metric 1000), through which nothing beyond this host can be reached",
+        ),
+        (
+            &on(BOTH, "d0: unknown kind=dummy; addr d0 203.0.113.254/31; pasta4 default4 dev d0 metric 1000; pasta6 default6 via fe80::1 dev x0"),
+            "met by default dev d0, default via fe80::1 dev x0",
+        ),
     ]);
 }
 

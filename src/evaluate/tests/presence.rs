@@ -42,6 +42,10 @@ fn a_clause_of_one_family_counts_only_while_that_family_is_on_its_way() {
         (SIX, "x0: nocarrier; route default6 via fe80::1 dev x0", "route-dead"),
         // One that refuses leads nowhere.
         (SIX, "route default6 unreachable dev lo", "not-present"),
+        // Through a loopback or dummy link comes no network.
+        (SIX, "route default6 dev lo", "not-present"),
+        (SIX, "d0: unknown kind=dummy; addr d0 2001:db8::10/128; route default6 dev d0", "not-present"),
+        (SIX, "d0: unknown kind=dummy; addr d0 2001:db8::10/128; route default4 dev d0", "not-present"),
         // Not in the main table.
         (SIX, "x0: up; route default6 via fe80::1 dev x0 table 100", "not-present"),
         // The other way round.
@@ -130,6 +134,8 @@ fn no_carrier_looks_at_uplinks_for_host_wide_clauses() {
         (G, "wg0: unknown kind=wireguard mac=none; x0: nocarrier", false),
         (G, "d0: unknown kind=dummy; x0: nocarrier", false),
         (G, "vx0: unknown kind=vxlan; x0: nocarrier", false),
+        (G, "gnv0: unknown kind=geneve; x0: nocarrier", false),
+        (G, "gre1: unknown kind=gre mac=c0:00:02:0a; x0: nocarrier", false),
         (G, "docker0: unknown kind=bridge; x0: nocarrier", false),
         (G, "br0: up kind=bridge; v0: up kind=veth master=br0; x0: nocarrier", false),
         // A veth is a container's uplink, and on a host a container's other end.

@@ -148,6 +148,14 @@ fn globs_never_match_loopback_and_ports_but_their_names_do() {
         ("interface='p0'; carrier=true", BOND, "met by p0"),
         ("interface='p*'; carrier=true", "br0: up kind=bridge; p0: up master=br0", "absent"),
         ("interface='p*'; carrier=true", "t0: up kind=team; p0: up master=t0 port=team", "absent"),
+        // A dummy link is no link of the host's in general, but one that can be named, by a pattern too.
+        ("interface='*'; address='ipv4'", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "absent"),
+        ("interface='[a-z]0'; address='ipv4'", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "absent"),
+        ("interface='?0'; address='ipv4'", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "absent"),
+        ("interface='!x*'; address='ipv4'", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "absent"),
+        ("interface='d*'; address='ipv4'; carrier=false", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "met by 192.0.2.10 on d0"),
+        ("interface='d0'; address='ipv4'; carrier=false", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "met by 192.0.2.10 on d0"),
+        ("interface='*'; quorum='all'; carrier=true", "d0: down kind=dummy; x0: up", "met by x0"),
         // By an altname exactly, too.
         ("interface='port0'; carrier=true", "br0: up kind=bridge; p0: up master=br0 alt=port0", "met by p0"),
         // A member of a VRF is no port, whether the kernel says its kind or the master is known.
