@@ -10,7 +10,7 @@ mod motion;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -27,9 +27,13 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use crate::attempt::motion::Motion;
 use crate::clock::{self, Timer};
 use crate::moment::Moment;
+use crate::stderr;
 
 /// As much of the end of stderr as is kept.
 const TAIL: usize = 64 * 1024;
+
+/// The least that is taken of stderr after the command's end: what a pipe holds, or a pseudo-terminal.
+const REST: usize = 64 * 1024;
 
 /// How long a command has to end after SIGTERM, before its group is killed.
 const TO_END: Duration = Duration::from_secs(10);
@@ -303,9 +307,12 @@ impl Listener {
         Ok((Listener { ours: Some(ours), tail: VecDeque::new(), heard: 0, terminal, silent }, theirs))
     }
 
-    /// Passes on what is there; for ever, once nothing can come any more.
+    /// Passes on what is there, once what came before it was read; for ever, once nothing can come any more.
     async fn listen(&mut self) -> io::Result<()> {
         let Some(ours) = &self.ours else { return std::future::pending().await };
+        if !self.silent {
+            stderr::room().await;
+        }
         let mut ready = ours.readable().await?;
         let mut buffer = [0; 8192];
         match ready.try_io(|inner| (&inner.get_ref().0).read(&mut buffer)) {
@@ -325,23 +332,36 @@ impl Listener {
             return;
         }
         if !self.silent {
-            // Where stderr is closed there is nobody to tell.
-            let _ = io::stderr().lock().write_all(octets);
+            stderr::relay(octets);
         }
         self.heard = self.heard.saturating_add(octets.len() as u64);
         self.tail.extend(octets);
         self.tail.drain(..self.tail.len().saturating_sub(TAIL));
     }
 
-    /// What is there, now that the command has ended; what it left running may hold the pipe open for ever.
+    /// What is there, now that the command has ended, and no more: what it left running may go on writing for ever.
     fn rest(&mut self) {
         let mut buffer = [0; 8192];
-        while let Some(ours) = &self.ours {
+        let mut left = self.waiting().max(REST);
+        while let (Some(ours), true) = (&self.ours, left > 0) {
             match (&ours.get_ref().0).read(&mut buffer) {
-                Ok(length) => self.take(buffer.get(..length).unwrap_or_default()),
+                Ok(length) => {
+                    left = left.saturating_sub(length);
+                    self.take(buffer.get(..length).unwrap_or_default());
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
         }
+    }
+
+    /// How much is there to be read; a pseudo-terminal may have more.
+    fn waiting(&self) -> usize {
+        let Some(ours) = &self.ours else { return 0 };
+        let mut length: libc::c_int = 0;
+        // SAFETY: the kernel writes a number there, and nothing else.
+        let known = unsafe { libc::ioctl(ours.as_raw_fd(), libc::FIONREAD, &raw mut length) } == 0;
+        if known { usize::try_from(length).unwrap_or_default() } else { 0 }
     }
 
     fn tail(&self) -> String {

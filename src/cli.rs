@@ -17,6 +17,7 @@ use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{self, ExitCode};
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -30,6 +31,7 @@ use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
 use crate::report::{error_json, json_text};
 use crate::sibling;
+use crate::stderr;
 use options::GateOptions;
 
 /// Says whether this host's network is ready, why not, and READY=1 the instant it is
@@ -357,7 +359,13 @@ fn hand_over(_: Apart) -> Result<Exit, Error> {
     Err(Error::Tools(command.exec()))
 }
 
+/// How long netready waits at its end for somebody to read what it said.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same where a signal ends it.
+const LESS_PATIENCE: Duration = Duration::from_millis(300);
+
 fn leave(exit: Exit) -> ExitCode {
+    stderr::finish(if let Exit::Signal(_) = exit { LESS_PATIENCE } else { PATIENCE });
     match exit {
         Exit::Done => ExitCode::SUCCESS,
         Exit::NotReady => ExitCode::from(1),
@@ -412,9 +420,11 @@ fn complain(error: &str, json: bool) {
     if json && writeln!(io::stdout(), "{}", json_text(&error_json(error))).is_ok() {
         return;
     }
-    let mut stderr = io::stderr().lock();
     // Where nobody can be told, the exit code still says it.
-    let _ = error.lines().try_for_each(|line| writeln!(stderr, "netready: error: {line}"));
+    for line in error.lines() {
+        stderr::say(&format!("netready: error: {line}\n"));
+    }
+    stderr::finish(PATIENCE);
 }
 
 fn load(request: &Request) -> Result<Loaded, ConfigError> {

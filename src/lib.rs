@@ -24,7 +24,7 @@
 //!   [`ifname`] (names of links, which are bytes), [`moment`] (time, as a value);
 //! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
 //! * the shell: [`netlink`] (sockets), [`files`] (files are read without trusting their place), [`identity`] (whose process this is), [`resolv`] (resolv.conf), [`probe`] (questions to others, each a
-//!   process), [`clock`], [`chance`], [`notify`] (the service manager), [`record`] and [`log`], [`daemon`] (the one loop), [`attempt`] (one run of a
+//!   process), [`clock`], [`chance`], [`notify`] (the service manager), [`record`] and [`log`], [`stderr`] (what is said there, without waiting for its reader), [`daemon`] (the one loop), [`attempt`] (one run of a
 //!   command), [`outlook`] (the network between two of them), [`cli`] (the commands), [`sibling`] (programs that
 //!   users do not call);
 //! * [`doctor`], one look over a host: judges that are pure, each beside its reader;
@@ -61,5 +61,6 @@ pub mod requirement;
 pub mod resolv;
 pub mod retry;
 pub mod sibling;
+pub mod stderr;
 pub mod verdict;
 pub mod wants;

@@ -15,7 +15,7 @@ pub fn start(level: Level) {
     let format = if to_journal() { Format::Journal } else { Format::Terminal };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(|| crate::stderr::Lines)
         .event_format(format)
         .finish();
     // It fails where a test has set one already; that one serves.

@@ -7,14 +7,14 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::task::{Context, Poll};
 
-use crate::cli::{Error, Exit, WaitArgs, block_on, load};
-
+use crate::cli::{Error, Exit, PATIENCE, WaitArgs, block_on, load};
 use crate::daemon::{Ended, Failure, Mouth, Task, View, keep};
 use crate::escape::{escape, escape_bytes};
 use crate::keeper::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
 use crate::report::{json_text, unmet_lines, verdict_json};
+use crate::stderr;
 
 pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     // Its own lines are on stderr already; of the log only what is asked for.
@@ -96,10 +96,8 @@ impl Mouth for Terminal {
                 .iter()
                 .map(|warning| format!("warning: {}", escape(&warning.to_string())));
             lines.extend(warnings);
-            let mut stderr = io::stderr().lock();
             for line in lines {
-                // Where stderr is closed there is nobody to tell.
-                let _ = writeln!(stderr, "netready: {line}");
+                stderr::say(&format!("netready: {line}\n"));
             }
         }
         Ok(())
@@ -117,8 +115,10 @@ fn json_line(view: &View<'_>) -> io::Result<()> {
 
 fn become_command(words: &[OsString]) -> Exit {
     let Some((program, arguments)) = words.split_first() else { return Exit::Done };
+    // The thread that writes ends with this program.
+    stderr::finish(PATIENCE);
     let error = Command::new(program).args(arguments).exec();
-    let _ = writeln!(io::stderr(), "netready: error: {}: {error}", escape_bytes(program.as_bytes()));
+    stderr::say(&format!("netready: error: {}: {error}\n", escape_bytes(program.as_bytes())));
     // As a shell ends: not found, or found and not to be run.
     Exit::Code(if error.kind() == ErrorKind::NotFound { 127 } else { 126 })
 }

@@ -26,6 +26,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+mod output;
+
 /// How long a test waits for what must come.
 const SOON: Duration = Duration::from_secs(10);
 

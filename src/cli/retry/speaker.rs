@@ -1,6 +1,6 @@
 //! What `retry` and `pull` say meanwhile.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use crate::attempt::Bounds;
@@ -14,6 +14,7 @@ use crate::report::unmet_lines;
 use crate::requirement::Gate;
 use crate::retry::classify::Meaning;
 use crate::retry::{Course, GiveUp};
+use crate::stderr;
 
 /// Speaks on stderr, and to the manager of the unit that it runs in.
 pub(super) struct Speaker {
@@ -38,8 +39,7 @@ impl Speaker {
     }
 
     pub(super) fn say(&self, line: &str) {
-        // Where stderr is closed there is nobody to tell.
-        let _ = writeln!(io::stderr(), "netready: {line}");
+        stderr::say(&format!("netready: {line}\n"));
     }
 
     pub(super) fn extend(&mut self, gate: &Gate) {
@@ -84,8 +84,7 @@ impl Speaker {
         }
         let left = failed.until - now;
         let seconds = left.as_millis().div_ceil(1000);
-        // Where stderr is closed there is nobody to tell.
-        let _ = write!(io::stderr(), "\r\u{1b}[Knetready: {}; next in {seconds}s", failed.line());
+        stderr::say(&format!("\r\u{1b}[Knetready: {}; next in {seconds}s", failed.line()));
         self.counting = true;
         let whole = Duration::from_secs(u64::try_from(seconds.saturating_sub(1)).unwrap_or_default());
         Some(now + left.saturating_sub(whole))
@@ -93,8 +92,7 @@ impl Speaker {
 
     pub(super) fn end_countdown(&mut self) {
         if std::mem::take(&mut self.counting) {
-            // As above.
-            let _ = writeln!(io::stderr());
+            stderr::say("\n");
         }
     }
 

@@ -1,0 +1,215 @@
+//! stderr that nobody reads, or that is not there, and what a command leaves running.
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+
+use nix::fcntl::OFlag;
+
+use super::*;
+
+/// A pipe that holds all it can: nothing more fits until the other end is read.
+fn full_pipe() -> (fs::File, OwnedFd) {
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+    let fill = fs::File::from(writer.try_clone().unwrap());
+    let filled = std::thread::spawn(move || {
+        // SAFETY: it only says how much the pipe holds.
+        let capacity = unsafe { libc::fcntl(std::os::fd::AsRawFd::as_raw_fd(&fill), libc::F_GETPIPE_SZ) };
+        (&fill).write_all(&vec![b'.'; usize::try_from(capacity).unwrap()]).unwrap();
+    });
+    filled.join().unwrap();
+    (reader.into(), writer)
+}
+
+/// A terminal that nobody looks at, and that holds all it can.
+fn full_terminal() -> (fs::File, OwnedFd) {
+    let pair = nix::pty::openpty(None, None).unwrap();
+    let (master, slave) = (fs::File::from(pair.master), pair.slave);
+    let fill = fs::File::from(slave.try_clone().unwrap());
+    // It stays blocked for as long as the test runs.
+    std::thread::spawn(move || while (&fill).write_all(&[b'.'; 4096]).is_ok() {});
+    std::thread::sleep(Duration::from_millis(100));
+    (master, slave)
+}
+
+#[test]
+fn limits_are_served_while_nobody_reads_stderr() {
+    for (options, script) in [
+        ("--attempt-timeout 300ms", "yes blocked >&2"),
+        ("--max-elapsed 300ms", "yes blocked >&2"),
+        // It says nothing, but it is netready's own lines that cannot be written.
+        ("--attempt-timeout 300ms", "exec sleep 60"),
+        // Nothing moves, because nobody reads.
+        ("--stall-timeout 500ms", "yes blocked >&2"),
+    ] {
+        for (reader, stderr) in [full_pipe(), full_terminal()] {
+            let mut command = shell(&format!("--gate none --retries 0 {options}"), script);
+            let mut child = command.stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+            let ended = until("its end", || child.try_wait().unwrap());
+            assert_eq!(ended.code(), Some(124), "{options} {script}");
+            drop(reader);
+        }
+    }
+}
+
+#[test]
+fn signals_are_served_while_nobody_reads_stderr() {
+    for (options, script) in [
+        ("", "yes blocked >&2"),
+        ("", "exec sleep 60"),
+        // Between two attempts, about which it has something to say.
+        ("--delay 1h --max-delay 1h --max-elapsed infinity", "echo tried >tried; exit 1"),
+    ] {
+        for signal in [Signal::SIGTERM, Signal::SIGINT] {
+            let (_reader, stderr) = full_pipe();
+            let place = tempfile::tempdir().unwrap();
+            let mut command = shell(&format!("--gate none {options}"), &format!("echo >begun; {script}"));
+            command.current_dir(place.path()).stdout(Stdio::null()).stderr(stderr);
+            let mut child = command.spawn().unwrap();
+            until("the attempt", || place.path().join("begun").exists().then_some(()));
+            kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+            let ended = until("its end", || child.try_wait().unwrap());
+            assert_eq!(ended.signal(), Some(signal as i32), "{options} {script}");
+        }
+    }
+}
+
+#[test]
+fn a_slow_reader_gets_all_of_it_in_order() {
+    let lines = 60_000;
+    let mut command = shell("--gate none --retries 0", &format!("seq {lines} >&2; exit 3"));
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    // The command has filled all that there is to be filled.
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(child.try_wait().unwrap(), None, "it waits for its reader");
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let numbers: Vec<String> = (1..=lines).map(|n| n.to_string()).collect();
+    let (own, numbered): (Vec<&str>, Vec<&str>) =
+        said.lines().partition(|line| line.starts_with("netready: "));
+    assert!(numbered == numbers, "{} lines", numbered.len());
+    assert_eq!(own.len(), 1, "{own:?}");
+}
+
+#[test]
+fn a_stderr_that_takes_nothing_changes_no_exit_code() {
+    let speaks = "yes said | head -c 300000 >&2; exit 3";
+    let devices = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let closed = || {
+        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+        drop(reader);
+        writer
+    };
+    for stderr in [Stdio::from(devices()), Stdio::from(closed())] {
+        let mut command = shell("--gate none --retries 1", speaks);
+        assert_eq!(command.stderr(stderr).status().unwrap().code(), Some(3));
+    }
+    // None at all.
+    let line = format!(
+        "exec {} retry --gate none --retries 1 --delay 1ms -- sh -c '{speaks}' 2>&-",
+        env!("CARGO_BIN_EXE_netready")
+    );
+    assert_eq!(Command::new("sh").args(["-c", &line]).status().unwrap().code(), Some(3));
+}
+
+/// Another program has made it so: the open file is shared.
+#[test]
+fn a_stderr_that_does_not_block_loses_nothing() {
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+    nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let mut command = shell("--gate none", "seq 60000 >&2");
+    let mut child = command.stderr(writer).spawn().unwrap();
+    drop(command);
+    std::thread::sleep(Duration::from_millis(200));
+    let mut said = String::new();
+    fs::File::from(reader).read_to_string(&mut said).unwrap();
+    assert_eq!(said.lines().count(), 60_000);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// It left the group, so it is a daemon by its own wish: it is neither waited for nor ended.
+#[test]
+fn what_is_left_behind_and_writes_holds_nothing_up() {
+    let word = "26535897";
+    let place = tempfile::tempdir().unwrap();
+    // It writes as fast as it can, and then lives on.
+    let left = format!("trap '' PIPE; echo $$ >pid; yes left 2>/dev/null >&2; exec sleep {word}");
+    for (reads, terminal) in [(true, false), (false, false), (true, true)] {
+        let (reader, stderr) = match terminal {
+            false => {
+                let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+                (fs::File::from(reader), writer)
+            }
+            true => {
+                let pair = nix::pty::openpty(None, None).unwrap();
+                (pair.master.into(), pair.slave)
+            }
+        };
+        let _ = fs::remove_file(place.path().join("pid"));
+        let mut command =
+            shell("--gate none", "setsid sh -c \"$LEFT\" & until test -s pid; do :; done; sleep 0.2");
+        command.env("LEFT", &left).current_dir(place.path()).stdout(Stdio::null()).stderr(stderr);
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        let reading = reads.then(|| {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 16384];
+                while (&reader).read(&mut buffer).is_ok_and(|length| length > 0) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            })
+        });
+        let ended = until("its end", || child.try_wait().unwrap());
+        assert_eq!(ended.code(), Some(0), "{reads} {terminal}");
+        let left: i32 = fs::read_to_string(place.path().join("pid")).unwrap().trim().parse().unwrap();
+        kill(Pid::from_raw(left), None).expect("it was not ended");
+        nix::sys::signal::killpg(Pid::from_raw(left), Signal::SIGKILL).unwrap();
+        if let Some(reading) = reading {
+            reading.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn wait_ends_at_its_timeout_while_nobody_reads_stderr() {
+    if !network() {
+        return;
+    }
+    let (_reader, stderr) = full_pipe();
+    let mut child = netready("wait -v --route default --timeout 300ms").stderr(stderr).spawn().unwrap();
+    let ended = until("its end", || child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(1));
+}
+
+#[test]
+fn run_is_ready_and_ends_while_nobody_reads_stderr() {
+    if !network() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    let (_reader, stderr) = full_pipe();
+    let mut command = netready("run -v --interface va0 --address 192.0.2.2");
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .env("RUNTIME_DIRECTORY", folder.path());
+    let mut child = command.stderr(stderr).spawn().unwrap();
+    let mut buffer = [0; 4096];
+    let mut said = String::new();
+    while !said.contains("STATUS=Waiting") {
+        let length = socket.recv(&mut buffer).unwrap();
+        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    ip("link add va0 type veth peer name vb0;link set vb0 up;link set va0 up;addr add 192.0.2.2/24 dev va0");
+    while !said.contains("READY=1") {
+        let length = socket.recv(&mut buffer).unwrap();
+        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    let ended = until("its end", || child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
+}
