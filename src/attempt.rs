@@ -1,33 +1,45 @@
 //! One run of a command: started, listened to, bounded, and ended with all that it started.
 //!
 //! Its output goes on as it comes. stdin and stdout are netready's own; stderr goes through netready, which
-//! keeps its end, by a pipe, or by a pseudo-terminal where netready's stderr is a terminal. It decides
-//! nothing about what a failure means.
+//! keeps its end, by a pipe, or by a pseudo-terminal where netready's stderr is a terminal. Whether anybody reads
+//! that or not, limits and signals are served. It decides nothing about what a failure means.
+//!
+//! With a shell's job control netready and its command are one job: if the command is stopped (^Z), netready gives
+//! the terminal back and stops too, and when it is continued (`fg`, `bg`), so is the command.
 
 mod guardian;
-mod litter;
 mod motion;
+mod signals;
+mod temporary;
+mod terminal;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
 use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
+use crate::attempt::guardian::{Charge, Lent, Report};
 use crate::attempt::motion::Motion;
+use crate::attempt::signals::{Wake, Whom, stop};
+use crate::attempt::temporary::Temporary;
+use crate::attempt::terminal::Terminal;
 use crate::clock::{self, Timer};
 use crate::moment::Moment;
 use crate::stderr;
+
+pub use signals::{Action, Signals, action_of};
+pub use temporary::{Above, Refused};
 
 /// As much of the end of stderr as is kept.
 const TAIL: usize = 64 * 1024;
@@ -49,6 +61,8 @@ pub struct Words<'a> {
     pub may_notify: bool,
     /// Whether what it says is for netready only.
     pub silent: bool,
+    /// Where it gets a folder of temporary files of its own, which is removed after it.
+    pub temporary: Option<&'a Above>,
 }
 
 /// What bounds one run.
@@ -105,64 +119,57 @@ pub enum AttemptError {
     Follow(#[from] io::Error),
 }
 
-/// The signals that end netready, taken as events. They are passed on while a command runs.
-pub struct Signals([(Stream, i32); 4]);
-
-impl Signals {
-    /// From now on none of them ends this process by itself.
-    ///
-    /// # Errors
-    /// sigaction(2)'s.
-    pub fn new() -> io::Result<Signals> {
-        let stream = |number: i32| Ok::<_, io::Error>((signal(SignalKind::from_raw(number))?, number));
-        Ok(Signals([
-            stream(libc::SIGTERM)?,
-            stream(libc::SIGINT)?,
-            stream(libc::SIGHUP)?,
-            stream(libc::SIGQUIT)?,
-        ]))
-    }
-
-    /// The next one.
-    pub async fn next(&mut self) -> i32 {
-        let [(a, na), (b, nb), (c, nc), (d, nd)] = &mut self.0;
-        tokio::select! {
-            _ = a.recv() => *na,
-            _ = b.recv() => *nb,
-            _ = c.recv() => *nc,
-            _ = d.recv() => *nd,
-        }
-    }
-}
-
 /// Runs it once.
 ///
 /// # Errors
 /// See [`AttemptError`].
 pub async fn run(words: &Words<'_>, bounds: Bounds, signals: &mut Signals) -> Result<Outcome, AttemptError> {
-    let terminal = Terminal::taken_from_us();
+    let temporary = words.temporary.and_then(|above| {
+        let made = Temporary::new(above);
+        made.inspect_err(|error| tracing::warn!("no folder for its temporary files can be made: {error}"))
+            .ok()
+    });
+    let mut terminal = Terminal::of_session();
     // Before the command: no end of it is missed.
     let mut ends = signal(SignalKind::child())?;
     let (listener, theirs) = Listener::new(words.silent)?;
-    let child = spawn(words, theirs, terminal.is_some())?;
-    let outcome = Run { child, listener, bounds, motion: Motion::default() }.follow(signals, &mut ends).await;
-    let had_terminal = terminal.is_some();
-    drop(terminal);
-    let outcome = outcome?;
-    Ok(match outcome.ended {
-        Ended::Exited(code) if had_terminal && matches!(code, 130 | 131) => {
-            Outcome { ended: Ended::Interrupted(i32::from(code) - 128), ..outcome }
+    let (reports, to_reports) = pipe()?;
+    let charge = Charge {
+        reports: to_reports.as_raw_fd(),
+        terminal: terminal.as_mut().map(|terminal| Lent {
+            descriptor: terminal.descriptor(),
+            at_start: terminal.lends_at_start(),
+            owner: terminal.ours().as_raw(),
+            settings: terminal.settings(),
+        }),
+        temporary: temporary.as_ref().map(Temporary::handle),
+    };
+    let child = spawn(words, theirs, charge, temporary.as_ref());
+    drop(to_reports);
+    let outcome = match child {
+        Ok(child) => {
+            let job = Job { terminal, command: None, asked: false };
+            let reports = listen_to(reports)?;
+            let run = Run { child, listener, reports: Some(reports), bounds, motion: Motion::default(), job };
+            run.follow(signals, &mut ends).await
         }
-        Ended::Exited(_)
-        | Ended::Stalled(_)
-        | Ended::TookTooLong(_)
-        | Ended::TimeUp
-        | Ended::Signalled(..)
-        | Ended::Interrupted(_) => outcome,
-    })
+        Err(error) => Err(error),
+    };
+    // The guardian has done so, unless it was killed or never was.
+    if let Some(Err(error)) = temporary.as_ref().map(Temporary::remove) {
+        let path = temporary.as_ref().map(|temporary| temporary.path().as_os_str().as_encoded_bytes());
+        let path = crate::escape::escape_bytes(path.unwrap_or_default());
+        tracing::warn!("{path} could not be removed: {error}");
+    }
+    outcome
 }
 
-fn spawn(words: &Words<'_>, stderr: OwnedFd, foreground: bool) -> Result<Child, AttemptError> {
+fn spawn(
+    words: &Words<'_>,
+    stderr: OwnedFd,
+    charge: Charge,
+    temporary: Option<&Temporary>,
+) -> Result<Child, AttemptError> {
     let mut command = Command::new(words.program);
     command.args(words.arguments).stderr(Stdio::from(stderr));
     if words.silent {
@@ -171,11 +178,68 @@ fn spawn(words: &Words<'_>, stderr: OwnedFd, foreground: bool) -> Result<Child, 
     if !words.may_notify {
         command.env_remove("NOTIFY_SOCKET");
     }
-    guardian::put_before(&mut command, foreground);
+    if let Some(temporary) = temporary {
+        command.env("TMPDIR", temporary.path());
+    }
+    guardian::put_before(&mut command, charge);
     command.spawn().map_err(|source| AttemptError::Spawn {
         program: words.program.to_string_lossy().into_owned(),
         source,
     })
+}
+
+/// The command and netready, as a shell's job.
+struct Job {
+    /// `None` where the session has none.
+    terminal: Option<Terminal>,
+    /// The command's process group, once the guardian has said it.
+    command: Option<Pid>,
+    /// Netready was asked to stop, and has passed that on.
+    asked: bool,
+}
+
+/// What follows from a stop of the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// It goes on.
+    GoesOn,
+    /// It stays as it is until somebody continues it.
+    Stays,
+}
+
+impl Job {
+    /// The command was stopped. Then netready stops too, and returns once it is continued; or the command goes on
+    /// because it lacked nothing but the terminal, or because nobody is there to continue it.
+    fn command_stopped(&mut self, signal: i32) -> Stopped {
+        let asked = std::mem::take(&mut self.asked);
+        let Ok(signal) = Signal::try_from(signal) else { return Stopped::Stays };
+        let for_terminal = matches!(signal, Signal::SIGTTIN | Signal::SIGTTOU);
+        match (&mut self.terminal, self.command) {
+            (Some(terminal), Some(command)) if for_terminal && terminal.in_foreground() => {
+                return if terminal.lend(command) { Stopped::GoesOn } else { Stopped::Stays };
+            }
+            (Some(terminal), _) => terminal.take_back(),
+            // Somebody has frozen the command alone, and will thaw it. The limits go on.
+            (None, _) if !asked => return Stopped::Stays,
+            (None, _) => {}
+        }
+        // SIGSTOP would stop netready also where no shell is there to continue it.
+        let with = if signal == Signal::SIGSTOP { Signal::SIGTSTP } else { signal };
+        let was_stopped = stop(if asked { Whom::Netready } else { Whom::Job }, with);
+        // Else SIGCONT says what is next.
+        if !was_stopped && signal == Signal::SIGTSTP {
+            self.continued();
+            return Stopped::GoesOn;
+        }
+        Stopped::Stays
+    }
+
+    /// Netready was continued, and the command is about to be.
+    fn continued(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.continued(self.command);
+        }
+    }
 }
 
 /// A command that runs.
@@ -183,15 +247,18 @@ struct Run {
     /// The guardian before the command.
     child: Child,
     listener: Listener,
+    /// `None` once the guardian is gone.
+    reports: Option<AsyncFd<Descriptor>>,
     bounds: Bounds,
     motion: Motion,
+    job: Job,
 }
 
 impl Run {
     async fn follow(mut self, signals: &mut Signals, ends: &mut Stream) -> Result<Outcome, AttemptError> {
         let started = clock::now();
         let mut timer = Timer::new()?;
-        let too_long = self.bounds.attempt.map(|limit| (started + limit, Ended::TookTooLong(limit)));
+        let mut too_long = self.bounds.attempt.map(|limit| (started + limit, Ended::TookTooLong(limit)));
         let time_up = self.bounds.until.map(|until| (until, Ended::TimeUp));
         let look_every = self.bounds.stall.map(|stall| (stall / 4).min(Duration::from_secs(5)));
         let mut moved_at = started;
@@ -205,7 +272,15 @@ impl Run {
                 let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(125);
                 let code = u8::try_from(code).unwrap_or(125);
                 self.listener.rest();
+                let had_terminal = self.job.terminal.as_ref().is_some_and(Terminal::was_lent);
+                if let Some(terminal) = self.job.terminal.as_ref().filter(|_| because.is_some() || code > 128)
+                {
+                    terminal.reset();
+                }
                 let ended = match because {
+                    None if had_terminal && matches!(code, 130 | 131) => {
+                        Ended::Interrupted(i32::from(code) - 128)
+                    }
                     None => Ended::Exited(code),
                     Some(Ended::Signalled(signal, _)) => Ended::Signalled(signal, code),
                     Some(other) => other,
@@ -240,10 +315,36 @@ impl Run {
             tokio::select! {
                 _ = ends.recv() => {}
                 fired = timer.fired() => fired?,
-                signal = signals.next() => {
-                    because = Some(Ended::Signalled(signal, 0));
-                    kill_at = kill_at.or(Some(clock::now() + TO_END));
-                    self.send(signal);
+                wake = signals.next() => match wake {
+                    Wake::End(signal) => {
+                        because = Some(Ended::Signalled(signal, 0));
+                        kill_at = kill_at.or(Some(clock::now() + TO_END));
+                        self.send(signal);
+                    }
+                    Wake::Stop => {
+                        self.job.asked = true;
+                        self.send(libc::SIGTSTP);
+                    }
+                    Wake::Continue => {
+                        self.job.asked = false;
+                        self.job.continued();
+                        self.send(libc::SIGCONT);
+                    }
+                },
+                report = next_report(&mut self.reports) => {
+                    let report = report?;
+                    self.job.command = Some(Pid::from_raw(report.command));
+                    if let Some(signal) = report.stopped {
+                        let before = clock::now();
+                        if self.job.command_stopped(signal) == Stopped::GoesOn {
+                            self.send(libc::SIGCONT);
+                        }
+                        // An attempt that is stopped takes no time, and nothing can move in it.
+                        let stopped = clock::now() - before;
+                        moved_at = moved_at + stopped;
+                        looked_at = looked_at + stopped;
+                        too_long = too_long.map(|(at, why)| (at + stopped, why));
+                    }
                 }
                 heard = self.listener.listen() => heard?,
             }
@@ -300,10 +401,7 @@ impl Listener {
     fn new(silent: bool) -> io::Result<(Listener, OwnedFd)> {
         let terminal = !silent && io::stderr().is_terminal();
         let (ours, theirs) = if terminal { pseudo_terminal()? } else { pipe()? };
-        let flags = OFlag::from_bits_truncate(fcntl(&ours, FcntlArg::F_GETFL)?);
-        fcntl(&ours, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-        // SAFETY: the file owns its descriptor, and keeps it as long as it lives.
-        let ours = unsafe { AsyncFd::register_with_interest(Descriptor(ours.into()), Interest::READABLE) }?;
+        let ours = listen_to(ours)?;
         Ok((Listener { ours: Some(ours), tail: VecDeque::new(), heard: 0, terminal, silent }, theirs))
     }
 
@@ -370,6 +468,31 @@ impl Listener {
     }
 }
 
+/// Without ever blocking.
+fn listen_to(descriptor: OwnedFd) -> io::Result<AsyncFd<Descriptor>> {
+    let flags = OFlag::from_bits_truncate(fcntl(&descriptor, FcntlArg::F_GETFL)?);
+    fcntl(&descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    // SAFETY: the file owns its descriptor, and keeps it as long as it lives.
+    Ok(unsafe { AsyncFd::register_with_interest(Descriptor(descriptor.into()), Interest::READABLE) }?)
+}
+
+/// The guardian's next report; for ever, once it is gone.
+async fn next_report(reports: &mut Option<AsyncFd<Descriptor>>) -> io::Result<Report> {
+    loop {
+        let Some(pipe) = reports else { return std::future::pending().await };
+        let mut ready = pipe.readable().await?;
+        let mut report = [0; Report::LENGTH];
+        // Each is written, and read, as a whole: it is shorter than PIPE_BUF.
+        match ready.try_io(|pipe| (&pipe.get_ref().0).read(&mut report)) {
+            Ok(Ok(Report::LENGTH)) => return Ok(Report::decode(report)),
+            Ok(Ok(_)) => *reports = None,
+            Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
 }
@@ -387,30 +510,4 @@ fn pseudo_terminal() -> io::Result<(OwnedFd, OwnedFd)> {
     settings.output_flags.remove(OutputFlags::OPOST);
     tcsetattr(&pair.slave, SetArg::TCSANOW, &settings)?;
     Ok((pair.master, pair.slave))
-}
-
-/// The terminal that we are in the foreground of: the command is, while it runs, so that it can ask and be
-/// interrupted. Taken back when dropped.
-struct Terminal(Pid);
-
-impl Terminal {
-    fn taken_from_us() -> Option<Terminal> {
-        let stdin = io::stdin();
-        let ours = nix::unistd::getpgrp();
-        (nix::unistd::tcgetpgrp(stdin.as_fd()).ok()? == ours).then_some(Terminal(ours))
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // Who is not in the foreground is stopped for it, unless it holds that signal back.
-        let mut mask = SigSet::empty();
-        mask.add(Signal::SIGTTOU);
-        let held = mask.thread_block();
-        // Where the terminal is gone there is nothing to take back.
-        let _ = nix::unistd::tcsetpgrp(io::stdin().as_fd(), self.0);
-        if held.is_ok() {
-            let _ = mask.thread_unblock();
-        }
-    }
 }

@@ -23,7 +23,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tracing::Level;
 
-use crate::attempt::AttemptError;
+use crate::attempt::{self, AttemptError};
 use crate::config::{self, ConfigError, Environment, Loaded, Request, SaveError};
 use crate::daemon::Failure;
 use crate::escape::{escape, escape_bytes};
@@ -365,7 +365,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LESS_PATIENCE: Duration = Duration::from_millis(300);
 
 fn leave(exit: Exit) -> ExitCode {
-    stderr::finish(if let Exit::Signal(_) = exit { LESS_PATIENCE } else { PATIENCE });
+    last_words(if let Exit::Signal(_) = exit { LESS_PATIENCE } else { PATIENCE });
     match exit {
         Exit::Done => ExitCode::SUCCESS,
         Exit::NotReady => ExitCode::from(1),
@@ -376,6 +376,18 @@ fn leave(exit: Exit) -> ExitCode {
             ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))
         }
     }
+}
+
+/// Waits until what was said is written. A signal that comes meanwhile ends the process as if it had not been caught.
+fn last_words(patience: Duration) {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
+        let caught = attempt::action_of(signal) == attempt::Action::Caught;
+        if let (true, Ok(signal)) = (caught, nix::sys::signal::Signal::try_from(signal)) {
+            // SAFETY: the default action is no handler of ours that could be called at the wrong time.
+            let _ = unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) };
+        }
+    }
+    stderr::finish(patience);
 }
 
 fn die_of(signal: i32) {
@@ -424,7 +436,7 @@ fn complain(error: &str, json: bool) {
     for line in error.lines() {
         stderr::say(&format!("netready: error: {line}\n"));
     }
-    stderr::finish(PATIENCE);
+    last_words(PATIENCE);
 }
 
 fn load(request: &Request) -> Result<Loaded, ConfigError> {

@@ -10,12 +10,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use tokio::sync::Notify;
 
 use crate::clock;
@@ -56,6 +57,12 @@ pub fn finish(patience: Duration) -> bool {
     STDERR.finish(patience)
 }
 
+/// Says whether another process group has the terminal at the moment. Where the terminal stops background jobs that
+/// write (`stty tostop`), netready is stopped like any job, but not while it lent the terminal to its own command.
+pub(crate) fn terminal_is_lent(lent: bool) {
+    STDERR.lent.store(lent, Ordering::Relaxed);
+}
+
 /// A writer of whole lines, for the log.
 #[derive(Debug, Default)]
 pub struct Lines;
@@ -81,6 +88,7 @@ struct Outlet {
     done: Condvar,
     /// The same, for [`room`].
     less: Notify,
+    lent: AtomicBool,
 }
 
 struct State {
@@ -109,6 +117,7 @@ impl Outlet {
             work: Condvar::new(),
             done: Condvar::new(),
             less: Notify::const_new(),
+            lent: AtomicBool::new(false),
         }
     }
 
@@ -154,6 +163,7 @@ impl Outlet {
 
     fn serve(&self) {
         let mut chunk = [0; CHUNK];
+        let mut stoppable = false;
         loop {
             let mut state = self.lock();
             while state.queue.is_empty() {
@@ -165,6 +175,12 @@ impl Outlet {
             }
             state.writing = true;
             drop(state);
+            if stoppable == self.lent.load(Ordering::Relaxed) {
+                stoppable = !stoppable;
+                let output = SigSet::from(Signal::SIGTTOU);
+                // It fails for no valid set.
+                let _ = if stoppable { output.thread_unblock() } else { output.thread_block() };
+            }
             self.put(chunk.get(..length).unwrap_or_default());
             let mut state = self.lock();
             state.writing = false;

@@ -60,12 +60,7 @@ fn differ(
         || total(|counters| counters.ticks).saturating_mul(1000) >= WORK.saturating_mul(milliseconds.max(1000))
 }
 
-/// The processes below one, itself not among them.
-pub(super) fn below(process: u32) -> impl Iterator<Item = u32> {
-    descendants(process).into_keys()
-}
-
-/// The same with their counters.
+/// The processes below one, itself not among them, with their counters.
 fn descendants(of: u32) -> BTreeMap<u32, Counters> {
     let mut parents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let mut ticks = BTreeMap::new();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::attempt::{self, AttemptError, Bounds, Ended, Signals, Words};
+use crate::attempt::{self, Above, AttemptError, Bounds, Ended, Signals, Words};
 use crate::cli::options::NamedGateOptions;
 use crate::cli::retry::{AGAIN, AgainOptions, Bound, Classify, Finished, Judge, Setting, bound};
 use crate::cli::{Error, Exit, Tuning, Volume, block_on};
@@ -144,13 +144,31 @@ impl<'a> Tool<'a> {
 
     async fn pull(&self, setting: &Setting, signals: &mut Signals) -> Result<Finished, Error> {
         // Podman extends the unit's timeout by itself, to five minutes, which would cut ours short.
-        let words = Words { program: self.program, arguments: &self.pull, may_notify: false, silent: false };
+        let above = Above::find().inspect_err(|refused| {
+            tracing::warn!(
+                "a pull that is ended will leave its temporary files: {}",
+                crate::report::chain(refused)
+            );
+        });
+        let words = Words {
+            program: self.program,
+            arguments: &self.pull,
+            may_notify: false,
+            silent: false,
+            temporary: above.as_ref().ok(),
+        };
         setting.pursue(&words, signals).await
     }
 
     /// Asks the tool, which looks at its storage only. Where it cannot tell, pulling will.
     async fn has_image(&self, signals: &mut Signals) -> Result<Here, Error> {
-        let words = Words { program: self.program, arguments: &self.exists, may_notify: false, silent: true };
+        let words = Words {
+            program: self.program,
+            arguments: &self.exists,
+            may_notify: false,
+            silent: true,
+            temporary: None,
+        };
         let bounds = Bounds { attempt: Some(TO_LOOK), ..Bounds::default() };
         match attempt::run(&words, bounds, signals).await {
             Ok(outcome) => Ok(match outcome.ended {

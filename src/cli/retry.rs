@@ -105,7 +105,7 @@ pub(super) fn execute(args: RetryArgs) -> Result<Exit, Error> {
     let Some((program, arguments)) = args.command.split_first() else { return Ok(Exit::Done) };
     let judge =
         Judge { classify: args.classify, retry_on_exit: args.retry_on_exit, fatal_exit: args.fatal_exit };
-    let words = Words { program, arguments, may_notify: true, silent: false };
+    let words = Words { program, arguments, may_notify: true, silent: false, temporary: None };
     let setting =
         Setting::new(&args.again, args.stall_timeout, judge, &args.gate, &args.volume, &args.tuning)?;
     block_on(async {
@@ -334,7 +334,7 @@ async fn pause(
         timer.set(Some(next)).map_err(AttemptError::from)?;
         tokio::select! {
             fired = timer.fired() => fired.map_err(AttemptError::from)?,
-            signal = signals.next() => {
+            signal = signals.end() => {
                 speaker.end_countdown();
                 return Ok(Some(signal));
             }
@@ -390,6 +390,6 @@ async fn wait_for(
             fired.map_err(AttemptError::from)?;
             Ok(Opening::TimeUp)
         }
-        signal = signals.next() => Ok(Opening::Signalled(signal)),
+        signal = signals.end() => Ok(Opening::Signalled(signal)),
     }
 }

@@ -17,7 +17,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 mod output;
+mod temporary;
+mod terminal;
 
 /// How long a test waits for what must come.
 const SOON: Duration = Duration::from_secs(10);
@@ -77,13 +79,31 @@ impl Stage {
     fn pull(&self, arguments: &str) -> Command {
         let mut command = netready("pull --delay 10ms r.example/a:1");
         command.arg("--tool").arg(self.path("podman")).args(arguments.split_whitespace());
+        // Not the host's /var/tmp; and a user who has a runtime directory, as users have who log in.
+        command.env("TMPDIR", self.temporary()).env("XDG_RUNTIME_DIR", self.0.path());
         command
+    }
+
+    fn temporary(&self) -> PathBuf {
+        let folder = self.path("temporary");
+        fs::create_dir_all(&folder).unwrap();
+        folder
     }
 }
 
 fn netready(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netready"));
     command.args(arguments.split_whitespace()).env_remove("NOTIFY_SOCKET").stdin(Stdio::null());
+    // A test may itself run in a shell's background, where they are ignored.
+    let heard = || {
+        for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGTSTP] {
+            // SAFETY: the default action is no handler.
+            unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) }?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec it calls nothing but system calls.
+    unsafe { command.pre_exec(heard) };
     command
 }
 

@@ -1,0 +1,272 @@
+//! A folder of temporary files for one run of a command: made for it, and removed after it.
+//!
+//! Podman, skopeo and buildah keep the layers that they fetch in a folder below /var/tmp (or $TMPDIR), and remove it
+//! only if they end by themselves. With a registry that stalls again and again each attempt would leave its part of
+//! the image. So a pull gets a folder of its own as TMPDIR, and that folder is removed. Nothing else ever is:
+//!
+//! - The folder is known by its descriptor. If its name leads elsewhere meanwhile, nothing is removed.
+//! - What is in it is removed by name below open descriptors. No symbolic link is followed.
+//! - No mount point is entered, not even one of the same file system (openat2(2), RESOLVE_NO_XDEV).
+
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat};
+use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
+
+use crate::chance::chance;
+
+/// How its name begins: what begins so in /var/tmp, Podman's own tmpfiles.d removes at the next boot. That is for a
+/// host that loses power during a pull.
+const PREFIX: &str = "container_images_netready-";
+
+/// How deep it is cleared. Podman's files lie one folder deep, or two; each level costs a descriptor.
+const DEEPEST: u32 = 64;
+
+/// As much of a containers.conf is read.
+const CONFIGURATION: u64 = 256 * 1024;
+
+/// Why a command gets no folder of its own. It then keeps its files where it would without netready.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The folder above it cannot be used.
+    #[error("{}: {source}", crate::escape::escape_bytes(folder.as_os_str().as_bytes()))]
+    Io {
+        /// That folder.
+        folder: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Its owner could put something else in the place of what is below it.
+    #[error("{} belongs to another user", crate::escape::escape_bytes(.0.as_os_str().as_bytes()))]
+    Owner(PathBuf),
+    /// So could anybody.
+    #[error("other users can write to {}, which is not sticky", crate::escape::escape_bytes(.0.as_os_str().as_bytes()))]
+    Open(PathBuf),
+    /// TMPDIR would take precedence over what the administrator wrote there.
+    #[error("{} says where temporary files go", crate::escape::escape_bytes(.0.as_os_str().as_bytes()))]
+    Configured(PathBuf),
+    /// Podman would keep what must outlive the pull in TMPDIR.
+    #[error("this user has no runtime directory (XDG_RUNTIME_DIR)")]
+    NoRuntimeDirectory,
+}
+
+/// The folder below which the folders of all attempts are made.
+#[derive(Debug)]
+pub struct Above {
+    path: PathBuf,
+    descriptor: OwnedFd,
+}
+
+impl Above {
+    /// $TMPDIR, or /var/tmp, where Podman keeps temporary files.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn find() -> Result<Above, Refused> {
+        let user = Uid::effective();
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        if !user.is_root() && variable("XDG_RUNTIME_DIR").is_none() {
+            let own = fs::symlink_metadata(format!("/run/user/{user}"));
+            if !own.is_ok_and(|folder| folder.is_dir() && folder.uid() == user.as_raw()) {
+                return Err(Refused::NoRuntimeDirectory);
+            }
+        }
+        if std::env::var_os("TMPDIR").is_none() {
+            if let Some(file) = configurations(&variable).into_iter().find(|file| configures(file)) {
+                return Err(Refused::Configured(file));
+            }
+        }
+        let path = variable("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
+        Above::at(&path, user)
+    }
+
+    fn at(path: &Path, user: Uid) -> Result<Above, Refused> {
+        let io = |source: io::Error| Refused::Io { folder: path.to_owned(), source };
+        // The command's own working folder is the same.
+        let path = std::path::absolute(path).map_err(io)?;
+        let mut folder = fs::OpenOptions::new();
+        // Not to be read: it may be a folder that only its owner can read.
+        folder.read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC);
+        let descriptor = OwnedFd::from(folder.open(&path).map_err(io)?);
+        let stat = fstat(&descriptor).map_err(|error| io(error.into()))?;
+        if stat.st_uid != user.as_raw() && stat.st_uid != 0 {
+            return Err(Refused::Owner(path));
+        }
+        if stat.st_mode & 0o022 != 0 && stat.st_mode & libc::S_ISVTX == 0 {
+            return Err(Refused::Open(path));
+        }
+        Ok(Above { path, descriptor })
+    }
+}
+
+/// The files that Podman reads its settings from.
+fn configurations(variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let home = variable("HOME").map(|home| Path::new(&home).join(".config"));
+    let user = variable("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
+    let mut files: Vec<PathBuf> = ["CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"]
+        .into_iter()
+        .filter_map(variable)
+        .map(PathBuf::from)
+        .collect();
+    let folders = [Some(PathBuf::from("/usr/share")), Some(PathBuf::from("/etc")), user];
+    for folder in folders.into_iter().flatten() {
+        files.push(folder.join("containers/containers.conf"));
+        let drop_ins = fs::read_dir(folder.join("containers/containers.conf.d"));
+        files.extend(drop_ins.into_iter().flatten().flatten().map(|entry| entry.path()));
+    }
+    files
+}
+
+/// Whether it sets image_copy_tmp_dir, or TMPDIR in the engine's environment, which a TMPDIR of ours would undo. What
+/// cannot be read is Podman's to complain of.
+fn configures(file: &Path) -> bool {
+    let mut options = fs::OpenOptions::new();
+    // A named pipe in its place would hold us for ever.
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
+    let Ok(file) = options.open(file) else { return false };
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return false;
+    }
+    let mut text = Vec::new();
+    if file.take(CONFIGURATION).read_to_end(&mut text).is_err() {
+        return false;
+    }
+    let text = String::from_utf8_lossy(&text);
+    let mut lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
+    lines.any(|line| line.starts_with("image_copy_tmp_dir") || line.contains("TMPDIR="))
+}
+
+/// A folder of this run's own.
+#[derive(Debug)]
+pub(super) struct Temporary {
+    path: PathBuf,
+    above: OwnedFd,
+    name: CString,
+    folder: OwnedFd,
+}
+
+/// The same for the guardian, which has the descriptors by their numbers only.
+#[derive(Debug, Clone)]
+pub(super) struct Handle {
+    pub(super) above: RawFd,
+    pub(super) folder: RawFd,
+    pub(super) name: CString,
+}
+
+impl Temporary {
+    /// Makes one, which nobody else may enter.
+    pub(super) fn new(above: &Above) -> io::Result<Temporary> {
+        let descriptor = above.descriptor.try_clone()?;
+        loop {
+            let [a, b] = [chance(), chance()].map(f64::to_bits);
+            let name = CString::new(format!("{PREFIX}{:016x}", a.rotate_left(29) ^ b))?;
+            match mkdirat(&descriptor, name.as_c_str(), Mode::S_IRWXU) {
+                Err(Errno::EEXIST) => {}
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    let folder = open(descriptor.as_fd(), &name).inspect_err(|_| {
+                        // It is empty, or it is not ours.
+                        let _ = unlinkat(&descriptor, name.as_c_str(), UnlinkatFlags::RemoveDir);
+                    })?;
+                    let path = above.path.join(OsStr::from_bytes(name.to_bytes()));
+                    return Ok(Temporary { path, above: descriptor, name, folder });
+                }
+            }
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn handle(&self) -> Handle {
+        let (above, folder) = (self.above.as_raw_fd(), self.folder.as_raw_fd());
+        Handle { above, folder, name: self.name.clone() }
+    }
+
+    /// Removes it, if it is still there.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        Ok(remove(self.above.as_fd(), &self.name, self.folder.as_fd())?)
+    }
+}
+
+/// Removes the folder that this descriptor is of, and has this name above.
+pub(super) fn remove(above: BorrowedFd<'_>, name: &CStr, folder: BorrowedFd<'_>) -> nix::Result<()> {
+    let mut last = Ok(());
+    // Once more for what a process that was just killed had still written.
+    for _ in 0..3 {
+        let own = fstat(folder)?;
+        if own.st_nlink == 0 {
+            return Ok(());
+        }
+        if !same(&own, &fstatat(above, name, AtFlags::AT_SYMLINK_NOFOLLOW)?) {
+            return Err(Errno::ESTALE);
+        }
+        let emptied = clear(folder, DEEPEST);
+        last = unlinkat(above, name, UnlinkatFlags::RemoveDir);
+        match last {
+            Ok(()) => return Ok(()),
+            // What kept it from being emptied says more.
+            Err(Errno::ENOTEMPTY) => last = emptied.and(last),
+            Err(_) => return last,
+        }
+    }
+    last
+}
+
+fn same(one: &FileStat, other: &FileStat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+/// Removes what is in a folder; the first error, after all that can be removed is.
+fn clear(folder: BorrowedFd<'_>, depth: u32) -> nix::Result<()> {
+    // Read by a descriptor of its own: the position in the folder belongs to the open file.
+    let mut names = Dir::from_fd(open(folder, c".")?)?;
+    let mut done = Ok(());
+    for entry in names.iter() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." {
+            done = done.and(clear_one(folder, name, depth));
+        }
+    }
+    done
+}
+
+fn clear_one(folder: BorrowedFd<'_>, name: &CStr, depth: u32) -> nix::Result<()> {
+    match unlinkat(folder, name, UnlinkatFlags::NoRemoveDir) {
+        Err(Errno::EISDIR) => {}
+        Err(Errno::ENOENT) => return Ok(()),
+        done => return done,
+    }
+    let depth = depth.checked_sub(1).ok_or(Errno::ELOOP)?;
+    let emptied = clear(open(folder, name)?.as_fd(), depth);
+    match unlinkat(folder, name, UnlinkatFlags::RemoveDir) {
+        Err(Errno::ENOTEMPTY) => emptied.and(Err(Errno::ENOTEMPTY)),
+        done => done,
+    }
+}
+
+/// Opens a folder right below another: no symbolic link, and nothing that is mounted there. A kernel without
+/// openat2(2) (before 5.6) leaves it closed, and so what is in it.
+fn open(folder: BorrowedFd<'_>, name: &CStr) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let resolve = ResolveFlag::RESOLVE_BENEATH
+        | ResolveFlag::RESOLVE_NO_XDEV
+        | ResolveFlag::RESOLVE_NO_SYMLINKS
+        | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    openat2(folder, name, OpenHow::new().flags(flags).resolve(resolve))
+}
+
+#[cfg(test)]
+mod tests;

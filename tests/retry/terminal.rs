@@ -1,0 +1,369 @@
+//! `retry` and `pull` as a job of an interactive shell, on a terminal of the test's own.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::*;
+
+/// An interactive shell.
+struct Shell {
+    shell: Child,
+    terminal: fs::File,
+    /// What came out of the terminal and no test asked for yet.
+    seen: String,
+    place: TempDir,
+}
+
+impl Shell {
+    fn new() -> Shell {
+        let pair = nix::pty::openpty(None, None).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        let slave = || Stdio::from(pair.slave.try_clone().unwrap());
+        command.arg("-i").stdin(slave()).stdout(slave()).stderr(slave());
+        command.env("PS1", "$ ").env_remove("ENV").env_remove("NOTIFY_SOCKET").current_dir(place.path());
+        command.env("N", env!("CARGO_BIN_EXE_netready"));
+        let own_session = || {
+            nix::unistd::setsid()?;
+            for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGTSTP] {
+                // SAFETY: the default action is no handler.
+                unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) }?;
+            }
+            // SAFETY: it takes a number.
+            match unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: between fork and exec it calls nothing but system calls.
+        unsafe { command.pre_exec(own_session) };
+        let shell = command.spawn().unwrap();
+        let terminal = fs::File::from(pair.master);
+        nix::fcntl::fcntl(&terminal, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
+        Shell { shell, terminal, seen: String::new(), place }
+    }
+
+    /// What the user types: a line, or a key.
+    fn types(&mut self, text: &str) {
+        self.terminal.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// What stands on the terminal next; what comes before it is forgotten.
+    #[track_caller]
+    fn sees(&mut self, text: &str) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                self.seen.drain(..at + text.len());
+                return;
+            }
+            assert!(Instant::now() < deadline, "never seen: {text:?} in {:?}", self.seen);
+            let mut buffer = [0; 4096];
+            match self.terminal.read(&mut buffer) {
+                Ok(length) => self.seen.push_str(&String::from_utf8_lossy(&buffer[..length])),
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// The prompt is back: the shell answers.
+    #[track_caller]
+    fn answers(&mut self) {
+        self.types("\necho here-$((40+2))\n");
+        self.sees("here-42");
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // All that a failed test has left in the shell's session.
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+                continue;
+            };
+            let session = nix::unistd::getsid(Some(Pid::from_raw(pid)));
+            if session.is_ok_and(|session| session.as_raw().unsigned_abs() == self.shell.id()) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+        let _ = self.shell.wait();
+    }
+}
+
+/// The states, as in /proc/PID/stat, of the processes whose command line contains this word.
+fn states(word: &str) -> String {
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let named = processes.filter(|path| {
+        fs::read(path.join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(word))
+    });
+    let stats = named.filter_map(|path| fs::read_to_string(path.join("stat")).ok());
+    stats.filter_map(|stat| stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())).collect()
+}
+
+/// netready itself: of those with this word, the one whose parent has it not.
+fn netready_with(word: &str) -> i32 {
+    until("netready", || {
+        let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        let with = |path: &Path| {
+            fs::read(path.join("cmdline")).is_ok_and(|line| {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                line.contains(word) && line.starts_with(env!("CARGO_BIN_EXE_netready"))
+            })
+        };
+        processes.filter(|path| with(path)).find_map(|path| {
+            let stat = fs::read_to_string(path.join("stat")).ok()?;
+            let parent = stat.rsplit_once(") ")?.1.split_whitespace().nth(1)?.to_owned();
+            (!with(&Path::new("/proc").join(parent))).then(|| path.file_name()?.to_str()?.parse().ok())?
+        })
+    })
+}
+
+#[test]
+fn control_z_stops_and_fg_goes_on() {
+    let word = "31415926";
+    let mut shell = Shell::new();
+    shell.types(&format!("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep {word}; :'\n"));
+    shell.sees("begun-2");
+    shell.types("\x1a");
+    shell.answers();
+    // netready, the command's shell and its child; the guardian serves on.
+    until("the stop", || (states(word).matches('T').count() == 3).then_some(()));
+    shell.types("fg\n");
+    until("all of it to go on", || (states(word).matches('T').count() == 0).then_some(()));
+    // And once more.
+    shell.types("\x1a");
+    shell.answers();
+    shell.types("fg\n");
+    until("all of it to go on", || (states(word).matches('T').count() == 0).then_some(()));
+    // The command has the terminal again: it is interrupted, and so is netready.
+    shell.types("\x03");
+    shell.answers();
+    until("the end of all", || (running(word) == 0).then_some(()));
+}
+
+#[test]
+fn a_command_in_the_foreground_again_reads_the_terminal() {
+    let mut shell = Shell::new();
+    shell.types("$N retry --gate none -- sh -c 'echo begun-$((1+1)); read x; echo got-$x'\n");
+    shell.sees("begun-2");
+    shell.types("\x1a");
+    shell.answers();
+    shell.types("fg\n");
+    shell.sees("fg");
+    shell.types("a$((20+3))\nword\n");
+    shell.sees("got-");
+    shell.answers();
+}
+
+#[test]
+fn bg_goes_on_in_the_background() {
+    let mut shell = Shell::new();
+    shell.types("$N retry --gate none -- sh -c 'echo begun-$((1+1)); until test -e go; do sleep 0.1; done; echo on-$((3*7)) >&2; read x; echo got-$x'\n");
+    shell.sees("begun-2");
+    shell.types("\x1a");
+    shell.answers();
+    shell.types("bg\n");
+    shell.answers();
+    fs::write(shell.path("go"), "").unwrap();
+    shell.sees("on-21");
+    // Now it reads, which a background job may not: it is stopped, as a job.
+    until("the stop", || states("test -e go").contains('T').then_some(()));
+    shell.answers();
+    shell.types("fg\n");
+    shell.sees("fg");
+    shell.types("word\n");
+    shell.sees("got-");
+    shell.answers();
+}
+
+#[test]
+fn a_stopped_job_can_be_ended() {
+    for signal in ["TERM", "KILL", "HUP"] {
+        let word = format!("8979323{}", signal.len());
+        let mut shell = Shell::new();
+        shell.types(&format!("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep {word}; :'\n"));
+        shell.sees("begun-2");
+        shell.types("\x1a");
+        shell.answers();
+        shell.types(&format!("kill -{signal} %1; kill -CONT %1\n"));
+        until("the end of all", || (running(&word) == 0).then_some(()));
+        shell.answers();
+    }
+}
+
+#[test]
+fn control_z_stops_between_two_attempts_and_in_a_script_and_a_pull() {
+    let stage = Stage::new("echo begun-$((1+1)); exec sleep 8462643");
+    let pull = format!(
+        "TMPDIR={} XDG_RUNTIME_DIR={0} $N pull --gate none --tool {} r.example/a:1",
+        stage.temporary().display(),
+        stage.path("podman").display()
+    );
+    for (line, begun) in [
+        ("$N retry --gate none --delay 1h --max-delay 1h --max-elapsed infinity -- false", "next in "),
+        ("sh script; :", "begun-2"),
+        ("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep 8462643; :' | cat", "begun-2"),
+        // stdin is not the terminal: netready keeps it.
+        ("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep 8462643; :' </dev/null", "begun-2"),
+        (&pull, "begun-2"),
+    ] {
+        let mut shell = Shell::new();
+        let script = "echo first\n$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep 8462643; :'\n";
+        fs::write(shell.path("script"), script).unwrap();
+        shell.types(&format!("{line}\n"));
+        shell.sees(begun);
+        shell.types("\x1a");
+        shell.answers();
+        shell.types("fg\n");
+        shell.sees("fg");
+        until("it to go on", || (!states("--gate none").contains('T')).then_some(()));
+        shell.types("\x03");
+        shell.answers();
+    }
+}
+
+#[test]
+fn a_command_that_stops_itself_stops_the_job() {
+    for signal in ["STOP", "TSTP", "TTIN", "TTOU"] {
+        let mut shell = Shell::new();
+        let line = format!(
+            "$N retry --gate none -- sh -c 'echo begun-$((1+1)); kill -{signal} $$; echo on-$((5*5))'\n"
+        );
+        shell.types(&line);
+        shell.sees("begun-2");
+        shell.answers();
+        shell.types("fg\n");
+        shell.sees("on-25");
+        shell.answers();
+    }
+}
+
+#[test]
+fn a_script_reads_on_where_netready_was_killed() {
+    let word = "5028841";
+    let mut shell = Shell::new();
+    let script = format!(
+        "$N retry --gate none -- sh -c 'stty -echo; echo begun-$((1+1)); sleep {word}; :'\n\
+         echo ended-$?\nstty -a | grep -o '[-]*echo ' | tr -d ' '\nread line\necho got-$line\n"
+    );
+    fs::write(shell.path("script"), script).unwrap();
+    shell.types("sh script\n");
+    shell.sees("begun-2");
+    kill(Pid::from_raw(netready_with(word)), Signal::SIGKILL).unwrap();
+    shell.sees("ended-137");
+    // What the command had changed is as it was.
+    shell.sees("\necho");
+    shell.types("word\n");
+    shell.sees("got-word");
+    shell.answers();
+    until("the end of all", || (running(word) == 0).then_some(()));
+}
+
+/// A password is asked for at the terminal, whatever stdin is.
+#[test]
+fn a_command_that_asks_at_the_terminal_gets_it() {
+    let mut shell = Shell::new();
+    shell.types(
+        "$N retry --gate none -- sh -c 'echo begun-$((1+1)); read x </dev/tty; echo got-$x' </dev/null\n",
+    );
+    shell.sees("begun-2");
+    until("the question", || (!states("</dev/tty").contains('T')).then_some(()));
+    shell.types("word\n");
+    shell.sees("got-word");
+    shell.answers();
+}
+
+/// The command has the terminal while netready passes on what it says.
+#[test]
+fn a_terminal_that_stops_those_who_write_stops_nobody() {
+    let mut shell = Shell::new();
+    shell.types("stty tostop; $N retry --gate none --retries 1 --delay 1ms -- sh -c 'echo said-$((1+1)) >&2; exit 3'; echo ended-$?\n");
+    shell.sees("said-2");
+    shell.sees("said-2");
+    shell.sees("ended-3");
+    shell.answers();
+}
+
+#[test]
+fn the_time_in_which_it_is_stopped_is_no_time_of_the_attempt() {
+    let mut shell = Shell::new();
+    shell.types("$N retry --gate none --retries 0 --attempt-timeout 1500ms --stall-timeout 1500ms -- sh -c 'echo begun-$((1+1)); read x; echo got-$x'\n");
+    shell.sees("begun-2");
+    shell.types("\x1a");
+    shell.answers();
+    std::thread::sleep(Duration::from_millis(1600));
+    shell.types("fg\n");
+    shell.sees("fg");
+    shell.types("word\n");
+    shell.sees("got-");
+    shell.answers();
+}
+
+/// Without a terminal it is somebody else who froze it; the limits go on.
+#[test]
+fn a_command_that_is_frozen_without_a_terminal_is_ended_by_its_limits() {
+    let mut command = shell("--gate none --retries 0 --attempt-timeout 300ms", "kill -STOP $$; exit 0");
+    // SAFETY: it is a system call.
+    unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
+    let begun = Instant::now();
+    ends(command, 124);
+    // By SIGTERM, which reaches it because it is continued.
+    assert!(begun.elapsed() < Duration::from_secs(8));
+}
+
+/// In a group that no shell looks after, the kernel stops nobody by SIGTSTP: neither the command stays stopped.
+#[test]
+fn nothing_stays_stopped_where_nobody_could_continue_it() {
+    let word = "4197169";
+    let mut command = shell("--gate none --retries 0", &format!("echo >begun; sleep {word}; :"));
+    let place = tempfile::tempdir().unwrap();
+    // SAFETY: it is a system call.
+    unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
+    let mut child = command.current_dir(place.path()).stderr(Stdio::null()).spawn().unwrap();
+    until("the attempt", || place.path().join("begun").exists().then_some(()));
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGTSTP).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(states(word).matches('T').count(), 0);
+    kill(pid, Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+}
+
+#[test]
+fn what_nohup_ignores_stays_ignored() {
+    let mut command =
+        shell("--gate none --retries 0", "echo >begun; until test -e go; do sleep 0.05; done; exit 7");
+    let place = tempfile::tempdir().unwrap();
+    let ignore = || {
+        for signal in [Signal::SIGHUP, Signal::SIGINT] {
+            // SAFETY: to ignore it is no handler.
+            unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec it calls nothing but system calls.
+    unsafe { command.pre_exec(ignore) };
+    let mut child = command.current_dir(place.path()).stderr(Stdio::null()).spawn().unwrap();
+    until("the attempt", || place.path().join("begun").exists().then_some(()));
+    for signal in [Signal::SIGHUP, Signal::SIGINT] {
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+    }
+    fs::write(place.path().join("go"), "").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+}
+
+/// Two in one job share the terminal, and hand it back.
+#[test]
+fn a_pipeline_of_two_ends_with_the_terminal_in_the_shells_hand() {
+    let mut shell = Shell::new();
+    let one = "$N retry --gate none --retries 1 --delay 1ms -- sh -c 'echo said-$((1+1)) >&2; exit 3'";
+    shell.types(&format!("{one} | {one}; echo ended-$?\n"));
+    shell.sees("ended-3");
+    shell.answers();
+    let foreground = nix::unistd::tcgetpgrp(&shell.terminal);
+    assert_eq!(foreground.unwrap().as_raw().unsigned_abs(), shell.shell.id());
+}
