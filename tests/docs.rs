@@ -309,6 +309,14 @@ fn the_built_in_gates_are_the_files_in_gates() {
 }
 
 #[test]
+fn the_readme_leads_to_every_page() {
+    let readme = read("README.md");
+    for page in pages().iter().filter(|page| page.starts_with("docs/")) {
+        assert!(readme.contains(&format!("({page})")) || readme.contains(&format!("[{page}]")), "{page}");
+    }
+}
+
+#[test]
 fn relative_links_lead_somewhere() {
     let mut broken = Vec::new();
     for page in pages() {
