@@ -1,13 +1,18 @@
-//! What the failure of Podman or skopeo means, from the end of what it said on stderr.
+//! What the failure of Podman, skopeo or buildah means, from the end of what it said on stderr.
 //!
-//! Podman's exit code is 125 for all of it, so the text is all there is. It is read from the outside in:
-//! Go's errors wrap (`pinging registry: Get: dial tcp: …`), and what a registry wrote itself stands
-//! innermost. So the leftmost sign decides, and quotes, JSON and HTML, which are the registry's own words,
-//! are taken out before. A failed DNS lookup has a table of its own: the texts of a refused connection and
-//! of an unreachable network stand in there too, and are the name server's.
+//! Podman's exit code is 125 for every failed pull, so the text is all there is. The text is read by who
+//! says what: a registry's own words, a name server's failure and this host's own faults stand in known
+//! places of it. [`table`] has the places and the words, `text` finds them.
+
+mod table;
+mod text;
 
 use std::time::Duration;
 
+use table::{LIMITED, Place, ROWS, Row};
+use text::{Chain, Said, begins};
+
+use crate::escape::escape;
 use crate::retry::Again;
 
 /// What a failure means.
@@ -19,288 +24,250 @@ pub struct Meaning {
     pub why: String,
 }
 
-/// A sign in the text, what it says, and in which words.
-struct Row(&'static str, Again, &'static str);
+/// As much as a reason shows of the text's own words.
+const WORDS: usize = 150;
 
-use Again::{AtBootOnly, Later, Never};
-const LIMITED: Again = Again::Limited(None);
+/// The longest wait that a registry's message can ask for. A longer one is asked for again.
+const TOLD_MOST: Duration = Duration::from_secs(600);
 
-/// Ends a failed lookup's name.
-const LOOKUP: &str = ": lookup ";
-
-/// Signs after `: lookup `. The Go resolver names the server it asked, glibc's does not.
-const DNS: &[Row] = &[
-    Row(": no such host", AtBootOnly, "DNS: no such host"),
-    Row(": Name or service not known", AtBootOnly, "DNS: no such host"),
-    Row(": No address associated with hostname", AtBootOnly, "DNS: no address"),
-    Row(": server misbehaving", Later, "DNS: the server fails"),
-    Row(": Temporary failure in name resolution", Later, "DNS: temporary failure"),
-    Row(": dial udp ", Later, "DNS: server unreachable"),
-    Row(": read udp ", Later, "DNS: server does not answer"),
-    Row(": dial tcp ", Later, "DNS: server unreachable"),
-    Row(": read tcp ", Later, "DNS: server does not answer"),
-    Row(": i/o timeout", Later, "DNS: timeout"),
-    Row("", Later, "DNS lookup failed"),
-];
-
-/// Signs everywhere else.
-const SIGNS: &[Row] = &[
-    // The way to the registry.
-    Row(": connect: connection refused", Later, "connection refused"),
-    Row(": connect: network is unreachable", Later, "network unreachable"),
-    Row(": connect: no route to host", Later, "no route to host"),
-    Row(": connect: connection reset by peer", Later, "connection reset"),
-    Row(": connect: ", Later, "cannot connect"),
-    Row(": connection reset by peer", Later, "connection reset"),
-    Row(": broken pipe", Later, "connection broken"),
-    Row(": i/o timeout", Later, "timeout"),
-    Row("net/http: TLS handshake timeout", Later, "timeout of the TLS handshake"),
-    Row("context deadline exceeded", Later, "timeout"),
-    Row("Client.Timeout exceeded", Later, "timeout"),
-    Row(": unexpected EOF", Later, "cut off"),
-    Row(": EOF", Later, "connection closed"),
-    Row("http2: ", Later, "HTTP/2 connection broken"),
-    Row(": stream error: ", Later, "HTTP/2 stream broken"),
-    Row("Digest did not match", Later, "wrong content"),
-    // What the registry answered, by its status.
-    Row(": received unexpected HTTP status: 500 ", Later, "HTTP 500"),
-    Row(": received unexpected HTTP status: 501 ", Later, "HTTP 501"),
-    Row(": received unexpected HTTP status: 502 ", Later, "HTTP 502"),
-    Row(": received unexpected HTTP status: 503 ", Later, "HTTP 503"),
-    Row(": received unexpected HTTP status: 504 ", Later, "HTTP 504"),
-    Row(": received unexpected HTTP status: 5", Later, "HTTP 5xx"),
-    Row(": received unexpected HTTP status: 408 ", Later, "HTTP 408"),
-    Row(": received unexpected HTTP status: 425 ", Later, "HTTP 425"),
-    Row(": received unexpected HTTP status: 429 ", LIMITED, "rate limit (HTTP 429)"),
-    Row(": received unexpected HTTP status: 3", AtBootOnly, "redirected (a captive portal?)"),
-    Row(": received unexpected HTTP status: ", Never, "the registry refuses"),
-    Row(": invalid status code from registry 5", Later, "HTTP 5xx"),
-    Row(": invalid status code from registry 429 ", LIMITED, "rate limit (HTTP 429)"),
-    Row(": invalid status code from registry ", Never, "the registry refuses"),
-    Row("StatusCode: 5", Later, "HTTP 5xx"),
-    Row("StatusCode: 408,", Later, "HTTP 408"),
-    Row("StatusCode: 429,", LIMITED, "rate limit (HTTP 429)"),
-    Row("StatusCode: 3", AtBootOnly, "redirected (a captive portal?)"),
-    // Where TLSVerify=false, Podman asks without TLS when it failed with it, and tells of that answer only.
-    Row("StatusCode: 400,", AtBootOnly, "HTTP 400 (asked without TLS?)"),
-    Row("StatusCode: ", Never, "the registry refuses"),
-    // What the registry answered, by the codes of the distribution specification.
-    Row(": toomanyrequests", LIMITED, "rate limit"),
-    Row("too many requests to registry", LIMITED, "rate limit"),
-    Row(": unauthorized", Never, "not authorized"),
-    Row(": authentication required", Never, "authentication required"),
-    Row(": unable to retrieve auth token: invalid username/password", Never, "wrong user or password"),
-    Row(": requested access to the resource is denied", Never, "access denied"),
-    Row(": denied", Never, "access denied"),
-    Row(": manifest unknown", Never, "no such manifest"),
-    Row(": name unknown", Never, "no such repository"),
-    Row(": repository name not known to registry", Never, "no such repository"),
-    // A registry that is being written to, or a cache before it, has the manifest before the blob.
-    Row(": blob unknown to registry", Later, "blob not there yet"),
-    Row(": unavailable", Later, "registry unavailable"),
-    Row(": unknown: ", Later, "registry in trouble"),
-    // TLS.
-    Row(
-        "x509: certificate has expired or is not yet valid",
-        AtBootOnly,
-        "certificate not valid now (the clock?)",
-    ),
-    Row("x509: ", Never, "certificate not accepted"),
-    Row("server gave HTTP response to HTTPS client", Never, "no TLS at the other end"),
-    Row("tls: first record does not look like a TLS handshake", Never, "no TLS at the other end"),
-    Row("remote error: tls: ", Never, "TLS refused"),
-    // Instead of the registry something else answers.
-    Row(
-        ": invalid character '<' looking for beginning of value",
-        AtBootOnly,
-        "HTML instead of JSON (a captive portal?)",
-    ),
-    // What is asked for, and where it is to be put.
-    Row("parsing reference ", Never, "bad image name"),
-    Row("invalid reference format", Never, "bad image name"),
-    Row("repository name must be lowercase", Never, "bad image name"),
-    Row("Invalid image name", Never, "bad image name"),
-    Row("short-name ", Never, "short name that is not resolved"),
-    Row("no image found in ", Never, "no image for this platform"),
-    Row("no image found in manifest list", Never, "no image for this platform"),
-    Row(": no space left on device", Never, "no space left"),
-    Row(": disk quota exceeded", Never, "disk quota exceeded"),
-    Row(": read-only file system", Never, "read-only file system"),
-    Row(": permission denied", Never, "permission denied"),
-    Row("is rejected by policy", Never, "rejected by policy"),
-    Row("is blocked in ", Never, "registry blocked"),
-    Row("A signature was required", Never, "no signature"),
-    Row("unknown flag: ", Never, "unknown option"),
-    Row("unknown shorthand flag: ", Never, "unknown option"),
-    Row("unrecognized command ", Never, "unknown command"),
-];
-
-/// What the end of stderr means. A text that is not known can pass: attempts are bounded.
+/// What the end of stderr means. A text that is not known can pass, because attempts are bounded.
 pub fn classify(stderr: &str) -> Meaning {
-    let error = trusted(&last_error(&without_escapes(stderr)));
-    let again = parts(&error).into_iter().filter_map(|part| sign(part).map(|row| (row.1, row.2)));
-    let hopeful = again.min_by_key(|(again, _)| hope(*again));
-    match hopeful {
-        Some((Again::Limited(_), why)) => {
-            Meaning { again: Again::Limited(told_to_wait(stderr)), why: why.to_owned() }
+    let text = text::plain(stderr);
+    let found = match text::said(&text) {
+        // `podman pull A B` needs both, so the least hopeful error counts.
+        Said::Errors(errors) => errors.iter().map(|error| of_error(error)).max_by_key(Found::gravity),
+        Said::Lines(lines) => {
+            let mut found = lines.iter().map(|line| of_part(line));
+            let last = found.next();
+            match &last {
+                Some(Found { row: None, .. }) => found.find(|found| found.row.is_some()).or(last),
+                Some(_) | None => last,
+            }
         }
-        Some((again @ (Later | AtBootOnly | Never), why)) => Meaning { again, why: why.to_owned() },
-        None => Meaning { again: Later, why: ending(&error) },
-    }
-}
-
-/// Where there are mirrors, one that may yet answer is enough.
-fn hope(again: Again) -> u8 {
-    match again {
-        Later => 0,
-        Again::Limited(_) => 1,
-        AtBootOnly => 2,
-        Never => 3,
-    }
-}
-
-/// The sign that stands furthest to the left; of several there, the first of the table.
-fn sign(text: &str) -> Option<&'static Row> {
-    let at = |row: &Row, text: &str| text.find(row.0);
-    let found = SIGNS.iter().filter_map(|row| Some((at(row, text)?, row))).min_by_key(|(at, _)| *at);
-    match (text.find(LOOKUP), found) {
-        (Some(lookup), found) if found.is_none_or(|(sign, _)| lookup < sign) => {
-            let rest = text.get(lookup + LOOKUP.len()..).unwrap_or_default();
-            // The empty sign stands everywhere: it is for when there is no other.
-            DNS.iter()
-                .filter(|row| !row.0.is_empty())
-                .filter_map(|row| Some((at(row, rest)?, row)))
-                .min_by_key(|(at, _)| *at)
-                .map(|(_, row)| row)
-                .or(DNS.last())
-        }
-        (_, found) => found.map(|(_, row)| row),
-    }
-}
-
-/// Each mirror's error, and the registry's own.
-fn parts(error: &str) -> Vec<&str> {
-    let Some((_, rest)) = error.split_once("(Mirrors also failed: [") else { return vec![error] };
-    let (mirrors, own) = rest.rsplit_once("]): ").unwrap_or((rest, ""));
-    mirrors.split("]\n[").chain(std::iter::once(own)).filter(|part| !part.is_empty()).collect()
-}
-
-/// From the last line on that begins an error: Podman's, or a fatal line of the log, which is skopeo's.
-fn last_error(text: &str) -> String {
-    let mut start = None;
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        if line.starts_with("Error: ") || (line.starts_with("time=") && line.contains(" level=fatal ")) {
-            start = Some(offset);
-        }
-        offset += line.len();
-    }
-    let Some(error) = start.and_then(|start| text.get(start..)) else {
-        // No such line: what was said last, which is a few lines at most.
-        let lines: Vec<&str> = text.lines().rev().take(5).collect();
-        return lines.into_iter().rev().collect::<Vec<_>>().join("\n");
     };
-    match error.split_once(" msg=\"") {
-        Some((head, quoted)) if head.starts_with("time=") => unquoted(quoted),
-        Some(_) | None => error.to_owned(),
+    match found {
+        Some(Found { again: LIMITED, why, .. }) => {
+            Meaning { again: Again::Limited(told_to_wait(&text)), why }
+        }
+        Some(Found { again, why, .. }) => Meaning { again, why },
+        None => Meaning { again: Again::Later, why: String::new() },
     }
 }
 
-/// What stands up to the closing quote of a log line's message.
-fn unquoted(text: &str) -> String {
-    let mut plain = String::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' => break,
-            '\\' => match chars.next() {
-                Some('n') => plain.push('\n'),
-                Some(other) => plain.push(other),
-                None => {}
-            },
-            other => plain.push(other),
-        }
-    }
-    plain
+/// What one error of one registry means, and by which row.
+#[derive(Debug)]
+struct Found {
+    row: Option<&'static Row>,
+    again: Again,
+    why: String,
 }
 
-/// Without what the other side may have written: quoted text, JSON, markup. One that does not end takes the
-/// rest with it.
-fn trusted(text: &str) -> String {
-    let mut kept = String::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' => {
-                while let Some(quoted) = chars.next() {
-                    if quoted == '"' {
-                        break;
-                    }
-                    if quoted == '\\' {
-                        chars.next();
-                    }
-                }
-                kept.push_str("\"\"");
-            }
-            '{' => {
-                let mut depth = 1;
-                for inner in chars.by_ref() {
-                    depth += match inner {
-                        '{' => 1,
-                        '}' => -1,
-                        _ => 0,
-                    };
-                    if depth == 0 {
-                        break;
-                    }
-                }
-                kept.push_str("{}");
-            }
-            // Go's own `invalid character '<'` is no markup.
-            '<' if !kept.ends_with('\'') => break,
-            other => kept.push(other),
+impl Found {
+    /// Of errors that must all pass, the one with the highest number decides. What is not known comes first,
+    /// because a row says more.
+    fn gravity(&self) -> u8 {
+        match (self.row, self.again) {
+            (None, _) => 0,
+            (Some(_), Again::Later) => 1,
+            (Some(_), Again::Limited(_)) => 2,
+            (Some(_), Again::AtBootOnly) => 4,
+            (Some(_), Again::Never) => 5,
         }
     }
-    kept
+
+    /// Of registries of which one is enough, the one with the lowest number decides. What is not known can
+    /// pass, but may never do so.
+    fn hope(&self) -> u8 {
+        if self.row.is_some() { self.gravity() } else { 3 }
+    }
 }
 
-/// A terminal's colours and cursor movements, and its overwritten lines.
-fn without_escapes(text: &str) -> String {
-    let mut plain = String::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => {
-                if chars.next_if_eq(&'[').is_some() {
-                    // Parameters, up to the letter that ends it.
-                    while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
-                } else {
-                    chars.next();
-                }
-            }
-            '\r' => plain.push('\n'),
-            other => plain.push(other),
+/// Where several registries or mirrors were tried, one that may yet answer is enough.
+fn of_error(error: &str) -> Found {
+    let found = text::parts(error).into_iter().map(of_part).min_by_key(Found::hope);
+    found.unwrap_or(Found { row: None, again: Again::Later, why: String::new() })
+}
+
+fn of_part(part: &str) -> Found {
+    let chain = Chain::new(part);
+    let Some(Sign { row, index, status }) = sign(&chain) else {
+        return Found { row: None, again: Again::Later, why: ending(part) };
+    };
+    let start =
+        chain.links.get(index).map_or(0, |(start, end)| if row.0 == Place::Code { *end } else { *start });
+    let said = part.get(start..).unwrap_or_default();
+    let again = match row.2 {
+        Again::Limited(_) => Again::Limited(retry_after(said)),
+        again @ (Again::Later | Again::AtBootOnly | Again::Never) => again,
+    };
+    let why = match (row.3.strip_suffix(':'), status) {
+        (Some(why), _) => match words(said) {
+            said if said.is_empty() => why.to_owned(),
+            said => format!("{why}: {said}"),
+        },
+        (None, Some(status)) => row.3.replace("{status}", &status.to_string()),
+        (None, None) => row.3.to_owned(),
+    };
+    Found { row: Some(row), again, why }
+}
+
+/// A row that fits, at which link, and the HTTP status there.
+struct Sign {
+    row: &'static Row,
+    index: usize,
+    status: Option<u16>,
+}
+
+/// The sign that decides.
+fn sign(chain: &Chain) -> Option<Sign> {
+    let mut otherwise = None;
+    // Whether the link before this one says that the registry's answer follows, or the answer to a request.
+    let (mut answer, mut request) = (false, false);
+    for index in 0..chain.links.len() {
+        let (link, rest) = (chain.link(index), chain.from(index));
+        if begins(link, "lookup ") {
+            return Some(Sign { row: lookup(chain, index + 1)?, index, status: None });
         }
+        let status = status(chain, index);
+        let asks = is_request(link);
+        // Podman lists several codes of one answer after `errors:`.
+        let heads = link == "errors";
+        let fits = |row: &&Row| match row.0 {
+            Place::Begins => begins(rest, row.1),
+            Place::Is | Place::Code => link.eq_ignore_ascii_case(row.1),
+            Place::Within => link.to_ascii_lowercase().contains(&row.1.to_ascii_lowercase()),
+            Place::Status => status.is_some_and(|status| is_status(status, row.1)),
+            Place::Phrase => request && link.eq_ignore_ascii_case(row.1),
+            Place::Answer => answer && !asks && !heads && begins(rest, row.1),
+            Place::Otherwise | Place::Lookup => false,
+        };
+        if let Some(row) = ROWS.iter().find(fits) {
+            return Some(Sign { row, index, status });
+        }
+        let fits = |row: &&Row| row.0 == Place::Otherwise && begins(rest, row.1);
+        otherwise = otherwise.or_else(|| Some(Sign { row: ROWS.iter().find(fits)?, index, status: None }));
+        answer = answers(link) || (answer && heads);
+        request = asks;
     }
-    plain
+    otherwise
+}
+
+/// Why a lookup failed, from the link after it on.
+fn lookup(chain: &Chain, from: usize) -> Option<&'static Row> {
+    let rows = || ROWS.iter().filter(|row| row.0 == Place::Lookup);
+    let known = (from..chain.links.len())
+        .find_map(|index| rows().find(|row| !row.1.is_empty() && begins(chain.from(index), row.1)));
+    known.or_else(|| rows().find(|row| row.1.is_empty()))
+}
+
+/// Whether Podman quotes the registry's answer after this link.
+fn answers(link: &str) -> bool {
+    begins(link, "fetching blob") || (begins(link, "reading manifest ") && link.contains(" in "))
+}
+
+/// Whether this link tells of a request, after which its failure stands.
+fn is_request(link: &str) -> bool {
+    [
+        "Get ",
+        "Head ",
+        "Post ",
+        "Put ",
+        "Patch ",
+        "proxyconnect ",
+        "dial ",
+        "read ",
+        "write ",
+        "net/http",
+        "http",
+        "tls",
+    ]
+    .iter()
+    .any(|word| begins(link, word))
+}
+
+/// The HTTP status that a link names, itself or by the number that the next link begins with.
+fn status(chain: &Chain, index: usize) -> Option<u16> {
+    let link = chain.link(index);
+    let lower = link.to_ascii_lowercase();
+    let named = ["status", "http "].iter().filter_map(|word| Some(lower.find(word)? + word.len())).min();
+    if let Some(after) = named {
+        let own = link.get(after..).unwrap_or_default().split_whitespace().find_map(http_status);
+        return own.or_else(|| http_status(chain.link(index + 1).split_whitespace().next()?));
+    }
+    // `500 (Internal Server Error)`
+    let (number, phrase) = link.split_once(' ')?;
+    if phrase.starts_with('(') { http_status(number) } else { None }
+}
+
+fn http_status(word: &str) -> Option<u16> {
+    let word = word.trim_end_matches(',');
+    let number = if word.len() == 3 { word.parse().ok() } else { None };
+    number.filter(|number| (300..600).contains(number))
+}
+
+fn is_status(status: u16, pattern: &str) -> bool {
+    let status = status.to_string();
+    status.len() == pattern.len() && status.chars().zip(pattern.chars()).all(|(s, p)| p == 'x' || s == p)
 }
 
 /// How long Podman was told to wait; it says so with `--log-level debug` only.
-fn told_to_wait(stderr: &str) -> Option<Duration> {
-    let (_, rest) = stderr.rsplit_once(": sleeping for ")?;
+fn told_to_wait(text: &str) -> Option<Duration> {
+    let (_, rest) = text.rsplit_once(": sleeping for ")?;
     let (seconds, _) = rest.split_once(" seconds before next attempt")?;
     Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
 }
 
+/// How long the registry's own message asks to wait: `retry-after: 985.86µs`, or a number of seconds.
+fn retry_after(message: &str) -> Option<Duration> {
+    const MARK: &str = "retry-after";
+    let at = message.to_ascii_lowercase().find(MARK)?;
+    let mut rest = message.get(at + MARK.len()..)?.trim_start_matches([':', '=', ' ']);
+    let mut total: Option<Duration> = None;
+    loop {
+        let (number, after) =
+            rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len()));
+        let (unit, after) = after.split_at(after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len()));
+        let factor = match unit {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "" | "s" => 1.0,
+            "ms" => 1e-3,
+            "µs" | "μs" | "us" => 1e-6,
+            "ns" => 1e-9,
+            _ => break,
+        };
+        let Ok(number) = number.parse::<f64>() else { break };
+        let part = Duration::try_from_secs_f64(number * factor).unwrap_or(TOLD_MOST);
+        total = Some(total.unwrap_or_default().saturating_add(part));
+        if unit.is_empty() {
+            break;
+        }
+        rest = after;
+    }
+    total.map(|total| total.min(TOLD_MOST))
+}
+
+/// The text's own words, in one line.
+fn words(said: &str) -> String {
+    let line = said.trim_start_matches([':', ' ']).lines().next().unwrap_or_default();
+    let line = escape(line.trim());
+    match line.char_indices().nth(WORDS) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line.into_owned(),
+    }
+}
+
 /// The end of a text that is not known, short enough for a status line.
-fn ending(error: &str) -> String {
-    const SHORT: usize = 120;
-    let line = error.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let line = line.strip_prefix("Error: ").unwrap_or(line);
-    let skipped = line.chars().count().saturating_sub(SHORT);
+fn ending(part: &str) -> String {
+    let line = part.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = line.trim_start_matches("* ");
+    let line = escape(line.strip_prefix("Error: ").unwrap_or(line));
+    let skipped = line.chars().count().saturating_sub(WORDS);
     let end: String = line.chars().skip(skipped).collect();
     if skipped > 0 { format!("…{end}") } else { end }
 }
 
+#[cfg(test)]
+mod examples;
 #[cfg(test)]
 mod tests;
