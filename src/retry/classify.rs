@@ -37,7 +37,7 @@ pub fn classify(stderr: &str) -> Meaning {
         // `podman pull A B` needs both, so the least hopeful error counts.
         Said::Errors(errors) => errors.iter().map(|error| of_error(error)).max_by_key(Found::gravity),
         Said::Lines(lines) => {
-            let mut found = lines.iter().map(|line| of_part(line));
+            let mut found = lines.iter().map(|line| of_part("", line));
             let last = found.next();
             match &last {
                 Some(Found { row: None, .. }) => found.find(|found| found.row.is_some()).or(last),
@@ -84,18 +84,20 @@ impl Found {
 
 /// Where several registries or mirrors were tried, one that may yet answer is enough.
 fn of_error(error: &str) -> Found {
-    let found = text::parts(error).into_iter().map(of_part).min_by_key(Found::hope);
+    let found = text::parts(error).iter().map(|(head, part)| of_part(head, part)).min_by_key(Found::hope);
     found.unwrap_or(Found { row: None, again: Again::Later, why: String::new() })
 }
 
-fn of_part(part: &str) -> Found {
-    let chain = Chain::new(part);
+/// One registry's error; the head is what the tool put before a list of them.
+fn of_part(head: &str, part: &str) -> Found {
+    let text = format!("{head}{part}");
+    let chain = Chain::new(&text);
     let Some(Sign { row, index, status }) = sign(&chain) else {
         return Found { row: None, again: Again::Later, why: ending(part) };
     };
     let start =
         chain.links.get(index).map_or(0, |(start, end)| if row.0 == Place::Code { *end } else { *start });
-    let said = part.get(start..).unwrap_or_default();
+    let said = text.get(start..).unwrap_or_default();
     let again = match row.2 {
         Again::Limited(_) => Again::Limited(retry_after(said)),
         again @ (Again::Later | Again::AtBootOnly | Again::Never) => again,
@@ -129,7 +131,8 @@ fn sign(chain: &Chain) -> Option<Sign> {
             return Some(Sign { row: lookup(chain, index + 1)?, index, status: None });
         }
         let status = status(chain, index);
-        let asks = is_request(link);
+        let asks = is_one_of(REQUEST, link);
+        let transports = asks || is_one_of(TRANSPORT, link);
         // Podman lists several codes of one answer after `errors:`.
         let heads = link == "errors";
         let fits = |row: &&Row| match row.0 {
@@ -138,7 +141,7 @@ fn sign(chain: &Chain) -> Option<Sign> {
             Place::Within => link.to_ascii_lowercase().contains(&row.1.to_ascii_lowercase()),
             Place::Status => status.is_some_and(|status| is_status(status, row.1)),
             Place::Phrase => request && link.eq_ignore_ascii_case(row.1),
-            Place::Answer => answer && !asks && !heads && begins(rest, row.1),
+            Place::Answer => answer && !transports && !heads && begins(rest, row.1),
             Place::Otherwise | Place::Lookup => false,
         };
         if let Some(row) = ROWS.iter().find(fits) {
@@ -162,27 +165,33 @@ fn lookup(chain: &Chain, from: usize) -> Option<&'static Row> {
 
 /// Whether Podman quotes the registry's answer after this link.
 fn answers(link: &str) -> bool {
-    begins(link, "fetching blob") || (begins(link, "reading manifest ") && link.contains(" in "))
+    is_one_of(ANSWER, link) || (begins(link, "reading manifest ") && link.contains(" in "))
 }
 
-/// Whether this link tells of a request, after which its failure stands.
-fn is_request(link: &str) -> bool {
-    [
-        "Get ",
-        "Head ",
-        "Post ",
-        "Put ",
-        "Patch ",
-        "proxyconnect ",
-        "dial ",
-        "read ",
-        "write ",
-        "net/http",
-        "http",
-        "tls",
-    ]
-    .iter()
-    .any(|word| begins(link, word))
+/// After these links, and after `reading manifest X in Y`, stands the registry's answer, or why there is none.
+const ANSWER: &[&str] =
+    &["pinging container registry ", "pinging docker registry", "Requesting bear", "fetching blob"];
+
+/// The links that tell of a request, after which its failure stands.
+const REQUEST: &[&str] = &["Get ", "Head ", "Post ", "Put ", "Patch ", "proxyconnect "];
+
+/// Other links that are no answer of a registry.
+const TRANSPORT: &[&str] = &[
+    "dial ",
+    "read",
+    "write",
+    "connect",
+    "net/http",
+    "http",
+    "tls",
+    "local error",
+    "remote error",
+    "context ",
+    "operation ",
+];
+
+fn is_one_of(words: &[&str], link: &str) -> bool {
+    words.iter().any(|word| begins(link, word))
 }
 
 /// The HTTP status that a link names, itself or by the number that the next link begins with.

@@ -148,6 +148,11 @@ pub(super) const EXAMPLES: &[(&str, Again, &str)] = &[
         "cannot connect",
     ),
     (
+        "unable to connect to Podman socket: dial unix /run/podman/podman.sock: connect: permission denied",
+        Never,
+        "permission denied",
+    ),
+    (
         "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": write tcp 10.9.0.2:40112->10.9.0.1:443: write: broken pipe",
         Later,
         "connection broken",
@@ -593,6 +598,21 @@ pub(super) const EXAMPLES: &[(&str, Again, &str)] = &[
         AtBootOnly,
         "HTML instead of JSON (a captive portal?)",
     ),
+    (
+        "Requesting bearer token: Get \"https://r.example.org/token\": invalid character 'T' looking for beginning of value",
+        AtBootOnly,
+        "no JSON in the answer (a captive portal?)",
+    ),
+    (
+        "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": net/http: HTTP/1.x transport connection broken: malformed HTTP response \"\\x15\\x03\\x01\"",
+        AtBootOnly,
+        "the answer is not HTTP",
+    ),
+    (
+        "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": socks connect tcp proxy:1080->r.example.org:443: dial tcp: lookup proxy: no such host",
+        AtBootOnly,
+        "DNS: no such host",
+    ),
     // What is asked for.
     (
         "pinging container registry localhost: Get \"https://localhost/v2/\": dial tcp [::1]:443: connect: connection refused",
@@ -815,6 +835,37 @@ pub(super) const EXAMPLES: &[(&str, Again, &str)] = &[
         "this host's set-up: user namespaces are not enabled in /proc/sys/user/max_user_namespaces",
     ),
     (
+        "toml: line 3 (last key \"engine.retry\"): incompatible types: TOML value has type string; destination has type integer",
+        Never,
+        "this host's set-up: toml: line 3 (last key \"engine.retry\"): incompatible types: TOML value has type string; destination has type integer",
+    ),
+    (
+        "invalid internal status, try resetting the pause process with \"podman system migrate\": cannot re-exec process to join the existing user namespace",
+        Never,
+        "this host's set-up: invalid internal status, try resetting the pause process with \"podman system migrate\": cannot re-exec process to join the existing user namespace",
+    ),
+    (
+        "default OCI runtime \"crun\" not found: invalid argument",
+        Never,
+        "this host's set-up: default OCI runtime \"crun\" not found: invalid argument",
+    ),
+    (
+        "could not find a working conmon binary (configured options: [/usr/bin/conmon]): invalid argument",
+        Never,
+        "this host's set-up: could not find a working conmon binary (configured options: [/usr/bin/conmon]): invalid argument",
+    ),
+    (
+        "parse \"http://[::1\": missing ']' in host",
+        Never,
+        "this host's set-up: parse \"http://[::1\": missing ']' in host",
+    ),
+    ("unsupported protocol scheme \"htp\"", Never, "this host's set-up: unsupported protocol scheme \"htp\""),
+    (
+        "getting username and password: 1 error occurred:\n\t* illegal base64 data at input byte 4\n\n",
+        Never,
+        "credentials on this host: getting username and password: 1 error occurred:",
+    ),
+    (
         "exec: \"pasta\": executable file not found in $PATH",
         Never,
         "a program cannot be run: exec: \"pasta\": executable file not found in $PATH",
@@ -834,6 +885,16 @@ pub(super) const EXAMPLES: &[(&str, Again, &str)] = &[
         "'overlay' is not supported over overlayfs, a mount_program is required",
         Never,
         "storage on this host: 'overlay' is not supported over overlayfs, a mount_program is required",
+    ),
+    (
+        "kernel does not support overlay fs: 'overlay' not found as a supported filesystem on this host",
+        Never,
+        "storage on this host: kernel does not support overlay fs: 'overlay' not found as a supported filesystem on this host",
+    ),
+    (
+        "prerequisites for driver not satisfied (wrong filesystem?)",
+        Never,
+        "storage on this host: prerequisites for driver not satisfied (wrong filesystem?)",
     ),
     (
         "configure storage: the store cannot be used",

@@ -47,7 +47,7 @@ fn every_example_however_it_is_printed() {
 fn every_row_has_an_example_that_it_decides() {
     let mut decided: Vec<&Row> = Vec::new();
     for (text, ..) in EXAMPLES {
-        decided.extend(text::parts(text).into_iter().filter_map(|part| of_part(part).row));
+        decided.extend(text::parts(text).into_iter().filter_map(|(head, part)| of_part(head, part).row));
     }
     for row in ROWS {
         assert!(decided.iter().any(|found| std::ptr::eq(*found, row)), "no example is decided by {row:?}");
@@ -95,6 +95,7 @@ fn what_a_registry_writes_itself_is_not_believed() {
         ("manifest unknown: : connect: connection refused", Never),
         ("quota exceeded: dial tcp: lookup h: no such host", Never),
         ("unknown: \nconnection refused", Never),
+        ("errors:\nquota exceeded: connection refused\ntoomanyrequests: connection refused", Never),
         ("unknown: {\"a\": \"}: connection refused\"}: EOF", Never),
         ("denied: x\nError: dial tcp: connect: connection refused", Never),
         ("StatusCode: 502, \"<html>: manifest unknown", Later),
@@ -102,6 +103,17 @@ fn what_a_registry_writes_itself_is_not_believed() {
         ("StatusCode: 404, \"<p>\\\": connection refused\"", Never),
     ] {
         assert_eq!(found(&format!("{MANIFEST}{tail}")).again, again, "{tail}");
+    }
+    for (head, again) in [
+        ("Requesting bearer token: unknown: ", Never),
+        ("pinging container registry r.example.org: some code: ", Never),
+        ("pinging container registry r.example.org: StatusCode: 502, ", Later),
+        ("fetching blob: unknown: ", Never),
+        ("fetching blob: blob unknown: ", Later),
+    ] {
+        for words in ["connection refused", "manifest unknown", "dial tcp: lookup h: no such host"] {
+            assert_eq!(found(&format!("{head}{words}")).again, again, "{head}{words}");
+        }
     }
     // A repository may have any name.
     let text = format!("initializing source docker://h/denied/x509:eof: {PING}EOF");

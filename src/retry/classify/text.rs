@@ -78,13 +78,11 @@ pub(super) fn said(text: &str) -> Said {
     }
 }
 
-/// The errors of the registries or mirrors that one pull tried. Mostly there is one.
-pub(super) fn parts(error: &str) -> Vec<&str> {
-    let items = match lists_errors(error) {
-        true => items(error),
-        false => vec![error],
-    };
-    items.into_iter().flat_map(mirrors).collect()
+/// The errors of the registries or mirrors that one pull tried, each with the head of the list that it stands
+/// in. Mostly there is one, without a head.
+pub(super) fn parts(error: &str) -> Vec<(&str, &str)> {
+    let (head, items) = if lists_errors(error) { items(error) } else { ("", vec![error]) };
+    items.into_iter().flat_map(mirrors).map(|part| (head, part)).collect()
 }
 
 /// Podman with several search registries, and Go's lists of errors.
@@ -94,8 +92,8 @@ fn lists_errors(text: &str) -> bool {
         .any(|head| text.contains(head))
 }
 
-/// The items of a list of errors; the whole text if it has none.
-fn items(error: &str) -> Vec<&str> {
+/// The head and the items of a list of errors; the whole text if it has no items.
+fn items(error: &str) -> (&str, Vec<&str>) {
     let mut starts = Vec::new();
     let mut offset = 0;
     for line in error.split_inclusive('\n') {
@@ -104,10 +102,10 @@ fn items(error: &str) -> Vec<&str> {
         }
         offset += line.len();
     }
+    let Some(first) = starts.first() else { return ("", vec![error]) };
     let ends = starts.iter().skip(1).copied().chain([error.len()]);
-    let items: Vec<&str> =
-        starts.iter().zip(ends).filter_map(|(start, end)| error.get(*start..end)).collect();
-    if items.is_empty() { vec![error] } else { items }
+    let items = starts.iter().zip(ends).filter_map(|(start, end)| error.get(*start..end)).collect();
+    (error.get(..*first).unwrap_or_default(), items)
 }
 
 /// Each mirror's error, and the registry's own.
