@@ -12,11 +12,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::escape::{escape, escape_bytes};
 use crate::quadlet::{self, Attachment, Input, Manager, Plan};
 
+mod output;
 mod place;
 mod search;
 
+use output::Output;
 pub use place::Place;
 
 const HELP: &str = "\
@@ -102,11 +105,17 @@ fn generate(place: &Place, normal: &Path) {
     for problem in &plan.problems {
         journal.warn(&problem.to_string());
     }
-    for (path, text) in files(&plan) {
-        let path = normal.join(path);
-        let folder = path.parent().unwrap_or(normal);
-        if let Err(error) = fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)) {
-            journal.warn(&format!("{}: {error}", path.display()));
+    let mut files = files(&plan).peekable();
+    if files.peek().is_none() {
+        return;
+    }
+    let output = match Output::open(normal) {
+        Ok(output) => output,
+        Err(error) => return journal.warn(&format!("{}: {error}", normal.display())),
+    };
+    for (path, text) in files {
+        if let Err(error) = output.write(&path, text) {
+            journal.warn(&format!("{}: {error}", normal.join(path).display()));
         }
     }
 }
@@ -126,27 +135,33 @@ fn files(plan: &Plan) -> impl Iterator<Item = (String, &str)> {
 
 /// Everything that the drop-ins depend on.
 pub fn input(place: &Place, complain: &mut dyn FnMut(&str)) -> Input {
-    let folders = search::folders(place, complain);
     Input {
         manager: place.manager,
         wait_unit: place.wait_unit(),
         netready: place.netready.clone(),
-        directories: folders.iter().map(|folder| search::read(folder, complain)).collect(),
+        directories: search::directories(place, complain),
         taken: taken(place),
     }
 }
 
-/// The units that stand above the generated ones.
+/// The units that stand above the generated ones and can be started.
 fn taken(place: &Place) -> BTreeSet<String> {
     let mut taken = BTreeSet::new();
     for folder in &place.units_above {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             if let Some(name) = entry.file_name().to_str().filter(|name| name.ends_with(".service")) {
-                taken.insert(name.to_owned());
+                if !is_masked(&entry.path()) {
+                    taken.insert(name.to_owned());
+                }
             }
         }
     }
     taken
+}
+
+/// A masked unit is a link to /dev/null, or empty.
+fn is_masked(unit: &Path) -> bool {
+    fs::metadata(unit).is_ok_and(|file| file.len() == 0)
 }
 
 /// A closed stdout ends it silently.
@@ -155,7 +170,7 @@ fn print(text: &str) {
 }
 
 fn say(message: &str) {
-    let _ = writeln!(io::stderr(), "netready-generator: {message}");
+    let _ = writeln!(io::stderr(), "netready-generator: {}", escape(message));
 }
 
 /// Where a generator's complaints go: there is no journal yet when the system's run, but the kernel's log.
@@ -176,9 +191,7 @@ impl Journal {
     }
 
     fn warn(&mut self, message: &str) {
-        // What stands in a file must not begin a line of its own in the log.
-        let shown: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let mut line = format!("<4>netready-generator[{}]: {shown}", std::process::id());
+        let mut line = format!("<4>netready-generator[{}]: {}", std::process::id(), escape(message));
         if line.len() > LONGEST_LINE {
             let end = (0..=LONGEST_LINE).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
             line.truncate(end);
@@ -208,7 +221,7 @@ fn is_user_manager() -> bool {
 
 /// A path as it is shown and written into comments.
 fn shown(path: &Path) -> String {
-    String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
+    escape_bytes(path.as_os_str().as_bytes()).into_owned()
 }
 
 #[cfg(test)]

@@ -90,6 +90,8 @@ pub struct Directory {
     pub quadlets: BTreeMap<String, Source>,
     /// Drop-ins by the name of their directory (`foo.container.d`), then by their own.
     pub drop_ins: BTreeMap<String, BTreeMap<String, Source>>,
+    /// What Podman may take and what was not read, or not as it stands there. Paths, for complaints.
+    pub unread: Vec<String>,
 }
 
 /// What the drop-ins depend on.

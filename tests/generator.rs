@@ -249,6 +249,55 @@ fn nothing_holds_it_up() {
     assert_eq!(host.names(), ["app.service.d/50-netready.conf"]);
 }
 
+/// Data of containers beside quadlets: many folders, links to everywhere.
+#[test]
+fn a_quadlet_beside_much_data_is_found() {
+    let host = Host::new();
+    host.quadlet("app/app.container", APP);
+    for index in 0..300 {
+        let folder = format!("home/.config/containers/systemd/app/data/{}/{index}", index % 20);
+        fs::create_dir_all(host.path(&folder)).unwrap();
+    }
+    let own = host.path("home/.config/containers/systemd");
+    symlink(own.join("app"), own.join("app/data/again")).unwrap();
+    assert_eq!(stderr(&host.generate("user")), "");
+    assert_eq!(host.names(), ["app.service.d/50-netready.conf"]);
+
+    symlink("/", own.join("all")).unwrap();
+    symlink("/", own.join("app/data/everything")).unwrap();
+    let said = stderr(&host.generate("user"));
+    assert!(said.contains("/systemd/all: leads to /, which holds this folder itself"), "{said}");
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert_eq!(host.names(), ["app.service.d/50-netready.conf"]);
+}
+
+#[test]
+fn it_writes_only_where_it_may_and_over_nothing_of_others() {
+    let host = Host::new();
+    for name in ["app", "db", "web"] {
+        host.quadlet(&format!("{name}.container"), APP);
+    }
+    host.quadlet("out.container", "[Container]\nImage=i\nServiceName=../../home/out\n");
+    host.write("normal/app.service.d/50-netready.conf", "# somebody's own\n");
+    host.write("home/db.service.d/kept", "");
+    symlink(host.path("home/db.service.d"), host.path("normal/db.service.d")).unwrap();
+    let said = stderr(&host.generate("user"));
+    for unit in ["app.service.d/50-netready.conf: is there already", "db.service.d/50-netready.conf: "] {
+        assert!(said.contains(unit), "{unit}: {said}");
+    }
+    assert!(said.contains("out.container: "), "{said}");
+    let app = fs::read_to_string(host.path("normal/app.service.d/50-netready.conf")).unwrap();
+    assert_eq!(app, "# somebody's own\n");
+    assert!(host.path("normal/web.service.d/50-netready.conf").is_file());
+    let home: Vec<String> = fs::read_dir(host.path("home"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != ".config")
+        .collect();
+    assert_eq!(home, ["db.service.d"]);
+    assert_eq!(fs::read_dir(host.path("home/db.service.d")).unwrap().count(), 1);
+}
+
 #[test]
 fn it_ends_well_where_it_cannot_write() {
     let host = Host::new();

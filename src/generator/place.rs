@@ -1,13 +1,12 @@
 //! Which manager asks, and where its units are.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::identity::Identity;
 use crate::quadlet::{DROP_IN, Manager, WAIT_UNIT, WaitUnit};
 
-use super::is_user_manager;
+use super::{is_masked, is_user_manager};
 
 const INSTALLED: &str = "/usr/bin/netready";
 
@@ -109,8 +108,7 @@ impl Place {
     pub fn wait_unit(&self) -> WaitUnit {
         let folders = self.units_above.iter().chain(&self.units_below);
         let there = folders.map(|folder| folder.join(WAIT_UNIT)).find(|path| path.symlink_metadata().is_ok());
-        // A masked unit is a link to /dev/null, or empty.
-        let waits = there.and_then(|path| fs::metadata(path).ok()).is_some_and(|file| file.len() > 0);
+        let waits = there.is_some_and(|path| path.exists() && !is_masked(&path));
         let replaced = || {
             let drop_in = Path::new(&format!("{WAIT_UNIT}.d")).join(DROP_IN);
             self.units_above.iter().any(|folder| folder.join(&drop_in).symlink_metadata().is_ok())

@@ -1,9 +1,17 @@
 //! Podman's search path for quadlets, by Podman's rules (podman-systemd.unit(5)).
+//!
+//! Podman descends into every folder below the first ones, through symbolic links too, and container data is
+//! often kept beside quadlets. So the search visits every folder once, asks the kernel for nothing but the
+//! folder's entries, and has a limit. Folders are visited level by level, those behind links last: where
+//! the limit ends the search, what is missing is what lies deepest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -15,24 +23,66 @@ const RUN: &str = "/run/containers/systemd";
 const ADMIN: &str = "/etc/containers/systemd";
 const DISTRIBUTION: &str = "/usr/share/containers/systemd";
 
-/// A quadlet is some hundred bytes; what is larger is none, and would only cost time at every reload.
-const LARGEST: u64 = 1 << 20;
+/// How much is looked at. Each is far above what anybody has, and keeps a reload below some seconds.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Folders that are opened, and links that are followed. Twice as many may cost two seconds.
+    folders: usize,
+    /// Entries of all folders.
+    entries: usize,
+    /// Bytes of one file. A quadlet has some hundred.
+    file: u64,
+    /// Bytes of all files, which are kept in memory.
+    text: u64,
+}
 
-/// Deeper than anybody nests; every folder is visited once, but a chain of them could be long.
-const DEEPEST: usize = 16;
+const LIMITS: Limits = Limits { folders: 100_000, entries: 2_000_000, file: 1 << 20, text: 64 << 20 };
 
-/// Every directory that Podman reads, the first one first.
-pub fn folders(place: &Place, complain: &mut dyn FnMut(&str)) -> Vec<PathBuf> {
-    let mut found = Vec::new();
+/// A folder that Podman begins at, and which of the folders below it are left out.
+struct Start {
+    path: PathBuf,
+    leaves_out: LeavesOut,
+}
+
+enum LeavesOut {
+    Nothing,
+    /// Those of single users, which have a number for a name, below this folder.
+    SingleUsers(PathBuf),
+    /// These folders and all below them.
+    Below([PathBuf; 2]),
+}
+
+impl LeavesOut {
+    fn folder(&self, folder: &Path) -> bool {
+        match self {
+            LeavesOut::Nothing => false,
+            LeavesOut::SingleUsers(users) => {
+                let first = folder.strip_prefix(users).ok().and_then(|rest| rest.components().next());
+                first.is_some_and(|name| name.as_os_str().as_bytes().iter().all(u8::is_ascii_digit))
+            }
+            LeavesOut::Below(folders) => folders.iter().any(|users| folder.starts_with(users)),
+        }
+    }
+}
+
+/// Reads every directory that Podman reads, in Podman's order; those without quadlets are left out.
+pub fn directories(place: &Place, complain: &mut dyn FnMut(&str)) -> Vec<Directory> {
+    let starts = starts(place, complain);
+    Search::new(starts, LIMITS, complain).run()
+}
+
+fn starts(place: &Place, complain: &mut dyn FnMut(&str)) -> Vec<Start> {
+    let mut starts = Vec::new();
+    let mut begin_at = |path: PathBuf, leaves_out| starts.push(Start { path, leaves_out });
     if let Some(folders) = env::var_os("QUADLET_UNIT_DIRS").filter(|folders| !folders.is_empty()) {
         for folder in env::split_paths(&folders) {
             if !folder.is_absolute() {
-                complain(&format!("QUADLET_UNIT_DIRS: {} is not absolute", folder.display()));
+                complain(&format!("QUADLET_UNIT_DIRS: {} is not absolute", shown(&folder)));
                 break;
             }
-            add(&mut found, &folder, &|_| true, DEEPEST);
+            begin_at(folder, LeavesOut::Nothing);
         }
-        return found;
+        return starts;
     }
     let users = |base: &str| {
         let users = Path::new(base).join("users");
@@ -40,117 +90,327 @@ pub fn folders(place: &Place, complain: &mut dyn FnMut(&str)) -> Vec<PathBuf> {
     };
     match place.manager {
         Manager::User => {
-            let own = place.runtime.iter().chain(&place.config);
-            for folder in own {
-                add(&mut found, &folder.join("containers/systemd"), &|_| true, DEEPEST);
+            for folder in place.runtime.iter().chain(&place.config) {
+                begin_at(folder.join("containers/systemd"), LeavesOut::Nothing);
             }
             // Podman reads the distribution's from 6.0 on; before that there are none.
             for base in [ADMIN, DISTRIBUTION] {
                 let users = users(base);
-                add(&mut found, &users, &|folder| !is_some_users(&users, folder), DEEPEST);
-                add(&mut found, &users.join(place.uid.to_string()), &|_| true, DEEPEST);
+                begin_at(users.clone(), LeavesOut::SingleUsers(users.clone()));
+                begin_at(users.join(place.uid.to_string()), LeavesOut::Nothing);
             }
         }
         Manager::System => {
-            let (of_admin, of_distribution) = (users(ADMIN), users(DISTRIBUTION));
-            let not_users =
-                |folder: &Path| !folder.starts_with(&of_admin) && !folder.starts_with(&of_distribution);
             for folder in [RUN, ADMIN, DISTRIBUTION] {
-                add(&mut found, Path::new(folder), &not_users, DEEPEST);
+                begin_at(folder.into(), LeavesOut::Below([users(ADMIN), users(DISTRIBUTION)]));
             }
         }
     }
-    found
+    starts
 }
 
-/// Whether a folder belongs to one user, whose number it has for a name.
-fn is_some_users(users: &Path, folder: &Path) -> bool {
-    let first = folder.strip_prefix(users).ok().and_then(|rest| rest.components().next());
-    first.is_some_and(|name| name.as_os_str().as_encoded_bytes().iter().all(u8::is_ascii_digit))
+/// A folder that was found.
+struct Folder {
+    /// Without symbolic links.
+    path: PathBuf,
+    /// By number: the start that it was found from.
+    start: usize,
+    /// The folders below it, by the name that they have in it.
+    below: Vec<(OsString, usize)>,
+    directory: Directory,
 }
 
-/// Adds a folder and, in the order of their names, those below it.
-fn add(found: &mut Vec<PathBuf>, folder: &Path, wanted: &dyn Fn(&Path) -> bool, depth: usize) {
-    let Ok(folder) = fs::canonicalize(folder) else { return };
-    let is_drop_ins = folder.extension().is_some_and(|extension| extension == "d");
-    if depth == 0 || is_drop_ins || found.contains(&folder) || !wanted(&folder) || !folder.is_dir() {
-        return;
+/// A symbolic link that may lead to a folder.
+struct Link {
+    folder: usize,
+    name: OsString,
+}
+
+struct Search<'a> {
+    starts: Vec<Start>,
+    left: Limits,
+    complain: &'a mut dyn FnMut(&str),
+    folders: Vec<Folder>,
+    numbers: HashMap<PathBuf, usize>,
+    /// Folders to open.
+    next: VecDeque<usize>,
+    /// Links to follow once there is no folder left to open.
+    links: VecDeque<Link>,
+    /// Why the search ended early.
+    ended: Option<&'static str>,
+}
+
+impl<'a> Search<'a> {
+    fn new(starts: Vec<Start>, left: Limits, complain: &'a mut dyn FnMut(&str)) -> Search<'a> {
+        Search {
+            starts,
+            left,
+            complain,
+            folders: Vec::new(),
+            numbers: HashMap::new(),
+            next: VecDeque::new(),
+            links: VecDeque::new(),
+            ended: None,
+        }
     }
-    found.push(folder.clone());
-    let mut below: Vec<PathBuf> = fs::read_dir(&folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        // Most are plain files; only a folder or a link needs another look.
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink()))
-        .map(|entry| entry.path())
-        .collect();
-    below.sort();
-    for folder in below {
-        add(found, &folder, wanted, depth - 1);
-    }
-}
 
-/// Reads one directory: its quadlets, and the drop-ins in its `.d` folders.
-pub fn read(folder: &Path, complain: &mut dyn FnMut(&str)) -> Directory {
-    let mut directory = Directory::default();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        // Podman's units have names that systemd takes, which are ASCII.
-        let Some(name) = name.to_str() else { continue };
-        let path = entry.path();
-        if Kind::of(name).is_some() {
-            if let Some(source) = source(&path, complain) {
+    fn run(mut self) -> Vec<Directory> {
+        let mut first = Vec::new();
+        for start in 0..self.starts.len() {
+            let path = self.starts.get(start).and_then(|start| fs::canonicalize(&start.path).ok());
+            let Some(path) = path.filter(|path| path.is_dir()) else { continue };
+            if let Some(start) = self.starts.get_mut(start) {
+                start.path.clone_from(&path);
+            }
+            first.extend(self.found(path, start));
+        }
+        while self.ended.is_none() {
+            if let Some(folder) = self.next.pop_front() {
+                self.open(folder);
+            } else if let Some(link) = self.links.pop_front() {
+                self.follow(link);
+            } else {
+                break;
+            }
+        }
+        let ended = self.ended.map(|why| self.told(why));
+        let mut directories = self.in_order(&first);
+        directories.extend(ended.map(|why| Directory { unread: vec![why], ..Directory::default() }));
+        directories
+    }
+
+    /// The number of a folder that Podman descends into.
+    fn found(&mut self, path: PathBuf, start: usize) -> Option<usize> {
+        if let Some(number) = self.numbers.get(&path) {
+            return Some(*number);
+        }
+        let left_out = self.starts.get(start).is_none_or(|start| start.leaves_out.folder(&path));
+        if left_out || path.as_os_str().as_bytes().ends_with(b".d") {
+            return None;
+        }
+        let number = self.folders.len();
+        self.numbers.insert(path.clone(), number);
+        self.folders.push(Folder { path, start, below: Vec::new(), directory: Directory::default() });
+        self.next.push_back(number);
+        Some(number)
+    }
+
+    fn spend(&mut self) -> bool {
+        match self.left.folders.checked_sub(1) {
+            Some(left) => self.left.folders = left,
+            None => self.ended = Some("there are too many folders and links"),
+        }
+        self.ended.is_none()
+    }
+
+    fn told(&mut self, why: &str) -> String {
+        let first = self.starts.iter().find(|start| self.numbers.contains_key(&start.path));
+        let first = first.map(|start| shown(&start.path)).unwrap_or_default();
+        let others = if self.starts.len() > 1 { " and the other folders of quadlets" } else { "" };
+        (self.complain)(&format!(
+            "below {first}{others} {why}, so the rest of them was not searched; keep the data of containers elsewhere"
+        ));
+        first
+    }
+
+    fn open(&mut self, number: usize) {
+        if !self.spend() {
+            return;
+        }
+        let Some(folder) = self.folders.get(number) else { return };
+        let (path, start) = (folder.path.clone(), folder.start);
+        let mut directory = Directory::default();
+        let mut below = Vec::new();
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            // Podman passes over them too. Data of containers is often another user's.
+            Err(error) if is_nobodys_fault(&error) => return,
+            Err(error) => {
+                (self.complain)(&format!("{}: {error}", shown(&path)));
+                directory.unread.push(shown(&path));
+                return self.close(number, below, directory);
+            }
+        };
+        for entry in entries.flatten() {
+            match self.left.entries.checked_sub(1) {
+                Some(left) => self.left.entries = left,
+                None => {
+                    self.ended = Some("there are too many files");
+                    break;
+                }
+            }
+            let name = entry.file_name();
+            let Ok(kind) = entry.file_type() else { continue };
+            let may_be_folder = kind.is_dir() || kind.is_symlink();
+            if is_quadlet(&name) {
+                self.quadlet(&path.join(&name), &mut directory);
+            } else if let Some(name) = name.to_str().filter(|name| is_drop_in_folder(name)) {
+                if may_be_folder {
+                    let drop_ins = self.drop_ins(&path.join(name), &mut directory);
+                    directory.drop_ins.insert(name.to_owned(), drop_ins);
+                }
+                continue;
+            }
+            if kind.is_dir() {
+                if let Some(folder) = self.found(path.join(&name), start) {
+                    below.push((name, folder));
+                }
+            } else if kind.is_symlink() && self.links.len() <= self.left.folders {
+                self.links.push_back(Link { folder: number, name });
+            }
+        }
+        self.close(number, below, directory);
+    }
+
+    fn close(&mut self, number: usize, below: Vec<(OsString, usize)>, directory: Directory) {
+        if let Some(folder) = self.folders.get_mut(number) {
+            folder.below = below;
+            folder.directory = directory;
+        }
+    }
+
+    fn follow(&mut self, link: Link) {
+        let Some(folder) = self.folders.get(link.folder) else { return };
+        let start = folder.start;
+        let path = folder.path.join(&link.name);
+        if !self.spend() || !path.is_dir() {
+            return;
+        }
+        let Ok(target) = fs::canonicalize(&path) else { return };
+        let above = self.starts.get(start).filter(|start| start.path.starts_with(&target));
+        if above.is_some_and(|start| start.path != target) {
+            let why = format!("leads to {}, which holds this folder itself; remove the link", shown(&target));
+            (self.complain)(&format!("{}: {why}", shown(&path)));
+            if let Some(folder) = self.folders.get_mut(link.folder) {
+                folder.directory.unread.push(shown(&path));
+            }
+            return;
+        }
+        if let Some(number) = self.found(target, start) {
+            if let Some(folder) = self.folders.get_mut(link.folder) {
+                folder.below.push((link.name, number));
+            }
+        }
+    }
+
+    /// Podman descends by name, and comes to each folder once.
+    fn in_order(&mut self, first: &[usize]) -> Vec<Directory> {
+        let mut directories = Vec::new();
+        let mut seen = vec![false; self.folders.len()];
+        let mut stack: Vec<usize> = first.iter().rev().copied().collect();
+        while let Some(number) = stack.pop() {
+            let Some(seen) = seen.get_mut(number).filter(|seen| !**seen) else { continue };
+            *seen = true;
+            let Some(folder) = self.folders.get_mut(number) else { continue };
+            folder.below.sort();
+            stack.extend(folder.below.iter().rev().map(|(_, below)| *below));
+            let directory = std::mem::take(&mut folder.directory);
+            if directory != Directory::default() {
+                directories.push(directory);
+            }
+        }
+        directories
+    }
+
+    fn quadlet(&mut self, path: &Path, directory: &mut Directory) {
+        let name = path.file_name().and_then(OsStr::to_str).filter(|name| Kind::of(name).is_some());
+        let Some(name) = name else {
+            return self.not_read(path, "its name is no unit's; rename it", directory);
+        };
+        match self.source(path) {
+            Ok((source, is_whole)) => {
+                if !is_whole {
+                    directory.unread.push(source.path.clone());
+                }
                 directory.quadlets.insert(name.to_owned(), source);
             }
-        } else if name.strip_suffix(".d").is_some_and(is_drop_in_folder) && path.is_dir() {
-            let drop_ins = drop_ins(&path, complain);
-            directory.drop_ins.insert(name.to_owned(), drop_ins);
+            Err(why) => self.not_read(path, &why, directory),
         }
     }
-    directory
+
+    fn drop_ins(&mut self, folder: &Path, directory: &mut Directory) -> BTreeMap<String, Source> {
+        let mut drop_ins = BTreeMap::new();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if !name.as_bytes().ends_with(b".conf") {
+                continue;
+            }
+            match self.source(&entry.path()) {
+                Ok((source, is_whole)) => {
+                    if !is_whole {
+                        directory.unread.push(source.path.clone());
+                    }
+                    drop_ins.insert(name.to_string_lossy().into_owned(), source);
+                }
+                Err(why) => self.not_read(&entry.path(), &why, directory),
+            }
+        }
+        drop_ins
+    }
+
+    fn not_read(&mut self, path: &Path, why: &str, directory: &mut Directory) {
+        (self.complain)(&format!("{}: {why}", shown(path)));
+        directory.unread.push(shown(path));
+    }
+
+    /// A file, and whether all of it is text. Podman takes bytes that are no UTF-8 as they are.
+    fn source(&mut self, path: &Path) -> Result<(Source, bool), String> {
+        let bytes = read(path, self.left.file, self.left.text)?;
+        self.left.text = self.left.text.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let (text, is_whole) = match String::from_utf8(bytes) {
+            Ok(text) => (text, true),
+            Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), false),
+        };
+        Ok((Source { path: shown(path), text }, is_whole))
+    }
 }
 
-/// `foo.container`, and `container` for all of a kind.
+/// The folder went away, is no folder any more, or is not ours to read.
+fn is_nobodys_fault(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// Podman goes by what follows the last dot.
+fn is_quadlet(name: &OsStr) -> bool {
+    let extension = name.as_bytes().rsplit(|byte| *byte == b'.').next();
+    let extension = extension.filter(|extension| extension.len() < name.len());
+    extension
+        .is_some_and(|extension| Kind::of(&format!("x.{}", String::from_utf8_lossy(extension))).is_some())
+}
+
+/// `foo.container.d`, and `container.d` for all of a kind.
 fn is_drop_in_folder(name: &str) -> bool {
-    Kind::of(name).is_some() || Kind::of(&format!("x.{name}")).is_some()
+    name.strip_suffix(".d")
+        .is_some_and(|name| Kind::of(name).is_some() || Kind::of(&format!("x.{name}")).is_some())
 }
 
-fn drop_ins(folder: &Path, complain: &mut dyn FnMut(&str)) -> BTreeMap<String, Source> {
-    let mut drop_ins = BTreeMap::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| name.ends_with(".conf")) else { continue };
-        if let Some(source) = source(&entry.path(), complain) {
-            drop_ins.insert(name.to_owned(), source);
-        }
-    }
-    drop_ins
-}
-
-fn source(path: &Path, complain: &mut dyn FnMut(&str)) -> Option<Source> {
-    match text(path) {
-        Ok(text) => Some(Source { path: shown(path), text: text? }),
-        Err(error) => {
-            complain(&format!("{}: {error}", shown(path)));
-            None
-        }
-    }
-}
-
-/// `None` of what is no file. A pipe would hold up the reload, so nothing is waited for when it is opened.
-fn text(path: &Path) -> io::Result<Option<String>> {
-    let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
-    let kind = file.metadata()?;
-    // A link to /dev/null masks.
+/// Opens a path only once it is known to be a file: opening a pipe would wait for its writer, and opening a
+/// device can set it going.
+fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, String> {
+    let said = |error: io::Error| error.to_string();
+    let place = File::options().read(true).custom_flags(libc::O_PATH).open(path).map_err(said)?;
+    let kind = place.metadata().map_err(said)?;
+    // A link to /dev/null is an empty file.
     if kind.file_type().is_char_device() && kind.rdev() == libc::makedev(1, 3) {
-        return Ok(Some(String::new()));
+        return Ok(Vec::new());
     }
-    if !kind.is_file() || kind.len() > LARGEST {
-        return Ok(None);
+    if !kind.is_file() {
+        return Err("is not a file".to_owned());
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(kind.len()).unwrap_or_default() + 1);
-    file.by_ref().take(LARGEST).read_to_end(&mut bytes)?;
-    let text = String::from_utf8(bytes);
-    Ok(Some(text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())))
+    let same = format!("/proc/self/fd/{}", place.as_raw_fd());
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags).open(same).map_err(said)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(kind.len().min(largest)).unwrap_or_default());
+    file.take(largest + 1).read_to_end(&mut bytes).map_err(said)?;
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if length > largest {
+        return Err(format!("is larger than {} KiB; that is no quadlet", largest >> 10));
+    }
+    if length > left {
+        return Err("was not read, because the quadlets before it are so large".to_owned());
+    }
+    Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;
