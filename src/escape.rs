@@ -64,7 +64,7 @@ fn push_byte(safe: &mut String, byte: u8) {
     let _ = write!(safe, "\\x{byte:02x}");
 }
 
-/// Whether a character must not be printed as it is.
+/// Whether [`escape`] replaces the character.
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,

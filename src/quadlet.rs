@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Problem;
+use crate::escape::escape;
 
 mod gates;
 mod heal;
@@ -139,27 +140,26 @@ pub struct Plan {
 /// Makes the drop-ins.
 pub fn plan(input: &Input) -> Plan {
     let mut problems = Vec::new();
-    let units = unit::units(input, &mut problems);
+    let unit::Reading { units, not_understood } = unit::read(input, &mut problems);
     let gates = Gates::of(input.manager, &units);
-    let takes_over = input.manager == Manager::User
-        && input.wait_unit == WaitUnit::Gated
-        && units.iter().any(|unit| {
-            unit.ordered_by_podman() && gates.of_unit(unit).is_other_than(input.manager.main_gate())
-        });
+    let takes_over = takes_over(input, &units, &gates, &not_understood, &mut problems);
     let mut own: BTreeMap<String, OwnUnit> = BTreeMap::new();
-    let mut drop_ins: Vec<DropIn> = units
-        .iter()
-        .filter_map(|unit| {
-            let gating = gates.of_unit(unit);
-            let helper = healed_gate(input.manager, unit, gating, &mut problems).and_then(|gate| {
-                let helper = heal::helper(&unit.service)?;
-                let units = heal::units(input, &helper, &unit.service, gate);
+    let mut drop_ins: Vec<DropIn> = Vec::new();
+    for unit in &units {
+        let gating = gates.of_unit(unit);
+        let healed = healed_gate(input.manager, unit, gating, &mut problems);
+        let parts = Parts::of(input, unit, gating, takes_over, &mut problems);
+        for service in unit.services() {
+            let helper = healed.and_then(|gate| {
+                let helper = heal::helper(service)?;
+                let units = heal::units(input, &helper, service, gate);
                 own.extend(units.into_iter().map(|unit| (unit.name.clone(), unit)));
                 Some(heal::lines(&helper, gate))
             });
-            drop_in(input, unit, gating, takes_over, helper.as_deref(), &mut problems)
-        })
-        .collect();
+            let text = parts.text(unit, helper.as_deref());
+            drop_ins.extend(text.map(|text| DropIn { unit: service.to_owned(), text }));
+        }
+    }
     if takes_over {
         drop_ins.push(DropIn { unit: WAIT_UNIT.to_owned(), text: WAITS_FOR_NOTHING.to_owned() });
     }
@@ -169,7 +169,30 @@ pub fn plan(input: &Input) -> Plan {
 
 /// Every unit that Podman will make of these files.
 pub fn units(input: &Input) -> Vec<Unit> {
-    unit::units(input, &mut Vec::new())
+    unit::read(input, &mut Vec::new()).units
+}
+
+/// Whether Podman's wait unit is to wait for nothing, because a quadlet that Podman orders after it has another
+/// gate. Then only the drop-ins hold quadlets back, so none may be missing: a quadlet that was not understood
+/// would start without any gate, which is worse than without netready.
+fn takes_over(
+    input: &Input,
+    units: &[Unit],
+    gates: &Gates,
+    not_understood: &[String],
+    problems: &mut Vec<Problem>,
+) -> bool {
+    let main_gate = input.manager.main_gate();
+    let wanted = input.manager == Manager::User
+        && input.wait_unit == WaitUnit::Gated
+        && units.iter().any(|unit| unit.ordered_by_podman() && gates.of_unit(unit).is_other_than(main_gate));
+    let Some(path) = not_understood.first().filter(|_| wanted) else { return wanted };
+    let message = format!(
+        "netready cannot be sure of the unit of this file, so {WAIT_UNIT} is left as it is, and quadlets with a gate \
+         of their own wait for {main_gate} as well"
+    );
+    problems.push(Problem { origin: path.clone(), line: None, message });
+    false
 }
 
 /// Podman orders every quadlet after its wait unit, and an After= cannot be taken back.
@@ -182,68 +205,91 @@ ExecStart=
 ExecStart=/bin/sh -c :
 ";
 
-fn drop_in(
-    input: &Input,
-    unit: &Unit,
-    gating: &Gating,
-    takes_over: bool,
-    helper: Option<&str>,
-    problems: &mut Vec<Problem>,
-) -> Option<DropIn> {
-    let gate = match gating {
-        Gating::Nothing | Gating::Refused => None,
-        Gating::Unsaid => Some(input.manager.main_gate()),
-        Gating::Named(gate) => Some(gate.as_str()),
-    };
-    let by_wait_unit = input.manager == Manager::User && unit.ordered_by_podman();
-    let ordered_after = gate.filter(|gate| match (by_wait_unit, input.wait_unit, gating) {
-        (true, WaitUnit::Gated, _) => takes_over || *gate != input.manager.main_gate(),
-        (true, WaitUnit::Replaced, Gating::Unsaid) => false,
-        (true, WaitUnit::Absent | WaitUnit::Replaced, _) | (false, _, _) => true,
-    });
-    let required = required_gate(input.manager, unit, gating, problems);
-    let pull = pull::command(unit, &unit.settings, gate, problems);
+/// What a unit's drop-in says, under each of the unit's names.
+struct Parts {
+    /// The gate's unit.
+    after: Option<String>,
+    timeout: bool,
+    commands: Vec<String>,
+}
 
-    let mut text = String::new();
-    if ordered_after.is_some() || helper.is_some() {
-        text.push_str("\n[Unit]\n");
+impl Parts {
+    fn of(
+        input: &Input,
+        unit: &Unit,
+        gating: &Gating,
+        takes_over: bool,
+        problems: &mut Vec<Problem>,
+    ) -> Parts {
+        let gate = match gating {
+            Gating::Nothing | Gating::Refused => None,
+            Gating::Unsaid => Some(input.manager.main_gate()),
+            Gating::Named(gate) => Some(gate.as_str()),
+        };
+        let by_wait_unit = input.manager == Manager::User && unit.ordered_by_podman();
+        let ordered_after = gate.filter(|gate| match (by_wait_unit, input.wait_unit, gating) {
+            (true, WaitUnit::Gated, _) => takes_over || *gate != input.manager.main_gate(),
+            (true, WaitUnit::Replaced, Gating::Unsaid) => false,
+            (true, WaitUnit::Absent | WaitUnit::Replaced, _) | (false, _, _) => true,
+        });
+        let required = required_gate(input.manager, unit, gating, problems);
+        let mut commands: Vec<Vec<Word>> = Vec::new();
+        if let Some(gate) = required {
+            // A gate's own no-carrier-timeout would end the wait too.
+            let words = ["wait", gate, "--timeout", "infinity", "--no-carrier-timeout", "infinity"];
+            commands.push(words.map(Word::plain).to_vec());
+        }
+        commands.extend(pull::command(unit, &unit.settings, gate, problems));
+        let line = |command: Vec<Word>| {
+            let line: Vec<Word> = std::iter::once(Word::plain(&*input.netready)).chain(command).collect();
+            words::line(&line)
+        };
+        Parts {
+            after: ordered_after.map(|gate| input.manager.gate_unit(gate)),
+            // Podman waits for a pod's process without a notification, so nothing else says how long that may take.
+            timeout: required.is_some()
+                && unit.kind == Kind::Pod
+                && unit.file.last("Service", "TimeoutStartSec").is_none(),
+            commands: commands.into_iter().map(line).collect(),
+        }
     }
-    if let Some(gate) = ordered_after {
-        let gate = input.manager.gate_unit(gate);
-        text.push_str(&format!("Wants={gate}\nAfter={gate}\n"));
+
+    fn text(&self, unit: &Unit, helper: Option<&str>) -> Option<String> {
+        let mut text = String::new();
+        if self.after.is_some() || helper.is_some() {
+            text.push_str("\n[Unit]\n");
+        }
+        if let Some(gate) = &self.after {
+            text.push_str(&format!("Wants={gate}\nAfter={gate}\n"));
+        }
+        if let Some(helper) = helper {
+            text.push_str(helper);
+        }
+        if !self.commands.is_empty() {
+            text.push_str("\n[Service]\n");
+            if self.timeout {
+                text.push_str("TimeoutStartSec=infinity\n");
+            }
+            // Without it, EXTEND_TIMEOUT_USEC= and STATUS= of these commands are not heard, and a start that waits
+            // longer than TimeoutStartSec= is cut short.
+            if !notifies(unit) {
+                text.push_str("NotifyAccess=all\n");
+            }
+        }
+        for command in &self.commands {
+            text.push_str(&format!("ExecStartPre={command}\n"));
+        }
+        (!text.is_empty())
+            .then(|| format!("# Made by netready-generator from {}\n{text}", escape(&unit.path)))
     }
-    if let Some(helper) = helper {
-        text.push_str(helper);
+}
+
+/// Whether Podman itself writes `NotifyAccess=all`: of containers and kube files, unless they are one-shots.
+fn notifies(unit: &Unit) -> bool {
+    match unit.kind {
+        Kind::Container | Kind::Kube => unit.file.word("Service", "Type").is_none_or(|kind| kind == "notify"),
+        Kind::Artifact | Kind::Build | Kind::Image | Kind::Network | Kind::Pod | Kind::Volume => false,
     }
-    let mut commands: Vec<Vec<Word>> = Vec::new();
-    if let Some(gate) = required {
-        // A gate's own no-carrier-timeout would end the wait too.
-        let words = ["wait", gate, "--timeout", "infinity", "--no-carrier-timeout", "infinity"];
-        commands.push(words.map(Word::plain).to_vec());
-    }
-    commands.extend(pull);
-    if !commands.is_empty() {
-        text.push_str("\n[Service]\n");
-    }
-    // Podman makes a pod's unit Type=forking, which takes no EXTEND_TIMEOUT_USEC from a command.
-    if required.is_some() && unit.kind == Kind::Pod && unit.file.last("Service", "TimeoutStartSec").is_none()
-    {
-        text.push_str("TimeoutStartSec=infinity\n");
-    }
-    // Podman makes an image's unit Type=oneshot, which by itself hears no STATUS= or EXTEND_TIMEOUT_USEC.
-    if !commands.is_empty() && unit.kind == Kind::Image && unit.file.last("Service", "NotifyAccess").is_none()
-    {
-        text.push_str("NotifyAccess=all\n");
-    }
-    for command in commands {
-        let line: Vec<Word> = std::iter::once(Word::plain(&*input.netready)).chain(command).collect();
-        text.push_str(&format!("ExecStartPre={}\n", words::line(&line)));
-    }
-    if text.is_empty() {
-        return None;
-    }
-    let text = format!("# Made by netready-generator from {}\n{text}", unit.path.escape_debug());
-    Some(DropIn { unit: unit.service.clone(), text })
 }
 
 fn required_gate<'a>(
@@ -288,7 +334,7 @@ fn healed_gate<'a>(
         (Kind::Container | Kind::Kube | Kind::Pod, Gating::Unsaid) => return Some(manager.main_gate()),
     };
     // A drop-in for all of a kind speaks of those that it can speak of.
-    if *place.file == *unit.path {
+    if unit.is_own(place) {
         problems.push(problem(place, format!("RestartWhenReady: {refusal}")));
     }
     None

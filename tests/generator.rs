@@ -139,6 +139,86 @@ fn where_podmans_wait_unit_is_the_packaged_drop_in_does_it() {
     assert_eq!(host.names(), all);
 }
 
+/// Podman's wait unit keeps waiting as long as a quadlet could start without any gate otherwise.
+#[test]
+fn the_wait_unit_is_emptied_only_where_all_was_understood() {
+    type Change = fn(&Host);
+    let changes: [(&str, bool, Change); 14] = [
+        ("nothing else", true, |_| ()),
+        ("a pod without a key", true, |host| host.quadlet("web.pod", "[Pod]\n")),
+        ("an empty pod", true, |host| host.quadlet("web.pod", "")),
+        ("data", true, |host| host.quadlet("data/file.bin", [0xff; 1000])),
+        ("a unit that is masked", true, |host| {
+            fs::create_dir(host.path("above")).unwrap();
+            symlink("/dev/null", host.path("above/app.service")).unwrap();
+        }),
+        ("a unit of the user's own", false, |host| host.write("above/app.service", "[Unit]\nAfter=x\n")),
+        ("a hidden name", false, |host| host.quadlet(".hidden.container", APP)),
+        ("a name that is a prefix", false, |host| host.quadlet("app-.container", APP)),
+        ("more than 1 MiB", false, |host| host.quadlet("big.pod", vec![b'\n'; (1 << 20) + 1])),
+        ("a large drop-in", false, |host| host.quadlet("app.container.d/x.conf", vec![b'\n'; (1 << 20) + 1])),
+        ("no UTF-8", false, |host| host.quadlet("latin.container", [APP.as_bytes(), b"#\xfc\n"].concat())),
+        ("a link to nothing", false, |host| {
+            symlink("nowhere", host.path("home/.config/containers/systemd/x.container")).unwrap();
+        }),
+        ("a folder", false, |host| host.quadlet("x.container/y.txt", "")),
+        ("a link to all", false, |host| {
+            symlink("/", host.path("home/.config/containers/systemd/all")).unwrap();
+        }),
+    ];
+    for (what, emptied, change) in changes {
+        let host = Host::new();
+        host.write(&format!("units/{WAIT_UNIT}"), "[Service]\nType=oneshot\n");
+        host.quadlet("app.container", APP);
+        host.quadlet("lan.container", format!("{APP}[X-Netready]\nGate=lan\n"));
+        change(&host);
+        let said = stderr(&host.generate("user"));
+        let written = host.written();
+        assert_eq!(
+            written.contains_key(&format!("{WAIT_UNIT}.d/50-netready.conf")),
+            emptied,
+            "{what}: {said}"
+        );
+        assert_eq!(said.contains(&format!("so {WAIT_UNIT} is left as it is")), !emptied, "{what}: {said}");
+        assert!(written.contains_key("lan.service.d/50-netready.conf"), "{what}");
+        // Its pods have an order of their own then.
+        let pod = written.contains_key("web-pod.service.d/50-netready.conf");
+        assert_eq!(pod, what.contains("pod"), "{what}");
+    }
+}
+
+/// Whatever stands in a name or a value, what is written are lines of our own in files of our own.
+#[test]
+fn nothing_of_others_reaches_a_unit_as_it_stands() {
+    let evil = "a\nExecStart=/bin/evil";
+    let host = Host::new();
+    for (index, value) in
+        [evil, "a\u{1b}[2J", "a\u{202e}b", "../../x", "%n", "a\"b", "a\u{2028}b"].iter().enumerate()
+    {
+        host.quadlet(
+            &format!("name{index}.container"),
+            format!("[Container]\nImage=i\nServiceName={value}\n"),
+        );
+        host.quadlet(&format!("gate{index}.container"), format!("{APP}[X-Netready]\nGate={value}\n"));
+        let image = format!("[Container]\nImage={value}\nGlobalArgs='{value}'\n[X-Netready]\nPullRetry=2\n");
+        host.quadlet(&format!("image{index}.container"), image);
+        if !value.contains('/') {
+            host.quadlet(&format!("{value}{index}/{value}{index}.container"), APP);
+        }
+    }
+    let said = stderr(&host.generate("user"));
+    assert!(said.lines().all(|line| line.starts_with("<4>netready-generator[")), "{said}");
+    let written = host.written();
+    assert!(written.len() >= 15, "{written:?}");
+    let is_raw = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{202e}' | '\u{2028}'));
+    assert!(!said.contains(is_raw), "{said}");
+    for (name, text) in &written {
+        assert!(!text.contains(is_raw) && !text.contains("\nExecStart="), "{name}: {text}");
+        let (unit, rest) = name.split_once(".service.d/").unwrap();
+        assert!(unit.chars().all(|c| c.is_ascii_alphanumeric()) && rest == "50-netready.conf", "{name}");
+    }
+}
+
 #[test]
 fn a_masked_wait_unit_is_none() {
     let host = Host::new();
@@ -346,12 +426,18 @@ fn systemd_understands_the_drop_ins() {
         "[Container]\nImage=r.example/app:%i ${TAG}\nGlobalArgs=--root '/a \"b\" \\\\ 100%%'\n\
          [X-Netready]\nGate=lan\nGateRequired=yes\nPullRetry=8\nPullRetryMaxDelay=90s 500ms\n",
     );
+    host.quadlet(
+        "job.container",
+        "[Container]\nImage=r.example/\u{202e}\u{1b}\u{e0041}:1\n[Service]\nType=oneshot\n\
+         [X-Netready]\nGate=lan\nGateRequired=yes\nPullRetry=8\n",
+    );
     host.quadlet("late.container", "[Container]\nImage=i\n[X-Netready]\nGate=lan\nRestartWhenReady=yes\n");
     host.write(&format!("units/{WAIT_UNIT}"), "[Service]\nType=oneshot\nExecStart=/bin/false\n");
     host.generate("user");
     let unit = "[Service]\nType=notify\nExecStart=/bin/true\n";
     for (name, text) in [
         ("app.service", unit),
+        ("job.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n"),
         ("late.service", unit),
         ("netready@.service", unit),
         ("basic.target", "[Unit]\n"),
@@ -377,7 +463,7 @@ fn systemd_understands_the_drop_ins() {
             .unwrap();
         String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
     };
-    for unit in ["app.service", "late.service", WAIT_UNIT] {
+    for unit in ["app.service", "job.service", "late.service", WAIT_UNIT] {
         assert_eq!(verify(unit), "", "{unit}\n{text}");
     }
     let verify_helper = |unit: &str| {

@@ -1,10 +1,11 @@
 //! Which gate each unit waits for: its own, that of the unit it belongs to, or its manager's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::Manager;
 use super::settings::Choice;
 use super::unit::{Kind, Unit};
+use super::unit_file::UnitFile;
+use super::{Manager, pull, words};
 
 /// What a unit waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,24 +40,22 @@ impl<'a> Gates<'a> {
     /// Of all units at once: some have the gate of another.
     pub fn of(manager: Manager, units: &'a [Unit]) -> Gates<'a> {
         let by_name: HashMap<&str, &Unit> = units.iter().map(|unit| (unit.name.as_str(), unit)).collect();
-        // What uses an image needs it first, so an image without a gate of its own has its users' gate.
-        let mut users: HashMap<&str, Vec<Option<Gating>>> = HashMap::new();
-        for unit in units.iter().filter(|unit| unit.kind == Kind::Container) {
-            if let Some(image) = unit.file.word("Container", "Image") {
-                users.entry(image).or_default().push(said(unit).or_else(|| of_pod(unit, &by_name)));
-            }
-        }
+        let users = users(units);
         let of = |unit: &Unit| {
             if let Some(gating) = said(unit) {
                 return gating;
             }
-            if !unit.ordered_by_podman() || !unit.kind.needs_network() {
+            if !unit.ordered_by_podman() || !unit.kind.needs_network() || pull::is_local(unit) {
                 return Gating::Nothing;
             }
             let inherited = match unit.kind {
                 Kind::Container => of_pod(unit, &by_name),
-                Kind::Image | Kind::Build => users.get(unit.name.as_str()).and_then(|users| one(users)),
-                Kind::Artifact | Kind::Kube | Kind::Network | Kind::Pod | Kind::Volume => None,
+                Kind::Artifact | Kind::Image | Kind::Build => {
+                    let mut gatings = Vec::new();
+                    gatings_of_users(unit, &users, &by_name, &mut HashSet::new(), &mut gatings);
+                    one(&gatings)
+                }
+                Kind::Kube | Kind::Network | Kind::Pod | Kind::Volume => None,
             };
             match (inherited, manager) {
                 (Some(gating), _) => gating,
@@ -83,6 +82,71 @@ fn said(unit: &Unit) -> Option<Gating> {
 /// A pod is the network of its members, and starts before them.
 fn of_pod(unit: &Unit, by_name: &HashMap<&str, &Unit>) -> Option<Gating> {
     said(by_name.get(unit.file.word("Container", "Pod")?)?)
+}
+
+/// Which units name another one, by the other's name.
+fn users(units: &[Unit]) -> HashMap<String, Vec<&Unit>> {
+    let mut users: HashMap<String, Vec<&Unit>> = HashMap::new();
+    for unit in units {
+        for name in needs(unit) {
+            users.entry(name).or_default().push(unit);
+        }
+    }
+    users
+}
+
+/// The quadlets that a unit names for what it is made of: Podman lets the unit require theirs.
+fn needs(unit: &Unit) -> Vec<String> {
+    let section = unit.kind.section();
+    let image = || unit.file.word(section, "Image").map(str::to_owned);
+    let volumes = || {
+        let volumes = unit.file.every(section, "Volume").into_iter();
+        volumes.map(|volume| volume.split(':').next().unwrap_or_default().trim_matches('"').to_owned())
+    };
+    match unit.kind {
+        Kind::Container => image().into_iter().chain(volumes()).chain(mounts(&unit.file)).collect(),
+        Kind::Build | Kind::Pod => volumes().collect(),
+        Kind::Volume if unit.file.word(section, "Driver") == Some("image") => image().into_iter().collect(),
+        Kind::Artifact | Kind::Image | Kind::Kube | Kind::Network | Kind::Volume => Vec::new(),
+    }
+}
+
+/// What `Mount=` names: `type=image,source=x.image,destination=/x`, or with `src=`.
+fn mounts(file: &UnitFile) -> Vec<String> {
+    let words = file.every("Container", "Mount").into_iter().filter_map(words::split).flatten();
+    let sources = words.flat_map(|mount| {
+        let options = mount.split(',').map(|option| option.trim().trim_matches('"').to_owned());
+        options.collect::<Vec<_>>()
+    });
+    sources
+        .filter_map(|option| {
+            let (key, value) = option.split_once('=')?;
+            (key == "source" || key == "src").then(|| value.to_owned())
+        })
+        .collect()
+}
+
+/// What those that use a unit wait for; a volume or a build that uses it is asked for its own users.
+fn gatings_of_users<'a>(
+    unit: &'a Unit,
+    users: &HashMap<String, Vec<&'a Unit>>,
+    by_name: &HashMap<&str, &Unit>,
+    seen: &mut HashSet<&'a str>,
+    gatings: &mut Vec<Option<Gating>>,
+) {
+    for user in users.get(&unit.name).into_iter().flatten() {
+        if !seen.insert(user.name.as_str()) {
+            continue;
+        }
+        match (said(user), user.kind) {
+            (Some(gating), _) => gatings.push(Some(gating)),
+            (None, Kind::Container) => gatings.push(of_pod(user, by_name)),
+            (None, Kind::Kube | Kind::Pod) => gatings.push(None),
+            (None, Kind::Artifact | Kind::Build | Kind::Image | Kind::Network | Kind::Volume) => {
+                gatings_of_users(user, users, by_name, seen, gatings);
+            }
+        }
+    }
 }
 
 fn one(gatings: &[Option<Gating>]) -> Option<Gating> {

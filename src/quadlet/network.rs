@@ -1,7 +1,7 @@
 //! How quadlets are attached to the network: what `Network=` and `IP=` say.
 
-use super::Input;
-use super::unit::{Kind, Unit, units};
+use super::unit::{Kind, Unit};
+use super::{Input, units};
 
 /// A quadlet with a network of its own: a container that is in no pod, a pod, or a kube file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Attachment {
 
 /// Those of every quadlet that Podman takes.
 pub fn attachments(input: &Input) -> Vec<Attachment> {
-    units(input, &mut Vec::new()).iter().filter_map(attachment).collect()
+    units(input).iter().filter_map(attachment).collect()
 }
 
 fn attachment(unit: &Unit) -> Option<Attachment> {

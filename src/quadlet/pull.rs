@@ -6,7 +6,7 @@ use crate::config::{Problem, duration_text};
 
 use super::settings::{Settings, problem};
 use super::unit::{Kind, Unit};
-use super::unit_file::{Place, UnitFile};
+use super::unit_file::UnitFile;
 use super::words::{self, Word};
 
 /// Options of `podman run` in `PodmanArgs=` that change what is pulled or how; each takes a value.
@@ -24,6 +24,20 @@ const OF_IMAGE: [(&str, &str); 7] = [
     ("Variant", "--variant"),
 ];
 
+/// Where an image or an archive of one comes from that is on this host already (containers-transports(5)).
+const LOCAL: [&str; 8] =
+    ["containers-storage", "dir", "docker-archive", "docker-daemon", "oci", "oci-archive", "sif", "tarball"];
+
+/// Whether an image comes from this host.
+fn is_local_image(image: &str) -> bool {
+    image.split_once(':').is_some_and(|(transport, _)| LOCAL.contains(&transport))
+}
+
+/// Whether a unit pulls its image from this host, and so needs no network.
+pub fn is_local(unit: &Unit) -> bool {
+    unit.kind == Kind::Image && unit.file.word("Image", "Image").is_some_and(is_local_image)
+}
+
 /// The command line after `netready`, where the quadlet asks for a pull and there is one to make.
 pub fn command(
     unit: &Unit,
@@ -35,20 +49,46 @@ pub fn command(
     if settings.retries == Some(0) {
         return None;
     }
+    // A drop-in for all containers is for those that have a pull.
+    let is_own = unit.is_own(asked);
+    let mut tell = |message: &str| problems.push(problem(asked, format!("PullRetry…: {message}")));
     let wanted = match unit.kind {
-        Kind::Container => of_container(&unit.file, asked, problems),
+        Kind::Container => of_container(&unit.file),
         Kind::Image => of_image(&unit.file),
+        Kind::Artifact => {
+            tell("netready pulls images only; Podman 5.7 and later pulls again by Retry= in [Artifact]");
+            return None;
+        }
         Kind::Build | Kind::Kube | Kind::Pod => {
-            let message = format!(
-                "PullRetry…: a .{} file has no pull of its own; they are for .container and .image files",
+            tell(&format!(
+                "a .{} file has no pull of its own; they are for .container and .image files",
                 unit.kind.extension()
-            );
-            problems.push(problem(asked, message));
+            ));
+            return None;
+        }
+        Kind::Network | Kind::Volume => return None,
+    };
+    match wanted.map(|wanted| line(unit, settings, gate, wanted)) {
+        Ok(line) if !line.iter().all(Word::can_be_written) => {
+            tell("the image or its options are no text that a unit file can hold");
             None
         }
-        Kind::Artifact | Kind::Network | Kind::Volume => None,
-    }?;
-    Some(line(unit, settings, gate, wanted))
+        Ok(line) => Some(line),
+        Err(NoPull::Never) => None,
+        Err(NoPull::Because(message)) => {
+            if is_own {
+                tell(&message);
+            }
+            None
+        }
+    }
+}
+
+/// Why nothing is pulled before the start.
+enum NoPull {
+    /// Podman would not pull either.
+    Never,
+    Because(String),
 }
 
 /// What is pulled, and how.
@@ -59,18 +99,16 @@ struct Wanted {
     arguments: Vec<String>,
 }
 
-fn of_container(file: &UnitFile, asked: &Place, problems: &mut Vec<Problem>) -> Option<Wanted> {
+fn of_container(file: &UnitFile) -> Result<Wanted, NoPull> {
     const SECTION: &str = "Container";
     let Some(image) = file.word(SECTION, "Image") else {
-        problems.push(problem(asked, "PullRetry…: there is no Image= to pull"));
-        return None;
+        return Err(NoPull::Because("there is no Image= to pull".to_owned()));
     };
     // That unit pulls or builds it.
     if image.ends_with(".image") || image.ends_with(".build") {
-        let message = format!("PullRetry…: {image} is another unit's; write it there");
-        problems.push(problem(asked, message));
-        return None;
+        return Err(NoPull::Because(format!("{image} is another unit's; write it there")));
     }
+    from_afar(image)?;
     let mut policy = file.word(SECTION, "Pull").unwrap_or("missing").to_owned();
     let mut arguments = Vec::new();
     let given = arguments_of(file, SECTION, "PodmanArgs");
@@ -91,12 +129,21 @@ fn of_container(file: &UnitFile, asked: &Place, problems: &mut Vec<Problem>) -> 
             arguments.extend(value.map(|value| format!("{option}={value}")));
         }
     }
-    Some(Wanted { image: image.to_owned(), policy: policy_word(&policy)?, arguments })
+    Ok(Wanted { image: image.to_owned(), policy: policy_word(&policy)?, arguments })
 }
 
-fn of_image(file: &UnitFile) -> Option<Wanted> {
+/// What is wrong with a file on this host does not pass by itself.
+fn from_afar(image: &str) -> Result<(), NoPull> {
+    if is_local_image(image) {
+        return Err(NoPull::Because(format!("{image} is on this host, so there is nothing to try again")));
+    }
+    Ok(())
+}
+
+fn of_image(file: &UnitFile) -> Result<Wanted, NoPull> {
     const SECTION: &str = "Image";
-    let image = file.word(SECTION, "Image")?.to_owned();
+    let image = file.word(SECTION, "Image").ok_or(NoPull::Never)?.to_owned();
+    from_afar(&image)?;
     // Podman's own pull follows, and it asks the registry.
     let policy = policy_word(file.word(SECTION, "Policy").unwrap_or("always"))?;
     let mut arguments: Vec<String> = OF_IMAGE
@@ -111,18 +158,18 @@ fn of_image(file: &UnitFile) -> Option<Wanted> {
         }
     }
     arguments.extend(arguments_of(file, SECTION, "PodmanArgs"));
-    Some(Wanted { image, policy, arguments })
+    Ok(Wanted { image, policy, arguments })
 }
 
-/// `None` where nothing is to be pulled: Podman pulls never, or refuses the word.
-fn policy_word(policy: &str) -> Option<Word> {
+/// Podman pulls never by every other word, or refuses it.
+fn policy_word(policy: &str) -> Result<Word, NoPull> {
     let word = match policy {
         "always" | "Always" => "always",
         "missing" | "Missing" | "ifnotpresent" | "IfNotPresent" => "missing",
         "newer" | "Newer" | "ifnewer" | "IfNewer" => "newer",
-        _ => return None,
+        _ => return Err(NoPull::Never),
     };
-    Some(Word::plain(word))
+    Ok(Word::plain(word))
 }
 
 /// A value that cannot be taken apart is left out, as Podman does.

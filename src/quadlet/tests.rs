@@ -1,4 +1,8 @@
 mod healing;
+mod images;
+mod names;
+mod notify;
+mod takeover;
 
 use super::unit::drop_in_folders;
 use super::*;
@@ -153,7 +157,7 @@ fn units_are_named_as_podman_names_them() {
         ("a.b.container", "Container", "a.b.service"),
         ("a@.container", "Container", "a@.service"),
         ("a@1.container", "Container", "a@1.service"),
-        ("a@.image", "Image", "a@-image.service"),
+        ("a@1.image", "Image", "a@1-image.service"),
     ] {
         let text = format!("[{section}]\nk=v\n[X-Netready]\nGate=g\n");
         let said = format!("{service}: Wants=netready@g.service; After=netready@g.service");
@@ -166,13 +170,46 @@ fn units_are_named_as_podman_names_them() {
 
 #[test]
 fn a_drop_in_reaches_no_other_unit() {
-    for name in ["", "../evil", "a/b", "a-", "a-@1", "@x", ".a"] {
+    let long = "a".repeat(241);
+    for name in [
+        "",
+        "../evil",
+        "a/b",
+        "/a",
+        "a-",
+        "a-@1",
+        "@x",
+        ".a",
+        "..",
+        "a b",
+        "%p",
+        "a%i",
+        "a\tb",
+        "a\u{1b}[2J",
+        "a\0b",
+        "a\u{202e}b",
+        "a\"b",
+        "a'b",
+        "$x",
+        "é",
+        "a;b",
+        "a=b",
+        "\u{fffd}",
+        &long,
+    ] {
         let text = format!("[Container]\nServiceName={name}\nImage=x\n[X-Netready]\nGate=g\n");
         let said = system(&[("a.container", &text), ("b.container", &with("Gate=g"))]);
         assert_eq!(said.iter().filter(|line| line.starts_with("b.service: ")).count(), 1, "{name}");
         if !name.is_empty() {
             assert_eq!(said.len(), 2, "{name}: {said:?}");
             assert!(said[1].contains("no unit's name"), "{said:?}");
+            assert!(!said[1].contains(crate::escape::is_unsafe), "{said:?}");
+        }
+        // The file's own name is no better.
+        if !name.is_empty() && !name.contains('/') {
+            let file = format!("{name}.container");
+            let said = system(&[(&file, &with("Gate=g\nRestartWhenReady=yes"))]);
+            assert!(said.len() == 1 && said[0].contains("no unit's name"), "{said:?}");
         }
     }
 }
@@ -210,6 +247,21 @@ fn pulls() {
             "Rootfs=/r",
             vec!["/q0/app.container:4: PullRetry…: there is no Image= to pull".to_owned()],
         ),
+        (
+            "app.container",
+            "Image=i\u{202e}\u{1b}[2J",
+            pull("--policy missing \"i\\u202e\\x1b[2J\""),
+        ),
+        (
+            "app.container",
+            "Image=i\u{fffd}",
+            vec!["/q0/app.container:4: PullRetry…: the image or its options are no text that a unit file can hold".to_owned()],
+        ),
+        (
+            "app.container",
+            "Image=i\nGlobalArgs=--log-level=a\0b",
+            vec!["/q0/app.container:4: PullRetry…: the image or its options are no text that a unit file can hold".to_owned()],
+        ),
     ] {
         let text = format!("[Container]\n{container}\n[X-Netready]\nPullRetry=3\n");
         let mut found = system(&[(file, &text)]);
@@ -234,9 +286,26 @@ fn an_image_is_pulled_as_podman_would() {
 
 #[test]
 fn kinds_without_a_pull_say_so() {
-    let text = "[Pod]\nPodName=p\n[X-Netready]\nPullRetry=3\n";
-    let said = "/q0/p.pod:4: PullRetry…: a .pod file has no pull of its own; they are for .container and .image files";
-    assert_eq!(system(&[("p.pod", text)]), [said]);
+    let own = "has no pull of its own; they are for .container and .image files";
+    for (name, text, said) in [
+        ("p.pod", "[Pod]\nPodName=p\n", format!("a .pod file {own}")),
+        ("b.build", "[Build]\nImageTag=i\n", format!("a .build file {own}")),
+        ("k.kube", "[Kube]\nYaml=k.yml\n", format!("a .kube file {own}")),
+        (
+            "a.artifact",
+            "[Artifact]\nArtifact=r/a:1\n",
+            "netready pulls images only; Podman 5.7 and later pulls again by Retry= in [Artifact]".to_owned(),
+        ),
+    ] {
+        let own = format!("{text}[X-Netready]\nPullRetry=3\n");
+        assert_eq!(system(&[(name, &own)]), [format!("/q0/{name}:4: PullRetry…: {said}")]);
+        let (_, kind) = name.split_once('.').unwrap();
+        let drop_in = format!("{kind}.d/x.conf");
+        assert_eq!(
+            system(&[(name, text), (&drop_in, "[X-Netready]\nPullRetryDelay=3s\n")]),
+            [format!("/q0/{drop_in}:2: PullRetry…: {said}")]
+        );
+    }
 }
 
 /// The section's lines; the complaints about them, without the file.
@@ -376,7 +445,7 @@ fn gates_go_with_pods_and_images() {
 fn a_required_gate_lifts_the_timeout_of_a_pod() {
     let text = "[Pod]\nPodName=p\n[X-Netready]\nGate=g\nGateRequired=yes\n";
     let said = &system(&[("p.pod", text)])[0];
-    assert!(said.contains("; TimeoutStartSec=infinity; wait g "), "{said}");
+    assert!(said.contains("; TimeoutStartSec=infinity; NotifyAccess=all; wait g "), "{said}");
     let text = format!("{text}[Service]\nTimeoutStartSec=5min\n");
     let said = &system(&[("p.pod", &text)])[0];
     assert!(!said.contains("TimeoutStartSec"), "{said}");
@@ -448,11 +517,13 @@ proptest! {
             prop_assert!(units.insert(&drop_in.unit), "{} twice", drop_in.unit);
             prop_assert!(!drop_in.path().starts_with('/') && drop_in.path().split('/').count() == 2);
             prop_assert!(!drop_in.unit.contains("..") || !drop_in.unit.contains('/'));
+            prop_assert!(drop_in.text.starts_with("# Made by netready-generator"), "{}", drop_in.text);
+            prop_assert!(!drop_in.text.replace('\n', "").contains(crate::escape::is_unsafe), "{:?}", drop_in.text);
             let read = unit_file::read("d", &drop_in.text);
             prop_assert!(read.is_ok(), "{}", drop_in.text);
             for entry in read.unwrap().entries {
                 prop_assert!(
-                    ["Wants", "After", "PartOf", "ExecStartPre", "ExecStart", "TimeoutStartSec"].contains(&entry.key.as_str()),
+                    ["Wants", "After", "PartOf", "ExecStartPre", "ExecStart", "TimeoutStartSec", "NotifyAccess"].contains(&entry.key.as_str()),
                     "{}", drop_in.text
                 );
                 if entry.key == "ExecStartPre" {

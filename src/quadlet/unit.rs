@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::config::Problem;
+use crate::escape::escape;
 
 use super::settings::{self, SECTION, Settings, problem};
-use super::unit_file::{self, UnitFile};
+use super::unit_file::{self, Place, UnitFile};
 use super::{Directory, Input, Source};
 
 /// Podman's kinds of unit files.
@@ -88,6 +89,15 @@ impl Kind {
         }
     }
 
+    /// Whether a file without a key in its section makes no unit, because the key of what is to be started is
+    /// missing. A pod, a network and a volume need none.
+    fn needs_keys(self) -> bool {
+        match self {
+            Kind::Network | Kind::Pod | Kind::Volume => false,
+            Kind::Artifact | Kind::Build | Kind::Container | Kind::Image | Kind::Kube => true,
+        }
+    }
+
     /// `podman network create` and `podman volume create` touch no network, and the containers that need
     /// them would wait for their gate.
     pub fn needs_network(self) -> bool {
@@ -109,18 +119,32 @@ pub struct Unit {
     pub path: String,
     /// `foo.service`
     pub service: String,
+    /// The name of a template's unit from Podman 5.7 on, where it is another one: `foo-image@.service`
+    /// instead of `foo@-image.service`.
+    pub service_since_5_7: Option<String>,
     /// With its drop-ins.
     pub file: UnitFile,
     /// Of its section.
     pub settings: Settings,
 }
 
-/// Every unit that Podman will generate, as far as this can be told from here.
-pub fn units(input: &Input, problems: &mut Vec<Problem>) -> Vec<Unit> {
+/// What the files come to.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Every unit that Podman will generate, as far as this can be told from here.
+    pub units: Vec<Unit>,
+    /// What Podman may make units of that are not among these, or are not as they are here.
+    pub not_understood: Vec<String>,
+}
+
+/// Reads all quadlets with their drop-ins.
+pub fn read(input: &Input, problems: &mut Vec<Problem>) -> Reading {
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let mut services: HashMap<String, String> = HashMap::new();
     let mut units = Vec::new();
+    let mut not_understood = Vec::new();
     for directory in &input.directories {
+        not_understood.extend(directory.unread.iter().cloned());
         for (name, source) in &directory.quadlets {
             let Some(kind) = Kind::of(name) else { continue };
             if seen.contains(name.as_str()) {
@@ -131,33 +155,38 @@ pub fn units(input: &Input, problems: &mut Vec<Problem>) -> Vec<Unit> {
                 // Podman takes the next file of this name then.
                 Err(refused) => {
                     problems.push(refusal(&refused));
+                    not_understood.push(source.path.clone());
                     continue;
                 }
             };
             seen.insert(name);
-            // A link to /dev/null: no unit, and none of the directories below.
-            if file.entries.is_empty() {
-                continue;
-            }
             for source in drop_ins_of(name, &input.directories) {
                 match unit_file::read(&source.path, &source.text) {
                     Ok(drop_in) => file.read_over(drop_in),
                     Err(refused) => problems.push(refusal(&refused)),
                 }
             }
+            // So does a link to /dev/null: it makes no unit, and hides the files of this name below.
+            if kind.needs_keys() && !file.has_keys(kind.section()) {
+                continue;
+            }
             let service = match service(name, kind, &file) {
                 Ok(service) => service,
                 Err(message) => {
                     problems.push(Problem { origin: source.path.clone(), line: None, message });
+                    not_understood.push(source.path.clone());
                     continue;
                 }
             };
+            // A unit of somebody's own, perhaps a copy of Podman's with the same order.
             if input.taken.contains(&service) {
+                not_understood.push(source.path.clone());
                 continue;
             }
             if let Some(other) = services.insert(service.clone(), source.path.clone()) {
                 let message = format!("{service} is made from {other} already");
                 problems.push(Problem { origin: source.path.clone(), line: None, message });
+                not_understood.push(source.path.clone());
                 continue;
             }
             let settings = if kind.needs_network() {
@@ -170,10 +199,16 @@ pub fn units(input: &Input, problems: &mut Vec<Problem>) -> Vec<Unit> {
                 Settings::default()
             };
             let path = source.path.clone();
-            units.push(Unit { name: name.clone(), kind, path, service, file, settings });
+            let service_since_5_7 = service_since_5_7(name, kind, &file);
+            units.push(Unit { name: name.clone(), kind, path, service, service_since_5_7, file, settings });
         }
     }
-    units
+    for unit in &mut units {
+        // Where another quadlet has the name in every version of Podman, it keeps it.
+        let taken = |name: &String| services.contains_key(name) || input.taken.contains(name);
+        unit.service_since_5_7 = unit.service_since_5_7.take().filter(|name| !taken(name));
+    }
+    Reading { units, not_understood }
 }
 
 fn refusal(refused: &unit_file::Refused) -> Problem {
@@ -222,15 +257,37 @@ fn service(name: &str, kind: Kind, file: &UnitFile) -> Result<String, String> {
         Some(service) => service.to_owned(),
         None => format!("{stem}{}", kind.suffix()),
     };
+    if can_have_a_drop_in(&service) {
+        Ok(format!("{service}.service"))
+    } else {
+        Err(format!(
+            "\"{}\" is no unit's name that can have a drop-in of its own; it gets none",
+            escape(&service)
+        ))
+    }
+}
+
+/// Podman 5.7 puts what it adds to a template's name before the `@`, where systemd looks for a template's.
+fn service_since_5_7(name: &str, kind: Kind, file: &UnitFile) -> Option<String> {
+    let (stem, _) = name.rsplit_once('.')?;
+    let template = stem.strip_suffix('@').filter(|_| !kind.suffix().is_empty())?;
+    if file.word(kind.section(), "ServiceName").is_some() {
+        return None;
+    }
+    let service = format!("{template}{}@", kind.suffix());
+    can_have_a_drop_in(&service).then(|| format!("{service}.service"))
+}
+
+/// The longest name without `.service` whose drop-in's folder and helper have names that are short enough.
+const LONGEST: usize = 240;
+
+/// Whether a name is a unit's (systemd.unit(5)), is a plain file name, and is nobody else's prefix.
+fn can_have_a_drop_in(service: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
     let prefix = service.split('@').next().unwrap_or_default();
     // systemd reads foo-.service.d/ for every unit whose name begins with foo-.
     let reaches_others = prefix.is_empty() || prefix.ends_with('-');
-    if reaches_others || service.contains('/') || service.starts_with('.') || service.len() > 240 {
-        return Err(format!(
-            "{service:?} is no unit's name that can have a drop-in of its own; it gets none"
-        ));
-    }
-    Ok(format!("{service}.service"))
+    !reaches_others && !service.starts_with('.') && service.len() <= LONGEST && service.chars().all(allowed)
 }
 
 impl Unit {
@@ -240,6 +297,17 @@ impl Unit {
             settings::Choice::Named(gate) => Some(gate),
             settings::Choice::None => None,
         }
+    }
+
+    /// Its service, under each name that a version of Podman gives it.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.service.as_str()).chain(self.service_since_5_7.as_deref())
+    }
+
+    /// Whether a line speaks of this unit only: it stands in the quadlet, or in a drop-in that is named after it.
+    pub fn is_own(&self, place: &Place) -> bool {
+        let folder = place.file.rsplit('/').nth(1).and_then(|folder| folder.strip_suffix(".d"));
+        *place.file == *self.path || folder == Some(self.name.as_str())
     }
 
     /// Whether Podman orders the unit after its wait unit (network-online.target in the system manager).

@@ -108,6 +108,11 @@ impl UnitFile {
         self.headers.extend(drop_in.headers);
     }
 
+    /// Whether a section has any key.
+    pub fn has_keys(&self, section: &str) -> bool {
+        self.entries.iter().any(|entry| &*entry.section == section)
+    }
+
     fn all_of(&self, section: &str, key: &str) -> Vec<&Entry> {
         let is_wanted = |entry: &&Entry| &*entry.section == section && entry.key == key;
         self.entries.iter().filter(is_wanted).collect()

@@ -1,5 +1,7 @@
 //! Words of a command line in a unit: apart as systemd takes them apart, together so that it does.
 
+use crate::escape::is_unsafe;
+
 /// One word of an `Exec…=` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
@@ -21,6 +23,14 @@ impl Word {
     }
 }
 
+impl Word {
+    /// systemd takes no NUL, and a byte that is no UTF-8 was lost when the quadlet was read.
+    pub fn can_be_written(&self) -> bool {
+        let (Word::Plain(text) | Word::Expanded(text)) = self;
+        !text.contains(['\0', '\u{fffd}'])
+    }
+}
+
 /// Writes a command line.
 pub fn line(words: &[Word]) -> String {
     let quoted: Vec<String> = words.iter().map(quoted).collect();
@@ -34,9 +44,10 @@ fn quoted(word: &Word) -> String {
     }
 }
 
-/// Also quoted: `;` alone ends a command for systemd.
+/// Also quoted: `;` alone ends a command for systemd. What must not stand in a unit file as it is, such as a
+/// mark that reverses the direction of writing, becomes an escape that systemd reads back.
 fn quote(text: &str) -> String {
-    let special = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\');
+    let special = |c: char| c.is_whitespace() || is_unsafe(c) || matches!(c, '"' | '\'' | '\\');
     if !text.is_empty() && text != ";" && !text.contains(special) {
         return text.to_owned();
     }
@@ -50,8 +61,10 @@ fn quote(text: &str) -> String {
             '\r' => quoted.push_str("\\r"),
             // systemd takes no NUL in any form.
             '\0' => {}
-            c if c.is_control() && c.is_ascii() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => quoted.push(c),
+            c if !is_unsafe(c) => quoted.push(c),
+            c if c.is_ascii() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if u32::from(c) <= 0xffff => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push_str(&format!("\\U{:08x}", u32::from(c))),
         }
     }
     quoted.push('"');
@@ -147,6 +160,9 @@ mod tests {
             (Word::expanded("a \"b\""), "\"a \\\"b\\\"\""),
             (Word::plain(";"), "\";\""),
             (Word::plain("a\nb"), "\"a\\nb\""),
+            (Word::plain("a\u{1b}[31m"), "\"a\\x1b[31m\""),
+            (Word::expanded("a\u{202e}b\u{85}\u{2028}"), "\"a\\u202eb\\u0085\\u2028\""),
+            (Word::plain("\u{e0041}é"), "\"\\U000e0041é\""),
         ] {
             assert_eq!(line(&[word]), text);
         }
@@ -162,7 +178,7 @@ mod tests {
         fn what_was_written_is_read_back(texts in proptest::collection::vec("[^\0]*", 1..5)) {
             let words: Vec<Word> = texts.iter().map(|text| Word::plain(text.clone())).collect();
             let text = line(&words);
-            prop_assert!(!text.contains('\n'));
+            prop_assert!(!text.contains(is_unsafe));
             let read: Vec<String> = split(&text).unwrap().iter().map(|word| expand(word)).collect();
             prop_assert_eq!(read, texts);
         }

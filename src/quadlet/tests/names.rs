@@ -1,0 +1,116 @@
+//! Under which names units get their drop-ins, and of which files there are units at all.
+
+use super::*;
+
+/// The units that have a drop-in or are netready's own.
+fn written(files: &[(&str, &str)]) -> Vec<String> {
+    let plan = plan(&input(Manager::System, WaitUnit::Absent, files));
+    assert_eq!(plan.problems, [], "{files:?}");
+    let own = plan.units.into_iter().map(|unit| unit.name);
+    plan.drop_ins.into_iter().map(|drop_in| drop_in.unit).chain(own).collect()
+}
+
+/// Podman 5.7 and later puts what it adds to a name before the `@`; which Podman is here is not known.
+#[test]
+fn templates_have_both_names() {
+    for (file, section, units) in [
+        ("a@.image", "Image", &["a-image@.service", "a@-image.service"][..]),
+        ("a@.pod", "Pod", &["a-pod@.service", "a@-pod.service"]),
+        ("a@.build", "Build", &["a-build@.service", "a@-build.service"]),
+        ("a@.artifact", "Artifact", &["a-artifact@.service", "a@-artifact.service"]),
+        ("a-b@.image", "Image", &["a-b-image@.service", "a-b@-image.service"]),
+        ("a.b@.image", "Image", &["a.b-image@.service", "a.b@-image.service"]),
+        // Podman adds nothing to these.
+        ("a@.container", "Container", &["a@.service"]),
+        ("a@.kube", "Kube", &["a@.service"]),
+        // Instances kept their names.
+        ("a@1.image", "Image", &["a@1-image.service"]),
+        ("a@1@.pod", "Pod", &["a@1-pod@.service", "a@1@-pod.service"]),
+    ] {
+        let text = format!("[{section}]\nk=v\n[X-Netready]\nGate=g\n");
+        assert_eq!(written(&[(file, &text)]), units, "{file}");
+        let text = format!("[{section}]\nServiceName=other@\n[X-Netready]\nGate=g\n");
+        assert_eq!(written(&[(file, &text)]), ["other@.service"], "{file}");
+    }
+    // Networks and volumes need no gate, whatever they are called.
+    for (file, section) in [("a@.network", "Network"), ("a@.volume", "Volume")] {
+        assert_eq!(written(&[(file, &format!("[{section}]\nk=v\n"))]), NONE, "{file}");
+    }
+}
+
+#[test]
+fn both_names_of_a_template_say_the_same() {
+    let text = "[Image]\nImage=r/i:%i\n[X-Netready]\nGate=g\nPullRetry=2\n";
+    let plan = plan(&input(Manager::System, WaitUnit::Absent, &[("a@.image", text)]));
+    let texts: Vec<&str> = plan.drop_ins.iter().map(|drop_in| drop_in.text.as_str()).collect();
+    assert_eq!(texts.len(), 2);
+    assert_eq!(texts[0], texts[1]);
+    assert!(texts[0].ends_with("pull --gate g --retries 2 --policy always r/i:%i\n"), "{}", texts[0]);
+}
+
+/// One drop-in says one thing.
+#[test]
+fn a_name_that_another_quadlet_has_is_that_ones() {
+    let image = "[Image]\nImage=r/i:%i\n[X-Netready]\nGate=image\n";
+    let container = "[Container]\nImage=i\n[X-Netready]\nGate=container\n";
+    let said = system(&[("a@.image", image), ("a-image@.container", container)]);
+    assert_eq!(
+        said,
+        [
+            "a-image@.service: Wants=netready@container.service; After=netready@container.service",
+            "a@-image.service: Wants=netready@image.service; After=netready@image.service",
+        ]
+    );
+    let mut input = input(Manager::System, WaitUnit::Absent, &[("a@.image", image)]);
+    input.taken.insert("a-image@.service".to_owned());
+    assert_eq!(shown(&plan(&input)).len(), 1);
+}
+
+#[test]
+fn each_name_of_a_template_has_a_helper() {
+    let text = "[Pod]\n[X-Netready]\nGate=g\nRestartWhenReady=yes\n";
+    assert_eq!(
+        written(&[("a@.pod", text)]),
+        [
+            "a-pod@.service",
+            "a@-pod.service",
+            "netready-restart-a-pod@.service",
+            "netready-restart-a@-pod.service",
+            "netready-restart-g.target",
+        ]
+    );
+}
+
+/// Podman makes a unit of a pod, a network and a volume without a key, and of an empty file.
+#[test]
+fn files_without_keys() {
+    let gate = "[X-Netready]\nGate=g\n";
+    for (file, text, units) in [
+        ("a.pod", "[Pod]\n", &["a-pod.service"][..]),
+        ("a.pod", "", &["a-pod.service"]),
+        ("a.pod", "# nothing\n\n", &["a-pod.service"]),
+        ("a.pod", "[Unit]\nDescription=x\n", &["a-pod.service"]),
+        ("a.container", "[Container]\n", &[]),
+        ("a.container", "", &[]),
+        ("a.container", "[Unit]\nDescription=x\n", &[]),
+        ("a.kube", "", &[]),
+        ("a.image", "[Image]\n", &[]),
+        ("a.build", "", &[]),
+        ("a.artifact", "[Artifact]\n", &[]),
+    ] {
+        let (_, kind) = file.split_once('.').unwrap();
+        // For all of a kind, so also for one that is masked.
+        let all = format!("{kind}.d/x.conf");
+        assert_eq!(written(&[(file, text), (&all, gate)]), units, "{file}: {text:?}");
+    }
+    // The keys may all stand in a drop-in.
+    let drop_in = format!("{APP}{gate}");
+    assert_eq!(written(&[("a.container", ""), ("a.container.d/x.conf", &drop_in)]), ["a.service"]);
+    // An empty one hides the next, as everywhere.
+    assert_eq!(written(&[("a.container", ""), ("1:a.container", &drop_in)]), NONE);
+    // In a user's manager a pod that says nothing waits for the user's gate.
+    assert_eq!(
+        user(WaitUnit::Absent, &[("a.pod", "")]),
+        ["a-pod.service: Wants=netready.service; After=netready.service"]
+    );
+}

@@ -1,0 +1,102 @@
+//! When Podman's wait unit is to wait for nothing: only where no quadlet is left without a gate by that.
+
+use super::*;
+
+const LAN: &str = "lan.service: Wants=netready@lan.service; After=netready@lan.service";
+
+/// What is said beside a quadlet with `Gate=lan`: whether the wait unit is emptied, and the complaints.
+fn beside(change: impl FnOnce(&mut Input)) -> (bool, Vec<String>) {
+    let lan = with("Gate=lan");
+    let files = [("app.container", APP), ("lan.container", lan.as_str()), ("web.pod", "[Pod]\n")];
+    let mut input = input(Manager::User, WaitUnit::Gated, &files);
+    change(&mut input);
+    let plan = plan(&input);
+    let said = shown(&plan);
+    assert!(said.iter().any(|line| line == LAN), "{said:?}");
+    let emptied = said.iter().any(|line| line == EMPTIED);
+    // The others have an order of their own exactly where the wait unit has none.
+    for unit in ["app.service", "web-pod.service"] {
+        let after = format!("{unit}: Wants=netready.service; After=netready.service");
+        let taken = input.taken.contains(unit);
+        assert_eq!(said.contains(&after), emptied && !taken, "{unit}: {said:?}");
+    }
+    (emptied, plan.problems.iter().map(ToString::to_string).collect())
+}
+
+fn file(input: &mut Input, name: &str, text: &str) {
+    let source = Source { path: format!("/q0/{name}"), text: text.to_owned() };
+    input.directories[0].quadlets.insert(name.to_owned(), source);
+}
+
+#[test]
+fn it_is_emptied_where_every_quadlet_was_understood() {
+    assert_eq!(beside(|_| ()), (true, vec![]));
+    for (name, text) in [
+        ("masked.container", ""),
+        ("n.network", ""),
+        ("v.volume", "[Volume]\n"),
+        ("x.kube", "[Kube]\nYaml=a.yml\n"),
+        ("i@.image", "[Image]\nImage=i\n"),
+        ("gate.container", &with("Gate=a b")),
+    ] {
+        assert!(beside(|input| file(input, name, text)).0, "{name}");
+    }
+    // Drop-ins that Podman refuses cost themselves.
+    let refused = Source { path: "/q0/container.d/x.conf".to_owned(), text: "nonsense".to_owned() };
+    let refused = |input: &mut Input| {
+        input.directories[0]
+            .drop_ins
+            .insert("container.d".to_owned(), [("x.conf".to_owned(), refused)].into());
+    };
+    assert!(beside(refused).0);
+}
+
+#[test]
+fn it_is_left_alone_where_one_was_not() {
+    let left = |path: &str| {
+        format!(
+            "{path}: netready cannot be sure of the unit of this file, so {WAIT_UNIT} is left as it is, and quadlets with \
+             a gate of their own wait for podman as well"
+        )
+    };
+    for (name, text) in [
+        (".hidden.container", APP),
+        ("app-.container", APP),
+        ("my app.container", APP),
+        ("line\nbreak.container", APP),
+        ("app@x.pod", "[Pod]\nServiceName=../x\n"),
+        ("other.container", "[Container]\nImage=i\nServiceName=app\n"),
+        ("app.kube", "[Kube]\nYaml=a.yml\n"),
+        ("broken.container", "nonsense\n"),
+        (&format!("{}.container", "a".repeat(241)), APP),
+    ] {
+        let (emptied, said) = beside(|input| file(input, name, text));
+        assert!(!emptied, "{name}");
+        // What is wrong with it, and what comes of that.
+        assert_eq!((said.len(), said.last()), (2, Some(&left(&format!("/q0/{name}")))), "{name}: {said:?}");
+    }
+    // Not read: too large, unreadable, no text, a folder that was not searched.
+    let (emptied, said) = beside(|input| {
+        input
+            .directories
+            .push(Directory { unread: vec!["/q/x.container".to_owned()], ..Directory::default() });
+    });
+    assert_eq!((emptied, said), (false, vec![left("/q/x.container")]));
+    // A unit of the user's own in its place, perhaps a copy of Podman's (systemctl edit --full).
+    let (emptied, said) = beside(|input| drop(input.taken.insert("app.service".to_owned())));
+    assert_eq!((emptied, said), (false, vec![left("/q0/app.container")]));
+}
+
+#[test]
+fn nothing_is_said_where_it_would_not_have_been_emptied() {
+    let unread = |manager, wait_unit, files: &[(&str, &str)]| {
+        let mut input = input(manager, wait_unit, files);
+        input.directories[0].unread.push("/q/x.container".to_owned());
+        plan(&input).problems
+    };
+    let lan = with("Gate=lan");
+    assert_eq!(unread(Manager::User, WaitUnit::Gated, &[("app.container", APP)]), []);
+    assert_eq!(unread(Manager::User, WaitUnit::Absent, &[("app.container", &lan)]), []);
+    assert_eq!(unread(Manager::User, WaitUnit::Replaced, &[("app.container", &lan)]), []);
+    assert_eq!(unread(Manager::System, WaitUnit::Absent, &[("app.container", &lan)]), []);
+}
