@@ -23,10 +23,10 @@ const RUN: &str = "/run/containers/systemd";
 const ADMIN: &str = "/etc/containers/systemd";
 const DISTRIBUTION: &str = "/usr/share/containers/systemd";
 
-/// How much is looked at. Each is far above what anybody has, and keeps a reload below some seconds.
+/// How much is looked at. Each limit is far above what hosts have, and keeps a reload within a few seconds.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Folders that are opened, and links that are followed. Twice as many may cost two seconds.
+    /// Folders that are opened, and links that are followed.
     folders: usize,
     /// Entries of all folders.
     entries: usize,
@@ -195,7 +195,8 @@ impl<'a> Search<'a> {
         Some(number)
     }
 
-    fn spend(&mut self) -> bool {
+    /// Whether one more folder may be opened, or one more link followed.
+    fn has_a_folder_left(&mut self) -> bool {
         match self.left.folders.checked_sub(1) {
             Some(left) => self.left.folders = left,
             None => self.ended = Some("there are too many folders and links"),
@@ -203,6 +204,16 @@ impl<'a> Search<'a> {
         self.ended.is_none()
     }
 
+    /// Whether one more entry of a folder may be looked at.
+    fn has_an_entry_left(&mut self) -> bool {
+        match self.left.entries.checked_sub(1) {
+            Some(left) => self.left.entries = left,
+            None => self.ended = Some("there are too many files"),
+        }
+        self.ended.is_none()
+    }
+
+    /// Complains of an early end, and names the folder that is not searched to its end.
     fn told(&mut self, why: &str) -> String {
         let first = self.starts.iter().find(|start| self.numbers.contains_key(&start.path));
         let first = first.map(|start| shown(&start.path)).unwrap_or_default();
@@ -214,7 +225,7 @@ impl<'a> Search<'a> {
     }
 
     fn open(&mut self, number: usize) {
-        if !self.spend() {
+        if !self.has_a_folder_left() {
             return;
         }
         let Some(folder) = self.folders.get(number) else { return };
@@ -224,20 +235,16 @@ impl<'a> Search<'a> {
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             // Podman passes over them too. Data of containers is often another user's.
-            Err(error) if is_nobodys_fault(&error) => return,
+            Err(error) if is_passed_over(&error) => return,
             Err(error) => {
                 (self.complain)(&format!("{}: {error}", shown(&path)));
                 directory.unread.push(shown(&path));
-                return self.close(number, below, directory);
+                return self.keep(number, below, directory);
             }
         };
         for entry in entries.flatten() {
-            match self.left.entries.checked_sub(1) {
-                Some(left) => self.left.entries = left,
-                None => {
-                    self.ended = Some("there are too many files");
-                    break;
-                }
+            if !self.has_an_entry_left() {
+                break;
             }
             let name = entry.file_name();
             let Ok(kind) = entry.file_type() else { continue };
@@ -259,10 +266,10 @@ impl<'a> Search<'a> {
                 self.links.push_back(Link { folder: number, name });
             }
         }
-        self.close(number, below, directory);
+        self.keep(number, below, directory);
     }
 
-    fn close(&mut self, number: usize, below: Vec<(OsString, usize)>, directory: Directory) {
+    fn keep(&mut self, number: usize, below: Vec<(OsString, usize)>, directory: Directory) {
         if let Some(folder) = self.folders.get_mut(number) {
             folder.below = below;
             folder.directory = directory;
@@ -273,7 +280,7 @@ impl<'a> Search<'a> {
         let Some(folder) = self.folders.get(link.folder) else { return };
         let start = folder.start;
         let path = folder.path.join(&link.name);
-        if !self.spend() || !path.is_dir() {
+        if !self.has_a_folder_left() || !path.is_dir() {
             return;
         }
         let Ok(target) = fs::canonicalize(&path) else { return };
@@ -330,7 +337,13 @@ impl<'a> Search<'a> {
 
     fn drop_ins(&mut self, folder: &Path, directory: &mut Directory) -> BTreeMap<String, Source> {
         let mut drop_ins = BTreeMap::new();
+        if !self.has_a_folder_left() {
+            return drop_ins;
+        }
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if !self.has_an_entry_left() {
+                break;
+            }
             let name = entry.file_name();
             if !name.as_bytes().ends_with(b".conf") {
                 continue;
@@ -353,7 +366,7 @@ impl<'a> Search<'a> {
         directory.unread.push(shown(path));
     }
 
-    /// A file, and whether all of it is text. Podman takes bytes that are no UTF-8 as they are.
+    /// A file, and whether all of it is UTF-8. Podman takes bytes that are no UTF-8 as they are.
     fn source(&mut self, path: &Path) -> Result<(Source, bool), String> {
         let bytes = read(path, self.left.file, self.left.text)?;
         self.left.text = self.left.text.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
@@ -366,7 +379,7 @@ impl<'a> Search<'a> {
 }
 
 /// The folder went away, is no folder any more, or is not ours to read.
-fn is_nobodys_fault(error: &io::Error) -> bool {
+fn is_passed_over(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 

@@ -78,6 +78,93 @@ fn a_gate_of_its_own_without_a_default_route() {
     assert!(lan < app && app < podman && podman < seed, "{lan:?} {app:?} {podman:?} {seed:?}");
 }
 
+/// A pod without a key is a unit too. A sibling's gate empties Podman's wait unit, so the pod needs its own order.
+#[test]
+fn a_pod_without_a_key_beside_a_gate_of_its_own() {
+    if !crate::enter() {
+        return;
+    }
+    const WANTED: &str = "[Install]\nWantedBy=default.target\n";
+    // A pod needs an image that keeps running by itself; a key in the pod would be one.
+    const POD_IMAGE: &str = "[engine]\ninfra_image = \"localhost/pause:latest\"\n";
+    let mut guest = boot(|prepared| {
+        prepared.files.write("/etc/containers/containers.conf.d/50-pod.conf", POD_IMAGE);
+        prepared.files.write("/etc/netready/lan.toml", LAN);
+        prepared.files.quadlet("web.pod", "[Pod]\n");
+        prepared.files.quadlet("empty.pod", "");
+        prepared.files.quadlet("member.container", &container("[Container]\nPod=web.pod\n"));
+        let required = "[X-Netready]\nGateRequired=yes\n[Service]\nTimeoutStartSec=12s\n";
+        prepared.files.quadlet("required.pod", &format!("{required}{WANTED}"));
+        prepared.files.quadlet("app.container", &container("[X-Netready]\nGate=lan\n"));
+    });
+    let up = |guest: &Guest| guest.property(None, "user@1000.service", "ActiveState") == "active";
+    assert!(guest.wait_for(seconds(30), up), "{}", guest.console());
+    let import =
+        r#"podman import -q --change 'CMD ["sleep","infinity"]' /opt/image.tar localhost/pause:latest"#;
+    let said = guest.sh_as("tester", &format!("{import} && echo fine"));
+    assert!(said.ends_with("fine\n"), "{said}");
+    guest.reboot();
+
+    comes_to(&guest, "netready@lan.service", "start");
+    comes_to(&guest, "netready.service", "start");
+    comes_to(&guest, "required-pod.service", "start-pre");
+    guest.sh_as("tester", "systemctl --user start --no-block empty-pod.service");
+    let waiting = ["web-pod.service", "empty-pod.service", "member.service"];
+    assert_eq!(waiting.map(|unit| state(&guest, unit)), ["dead"; 3]);
+
+    address(&guest);
+    cable(&guest, true);
+    comes_to(&guest, "app.service", "running");
+    // Longer than the required one's TimeoutStartSec=.
+    std::thread::sleep(seconds(14));
+    assert_eq!(waiting.map(|unit| state(&guest, unit)), ["dead"; 3]);
+    assert_eq!(state(&guest, "required-pod.service"), "start-pre");
+
+    default_route(&guest);
+    for unit in ["web-pod.service", "empty-pod.service", "member.service", "required-pod.service"] {
+        comes_to(&guest, unit, "running");
+        assert_eq!(guest.property(TESTER, unit, "NRestarts"), "0", "{unit}");
+    }
+    let [app, podman, web, member] = ["app", "netready", "web-pod", "member"]
+        .map(|unit| guest.active_at(TESTER, &format!("{unit}.service")));
+    assert!(app < podman && podman < web && web < member, "{app:?} {podman:?} {web:?} {member:?}");
+}
+
+/// Podman leaves a one-shot without `NotifyAccess=`; without it, its TimeoutStartSec= would end the wait.
+#[test]
+fn a_one_shot_outwaits_its_timeout() {
+    if !crate::enter() {
+        return;
+    }
+    let guest = boot(|prepared| {
+        prepared.files.write("/etc/netready/lan.toml", LAN);
+        let settings = "[X-Netready]\nGate=lan\nGateRequired=yes\nPullRetry=2\n\
+                        [Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=12s\n";
+        let job = container(settings).replace("Exec=sleep infinity", "Exec=sh -c \"echo the job is done\"");
+        prepared.files.quadlet("job.container", &job);
+        let settings = settings.replace("RemainAfterExit=yes\n", "");
+        let image = format!("[Image]\nImage=localhost/busybox:latest\nPolicy=missing\n{settings}");
+        prepared.files.quadlet("base.image", &format!("{image}[Install]\nWantedBy=default.target\n"));
+    });
+    for unit in ["job.service", "base-image.service"] {
+        comes_to(&guest, unit, "start-pre");
+    }
+    std::thread::sleep(seconds(14));
+    for unit in ["job.service", "base-image.service"] {
+        assert_eq!(state(&guest, unit), "start-pre");
+        let waiting = status(&guest, unit);
+        assert!(waiting.starts_with("Waiting") && waiting.contains("e0"), "{unit}: {waiting}");
+    }
+    address(&guest);
+    cable(&guest, true);
+    for unit in ["job.service", "base-image.service"] {
+        comes_to(&guest, unit, "exited");
+    }
+    let journal = guest.off();
+    assert!(lines(&journal, "job.service", 0).contains("the job is done"));
+    assert!(!journal.iter().any(|entry| entry.message.contains("timed out")), "nothing was cut short");
+}
+
 /// What a gate that gives up means to a quadlet that wants it, and to one that requires it.
 #[test]
 fn a_required_gate_that_gives_up() {
