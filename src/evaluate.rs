@@ -4,6 +4,7 @@
 //! table that was not read could turn a "no" into a "yes", the verdict says which.
 
 mod address;
+mod choice;
 mod links;
 mod pasta;
 mod probe;
@@ -155,7 +156,8 @@ impl<'a> Judge<'a> {
             .known
             .iter()
             .filter(|route| route.table == TABLE_MAIN && route.destination.prefix_len() == 0)
-            .filter(|route| route.kind == crate::model::RouteKind::Unicast);
+            .filter(|route| route.kind == crate::model::RouteKind::Unicast && choice::counts(route))
+            .filter(|route| route.hops.iter().any(|hop| self.leaves_the_host(hop.ifindex)));
         let present = defaults.any(|route| {
             let addressed = |ifindex| {
                 self.network

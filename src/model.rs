@@ -248,6 +248,10 @@ pub struct Route {
     pub table: u32,
     /// RTA_PRIORITY
     pub metric: u32,
+    /// The router preference of an IPv6 route (RTA_PREF, RFC 4191).
+    pub preference: Preference,
+    /// The TOS, or DSCP, that an IPv4 route is for (rtm_tos); 0 where it is for all traffic.
+    pub tos: u8,
     /// RTN_* of linux/rtnetlink.h.
     pub kind: RouteKind,
     /// Its ways out; empty for unreachable and the like.
@@ -265,9 +269,10 @@ pub struct NextHop {
     pub ifindex: u32,
     /// The router there; none where the destination is on the link. May be of the other family (RFC 8950).
     pub gateway: Option<IpAddr>,
-    /// RTNH_F_DEAD
+    /// RTNH_F_DEAD: the kernel passes it over. It says so of a link without carrier, too, where
+    /// ignore_routes_with_linkdown is set.
     pub dead: bool,
-    /// RTNH_F_LINKDOWN
+    /// RTNH_F_LINKDOWN: the link has no carrier. Without `dead` the kernel uses the next hop all the same.
     pub linkdown: bool,
     /// RTNH_F_ONLINK
     pub onlink: bool,
@@ -284,6 +289,16 @@ pub enum RouteKind {
     Prohibit,
     Throw,
     Other,
+}
+
+/// How much a router wants to be preferred to others, in ascending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[allow(missing_docs, reason = "RFC 4191's own words")]
+pub enum Preference {
+    Low,
+    #[default]
+    Medium,
+    High,
 }
 
 impl Route {
@@ -357,6 +372,8 @@ impl PastaView {
 pub struct Routes {
     /// Routes to wanted destinations in wanted tables, in the kernel's order.
     pub known: Vec<Route>,
+    /// What the kernel's own lookup takes for a wanted destination in a wanted table, where it says so.
+    pub chosen: BTreeMap<(IpNet, u32), Route>,
     /// Tables that were read whole: `known` has all there is of them.
     pub complete: BTreeSet<(Family, u32)>,
     /// What pasta would take, where it was read.
@@ -371,9 +388,13 @@ impl Routes {
         }
     }
 
-    fn touches(&self, ifindex: u32) -> bool {
+    fn all(&self) -> impl Iterator<Item = &Route> {
         let pasta = self.pasta.values().filter_map(PastaView::taken);
-        self.known.iter().chain(pasta).any(|route| route.hops.iter().any(|hop| hop.ifindex == ifindex))
+        self.known.iter().chain(self.chosen.values()).chain(pasta)
+    }
+
+    fn touches(&self, ifindex: u32) -> bool {
+        self.all().any(|route| route.hops.iter().any(|hop| hop.ifindex == ifindex))
     }
 }
 
@@ -442,6 +463,9 @@ pub enum Message {
     Rule,
     /// A nexthop object changed (`ip nexthop`); its routes go with it, unannounced.
     Nexthop,
+    /// ignore_routes_with_linkdown changed, of a link or of all (RTM_NEWNETCONF): the kernel passes over
+    /// other routes than before.
+    IgnoreLinkdown,
 }
 
 /// What happened to a route.
@@ -499,7 +523,11 @@ impl Network {
                 let named = wants.names_vrf() && self.links.get(&link.ifindex) != Some(&**link);
                 let links = self.restarts_detection(link);
                 self.links.insert(link.ifindex, (**link).clone());
-                Stale { links, routes: stale.routes || named, ..stale }
+                // A link that can be used again may bring back a route that the kernel had passed over,
+                // and that stands before the one it took until now. (This is not seen in the links that
+                // were kept: the flags are announced before the routes have changed, and again after.)
+                let brings_back = wants.choice && link.admin_up() && (link.lower_up() || link.running());
+                Stale { links, routes: stale.routes || named || brings_back, ..stale }
             }
             Message::LinkGone(ifindex) => {
                 self.links.remove(ifindex);
@@ -524,7 +552,7 @@ impl Network {
                 routes: wants.concerns(route, &self.routes),
                 lookups: wants.route_to.iter().any(|target| route.destination.contains(target)),
             },
-            Message::Rule | Message::Nexthop => Stale::ROUTES,
+            Message::Rule | Message::Nexthop | Message::IgnoreLinkdown => Stale::ROUTES,
         };
         Stale {
             links: stale.links,
@@ -555,7 +583,8 @@ impl Network {
             | Message::AddressGone(_)
             | Message::Route(..)
             | Message::Rule
-            | Message::Nexthop => true,
+            | Message::Nexthop
+            | Message::IgnoreLinkdown => true,
         }
     }
 
@@ -672,8 +701,7 @@ impl Network {
 
     /// When the next route that is kept expires.
     pub fn next_expiry(&self, now: Moment) -> Option<Moment> {
-        let pasta = self.routes.pasta.values().filter_map(PastaView::taken);
-        let routes = self.routes.known.iter().chain(pasta).filter_map(|route| route.expires);
+        let routes = self.routes.all().filter_map(|route| route.expires);
         let ways = self.lookups.values().filter_map(|lookup| match lookup {
             Lookup::Way { expires, .. } => *expires,
             Lookup::None(_) => None,

@@ -422,8 +422,8 @@ impl Observer {
     }
 
     /// By lookups, which cost the same at any size of a table; then, where a "no" may come of what a
-    /// lookup cannot say (a more specific route over the address, a dead route before a live one,
-    /// policy rules), by reading the table.
+    /// lookup cannot say (a more specific route over the address, a route that refuses, policy rules, and
+    /// what stands behind a route that is dead), by reading the table.
     async fn read_routes(&mut self, gate: &Gate) -> Result<(), ObserveError> {
         let mut routes = Routes::default();
         for (prefix, table) in &self.wants.routes {
@@ -432,7 +432,8 @@ impl Observer {
                 let now = clock::now();
                 match self.lookups.matching_route(probe, now).await? {
                     Some(route) if route.destination == *prefix && route.table == table => {
-                        routes.add(route);
+                        routes.add(route.clone());
+                        routes.chosen.insert((*prefix, table), route);
                         break;
                     }
                     Some(_) => {}
@@ -520,7 +521,11 @@ fn announces_ahead(network: &Network, message: &Message) -> Owed {
             });
             if gains { Owed::BeforeNo } else { Owed::Always }
         }
-        Message::LinkGone(_) | Message::AddressGone(_) | Message::Rule | Message::Nexthop => Owed::Always,
+        Message::LinkGone(_)
+        | Message::AddressGone(_)
+        | Message::Rule
+        | Message::Nexthop
+        | Message::IgnoreLinkdown => Owed::Always,
         Message::Address(_) | Message::Route(..) => Owed::Nothing,
     }
 }

@@ -123,8 +123,9 @@ impl Display for Reason {
             | Reason::TooFew { .. }
             | Reason::NoAddress { ifname: None, .. }
             | Reason::NoRoute { .. }
-            | Reason::DeadRoute { why: Dead::Flagged | Dead::Expired, .. }
+            | Reason::DeadRoute { why: Dead::Flagged | Dead::Expired | Dead::Inside, .. }
             | Reason::RefusingRoute { .. }
+            | Reason::HiddenRoute { .. }
             | Reason::WrongLink { .. }
             | Reason::NoSource { .. }
             | Reason::Unreachable { .. }
@@ -171,7 +172,11 @@ impl Display for Sentence<'_> {
             Reason::DeadRoute { route, why: Dead::Link(why) } => LinkIs(&route.ifname, why).fmt(f),
             Reason::DeadRoute { route, why: Dead::Flagged } => write!(f, "{route} is dead"),
             Reason::DeadRoute { route, why: Dead::Expired } => write!(f, "{route} has expired"),
-            Reason::RefusingRoute { spec, kind } => {
+            Reason::DeadRoute { route, why: Dead::Inside } => write!(f, "{route} does not leave this host"),
+            Reason::HiddenRoute { taken, linkdown, hidden } => {
+                hidden_route(f, taken, *linkdown, &WithMetric(hidden))
+            }
+            Reason::RefusingRoute { spec, kind, .. } => {
                 write!(f, "no {} but one that is {}", RouteNoun(spec), kind_word(*kind))
             }
             Reason::WrongLink { route, wanted } => write!(f, "{route}: not through {wanted}"),
@@ -195,6 +200,59 @@ impl Display for Sentence<'_> {
             }
             Reason::NotTried { item, .. } => write!(f, "{item}: {}", self.0),
         }
+    }
+}
+
+/// `en0 has no carrier, but default via 192.0.2.1 dev en0 metric 100 is still preferred
+/// (ignore_routes_with_linkdown=0): default via 198.51.100.1 dev wl0 metric 600 is not used`.
+fn hidden_route(
+    f: &mut fmt::Formatter<'_>,
+    taken: &Reason,
+    linkdown: bool,
+    hidden: &WithMetric<'_>,
+) -> fmt::Result {
+    match taken {
+        Reason::RefusingRoute { spec, kind, metric } => {
+            let noun = RouteNoun(spec);
+            write!(f, "the {} {noun} of metric {metric} is preferred", kind_word(*kind))?;
+        }
+        Reason::DeadRoute { route, .. } => {
+            write!(f, "{}, but ", Sentence(taken))?;
+            match taken {
+                Reason::DeadRoute { why: Dead::Link(_), .. } => write!(f, "{} is ", WithMetric(route))?,
+                _ => f.write_str("it is ")?,
+            }
+            f.write_str("still preferred")?;
+            if linkdown {
+                f.write_str(" (ignore_routes_with_linkdown=0)")?;
+            }
+        }
+        other => write!(f, "{}, and it is preferred", Sentence(other))?,
+    }
+    write!(f, ": {hidden} is not used")
+}
+
+/// A route with its metric, where there are several.
+struct WithMetric<'a>(&'a RouteRef);
+
+impl Display for WithMetric<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        match self.0.metric {
+            0 => Ok(()),
+            metric => write!(f, " metric {metric}"),
+        }
+    }
+}
+
+fn dead_hop(f: &mut fmt::Formatter<'_>, route: &RouteRef, why: &Dead, used: bool) -> fmt::Result {
+    write!(f, "{route}, one of several next hops, is dead")?;
+    if let Dead::Link(why) = why {
+        write!(f, ": {}", LinkIs(&route.ifname, why))?;
+    }
+    match used {
+        true => f.write_str("; a part of the connections is still sent there"),
+        false => f.write_str("; the kernel passes it over"),
     }
 }
 
@@ -234,6 +292,7 @@ impl Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Warning::DadFailed(address) => write!(f, "{address} is dadfailed: another host has it"),
+            Warning::DeadHop { route, why, used } => dead_hop(f, route, why, *used),
             Warning::PastaMultipath(route) => {
                 write!(
                     f,

@@ -195,6 +195,17 @@ pub enum Reason {
         spec: RouteSpec,
         /// How.
         kind: RouteKind,
+        /// Its metric.
+        metric: u32,
+    },
+    /// The route that the kernel takes is of no use, and so one behind it that would be is not used.
+    HiddenRoute {
+        /// What is the matter with the route that the kernel takes.
+        taken: Box<Reason>,
+        /// Its link has no carrier, and ignore_routes_with_linkdown is not set.
+        linkdown: bool,
+        /// The one behind it.
+        hidden: RouteRef,
     },
     /// A route is there but goes through another link.
     WrongLink {
@@ -270,6 +281,8 @@ pub enum Dead {
     Flagged,
     /// Its lifetime is over.
     Expired,
+    /// Its link is a loopback or dummy link, which no packet leaves the host by.
+    Inside,
 }
 
 /// What is wrong with pasta's choice.
@@ -298,6 +311,15 @@ pub enum PastaFault {
 pub enum Warning {
     /// Another address serves, but this one failed duplicate address detection.
     DadFailed(AddressRef),
+    /// Another next hop of a route serves, but this one is dead.
+    DeadHop {
+        /// The route by this next hop.
+        route: RouteRef,
+        /// What is the matter with it.
+        why: Dead,
+        /// Whether the kernel uses it all the same.
+        used: bool,
+    },
     /// pasta drops a multipath default over several links: the container will have no default route.
     PastaMultipath(RouteRef),
 }
@@ -316,6 +338,7 @@ pub enum Code {
     Deprecated,
     NoRoute,
     RouteDead,
+    RouteHidden,
     NoSource,
     WrongLink,
     Unreachable,
@@ -328,7 +351,7 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Code; 18] = [
+    pub const ALL: [Code; 19] = [
         Code::Absent,
         Code::AdminDown,
         Code::NoCarrier,
@@ -339,6 +362,7 @@ impl Code {
         Code::Deprecated,
         Code::NoRoute,
         Code::RouteDead,
+        Code::RouteHidden,
         Code::NoSource,
         Code::WrongLink,
         Code::Unreachable,
@@ -362,6 +386,7 @@ impl Code {
             Code::Deprecated => "deprecated",
             Code::NoRoute => "no-route",
             Code::RouteDead => "route-dead",
+            Code::RouteHidden => "route-hidden",
             Code::NoSource => "no-source",
             Code::WrongLink => "wrong-link",
             Code::Unreachable => "unreachable",
@@ -405,6 +430,7 @@ impl Reason {
             },
             Reason::NoRoute { .. } | Reason::RefusingRoute { .. } => Code::NoRoute,
             Reason::DeadRoute { .. } => Code::RouteDead,
+            Reason::HiddenRoute { .. } => Code::RouteHidden,
             Reason::NoSource { .. } => Code::NoSource,
             Reason::WrongLink { .. } => Code::WrongLink,
             Reason::Unreachable { .. } => Code::Unreachable,
@@ -518,7 +544,7 @@ impl Evidence {
             Message::Route(_, RouteChange::Appended) => false,
             // One that is added that was there: it was gone in between, which is not always announced.
             Message::Route(changed, RouteChange::Added) => match self {
-                Evidence::Route { route, .. } => route.is(changed),
+                Evidence::Route { route, .. } => route.is(changed) || route.is_hidden_by(changed),
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
                 Evidence::Link { .. }
                 | Evidence::Address(_)
@@ -527,7 +553,7 @@ impl Evidence {
                 | Evidence::Answer { .. } => false,
             },
             Message::Route(changed, change @ (RouteChange::Replaced | RouteChange::Gone)) => match self {
-                Evidence::Route { route, .. } => route.is(changed),
+                Evidence::Route { route, .. } => route.is(changed) || route.is_hidden_by(changed),
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
                 // Which route the way is made of is not known; one that was replaced may have been.
                 Evidence::Lookup { target, route, .. } => {
@@ -539,7 +565,7 @@ impl Evidence {
                 | Evidence::Nameserver(_)
                 | Evidence::Answer { .. } => false,
             },
-            Message::Address(_) | Message::Rule | Message::Nexthop => false,
+            Message::Address(_) | Message::Rule | Message::Nexthop | Message::IgnoreLinkdown => false,
         }
     }
 
@@ -560,7 +586,19 @@ impl RouteRef {
     /// Whether it is the route that a message speaks of: the kernel's identity of a route is its
     /// destination, table and metric.
     fn is(&self, route: &Route) -> bool {
-        self.destination == route.destination && self.table == route.table && self.metric == route.metric
+        self.destination == route.destination
+            && self.table == route.table
+            && self.metric == route.metric
+            && route.tos == 0
+    }
+
+    /// Whether a route that a message speaks of refuses what this one would carry, and stands before it.
+    fn is_hidden_by(&self, route: &Route) -> bool {
+        route.kind != RouteKind::Unicast
+            && self.destination == route.destination
+            && self.table == route.table
+            && self.metric > route.metric
+            && route.tos == 0
     }
 }
 

@@ -6,13 +6,15 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::model::{Route, RouteKind, Routes};
-use crate::requirement::{Destination, Family, Gate, Item, Presence, RouteSpec, TABLE_MAIN, Table};
+use crate::requirement::{Destination, Family, Gate, Item, Presence, RouteSpec, Subject, TABLE_MAIN, Table};
 
 /// What a gate wants to know of routes and resolv.conf.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wants {
     /// Destinations in tables.
     pub routes: BTreeSet<(IpNet, Table)>,
+    /// Whether it matters which of several routes the kernel takes: a route is wanted host-wide.
+    pub choice: bool,
     /// Targets to be looked up.
     pub route_to: BTreeSet<IpAddr>,
     /// Whether pasta's choice matters.
@@ -29,7 +31,9 @@ impl Wants {
             if let Some(Presence::Family(_)) = clause.if_present {
                 wants.add_routes(&RouteSpec { destination: Destination::Default, table: Table::MAIN });
             }
+            let host_wide = matches!(clause.subject, Subject::Host { .. });
             for item in &clause.items {
+                wants.choice |= host_wide && matches!(item, Item::Route(_) | Item::Gateway(_));
                 match item {
                     Item::Carrier | Item::Address(_) => {}
                     Item::Route(spec) => wants.add_routes(spec),

@@ -129,7 +129,7 @@ impl<'a> Judge<'a> {
         (link_local(first) && addresses.all(link_local)).then_some(first)
     }
 
-    fn warn(&mut self, warning: Warning) {
+    pub(super) fn warn(&mut self, warning: Warning) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use crate::evaluate::Judge;
 use crate::evaluate::address::usable;
+use crate::evaluate::choice::{self, Choice, choices};
 use crate::model::{Link, Lookup, NextHop, Route, RouteKind, link_local};
 use crate::requirement::{AddressSpec, Family, Links, RouteSpec, TABLE_MAIN};
-use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef};
+use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef, Warning};
 
 impl<'a> Judge<'a> {
     /// A wanted route; through a given link, where one is given.
@@ -16,48 +17,112 @@ impl<'a> Judge<'a> {
             let name = spec.table.to_string();
             return Outcome::Unmet(Reason::NoVrf { name });
         };
-        let wanted = |route: &&Route| {
-            route.table == table && spec.destination.prefixes().any(|prefix| prefix == route.destination)
+        let judged = match through {
+            Some(link) => self.route_of_link(spec, table, link),
+            None => self.route_of_host(spec, table),
         };
-        let mut reason = None;
-        for route in network.routes.known.iter().filter(wanted) {
-            match self.usable(spec, route, through) {
-                Ok(evidence) => return Outcome::Met(evidence),
-                // The first one is the one that the kernel would take.
-                Err(why) if reason.as_ref().is_none_or(|known| telling(&why) > telling(known)) => {
-                    reason = Some(why);
-                }
-                Err(_) => {}
-            }
-        }
+        let reason = match judged {
+            Ok(evidence) => return Outcome::Met(evidence),
+            Err(reason) => reason,
+        };
         for prefix in spec.destination.prefixes() {
             self.must_be_read(Family::of(prefix.addr()), table);
         }
-        Outcome::Unmet(reason.unwrap_or_else(|| Reason::NoRoute {
-            spec: spec.clone(),
-            ifname: through.map(|link| link.ifname.clone()),
+        Outcome::Unmet(reason.unwrap_or_else(|| no_route(spec, through)))
+    }
+
+    /// Whether this link has such a route, whatever stands before it.
+    fn route_of_link(&self, spec: &RouteSpec, table: u32, link: &Link) -> Result<Evidence, Option<Reason>> {
+        let wanted = |route: &&Route| {
+            route.table == table
+                && spec.destination.prefixes().any(|prefix| prefix == route.destination)
+                && choice::counts(route)
+        };
+        let mut reason = None;
+        for route in self.network.routes.known.iter().filter(wanted) {
+            match self.usable(spec, route, Some(link)) {
+                Ok(evidence) => return Ok(evidence),
+                Err(why) => keep_telling(&mut reason, why),
+            }
+        }
+        Err(reason)
+    }
+
+    /// Whether the route that the kernel takes is usable. One that stands behind it does not count, for
+    /// no packet goes that way.
+    fn route_of_host(&mut self, spec: &RouteSpec, table: u32) -> Result<Evidence, Option<Reason>> {
+        let mut reason = None;
+        for prefix in spec.destination.prefixes() {
+            for choice in choices(&self.network.routes, prefix, table, self.now) {
+                match self.usable_choice(spec, &choice) {
+                    Ok((route, evidence)) => {
+                        self.warn_of_dead_hops(route);
+                        return Ok(evidence);
+                    }
+                    Err(why) => {
+                        if let Some(why) = why {
+                            keep_telling(&mut reason, why);
+                        }
+                    }
+                }
+            }
+        }
+        Err(reason)
+    }
+
+    fn usable_choice<'r>(
+        &self,
+        spec: &RouteSpec,
+        choice: &Choice<'r>,
+    ) -> Result<(&'r Route, Evidence), Option<Reason>> {
+        let Some(taken) = choice.taken else {
+            let mut reason = None;
+            for route in &choice.others {
+                if let Err(why) = self.usable(spec, route, None) {
+                    keep_telling(&mut reason, why);
+                }
+            }
+            return Err(reason);
+        };
+        let why = match self.usable(spec, taken, None) {
+            Ok(evidence) => return Ok((taken, evidence)),
+            Err(why) => why,
+        };
+        let hidden = choice.others.iter().find_map(|route| match self.usable(spec, route, None) {
+            Ok(Evidence::Route { route, .. }) => Some(route),
+            Ok(_) | Err(_) => None,
+        });
+        Err(Some(match hidden {
+            Some(hidden) => {
+                let linkdown = taken.hops.iter().any(|hop| hop.linkdown && !hop.dead);
+                Reason::HiddenRoute { taken: Box::new(why), linkdown, hidden }
+            }
+            None => why,
         }))
+    }
+
+    fn warn_of_dead_hops(&mut self, route: &Route) {
+        for hop in &route.hops {
+            if let Err(why) = self.live_hop(hop, None) {
+                let used = !hop.dead;
+                self.warn(Warning::DeadHop { route: self.route_ref(route, hop), why, used });
+            }
+        }
     }
 
     /// Unicast, not expired, with a live next hop through a link with carrier, and a source.
     fn usable(&self, spec: &RouteSpec, route: &Route, through: Option<&Link>) -> Result<Evidence, Reason> {
         if route.kind != RouteKind::Unicast {
-            return Err(Reason::RefusingRoute { spec: spec.clone(), kind: route.kind });
+            return Err(Reason::RefusingRoute { spec: spec.clone(), kind: route.kind, metric: route.metric });
         }
         let mut reason = None;
         for hop in &route.hops {
             match self.usable_hop(route, hop, through) {
                 Ok(evidence) => return Ok(evidence),
-                Err(why) if reason.as_ref().is_none_or(|known| telling(&why) > telling(known)) => {
-                    reason = Some(why);
-                }
-                Err(_) => {}
+                Err(why) => keep_telling(&mut reason, why),
             }
         }
-        Err(reason.unwrap_or_else(|| Reason::NoRoute {
-            spec: spec.clone(),
-            ifname: through.map(|link| link.ifname.clone()),
-        }))
+        Err(reason.unwrap_or_else(|| no_route(spec, through)))
     }
 
     fn usable_hop(&self, route: &Route, hop: &NextHop, through: Option<&Link>) -> Result<Evidence, Reason> {
@@ -69,14 +134,28 @@ impl<'a> Judge<'a> {
         if route.expired(self.now) {
             return Err(dead(Dead::Expired));
         }
-        self.link_carries(hop.ifindex).map_err(&dead)?;
-        if hop.dead || hop.linkdown {
-            return Err(dead(Dead::Flagged));
-        }
+        self.live_hop(hop, through).map_err(&dead)?;
         match self.source(route, hop.ifindex, through.is_none()) {
             Some(source) => Ok(Evidence::Route { route: summary, source }),
             None => Err(Reason::NoSource { route: summary, source: route.prefsrc }),
         }
+    }
+
+    fn live_hop(&self, hop: &NextHop, through: Option<&Link>) -> Result<(), Dead> {
+        self.link_carries(hop.ifindex)?;
+        if hop.dead || hop.linkdown {
+            return Err(Dead::Flagged);
+        }
+        // A link that the clause names is meant, whatever it is.
+        if through.is_none() && !self.leaves_the_host(hop.ifindex) {
+            return Err(Dead::Inside);
+        }
+        Ok(())
+    }
+
+    /// Whether what is sent to a link can leave the host. Not by a loopback or dummy link.
+    pub(super) fn leaves_the_host(&self, ifindex: u32) -> bool {
+        self.network.link(ifindex).is_none_or(|link| !link.loopback() && link.kind != "dummy")
     }
 
     pub(super) fn link_carries(&self, ifindex: u32) -> Result<(), Dead> {
@@ -197,6 +276,17 @@ impl<'a> Judge<'a> {
     }
 }
 
+fn no_route(spec: &RouteSpec, through: Option<&Link>) -> Reason {
+    Reason::NoRoute { spec: spec.clone(), ifname: through.map(|link| link.ifname.clone()) }
+}
+
+/// Keeps the reason that tells most; of equals the first.
+fn keep_telling(kept: &mut Option<Reason>, reason: Reason) {
+    if kept.as_ref().is_none_or(|known| telling(&reason) > telling(known)) {
+        *kept = Some(reason);
+    }
+}
+
 /// How much a reason tells the administrator: a route that leads where it is wanted and is dead more than
 /// one that leads elsewhere, and that more than one that refuses.
 fn telling(reason: &Reason) -> u8 {
@@ -204,6 +294,7 @@ fn telling(reason: &Reason) -> u8 {
         Reason::RefusingRoute { .. } => 0,
         Reason::WrongLink { .. } => 1,
         Reason::DeadRoute { .. }
+        | Reason::HiddenRoute { .. }
         | Reason::NoSource { .. }
         | Reason::NoRoute { .. }
         | Reason::Absent { .. }

@@ -18,6 +18,13 @@ fn link(network: &Network, name: &str) -> Message {
     Message::Link(Box::new(network.links().find(|link| link.ifname == name).unwrap().clone()))
 }
 
+/// A link that has been set down.
+fn down(network: &Network, name: &str) -> Message {
+    let Message::Link(mut link) = link(network, name) else { unreachable!() };
+    link.flags = 0;
+    Message::Link(link)
+}
+
 fn number(network: &Network, name: &str) -> u32 {
     network.links().find(|link| link.ifname == name).unwrap().ifindex
 }
@@ -45,9 +52,12 @@ fn a_message_makes_stale_what_it_can_have_cost() {
     let gone_elsewhere = Message::AddressGone(address(&before, "198.51.100.10"));
     let told = |text: &str, change| Message::Route(route(text), change);
     for (message, of_default, of_target) in [
-        // A link that a known route leaves through, and one that none does.
+        // A link that a known route leaves through.
         (link(&before, "x0"), ROUTES, LOOKUPS),
-        (link(&before, "y0"), NOTHING, LOOKUPS),
+        // One that none leaves through may have one that the kernel had passed over, and takes now.
+        (link(&before, "y0"), ROUTES, LOOKUPS),
+        (down(&before, "y0"), NOTHING, LOOKUPS),
+        (down(&before, "x0"), ROUTES, LOOKUPS),
         (Message::LinkGone(number(&before, "x0")), ROUTES, LOOKUPS),
         (Message::LinkGone(number(&before, "y0")), NOTHING, LOOKUPS),
         (gone, ROUTES, LOOKUPS),
@@ -56,8 +66,13 @@ fn a_message_makes_stale_what_it_can_have_cost() {
         (Message::Address(address(&before, "192.0.2.10")), NOTHING, LOOKUPS),
         (Message::Rule, ROUTES, LOOKUPS),
         (Message::Nexthop, ROUTES, LOOKUPS),
+        (Message::IgnoreLinkdown, ROUTES, LOOKUPS),
         (told("default4 dev y0", RouteChange::Added), ROUTES, LOOKUPS),
         (told("default4 dev y0 table 77", RouteChange::Gone), ROUTES, LOOKUPS),
+        // One that refuses, or for one TOS: whatever stands at the wanted destination.
+        (told("default4 unreachable", RouteChange::Added), ROUTES, LOOKUPS),
+        (told("default4 blackhole metric 4294967295", RouteChange::Gone), ROUTES, LOOKUPS),
+        (told("default4 dev y0 tos 16", RouteChange::Added), ROUTES, LOOKUPS),
         (told("203.0.113.0/24 dev y0", RouteChange::Gone), NOTHING, LOOKUPS),
         (told("10.0.0.0/8 dev x0", RouteChange::Replaced), NOTHING, NOTHING),
         (told("default6 dev x0", RouteChange::Gone), NOTHING, NOTHING),
@@ -125,11 +140,37 @@ fn a_link_that_a_multipath_hop_or_pasta_s_choice_leaves_through_matters() {
     assert_eq!(pasta.apply(&other, &wants("pasta=true")), NOTHING);
 }
 
+/// The question of one link is whether it has a route, not which one the kernel takes.
+#[test]
+fn a_link_that_comes_alive_matters_where_the_kernel_s_choice_does() {
+    let before = network(HOST);
+    for (gate, expected) in [
+        ("route='default-ipv4'", ROUTES),
+        ("route='10.0.0.0/8'", ROUTES),
+        ("gateway='any'", ROUTES),
+        ("interface='x0'; route='default-ipv4'", NOTHING),
+    ] {
+        assert_eq!(before.clone().apply(&link(&before, "y0"), &wants(gate)), expected, "{gate}");
+    }
+    let mut dark = network("x0: up; y0: nocarrier; route default4 dev x0");
+    let message = link(&dark, "y0");
+    assert_eq!(dark.apply(&message, &wants("route='default'")), NOTHING, "it brings nothing back");
+}
+
+#[test]
+fn what_the_kernel_takes_is_kept_in_mind() {
+    let mut chosen = network("x0: up; y0: up; chosen default6 dev y0 expires 300");
+    chosen.routes.known.clear();
+    assert!(chosen.next_expiry(NOW).is_some());
+    let message = down(&chosen, "y0");
+    assert_eq!(chosen.apply(&message, &wants("route='default'")), ROUTES);
+}
+
 #[test]
 fn a_link_may_be_the_vrf_that_a_table_is_named_by() {
     let mut vrf = network("vrf0: up kind=vrf vrf=100");
     let message = link(&vrf, "vrf0");
-    let wants = wants("route='default'; table='vrf0'");
+    let wants = wants("interface='x0'; route='default'; table='vrf0'");
     assert_eq!(vrf.apply(&message, &wants), NOTHING, "nothing new");
     vrf.apply(&Message::LinkGone(number(&vrf, "vrf0")), &wants);
     assert_eq!(vrf.table_id(&Table::Vrf("vrf0".to_owned())), None);

@@ -15,13 +15,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use netlink_packet_core::{NetlinkBuffer, NetlinkDeserializable, NetlinkHeader};
+use netlink_packet_core::{NetlinkBuffer, NetlinkDeserializable, NetlinkHeader, NlasIterator};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteType, RouteVia,
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RoutePreference, RouteType,
+    RouteVia,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::model::{Address, Link, Lookup, Message, NextHop, Route, RouteChange, RouteKind, Stale};
+use crate::model::{
+    Address, Link, Lookup, Message, NextHop, Preference, Route, RouteChange, RouteKind, Stale,
+};
 use crate::moment::Moment;
 use crate::requirement::Family;
 
@@ -36,6 +39,9 @@ const RTM_NEWRULE: u16 = libc::RTM_NEWRULE;
 const RTM_DELRULE: u16 = libc::RTM_DELRULE;
 const RTM_NEWNEXTHOP: u16 = 104;
 const RTM_DELNEXTHOP: u16 = 105;
+const RTM_NEWNETCONF: u16 = libc::RTM_NEWNETCONF;
+/// linux/netconf.h
+const NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN: u16 = 6;
 
 /// The kernel counts a route's lifetime in clock ticks of 10 ms (USER_HZ), whatever its own.
 const TICK: Duration = Duration::from_millis(10);
@@ -110,6 +116,9 @@ pub fn event(frame: Frame<'_>, now: Moment) -> Event {
         // decode a nexthop.)
         RTM_NEWRULE | RTM_DELRULE => return Event::Message(Message::Rule),
         RTM_NEWNEXTHOP | RTM_DELNEXTHOP => return Event::Message(Message::Nexthop),
+        RTM_NEWNETCONF if tells_of_linkdown(frame.payload) => {
+            return Event::Message(Message::IgnoreLinkdown);
+        }
         _ => return Event::Irrelevant,
     };
     if of_no_interest(&frame) {
@@ -161,6 +170,17 @@ fn of_no_interest(frame: &Frame<'_>) -> bool {
         RTM_NEWLINK | RTM_DELLINK => family.is_some_and(|family| family != libc::AF_UNSPEC),
         _ => family.is_some_and(|family| family != libc::AF_INET && family != libc::AF_INET6),
     }
+}
+
+/// Whether a netconf message speaks of ignore_routes_with_linkdown. One that is malformed may.
+/// (netlink-packet-route cannot decode these.)
+fn tells_of_linkdown(payload: &[u8]) -> bool {
+    /// struct netconfmsg of linux/netconf.h, with its padding.
+    const NETCONFMSG: usize = 4;
+    let Some(attributes) = payload.get(NETCONFMSG..) else { return true };
+    NlasIterator::new(attributes).any(|attribute| {
+        attribute.map_or(true, |attribute| attribute.kind() == NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN)
+    })
 }
 
 /// A route of a dump; `None` where it cannot be decoded or is none of its table's.
@@ -239,6 +259,8 @@ fn route(message: RouteMessage, now: Moment) -> Option<Route> {
         source: None,
         table: u32::from(message.header.table),
         metric: 0,
+        preference: Preference::default(),
+        tos: message.header.tos,
         kind: route_kind(message.header.kind),
         hops: Vec::new(),
         prefsrc: None,
@@ -261,6 +283,7 @@ fn route(message: RouteMessage, now: Moment) -> Option<Route> {
             RouteAttribute::Source(address) => source = ip(&address)?,
             RouteAttribute::Table(table) => route.table = table,
             RouteAttribute::Priority(metric) => route.metric = metric,
+            RouteAttribute::Preference(preference) => route.preference = router_preference(preference),
             RouteAttribute::PrefSource(address) => route.prefsrc = ip(&address),
             RouteAttribute::Oif(ifindex) => hop.ifindex = ifindex,
             RouteAttribute::Gateway(address) => hop.gateway = ip(&address),
@@ -316,6 +339,14 @@ fn route_kind(kind: RouteType) -> RouteKind {
         RouteType::Prohibit => RouteKind::Prohibit,
         RouteType::Throw => RouteKind::Throw,
         _ => RouteKind::Other,
+    }
+}
+
+fn router_preference(preference: RoutePreference) -> Preference {
+    match preference {
+        RoutePreference::Low => Preference::Low,
+        RoutePreference::High => Preference::High,
+        _ => Preference::Medium,
     }
 }
 

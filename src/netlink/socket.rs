@@ -31,7 +31,9 @@ const GROUPS: u32 = group_bit(1) // RTNLGRP_LINK
     | group_bit(8) // RTNLGRP_IPV4_RULE
     | group_bit(9) // RTNLGRP_IPV6_IFADDR
     | group_bit(11) // RTNLGRP_IPV6_ROUTE
-    | group_bit(19); // RTNLGRP_IPV6_RULE
+    | group_bit(19) // RTNLGRP_IPV6_RULE
+    | group_bit(24) // RTNLGRP_IPV4_NETCONF
+    | group_bit(25); // RTNLGRP_IPV6_NETCONF
 /// Above 31: by membership only.
 const RTNLGRP_NEXTHOP: u32 = 32;
 

@@ -420,17 +420,99 @@ fn a_lookup_alone_answers_where_it_can() {
     });
 }
 
+/// Two links with a default route each, of both families; the one of better metric has no carrier.
+fn dead_before_live() {
+    batch(
+        "link add va0 type veth peer name vb0\nlink set lo up\nlink set va0 up\nlink set vb0 up\n\
+         link add vc0 type veth peer name vd0\nlink set vc0 up\nlink set vd0 up\n\
+         addr add 192.0.2.10/24 dev va0\naddr add 2001:db8:1::10/64 dev va0 nodad\n\
+         addr add 198.51.100.10/24 dev vc0\naddr add 2001:db8:2::10/64 dev vc0 nodad\n\
+         route add default via 192.0.2.1 metric 50\nroute add default via 198.51.100.1 metric 100\n\
+         route add default via 2001:db8:1::1 metric 50\nroute add default via 2001:db8:2::1 metric 100\n\
+         link set vb0 down\n",
+    );
+}
+
+/// Of this thread's namespace.
+fn sysctl(name: &str, value: &str) {
+    std::fs::write(format!("/proc/sys/net/{}", name.replace('.', "/")), value).unwrap();
+}
+
+fn families() -> [(&'static str, Gate); 2] {
+    [("ipv4", default_ipv4()), ("ipv6", gate(Options { ipv6: true, ..Options::default() }))]
+}
+
+/// No route, no link, no address changes with the setting: only the netconf message tells.
 #[test]
-fn a_dead_default_of_lower_metric_does_not_hide_a_live_one() {
+fn a_dead_default_hides_a_live_one_until_the_kernel_is_told_to_pass_it_over() {
     in_namespace(async || {
-        veth();
-        batch(
-            "link add vc0 type veth peer name vd0\nlink set vc0 up\nlink set vd0 up\naddr add 198.51.100.10/24 dev vc0\n\
-             route add default via 192.0.2.1 metric 50\nroute add default via 198.51.100.1 metric 100\nlink set vb0 down\n",
-        );
+        dead_before_live();
+        for (family, gate) in families() {
+            let mut observer = opened(&gate, RECEIVE_BUFFER).await;
+            let flagged = |observer: &Observer| {
+                observer.network().routes.known.iter().flat_map(|route| &route.hops).any(|hop| hop.linkdown)
+            };
+            // The kernel's linkwatch gets to it up to a second later.
+            while !flagged(&observer) {
+                observer.changed().await.unwrap();
+                assert!(!ready(&gate, &mut observer).await);
+            }
+            for of in ["va0", "all"] {
+                let setting = format!("{family}.conf.{of}.ignore_routes_with_linkdown");
+                sysctl(&setting, "1");
+                observer.changed().await.unwrap();
+                assert!(ready(&gate, &mut observer).await, "{setting}");
+                sysctl(&setting, "0");
+                observer.changed().await.unwrap();
+                assert!(!ready(&gate, &mut observer).await, "{setting}");
+            }
+            // Another setting of the link says nothing of routes.
+            sysctl(&format!("{family}.conf.va0.forwarding"), "1");
+            observer.changed().await.unwrap();
+            while observer.drain(&mut |_| {}).unwrap() == Drained::More {}
+            assert!(!observer.stale());
+            sysctl(&format!("{family}.conf.va0.forwarding"), "0");
+        }
+    });
+}
+
+/// The route that was passed over is not among those that were read, and comes back with its link. Its
+/// link has no address of its own to send from, so what the kernel takes then is of no use.
+#[test]
+fn a_route_that_was_passed_over_hides_again_when_its_link_is_back() {
+    in_namespace(async || {
+        dead_before_live();
+        batch("addr flush dev va0 scope global\nroute add default dev va0 metric 50\n");
+        sysctl("ipv4.conf.all.ignore_routes_with_linkdown", "1");
         let gate = default_ipv4();
         let mut observer = opened(&gate, RECEIVE_BUFFER).await;
-        assert!(ready(&gate, &mut observer).await);
+        becomes(true, &gate, &mut observer).await;
+        ip("link set vb0 up");
+        becomes(false, &gate, &mut observer).await;
+        ip("link set vb0 down");
+        becomes(true, &gate, &mut observer).await;
+    });
+}
+
+#[test]
+fn a_refusing_default_hides_a_live_one_while_it_stands() {
+    in_namespace(async || {
+        dead_before_live();
+        ip("link set vb0 up");
+        for (family, gate) in families() {
+            let family = if family == "ipv4" { "-4" } else { "-6" };
+            let mut observer = opened(&gate, RECEIVE_BUFFER).await;
+            becomes(true, &gate, &mut observer).await;
+            for kind in ["unreachable", "blackhole", "prohibit", "throw"] {
+                ip(&format!("{family} route add {kind} default metric 1"));
+                assert!(!ready(&gate, &mut observer).await, "{kind}");
+                ip(&format!("{family} route del {kind} default metric 1"));
+                assert!(ready(&gate, &mut observer).await, "{kind}");
+                ip(&format!("{family} route add {kind} default metric 4000"));
+                assert!(ready(&gate, &mut observer).await, "{kind}");
+                ip(&format!("{family} route del {kind} default metric 4000"));
+            }
+        }
     });
 }
 
@@ -478,6 +560,9 @@ fn what_is_kept_is_what_a_fresh_look_finds() {
         "route del default",
         "route replace default dev {} metric 5",
         "route add unreachable default metric 900",
+        "route add blackhole default",
+        "route add default via 192.0.2.1 tos 16",
+        "route append default dev {} metric 5",
         "route flush table main",
         "link set {} name vx{n}",
         "link add vy{n} type veth peer name vz{n}",

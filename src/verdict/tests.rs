@@ -121,10 +121,33 @@ fn a_route_that_goes_or_is_replaced() {
     );
 }
 
+/// While it stood, nothing went by the route behind it.
+#[test]
+fn a_refusing_route_that_stood_before_it() {
+    for change in [RouteChange::Added, RouteChange::Replaced, RouteChange::Gone] {
+        for kind in ["unreachable", "blackhole", "prohibit", "throw"] {
+            let message = route(&format!("default4 {kind} metric 99"), change);
+            let target = match (change, kind) {
+                (RouteChange::Replaced, _) => &[ROUTE, TARGET][..],
+                _ => &[ROUTE],
+            };
+            interrupts(&message, target);
+        }
+        let target = if change == RouteChange::Replaced { &[TARGET][..] } else { &[] };
+        interrupts(&route("default4 unreachable metric 101", change), target);
+        interrupts(&route("default4 unreachable metric 1 table 77", change), target);
+        interrupts(&route("default4 unreachable metric 1 tos 16", change), target);
+        interrupts(&route("default4 via 198.51.100.1 dev y0 metric 1", change), target);
+        interrupts(&route("default4 via 198.51.100.1 dev y0 metric 100 tos 16", change), target);
+    }
+}
+
 #[test]
 fn what_says_nothing_of_loss() {
     interrupts(&Message::Rule, &[]);
     interrupts(&Message::Nexthop, &[]);
+    // New links send these too; whether another route is taken is seen when the routes are read again.
+    interrupts(&Message::IgnoreLinkdown, &[]);
 }
 
 /// Evidence is of what is met: nothing that is unmet is interrupted.

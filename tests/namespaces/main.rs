@@ -20,6 +20,7 @@ mod harness;
 
 mod address;
 mod bridge;
+mod choice;
 mod doctor;
 mod gates;
 mod identity;

@@ -46,7 +46,17 @@ fn defaults_row_by_row() {
         (up("route add blackhole default"), "-4", not("no-route", "")),
         (up("route add prohibit default"), "-4", not("no-route", "")),
         (up("-6 route add unreachable default metric 4278198272"), "-6", not("no-route", "")),
-        (up(&format!("route add unreachable default metric 9; {DEFAULT0} metric 100")), "-4", Want::Ready),
+        (
+            up(&format!("route add unreachable default metric 9; {DEFAULT0} metric 100")),
+            "-4",
+            not("route-hidden", "default via 192.0.2.254 dev va0 metric 100 is not used"),
+        ),
+        (up(&format!("route add unreachable default metric 900; {DEFAULT0} metric 100")), "-4", Want::Ready),
+        (
+            up(&format!("route add unreachable default metric 9; {DEFAULT0} metric 100")),
+            "-i va0 -r default-ipv4",
+            Want::Ready,
+        ),
         // Without a gateway, as on a point-to-point link.
         (up("route add default dev va0"), "-4", Want::Ready),
         // Tables.
@@ -90,8 +100,17 @@ fn defaults_row_by_row() {
             Want::Ready,
         ),
         (up("-6 route add ::/1 dev va0; -6 route add 8000::/1 dev va0"), "-6", not("no-route", "")),
-        // Metrics: a dead one of lower metric hides nothing.
-        (two(&format!("{DEFAULT0} metric 10; {DEFAULT1}; link set vb0 down")), "-4", Want::Ready),
+        // Metrics: a dead one of lower metric hides those behind it, for the kernel takes it.
+        (
+            two(&format!("{DEFAULT0} metric 10; {DEFAULT1}; link set vb0 down")),
+            "-4",
+            not("route-hidden", "va0 has no carrier"),
+        ),
+        (
+            two(&format!("{DEFAULT0} metric 10; {DEFAULT1}; link set vb0 down")),
+            "-i va1 -4 -r default",
+            Want::Ready,
+        ),
         (two(&format!("{DEFAULT0} metric 10; {DEFAULT1}; link set vb1 down")), "-4", Want::Ready),
         (
             two(&format!("{DEFAULT0} metric 10; {DEFAULT1}; link set vb0 down; link set vb1 down")),

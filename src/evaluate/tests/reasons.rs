@@ -92,8 +92,26 @@ fn of_routes() {
         ("route='default'", &with("route default4 via 192.0.2.1 dev x0 src 192.0.2.99"), &["default via 192.0.2.1 dev x0: its source address 192.0.2.99 is not usable"]),
         ("route='default'", &with("z0: up; route default4 via 192.0.2.1 dev z0"), &["default via 192.0.2.1 dev z0: no usable IPv4 address on z0 to send from"]),
         ("interface='y0'; carrier=false; route='default'", &with("route default4 via 192.0.2.1 dev x0"), &["default via 192.0.2.1 dev x0: not through y0"]),
-        // One that leads somewhere says more than one that refuses.
-        ("route='default'", &with("route default4 unreachable; route default4 via 203.0.113.1 dev y0 metric 9"), &["default via 203.0.113.1 dev y0: y0 has no carrier"]),
+        // What the kernel takes is what is wrong, unless something better is hidden by it.
+        ("route='default'", &with("route default4 unreachable; route default4 via 203.0.113.1 dev y0 metric 9"), &["no default route but one that is unreachable"]),
+        ("route='default-ipv4'", &with("route default4 blackhole metric 1; route default4 via 192.0.2.1 dev x0 metric 100"), &["the blackhole default IPv4 route of metric 1 is preferred: default via 192.0.2.1 dev x0 metric 100 is not used"]),
+        (
+            "route='default'",
+            &with("route default4 via 203.0.113.1 dev y0 metric 100 linkdown; route default4 via 192.0.2.1 dev x0 metric 600"),
+            &["y0 has no carrier, but default via 203.0.113.1 dev y0 metric 100 is still preferred (ignore_routes_with_linkdown=0): default via 192.0.2.1 dev x0 metric 600 is not used"],
+        ),
+        (
+            "route='default'",
+            &with("br0: unknown kind=bridge; route default4 dev br0; route default4 via 192.0.2.1 dev x0 metric 600"),
+            &["br0 has no carrier: bridge br0 has no port with carrier, but default dev br0 is still preferred: default via 192.0.2.1 dev x0 metric 600 is not used"],
+        ),
+        (
+            "route='default'",
+            &with("z0: up; route default4 dev z0; route default4 via 192.0.2.1 dev x0 metric 600"),
+            &["default dev z0: no usable IPv4 address on z0 to send from, and it is preferred: default via 192.0.2.1 dev x0 metric 600 is not used"],
+        ),
+        ("route='default'", &with("route default4 dev lo; route default4 via 192.0.2.1 dev x0 metric 600"), &["default dev lo does not leave this host, but it is still preferred: default via 192.0.2.1 dev x0 metric 600 is not used"]),
+        ("route='default'", &with("route default4 dev lo"), &["default dev lo does not leave this host"]),
         ("route-to='198.51.100.7'", &with("lookup 198.51.100.7 errno 101"), &["no route to 198.51.100.7: Network is unreachable"]),
         ("nameserver=true", "ns none", &["resolv.conf names no nameserver"]),
         ("nameserver=true", "ns unreadable it is not there", &["no nameserver: resolv.conf: it is not there"]),

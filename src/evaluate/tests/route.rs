@@ -1,6 +1,8 @@
 //! Routes: which of those that stand in a table lead anywhere.
 
 use super::table;
+use super::world::{NOW, gate, network};
+use crate::evaluate::evaluate;
 
 /// A link with carrier and an address of each family, one without, and one without an address.
 const HOST: &str = "x0: up; addr x0 192.0.2.10/24; addr x0 2001:db8::10/64; \
@@ -49,10 +51,165 @@ fn only_unicast_routes_count() {
         ("route='default'", "route default4 local dev x0", "no-route"),
         ("route='default'", "route default4 multicast dev x0", "no-route"),
         ("route='default-ipv6'", "route default6 unreachable dev lo metric 4294967295", "no-route"),
-        // The other one is one.
-        ("route='default'", "route default4 unreachable; route default4 dev x0 metric 10", "met"),
+        // The other family's is one.
         ("route='default'", "route default4 unreachable; route default6 via fe80::1 dev x0", "met"),
+        // The other one is one, if the kernel takes it.
+        ("route='default'", "route default4 dev x0 metric 10; route default4 unreachable metric 4294967295", "met"),
     ]);
+}
+
+/// Measured: every lookup is refused, and a connection too.
+#[test]
+fn host_wide_a_route_that_refuses_hides_those_behind_it() {
+    for kind in ["unreachable", "blackhole", "prohibit", "throw"] {
+        let four = format!("route default4 {kind} metric 1; route default4 via 192.0.2.1 dev x0 metric 100");
+        let six = format!("route default6 {kind} dev lo metric 1; route default6 via fe80::1 dev x0 metric 100");
+        let prefix = format!("route 10.0.0.0/8 {kind}; route 10.0.0.0/8 via 192.0.2.1 dev x0 metric 100");
+        on_host(&[
+            ("route='default-ipv4'", &four, "route-hidden"),
+            ("route='default'", &four, "route-hidden"),
+            ("route='default-ipv6'", &six, "route-hidden"),
+            ("route='10.0.0.0/8'", &prefix, "route-hidden"),
+            ("route='default'", &format!("{four}; route default6 via fe80::1 dev x0"), "met by default via fe80::1 dev x0"),
+            ("gateway='any'", &four, "route-hidden"),
+            // The question of one link is another.
+            ("interface='x0'; route='default-ipv4'", &four, "met by x0; default via 192.0.2.1 dev x0"),
+            ("interface='x0'; route='default-ipv6'", &six, "met by x0; default via fe80::1 dev x0"),
+            // One in another table, for one TOS, or to another destination hides nothing.
+            ("route='default-ipv4'", &format!("route default4 {kind} table 77; route default4 dev x0 metric 9"), "met"),
+            ("route='default-ipv4'", &format!("route default4 {kind} tos 16; route default4 dev x0 metric 9"), "met"),
+            ("route='default-ipv4'", &format!("route 0.0.0.0/1 {kind}; route default4 dev x0 metric 9"), "met"),
+            ("route='default-ipv4'; table=77", &format!("read4 77; route default4 {kind} table 77; route default4 dev x0 table 77 metric 9"), "route-hidden"),
+            // The kernel keeps the routes of a source prefix apart.
+            ("route='default-ipv6'", &format!("{six}; route default6 via fe80::1 dev x0 from 2001:db8::/56 metric 9"), "met"),
+            ("route='default-ipv6'", &format!("route default6 {kind} dev lo from 2001:db8::/56; route default6 via fe80::1 dev x0 metric 9"), "met"),
+        ]);
+    }
+}
+
+/// Measured: with ignore_routes_with_linkdown=0, the kernel's default, connections are sent to the dead link
+/// and time out. Where it is set, a dump and a lookup say so: `dead` beside `linkdown`.
+#[test]
+fn host_wide_a_dead_route_hides_those_behind_it_unless_the_kernel_passes_it_over() {
+    const LIVE4: &str = "route default4 via 192.0.2.1 dev x0 metric 600";
+    const LIVE6: &str = "route default6 via fe80::1 dev x0 metric 600";
+    let with = |front: &str| format!("route {front}; {LIVE4}; {LIVE6}");
+    on_host(&[
+        ("route='default-ipv4'", &with("default4 via 198.51.100.1 dev dark0 linkdown metric 100"), "route-hidden"),
+        ("route='default-ipv4'", &with("default4 via 198.51.100.1 dev dark0 dead linkdown metric 100"), "met by default via 192.0.2.1 dev x0"),
+        ("route='default-ipv6'", &with("default6 via fe80::2 dev dark0 linkdown metric 100"), "route-hidden"),
+        ("route='default-ipv6'", &with("default6 via fe80::2 dev dark0 dead linkdown metric 100"), "met by default via fe80::1 dev x0"),
+        ("route='default'", &with("default4 via 198.51.100.1 dev dark0 linkdown metric 100"), "met by default via fe80::1 dev x0"),
+        ("interface='x0'; route='default-ipv4'", &with("default4 via 198.51.100.1 dev dark0 linkdown metric 100"), "met by x0; default via 192.0.2.1 dev x0"),
+        // Nothing is said of it, but its link has no carrier: what the kernel flags is still to be read.
+        ("route='default-ipv4'", &with("default4 via 198.51.100.1 dev dark0 metric 100"), "route-hidden"),
+        // A bridge without a port, which to the kernel has carrier.
+        ("route='default-ipv4'", &format!("br0: unknown kind=bridge; addr br0 203.0.113.1/24; {}", with("default4 via 203.0.113.2 dev br0 metric 100")), "route-hidden"),
+        // Behind the live one it hides nothing.
+        ("route='default-ipv4'", &format!("{LIVE4}; route default4 via 198.51.100.1 dev dark0 linkdown metric 900"), "met"),
+        // A route without a source, and one that leads nowhere but here.
+        ("route='default-ipv4'", &with("default4 dev bare0 metric 100"), "route-hidden"),
+        ("route='default-ipv4'", &with("default4 dev lo metric 100"), "route-hidden"),
+        // An expired one is passed over.
+        ("route='default-ipv6'", &with("default6 via fe80::2 dev dark0 linkdown metric 100 expires 99"), "met"),
+        ("route='default-ipv6'", &with("default6 via fe80::2 dev dark0 linkdown metric 100 expires 101"), "route-hidden"),
+        // One of two legs that the kernel does not pass over takes its part of the traffic.
+        ("route='default-ipv4'", &with("default4 nexthop via 198.51.100.1 dev dark0 dead linkdown nexthop dev bare0 metric 100"), "route-hidden"),
+        ("route='default-ipv4'", &with("default4 nexthop via 198.51.100.1 dev dark0 dead linkdown nexthop via 198.51.100.2 dev dark0 dead linkdown metric 100"), "met by default via 192.0.2.1 dev x0"),
+    ]);
+}
+
+/// Measured, on both: RFC 4191's preference counts among routes of the best metric; where the kernel passes
+/// over these, among all others.
+#[test]
+fn the_kernel_takes_ipv6_routes_by_metric_and_then_by_preference() {
+    on_host(&[
+        ("route='default-ipv6'", "route default6 via fe80::1 dev x0 metric 1024; route default6 via fe80::2 dev dark0 linkdown metric 1024 pref high", "route-hidden"),
+        ("route='default-ipv6'", "route default6 via fe80::2 dev dark0 linkdown metric 1024; route default6 via fe80::1 dev x0 metric 1024 pref high", "met by default via fe80::1 dev x0"),
+        ("route='default-ipv6'", "route default6 via fe80::2 dev dark0 linkdown metric 1024; route default6 via fe80::1 dev x0 metric 1024", "route-hidden"),
+        ("route='default-ipv6'", "route default6 via fe80::2 dev dark0 linkdown metric 1024 pref low; route default6 via fe80::1 dev x0 metric 1024", "met by default via fe80::1 dev x0"),
+        ("route='default-ipv6'", "route default6 via fe80::1 dev x0 metric 100; route default6 via fe80::2 dev dark0 linkdown metric 1024 pref high", "met by default via fe80::1 dev x0"),
+        ("route='default-ipv6'", "route default6 via fe80::3 dev dark0 dead linkdown metric 10; route default6 unreachable metric 1400; route default6 via fe80::1 dev x0 metric 2000 pref high", "met by default via fe80::1 dev x0"),
+        ("route='default-ipv6'", "route default6 via fe80::3 dev dark0 dead linkdown metric 10; route default6 unreachable metric 1400; route default6 via fe80::1 dev x0 metric 2000", "route-hidden"),
+        ("route='default-ipv6'", "route default6 unreachable metric 1400; route default6 via fe80::1 dev x0 metric 2000 pref high", "route-hidden"),
+        // IPv4 has no such thing: the first of the table.
+        ("route='default-ipv4'", "route default4 via 192.0.2.1 dev x0 metric 9; route default4 via 198.51.100.1 dev dark0 linkdown metric 9", "met"),
+        ("route='default-ipv4'", "route default4 via 198.51.100.1 dev dark0 linkdown metric 9; route default4 via 192.0.2.1 dev x0 metric 9", "route-hidden"),
+    ]);
+}
+
+/// It knows of gateways that do not answer, and of what else no table tells.
+#[test]
+fn what_the_kernel_s_lookup_takes_is_taken() {
+    on_host(&[
+        ("route='default-ipv6'", "route default6 via fe80::2 dev dark0 linkdown metric 100; chosen default6 via fe80::1 dev x0 metric 600", "met by default via fe80::1 dev x0"),
+        ("route='default-ipv6'", "route default6 via fe80::1 dev x0 metric 100; chosen default6 via fe80::2 dev dark0 linkdown metric 600", "route-hidden"),
+        ("route='default-ipv6'", "chosen default6 via fe80::2 dev dark0 linkdown metric 600", "route-dead"),
+        // That one is for packets from anywhere.
+        ("route='default-ipv6'", "chosen default6 via fe80::2 dev dark0 linkdown; route default6 via fe80::1 dev x0 from 2001:db8::/56", "met"),
+    ]);
+}
+
+#[test]
+fn a_route_for_one_tos_is_none() {
+    on_host(&[
+        ("route='default'", "route default4 via 192.0.2.1 dev x0 tos 16", "no-route"),
+        ("route='10.0.0.0/8'", "route 10.0.0.0/8 via 192.0.2.1 dev x0 tos 4", "no-route"),
+        ("interface='x0'; route='default'", "route default4 via 192.0.2.1 dev x0 tos 16", "x0 no-route"),
+        ("gateway='any'", "route default4 via 192.0.2.1 dev x0 tos 16", "no-route"),
+        ("route='default'", "route default4 via 198.51.100.1 dev dark0 linkdown tos 16; route default4 via 192.0.2.1 dev x0", "met"),
+        ("route='default-ipv6'; if-present=true", "route default4 via 192.0.2.1 dev x0 tos 16", "not-present"),
+    ]);
+}
+
+/// K3s's guide for a host without a default route makes one through a dummy link.
+#[test]
+fn host_wide_a_route_through_a_loopback_or_dummy_link_leads_nowhere() {
+    const DUMMY: &str = "d0: unknown kind=dummy; addr d0 203.0.113.254/31; addr d0 2001:db8:d::1/64";
+    let with = |more: &str| format!("{DUMMY}; {more}");
+    on_host(&[
+        ("route='default'", "addr lo 203.0.113.10/32; route default4 dev lo", "route-dead"),
+        ("route='default'", &with("route default4 via 203.0.113.255 dev d0 metric 1000"), "route-dead"),
+        ("route='default'", &with("route default6 via 2001:db8:d::2 dev d0"), "route-dead"),
+        ("route='203.0.113.254/31'", &with("route 203.0.113.254/31 dev d0"), "route-dead"),
+        ("gateway='any'", &with("route default4 via 203.0.113.255 dev d0"), "route-dead"),
+        // It hides, and it is hidden.
+        ("route='default-ipv4'", &with("route default4 dev d0 metric 1; route default4 via 192.0.2.1 dev x0 metric 2"), "route-hidden"),
+        ("route='default-ipv4'", &with("route default4 dev d0 metric 9; route default4 via 192.0.2.1 dev x0 metric 2"), "route-hidden"),
+        ("route='default-ipv4'", &with("route default4 via 192.0.2.1 dev x0 metric 2; route default4 dev d0 metric 9"), "met"),
+        // One that is named is meant.
+        ("interface='d0'; route='default'", &with("route default4 via 203.0.113.255 dev d0"), "met"),
+        ("interface='lo'; carrier=false; route='default'", "addr lo 203.0.113.10/32; route default4 dev lo", "met"),
+        // A family does not show up by it.
+        ("route='default-ipv6'; if-present=true", &with("route default6 dev d0"), "not-present"),
+        ("route='default-ipv6'; if-present=true", &with("route default4 dev d0"), "not-present"),
+    ]);
+}
+
+#[test]
+fn of_several_next_hops_each_dead_one_is_told() {
+    let warnings = |text: &str| -> Vec<String> {
+        let network = network(&format!("{HOST}; {text}"));
+        evaluate(&gate("route='default-ipv4'"), &network, NOW).warnings.iter().map(ToString::to_string).collect()
+    };
+    const LEG: &str = "default via 198.51.100.1 dev dark0, one of several next hops, is dead: dark0 has no carrier";
+    let live = "nexthop via 192.0.2.1 dev x0";
+    assert_eq!(warnings("route default4 nexthop via 192.0.2.1 dev x0 nexthop via 192.0.2.2 dev x0"), [""; 0]);
+    assert_eq!(
+        warnings(&format!("route default4 nexthop via 198.51.100.1 dev dark0 linkdown {live}")),
+        [format!("{LEG}; a part of the connections is still sent there")]
+    );
+    assert_eq!(
+        warnings(&format!("route default4 {live} nexthop via 198.51.100.1 dev dark0 dead linkdown")),
+        [format!("{LEG}; the kernel passes it over")]
+    );
+    assert_eq!(
+        warnings(&format!("route default4 {live} nexthop via 192.0.2.2 dev x0 linkdown")),
+        ["default via 192.0.2.2 dev x0, one of several next hops, is dead; a part of the connections is still sent there"]
+    );
+    // Two whole routes are no legs of one; what is unmet has its reason.
+    assert_eq!(warnings("route default4 via 192.0.2.1 dev x0; route default4 via 198.51.100.1 dev dark0 linkdown metric 9"), [""; 0]);
+    assert_eq!(warnings("route default4 nexthop via 198.51.100.1 dev dark0 linkdown nexthop via 198.51.100.2 dev dark0 linkdown"), [""; 0]);
 }
 
 #[test]
@@ -76,8 +233,6 @@ fn one_live_next_hop_is_enough() {
         ("route='default'", "route default4 nexthop via 192.0.2.1 dev x0 nexthop via 198.51.100.1 dev dark0", "met by default via 192.0.2.1 dev x0"),
         ("route='default'", "route default4 nexthop via 192.0.2.1 dev x0 dead nexthop via 192.0.2.2 dev x0", "met by default via 192.0.2.2 dev x0"),
         ("route='default'", "route default4 nexthop via 192.0.2.1 dev x0 dead nexthop via 192.0.2.2 dev x0 linkdown", "route-dead"),
-        // A dead route of lower metric hides no live one.
-        ("route='default'", "route default4 via 198.51.100.1 dev dark0; route default4 via 192.0.2.1 dev x0 metric 100", "met by default via 192.0.2.1 dev x0"),
         // A link that is not known any more.
         ("route='default'", "route default4 via 192.0.2.1 dev 77", "route-dead"),
     ]);

@@ -8,7 +8,8 @@
 //! addr eth0 192.0.2.10/24 peer 192.0.2.1 tentative optimistic dadfailed deprecated permanent temporary link/site/host
 //! route default4 via 192.0.2.1 dev eth0 metric 100 table 100 src 192.0.2.10 from 2001:db8::/56 expires 5
 //! route 10.0.0.0/8 nexthop via 192.0.2.1 dev eth0 linkdown nexthop dev eth1
-//! route default4 unreachable
+//! route default4 unreachable          route default4 tos 16 dev eth0          route default6 pref high dev eth0
+//! chosen default4 via 192.0.2.1 dev eth0      a route that is there, and that the kernel's lookup takes
 //! lookup 198.51.100.7 via 192.0.2.1 dev eth0 src 192.0.2.10          lookup 198.51.100.7 errno 101
 //! pasta4 default4 via …     one route of the main table's dump; alone: the table was read, and is empty
 //! gateway4                  the gateway of pasta's default was looked up, and is on the link
@@ -27,8 +28,8 @@ use ipnet::IpNet;
 
 use crate::config;
 use crate::model::{
-    Address, Link, Lookup, Message, Nameservers, Network, NextHop, Operstate, PastaView, Question, Route,
-    RouteKind,
+    Address, Link, Lookup, Message, Nameservers, Network, NextHop, Operstate, PastaView, Preference,
+    Question, Route, RouteKind,
 };
 use crate::moment::Moment;
 use crate::requirement::{Family, Gate, TABLE_MAIN};
@@ -183,6 +184,11 @@ impl Builder {
                 let route = self.route(&words);
                 self.network.routes.add(route);
             }
+            ("chosen", _) => {
+                let route = self.route(&words);
+                self.network.routes.add(route.clone());
+                self.network.routes.chosen.insert((route.destination, route.table), route);
+            }
             ("lookup", _) => self.lookup(&words),
             ("ns", _) => {
                 self.network.nameservers = match words[0] {
@@ -273,6 +279,8 @@ impl Builder {
             source: None,
             table: TABLE_MAIN,
             metric: 0,
+            preference: Preference::default(),
+            tos: 0,
             kind: RouteKind::Unicast,
             hops: Vec::new(),
             prefsrc: None,
@@ -285,6 +293,15 @@ impl Builder {
             let mut value = || *rest.next().unwrap();
             match *word {
                 "metric" => route.metric = value().parse().unwrap(),
+                "tos" => route.tos = value().parse().unwrap(),
+                "pref" => {
+                    route.preference = match value() {
+                        "low" => Preference::Low,
+                        "medium" => Preference::Medium,
+                        "high" => Preference::High,
+                        word => panic!("pref {word}?"),
+                    };
+                }
                 "table" => route.table = value().parse().unwrap(),
                 "src" => route.prefsrc = Some(value().parse().unwrap()),
                 "from" => route.source = Some(value().parse().unwrap()),

@@ -15,8 +15,8 @@ import sys
 import time
 
 NEWLINK, DELLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE = 16, 17, 20, 21, 24, 25
-NEWRULE, DELRULE, NEWNEXTHOP, DELNEXTHOP = 32, 33, 104, 105
-GROUPS = [1, 5, 7, 8, 9, 11, 19, 32]
+NEWRULE, DELRULE, NEWNETCONF, NEWNEXTHOP, DELNEXTHOP = 32, 33, 80, 104, 105
+GROUPS = [1, 5, 7, 8, 9, 11, 19, 24, 25, 32]
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NETLINK_GET_STRICT_CHK = 270, 1, 12
 AF_BRIDGE = 7
 
@@ -60,6 +60,13 @@ def record(name, command, kind, family=None, body=None):
     if not found:
         sys.exit(f"{name}: nothing of type {kind} after ip {command}")
     print(name, found[-1].hex())
+
+
+def sysctl(name, setting):
+    """The netconf message of a setting."""
+    drain()
+    subprocess.run(["sysctl", "-qw", setting], check=True)
+    print(name, [m for k, m in drain() if k == NEWNETCONF][-1].hex())
 
 
 def dump(name, kind, body, wanted):
@@ -140,11 +147,14 @@ record("IPv4 blackhole", "route add blackhole 10.1.0.0/16", NEWROUTE)
 record("IPv4 prohibit", "route add prohibit 10.2.0.0/16", NEWROUTE)
 record("IPv4 throw", "route add throw 10.3.0.0/16", NEWROUTE)
 record("IPv4 table 51820", "route add default dev ve0 table 51820", NEWROUTE)
+record("IPv4 for one TOS", "route add default via 192.0.2.1 dev ve0 tos 0x10 metric 9", NEWROUTE)
 record("IPv4 local", "addr add 192.0.2.99/32 dev ve0", NEWROUTE)
 record("IPv6 default", "-6 route add default via fe80::1 dev ve0 metric 1024", NEWROUTE)
 record("IPv6 expiring", "-6 route add 2001:db8:7::/48 via fe80::1 dev ve0 expires 300", NEWROUTE)
 record("IPv6 source prefix", "-6 route add default from 2001:db8::/56 via fe80::1 dev ve0 metric 50", NEWROUTE)
 record("IPv6 multipath", "-6 route add 2001:db8:8::/48 nexthop via fe80::1 dev ve0 nexthop via fe80::2 dev ve0", NEWROUTE)
+record("IPv6 of high preference", "-6 route add 2001:db8:a::/48 via fe80::1 dev ve0 pref high", NEWROUTE)
+record("IPv6 of low preference", "-6 route add 2001:db8:b::/48 via fe80::1 dev ve0 pref low", NEWROUTE)
 record("IPv6 unreachable", "-6 route add unreachable 2001:db8:9::/48", NEWROUTE)
 record("IPv6 gone", "-6 route del default via fe80::1 dev ve0 metric 1024", DELROUTE)
 record("IPv6 link-local", "-6 route add fe80::/64 dev ve0 metric 7", NEWROUTE)
@@ -153,6 +163,10 @@ record("IPv4 by nexthop id", "route add 198.18.0.0/16 nhid 7", NEWROUTE)
 record("nexthop gone", "nexthop del id 7", DELNEXTHOP)
 record("rule", "rule add from 192.0.2.0/24 lookup 100", NEWRULE)
 record("rule gone", "rule del from 192.0.2.0/24 lookup 100", DELRULE)
+sysctl("netconf: passes over linkdown", "net.ipv4.conf.ve0.ignore_routes_with_linkdown=1")
+sysctl("netconf: passes over linkdown, IPv6, all", "net.ipv6.conf.all.ignore_routes_with_linkdown=1")
+sysctl("netconf: forwards", "net.ipv4.conf.ve0.forwarding=1")
+subprocess.run(["sysctl", "-qw", "net.ipv4.conf.ve0.ignore_routes_with_linkdown=0"], check=True)
 ip("link set ve1 down")
 time.sleep(0.2)
 # rtm_dst_len 24, and the prefix: flagged only in a dump.

@@ -11,7 +11,7 @@ mod recorded;
 use std::time::Duration;
 
 use super::{Event, Frame, event, frames};
-use crate::model::{Address, Link, Message, NextHop, Route, RouteChange};
+use crate::model::{Address, Link, Message, NextHop, Preference, Route, RouteChange};
 use crate::moment::Moment;
 
 /// When messages arrive here; lifetimes count from it.
@@ -58,6 +58,7 @@ fn said(octets: &[u8]) -> String {
             Message::Route(route, RouteChange::Gone) => format!("route gone {}", of_route(&route)),
             Message::Rule => "rule".to_owned(),
             Message::Nexthop => "nexthop".to_owned(),
+            Message::IgnoreLinkdown => "ignore-linkdown".to_owned(),
         },
     }
 }
@@ -144,6 +145,12 @@ fn of_route(route: &Route) -> String {
         text += &format!(" src {prefsrc}");
     }
     text += &format!(" table {} metric {}", route.table, route.metric);
+    if route.tos != 0 {
+        text += &format!(" tos {}", route.tos);
+    }
+    if route.preference != Preference::Medium {
+        text += &format!(" preference {:?}", route.preference);
+    }
     if let Some(expires) = route.expires {
         text += &format!(" expires in {}s", (expires - NOW).as_secs());
     }

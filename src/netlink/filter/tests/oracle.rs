@@ -41,6 +41,7 @@ fn some_wants() -> impl Strategy<Value = Wants> {
     (routes, route_to, prop::bool::weighted(0.2)).prop_map(|(routes, route_to, pasta)| Wants {
         routes,
         route_to,
+        choice: true,
         pasta,
         nameserver: false,
     })

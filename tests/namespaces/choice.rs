@@ -1,0 +1,362 @@
+//! Which of several routes the kernel takes: each case is put to a real connection, to a host in another namespace that
+//! refuses it. Where the connection gets there, the gate is ready, and nowhere else.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::harness::{Elsewhere, Netns, SOON, UP0, UP1, Want, rows};
+use crate::netns;
+
+/// Two links to one other host, which has these addresses beside a gateway's on each link.
+const HOST4: &str = "203.0.113.9:1";
+const HOST6: &str = "[2001:db8:9::9]:1";
+const LIVE4: &str = "route add default via 198.51.100.254 dev va1 metric 600";
+const LIVE6: &str = "-6 route add default via 2001:db8:1::fe dev va1 metric 600";
+const FRONT4: &str = "route add default via 192.0.2.254 dev va0 metric 100";
+const FRONT6: &str = "-6 route add default via 2001:db8::fe dev va0 metric 100";
+
+fn world(ns: &Netns) -> Elsewhere {
+    let far = Elsewhere::new();
+    let pid = far.pid();
+    ns.ip(&format!(
+        "link set lo up; link add va0 type veth peer name vb0 netns {pid}; link add va1 type veth peer name vb1 netns {pid}; \
+         link set va0 up; link set va1 up; addr add 192.0.2.1/24 dev va0; addr add 198.51.100.1/24 dev va1; \
+         addr add 2001:db8::1/64 dev va0 nodad; addr add 2001:db8:1::1/64 dev va1 nodad"
+    ));
+    far.ip(
+        "link set vb0 up; link set vb1 up; addr add 203.0.113.9/32 dev lo; addr add 2001:db8:9::9/128 dev lo; \
+         addr add 192.0.2.254/24 dev vb0; addr add 198.51.100.254/24 dev vb1; \
+         addr add 2001:db8::fe/64 dev vb0 nodad; addr add 2001:db8:1::fe/64 dev vb1 nodad",
+    );
+    far
+}
+
+/// Whether a connection gets there. `hoped` says how long to wait for the answer.
+fn connects(host: &str, hoped: bool) -> bool {
+    let host: SocketAddr = host.parse().unwrap();
+    match TcpStream::connect_timeout(&host, if hoped { SOON } else { Duration::from_millis(400) }) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+    }
+}
+
+/// The kernel flags routes when its linkwatch gets to a change of carrier, up to a second later.
+fn until_flagged(ns: &Netns) {
+    ns.until("the links' states", || {
+        ns.ip_json("link show").iter().all(|link| {
+            let carrier = link["flags"].as_array().unwrap().iter().any(|flag| flag == "LOWER_UP");
+            let name = link["ifname"].as_str().unwrap();
+            !name.starts_with("va") || carrier == (link["operstate"] == "UP")
+        })
+    });
+}
+
+#[test]
+fn a_default_counts_where_a_connection_gets_through() {
+    let dark = "far link set vb0 down";
+    let both = |four: &str, six: &str| format!("{four}; {LIVE4}; {six}; {LIVE6}");
+    let refusing = |kind: &str| {
+        both(&format!("route add {kind} default metric 1"), &format!("-6 route add {kind} default metric 1"))
+    };
+    // What is done, and whether IPv4 and IPv6 connections get through then.
+    let cases: &[(String, bool, bool)] = &[
+        (both("", ""), true, true),
+        (both(FRONT4, FRONT6), true, true),
+        // Routes that refuse.
+        (refusing("blackhole"), false, false),
+        (refusing("unreachable"), false, false),
+        (refusing("prohibit"), false, false),
+        (refusing("throw"), false, false),
+        (
+            both(
+                "route add unreachable default metric 4294967295",
+                "-6 route add unreachable default metric 4294967294",
+            ),
+            true,
+            true,
+        ),
+        // A dead route in front.
+        (format!("{}; {dark}", both(FRONT4, FRONT6)), false, false),
+        (
+            format!(
+                "sysctl net.ipv4.conf.va0.ignore_routes_with_linkdown=1; {}; {dark}",
+                both(FRONT4, FRONT6)
+            ),
+            true,
+            false,
+        ),
+        (
+            format!(
+                "{}; {dark}; sysctl net.ipv6.conf.va0.ignore_routes_with_linkdown=1",
+                both(FRONT4, FRONT6)
+            ),
+            false,
+            true,
+        ),
+        (
+            format!(
+                "{}; {dark}; sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1; \
+                 sysctl net.ipv6.conf.all.ignore_routes_with_linkdown=1",
+                both(FRONT4, FRONT6)
+            ),
+            true,
+            true,
+        ),
+        // The setting of the link that is not concerned.
+        (
+            format!(
+                "{}; {dark}; sysctl net.ipv4.conf.va1.ignore_routes_with_linkdown=1; \
+                 sysctl net.ipv6.conf.va1.ignore_routes_with_linkdown=1",
+                both(FRONT4, FRONT6)
+            ),
+            false,
+            false,
+        ),
+        // Passed over, so a refusing one behind it is next.
+        (
+            format!(
+                "{}; {dark}; sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1; \
+                 sysctl net.ipv6.conf.all.ignore_routes_with_linkdown=1; \
+                 route add prohibit default metric 200; -6 route add prohibit default metric 200",
+                both(FRONT4, FRONT6)
+            ),
+            false,
+            false,
+        ),
+        // … but among those behind one that is passed over, IPv6 prefers by RFC 4191's preference.
+        (
+            format!(
+                "{FRONT6}; {LIVE6} pref high; -6 route add prohibit default metric 200; {dark}; \
+                 sysctl net.ipv6.conf.all.ignore_routes_with_linkdown=1"
+            ),
+            false,
+            true,
+        ),
+        (format!("-6 route add prohibit default metric 200; {LIVE6} pref high"), false, false),
+        // The dead one is behind.
+        (format!("{FRONT4}; {FRONT6}; far link set vb1 down; {LIVE4}; {LIVE6}"), true, true),
+        // Of the same metric, the first.
+        (
+            format!("{FRONT4}; route append default via 198.51.100.254 dev va1 metric 100; {dark}"),
+            false,
+            false,
+        ),
+        (
+            format!("{FRONT4}; route append default via 198.51.100.254 dev va1 metric 100; far link set vb1 down"),
+            true,
+            false,
+        ),
+        // For one TOS only.
+        ("route add default via 198.51.100.254 tos 0x10".to_owned(), false, false),
+        (format!("{FRONT4} tos 0x10; {LIVE4}; {dark}"), true, false),
+        ("route add blackhole default tos 0x10; ".to_owned() + LIVE4, true, false),
+        // Into this host.
+        ("route add default dev lo".to_owned(), false, false),
+        ("-6 route add default dev lo".to_owned(), false, false),
+        (both("route add default dev lo metric 1", "-6 route add default dev lo metric 1"), false, false),
+        // A prefix is delegated: the source is on the other link, or on none.
+        ("addr flush dev va0 scope global; -6 route add default via 2001:db8::fe dev va0 onlink".to_owned(), false, true),
+        ("addr flush scope global; -6 route add default via 2001:db8::fe dev va0 onlink".to_owned(), false, false),
+        // A source-specific default beside one that refuses.
+        (
+            "addr flush dev va0 scope global; -6 route add unreachable default metric 1; -6 route add default from 2001:db8:1::/64 via 2001:db8:1::fe dev va1"
+                .to_owned(),
+            false,
+            true,
+        ),
+    ];
+    for (done, four, six) in cases {
+        let ns = netns!();
+        let far = world(&ns);
+        let watch4 = ns.run(&["-4", "-t", "infinity"]);
+        let watch6 = ns.run(&["-6", "-t", "infinity"]);
+        watch4.expect_waiting();
+        for command in done.split(';').map(str::trim).filter(|command| !command.is_empty()) {
+            match command.strip_prefix("far ") {
+                Some(command) => far.ip(command),
+                None => ns.ip(command),
+            }
+        }
+        until_flagged(&ns);
+        for (option, host, through, watch) in [("-4", HOST4, *four, &watch4), ("-6", HOST6, *six, &watch6)] {
+            let check = ns.check(&[option]);
+            assert_eq!(check.ready(), through, "{option} after [{done}]: {:#}", check.json);
+            assert_eq!(connects(host, through), through, "a connection to {host} after [{done}]");
+            watch.expect_status_where("what a connection says", |status| {
+                status.starts_with("Ready") == through
+            });
+        }
+    }
+}
+
+/// Everything is in place, and what is in front comes and goes.
+#[test]
+fn what_hides_a_default_comes_and_goes() {
+    let ns = netns!();
+    let far = world(&ns);
+    ns.ip(&format!("{LIVE4}; {LIVE6}"));
+    let gates = [ns.run(&["-4"]), ns.run(&["-6"])];
+    let of_link =
+        [ns.run(&["-i", "va1", "-4", "-r", "default"]), ns.run(&["-i", "va1", "-6", "-r", "default"])];
+    for gate in gates.iter().chain(&of_link) {
+        gate.expect_ready();
+    }
+    let lost = || gates.iter().map(|gate| gate.expect_lost()).collect::<Vec<String>>();
+    let ready = || gates.iter().for_each(|gate| drop(gate.expect_now_ready()));
+    for kind in ["unreachable", "blackhole", "prohibit", "throw"] {
+        ns.ip(&format!("route add {kind} default metric 5; -6 route add {kind} default metric 5"));
+        for status in lost() {
+            assert!(status.contains(&format!("the {kind} default")), "{status}");
+            assert!(status.contains("dev va1 metric 600 is not used"), "{status}");
+        }
+        ns.ip(&format!("route del {kind} default metric 5; -6 route del {kind} default metric 5"));
+        ready();
+    }
+    far.ip("link set vb0 down");
+    until_flagged(&ns);
+    ns.ip(&format!("{FRONT4}; {FRONT6}"));
+    for status in lost() {
+        assert!(status.contains("va0 has no carrier"), "{status}");
+        assert!(status.contains("(ignore_routes_with_linkdown=0)"), "{status}");
+    }
+    for of in ["va0", "all"] {
+        for family in ["ipv4", "ipv6"] {
+            ns.sysctl(&format!("net.{family}.conf.{of}.ignore_routes_with_linkdown"), "1");
+        }
+        ready();
+        for family in ["ipv4", "ipv6"] {
+            ns.sysctl(&format!("net.{family}.conf.{of}.ignore_routes_with_linkdown"), "0");
+        }
+        lost();
+    }
+    far.ip("link set vb0 up");
+    ready();
+    for gate in &of_link {
+        assert!(gate.statuses().iter().all(|status| status.starts_with("Ready")), "{}", gate.transcript());
+    }
+}
+
+/// A dead default in front that expires: nothing is announced, and the one behind it is used.
+#[test]
+fn what_hides_a_default_expires() {
+    let ns = netns!();
+    let far = world(&ns);
+    far.ip("link set vb0 down");
+    until_flagged(&ns);
+    ns.ip(&format!("{LIVE6}; {FRONT6} expires 2"));
+    let gate = ns.run(&["-6"]);
+    assert!(gate.expect_waiting().contains("va0 has no carrier"));
+    gate.expect_ready();
+    assert!(connects(HOST6, true));
+}
+
+#[test]
+fn a_dead_next_hop_beside_a_live_one_is_a_warning() {
+    let ns = netns!();
+    let far = world(&ns);
+    far.ip("link set vb0 down");
+    until_flagged(&ns);
+    ns.ip("route add default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1");
+    ns.ip("-6 route add default nexthop via 2001:db8::fe dev va0 nexthop via 2001:db8:1::fe dev va1");
+    for (option, gateway) in [("-4", "192.0.2.254"), ("-6", "2001:db8::fe")] {
+        let warning = |end: &str| {
+            let check = ns.check(&[option]);
+            check.assert_ready();
+            let text = check.json["warnings"].to_string();
+            let start = format!(
+                "default via {gateway} dev va0, one of several next hops, is dead: va0 has no carrier"
+            );
+            assert!(text.contains(&start) && text.contains(end), "{text}");
+        };
+        warning("a part of the connections is still sent there");
+        let family = if option == "-4" { "ipv4" } else { "ipv6" };
+        ns.sysctl(&format!("net.{family}.conf.va0.ignore_routes_with_linkdown"), "1");
+        warning("the kernel passes it over");
+    }
+    far.ip("link set vb0 up");
+    ns.until("no warning", || ns.check(&["-4"]).json["warnings"].as_array().unwrap().is_empty());
+}
+
+/// In a table that no rule leads to, nobody but the table can be asked.
+#[test]
+fn tables_that_no_lookup_reaches_row_by_row() {
+    let not = Want::Not;
+    let setup = |more: &str| {
+        format!(
+            "{UP0}; {UP1}; addr add 192.0.2.1/24 dev va0; addr add 198.51.100.1/24 dev va1; \
+             addr add 2001:db8::1/64 dev va0 nodad; addr add 2001:db8:1::1/64 dev va1 nodad; {more}"
+        )
+    };
+    const FRONT: &str = "route add default via 192.0.2.254 dev va0 metric 10 table 100; \
+                         -6 route add default via 2001:db8::fe dev va0 metric 10 table 100";
+    const LIVE: &str = "route add default via 198.51.100.254 dev va1 metric 20 table 100; \
+                        -6 route add default via 2001:db8:1::fe dev va1 metric 20 table 100";
+    const V4: &str = "-r default-ipv4 --table 100";
+    const V6: &str = "-r default-ipv6 --table 100";
+    const IGNORE: &str = "sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1; sysctl net.ipv6.conf.va0.ignore_routes_with_linkdown=1";
+    rows(&[
+        (setup(&format!("{FRONT}; {LIVE}")), V4, Want::Ready),
+        (
+            setup(&format!("{FRONT}; {LIVE}; link set vb0 down")),
+            V4,
+            not("route-hidden", "va0 has no carrier"),
+        ),
+        (
+            setup(&format!("{FRONT}; {LIVE}; link set vb0 down")),
+            V6,
+            not("route-hidden", "va0 has no carrier"),
+        ),
+        (setup(&format!("{FRONT}; {LIVE}; link set vb0 down; {IGNORE}")), V4, Want::Ready),
+        (setup(&format!("{FRONT}; {LIVE}; link set vb0 down; {IGNORE}")), V6, Want::Ready),
+        (
+            setup(&format!("{LIVE}; route add throw default metric 1 table 100")),
+            V4,
+            not("route-hidden", "throw"),
+        ),
+        (
+            setup(&format!("{LIVE}; -6 route add throw default metric 1 table 100")),
+            V6,
+            not("route-hidden", "throw"),
+        ),
+        (setup(&format!("{LIVE}; route add unreachable default metric 99 table 100")), V4, Want::Ready),
+        (setup("route add default via 192.0.2.254 dev va0 tos 8 table 100"), V4, not("no-route", "")),
+        // A rule leads there: the same.
+        (
+            setup(&format!(
+                "{LIVE}; route add throw default metric 1 table 100; rule add pref 99 lookup 100"
+            )),
+            V4,
+            not("route-hidden", "throw"),
+        ),
+        (setup(&format!("{FRONT}; {LIVE}; rule add pref 99 lookup 100; link set vb1 down")), V4, Want::Ready),
+        // Another table serves what this one refuses; the question is this one's.
+        (
+            setup(
+                "route add throw default metric 1; route add default via 192.0.2.254 metric 2; \
+                 route add default via 198.51.100.254 table 100; rule add pref 40000 lookup 100",
+            ),
+            "-4",
+            not("route-hidden", "throw"),
+        ),
+        // A prefix is judged likewise.
+        (
+            setup("route add blackhole 10.0.0.0/8 metric 1; route add 10.0.0.0/8 via 192.0.2.254 metric 2"),
+            "-r 10.0.0.0/8",
+            not("route-hidden", "the blackhole route to 10.0.0.0/8 of metric 1"),
+        ),
+        (
+            setup("route add blackhole 10.0.0.0/8 metric 1; route add 10.0.0.0/8 via 192.0.2.254 metric 2"),
+            "-i va0 -r 10.0.0.0/8",
+            Want::Ready,
+        ),
+        // More specific routes over every address of the prefix: the table is asked there, too.
+        (
+            setup(
+                "route add unreachable default metric 1; route add default via 192.0.2.254 metric 2; \
+                 route add 0.0.0.0/1 dev va0; route add 128.0.0.0/1 dev va0",
+            ),
+            "-4",
+            not("route-hidden", ""),
+        ),
+    ]);
+}
