@@ -158,6 +158,7 @@ fn default_routes(network: &Network, family: Family) -> impl Iterator<Item = &Ro
         route.destination == family.default_prefix()
             && route.table == TABLE_MAIN
             && route.kind == RouteKind::Unicast
+            && route.tos == 0
     })
 }
 

@@ -89,6 +89,7 @@ fn a_host_without_a_default_route() {
             "interface='en0'; address='ipv4' | interface='en1'; address='ipv4' | nameserver=true"),
         ("en0: up; addr en0 192.0.2.10/24; route default4 unreachable", "interface='en0'; address='ipv4'"),
         ("en0: up; addr en0 192.0.2.10/24; route default4 via 192.0.2.1 dev en0 table 100", "interface='en0'; address='ipv4'"),
+        ("en0: up; addr en0 192.0.2.10/24; route default4 via 192.0.2.1 dev en0 tos 16", "interface='en0'; address='ipv4'"),
         // A way out that is a daemon's.
         ("en0: up; wg0: unknown kind=wireguard mac=none; addr en0 192.0.2.10/24; addr wg0 10.8.0.2/32 permanent; route default4 dev wg0",
             "interface='en0'; address='ipv4'"),

@@ -1,11 +1,12 @@
 //! A property: after any sequence of link, address and route operations, `check`, every `run` that saw them all happen, and
-//! an oracle agree. The oracle is written from the contract's text alone and reads iproute2's JSON, nothing of netready's.
+//! an oracle agree. The oracle is written from the contract's text alone, reads iproute2's JSON, and asks the kernel: which
+//! route it takes (`ip route get fibmatch`), whether connect(2) and bind(2) succeed. It uses nothing of netready's.
 //!
 //! `NETREADY_ORACLE_SEED=…` repeats a failed sequence, `NETREADY_ORACLE_SEQUENCES=…` tries more of them.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -47,9 +48,34 @@ struct Oracle {
     addresses: Vec<(String, Value)>,
     routes: HashMap<&'static str, Vec<Value>>,
     lookups: HashMap<&'static str, Option<Value>>,
+    /// The kernel's answers to what it takes, as the route stands in the table (RTM_F_FIB_MATCH).
+    matches: HashMap<&'static str, Option<Value>>,
 }
 
 const LOOKED_UP: [&str; 3] = ["203.0.113.7", "198.18.0.7", "2001:db8:7::7"];
+
+/// By which addresses the kernel is asked what it takes for a destination in the main table. (More specific routes and
+/// policy rules may answer for each of them.)
+const ASKED: &[(&str, &str, &[&str])] = &[
+    ("4", "default", &["8.8.8.8", "192.88.99.9"]),
+    ("6", "default", &["2606:4700::1", "3fff::9"]),
+    ("4", "203.0.113.0/24", &["203.0.113.3", "203.0.113.203"]),
+    ("4", "192.0.2.0/24", &["192.0.2.203"]),
+    ("6", "2001:db8:7::/48", &["2001:db8:7:ffff::9"]),
+];
+
+/// What connect(2) says of a datagram socket: the address that it leaves from. Nothing is sent.
+fn connection(target: IpAddr) -> std::io::Result<IpAddr> {
+    let any: IpAddr = if target.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect((target, 9))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// What bind(2) says.
+fn binds(address: &str) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
 
 impl Oracle {
     fn read(ns: &Netns) -> Oracle {
@@ -67,11 +93,16 @@ impl Oracle {
         routes.insert("4", ns.ip_json("-4 route show table main"));
         routes.insert("6", ns.ip_json("-6 route show table main"));
         routes.insert("4/100", ns.ip_json("-4 route show table 100"));
+        routes.insert("6/100", ns.ip_json("-6 route show table 100"));
         let lookups = LOOKED_UP
             .iter()
             .map(|target| (*target, ns.ip_json(&format!("route get {target}")).pop()))
             .collect();
-        Oracle { links, addresses, routes, lookups }
+        let matches = ASKED
+            .iter()
+            .flat_map(|(_, _, addresses)| *addresses)
+            .map(|address| (*address, ns.ip_json(&format!("route get fibmatch {address}")).pop()));
+        Oracle { links, addresses, routes, lookups, matches: matches.collect() }
     }
 
     fn link(&self, name: &str) -> Option<&Value> {
@@ -159,32 +190,92 @@ impl Oracle {
         })
     }
 
-    /// A route to `destination` that counts; for a clause with an interface: through that one.
-    fn route(&self, table: &str, destination: &str, through: Option<&str>) -> bool {
+    /// A route to `destination` that counts; for a clause with an interface: through that one. Without: the one that the
+    /// kernel takes, for packets from anywhere, or for those from a prefix.
+    fn route(&self, table: &'static str, destination: &'static str, through: Option<&str>) -> bool {
         let family = if table.starts_with('4') { Family::V4 } else { Family::V6 };
-        self.routes[table].iter().any(|route| {
-            if route["dst"] != destination
-                || route["type"] != "unicast"
-                || route["expires"].as_i64().is_some_and(|e| e <= 0)
-            {
-                return false;
-            }
-            let single = [route.clone()];
-            let hops = route["nexthops"].as_array().map_or(&single[..], Vec::as_slice);
-            hops.iter().any(|hop| {
-                let Some(dev) = hop["dev"].as_str() else { return false };
-                let flagged =
-                    |flag: &str| hop["flags"].as_array().is_some_and(|f| f.iter().any(|x| x == flag));
-                through.is_none_or(|through| through == dev)
-                    && !flagged("dead")
-                    && !flagged("linkdown")
-                    && self.carrier(dev)
-                    && self.has_source(route, dev, family)
-            })
+        if through.is_some() {
+            return self.standing(table, destination).any(|route| self.leads_out(route, family, through));
+        }
+        match self.taken(table, destination) {
+            Some(route) => self.leads_out(&route, family, None),
+            None => false,
+        }
+    }
+
+    /// In the kernel's order, but those for one TOS only.
+    fn standing<'a>(&'a self, table: &str, destination: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.routes[table].iter().filter(move |route| route["dst"] == destination && route["tos"].is_null())
+    }
+
+    /// By the kernel's own word, where a lookup gets it; else by its rules.
+    fn taken(&self, table: &'static str, destination: &'static str) -> Option<Value> {
+        self.asked(table, destination)
+            .map(|(_, route)| route.clone())
+            .or_else(|| self.by_rule(table, destination))
+    }
+
+    /// The lookup, among several, that this route answers.
+    fn asked(&self, table: &str, destination: &str) -> Option<(IpAddr, &Value)> {
+        let (_, _, addresses) = ASKED.iter().find(|(t, d, _)| *t == table && *d == destination)?;
+        addresses.iter().find_map(|address| {
+            let answer = self.matches[address].as_ref()?;
+            let right = answer["dst"] == destination && answer["table"].as_str().is_none_or(|t| t == "main");
+            right.then(|| (address.parse().unwrap(), answer))
         })
     }
 
-    fn has_source(&self, route: &Value, dev: &str, family: Family) -> bool {
+    fn by_rule(&self, table: &str, destination: &str) -> Option<Value> {
+        let all: Vec<&Value> = self.standing(table, destination).collect();
+        let live: Vec<&Value> = all.iter().copied().filter(|route| !Self::passed_over(route)).collect();
+        if table.starts_with('4') {
+            return live.first().map(|route| (*route).clone());
+        }
+        let metric = |route: &Value| route["metric"].as_i64().unwrap_or(0);
+        let best = all.iter().map(|route| metric(route)).min()?;
+        let preferred = |routes: Vec<&Value>| {
+            let worth = |route: &Value| match route["pref"].as_str() {
+                Some("high") => 2,
+                Some("low") => 0,
+                _ => 1,
+            };
+            let most = routes.iter().map(|route| worth(route)).max()?;
+            routes.into_iter().find(|route| worth(route) == most).cloned()
+        };
+        let of_best = live.iter().copied().filter(|route| metric(route) == best).collect();
+        preferred(of_best).or_else(|| preferred(live))
+    }
+
+    fn passed_over(route: &Value) -> bool {
+        let expired = route["expires"].as_i64().is_some_and(|e| e <= 0);
+        let hops = Self::hops(route);
+        let dead = hops.iter().all(|hop| Self::flagged(hop, "dead"));
+        expired || (route["type"] == "unicast" && !hops.is_empty() && dead)
+    }
+
+    fn hops(route: &Value) -> Vec<Value> {
+        route["nexthops"].as_array().cloned().unwrap_or_else(|| vec![route.clone()])
+    }
+
+    fn flagged(hop: &Value, flag: &str) -> bool {
+        hop["flags"].as_array().is_some_and(|flags| flags.iter().any(|one| one == flag))
+    }
+
+    fn leads_out(&self, route: &Value, family: Family, through: Option<&str>) -> bool {
+        if route["type"] != "unicast" || route["expires"].as_i64().is_some_and(|e| e <= 0) {
+            return false;
+        }
+        Self::hops(route).iter().any(|hop| {
+            let Some(dev) = hop["dev"].as_str() else { return false };
+            through.map_or_else(|| !self.is_loopback(dev), |through| through == dev)
+                && !Self::flagged(hop, "dead")
+                && !Self::flagged(hop, "linkdown")
+                && self.carrier(dev)
+                && self.has_source(route, dev, family, through.is_none())
+        })
+    }
+
+    fn has_source(&self, route: &Value, dev: &str, family: Family, host_wide: bool) -> bool {
         if let Some(source) = route["prefsrc"].as_str() {
             return self.exact_on(None, source);
         }
@@ -194,6 +285,57 @@ impl Oracle {
                 .iter()
                 .map(|l| l["ifname"].as_str().unwrap())
                 .any(|l| self.is_loopback(l) && self.family_on(l, family))
+            || (host_wide && family == Family::V6 && self.internet_address_anywhere())
+    }
+
+    /// On a router with a delegated prefix another link's address serves. (Every IPv6 destination here is in 2000::/3.)
+    fn internet_address_anywhere(&self) -> bool {
+        self.addresses.iter().any(|(on, address)| {
+            let internet = match address["local"].as_str().unwrap().parse().unwrap() {
+                IpAddr::V4(_) => false,
+                IpAddr::V6(ip) => ip.octets()[0] >> 5 == 1,
+            };
+            internet && Self::meets_family(address, Family::V6) && self.carrier(on)
+        })
+    }
+
+    /// Where what the oracle reads in tables is not what the kernel does.
+    fn disagrees_with_the_kernel(&self) -> String {
+        let mut text = String::new();
+        for (table, destination, _) in ASKED {
+            let Some((address, asked)) = self.asked(table, destination) else { continue };
+            let read = self.by_rule(table, destination);
+            let same = |key: &str| read.as_ref().is_some_and(|read| read[key] == asked[key]);
+            if !["dev", "gateway", "metric", "type"].iter().all(|key| same(key)) {
+                let _ = writeln!(
+                    text,
+                    "{destination}: the kernel takes {asked}, and by the rules it is {read:?}"
+                );
+            }
+            // A connection has a way, and an address that it can leave from.
+            if self.route(table, destination, None) {
+                let usable = |source: IpAddr| {
+                    self.addresses
+                        .iter()
+                        .any(|(_, held)| held["local"] == source.to_string() && Self::usable(held))
+                };
+                match connection(address) {
+                    Ok(source) if usable(source) => {}
+                    other => {
+                        let _ =
+                            writeln!(text, "{destination} is met, but a connection to {address}: {other:?}");
+                    }
+                }
+            }
+        }
+        for target in LOOKED_UP {
+            if self.route_to(target, None) {
+                if let Err(error) = connection(target.parse().unwrap()) {
+                    let _ = writeln!(text, "route-to {target} is met, but a connection: {error}");
+                }
+            }
+        }
+        text
     }
 
     fn route_to(&self, target: &str, through: Option<&str>) -> bool {
@@ -251,7 +393,7 @@ const GATES: &[Gate] = &[
     }),
     ("address = \"ipv4\"", |o| o.family_anywhere(Family::V4)),
     ("address = \"ipv6\"", |o| o.family_anywhere(Family::V6)),
-    ("address = \"192.0.2.7\"", |o| o.exact_on(None, "192.0.2.7")),
+    ("address = \"192.0.2.7\"", |_| binds("192.0.2.7")),
     ("interface = \"va0\"\ncarrier = false\naddress = \"2001:db8::7\"", |o| {
         o.exact_on(Some("va0"), "2001:db8::7")
     }),
@@ -274,6 +416,10 @@ const GATES: &[Gate] = &[
     ("route = \"192.0.2.0/24\"", |o| o.route("4", "192.0.2.0/24", None)),
     ("route = \"2001:db8:7::/48\"", |o| o.route("6", "2001:db8:7::/48", None)),
     ("route = \"default-ipv4\"\ntable = 100", |o| o.route("4/100", "default", None)),
+    ("route = \"default-ipv6\"\ntable = 100", |o| o.route("6/100", "default", None)),
+    ("interface = \"va1\"\nroute = \"default-ipv4\"\ntable = 100", |o| {
+        o.carrier("va1") && o.route("4/100", "default", Some("va1"))
+    }),
     ("route-to = \"203.0.113.7\"", |o| o.route_to("203.0.113.7", None)),
     ("route-to = [\"198.18.0.7\", \"2001:db8:7::7\"]\nquorum = \"any\"", |o| {
         o.route_to("198.18.0.7", None) || o.route_to("2001:db8:7::7", None)
@@ -317,6 +463,7 @@ fn operation(random: &mut Random) -> String {
         "via 192.0.2.253 dev va0",
         "dev br0",
         "via inet6 fe80::9 dev va1",
+        "dev lo",
     ];
     const GATEWAYS6: &[&str] = &[
         "via 2001:db8::fe dev va0",
@@ -324,7 +471,10 @@ fn operation(random: &mut Random) -> String {
         "via fe80::9 dev va1",
         "via 2001:db8:1::fe",
         "dev va1",
+        "via fe80::9 dev va1 pref high",
+        "via fe80::8 dev va0 pref low",
     ];
+    const IGNORE: &str = "ignore_routes_with_linkdown";
     const METRICS: &[&str] = &["", "", "metric 10", "metric 20", "metric 300"];
     const DESTINATIONS: &[&str] = &[
         "203.0.113.0/24",
@@ -338,7 +488,7 @@ fn operation(random: &mut Random) -> String {
     ];
     let verb =
         |random: &mut Random| random.pick(&["add", "add", "replace", "replace", "append", "del", "del"]);
-    match random.below(34) {
+    match random.below(42) {
         0..=2 => format!("link set {} up", random.pick(LINKS)),
         3..=4 => format!("link set {} down", random.pick(LINKS)),
         5 => format!("link set {} down; link set {} up", "va0", "va0"),
@@ -371,9 +521,10 @@ fn operation(random: &mut Random) -> String {
             random.pick(&["192.0.2.7", "192.0.2.1", "198.51.100.7"])
         ),
         19 => format!(
-            "route {} {} default {}",
+            "{} route {} {} default {}",
+            random.pick(&["-4", "-6"]),
             random.pick(&["add", "del"]),
-            random.pick(&["unreachable", "blackhole", "prohibit"]),
+            random.pick(&["unreachable", "blackhole", "prohibit", "throw"]),
             random.pick(METRICS)
         ),
         20 => format!(
@@ -446,7 +597,34 @@ fn operation(random: &mut Random) -> String {
                 "link add va0 type veth peer name vb0; link set vb0 up; link set va0 up",
             ])
             .to_owned(),
-        32 => random
+        32..=35 => format!(
+            "sysctl net.{}.conf.{}.{IGNORE}={}",
+            random.pick(&["ipv4", "ipv6"]),
+            random.pick(&["all", "va0", "va1", "default"]),
+            random.pick(&["0", "1", "1"])
+        ),
+        36 => format!(
+            "-4 route {} {} {} tos {} {}",
+            random.pick(&["add", "del"]),
+            random.pick(&["default", "203.0.113.0/24"]),
+            random.pick(GATEWAYS),
+            random.pick(&["0x10", "0x04"]),
+            random.pick(METRICS)
+        ),
+        37 => format!(
+            "-6 route {} default {} nexthop via fe80::9 dev va0 nexthop via fe80::9 dev va1",
+            random.pick(&["replace", "add"]),
+            random.pick(METRICS)
+        ),
+        38 => format!(
+            "{} route {} {} table 100 {}",
+            random.pick(&["-4", "-6"]),
+            random.pick(&["add", "del"]),
+            random.pick(&["throw default", "blackhole default", "default dev va1", "default dev va0"]),
+            random.pick(METRICS)
+        ),
+        39 => format!("link set {} {}", random.pick(&["vb0", "vb1"]), random.pick(&["down", "down", "up"])),
+        40 => random
             .pick(&[
                 "link set va1 name lan0",
                 "link set lan0 name va1",
@@ -470,7 +648,7 @@ fn operation(random: &mut Random) -> String {
 /// What the gates' processes, `check` and the oracle say; empty where they agree.
 fn disagreements(ns: &Netns, paths: &[String], runs: &[Process]) -> String {
     let oracle = Oracle::read(ns);
-    let mut text = String::new();
+    let mut text = oracle.disagrees_with_the_kernel();
     for (((clause, truth), path), run) in GATES.iter().zip(paths).zip(runs) {
         let truth = truth(&oracle);
         let check = ns.check(&[path]);
@@ -516,7 +694,13 @@ fn sequence(seed: u64, steps: usize, options: &[&str]) {
             let operation = operation(&mut random);
             // Many are refused in the state at hand; that is part of the game.
             for part in operation.split(';') {
-                ns.try_ip(part);
+                match part.strip_prefix("sysctl ").and_then(|setting| setting.split_once('=')) {
+                    Some((name, value)) => {
+                        // Of a link that may not be there.
+                        let _ = std::fs::write(format!("/proc/sys/{}", name.replace('.', "/")), value);
+                    }
+                    None => drop(ns.try_ip(part)),
+                }
             }
             done.push(operation);
         }

@@ -19,14 +19,22 @@ const ADDRESSES: [&str; 9] = [
     "2001:db8::10/64", "2001:db8::11/64 tentative", "2001:db8::12/64 dadfailed", "2001:db8::13/64 deprecated",
     "fe80::10/64 link",
 ];
-const ROUTES: [&str; 8] = [
+const ROUTES: [&str; 11] = [
     "default4 via 192.0.2.1", "default4", "default6 via fe80::1", "default6 via fe80::1 expires 99",
     "10.0.0.0/8 via 192.0.2.1", "default4 src 192.0.2.10", "default6 from 2001:db8::/64", "default4 table 100",
+    "default4 tos 16", "default6 pref high", "default6 pref low via fe80::2",
 ];
-const HOPS: [&str; 4] = ["", "dead", "linkdown", "metric 100"];
-const EXTRAS: [&str; 12] = [
+const HOPS: [&str; 5] = ["", "dead", "linkdown", "dead linkdown", "metric 100"];
+const EXTRAS: [&str; 15] = [
+    "route default6 blackhole dev lo metric 7", "route 10.0.0.0/8 throw", "route default4 prohibit metric 4294967295",
     "unread4", "unread6", "read4 100", "route default4 unreachable", "ns 192.0.2.53", "ns none", "pasta4", "pasta6",
     "lookup 198.51.100.7 errno 101", "says tcp 192.0.2.7:22", "fails tcp 192.0.2.7:23", "says dns a.example",
+];
+
+/// Default routes, as they may stand one behind the other.
+const IN_A_ROW: [&str; 12] = [
+    "live", "live", "dark linkdown", "dark dead linkdown", "live dead", "bare", "here",
+    "unreachable", "blackhole", "throw", "live tos 16", "live expires 99",
 ];
 
 fn a_network() -> impl Strategy<Value = String> {
@@ -141,6 +149,33 @@ proptest! {
         let before = evaluate(&gate, &network(&network_text), NOW);
         let after = evaluate(&gate, &network(&format!("{network_text}; {link}")), NOW);
         prop_assert_eq!(before, after);
+    }
+
+    /// Beside a plain reading: the first route that the kernel does not pass over must be a live one. With a link
+    /// that is named, any live one of it will do.
+    #[test]
+    fn host_wide_the_first_route_that_is_not_passed_over_must_be_live(
+        kinds in vec(select(&IN_A_ROW[..]), 0..6), four in any::<bool>(),
+    ) {
+        let family = if four { 4 } else { 6 };
+        // Only IPv4 has a TOS, only IPv6 an end.
+        let kinds = kinds.into_iter().filter(|kind| four || *kind != "live tos 16");
+        let kinds: Vec<&str> = kinds.filter(|kind| !four || *kind != "live expires 99").collect();
+        let routes: Vec<String> = kinds.iter().enumerate().map(|(at, kind)| {
+            let kind = kind.replace("live", "dev x0").replace("dark", "dev x1").replace("bare", "dev y0").replace("here", "dev lo");
+            format!("route default{family} {kind} metric {at}")
+        }).collect();
+        let text = format!(
+            "x0: up; x1: nocarrier; y0: up; addr x0 192.0.2.10/24; addr x0 2001:db8::10/64; addr lo 203.0.113.1/32 host; {}",
+            routes.join("; "),
+        );
+        // An IPv6 route may have its source on another link.
+        let live = |kind: &str| kind == "live" || (!four && kind == "bare");
+        let passed_over = |kind: &str| kind.contains("dead") || kind.contains("tos") || kind.contains("expires");
+        let first = kinds.iter().find(|kind| !passed_over(kind));
+        let met = |gate_text: &str| evaluate(&gate(gate_text), &network(&text), NOW).clauses[0].met;
+        prop_assert_eq!(met(&format!("route='default-ipv{family}'")), first.is_some_and(|kind| live(kind)), "{}", text);
+        prop_assert_eq!(met(&format!("interface='x0'; route='default-ipv{family}'")), kinds.contains(&"live"), "{}", text);
     }
 
     #[test]
