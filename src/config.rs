@@ -31,12 +31,14 @@ mod save;
 mod syntax;
 mod words;
 mod write;
+mod zones;
 
 pub use duration::{Span, parse as parse_duration, text as duration_text};
 pub use lookup::names;
 pub use options::Options;
 pub use probes::{
     dns as parse_dns, http as parse_http, ping as parse_ping, tcp as parse_tcp, url as parse_url,
+    url_from as parse_url_from,
 };
 pub use save::{SaveError, save};
 pub use write::{clause as clause_text, gate as gate_text};

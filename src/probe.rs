@@ -13,6 +13,7 @@ mod schedule;
 mod tcp;
 mod tls;
 mod trying;
+pub mod zone;
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::files::{LARGEST, read_bounded};
 use crate::model::Nameservers;
+use crate::probe::zone;
 
 /// resolver(5)
 const PATH: &str = "/etc/resolv.conf";
@@ -47,9 +48,18 @@ fn first(text: &str) -> Nameservers {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Resolver {
     /// Its servers, in their order.
-    pub servers: Vec<SocketAddr>,
+    pub servers: Vec<Server>,
     /// The domains that names without a dot are looked for in.
     pub search: Vec<String>,
+}
+
+/// A name server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// As resolv.conf writes it.
+    pub written: String,
+    /// Where to ask it, or why it cannot be asked.
+    pub address: Result<SocketAddr, String>,
 }
 
 /// As resolv.conf has it; empty where it cannot be read.
@@ -75,14 +85,22 @@ fn understood(text: &str) -> Resolver {
     resolver
 }
 
-/// An address, perhaps with the link that it is on.
-fn server(text: &str) -> Option<SocketAddr> {
+/// An address, perhaps with the link that it is on; `None` for what the resolver takes for no address.
+fn server(text: &str) -> Option<Server> {
     const PORT: u16 = 53;
-    let Some((address, zone)) = text.split_once('%') else {
-        return Some(SocketAddr::new(text.parse().ok()?, PORT));
+    let address = match text.split_once('%') {
+        Some((address, zone)) => {
+            let address = address.parse().ok()?;
+            zone::scope(zone).map(|scope| SocketAddrV6::new(address, PORT, 0, scope).into())
+        }
+        None => match text.parse().ok()? {
+            IpAddr::V6(address) if address.is_unicast_link_local() => {
+                Err(format!("link-local, and no link is named; resolv.conf needs {address}%LINK"))
+            }
+            address @ (IpAddr::V4(_) | IpAddr::V6(_)) => Ok(SocketAddr::new(address, PORT)),
+        },
     };
-    let scope = zone.parse().or_else(|_| nix::net::if_::if_nametoindex(zone)).ok()?;
-    Some(SocketAddrV6::new(address.parse().ok()?, PORT, 0, scope).into())
+    Some(Server { written: text.to_owned(), address })
 }
 
 /// Watches the file, each link on the way to it, and the first folder of that way that exists.
@@ -199,11 +217,23 @@ mod tests {
         let text = "nameserver 192.0.2.1\nsearch a.example b.example\nnameserver fe80::1%lo\n\
                     nameserver x\n nameserver 192.0.2.2\nnameserver 2001:db8::1\nnameserver 192.0.2.4\n";
         let Resolver { servers, search } = understood(text);
-        let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        let servers: Vec<String> =
+            servers.iter().map(|server| server.address.clone().unwrap().to_string()).collect();
         assert_eq!(servers, ["192.0.2.1:53", "[fe80::1%1]:53", "[2001:db8::1]:53"]);
         assert_eq!(search, ["a.example", "b.example"]);
         assert_eq!(understood("search a\ndomain b\n").search, ["b"]);
         assert_eq!(understood(""), Resolver::default());
+    }
+
+    #[test]
+    fn a_link_local_server_needs_its_link() {
+        for (text, why) in [
+            ("fe80::1", "link-local, and no link is named; resolv.conf needs fe80::1%LINK"),
+            ("fe80::1%no-such-link", "no link no-such-link"),
+        ] {
+            let said = server(text).unwrap();
+            assert_eq!((said.written.as_str(), said.address), (text, Err(why.to_owned())));
+        }
     }
 
     #[test]

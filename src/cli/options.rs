@@ -89,7 +89,7 @@ struct RequirementOptions {
     #[arg(long, value_name = "NAME", help_heading = PROBES)]
     dns: Vec<String>,
 
-    /// A connection to this port is accepted
+    /// A connection to this port is accepted; a link-local address with its link: [fe80::7%eth0]:22
     #[arg(long, value_name = "HOST:PORT", help_heading = PROBES)]
     tcp: Vec<String>,
 

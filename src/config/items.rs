@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-use super::{links, words};
+use super::{links, words, zones};
 use crate::requirement::{AddressSpec, Destination, Family, Table};
 
 const ADDRESS_WORDS: [&str; 5] = ["ip", "ipv4", "ipv6", "link-local-ipv4", "link-local-ipv6"];
@@ -78,6 +78,16 @@ pub fn target(text: &str) -> Result<IpAddr, String> {
         )),
         None => Err("is no address; names are not resolved here, write for example 198.51.100.7".to_owned()),
     }
+}
+
+/// An address of one host, with its zone where it is link-local.
+pub fn host(text: &str) -> Result<(IpAddr, Option<String>), String> {
+    if let Some(zoned) = zones::split(text) {
+        return zoned.map(|(address, zone)| (address.into(), Some(zone)));
+    }
+    let address = target(text)?;
+    zones::refuse_without(address)?;
+    Ok((address, None))
 }
 
 /// The value of `table`.

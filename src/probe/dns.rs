@@ -1,7 +1,7 @@
 //! Whether the host's resolver finds a name, and where not, which server said what.
 
 use std::ffi::CString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::chance::chance;
 use crate::model::Answer;
 use crate::probe::trying::Deadline;
+use crate::probe::zone;
 use crate::resolv::{self, Resolver};
 
 /// What is kept of a try's time to ask the servers themselves, where the resolver does not come to an end.
@@ -18,12 +19,12 @@ pub fn ask(name: &str, deadline: Deadline) -> Answer {
     let mut addresses = resolve(name, deadline)?;
     // Servers give them in turns; the same answer shall be the same text.
     addresses.sort();
-    let few: Vec<String> = addresses.iter().take(4).map(ToString::to_string).collect();
+    let few: Vec<String> = addresses.iter().take(4).map(|address| shown(*address)).collect();
     Ok(few.join(", "))
 }
 
-/// A name's addresses, as applications get them (getaddrinfo(3)).
-pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<IpAddr>, String> {
+/// A name's addresses, as applications get them (getaddrinfo(3)): a link-local one with its link. Port 0.
+pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String> {
     let (tell, hear) = channel();
     let wanted = name.to_owned();
     thread::spawn(move || {
@@ -45,7 +46,7 @@ pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<IpAddr>, String> {
 }
 
 /// getaddrinfo(3); its error code where it has one.
-fn addresses(name: &str) -> Result<Vec<IpAddr>, i32> {
+fn addresses(name: &str) -> Result<Vec<SocketAddr>, i32> {
     let name = CString::new(name).map_err(|_| libc::EAI_NONAME)?;
     // SAFETY: a C struct of numbers and pointers, for which zero is "nothing".
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
@@ -66,11 +67,13 @@ fn addresses(name: &str) -> Result<Vec<IpAddr>, i32> {
             match entry.ai_family {
                 libc::AF_INET => {
                     let address: *const libc::sockaddr_in = entry.ai_addr.cast();
-                    Some(IpAddr::V4(Ipv4Addr::from(u32::from_be((*address).sin_addr.s_addr))))
+                    let ip = Ipv4Addr::from(u32::from_be((*address).sin_addr.s_addr));
+                    Some(SocketAddr::new(ip.into(), 0))
                 }
                 libc::AF_INET6 => {
                     let address: *const libc::sockaddr_in6 = entry.ai_addr.cast();
-                    Some(IpAddr::V6(Ipv6Addr::from((*address).sin6_addr.s6_addr)))
+                    let ip = Ipv6Addr::from((*address).sin6_addr.s6_addr);
+                    Some(SocketAddrV6::new(ip, 0, 0, (*address).sin6_scope_id).into())
                 }
                 _ => None,
             }
@@ -109,9 +112,15 @@ fn explain(name: &str, deadline: Deadline) -> Option<String> {
     let (tell, hear) = channel();
     for server in &servers {
         for kind in [TYPE_A, TYPE_AAAA] {
-            let (tell, asked, server) = (tell.clone(), asked.clone(), *server);
-            // Where the other type's answer was enough nobody listens.
-            thread::spawn(move || tell.send((server, query(server, &asked, kind, deadline))));
+            let (tell, asked, server) = (tell.clone(), asked.clone(), server.clone());
+            thread::spawn(move || {
+                let reply = match &server.address {
+                    Ok(address) => query(*address, &asked, kind, deadline),
+                    Err(why) => Reply::Error(why.clone()),
+                };
+                // Where the other type's answer was enough nobody listens.
+                tell.send((server, reply))
+            });
         }
     }
     drop(tell);
@@ -119,9 +128,9 @@ fn explain(name: &str, deadline: Deadline) -> Option<String> {
     while let Ok((server, reply)) = hear.recv_timeout(deadline.left()) {
         let (weight, text) = match reply {
             Reply::Addresses => return None,
-            Reply::Code(code) => (3, format!("{} from {}", rcode(code), shown(server))),
-            Reply::Nothing => (2, format!("no address from {}", shown(server))),
-            Reply::Error(why) => (1, format!("{}: {why}", shown(server))),
+            Reply::Code(code) => (3, format!("{} from {}", rcode(code), server.written)),
+            Reply::Nothing => (2, format!("no address from {}", server.written)),
+            Reply::Error(why) => (1, format!("{}: {why}", server.written)),
             Reply::Silence => (0, String::new()),
         };
         if weight > 0 && worst.as_ref().is_none_or(|(known, _)| weight > *known) {
@@ -129,16 +138,20 @@ fn explain(name: &str, deadline: Deadline) -> Option<String> {
         }
     }
     let silent = || {
-        let servers: Vec<String> = servers.iter().map(|server| shown(*server)).collect();
+        let servers: Vec<String> = servers.iter().map(|server| server.written.clone()).collect();
         format!("no answer from {}", servers.join(", "))
     };
     Some(worst.map_or_else(silent, |(_, text)| text))
 }
 
-fn shown(server: SocketAddr) -> String {
-    match server {
-        SocketAddr::V6(server) if server.scope_id() != 0 => format!("{}%{}", server.ip(), server.scope_id()),
-        SocketAddr::V4(_) | SocketAddr::V6(_) => server.ip().to_string(),
+/// An address, with the name of its link where it has one.
+fn shown(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(address) if address.scope_id() != 0 => {
+            let scope = address.scope_id();
+            format!("{}%{}", address.ip(), zone::name(scope).unwrap_or_else(|| scope.to_string()))
+        }
+        SocketAddr::V4(_) | SocketAddr::V6(_) => address.ip().to_string(),
     }
 }
 

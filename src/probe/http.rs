@@ -89,20 +89,20 @@ fn meaning(status: u16) -> &'static str {
 /// Where a redirection leads (RFC 3986, 5.2, without the removal of dots).
 fn resolve(from: &Url, to: &str) -> Result<Url, String> {
     let scheme = if from.tls { "https" } else { "http" };
-    let authority = from.authority();
+    let origin = from.origin();
     let folder =
         from.path.split('?').next().unwrap_or_default().rsplit_once('/').map_or("", |(folder, _)| folder);
     let to = to.trim();
     let absolute = match to {
         _ if to.split(['/', '?', '#']).next().is_some_and(|first| first.contains(':')) => to.to_owned(),
         _ if to.starts_with("//") => format!("{scheme}:{to}"),
-        _ if to.starts_with('/') => format!("{scheme}://{authority}{to}"),
+        _ if to.starts_with('/') => format!("{origin}{to}"),
         _ if to.starts_with('?') => {
-            format!("{scheme}://{authority}{}{to}", from.path.split('?').next().unwrap_or_default())
+            format!("{origin}{}{to}", from.path.split('?').next().unwrap_or_default())
         }
-        _ => format!("{scheme}://{authority}{folder}/{to}"),
+        _ => format!("{origin}{folder}/{to}"),
     };
-    config::parse_url(&absolute)
+    config::parse_url_from(&absolute, from.endpoint.zone.as_deref())
 }
 
 /// One request, by way of a proxy where the environment names one.

@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::model::Answer;
 use crate::probe::tcp;
 use crate::probe::trying::Deadline;
+use crate::probe::zone;
 
 /// From one request to the next, as ping(8) has it.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -17,7 +18,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub fn ask(address: IpAddr, zone: Option<&str>, deadline: Deadline) -> Answer {
     let scope = match zone {
         None => 0,
-        Some(zone) => nix::net::if_::if_nametoindex(zone).map_err(|_| format!("no link {zone}"))?,
+        Some(zone) => zone::scope(zone)?,
     };
     let echo = Echo::open(address, scope).map_err(|error| {
         if error.kind() == ErrorKind::PermissionDenied {

@@ -1,7 +1,7 @@
 //! Whether a connection is accepted, on any of a name's addresses.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpStream};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::model::Answer;
 use crate::probe::dns;
 use crate::probe::trying::Deadline;
+use crate::probe::zone;
 use crate::requirement::Endpoint;
 
 /// How long one address has before the next is tried beside it (RFC 8305, 5).
@@ -18,19 +19,29 @@ const HEAD_START: Duration = Duration::from_millis(250);
 const MOST: usize = 8;
 
 pub fn ask(endpoint: &Endpoint, deadline: Deadline) -> Answer {
-    connect(endpoint, deadline).map(|(_, address)| address.to_string())
+    let (_, address) = connect(endpoint, deadline)?;
+    // Not the number of the zone's link, which is what a socket knows of it.
+    Ok(if endpoint.zone.is_some() { endpoint.to_string() } else { address.to_string() })
 }
 
 /// A connection to the first address that accepts one.
 pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(TcpStream, SocketAddr), String> {
-    let addresses: Vec<IpAddr> = match endpoint.host.parse() {
-        Ok(address) => vec![address],
+    let addresses: Vec<SocketAddr> = match endpoint.host.parse() {
+        Ok(IpAddr::V6(address)) => {
+            let scope = endpoint.zone.as_deref().map_or(Ok(0), zone::scope)?;
+            vec![SocketAddrV6::new(address, 0, 0, scope).into()]
+        }
+        Ok(address @ IpAddr::V4(_)) => vec![SocketAddr::new(address, 0)],
         Err(_) => {
             dns::resolve(&endpoint.host, deadline).map_err(|why| format!("dns {}: {why}", endpoint.host))?
         }
     };
     let (tell, hear) = channel();
-    let mut waiting = addresses.iter().take(MOST).map(|address| SocketAddr::new(*address, endpoint.port));
+    let mut waiting = addresses.iter().take(MOST).map(|address| {
+        let mut address = *address;
+        address.set_port(endpoint.port);
+        address
+    });
     let mut running = 0_usize;
     let mut failure = None;
     loop {

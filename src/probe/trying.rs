@@ -149,6 +149,8 @@ mod tests {
             config::parse_http("https://example.org/a?b", &[]),
             config::parse_http("http://example.org:8080", &[200, 401]),
             config::parse_ping("fe80::1%eth0"),
+            config::parse_tcp("[fe80::1%eth0]:22"),
+            config::parse_http("http://[fe80::1%25a%40b]/", &[]),
         ];
         let gateway =
             Question::Neighbour { address: Ipv6Addr::LOCALHOST.into(), ifindex: 7, ifname: "a b".to_owned() };

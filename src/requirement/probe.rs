@@ -38,6 +38,8 @@ impl Probe {
 pub struct Endpoint {
     /// A name, or an address without brackets.
     pub host: String,
+    /// Of a link-local address: the link.
+    pub zone: Option<String>,
     /// Not 0.
     pub port: u16,
 }
@@ -47,7 +49,8 @@ impl Endpoint {
         self.host.parse::<IpAddr>().is_err()
     }
 
-    /// The host, in brackets where it is an IPv6 address.
+    /// The host as it is told to others: in brackets if it is an IPv6 address, and without its zone, which
+    /// means something on this host alone (RFC 6874, 4).
     pub fn bracketed(&self) -> String {
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
@@ -91,7 +94,20 @@ impl Url {
 
     /// Host, and port where it is not the scheme's: as in the Host field.
     pub fn authority(&self) -> String {
-        let host = self.endpoint.bracketed();
+        self.with_port(self.endpoint.bracketed())
+    }
+
+    /// The scheme and the authority, with the zone as RFC 6874 writes it.
+    pub fn origin(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let host = match &self.endpoint.zone {
+            Some(zone) => format!("[{}%25{}]", self.endpoint.host, Encoded(zone)),
+            None => self.endpoint.bracketed(),
+        };
+        format!("{scheme}://{}", self.with_port(host))
+    }
+
+    fn with_port(&self, host: String) -> String {
         if self.endpoint.port == Url::default_port(self.tls) {
             host
         } else {
@@ -121,13 +137,31 @@ impl fmt::Display for Probe {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.bracketed(), self.port)
+        match &self.zone {
+            Some(zone) => write!(f, "[{}%{zone}]:{}", self.host, self.port),
+            None => write!(f, "{}:{}", self.bracketed(), self.port),
+        }
+    }
+}
+
+/// A text in a URL: what is not unreserved there is percent-encoded (RFC 3986, 2.3).
+struct Encoded<'a>(&'a str);
+
+impl fmt::Display for Encoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for octet in self.0.bytes() {
+            if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
+                write!(f, "{}", char::from(octet))?;
+            } else {
+                write!(f, "%{octet:02X}")?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.authority(), self.path)
+        write!(f, "{}{}", self.origin(), self.path)
     }
 }

@@ -100,6 +100,65 @@ fn a_connection() {
     ns.check(&["--tcp", "localhost:4001"]).assert_ready();
 }
 
+/// A link-local server is asked on the link that its zone names.
+#[test]
+fn a_server_on_a_link() {
+    let ns = netns!();
+    ns.ip(&format!("{LO}; {UP0}; addr add fe80::a/64 dev va0 nodad; link set va0 alias x"));
+    let url = "http://[fe80::a%25va0]:4000/";
+    // The Host field has no zone: it means nothing to the server.
+    let _server = http("[::]:4000", |request| {
+        let fits = request.contains("\r\nHost: [fe80::a]:4000\r\n") && !request.contains('%');
+        match (fits, request.starts_with("GET / ")) {
+            (true, true) => "HTTP/1.1 302 x\r\nLocation: http://[fe80::a]:4000/y\r\n\r\n".to_owned(),
+            (true, false) => "HTTP/1.1 200 OK\r\n\r\n".to_owned(),
+            (false, _) => "HTTP/1.1 500 bad\r\n\r\n".to_owned(),
+        }
+    });
+    let number = ns.ip_json("link show va0")[0]["ifindex"].to_string();
+    for options in [
+        ["--tcp", "[fe80::a%va0]:4000"],
+        ["--tcp", &format!("[fe80::a%{number}]:4000")],
+        ["--http", url],
+        ["--http", "http://[fe80::a%va0]:4000/"],
+        ["--http", &format!("http://[fe80::a%25{number}]:4000/")],
+    ] {
+        ns.check(&options).assert_ready();
+    }
+    // No proxy is on this host's link.
+    assert_eq!(
+        ns.command(&["check", "--http", url]).env("HTTP_PROXY", "http://192.0.2.7:1").output().code,
+        0
+    );
+    // Another link's zone: the address is not there.
+    ns.ip("link add vc0 type veth peer name vd0; link set vd0 up; link set vc0 up");
+    ns.check(&["--tcp", "[fe80::a%vc0]:4000"]).assert_unready("probe-failed", "");
+    for options in [
+        ["--tcp", "[fe80::a]:4000"],
+        ["--http", "http://[fe80::a]:4000/"],
+        ["--ping", "fe80::a"],
+    ] {
+        let said = ns.output(&["check", options[0], options[1]]);
+        assert_eq!(said.code, 2, "{options:?}");
+        assert!(said.stderr.contains("Write for example fe80::a%eth0"), "{}", said.stderr);
+    }
+}
+
+/// The link of a zone may come later, go, and come back as another link of that name.
+#[test]
+fn the_link_of_a_zone_comes_later() {
+    let ns = netns!();
+    ns.ip(LO);
+    let run = ns.run(&["--tcp", "[fe80::a%va0]:4000"]);
+    run.expect_status("no link va0");
+    let _server = silent("[::]:4000");
+    ns.ip(&format!("{UP0}; addr add fe80::a/64 dev va0 nodad"));
+    run.expect_ready();
+    assert!(run.expect_now_ready().ends_with("tcp [fe80::a%va0]:4000"), "{}", run.transcript());
+    let again = ns.run(&["--http", "http://[fe80::a%25vz0]:4000/"]);
+    again.expect_status("no link vz0");
+}
+
 #[test]
 fn probes_wait_for_the_others() {
     let ns = netns!();

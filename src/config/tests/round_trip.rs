@@ -127,8 +127,13 @@ fn probe() -> impl Strategy<Value = Item> {
     let host = prop_oneof![
         "[a-z][a-z0-9-]{0,9}(\\.[a-z]{1,9}){0,2}\\.?",
         net().prop_map(|net| net.addr().to_string())
-    ];
-    let endpoint = || (host.clone(), 1..=u16::MAX).prop_map(|(host, port)| Endpoint { host, port });
+    ]
+    .prop_map(|host| (host, None));
+    let zoned = "[a-z0-9@%#.-]{0,14}[a-z]".prop_map(|zone| ("fe80::1".to_owned(), Some(zone)));
+    let endpoint = || {
+        (prop_oneof![host.clone(), zoned.clone()], 1..=u16::MAX)
+            .prop_map(|((host, zone), port)| Endpoint { host, zone, port })
+    };
     let url = (any::<bool>(), endpoint(), "/[a-z0-9/?&=%._-]{0,12}").prop_map(|(tls, endpoint, path)| Url {
         tls,
         endpoint,

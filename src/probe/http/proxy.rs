@@ -66,11 +66,12 @@ fn read(text: &str) -> Result<Proxy, String> {
     Ok(Proxy { endpoint: url.endpoint, user })
 }
 
-/// Whether NO_PROXY names a host; this host itself needs no proxy in any case.
+/// Whether NO_PROXY names a host. This host itself needs no proxy in any case, and a zone means nothing to
+/// one: it is not on this host's link.
 fn is_excepted(endpoint: &Endpoint, list: &str) -> bool {
     let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
     let address: Option<IpAddr> = host.parse().ok();
-    if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
+    if host == "localhost" || endpoint.zone.is_some() || address.is_some_and(|address| address.is_loopback()) {
         return true;
     }
     list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
@@ -159,6 +160,12 @@ mod tests {
             ("http://a.example", &[("http_proxy", "")][..], None),
             ("http://127.0.0.1", &[("HTTP_PROXY", "http://p:1")][..], None),
             ("http://localhost:8080", &[("HTTP_PROXY", "http://p:1")][..], None),
+            ("http://[fe80::1%25eth0]", &[("HTTP_PROXY", "http://p:1")][..], None),
+            (
+                "http://a.example",
+                &[("HTTP_PROXY", "http://[fe80::1%25eth0]:3128")][..],
+                Some("[fe80::1%eth0]:3128"),
+            ),
         ] {
             assert_eq!(chosen(url, environment), Ok(proxy.map(str::to_owned)), "{url} {environment:?}");
         }
@@ -171,7 +178,7 @@ mod tests {
     #[test]
     fn no_proxy_excepts() {
         let excepted =
-            |host: &str, list: &str| is_excepted(&Endpoint { host: host.to_owned(), port: 443 }, list);
+            |host: &str, list: &str| is_excepted(&Endpoint { host: host.to_owned(), zone: None, port: 443 }, list);
         for (host, list, is) in [
             ("a.example.org", "example.org", true),
             ("a.example.org", ".example.org", true),

@@ -43,6 +43,13 @@ fn redirections() {
         ("https://a.example", "//b.example/z", "https://b.example/z"),
         ("http://a.example/x?q", "?r", "http://a.example/x?r"),
         ("http://a.example", "https://b.example:444", "https://b.example:444/"),
+        // A server does not know what its client calls the link between them.
+        ("http://[fe80::1%25eth0]/x", "/y", "http://[fe80::1%25eth0]/y"),
+        ("http://[fe80::1%25eth0]:8080/x", "y", "http://[fe80::1%25eth0]:8080/y"),
+        ("http://[fe80::1%25eth0]/x", "?r", "http://[fe80::1%25eth0]/x?r"),
+        ("http://[fe80::1%25eth0]/x", "http://[fe80::1]/y", "http://[fe80::1%25eth0]/y"),
+        ("http://[fe80::1%25eth0]/x", "//[fe80::2]/y", "http://[fe80::2%25eth0]/y"),
+        ("http://[fe80::1%25eth0]/x", "http://a.example/y", "http://a.example/y"),
     ] {
         let from = config::parse_url(from).unwrap();
         assert_eq!(resolve(&from, to).map(|url| url.to_string()), Ok(url.to_owned()), "{to}");

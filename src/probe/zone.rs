@@ -1,0 +1,33 @@
+//! The link that the zone of a link-local address names.
+
+/// The link's number, by its name or an altname, else by the number itself (RFC 4007, 11.2).
+///
+/// It is looked up at each try: the link may come later, or be another one of the same name.
+pub fn scope(zone: &str) -> Result<u32, String> {
+    if let Ok(ifindex) = nix::net::if_::if_nametoindex(zone) {
+        return Ok(ifindex);
+    }
+    let number = zone.parse().ok().filter(|number| name(*number).is_some());
+    number.ok_or_else(|| format!("no link {zone}"))
+}
+
+/// The name of the link of this number, for a report.
+pub fn name(ifindex: u32) -> Option<String> {
+    let name = nix::net::if_::if_indextoname(ifindex).ok()?;
+    // nix 0.31 takes the null pointer, with which if_indextoname(3) fails, for an empty name.
+    Some(name.to_string_lossy().into_owned()).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scope;
+
+    #[test]
+    fn a_zone_is_a_name_or_a_number() {
+        let lo = scope("lo");
+        assert!(lo.is_ok(), "{lo:?}");
+        assert_eq!(scope(&lo.clone().unwrap().to_string()), lo);
+        assert_eq!(scope("no-such-link"), Err("no link no-such-link".to_owned()));
+        assert_eq!(scope("2147483647"), Err("no link 2147483647".to_owned()));
+    }
+}
