@@ -39,7 +39,7 @@ pub fn check(address: Ipv6Addr, zone: &str) -> Result<(), String> {
     if zone.len() > LONGEST {
         return Err(bad(&format!("is longer than {LONGEST} bytes; no link's name is")));
     }
-    links::link_name(zone).map_err(|why| bad(&why))
+    links::link_name(zone).map(drop).map_err(|why| bad(&why))
 }
 
 /// Refuses an address that means nothing without a zone: the kernel connects to no such address.
