@@ -125,9 +125,8 @@ impl Entry {
     /// Waits until it tells whether the gateway answers.
     fn judge(&self) -> Answer {
         loop {
-            let (octets, _) =
-                self.socket.recv_from_full().map_err(|error| format!("cannot be watched: {error}"))?;
-            for (state, is_answer) in self.states(&octets) {
+            let heard = self.heard().map_err(|error| format!("cannot be watched: {error}"))?;
+            for (state, is_answer) in heard {
                 match state {
                     NeighbourState::Reachable | NeighbourState::Permanent | NeighbourState::Noarp => {
                         return Ok("it answers".to_owned());
@@ -139,6 +138,13 @@ impl Entry {
                 }
             }
         }
+    }
+
+    /// What the next datagram says of the entry. One that is not the kernel's says nothing: another process can send
+    /// to this socket too, whatever it likes.
+    fn heard(&self) -> io::Result<Vec<(NeighbourState, bool)>> {
+        let (octets, sender) = self.socket.recv_from_full()?;
+        Ok(if sender.port_number() == 0 { self.states(&octets) } else { Vec::new() })
     }
 
     /// What a datagram says of the entry, and whether as the answer to our question.
@@ -169,5 +175,57 @@ impl Entry {
             }
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The entry of an address on a link, as a message that says so.
+    fn says(address: IpAddr, ifindex: u32, state: NeighbourState) -> Vec<u8> {
+        let mut entry = NeighbourMessage::default();
+        entry.header.ifindex = ifindex;
+        entry.header.state = state;
+        let IpAddr::V4(ipv4) = address else { panic!("{address}") };
+        entry.header.family = AddressFamily::Inet;
+        entry.attributes.push(NeighbourAttribute::Destination(NeighbourAddress::Inet(ipv4)));
+        let mut message = NetlinkMessage::from(RouteNetlinkMessage::NewNeighbour(entry));
+        message.finalize();
+        let mut octets = vec![0; message.buffer_len()];
+        message.serialize(&mut octets);
+        octets
+    }
+
+    #[test]
+    fn only_the_kernel_is_believed() {
+        let address: IpAddr = "192.0.2.254".parse().unwrap();
+        let entry = Entry::watch(address, 1).unwrap();
+        let mut port = NetlinkAddr::new(0, 0);
+        entry.socket.get_address(&mut port).unwrap();
+        let mut other = Socket::new(NETLINK_ROUTE).unwrap();
+        other.bind_auto().unwrap();
+        let forged = [
+            NeighbourState::Reachable,
+            NeighbourState::Permanent,
+            NeighbourState::Noarp,
+            NeighbourState::Failed,
+        ]
+        .map(|state| says(address, 1, state));
+        for octets in &forged {
+            // It is what it would be, were it the kernel's.
+            assert_eq!(entry.states(octets).len(), 1);
+            if other.send_to(octets, &port, 0).is_err() {
+                // Without CAP_NET_ADMIN nobody can, so there is nothing to see.
+                return;
+            }
+        }
+        entry.socket.set_non_blocking(true).unwrap();
+        let mut datagrams = 0;
+        while let Ok(heard) = entry.heard() {
+            datagrams += 1;
+            assert!(heard.is_empty(), "{heard:?} of a process");
+        }
+        assert!(datagrams > forged.len(), "the kernel's answer, and what was forged: {datagrams}");
     }
 }
