@@ -226,7 +226,7 @@ enum Error {
     NobodyToAsk,
     #[error(transparent)]
     Save(#[from] SaveError),
-    #[error("cannot run the rest of netready")]
+    #[error("this command is in a program of its own")]
     Tools(#[source] io::Error),
 }
 
@@ -252,10 +252,7 @@ impl Error {
     /// On one line, safe to print; problems of a configuration stand on a line each.
     fn text(&self) -> String {
         let text = crate::report::chain(self);
-        match self {
-            Error::Config(_) => text,
-            _ => escape(&text).into_owned(),
-        }
+        if matches!(self, Error::Config(_)) { text } else { escape(&text).into_owned() }
     }
 
     /// stdout was closed under a command that goes on until then.
@@ -354,9 +351,9 @@ impl Apart {
 fn hand_over(_: Apart) -> Result<Exit, Error> {
     let path = sibling::path(sibling::TOOLS).map_err(Error::Tools)?;
     let mut words = std::env::args_os();
-    let mut command = process::Command::new(path);
+    let mut command = process::Command::new(&path);
     command.arg0(words.next().unwrap_or_else(|| "netready".into())).args(words);
-    Err(Error::Tools(command.exec()))
+    Err(Error::Tools(sibling::does_not_run(&path, &command.exec())))
 }
 
 /// How long netready waits at its end for somebody to read what it said.

@@ -424,7 +424,7 @@ pub struct Network {
     /// resolv.conf.
     pub nameservers: Nameservers,
     /// What became of the last try of each probe.
-    pub answers: BTreeMap<Question, Answer>,
+    pub answers: BTreeMap<Question, Tried>,
 }
 
 /// What is asked of others.
@@ -445,6 +445,18 @@ pub enum Question {
 
 /// What met a probe, or why it failed.
 pub type Answer = Result<String, String>;
+
+/// What became of a try of a probe.
+pub type Tried = Result<String, NoAnswer>;
+
+/// Why a try of a probe has no good answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// It was tried, and this is why it failed.
+    Failed(String),
+    /// It could not be tried, so this says nothing of whom it asks: netready-probe does not run here.
+    NoProgram(String),
+}
 
 /// One message of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]

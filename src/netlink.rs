@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 
 use crate::clock;
 use crate::evaluate::evaluate;
-use crate::model::{Answer, Link, Lookup, Message, Network, Question, Routes, Stale};
+use crate::model::{Link, Lookup, Message, Network, Question, Routes, Stale, Tried};
 use crate::moment::Moment;
 use crate::netlink::ask::{AskError, Questions};
 use crate::netlink::budget::{Budget, Spacing};
@@ -208,7 +208,7 @@ impl Observer {
     }
 
     /// What became of a try of a probe.
-    pub fn answered(&mut self, question: Question, answer: Answer) {
+    pub fn answered(&mut self, question: Question, answer: Tried) {
         self.network.answers.insert(question, answer);
     }
 

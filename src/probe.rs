@@ -30,7 +30,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::chance::chance;
 use crate::clock;
-use crate::model::{Answer, Question};
+use crate::model::{NoAnswer, Question, Tried};
 use crate::moment::Moment;
 use crate::probe::schedule::{Schedule, limit};
 use crate::report::Span;
@@ -47,7 +47,7 @@ pub struct Prober {
     schedule: Schedule,
     tries: Vec<Try>,
     /// Answers that are there already.
-    known: Vec<(Question, Answer)>,
+    known: Vec<(Question, Tried)>,
     repeat: bool,
 }
 
@@ -95,12 +95,12 @@ impl Prober {
         for question in self.schedule.overdue(now) {
             self.kill(&question);
             let why = format!("timed out after {}", Span(limit(&question)));
-            self.ended(question, Err(why), now);
+            self.ended(question, Err(NoAnswer::Failed(why)), now);
         }
         for question in self.schedule.begin(now) {
             match Try::begin(&question) {
                 Ok(begun) => self.tries.push(begun),
-                Err(error) => self.ended(question, Err(format!("cannot be tried: {error}")), now),
+                Err(error) => self.ended(question, Err(NoAnswer::NoProgram(error.to_string())), now),
             }
         }
     }
@@ -116,7 +116,7 @@ impl Prober {
     }
 
     /// Waits for an answer; for ever where nothing is being tried.
-    pub async fn answer(&mut self) -> (Question, Answer) {
+    pub async fn answer(&mut self) -> (Question, Tried) {
         loop {
             if let Some(known) = self.known.pop() {
                 return known;
@@ -129,7 +129,7 @@ impl Prober {
         }
     }
 
-    fn ended(&mut self, question: Question, answer: Answer, now: Moment) {
+    fn ended(&mut self, question: Question, answer: Tried, now: Moment) {
         self.schedule.ended(&question, answer.is_ok(), self.repeat, now, chance());
         self.known.push((question, answer));
     }
@@ -152,12 +152,13 @@ impl Prober {
 
 impl Try {
     fn begin(question: &Question) -> io::Result<Try> {
-        let mut command = Command::new(sibling::path(sibling::PROBE)?);
+        let path = sibling::path(sibling::PROBE)?;
+        let mut command = Command::new(&path);
         command.arg(std::process::id().to_string()).args(trying::words(question));
         // Its end of the pipe is all that it says.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.env_remove("NOTIFY_SOCKET");
-        let mut child = command.spawn()?;
+        let mut child = command.spawn().map_err(|error| sibling::does_not_run(&path, &error))?;
         let pipe = child.stdout.take().map(OwnedFd::from).ok_or(ErrorKind::BrokenPipe);
         match pipe.map_err(io::Error::from).and_then(Try::listen) {
             Ok(pipe) => Ok(Try { question: Some(question.clone()), child, pipe, said: Vec::new() }),
@@ -199,10 +200,16 @@ impl Try {
     }
 
     /// What it was asked, if that still matters, and what it said.
-    fn end(mut self) -> (Option<Question>, Answer) {
-        let answer =
-            trying::read(&self.said).unwrap_or_else(|| Err("the try ended without a word".to_owned()));
-        (self.question.take(), answer)
+    fn end(mut self) -> (Option<Question>, Tried) {
+        let tried = match trying::read(&self.said) {
+            Some(answer) => answer.map_err(NoAnswer::Failed),
+            None => Err(NoAnswer::NoProgram(format!(
+                "{} ended without an answer; {}",
+                sibling::PROBE,
+                sibling::INSTALL_AGAIN
+            ))),
+        };
+        (self.question.take(), tried)
     }
 }
 

@@ -132,6 +132,7 @@ impl Display for Reason {
             | Reason::Unread
             | Reason::Pasta { .. }
             | Reason::NoNameserver(_)
+            | Reason::NoProbeProgram(_)
             | Reason::ProbeFailed { question: Question::Neighbour { .. }, .. } => Sentence(self).fmt(f),
         }
     }
@@ -198,6 +199,7 @@ impl Display for Sentence<'_> {
             Reason::ProbeFailed { question: Question::Neighbour { address, ifname, .. }, why } => {
                 write!(f, "gateway {address} on {ifname} {why}")
             }
+            Reason::NoProbeProgram(why) => write!(f, "probes cannot be tried: {why}"),
             Reason::NotTried { item, .. } => write!(f, "{item}: {}", self.0),
         }
     }

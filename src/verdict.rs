@@ -248,6 +248,8 @@ pub enum Reason {
         /// What happened.
         why: String,
     },
+    /// Probes cannot be tried: netready's own program for them does not run; why.
+    NoProbeProgram(String),
     /// A probe was not tried, or its first try is not over.
     NotTried {
         /// Which.
@@ -346,12 +348,13 @@ pub enum Code {
     NotPresent,
     NotRead,
     ProbeFailed,
+    ProbeProgram,
     NotTried,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Code; 19] = [
+    pub const ALL: [Code; 20] = [
         Code::Absent,
         Code::AdminDown,
         Code::NoCarrier,
@@ -370,6 +373,7 @@ impl Code {
         Code::NotPresent,
         Code::NotRead,
         Code::ProbeFailed,
+        Code::ProbeProgram,
         Code::NotTried,
     ];
 
@@ -394,6 +398,7 @@ impl Code {
             Code::NotPresent => "not-present",
             Code::NotRead => "not-read",
             Code::ProbeFailed => "probe-failed",
+            Code::ProbeProgram => "probe-program",
             Code::NotTried => "not-tried",
         }
     }
@@ -413,7 +418,7 @@ impl Carrierless {
 impl Reason {
     /// Whether a probe may mend it.
     pub fn is_of_a_probe(&self) -> bool {
-        matches!(self, Reason::ProbeFailed { .. } | Reason::NotTried { .. })
+        matches!(self, Reason::ProbeFailed { .. } | Reason::NoProbeProgram(_) | Reason::NotTried { .. })
     }
 
     /// Its stable name.
@@ -446,6 +451,7 @@ impl Reason {
             },
             Reason::NoNameserver(_) => Code::NoNameserver,
             Reason::ProbeFailed { .. } => Code::ProbeFailed,
+            Reason::NoProbeProgram(_) => Code::ProbeProgram,
             Reason::NotTried { .. } => Code::NotTried,
         }
     }

@@ -115,7 +115,9 @@ mod tests {
             let got = split(text).map(|read| read.map(|(_, zone)| zone));
             assert_eq!(got, read.map(|read| read.map(str::to_owned).map_err(str::to_owned)), "{text}");
         }
-        for (address, needs) in [("fe80::1", true), ("fec0::1", false), ("::1", false), ("169.254.1.1", false)] {
+        for (address, needs) in
+            [("fe80::1", true), ("fec0::1", false), ("::1", false), ("169.254.1.1", false)]
+        {
             assert_eq!(refuse_without(address.parse().unwrap()).is_err(), needs, "{address}");
         }
     }

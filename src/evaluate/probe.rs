@@ -1,7 +1,7 @@
 //! Probes: what is to be asked of others, once it is their turn, and what they said.
 
 use crate::evaluate::Judge;
-use crate::model::Question;
+use crate::model::{NoAnswer, Question};
 use crate::requirement::{Destination, Family, Item, Probe, RouteSpec, Table};
 use crate::verdict::{Evidence, Outcome, Reason};
 
@@ -70,7 +70,10 @@ impl Judge<'_> {
         *known = [*known, self.recheck].into_iter().flatten().min();
         match self.network.answers.get(&question) {
             Some(Ok(answer)) => Outcome::Met(met(answer.clone())),
-            Some(Err(why)) => Outcome::Unmet(Reason::ProbeFailed { question, why: why.clone() }),
+            Some(Err(NoAnswer::Failed(why))) => {
+                Outcome::Unmet(Reason::ProbeFailed { question, why: why.clone() })
+            }
+            Some(Err(NoAnswer::NoProgram(why))) => Outcome::Unmet(Reason::NoProbeProgram(why.clone())),
             None => Outcome::Unmet(Reason::NotTried { item: item.clone(), begun: true }),
         }
     }
@@ -80,7 +83,7 @@ impl Judge<'_> {
 fn telling(outcome: &Outcome) -> u8 {
     match outcome {
         Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => 3,
-        Outcome::Unmet(Reason::ProbeFailed { .. }) => 2,
+        Outcome::Unmet(Reason::ProbeFailed { .. } | Reason::NoProbeProgram(_)) => 2,
         Outcome::Unmet(Reason::NotTried { .. }) => 1,
         Outcome::Unmet(_) => 0,
     }

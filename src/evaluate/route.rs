@@ -308,6 +308,7 @@ fn telling(reason: &Reason) -> u8 {
         | Reason::Pasta { .. }
         | Reason::NoNameserver(_)
         | Reason::ProbeFailed { .. }
+        | Reason::NoProbeProgram(_)
         | Reason::NotTried { .. } => 2,
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::config;
+use crate::escape::escape;
 use crate::model::{Answer, Question};
 use crate::probe::schedule::{LIMIT, limit};
 use crate::probe::{dns, gateway, http, ping, tcp};
@@ -131,7 +132,7 @@ fn tied_to(parent: &str, limit: Duration) -> bool {
 pub fn read(said: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(said);
     // Others' words may be in it.
-    let clean = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
+    let clean = |text: &str| escape(text.trim_end()).into_owned();
     let met = text.strip_prefix("met ").map(|answer| Ok(clean(answer)));
     met.or_else(|| text.strip_prefix("unmet ").map(|why| Err(clean(why))))
 }
@@ -166,7 +167,7 @@ mod tests {
         for (said, answer) in [
             ("met 200", Some(Ok("200"))),
             ("unmet connection refused", Some(Err("connection refused"))),
-            ("unmet a\u{1b}[31mb\n", Some(Err("a[31mb"))),
+            ("unmet a\u{1b}[31mb\n", Some(Err(r"a\x1b[31mb"))),
             ("", None),
             ("me", None),
         ] {

@@ -529,6 +529,85 @@ fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
     }
 }
 
+/// Half of an installation: what is missing is named, and nobody else is blamed.
+#[test]
+fn a_missing_program_of_its_own_is_told_from_a_probe_that_failed() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; {DEFAULT0}"));
+    let alone = ns.scratch().join("alone");
+    std::fs::create_dir(&alone).unwrap();
+    let run = |words: &[&str]| {
+        assert!(std::process::Command::new(words[0]).args(&words[1..]).status().unwrap().success())
+    };
+    run(&["cp", env!("CARGO_BIN_EXE_netready"), alone.to_str().unwrap()]);
+    let netready = |words: &[&str]| {
+        let output = std::process::Command::new(alone.join("netready")).args(words).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let probe = ["-4", "--tcp", "192.0.2.1:9", "--dns", "a.example", "--gateway", "ipv4"];
+    let missing = format!("there is no netready-probe in {}", alone.display());
+    let seen = |why: &str| {
+        let (code, stdout, _) = netready(&[&["check", "-j"], &probe[..]].concat());
+        let verdict: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        let rows = verdict["requirements"].as_array().unwrap();
+        let probes: Vec<_> = rows.iter().filter(|row| row["met"] == false).collect();
+        assert!(code == Some(1) && probes.len() == 3, "{verdict:#}");
+        for row in probes {
+            assert_eq!(row["code"], "probe-program", "{verdict:#}");
+            let reason = row["reason"].as_str().unwrap();
+            assert!(reason.starts_with("probes cannot be tried: ") && reason.contains(why), "{reason}");
+            assert!(reason.contains("install netready again"), "{reason}");
+        }
+    };
+    seen(&missing);
+    // The daemon says so, and nothing else.
+    let socket = ns.scratch().join("alone-notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut gate = std::process::Command::new(alone.join("netready"))
+        .args(["run", "-4", "--gateway", "ipv4", "-t", "1min"])
+        .env("NOTIFY_SOCKET", &socket)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let expect = |what: &str| {
+        let mut octets = [0; 8192];
+        loop {
+            let length = manager.recv(&mut octets).unwrap_or_else(|error| panic!("no {what}: {error}"));
+            let said = String::from_utf8_lossy(&octets[..length]).into_owned();
+            assert!(what == "READY=1" || !said.contains("READY=1"), "{said}");
+            if said.contains(what) {
+                return said;
+            }
+        }
+    };
+    assert!(expect("probes cannot be tried").contains(&missing));
+    gate.kill().unwrap();
+    gate.wait().unwrap();
+    run(&["cp", env!("CARGO_BIN_EXE_netready-probe"), alone.to_str().unwrap()]);
+    // Broken in other ways.
+    let program = alone.join("netready-probe");
+    run(&["chmod", "a-x", program.to_str().unwrap()]);
+    seen(&format!("{} does not run: Permission denied", program.display()));
+    run(&[
+        "sh",
+        "-c",
+        "printf '#!/bin/sh\nexit 127\n' >\"$0\" && chmod 755 \"$0\"",
+        program.to_str().unwrap(),
+    ]);
+    seen("netready-probe ended without an answer");
+    // And the program of other commands.
+    for (words, code) in [(&["doctor"][..], 4), (&["learn"], 4), (&["retry", "--", "true"], 125)] {
+        let (ended, _, stderr) = netready(words);
+        assert_eq!(ended, Some(code), "{words:?}: {stderr}");
+        assert!(
+            stderr.contains("there is no netready-tools in ") && stderr.contains("install netready again"),
+            "{stderr}"
+        );
+    }
+}
+
 #[test]
 fn without_a_notify_socket() {
     let ns = netns!();

@@ -200,7 +200,11 @@ impl Builder {
             ("says" | "fails", _) => {
                 let (words, text) = statement.split_once(" = ").unwrap_or((statement, "no"));
                 let question = self.question(&words.split_whitespace().skip(1).collect::<Vec<&str>>());
-                let answer = if first == "says" { Ok(text.to_owned()) } else { Err(text.to_owned()) };
+                let answer = if first == "says" {
+                    Ok(text.to_owned())
+                } else {
+                    Err(crate::model::NoAnswer::Failed(text.to_owned()))
+                };
                 self.network.answers.insert(question, answer);
             }
             (_, "pasta") => {

@@ -71,7 +71,8 @@ fn read(text: &str) -> Result<Proxy, String> {
 fn is_excepted(endpoint: &Endpoint, list: &str) -> bool {
     let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
     let address: Option<IpAddr> = host.parse().ok();
-    if host == "localhost" || endpoint.zone.is_some() || address.is_some_and(|address| address.is_loopback()) {
+    if host == "localhost" || endpoint.zone.is_some() || address.is_some_and(|address| address.is_loopback())
+    {
         return true;
     }
     list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
@@ -177,8 +178,9 @@ mod tests {
 
     #[test]
     fn no_proxy_excepts() {
-        let excepted =
-            |host: &str, list: &str| is_excepted(&Endpoint { host: host.to_owned(), zone: None, port: 443 }, list);
+        let excepted = |host: &str, list: &str| {
+            is_excepted(&Endpoint { host: host.to_owned(), zone: None, port: 443 }, list)
+        };
         for (host, list, is) in [
             ("a.example.org", "example.org", true),
             ("a.example.org", ".example.org", true),

@@ -157,12 +157,13 @@ fn evil() -> (crate::requirement::Gate, crate::verdict::Verdict) {
     gate.name = EVIL.to_owned();
     gate.source = format!("/{EVIL}");
     for row in verdict.clauses.iter_mut().flat_map(|clause| &mut clause.rows) {
-        match &mut row.outcome {
-            Outcome::Met(crate::verdict::Evidence::Link { ifname, .. }) => *ifname = EVIL.to_owned(),
-            Outcome::Met(crate::verdict::Evidence::Nameserver(server)) => *server = EVIL.to_owned(),
-            Outcome::Unmet(crate::verdict::Reason::ProbeFailed { why, .. }) => *why = EVIL.to_owned(),
-            other => panic!("{other:?}"),
-        }
+        let text = match &mut row.outcome {
+            Outcome::Met(crate::verdict::Evidence::Link { ifname, .. }) => Some(ifname),
+            Outcome::Met(crate::verdict::Evidence::Nameserver(server)) => Some(server),
+            Outcome::Unmet(crate::verdict::Reason::ProbeFailed { why, .. }) => Some(why),
+            Outcome::Met(_) | Outcome::Unmet(_) | Outcome::NotPresent | Outcome::NotAsked => None,
+        };
+        EVIL.clone_into(text.unwrap());
     }
     (gate, verdict)
 }
