@@ -27,7 +27,7 @@ pub fn tcp(text: &str) -> Result<Probe, String> {
 
 /// One entry of `http`, with the answers that are expected.
 pub fn http(text: &str, expect: &[u16]) -> Result<Probe, String> {
-    Ok(Probe::Http(Request { url: url(text)?, expect: expect.to_vec() }))
+    Ok(Probe::Http(Box::new(Request { url: url(text)?, expect: expect.to_vec() })))
 }
 
 /// One entry of `expect`.
@@ -42,9 +42,7 @@ pub fn status(text: &str) -> Result<u16, String> {
 pub fn ping(text: &str) -> Result<Probe, String> {
     let address = text.split('%').next().unwrap_or_default();
     if address.parse::<IpAddr>().is_err() && !text.contains('/') {
-        return Err(
-            "is no address; names are for tcp, http and dns, write for example 192.0.2.1".to_owned()
-        );
+        return Err("is no address; names are for tcp, http and dns, write for example 192.0.2.1".to_owned());
     }
     let (address, zone) = items::host(text)?;
     Ok(Probe::Ping { address, zone })
@@ -278,10 +276,7 @@ mod tests {
                 tcp("[fe80::1%0123456789abcdef]:80"),
                 "has the zone \"0123456789abcdef\", which is longer than 15 bytes; no link's name is",
             ),
-            (
-                http("http://[fe80::1]/", &[]),
-                "is link-local: on which link? Write for example fe80::1%eth0",
-            ),
+            (http("http://[fe80::1]/", &[]), "is link-local: on which link? Write for example fe80::1%eth0"),
             (http("http://[2001:db8::1%25eth0]/", &[]), "has a zone, which only link-local addresses have"),
             (http("http://192.0.2.1%25eth0/", &[]), "has a zone, which only link-local addresses have"),
             (

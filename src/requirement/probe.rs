@@ -10,8 +10,8 @@ pub enum Probe {
     Dns(String),
     /// Somebody accepts a connection.
     Tcp(Endpoint),
-    /// A server answers a request.
-    Http(Request),
+    /// A server answers a request. (Boxed, for it is large and each reason for a "no" can hold one.)
+    Http(Box<Request>),
     /// A host answers an echo request.
     Ping {
         /// Which.

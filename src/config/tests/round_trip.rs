@@ -130,10 +130,11 @@ fn probe() -> impl Strategy<Value = Item> {
     ]
     .prop_map(|host| (host, None));
     let zoned = "[a-z0-9@%#.-]{0,14}[a-z]".prop_map(|zone| ("fe80::1".to_owned(), Some(zone)));
-    let endpoint = || {
-        (prop_oneof![host.clone(), zoned.clone()], 1..=u16::MAX)
-            .prop_map(|((host, zone), port)| Endpoint { host, zone, port })
-    };
+    let endpoint =
+        || {
+            (prop_oneof![host.clone(), zoned.clone()], 1..=u16::MAX)
+                .prop_map(|((host, zone), port)| Endpoint { host, zone, port })
+        };
     let url = (any::<bool>(), endpoint(), "/[a-z0-9/?&=%._-]{0,12}").prop_map(|(tls, endpoint, path)| Url {
         tls,
         endpoint,
@@ -143,7 +144,7 @@ fn probe() -> impl Strategy<Value = Item> {
     prop_oneof![
         "[a-z][a-z0-9_-]{0,9}(\\.[a-z]{1,9}){0,2}\\.?".prop_map(|name| Item::Probe(Probe::Dns(name))),
         endpoint().prop_map(|endpoint| Item::Probe(Probe::Tcp(endpoint))),
-        url.prop_map(|url| Item::Probe(Probe::Http(requirement::Request { url, expect: vec![] }))),
+        url.prop_map(|url| Item::Probe(Probe::Http(Box::new(requirement::Request { url, expect: vec![] })))),
         target.prop_map(|net| Item::Probe(Probe::Ping { address: net.addr(), zone: None })),
         "[a-z]{1,9}".prop_map(|zone| Item::Probe(Probe::Ping {
             address: "fe80::1".parse().unwrap(),
@@ -176,7 +177,10 @@ fn clause_of_the_host() -> impl Strategy<Value = Clause> {
                 let item = match item {
                     // One expect for all of a clause.
                     Item::Probe(Probe::Http(request)) => {
-                        Item::Probe(Probe::Http(requirement::Request { expect: expect.clone(), ..request }))
+                        Item::Probe(Probe::Http(Box::new(requirement::Request {
+                            expect: expect.clone(),
+                            ..*request
+                        })))
                     }
                     item @ (Item::Carrier
                     | Item::Address(_)
