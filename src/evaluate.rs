@@ -122,7 +122,7 @@ impl<'a> Judge<'a> {
             Item::Carrier => Outcome::Unmet(Reason::TooFew { there: 0, needed: 1 }),
             Item::Address(spec) => self.address_anywhere(*spec),
             Item::Route(spec) => self.route(spec, None),
-            Item::RouteTo(target) => self.route_to(*target, None),
+            Item::RouteTo(wanted) => self.route_to(wanted, None),
             Item::Pasta => self.pasta(),
             Item::Nameserver => match &self.network.nameservers {
                 Nameservers::First(server) => Outcome::Met(Evidence::Nameserver(server.clone())),

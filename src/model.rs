@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use crate::moment::Moment;
-use crate::requirement::{Family, Probe, TABLE_MAIN, Table};
+use crate::requirement::{Family, Probe, RouteTo, TABLE_MAIN, Table};
 use crate::wants::Wants;
 
 /// A network device (RTM_NEWLINK, rtnetlink(7)).
@@ -313,6 +313,24 @@ impl Route {
     }
 }
 
+/// A question for the kernel's lookup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Where to (RTA_DST).
+    pub target: IpAddr,
+    /// From which address of the host's (RTA_SRC).
+    pub from: Option<IpAddr>,
+    /// Through which link, or in the VRF of which device (RTA_OIF).
+    pub oif: Option<u32>,
+}
+
+impl Asked {
+    /// Of a program that binds nothing.
+    pub fn target(target: IpAddr) -> Asked {
+        Asked { target, from: None, oif: None }
+    }
+}
+
 /// The kernel's answer to "how would one get there".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
@@ -420,7 +438,7 @@ pub struct Network {
     /// What was read of the routing tables.
     pub routes: Routes,
     /// Answers for `route-to` targets.
-    pub lookups: BTreeMap<IpAddr, Lookup>,
+    pub lookups: BTreeMap<RouteTo, Lookup>,
     /// resolv.conf.
     pub nameservers: Nameservers,
     /// What became of the last try of each probe.
@@ -562,7 +580,7 @@ impl Network {
             Message::Route(route, _) => Stale {
                 links: false,
                 routes: wants.concerns(route, &self.routes),
-                lookups: wants.route_to.iter().any(|target| route.destination.contains(target)),
+                lookups: wants.route_to.iter().any(|wanted| route.destination.contains(&wanted.target)),
             },
             Message::Rule | Message::Nexthop | Message::IgnoreLinkdown => Stale::ROUTES,
         };
@@ -707,8 +725,36 @@ impl Network {
     pub fn table_id(&self, table: &Table) -> Option<u32> {
         match table {
             Table::Id(id) => Some(*id),
-            Table::Vrf(name) => self.links().find(|link| link.named(name))?.vrf_table,
+            Table::Vrf(name) => self.vrf(name)?.vrf_table,
         }
+    }
+
+    /// The VRF device of this name.
+    pub fn vrf(&self, name: &str) -> Option<&Link> {
+        self.links().find(|link| link.named(name)).filter(|link| link.vrf_table.is_some())
+    }
+
+    /// The VRF device that a link belongs to, itself included: a program outside of that VRF has neither
+    /// the link's addresses nor its routes.
+    pub fn vrf_of(&self, link: &Link) -> Option<u32> {
+        let is_vrf = |ifindex: &u32| self.link(*ifindex).is_some_and(|link| link.vrf_table.is_some());
+        Some(link.ifindex).filter(is_vrf).or_else(|| link.master.filter(is_vrf))
+    }
+
+    /// The link that a zone names (RFC 4007, 11.2), as if_nametoindex(3) finds it, else by its number.
+    pub fn zone(&self, zone: &str) -> Option<&Link> {
+        let named = self.links().find(|link| link.named(zone));
+        named.or_else(|| self.link(zone.parse().ok()?))
+    }
+
+    /// What the kernel is asked about a way; nothing while a link that it names is not there.
+    pub fn asked(&self, wanted: &RouteTo) -> Option<Asked> {
+        let link = match (&wanted.zone, &wanted.vrf) {
+            (Some(zone), _) => Some(self.zone(zone)?),
+            (None, Some(vrf)) => Some(self.vrf(vrf)?),
+            (None, None) => None,
+        };
+        Some(Asked { target: wanted.target, from: wanted.from, oif: link.map(|link| link.ifindex) })
     }
 
     /// When the next route that is kept expires.

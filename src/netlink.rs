@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 
 use crate::clock;
 use crate::evaluate::evaluate;
-use crate::model::{Link, Lookup, Message, Network, Question, Routes, Stale, Tried};
+use crate::model::{Link, Message, Network, Question, Routes, Stale, Tried};
 use crate::moment::Moment;
 use crate::netlink::ask::{AskError, Questions};
 use crate::netlink::budget::{Budget, Spacing};
@@ -409,14 +409,12 @@ impl Observer {
 
     async fn look_up(&mut self) -> Result<(), ObserveError> {
         self.network.lookups.clear();
-        for target in &self.wants.route_to {
-            let Some(mut lookup) = self.lookups.way(*target).await? else { continue };
-            // An IPv6 lookup does not say when its route ends; the route does.
-            if let (Lookup::Way { expires, .. }, true) = (&mut lookup, target.is_ipv6()) {
-                let route = self.lookups.matching_route(*target, clock::now()).await?;
-                *expires = route.and_then(|route| route.expires);
+        for wanted in &self.wants.route_to {
+            // If a link that it names is not there, the evaluation says so.
+            let Some(asked) = self.network.asked(wanted) else { continue };
+            if let Some(lookup) = self.lookups.way(asked, clock::now()).await? {
+                self.network.lookups.insert(wanted.clone(), lookup);
             }
-            self.network.lookups.insert(*target, lookup);
         }
         Ok(())
     }

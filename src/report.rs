@@ -67,7 +67,11 @@ impl Display for Evidence {
                 if let Some(gateway) = route.gateway {
                     write!(f, " via {gateway}")?;
                 }
-                write!(f, " dev {} src {}", route.ifname, source.address)
+                write!(f, " dev {}", route.ifname)?;
+                if route.table != TABLE_MAIN {
+                    write!(f, " table {}", route.table)?;
+                }
+                write!(f, " src {}", source.address)
             }
             Evidence::Pasta(taken) => joined(f, taken, ", "),
             Evidence::Nameserver(server) => f.write_str(server),
@@ -188,9 +192,10 @@ impl Display for Sentence<'_> {
                 let family = Family::of(route.destination.addr());
                 write!(f, "{route}: no usable {family} address on {} to send from", route.ifname)
             }
-            Reason::Unreachable { target, errno } => {
-                write!(f, "no route to {target}: {}", Errno::from_raw(*errno).desc())
-            }
+            Reason::Unreachable { wanted, errno } => match refusing(*errno) {
+                Some(route) => write!(f, "the only route to {wanted} is {route}"),
+                None => write!(f, "no route to {wanted}: {}", Errno::from_raw(*errno).desc()),
+            },
             Reason::Unread => f.write_str("not read yet"),
             Reason::Pasta { route, default, why } => pasta(f, route.as_ref(), *default, why),
             Reason::NoNameserver(None) => f.write_str("resolv.conf names no nameserver"),
@@ -255,6 +260,16 @@ fn dead_hop(f: &mut fmt::Formatter<'_>, route: &RouteRef, why: &Dead, used: bool
     match used {
         true => f.write_str("; a part of the connections is still sent there"),
         false => f.write_str("; the kernel passes it over"),
+    }
+}
+
+/// The route that refuses with this error (fib_props of the kernel's net/ipv4, and its net/ipv6/route.c).
+fn refusing(errno: i32) -> Option<&'static str> {
+    match errno {
+        libc::EINVAL => Some("a blackhole"),
+        libc::EACCES => Some("a prohibit route"),
+        libc::EHOSTUNREACH => Some("an unreachable route"),
+        _ => None,
     }
 }
 
@@ -372,7 +387,7 @@ impl Display for Noun<'_> {
                     RouteNoun(spec).fmt(f)?;
                 }
             },
-            Item::RouteTo(target) => write!(f, "route to {target}")?,
+            Item::RouteTo(wanted) => write!(f, "route to {wanted}")?,
             Item::Pasta => f.write_str("network for pasta")?,
             Item::Nameserver => f.write_str("nameserver")?,
             Item::Probe(_) | Item::Gateway(_) => self.0.item.fmt(f)?,

@@ -137,7 +137,7 @@ pub enum Item {
     /// A live route in a table.
     Route(RouteSpec),
     /// The kernel's own lookup finds a usable way there.
-    RouteTo(IpAddr),
+    RouteTo(RouteTo),
     /// What pasta would take is fit to be taken (only of the host).
     Pasta,
     /// resolv.conf names a server (only of the host).
@@ -196,6 +196,26 @@ pub enum Destination {
     DefaultOf(Family),
     /// A prefix.
     Prefix(IpNet),
+}
+
+/// The way that a program's connection would take.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteTo {
+    /// Where to.
+    pub target: IpAddr,
+    /// Of a link-local target: the link, by name or number.
+    pub zone: Option<String>,
+    /// The host's address that the program binds first; else the kernel selects one.
+    pub from: Option<IpAddr>,
+    /// The VRF that the program runs in, by the name of its device.
+    pub vrf: Option<String>,
+}
+
+impl RouteTo {
+    /// Of a program that binds nothing.
+    pub fn target(target: IpAddr) -> RouteTo {
+        RouteTo { target, zone: None, from: None, vrf: None }
+    }
 }
 
 /// A routing table.
@@ -274,7 +294,7 @@ impl fmt::Display for Item {
             Item::Carrier => f.write_str("carrier"),
             Item::Address(spec) => write!(f, "address {spec}"),
             Item::Route(spec) => write!(f, "route {spec}"),
-            Item::RouteTo(target) => write!(f, "route-to {target}"),
+            Item::RouteTo(wanted) => write!(f, "route-to {wanted}"),
             Item::Pasta => f.write_str("pasta"),
             Item::Nameserver => f.write_str("nameserver"),
             Item::Probe(probe) => probe.fmt(f),
@@ -338,6 +358,22 @@ impl fmt::Display for RouteSpec {
             return Ok(());
         }
         write!(f, " table {}", self.table)
+    }
+}
+
+impl fmt::Display for RouteTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.target.fmt(f)?;
+        if let Some(zone) = &self.zone {
+            write!(f, "%{zone}")?;
+        }
+        if let Some(from) = self.from {
+            write!(f, " from {from}")?;
+        }
+        match &self.vrf {
+            Some(vrf) => write!(f, " table {vrf}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::model::{Carrierless, Message, Network, Question, Route, RouteChange, RouteKind};
-use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec};
+use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec, RouteTo};
 
 /// A gate evaluated.
 #[derive(Debug, Clone, PartialEq)]
@@ -223,8 +223,8 @@ pub enum Reason {
     },
     /// The kernel's lookup says no.
     Unreachable {
-        /// The target.
-        target: IpAddr,
+        /// What was looked up.
+        wanted: RouteTo,
         /// As an errno(3) value.
         errno: i32,
     },

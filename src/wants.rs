@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::model::{Route, RouteKind, Routes};
-use crate::requirement::{Destination, Family, Gate, Item, Presence, RouteSpec, Subject, TABLE_MAIN, Table};
+use crate::requirement::{
+    Destination, Family, Gate, Item, Presence, RouteSpec, RouteTo, Subject, TABLE_MAIN, Table,
+};
 
 /// What a gate wants to know of routes and resolv.conf.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,8 +17,8 @@ pub struct Wants {
     pub routes: BTreeSet<(IpNet, Table)>,
     /// Whether it matters which of several routes the kernel takes: a route is wanted host-wide.
     pub choice: bool,
-    /// Targets to be looked up.
-    pub route_to: BTreeSet<IpAddr>,
+    /// Ways to be looked up.
+    pub route_to: BTreeSet<RouteTo>,
     /// Whether pasta's choice matters.
     pub pasta: bool,
     /// Whether resolv.conf matters.
@@ -37,8 +39,8 @@ impl Wants {
                 match item {
                     Item::Carrier | Item::Address(_) => {}
                     Item::Route(spec) => wants.add_routes(spec),
-                    Item::RouteTo(target) => {
-                        wants.route_to.insert(*target);
+                    Item::RouteTo(wanted) => {
+                        wants.route_to.insert(wanted.clone());
                     }
                     Item::Pasta => wants.pasta = true,
                     Item::Nameserver => wants.nameserver = true,

@@ -247,7 +247,8 @@ fn every_key_of_the_manual_is_accepted() {
             }
             "route" => "route = [\"default\", \"default-ipv4\", \"default-ipv6\", \"198.51.100.0/24\"]",
             "table" => "route = \"default\"\ntable = 100",
-            "route-to" => "route-to = \"198.51.100.7\"",
+            "route-to" => "route-to = [\"198.51.100.7\", \"fe80::1%lan0\"]",
+            "from" => "route-to = \"198.51.100.7\"\nfrom = \"192.0.2.10\"",
             "pasta" => "pasta = true",
             "nameserver" => "nameserver = true",
             "dns" => "dns = \"registry.example.org\"",

@@ -65,13 +65,17 @@ struct RequirementOptions {
     #[arg(short, long, value_name = "SPEC", help_heading = WHAT)]
     route: Vec<String>,
 
-    /// The table of the routes: a number, or a VRF's name [default: main]
+    /// The table of the routes: a number, or a VRF's name, which holds for --route-to too [default: main]
     #[arg(long, value_name = "N", help_heading = WHAT, overrides_with = "table")]
     table: Option<String>,
 
     /// The kernel has a usable way to this address; nothing is sent
     #[arg(long, value_name = "ADDR", help_heading = WHAT)]
     route_to: Vec<String>,
+
+    /// The way to --route-to is asked for a program that binds this address, for policy rules by source
+    #[arg(long, value_name = "ADDR", help_heading = WHAT, overrides_with = "from")]
+    from: Option<String>,
 
     /// One of the given links is enough [default: every -i]
     #[arg(long, help_heading = WHAT, overrides_with = "any")]
@@ -154,6 +158,7 @@ impl RequirementOptions {
             route: self.route,
             table: self.table,
             route_to: self.route_to,
+            from: self.from,
             any: self.any,
             quorum: self.quorum,
             nameserver: self.nameserver,
@@ -253,6 +258,7 @@ mod tests {
             ),
             ("--table 1 --table 2", Options { table: text("2"), ..Options::default() }),
             ("--route-to ::1 --route-to ::2", Options { route_to: both("::1", "::2"), ..Options::default() }),
+            ("--from ::1 --from ::2", Options { from: text("::2"), ..Options::default() }),
             ("--any --any", Options { any: true, ..Options::default() }),
             ("--quorum 1 --quorum 2", Options { quorum: text("2"), ..Options::default() }),
             ("--nameserver --nameserver", Options { nameserver: true, ..Options::default() }),

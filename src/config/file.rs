@@ -112,6 +112,7 @@ impl Reader<'_> {
                 "route" => self.list(&entry, &mut clause.route),
                 "table" => self.word_or_number(&entry, &mut clause.table),
                 "route-to" => self.list(&entry, &mut clause.route_to),
+                "from" => self.word(&entry, &mut clause.from),
                 "pasta" => self.boolean(&entry, &mut clause.pasta),
                 "nameserver" => self.boolean(&entry, &mut clause.nameserver),
                 "dns" => self.list(&entry, &mut clause.dns),

@@ -90,6 +90,20 @@ pub fn host(text: &str) -> Result<(IpAddr, Option<String>), String> {
     Ok((address, None))
 }
 
+/// The value of `from`.
+pub fn source(text: &str) -> Result<IpAddr, String> {
+    if zones::split(text).is_some() {
+        return Err("has a zone; leave it out here, the addresses of route-to have it".to_owned());
+    }
+    match network(text)? {
+        Some(Network::Address(address)) => refuse_for_a_host(address).map(|()| address),
+        Some(Network::Prefix(net)) => {
+            Err(format!("is a prefix; write one address, for example {}", net.addr()))
+        }
+        None => Err("is no address; write one of this host's, for example 192.0.2.10".to_owned()),
+    }
+}
+
 /// The value of `table`.
 pub fn table(text: &str) -> Result<Table, String> {
     if text == "main" {

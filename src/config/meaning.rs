@@ -9,9 +9,10 @@ use super::links::{self, Count};
 use super::probes;
 use super::raw::{RawClause, RawGate, Written};
 use super::words;
+use crate::model::link_local;
 use crate::requirement::{
     AddressSpec, Clause, Destination, Family, Gate, Item, OnLoss, OnTimeout, Presence, Probe, RouteSpec,
-    Subject, Table,
+    RouteTo, Subject, Table,
 };
 
 /// The timeout of a gate that names none.
@@ -150,10 +151,33 @@ fn clause(raw: &RawClause, problems: &mut Vec<Problem>) -> Option<Clause> {
 
 /// What can be asked of links and of the host, in the order in which it is reported.
 fn passive_items(raw: &RawClause, problems: &mut Vec<Problem>) -> Vec<Item> {
-    let table = optional(raw.table.as_ref(), problems, items::table).unwrap_or(Table::MAIN);
+    let table = optional(raw.table.as_ref(), problems, items::table);
     if let (Some(written), true) = (&raw.table, raw.route.is_empty() && !raw.incomplete) {
-        problems.push(written.problem("says where routes must stand, but there is no route"));
+        match &table {
+            Some(Table::Id(_)) if !raw.route_to.is_empty() => problems.push(written.problem(
+                "says where routes must stand, but there is no route; with route-to, the policy rules choose \
+                 the table, and only the name of a VRF can be given",
+            )),
+            Some(Table::Vrf(_)) if !raw.route_to.is_empty() => {}
+            Some(_) | None => {
+                problems.push(written.problem("says where routes must stand, but there is no route"));
+            }
+        }
     }
+    let table = table.unwrap_or(Table::MAIN);
+    let vrf = match &table {
+        Table::Id(_) => None,
+        Table::Vrf(name) => Some(name.clone()),
+    };
+    let from = optional(raw.from.as_ref(), problems, items::source);
+    if let (Some(written), true) = (&raw.from, raw.route_to.is_empty() && !raw.incomplete) {
+        problems.push(written.problem("says from which address route-to is asked, but there is no route-to"));
+    }
+    let route_to = |text: &str| {
+        let (target, zone) = items::host(text)?;
+        let wanted = RouteTo { target, zone, from, vrf: vrf.clone() };
+        fits_together(&wanted).map(|()| Item::RouteTo(wanted))
+    };
     let route = |text: &str| {
         items::destination(text)
             .map(|destination| Item::Route(RouteSpec { destination, table: table.clone() }))
@@ -162,7 +186,7 @@ fn passive_items(raw: &RawClause, problems: &mut Vec<Problem>) -> Vec<Item> {
     for (list, read) in [
         (&raw.address, &(|text: &str| items::address(text).map(Item::Address)) as &dyn Fn(&str) -> _),
         (&raw.route, &route),
-        (&raw.route_to, &|text: &str| items::target(text).map(Item::RouteTo)),
+        (&raw.route_to, &route_to),
     ] {
         for written in list {
             let item: Option<Item> = optional(Some(written), problems, read);
@@ -173,6 +197,24 @@ fn passive_items(raw: &RawClause, problems: &mut Vec<Problem>) -> Vec<Item> {
         }
     }
     items
+}
+
+/// Whether a connection there can be made from that address, and in that VRF.
+fn fits_together(wanted: &RouteTo) -> Result<(), String> {
+    if let (Some(_), Some(vrf)) = (&wanted.zone, &wanted.vrf) {
+        return Err(format!(
+            "has a zone, which names the link, beside the table of {vrf}: give it a [[require]] of its own"
+        ));
+    }
+    let Some(from) = wanted.from else { return Ok(()) };
+    let (family, of_source) = (Family::of(wanted.target), Family::of(from));
+    if family != of_source {
+        return Err(format!("is {family}, but from {from} is {of_source}"));
+    }
+    if link_local(from) && !link_local(wanted.target) {
+        return Err(format!("is not link-local, but from {from} is: no answer would come back"));
+    }
+    Ok(())
 }
 
 /// What is asked of others, in the order in which it is reported.
@@ -322,7 +364,8 @@ fn presence(subject: &Subject, items: &[Item]) -> Result<Presence, String> {
 fn family(item: &Item) -> Option<Family> {
     match item {
         Item::Address(AddressSpec::Family(family) | AddressSpec::LinkLocal(family)) => Some(*family),
-        Item::Address(AddressSpec::Exact(address)) | Item::RouteTo(address) => Some(Family::of(*address)),
+        Item::Address(AddressSpec::Exact(address)) => Some(Family::of(*address)),
+        Item::RouteTo(wanted) => Some(Family::of(wanted.target)),
         Item::Address(AddressSpec::Prefix(net)) => Some(Family::of(net.addr())),
         Item::Route(route) => match route.destination {
             Destination::DefaultOf(family) => Some(family),

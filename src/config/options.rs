@@ -23,6 +23,8 @@ pub struct Options {
     pub table: Option<String>,
     /// `--route-to`
     pub route_to: Vec<String>,
+    /// `--from`
+    pub from: Option<String>,
     /// `--any`
     pub any: bool,
     /// `--quorum`
@@ -66,6 +68,7 @@ impl Options {
             route,
             table,
             route_to,
+            from,
             any,
             quorum,
             nameserver: _,
@@ -84,6 +87,7 @@ impl Options {
             || *ipv6
             || *any
             || table.is_some()
+            || from.is_some()
             || quorum.is_some()
     }
 
@@ -137,6 +141,7 @@ fn clause(options: &Options, problems: &mut Vec<Problem>) -> RawClause {
     clause.route = values("--route", &options.route);
     clause.table = value("--table", options.table.as_ref());
     clause.route_to = values("--route-to", &options.route_to);
+    clause.from = value("--from", options.from.as_ref());
     clause.quorum = value("--quorum", options.quorum.as_ref());
     if options.any {
         let any = Written { value: "any".to_owned(), place: place("--any"), name: String::new() };

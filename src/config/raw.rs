@@ -106,6 +106,8 @@ pub struct RawClause {
     pub table: Option<Written<String>>,
     /// `route-to`
     pub route_to: Vec<Written<String>>,
+    /// `from`
+    pub from: Option<Written<String>>,
     /// `pasta`
     pub pasta: Option<Written<bool>>,
     /// `nameserver`
@@ -144,6 +146,7 @@ impl RawClause {
             route: Vec::new(),
             table: None,
             route_to: Vec::new(),
+            from: None,
             pasta: None,
             nameserver: None,
             dns: Vec::new(),

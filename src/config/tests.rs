@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::{Environment, Loaded, Request, load};
 use crate::requirement::Family::{self, V4, V6};
 use crate::requirement::{
-    AddressSpec, Clause, Destination, Item, LinkName, Links, Quorum, RouteSpec, Subject, Table,
+    AddressSpec, Clause, Destination, Item, LinkName, Links, Quorum, RouteSpec, RouteTo, Subject, Table,
 };
 
 mod files;
@@ -70,6 +70,7 @@ fn typed(args: &str) -> Request {
             "-r" => options.route.extend(words.next()),
             "--table" => options.table = words.next(),
             "--route-to" => options.route_to.extend(words.next()),
+            "--from" => options.from = words.next(),
             "--any" => options.any = true,
             "--quorum" => options.quorum = words.next(),
             "--nameserver" => options.nameserver = true,

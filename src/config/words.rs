@@ -4,7 +4,7 @@
 pub const GATE_KEYS: [&str; 5] = ["timeout", "no-carrier-timeout", "settle", "on-timeout", "on-loss"];
 
 /// The keys of a `[[require]]`.
-pub const CLAUSE_KEYS: [&str; 18] = [
+pub const CLAUSE_KEYS: [&str; 19] = [
     "interface",
     "quorum",
     "carrier",
@@ -12,6 +12,7 @@ pub const CLAUSE_KEYS: [&str; 18] = [
     "route",
     "table",
     "route-to",
+    "from",
     "pasta",
     "nameserver",
     "dns",
@@ -26,7 +27,7 @@ pub const CLAUSE_KEYS: [&str; 18] = [
 ];
 
 /// Plurals, and what the key is called elsewhere; too far away for [`nearest`] or too near another.
-const OTHER_NAMES: [(&str, &str); 22] = [
+const OTHER_NAMES: [(&str, &str); 24] = [
     ("interfaces", "interface"),
     ("iface", "interface"),
     ("ifname", "interface"),
@@ -39,6 +40,8 @@ const OTHER_NAMES: [(&str, &str); 22] = [
     ("routes", "route"),
     ("tables", "table"),
     ("routes-to", "route-to"),
+    ("source", "from"),
+    ("src", "from"),
     ("nameservers", "nameserver"),
     ("resolve", "dns"),
     ("url", "http"),
@@ -126,6 +129,7 @@ pub fn example(key: &str) -> Option<&'static str> {
         "route" => "route = [\"default-ipv4\", \"10.0.0.0/8\"]",
         "table" => "table = 100 or table = \"vrf-blue\"",
         "route-to" => "route-to = [\"198.51.100.7\", \"2001:db8::7\"]",
+        "from" => "from = \"192.0.2.10\"",
         "pasta" => "pasta = true",
         "nameserver" => "nameserver = true",
         "dns" => "dns = \"registry.example.org\"",
@@ -285,7 +289,7 @@ mod tests {
             (
                 "x\u{1b}[31m",
                 Level::Clause,
-                "x\\u{1b}[31m: unknown key; the keys here are interface, quorum, carrier, address, route, table, route-to, pasta, nameserver, dns, tcp, http, expect, ping, gateway, recheck, if-present, grace",
+                "x\\u{1b}[31m: unknown key; the keys here are interface, quorum, carrier, address, route, table, route-to, from, pasta, nameserver, dns, tcp, http, expect, ping, gateway, recheck, if-present, grace",
             ),
         ] {
             assert_eq!(unknown_key(key, level), said);

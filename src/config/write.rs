@@ -11,7 +11,7 @@ use crate::requirement::{
 
 /// A whole gate file; read again it is the same gate.
 ///
-/// The grammar has one `table` for all routes of a clause, so a clause made elsewhere must have too.
+/// The grammar has one `table` and one `from` for a whole clause, so a clause made elsewhere must have too.
 pub fn gate(gate: &Gate) -> String {
     let mut out = String::new();
     pair(&mut out, "timeout", &limit(gate.timeout));
@@ -112,8 +112,9 @@ fn interface(out: &mut String, links: &Links) {
 fn items(out: &mut String, items: &[Item]) {
     let mut address = Vec::new();
     let mut route = Vec::new();
-    let mut table = &Table::MAIN;
+    let mut table = Table::MAIN;
     let mut route_to = Vec::new();
+    let mut from = None;
     let mut of_the_host = Vec::new();
     let (mut dns, mut tcp, mut http, mut ping, mut gateway) = (vec![], vec![], vec![], vec![], vec![]);
     let mut expect: &[u16] = &[];
@@ -123,9 +124,16 @@ fn items(out: &mut String, items: &[Item]) {
             Item::Address(spec) => address.push(spec.to_string()),
             Item::Route(spec) => {
                 route.push(spec.destination.to_string());
-                table = &spec.table;
+                table = spec.table.clone();
             }
-            Item::RouteTo(target) => route_to.push(target.to_string()),
+            Item::RouteTo(wanted) => {
+                let zone = wanted.zone.as_ref().map_or(String::new(), |zone| format!("%{zone}"));
+                route_to.push(format!("{}{zone}", wanted.target));
+                from = wanted.from;
+                if let Some(name) = &wanted.vrf {
+                    table = Table::Vrf(name.clone());
+                }
+            }
             Item::Pasta => of_the_host.push("pasta"),
             Item::Nameserver => of_the_host.push("nameserver"),
             Item::Probe(Probe::Dns(name)) => dns.push(name.clone()),
@@ -147,12 +155,15 @@ fn items(out: &mut String, items: &[Item]) {
         }
     }
     match table {
-        Table::Id(_) if *table == Table::MAIN => {}
+        Table::MAIN => {}
         Table::Id(id) => pair(out, "table", &id.to_string()),
-        Table::Vrf(name) => pair(out, "table", &quoted(name)),
+        Table::Vrf(name) => pair(out, "table", &quoted(&name)),
     }
     if !route_to.is_empty() {
         pair(out, "route-to", &list(route_to));
+    }
+    if let Some(from) = from {
+        pair(out, "from", &quoted(&from.to_string()));
     }
     for key in of_the_host {
         pair(out, key, "true");

@@ -192,8 +192,8 @@ fn family(item: &Item) -> Option<Family> {
             Destination::Prefix(net) => Some(Family::of(net.addr())),
         };
     }
-    if let Item::RouteTo(target) = item {
-        return Some(Family::of(*target));
+    if let Item::RouteTo(wanted) = item {
+        return Some(Family::of(wanted.target));
     }
     if let Item::Gateway(family) = item {
         return *family;

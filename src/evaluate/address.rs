@@ -34,7 +34,7 @@ impl AddressSpec {
 }
 
 /// What keeps an address from being used, on its link as it is.
-fn fault(spec: AddressSpec, address: &Address, carrier: bool) -> Option<Unusable> {
+pub(super) fn fault(spec: AddressSpec, address: &Address, carrier: bool) -> Option<Unusable> {
     if address.dadfailed() {
         Some(Unusable::DadFailed)
     } else if address.tentative() {

@@ -91,8 +91,8 @@ impl<'a> Judge<'a> {
         let fit = candidates.iter().filter(|candidate| !enough || candidate.satisfies());
         let fit: Vec<&Link> = fit.map(|candidate| candidate.link).collect();
         for item in items.iter().filter(of_host) {
-            if let Item::RouteTo(target) = item {
-                let outcome = self.route_to(*target, Some((links, &fit)));
+            if let Item::RouteTo(wanted) = item {
+                let outcome = self.route_to(wanted, Some((links, &fit)));
                 rows.push(Row { item: item.clone(), link: None, outcome });
             }
         }

@@ -3,19 +3,18 @@
 use std::net::IpAddr;
 
 use crate::evaluate::Judge;
-use crate::evaluate::address::usable;
+use crate::evaluate::address::{fault, usable};
 use crate::evaluate::choice::{self, Choice, choices};
-use crate::model::{Link, Lookup, NextHop, Route, RouteKind, link_local};
-use crate::requirement::{AddressSpec, Family, Links, RouteSpec, TABLE_MAIN};
+use crate::model::{Address, Carrierless, Link, Lookup, NextHop, Route, RouteKind, link_local};
+use crate::requirement::{AddressSpec, Family, Links, RouteSpec, RouteTo, Table};
 use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef, Warning};
 
 impl<'a> Judge<'a> {
     /// A wanted route; through a given link, where one is given.
     pub(super) fn route(&mut self, spec: &RouteSpec, through: Option<&Link>) -> Outcome {
-        let network = self.network;
-        let Some(table) = network.table_id(&spec.table) else {
-            let name = spec.table.to_string();
-            return Outcome::Unmet(Reason::NoVrf { name });
+        let table = match self.table(&spec.table) {
+            Ok(table) => table,
+            Err(why) => return Outcome::Unmet(why),
         };
         let judged = match through {
             Some(link) => self.route_of_link(spec, table, link),
@@ -218,13 +217,43 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// What the kernel's own lookup says of a target; in a clause with links, the way must leave through
-    /// one of those that satisfy the rest of it.
-    pub(super) fn route_to(&mut self, target: IpAddr, within: Option<(&Links, &[&'a Link])>) -> Outcome {
-        let (ifindex, gateway, source, expired) = match self.network.lookups.get(&target) {
-            None => return Outcome::Unmet(Reason::Unread),
+    /// The number of a table. Programs in a VRF whose device is down reach nobody (ENETUNREACH), whatever
+    /// its table holds.
+    fn table(&self, table: &Table) -> Result<u32, Reason> {
+        match table {
+            Table::Id(id) => Ok(*id),
+            Table::Vrf(name) => {
+                let no_vrf = || Reason::NoVrf { name: name.clone() };
+                let vrf = self.network.vrf(name).ok_or_else(no_vrf)?;
+                if !vrf.admin_up() {
+                    return Err(Reason::Carrier { ifname: vrf.ifname.clone(), why: Carrierless::AdminDown });
+                }
+                vrf.vrf_table.ok_or_else(no_vrf)
+            }
+        }
+    }
+
+    /// The way that the kernel gives a connection; in a clause with links, it must leave through one of
+    /// those that satisfy the rest of it.
+    pub(super) fn route_to(&mut self, wanted: &RouteTo, within: Option<(&Links, &[&'a Link])>) -> Outcome {
+        match self.way(wanted, within) {
+            Ok(evidence) => Outcome::Met(evidence),
+            Err(why) => Outcome::Unmet(why),
+        }
+    }
+
+    fn way(&self, wanted: &RouteTo, within: Option<(&Links, &[&'a Link])>) -> Result<Evidence, Reason> {
+        let target = wanted.target;
+        let vrf = wanted.vrf.clone().map_or(Table::MAIN, Table::Vrf);
+        let table = self.table(&vrf)?;
+        if let Some(zone) = wanted.zone.as_ref().filter(|zone| self.network.zone(zone).is_none()) {
+            return Err(Reason::Absent { name: zone.clone() });
+        }
+        let from = wanted.from.map(|from| self.bound(from, wanted)).transpose()?;
+        let (ifindex, gateway, source, expired) = match self.network.lookups.get(wanted) {
+            None => return Err(Reason::Unread),
             Some(Lookup::None(errno)) => {
-                return Outcome::Unmet(Reason::Unreachable { target, errno: *errno });
+                return Err(Reason::Unreachable { wanted: wanted.clone(), errno: *errno });
             }
             Some(Lookup::Way { ifindex, gateway, source, expires }) => {
                 (*ifindex, *gateway, *source, expires.is_some_and(|at| at <= self.now))
@@ -237,18 +266,21 @@ impl<'a> Judge<'a> {
             gateway,
             ifindex,
             ifname: self.network.ifname(ifindex),
-            table: TABLE_MAIN,
+            table,
             metric: 0,
         };
         if let Some((links, fit)) = within {
             if !fit.iter().any(|link| link.ifindex == ifindex) {
                 let names: Vec<String> = links.entries.iter().map(ToString::to_string).collect();
-                return Outcome::Unmet(Reason::WrongLink { route, wanted: names.join(", ") });
+                return Err(Reason::WrongLink { route, wanted: names.join(", ") });
             }
         }
         let live = if expired { Err(Dead::Expired) } else { self.link_carries(ifindex) };
         if let Err(why) = live {
-            return Outcome::Unmet(Reason::DeadRoute { route, why });
+            return Err(Reason::DeadRoute { route, why });
+        }
+        if let Some(source) = from {
+            return Ok(Evidence::Lookup { target, route, source });
         }
         let spec = |source| match link_local(target) || target.is_loopback() {
             true => AddressSpec::Exact(source),
@@ -259,9 +291,34 @@ impl<'a> Judge<'a> {
             self.network.addresses().any(|address| address.local == *source && spec(*source).covers(address))
         });
         match usable.and_then(|source| self.usable_exact(source)) {
-            Some(source) => Outcome::Met(Evidence::Lookup { target, route, source }),
-            None => Outcome::Unmet(Reason::NoSource { route, source }),
+            Some(source) => Ok(Evidence::Lookup { target, route, source }),
+            None => Err(Reason::NoSource { route, source }),
         }
+    }
+
+    /// The address that a program binds with bind(2) before it connects. A program has the addresses of
+    /// its VRF only, or if it is in none those of links that are in none; a link-local one on its link.
+    fn bound(&self, from: IpAddr, wanted: &RouteTo) -> Result<AddressRef, Reason> {
+        let network = self.network;
+        let zone = wanted.zone.as_ref().and_then(|zone| network.zone(zone));
+        let device = wanted.vrf.as_ref().and_then(|vrf| network.vrf(vrf));
+        let vrf = zone.or(device).and_then(|link| network.vrf_of(link));
+        let spec = AddressSpec::Exact(from);
+        let here = |address: &&Address| {
+            let on_link =
+                !from.is_ipv6() || !link_local(from) || zone.is_none_or(|z| z.ifindex == address.ifindex);
+            let within = network.link(address.ifindex).is_some_and(|link| network.vrf_of(link) == vrf);
+            spec.covers(address) && on_link && within
+        };
+        let mut unusable = None;
+        for address in network.addresses().filter(here) {
+            match fault(spec, address, self.link_carries(address.ifindex).is_ok()) {
+                None => return Ok(self.address_ref(address)),
+                Some(why) => unusable = Some(Reason::Unusable { address: self.address_ref(address), why }),
+            }
+        }
+        let ifname = zone.or(device).map(|link| link.ifname.clone());
+        Err(unusable.unwrap_or(Reason::NoAddress { spec, ifname, link_local: None, disabled: false }))
     }
 
     pub(super) fn route_ref(&self, route: &Route, hop: &NextHop) -> RouteRef {

@@ -4,7 +4,7 @@ use super::{Lookup, Message, Network, RouteChange, Stale};
 use crate::evaluate::tests::world::{NOW, gate, network};
 use crate::model::{Address, PastaView, Route};
 use crate::moment::Moment;
-use crate::requirement::{Family, Table};
+use crate::requirement::{Family, RouteTo, Table};
 use crate::wants::Wants;
 
 const HOST: &str = "x0: up; y0: up; addr x0 192.0.2.10/24; addr y0 198.51.100.10/24; \
@@ -240,7 +240,7 @@ fn the_next_expiry_is_the_first_that_is_to_come() {
     assert_eq!(next("pasta6 default6 dev x0 expires 200; route default6 dev x0 expires 300"), at(200));
     assert_eq!(next("lookup 2001:db8::1 dev x0 expires 150; route default6 dev x0 expires 300"), at(150));
     let mut network = network("");
-    network.lookups.insert("192.0.2.1".parse().unwrap(), Lookup::None(101));
+    network.lookups.insert(RouteTo::target("192.0.2.1".parse().unwrap()), Lookup::None(101));
     assert_eq!(network.next_expiry(NOW), None);
 }
 

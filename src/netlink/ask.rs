@@ -4,7 +4,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "the wire's vocabulary, at the wire")]
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 
 use futures_util::StreamExt;
 use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload};
@@ -12,9 +12,10 @@ use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::{Handle, new_connection_with_strict_check};
+use socket2::{Domain, Protocol, Socket, Type};
 use tracing::debug;
 
-use crate::model::{Lookup, Route};
+use crate::model::{Asked, Lookup, Route};
 use crate::moment::Moment;
 use crate::netlink::decode;
 use crate::netlink::socket::QUESTION;
@@ -116,18 +117,22 @@ impl Questions {
     /// # Errors
     /// Where the connection ended.
     pub async fn matching_route(&mut self, target: IpAddr, now: Moment) -> Result<Option<Route>, AskError> {
+        self.matching(&Asked::target(target), now).await
+    }
+
+    async fn matching(&mut self, asked: &Asked, now: Moment) -> Result<Option<Route>, AskError> {
         // Without the second flag IPv4 calls every table main; IPv6 names it anyway and refuses the flag.
-        let flags = match target {
+        let flags = match asked.target {
             IpAddr::V4(_) => RouteFlags::FibMatch | RouteFlags::LookupTable,
             IpAddr::V6(_) => RouteFlags::FibMatch,
         };
-        let Answer::Found(message) = self.route(target, flags).await? else { return Ok(None) };
+        let Answer::Found(message) = self.route(asked, flags).await? else { return Ok(None) };
         let Some(mut route) = decode::dumped_route(RouteNetlinkMessage::NewRoute(message), now) else {
             return Ok(None);
         };
         if route.hops.is_empty() && route.kind == crate::model::RouteKind::Unicast {
             // A nexthop object that the kernel does not spell out (net.ipv4.nexthop_compat_mode=0).
-            if let Some(Lookup::Way { ifindex, gateway, .. }) = self.way(target).await? {
+            if let Some(Lookup::Way { ifindex, gateway, .. }) = self.lookup(asked).await? {
                 let (dead, linkdown, onlink) = (false, false, false);
                 route.hops.push(crate::model::NextHop { ifindex, gateway, dead, linkdown, onlink });
             }
@@ -135,26 +140,72 @@ impl Questions {
         Ok(Some(route))
     }
 
-    /// The way that a connection there would take. `None` where the answer cannot be decoded.
+    /// The way that connect(2) would take. `None` where the answer cannot be decoded.
+    ///
+    /// The kernel asks itself twice for a program that has bound no address (seen in Linux 6.1 and 6.18):
+    /// IPv4 asks again for the source that the first answer names, so that policy rules by source count
+    /// (ip_route_connect); IPv6 selects a source and asks again if the first answer is a refusal, so that
+    /// source-specific routes count (ip6_dst_lookup_tail).
     ///
     /// # Errors
     /// Where the connection ended.
-    pub async fn way(&mut self, target: IpAddr) -> Result<Option<Lookup>, AskError> {
-        Ok(match self.route(target, RouteFlags::empty()).await? {
+    pub async fn way(&mut self, asked: Asked, now: Moment) -> Result<Option<Lookup>, AskError> {
+        let first = self.lookup(&asked).await?;
+        let source = match (&first, asked.target) {
+            _ if asked.from.is_some() => None,
+            (Some(Lookup::Way { source, .. }), IpAddr::V4(_)) => *source,
+            (Some(Lookup::None(_)), IpAddr::V6(target)) => match selected_source(target, asked.oif) {
+                Selected::Source(source) => Some(source),
+                Selected::Refused(errno) => return Ok(Some(Lookup::None(errno))),
+                Selected::None => None,
+            },
+            (None, _)
+            | (Some(Lookup::Way { .. }), IpAddr::V6(_))
+            | (Some(Lookup::None(_)), IpAddr::V4(_)) => None,
+        };
+        let (mut lookup, asked) = match source {
+            Some(source) => {
+                let again = Asked { from: Some(source), ..asked };
+                (self.lookup(&again).await?, again)
+            }
+            None => (first, asked),
+        };
+        // An IPv6 lookup does not say when its route ends; the route does.
+        if let (Some(Lookup::Way { expires, .. }), IpAddr::V6(_)) = (&mut lookup, asked.target) {
+            *expires = self.matching(&asked, now).await?.and_then(|route| route.expires);
+        }
+        Ok(lookup)
+    }
+
+    async fn lookup(&mut self, asked: &Asked) -> Result<Option<Lookup>, AskError> {
+        let mut lookup = match self.route(asked, RouteFlags::empty()).await? {
             Answer::Found(message) => decode::lookup(&message),
             Answer::None(errno) => Some(Lookup::None(errno)),
             Answer::Unclear => None,
-        })
+        };
+        // The kernel does not repeat the source that it was asked for.
+        if let (Some(Lookup::Way { source, .. }), Some(from)) = (&mut lookup, asked.from) {
+            *source = Some(from);
+        }
+        Ok(lookup)
     }
 
-    async fn route(&mut self, target: IpAddr, flags: RouteFlags) -> Result<Answer, AskError> {
+    async fn route(&mut self, asked: &Asked, flags: RouteFlags) -> Result<Answer, AskError> {
         let mut message = RouteMessage::default();
-        (message.header.address_family, message.header.destination_prefix_length) = match target {
+        let target = asked.target;
+        let (family, bits) = match target {
             IpAddr::V4(_) => (AddressFamily::Inet, 32),
             IpAddr::V6(_) => (AddressFamily::Inet6, 128),
         };
+        message.header.address_family = family;
+        message.header.destination_prefix_length = bits;
         message.header.flags = flags;
         message.attributes.push(RouteAttribute::Destination(target.into()));
+        if let Some(from) = asked.from {
+            message.header.source_prefix_length = bits;
+            message.attributes.push(RouteAttribute::Source(from.into()));
+        }
+        message.attributes.extend(asked.oif.map(RouteAttribute::Oif));
         let answer = self.ask(RouteNetlinkMessage::GetRoute(message)).await?;
         Ok(match answer {
             NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(message)) => Answer::Found(message),
@@ -183,4 +234,37 @@ impl Questions {
             None => Err(AskError::Ended),
         }
     }
+}
+
+/// What the kernel makes of a connection from no address in particular.
+enum Selected {
+    /// It selects this address (RFC 6724), and finds a way from it.
+    Source(IpAddr),
+    /// It refuses the way from the address that it selects, with this errno(3).
+    Refused(i32),
+    /// There is no address to select, or it cannot be asked.
+    None,
+}
+
+/// The address that the kernel selects for a connection there. Only connect(2) tells it where there is no
+/// way without a source; for UDP it sends nothing.
+fn selected_source(target: Ipv6Addr, oif: Option<u32>) -> Selected {
+    /// RFC 863: whoever listens there listens to nobody.
+    const DISCARD: u16 = 9;
+    let link_local = target.is_unicast_link_local();
+    let scope = oif.filter(|_| link_local).unwrap_or(0);
+    // Without CAP_NET_RAW a socket can be bound to a device since Linux 5.7.
+    let opened = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP)).and_then(|socket| {
+        if let Some(device) = oif.filter(|_| !link_local) {
+            socket.bind_device(Some(nix::net::if_::if_indextoname(device)?.as_bytes()))?;
+        }
+        Ok(socket)
+    });
+    let Ok(socket) = opened else { return Selected::None };
+    if let Err(error) = socket.connect(&SocketAddrV6::new(target, DISCARD, 0, scope).into()) {
+        let errno = error.raw_os_error().filter(|errno| *errno != libc::EADDRNOTAVAIL);
+        return errno.map_or(Selected::None, Selected::Refused);
+    }
+    let source = socket.local_addr().ok().and_then(|address| address.as_socket());
+    source.map_or(Selected::None, |source| Selected::Source(source.ip()))
 }

@@ -216,9 +216,13 @@ pub fn dumped_route(message: RouteNetlinkMessage, now: Moment) -> Option<Route> 
 
 /// A lookup's answer.
 pub fn lookup(message: &RouteMessage) -> Option<Lookup> {
-    let kind = route_kind(message.header.kind);
-    if !matches!(kind, RouteKind::Unicast | RouteKind::Local) {
-        return Some(Lookup::None(libc::EHOSTUNREACH));
+    // The errors that the kernel gives for such routes, where it gives them as errors (fib_props).
+    match route_kind(message.header.kind) {
+        RouteKind::Unicast | RouteKind::Local => {}
+        RouteKind::Blackhole => return Some(Lookup::None(libc::EINVAL)),
+        RouteKind::Prohibit => return Some(Lookup::None(libc::EACCES)),
+        RouteKind::Unreachable => return Some(Lookup::None(libc::EHOSTUNREACH)),
+        RouteKind::Throw | RouteKind::Other => return Some(Lookup::None(libc::ENETUNREACH)),
     }
     let mut way = None;
     let mut gateway = None;

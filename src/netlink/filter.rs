@@ -5,6 +5,7 @@
 //! What it cannot judge, it passes. Offsets: struct nlmsghdr (linux/netlink.h), struct rtmsg
 //! (linux/rtnetlink.h); instructions: linux/filter.h.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -95,8 +96,9 @@ pub fn program(wants: &Wants) -> Vec<SockFilter> {
     for prefix in prefixes {
         program.block(&same(prefix));
     }
-    for target in &wants.route_to {
-        program.block(&covers(*target));
+    let targets: BTreeSet<IpAddr> = wants.route_to.iter().map(|wanted| wanted.target).collect();
+    for target in targets {
+        program.block(&covers(target));
     }
     program.push(RETURN, DROP);
     if program.0.len() > MOST_INSTRUCTIONS {

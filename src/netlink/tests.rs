@@ -13,6 +13,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use super::*;
 use crate::config::{Environment, Options, Request, load};
 use crate::model::{Lookup, RouteKind};
+use crate::requirement::RouteTo;
 
 /// Runs a test in a namespace of its own, on this thread's runtime; where it cannot, says so.
 fn in_namespace(test: impl AsyncFnOnce()) {
@@ -527,7 +528,7 @@ fn a_lookup_obeys_policy_rules() {
         assert!(!ready(&gate, &mut observer).await);
         ip("rule add to 198.51.100.0/24 table 100");
         assert!(ready(&gate, &mut observer).await);
-        assert!(matches!(observer.network().lookups[&target], Lookup::Way { .. }));
+        assert!(matches!(observer.network().lookups[&RouteTo::target(target)], Lookup::Way { .. }));
         ip("rule del to 198.51.100.0/24 table 100");
         assert!(!ready(&gate, &mut observer).await);
     });

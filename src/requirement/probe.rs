@@ -10,7 +10,7 @@ pub enum Probe {
     Dns(String),
     /// Somebody accepts a connection.
     Tcp(Endpoint),
-    /// A server answers a request. (Boxed, for it is large and each reason for a "no" can hold one.)
+    /// A server answers a request. (Boxed, because it is far larger than the others.)
     Http(Box<Request>),
     /// A host answers an echo request.
     Ping {

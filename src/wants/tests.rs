@@ -19,6 +19,10 @@ fn each_item_wants_what_it_is_judged_by() {
     let targets = Wants::of(&gate("route-to=['198.51.100.7','2001:db8::1']"));
     assert_eq!(targets.route_to.len(), 2);
     assert!(targets.routes.is_empty() && !targets.any_table());
+    let ways = Wants::of(&gate(
+        "route-to='198.51.100.7'; from='192.0.2.10' | route-to='198.51.100.7'; table='vrf0'",
+    ));
+    assert_eq!(ways.route_to.len(), 2, "other questions about one target");
     assert!(Wants::of(&gate("pasta=true")).pasta);
     assert!(Wants::of(&gate("nameserver=true")).nameserver);
     assert!(Wants::of(&gate("dns='a.example'")).nameserver);

@@ -243,6 +243,10 @@ fn cat_of_options_round_trips() {
         "-r default-ipv4 --table 100",
         "--route-to 203.0.113.7",
         "-i va0 --route-to 203.0.113.7 -a 192.0.2.0/24",
+        "-i va0 --route-to 203.0.113.7 --from 192.0.2.1",
+        "--route-to 203.0.113.7 --route-to 198.51.100.7 --table mgmt --from 192.0.2.1 --any",
+        "--route-to fe80::7%va0 --from fe80::1",
+        "--tcp [fe80::7%va0]:80 --http http://[fe80::7%25va0]/ --ping fe80::7%va0",
         "-i mac:02:00:5e:00:00:01",
         "-a ipv4 -a 192.0.2.1 --settle 1s -t infinity --no-carrier-timeout 5s",
     ] {

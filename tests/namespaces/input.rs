@@ -372,6 +372,7 @@ fn help_and_version() {
             "--route",
             "--table",
             "--route-to",
+            "--from",
             "--any",
             "--quorum",
             "--timeout",
@@ -435,9 +436,19 @@ fn nonsense_is_survived() {
     for _ in 0..100 {
         let word: String =
             (0..=random.below(3)).map(|_| pieces[random.below(pieces.len())].replace('\0', "x")).collect();
-        let option =
-            ["-i", "-a", "-r", "-t", "--route-to", "--table", "--quorum", "--settle", "--no-carrier-timeout"]
-                [random.below(9)];
+        let option = [
+            "-i",
+            "-a",
+            "-r",
+            "-t",
+            "--route-to",
+            "--from",
+            "--table",
+            "--quorum",
+            "--settle",
+            "--tcp",
+            "--http",
+        ][random.below(11)];
         let said = ns.output(&["check", option, &word]);
         assert!((0..=2).contains(&said.code), "{option} {word:?}: {said:?}");
     }

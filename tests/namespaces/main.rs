@@ -38,3 +38,4 @@ mod quorum;
 mod reload;
 mod resync;
 mod route;
+mod way;

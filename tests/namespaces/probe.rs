@@ -133,8 +133,12 @@ fn a_server_on_a_link() {
     // Another link's zone: the address is not there.
     ns.ip("link add vc0 type veth peer name vd0; link set vd0 up; link set vc0 up");
     ns.check(&["--tcp", "[fe80::a%vc0]:4000"]).assert_unready("probe-failed", "");
-    for options in [["--tcp", "[fe80::a]:4000"], ["--http", "http://[fe80::a]:4000/"], ["--ping", "fe80::a"]]
-    {
+    for options in [
+        ["--tcp", "[fe80::a]:4000"],
+        ["--http", "http://[fe80::a]:4000/"],
+        ["--ping", "fe80::a"],
+        ["--route-to", "fe80::a"],
+    ] {
         let said = ns.output(&["check", options[0], options[1]]);
         assert_eq!(said.code, 2, "{options:?}");
         assert!(said.stderr.contains("Write for example fe80::a%eth0"), "{}", said.stderr);

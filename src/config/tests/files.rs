@@ -79,7 +79,15 @@ fn clauses_as_meant() {
         ),
         (
             "route-to = \"192.0.2.1\"\nroute = \"default-ipv6\"\naddress = [\"ipv4\", \"ipv4\"]\ninterface = \"va0\"",
-            of("va0", vec![Item::Carrier, address(V4), default_of(V6), Item::RouteTo(prefix("192.0.2.1"))]),
+            of(
+                "va0",
+                vec![
+                    Item::Carrier,
+                    address(V4),
+                    default_of(V6),
+                    Item::RouteTo(RouteTo::target(prefix("192.0.2.1"))),
+                ],
+            ),
         ),
         (
             "route = [\"10.0.0.0/8\", \"default\"]\ntable = 100",
@@ -133,7 +141,7 @@ fn clauses_as_meant() {
                     vec![
                         Item::Address(AddressSpec::LinkLocal(V4)),
                         route(Destination::Prefix("10.0.0.0/8".parse().unwrap())),
-                        Item::RouteTo(prefix("192.0.2.1")),
+                        Item::RouteTo(RouteTo::target(prefix("192.0.2.1"))),
                     ],
                 )
             },
@@ -307,6 +315,58 @@ fn bad_clauses_are_explained() {
             "pasta = true\nquorum = \"any\"",
             "g:3: quorum \"any\" counts links (name them with interface), or the entries of one list where there is no interface and nothing else",
         ),
+        (
+            "route-to = \"192.0.2.1\"\ntable = 7",
+            "g:3: table 7 says where routes must stand, but there is no route; with route-to, the policy rules choose the table, and only the name of a VRF can be given",
+        ),
+        (
+            "address = \"ipv4\"\nfrom = \"192.0.2.10\"",
+            "g:3: from \"192.0.2.10\" says from which address route-to is asked, but there is no route-to",
+        ),
+        (
+            "route-to = [\"192.0.2.1\", \"2001:db8::1\"]\nfrom = \"192.0.2.10\"",
+            "g:2: route-to \"2001:db8::1\" is IPv6, but from 192.0.2.10 is IPv4",
+        ),
+        (
+            "route-to = \"192.0.2.1\"\nfrom = \"169.254.1.1\"",
+            "g:2: route-to \"192.0.2.1\" is not link-local, but from 169.254.1.1 is: no answer would come back",
+        ),
+        (
+            "route-to = \"fe80::1%va0\"\nfrom = \"fe80::2%va0\"",
+            "g:3: from \"fe80::2%va0\" has a zone; leave it out here, the addresses of route-to have it",
+        ),
+        (
+            "route-to = \"192.0.2.1\"\nfrom = \"192.0.2.0/24\"",
+            "g:3: from \"192.0.2.0/24\" is a prefix; write one address, for example 192.0.2.0",
+        ),
+        (
+            "route-to = \"192.0.2.1\"\nfrom = \"va0\"",
+            "g:3: from \"va0\" is no address; write one of this host's, for example 192.0.2.10",
+        ),
+        (
+            "route-to = \"192.0.2.1\"\nfrom = \"0.0.0.0\"",
+            "g:3: from \"0.0.0.0\" is the unspecified address: no host has it",
+        ),
+        (
+            "route-to = \"192.0.2.1\"\nfrom = [\"192.0.2.2\"]",
+            "g:3: from: a list stands here, but it takes a text in quotes: from = \"192.0.2.10\"",
+        ),
+        (
+            "route-to = \"fe80::1\"",
+            "g:2: route-to \"fe80::1\" is link-local: on which link? Write for example fe80::1%eth0",
+        ),
+        (
+            "interface = \"va0\"\nroute-to = \"fe80::1\"",
+            "g:3: route-to \"fe80::1\" is link-local: on which link? Write for example fe80::1%eth0",
+        ),
+        (
+            "route-to = \"2001:db8::1%va0\"",
+            "g:2: route-to \"2001:db8::1%va0\" has a zone, which only link-local addresses have",
+        ),
+        (
+            "route-to = \"fe80::1%va0\"\ntable = \"mgmt\"",
+            "g:2: route-to \"fe80::1%va0\" has a zone, which names the link, beside the table of mgmt: give it a [[require]] of its own",
+        ),
         ("address = \"ipv4\"\ntable = 7", "g:3: table 7 says where routes must stand, but there is no route"),
         (
             "route = \"default\"\ntable = 0",
@@ -322,7 +382,7 @@ fn bad_clauses_are_explained() {
         ("route = \"default\"\nadress = \"ip\"", "g:3: adress: unknown key; it is written address"),
         (
             "[require.sub]\na = 1",
-            "g:2: sub: unknown key; the keys here are interface, quorum, carrier, address, route, table, route-to, pasta, nameserver, dns, tcp, http, expect, ping, gateway, recheck, if-present, grace",
+            "g:2: sub: unknown key; the keys here are interface, quorum, carrier, address, route, table, route-to, from, pasta, nameserver, dns, tcp, http, expect, ping, gateway, recheck, if-present, grace",
         ),
         // All of them, in the order of the file; no word about what is missing because it was bad.
         (

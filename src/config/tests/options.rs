@@ -16,7 +16,7 @@ fn options_as_meant() {
         ("-a ipv4 -a ipv6 --quorum 2", vec![host(2, vec![address(V4), address(V6)])]),
         (
             "-r default --table 254 --route-to 192.0.2.1",
-            vec![host(2, vec![default(), Item::RouteTo("192.0.2.1".parse().unwrap())])],
+            vec![host(2, vec![default(), Item::RouteTo(RouteTo::target("192.0.2.1".parse().unwrap()))])],
         ),
         ("--nameserver", vec![host(1, vec![Item::Nameserver])]),
         (
@@ -28,6 +28,20 @@ fn options_as_meant() {
         ("-6", vec![host(1, vec![default_of(V6)])]),
         ("-6 -4", vec![host(2, vec![default_of(V4), default_of(V6)])]),
         ("-4 -6 --any", vec![host(1, vec![default_of(V4), default_of(V6)])]),
+        (
+            "-i va0 --route-to 192.0.2.1 --from 192.0.2.10 --table mgmt",
+            vec![of(
+                "va0",
+                vec![
+                    Item::Carrier,
+                    Item::RouteTo(RouteTo {
+                        from: Some("192.0.2.10".parse().unwrap()),
+                        vrf: Some("mgmt".to_owned()),
+                        ..RouteTo::target("192.0.2.1".parse().unwrap())
+                    }),
+                ],
+            )],
+        ),
         (
             "-4 --table 7",
             vec![host(
@@ -72,7 +86,7 @@ fn options_as_meant() {
         ("-6 --nameserver", vec![host(1, vec![address(V6)]), host(1, vec![Item::Nameserver])]),
         (
             "-6 --route-to 2001:db8::1",
-            vec![host(2, vec![address(V6), Item::RouteTo("2001:db8::1".parse().unwrap())])],
+            vec![host(2, vec![address(V6), Item::RouteTo(RouteTo::target("2001:db8::1".parse().unwrap()))])],
         ),
     ] {
         let loaded = load_typed(args).unwrap_or_else(|error| panic!("{args}: {error}"));
@@ -133,6 +147,14 @@ fn bad_options_are_explained() {
         ),
         ("-i va0 --any --quorum 1", "--any: and --quorum 1 exclude each other: --any is --quorum 1"),
         ("-i va0 --quorum 2", "--quorum 2: can never be reached: interface names one link"),
+        (
+            "--from 192.0.2.10",
+            "--from 192.0.2.10: says from which address route-to is asked, but there is no route-to",
+        ),
+        (
+            "-4 --from 192.0.2.10",
+            "--from 192.0.2.10: says from which address route-to is asked, but there is no route-to",
+        ),
         ("--table 7", "--table 7: says where routes must stand, but there is no route"),
         (
             "podman --route-to example.org",

@@ -34,6 +34,12 @@ fn item_of_links() -> impl Strategy<Value = Item> {
     spec.prop_map(Item::Address)
 }
 
+fn host_address() -> impl Strategy<Value = std::net::IpAddr> {
+    net().prop_map(|net| net.addr()).prop_filter("an address of a host that needs no zone", |address| {
+        !address.is_unspecified() && !crate::model::link_local(*address)
+    })
+}
+
 fn items() -> impl Strategy<Value = Vec<Item>> {
     let table = prop_oneof![
         Just(Table::MAIN),
@@ -45,18 +51,31 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
         family().prop_map(Destination::DefaultOf),
         net().prop_map(Destination::Prefix),
     ];
-    let target = net().prop_filter("an address of a host", |net| !net.addr().is_unspecified());
     (
         prop::collection::vec(item_of_links(), 0..3),
         table,
         prop::collection::vec(destination, 0..3),
-        prop::collection::vec(target, 0..3),
+        prop::collection::vec(host_address(), 0..3),
+        prop::option::of(host_address()),
+        prop::option::of("[a-z0-9]{0,9}[a-z]"),
     )
-        .prop_map(|(addresses, table, destinations, targets)| {
+        .prop_map(|(addresses, table, destinations, targets, from, zone)| {
+            let vrf = match &table {
+                Table::Vrf(name) => Some(name.clone()),
+                Table::Id(_) => None,
+            };
             let routes = destinations
                 .into_iter()
                 .map(|destination| Item::Route(RouteSpec { destination, table: table.clone() }));
-            let targets = targets.into_iter().map(|net| Item::RouteTo(net.addr()));
+            // One from for all of a clause, and one family for it and the targets.
+            let of_family =
+                |target: &std::net::IpAddr| from.is_none_or(|from| Family::of(from) == Family::of(*target));
+            let zoned = zone.filter(|_| vrf.is_none() && from.is_none_or(|from| from.is_ipv6()));
+            let zoned =
+                zoned.map(|zone| RouteTo { zone: Some(zone), ..RouteTo::target("fe80::1".parse().unwrap()) });
+            let targets = targets.into_iter().filter(of_family).map(RouteTo::target);
+            let targets = targets.map(|wanted| RouteTo { vrf: vrf.clone(), ..wanted }).chain(zoned);
+            let targets = targets.map(|wanted| Item::RouteTo(RouteTo { from, ..wanted }));
             let mut items = Vec::new();
             for item in addresses.into_iter().chain(routes).chain(targets) {
                 if !items.contains(&item) {
@@ -126,7 +145,7 @@ fn expect() -> impl Strategy<Value = Vec<u16>> {
 fn probe() -> impl Strategy<Value = Item> {
     let host = prop_oneof![
         "[a-z][a-z0-9-]{0,9}(\\.[a-z]{1,9}){0,2}\\.?",
-        net().prop_map(|net| net.addr().to_string())
+        host_address().prop_map(|address| address.to_string())
     ]
     .prop_map(|host| (host, None));
     let zoned = "[a-z0-9@%#.-]{0,14}[a-z]".prop_map(|zone| ("fe80::1".to_owned(), Some(zone)));
@@ -140,12 +159,11 @@ fn probe() -> impl Strategy<Value = Item> {
         endpoint,
         path,
     });
-    let target = net().prop_filter("an address of a host", |net| !net.addr().is_unspecified());
     prop_oneof![
         "[a-z][a-z0-9_-]{0,9}(\\.[a-z]{1,9}){0,2}\\.?".prop_map(|name| Item::Probe(Probe::Dns(name))),
         endpoint().prop_map(|endpoint| Item::Probe(Probe::Tcp(endpoint))),
         url.prop_map(|url| Item::Probe(Probe::Http(Box::new(requirement::Request { url, expect: vec![] })))),
-        target.prop_map(|net| Item::Probe(Probe::Ping { address: net.addr(), zone: None })),
+        host_address().prop_map(|address| Item::Probe(Probe::Ping { address, zone: None })),
         "[a-z]{1,9}".prop_map(|zone| Item::Probe(Probe::Ping {
             address: "fe80::1".parse().unwrap(),
             zone: Some(zone),
@@ -163,7 +181,7 @@ fn clause_of_the_host() -> impl Strategy<Value = Clause> {
         host(needed, items)
     });
     let with_quorum = (2..5_usize, 1..5_usize).prop_map(|(targets, needed)| {
-        let target = |n| Item::RouteTo(std::net::Ipv4Addr::new(192, 0, 2, n).into());
+        let target = |n| Item::RouteTo(RouteTo::target(std::net::Ipv4Addr::new(192, 0, 2, n).into()));
         host(needed.min(targets), (1..=targets as u8).map(target).collect())
     });
     let present = family().prop_map(|family| Clause {
@@ -307,6 +325,7 @@ proptest! {
             interface: some(0).into_iter().collect(),
             address: some(1).into_iter().collect(),
             route_to: some(2).into_iter().collect(),
+            from: some(2),
             table: some(3),
             quorum: some(0),
             settle: some(1),

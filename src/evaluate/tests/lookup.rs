@@ -47,7 +47,7 @@ fn its_source_must_be_usable() {
 fn a_link_local_source_serves_a_link_local_target_only() {
     on_host(&[
         ("route-to='2001:db8:9::1'", "lookup 2001:db8:9::1 via fe80::1 dev x0 src fe80::10", "no-source"),
-        ("route-to='fe80::9'", "lookup fe80::9 dev x0 src fe80::10", "met"),
+        ("route-to='fe80::9%x0'", "lookup fe80::9%x0 dev x0 src fe80::10", "met"),
         (FAR, "addr x0 169.254.1.1/16; lookup 198.51.100.7 via 192.0.2.1 dev x0 src 169.254.1.1", "no-source"),
         ("route-to='169.254.9.9'", "addr x0 169.254.1.1/16; lookup 169.254.9.9 dev x0 src 169.254.1.1", "met"),
     ]);
@@ -87,5 +87,74 @@ fn its_source_is_of_wider_scope_than_the_link() {
         // This host itself.
         ("route-to='127.0.0.1'", "lookup 127.0.0.1 dev lo src 127.0.0.1", "met"),
         ("route-to='192.0.2.10'", "lookup 192.0.2.10 dev lo src 192.0.2.10", "met"),
+    ]);
+}
+
+#[test]
+fn a_source_that_is_given_must_be_there_and_usable() {
+    const BY: &str = "route-to='198.51.100.7'; from='203.0.113.10'";
+    const SIX: &str = "route-to='2001:db8:9::1'; from='2001:db8::11'";
+    const WAY: &str = "lookup 2001:db8:9::1 of 2001:db8::11 via fe80::1 dev x0 src 2001:db8::11";
+    on_host(&[
+        (BY, "lookup 198.51.100.7 of 203.0.113.10 via 203.0.113.1 dev y0 src 203.0.113.10", "met by 198.51.100.7 via 203.0.113.1 dev y0 src 203.0.113.10"),
+        // Another question's answer is none.
+        (BY, "lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.10", "not-read"),
+        (BY, "lookup 198.51.100.7 of 203.0.113.10 errno 101", "unreachable"),
+        (BY, "lookup 198.51.100.7 of 203.0.113.10 via 198.51.100.1 dev dark0 src 203.0.113.10", "route-dead"),
+        ("interface='x0'; route-to='198.51.100.7'; from='203.0.113.10'", "lookup 198.51.100.7 of 203.0.113.10 dev y0 src 203.0.113.10", "wrong-link"),
+        ("interface='y0'; route-to='198.51.100.7'; from='203.0.113.10'", "lookup 198.51.100.7 of 203.0.113.10 dev y0 src 203.0.113.10", "met"),
+        // What the kernel says of an address that the host does not have is not what a program meets.
+        ("route-to='198.51.100.7'; from='203.0.113.99'", "lookup 198.51.100.7 of 203.0.113.99 via 192.0.2.1 dev x0 src 203.0.113.99", "no-address"),
+        (SIX, WAY, "no-address"),
+        (SIX, &format!("addr x0 2001:db8::11/64; {WAY}"), "met"),
+        (SIX, &format!("addr x0 2001:db8::11/64 tentative; {WAY}"), "tentative"),
+        (SIX, &format!("addr x0 2001:db8::11/64 dadfailed; {WAY}"), "dadfailed"),
+        (SIX, &format!("addr x0 2001:db8::11/64 deprecated; {WAY}"), "met"),
+        // It stands twice, and once is enough.
+        (SIX, &format!("addr x0 2001:db8::11/64 tentative; addr y0 2001:db8::11/64; {WAY}"), "met"),
+    ]);
+}
+
+#[test]
+fn a_zone_s_link_must_be_there() {
+    const WAY: &str = "lookup fe80::9%x0 dev x0 src fe80::10";
+    on_host(&[
+        ("route-to='fe80::9%x0'", WAY, "met"),
+        ("route-to='fe80::9%2'", "lookup fe80::9%2 dev x0 src fe80::10", "met"),
+        ("route-to='fe80::9%z0'", "", "absent"),
+        ("route-to='fe80::9%77'", "", "absent"),
+        ("interface='x0'; route-to='fe80::9%x0'", WAY, "met"),
+        ("interface='y0'; route-to='fe80::9%x0'", WAY, "wrong-link"),
+        ("route-to='fe80::9%x0'; from='fe80::10'", "lookup fe80::9%x0 of fe80::10 dev x0 src fe80::10", "met"),
+        // The same address on another link is another one.
+        ("route-to='fe80::9%y0'; from='fe80::10'", "lookup fe80::9%y0 of fe80::10 dev y0 src fe80::10", "no-address"),
+        ("route-to='fe80::9%y0'; from='2001:db8::10'", "lookup fe80::9%y0 of 2001:db8::10 dev y0 src 2001:db8::10", "met"),
+    ]);
+}
+
+#[test]
+fn in_a_vrf_its_device_must_be_up() {
+    const VRF: &str = "mgmt: up vrf=1001 kind=vrf alt=management; v0: up master=mgmt; addr v0 10.9.0.10/24";
+    const WAY: &str = "lookup 198.51.100.7 in mgmt via 10.9.0.1 dev v0 src 10.9.0.10";
+    let in_vrf = |more: &str| format!("{VRF}; {more}");
+    on_host(&[
+        ("route-to='198.51.100.7'; table='mgmt'", &in_vrf(WAY), "met by 198.51.100.7 via 10.9.0.1 dev v0 table 1001 src 10.9.0.10"),
+        ("route-to='198.51.100.7'; table='mgmt'", &in_vrf("lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.10"), "not-read"),
+        ("route-to='198.51.100.7'; table='management'", &in_vrf("lookup 198.51.100.7 in management dev v0 src 10.9.0.10"), "met"),
+        ("interface='v0'; route-to='198.51.100.7'; table='mgmt'", &in_vrf(WAY), "met"),
+        ("interface='x0'; route-to='198.51.100.7'; table='mgmt'", &in_vrf(WAY), "wrong-link"),
+        ("route-to='198.51.100.7'; table='mgmt'", WAY.replace("dev v0", "dev x0").as_str(), "absent"),
+        ("route-to='198.51.100.7'; table='x0'", "lookup 198.51.100.7 in x0 dev x0 src 192.0.2.10", "absent"),
+        ("route-to='198.51.100.7'; table='mgmt'", &in_vrf(WAY).replace("mgmt: up", "mgmt: down"), "admin-down"),
+        ("route='default-ipv4'; table='mgmt'", &in_vrf("read4 1001; route default4 via 10.9.0.1 dev v0 table 1001"), "met"),
+        ("route='default-ipv4'; table='mgmt'", &in_vrf("read4 1001; route default4 via 10.9.0.1 dev v0 table 1001").replace("mgmt: up", "mgmt: down"), "admin-down"),
+        ("interface='v0'; route='default-ipv4'; table='mgmt'", &in_vrf("read4 1001; route default4 via 10.9.0.1 dev v0 table 1001").replace("mgmt: up", "mgmt: down"), "v0 admin-down"),
+        // By its number it is a table like any other.
+        ("route='default-ipv4'; table=1001", &in_vrf("read4 1001; route default4 via 10.9.0.1 dev v0 table 1001").replace("mgmt: up", "mgmt: down"), "met"),
+        // A program has its VRF's addresses only, and outside of VRFs the others only.
+        ("route-to='198.51.100.7'; table='mgmt'; from='10.9.0.10'", &in_vrf("lookup 198.51.100.7 of 10.9.0.10 in mgmt dev v0 src 10.9.0.10"), "met"),
+        ("route-to='198.51.100.7'; table='mgmt'; from='192.0.2.10'", &in_vrf("lookup 198.51.100.7 of 192.0.2.10 in mgmt dev v0 src 192.0.2.10"), "no-address"),
+        ("route-to='198.51.100.7'; from='10.9.0.10'", &in_vrf("lookup 198.51.100.7 of 10.9.0.10 dev v0 src 10.9.0.10"), "no-address"),
+        ("route-to='198.51.100.7'; table='mgmt'; from='10.9.9.9'", &in_vrf("addr mgmt 10.9.9.9/32; lookup 198.51.100.7 of 10.9.9.9 in mgmt dev v0 src 10.9.9.9"), "met"),
     ]);
 }

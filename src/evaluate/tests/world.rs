@@ -11,6 +11,7 @@
 //! route default4 unreachable          route default4 tos 16 dev eth0          route default6 pref high dev eth0
 //! chosen default4 via 192.0.2.1 dev eth0      a route that is there, and that the kernel's lookup takes
 //! lookup 198.51.100.7 via 192.0.2.1 dev eth0 src 192.0.2.10          lookup 198.51.100.7 errno 101
+//! lookup 198.51.100.7 of 192.0.2.10 in vrf0 dev eth0 …               with route-to's from, and its VRF
 //! pasta4 default4 via …     one route of the main table's dump; alone: the table was read, and is empty
 //! gateway4                  the gateway of pasta's default was looked up, and is on the link
 //! ns 192.0.2.53 / ns none / ns unreadable WHY
@@ -32,7 +33,7 @@ use crate::model::{
     Question, Route, RouteKind,
 };
 use crate::moment::Moment;
-use crate::requirement::{Family, Gate, TABLE_MAIN};
+use crate::requirement::{Family, Gate, RouteTo, TABLE_MAIN};
 use crate::wants::Wants;
 
 /// The moment at which cases are judged; `expires` counts seconds since boot as well.
@@ -332,15 +333,25 @@ impl Builder {
     }
 
     fn lookup(&mut self, words: &[&str]) {
-        let target = words[0].parse().unwrap();
-        let lookup = if words[1] == "errno" {
-            Lookup::None(words[2].parse().unwrap())
+        let (target, zone) = words[0].split_once('%').map_or((words[0], None), |(a, zone)| (a, Some(zone)));
+        let mut wanted = RouteTo::target(target.parse().unwrap());
+        wanted.zone = zone.map(str::to_owned);
+        let mut words = &words[1..];
+        while let [key @ ("of" | "in"), value, rest @ ..] = words {
+            match *key {
+                "of" => wanted.from = Some(value.parse().unwrap()),
+                _ => wanted.vrf = Some((*value).to_owned()),
+            }
+            words = rest;
+        }
+        let lookup = if words[0] == "errno" {
+            Lookup::None(words[1].parse().unwrap())
         } else {
-            let route = self.route(&[&["default4"], &words[1..]].concat());
+            let route = self.route(&[&["default4"], words].concat());
             let hop = &route.hops[0];
             let (ifindex, gateway) = (hop.ifindex, hop.gateway);
             Lookup::Way { ifindex, gateway, source: route.prefsrc, expires: route.expires }
         };
-        self.network.lookups.insert(target, lookup);
+        self.network.lookups.insert(wanted, lookup);
     }
 }

@@ -12,7 +12,7 @@ use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 use socket2::SockRef;
 
 use super::program;
-use crate::requirement::{TABLE_MAIN, Table};
+use crate::requirement::{RouteTo, TABLE_MAIN, Table};
 use crate::wants::Wants;
 
 /// A socket with the filter, and its other end. The helper that finds an attribute works on any datagram.
@@ -48,7 +48,7 @@ impl Filtered {
 fn wants(prefixes: &[&str], targets: &[&str]) -> Wants {
     Wants {
         routes: prefixes.iter().map(|prefix| (prefix.parse().unwrap(), Table::MAIN)).collect(),
-        route_to: targets.iter().map(|target| target.parse().unwrap()).collect(),
+        route_to: targets.iter().map(|target| RouteTo::target(target.parse().unwrap())).collect(),
         ..Wants::default()
     }
 }

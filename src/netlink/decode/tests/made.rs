@@ -151,7 +151,9 @@ fn a_lookup_s_answer_is_a_way_or_a_refusal() {
     assert_eq!(answer(RouteType::Unicast, vec![oif.clone(), via]), way(Some("fe80::1"), None));
     assert_eq!(answer(RouteType::Local, vec![oif.clone()]), way(None, None), "this host itself");
     assert_eq!(answer(RouteType::Unreachable, vec![oif.clone()]), Some(Lookup::None(libc::EHOSTUNREACH)));
-    assert_eq!(answer(RouteType::BlackHole, vec![oif]), Some(Lookup::None(libc::EHOSTUNREACH)));
+    assert_eq!(answer(RouteType::BlackHole, vec![oif.clone()]), Some(Lookup::None(libc::EINVAL)));
+    assert_eq!(answer(RouteType::Prohibit, vec![oif.clone()]), Some(Lookup::None(libc::EACCES)));
+    assert_eq!(answer(RouteType::Broadcast, vec![oif]), Some(Lookup::None(libc::ENETUNREACH)));
     assert_eq!(answer(RouteType::Unicast, vec![]), None, "no way to tell");
 }
 

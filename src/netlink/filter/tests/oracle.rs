@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{Filtered, octets};
-use crate::requirement::{TABLE_MAIN, Table};
+use crate::requirement::{RouteTo, TABLE_MAIN, Table};
 use crate::wants::Wants;
 
 /// Few bits differ, at any place, so that prefixes cover each other, and just do not.
@@ -37,7 +37,9 @@ fn a_prefix() -> impl Strategy<Value = IpNet> {
 fn some_wants() -> impl Strategy<Value = Wants> {
     let table = select(vec![Table::MAIN, Table::Id(100), Table::Vrf("vrf0".to_owned())]);
     let routes = btree_set((a_prefix(), table), 0..6);
-    let route_to = btree_set(an_address(), 0..4);
+    let from = prop::option::of(an_address());
+    let wanted = (an_address(), from).prop_map(|(target, from)| RouteTo { from, ..RouteTo::target(target) });
+    let route_to = btree_set(wanted, 0..4);
     (routes, route_to, prop::bool::weighted(0.2)).prop_map(|(routes, route_to, pasta)| Wants {
         routes,
         route_to,
@@ -115,8 +117,11 @@ fn must_pass(wants: &Wants, told: &Told) -> bool {
     let wanted = wants.routes.iter().any(|(prefix, _)| {
         same_family(prefix.addr()) && prefix.prefix_len() == length && (unknown || *prefix == told.prefix)
     });
-    let covered =
-        wants.route_to.iter().any(|target| same_family(*target) && (unknown || told.prefix.contains(target)));
+    let covered = wants
+        .route_to
+        .iter()
+        .map(|wanted| wanted.target)
+        .any(|target| same_family(target) && (unknown || told.prefix.contains(&target)));
     pasta || wanted || covered
 }
 
