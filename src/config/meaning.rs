@@ -211,6 +211,9 @@ fn fits_together(wanted: &RouteTo) -> Result<(), String> {
     if family != of_source {
         return Err(format!("is {family}, but from {from} is {of_source}"));
     }
+    if from.is_loopback() && !wanted.target.is_loopback() {
+        return Err(format!("is not loopback, but from {from} is: nothing of it leaves this host"));
+    }
     if link_local(from) && !link_local(wanted.target) {
         return Err(format!("is not link-local, but from {from} is: no answer would come back"));
     }

@@ -126,7 +126,7 @@ fn endpoint(text: &str, usual: Option<u16>, implied: Option<&str>) -> Result<End
         (None, _) => return Err("has something behind its bracket that is no :PORT".to_owned()),
     };
     let (host, zone) = match host.split_once('%') {
-        Some((host, zone)) if usual.is_some() => (host, Some(zones::of_url(zone)?)),
+        Some((host, zone)) if usual.is_some() => (host, Some(zones::of_url(zone))),
         Some((host, zone)) => (host, Some(zone.to_owned())),
         None => (host, None),
     };
@@ -137,10 +137,7 @@ fn endpoint(text: &str, usual: Option<u16>, implied: Option<&str>) -> Result<End
         (Ok(address), _) if address.is_multicast() => {
             return Err("is a multicast address: no host has it".to_owned());
         }
-        (Ok(IpAddr::V6(address)), Some(zone)) => {
-            zones::check(address, &zone)?;
-            Some(zone)
-        }
+        (Ok(IpAddr::V6(address)), Some(zone)) => Some(zones::check(address, &zone)?),
         (Ok(address), None) => match (zones::refuse_without(address), implied) {
             (Ok(()), _) => None,
             (Err(_), Some(implied)) => Some(implied.to_owned()),
@@ -279,10 +276,7 @@ mod tests {
             (http("http://[fe80::1]/", &[]), "is link-local: on which link? Write for example fe80::1%eth0"),
             (http("http://[2001:db8::1%25eth0]/", &[]), "has a zone, which only link-local addresses have"),
             (http("http://192.0.2.1%25eth0/", &[]), "has a zone, which only link-local addresses have"),
-            (
-                http("http://[fe80::1%25a%2Fb]/", &[]),
-                "has the zone \"a/b\", which has a slash in it; no link's name has",
-            ),
+            (tcp("[fe80::1%a/b]:80"), "has the zone \"a/b\", which has a slash in it; no link's name has"),
             (
                 dns("fe80::1%eth0"),
                 "is an address, and needs no DNS; write a name, or use tcp, ping or route-to",

@@ -256,7 +256,12 @@ fn selected_source(target: Ipv6Addr, oif: Option<u32>) -> Selected {
     // Without CAP_NET_RAW a socket can be bound to a device since Linux 5.7.
     let opened = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP)).and_then(|socket| {
         if let Some(device) = oif.filter(|_| !link_local) {
-            socket.bind_device(Some(nix::net::if_::if_indextoname(device)?.as_bytes()))?;
+            let name = nix::net::if_::if_indextoname(device)?;
+            // nix 0.31 gives an empty name for a device that is gone, which would bind to no device.
+            if name.is_empty() {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            socket.bind_device(Some(name.as_bytes()))?;
         }
         Ok(socket)
     });

@@ -1,10 +1,12 @@
 //! The link that the zone of a link-local address names.
 
+use crate::ifname;
+
 /// The link's number, by its name or an altname, else by the number itself (RFC 4007, 11.2).
 ///
 /// It is looked up at each try: the link may come later, or be another one of the same name.
 pub fn scope(zone: &str) -> Result<u32, String> {
-    if let Ok(ifindex) = nix::net::if_::if_nametoindex(zone) {
+    if let Ok(ifindex) = nix::net::if_::if_nametoindex(ifname::bytes(zone).as_slice()) {
         return Ok(ifindex);
     }
     let number = zone.parse().ok().filter(|number| name(*number).is_some());
@@ -15,7 +17,7 @@ pub fn scope(zone: &str) -> Result<u32, String> {
 pub fn name(ifindex: u32) -> Option<String> {
     let name = nix::net::if_::if_indextoname(ifindex).ok()?;
     // nix 0.31 takes the null pointer, with which if_indextoname(3) fails, for an empty name.
-    Some(name.to_string_lossy().into_owned()).filter(|name| !name.is_empty())
+    Some(ifname::spell(name.as_bytes())).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

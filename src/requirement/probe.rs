@@ -144,12 +144,12 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A text in a URL: what is not unreserved there is percent-encoded (RFC 3986, 2.3).
+/// A link's name in a URL: what is not unreserved there is percent-encoded (RFC 3986, 2.3).
 struct Encoded<'a>(&'a str);
 
 impl fmt::Display for Encoded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for octet in self.0.bytes() {
+        for octet in crate::ifname::bytes(self.0) {
             if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
                 write!(f, "{}", char::from(octet))?;
             } else {

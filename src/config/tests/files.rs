@@ -332,6 +332,10 @@ fn bad_clauses_are_explained() {
             "g:2: route-to \"192.0.2.1\" is not link-local, but from 169.254.1.1 is: no answer would come back",
         ),
         (
+            "route-to = \"192.0.2.1\"\nfrom = \"127.0.0.1\"",
+            "g:2: route-to \"192.0.2.1\" is not loopback, but from 127.0.0.1 is: nothing of it leaves this host",
+        ),
+        (
             "route-to = \"fe80::1%va0\"\nfrom = \"fe80::2%va0\"",
             "g:3: from \"fe80::2%va0\" has a zone; leave it out here, the addresses of route-to have it",
         ),

@@ -36,7 +36,7 @@ fn item_of_links() -> impl Strategy<Value = Item> {
 
 fn host_address() -> impl Strategy<Value = std::net::IpAddr> {
     net().prop_map(|net| net.addr()).prop_filter("an address of a host that needs no zone", |address| {
-        !address.is_unspecified() && !crate::model::link_local(*address)
+        !address.is_unspecified() && !address.is_loopback() && !crate::model::link_local(*address)
     })
 }
 
@@ -148,7 +148,9 @@ fn probe() -> impl Strategy<Value = Item> {
         host_address().prop_map(|address| address.to_string())
     ]
     .prop_map(|host| (host, None));
-    let zoned = "[a-z0-9@%#.-]{0,14}[a-z]".prop_map(|zone| ("fe80::1".to_owned(), Some(zone)));
+    let zoned = "[a-z0-9@%#.\\\\-]{0,14}[a-z]"
+        .prop_map(|zone| crate::ifname::respell(&zone))
+        .prop_map(|zone| ("fe80::1".to_owned(), Some(zone)));
     let endpoint =
         || {
             (prop_oneof![host.clone(), zoned.clone()], 1..=u16::MAX)
