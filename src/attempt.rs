@@ -134,6 +134,7 @@ pub async fn run(words: &Words<'_>, bounds: Bounds, signals: &mut Signals) -> Re
     let mut ends = signal(SignalKind::child())?;
     let (listener, theirs) = Listener::new(words.silent)?;
     let (reports, to_reports) = pipe()?;
+    let reports = Some(listen_to(reports)?);
     let charge = Charge {
         reports: to_reports.as_raw_fd(),
         terminal: terminal.as_mut().map(|terminal| Lent {
@@ -149,8 +150,7 @@ pub async fn run(words: &Words<'_>, bounds: Bounds, signals: &mut Signals) -> Re
     let outcome = match child {
         Ok(child) => {
             let job = Job { terminal, command: None, asked: false };
-            let reports = listen_to(reports)?;
-            let run = Run { child, listener, reports: Some(reports), bounds, motion: Motion::default(), job };
+            let run = Run { child, listener, reports, bounds, motion: Motion::default(), job };
             run.follow(signals, &mut ends).await
         }
         Err(error) => Err(error),

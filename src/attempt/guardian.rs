@@ -88,7 +88,9 @@ pub(super) fn put_before(command: &mut Command, charge: Charge) {
 
 /// Returns in the command's process, and never in the guardian's.
 fn guard(parent: u32, charge: &Charge) -> io::Result<()> {
-    // SAFETY: system calls on values of this function's own, after fork(2) in a process with one thread.
+    // SAFETY: system calls on values of this function's own, after fork(2), which leaves this thread alone. The
+    // command's process allocates nothing. The guardian's does to remove a folder; the C libraries see to it that
+    // their allocator can be used in a child, whatever another thread was doing.
     unsafe {
         // All of them: a guardian is ended by its command's end only, and by SIGKILL.
         let mut mask: libc::sigset_t = std::mem::zeroed();

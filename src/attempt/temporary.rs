@@ -38,7 +38,7 @@ const CONFIGURATION: u64 = 256 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// The folder above it cannot be used.
-    #[error("{}: {source}", crate::escape::escape_bytes(folder.as_os_str().as_bytes()))]
+    #[error("{}", crate::escape::escape_bytes(folder.as_os_str().as_bytes()))]
     Io {
         /// That folder.
         folder: PathBuf,

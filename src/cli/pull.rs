@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::attempt::{self, Above, AttemptError, Bounds, Ended, Signals, Words};
+use crate::attempt::{self, Above, AttemptError, Bounds, Ended, Refused, Signals, Words};
 use crate::cli::options::NamedGateOptions;
 use crate::cli::retry::{AGAIN, AgainOptions, Bound, Classify, Finished, Judge, Setting, bound};
 use crate::cli::{Error, Exit, Tuning, Volume, block_on};
@@ -145,10 +145,14 @@ impl<'a> Tool<'a> {
     async fn pull(&self, setting: &Setting, signals: &mut Signals) -> Result<Finished, Error> {
         // Podman extends the unit's timeout by itself, to five minutes, which would cut ours short.
         let above = Above::find().inspect_err(|refused| {
-            tracing::warn!(
-                "a pull that is ended will leave its temporary files: {}",
-                crate::report::chain(refused)
-            );
+            let why = crate::report::chain(refused);
+            match refused {
+                // It is meant so.
+                Refused::Configured(_) => tracing::debug!("the pull has no folder of its own: {why}"),
+                Refused::Io { .. } | Refused::Owner(_) | Refused::Open(_) | Refused::NoRuntimeDirectory => {
+                    tracing::warn!("a pull that is ended will leave its temporary files: {why}");
+                }
+            }
         });
         let words = Words {
             program: self.program,
