@@ -614,7 +614,7 @@ fn without_a_notify_socket() {
     ns.ip(UP0);
     let path = ns.gate(CARRIER);
     let gate = ns.command(&["run", &path]).without_notify_socket().spawn();
-    gate.expect_stderr("eady");
+    gate.expect_stderr("netready: Ready");
     gate.signal(Signal::SIGTERM);
     assert_eq!(gate.expect_exit(), Exit::Code(0));
 }
