@@ -2,7 +2,7 @@
 //!
 //! Podman's exit code is 125 for every failed pull, so the text is all there is. The text is read by who
 //! says what: a registry's own words, a name server's failure and this host's own faults stand in known
-//! places of it. [`table`] has the places and the words, `text` finds them.
+//! places of it. `table` has the places and the words, `text` finds them.
 
 mod table;
 mod text;
@@ -27,7 +27,7 @@ pub struct Meaning {
 /// As much as a reason shows of the text's own words.
 const WORDS: usize = 150;
 
-/// The longest wait that a registry's message can ask for. A longer one is asked for again.
+/// The longest wait that a registry can ask for. After it the registry is asked again.
 const TOLD_MOST: Duration = Duration::from_secs(600);
 
 /// What the end of stderr means. A text that is not known can pass, because attempts are bounded.
@@ -223,7 +223,7 @@ fn is_status(status: u16, pattern: &str) -> bool {
 fn told_to_wait(text: &str) -> Option<Duration> {
     let (_, rest) = text.rsplit_once(": sleeping for ")?;
     let (seconds, _) = rest.split_once(" seconds before next attempt")?;
-    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
+    Some(Duration::try_from_secs_f64(seconds.parse().ok()?).ok()?.min(TOLD_MOST))
 }
 
 /// How long the registry's own message asks to wait: `retry-after: 985.86µs`, or a number of seconds.

@@ -871,6 +871,11 @@ pub(super) const EXAMPLES: &[(&str, Again, &str)] = &[
         "a program cannot be run: exec: \"pasta\": executable file not found in $PATH",
     ),
     (
+        "executable file `crun` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a command that was not found",
+        Never,
+        "a program cannot be run: executable file `crun` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a command that was not found",
+    ),
+    (
         "fork/exec /usr/bin/fuse-overlayfs: exec format error",
         Never,
         "a program cannot be run: fork/exec /usr/bin/fuse-overlayfs: exec format error",

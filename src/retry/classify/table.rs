@@ -254,6 +254,7 @@ pub(super) static ROWS: &[Row] = &[
     Row(Begins, "unsupported protocol scheme", Never, SETUP),
     Row(Begins, "exec: ", Never, "a program cannot be run:"),
     Row(Begins, "fork/exec ", Never, "a program cannot be run:"),
+    Row(Begins, "executable file ", Never, "a program cannot be run:"),
     Row(Begins, "database configuration mismatch", Never, STORAGE),
     Row(Within, "does not match our ", Never, STORAGE),
     Row(Within, " is not supported over ", Never, STORAGE),

@@ -47,7 +47,7 @@ fn every_example_however_it_is_printed() {
 fn every_row_has_an_example_that_it_decides() {
     let mut decided: Vec<&Row> = Vec::new();
     for (text, ..) in EXAMPLES {
-        decided.extend(text::parts(text).into_iter().filter_map(|(head, part)| of_part(head, part).row));
+        decided.extend(text::parts(text).iter().filter_map(|(head, part)| of_part(head, part).row));
     }
     for row in ROWS {
         assert!(decided.iter().any(|found| std::ptr::eq(*found, row)), "no example is decided by {row:?}");
@@ -161,6 +161,15 @@ fn one_registry_or_mirror_that_may_yet_answer_is_enough() {
             assert_eq!(classify(&text).again, again, "{text}");
         }
     }
+    // A list in an item belongs to that item.
+    let list =
+        "getting username and password: 1 error occurred:\n\t* illegal base64 data at input byte 4\n\n";
+    for (other, again) in [(gone, Never), (limited, LIMITED)] {
+        let text = format!(
+            "Error: 2 errors occurred while pulling:\n * initializing source docker://m1/a:1: {list}\n * {other}\n"
+        );
+        assert_eq!(classify(&text).again, again, "{text}");
+    }
     // Pages of one registry do not cover the next one's error.
     let text = format!(
         "Error: 2 errors occurred while pulling:\n * {MANIFEST}StatusCode: 404, <html {{\n * {refused}\n"
@@ -234,6 +243,8 @@ fn a_wait_that_is_asked_for_is_kept_and_bounded() {
     let text = "time=\"x\" level=debug msg=\"Too many requests to https://h/v2/: sleeping for 42.000000 seconds before next attempt\"\n\
         Error: reading manifest 1 in h/a: toomanyrequests: slow down\n";
     assert_eq!(classify(text).again, limited(42_000));
+    assert_eq!(classify(&text.replace("42.", "1e9")).again, LIMITED);
+    assert_eq!(classify(&text.replace("42.", "4200.")).again, limited(600_000));
     // Nothing but a rate limit asks to wait.
     assert_eq!(found(&format!("{MANIFEST}denied: retry-after: 5s")).again, Never);
 }

@@ -44,9 +44,9 @@ pub(super) fn said(text: &str) -> Said {
                 lesser = Some(message.clone());
                 None
             }
-            None if ERROR.iter().any(|mark| begins(line, mark)) || lists_errors(line) => {
-                Some(line.to_owned())
-            }
+            None if ERROR.iter().any(|mark| begins(line, mark)) => Some(line.to_owned()),
+            // Old versions mark a list by nothing but its head.
+            None if !goes_on && lists_errors(line) => Some(line.to_owned()),
             Some((Level::Other, _)) | None => None,
         };
         if let Some(error) = error {
@@ -78,11 +78,22 @@ pub(super) fn said(text: &str) -> Said {
     }
 }
 
-/// The errors of the registries or mirrors that one pull tried, each with the head of the list that it stands
-/// in. Mostly there is one, without a head.
-pub(super) fn parts(error: &str) -> Vec<(&str, &str)> {
-    let (head, items) = if lists_errors(error) { items(error) } else { ("", vec![error]) };
-    items.into_iter().flat_map(mirrors).map(|part| (head, part)).collect()
+/// The errors of the registries or mirrors that one pull tried, each with the heads of the lists that it
+/// stands in. Mostly there is one, without a head.
+pub(super) fn parts(error: &str) -> Vec<(String, &str)> {
+    let mut parts = Vec::new();
+    take_apart(String::new(), error, &mut parts);
+    parts
+}
+
+fn take_apart<'a>(head: String, error: &'a str, parts: &mut Vec<(String, &'a str)>) {
+    let (own, items) = if lists_errors(error) { items(error) } else { ("", Vec::new()) };
+    if items.is_empty() {
+        parts.extend(mirrors(error).into_iter().map(|part| (head.clone(), part)));
+    }
+    for item in items {
+        take_apart(format!("{head}{own}"), item, parts);
+    }
 }
 
 /// Podman with several search registries, and Go's lists of errors.
@@ -92,17 +103,21 @@ fn lists_errors(text: &str) -> bool {
         .any(|head| text.contains(head))
 }
 
-/// The head and the items of a list of errors; the whole text if it has no items.
+/// The head and the items of a list of errors. What stands further in than the first item belongs to an item.
 fn items(error: &str) -> (&str, Vec<&str>) {
     let mut starts = Vec::new();
+    let mut bullet = None;
     let mut offset = 0;
     for line in error.split_inclusive('\n') {
-        if offset > 0 && line.trim_start().starts_with("* ") {
+        let before =
+            line.split_once("* ").map(|(before, _)| before).filter(|before| before.trim().is_empty());
+        if offset > 0 && before.is_some() && (bullet.is_none() || before == bullet) {
+            bullet = before;
             starts.push(offset);
         }
         offset += line.len();
     }
-    let Some(first) = starts.first() else { return ("", vec![error]) };
+    let Some(first) = starts.first() else { return ("", Vec::new()) };
     let ends = starts.iter().skip(1).copied().chain([error.len()]);
     let items = starts.iter().zip(ends).filter_map(|(start, end)| error.get(*start..end)).collect();
     (error.get(..*first).unwrap_or_default(), items)
@@ -126,12 +141,15 @@ impl Chain {
     pub(super) fn new(text: &str) -> Chain {
         let covered = covered(text);
         let mut links = Vec::new();
-        let mut start = 0;
-        let mut rest = covered.as_str();
-        while let Some((at, length)) = separator(rest) {
-            links.push(tidy(&covered, start, start + at));
-            start += at + length;
-            rest = covered.get(start..).unwrap_or_default();
+        let (mut start, mut at) = (0, 0);
+        while let Some(rest) = covered.get(at..).filter(|rest| !rest.is_empty()) {
+            // gRPC puts ` desc = ` before the text that it wraps.
+            let mark = [": ", "\n", " desc = "].into_iter().find(|mark| rest.starts_with(mark));
+            if let Some(mark) = mark {
+                links.push(tidy(&covered, start, at));
+                start = at + mark.len();
+            }
+            at += mark.map_or_else(|| rest.chars().next().map_or(1, char::len_utf8), str::len);
         }
         links.push(tidy(&covered, start, covered.len()));
         Chain { covered, links }
@@ -145,12 +163,6 @@ impl Chain {
     pub(super) fn from(&self, index: usize) -> &str {
         self.links.get(index).and_then(|(start, _)| self.covered.get(*start..)).unwrap_or_default()
     }
-}
-
-/// The first place where one link ends, and how long the mark is that ends it.
-fn separator(text: &str) -> Option<(usize, usize)> {
-    // gRPC puts ` desc = ` before the text that it wraps.
-    [": ", "\n", " desc = "].iter().filter_map(|mark| Some((text.find(mark)?, mark.len()))).min()
 }
 
 /// Without the bullet of a list, a quote that is left open, and the word that older versions put first.
