@@ -412,6 +412,11 @@ pub(super) const EXAMPLES: &[(&str, Again, &str)] = &[
     ),
     ("Requesting bearer token: too many requests to registry", LIMITED, "rate limit"),
     (
+        "reading manifest 1 in r.example.org/lib/img: unknown: too many requests to upstream registry",
+        LIMITED,
+        "rate limit",
+    ),
+    (
         "reading manifest 1 in r.example.org/lib/img: authentication required",
         Never,
         "authentication required",

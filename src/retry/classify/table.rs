@@ -145,6 +145,8 @@ pub(super) static ROWS: &[Row] = &[
     // words. What follows the code is the registry's own text, so it is shown and decides nothing.
     Row(Begins, "toomanyrequests", LIMITED, "rate limit"),
     Row(Begins, "too many requests", LIMITED, "rate limit"),
+    // Harbor passes on the limit of the registry that it caches.
+    Row(Begins, "unknown: too many requests", LIMITED, "rate limit"),
     Row(Begins, "authentication required", Never, "authentication required"),
     Row(Code, "unauthorized", Never, "not authorized:"),
     Row(Code, "denied", Never, "access denied:"),

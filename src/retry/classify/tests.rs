@@ -69,6 +69,9 @@ fn of_podmans_own_retries_the_last_error_counts() {
     let text =
         format!("Error: {PING}EOF\ntime=\"x\" level=debug msg=\"Shutting down engines: manifest unknown\"\n");
     assert_eq!(classify(&text).again, Later);
+    // Nor is what follows a log line.
+    let text = "Error: the moon is full\nDEBU[0001] shutting down:\nmanifest unknown\n";
+    assert_eq!(classify(text).again, Later);
 }
 
 #[test]
@@ -114,6 +117,14 @@ fn what_a_registry_writes_itself_is_not_believed() {
         for words in ["connection refused", "manifest unknown", "dial tcp: lookup h: no such host"] {
             assert_eq!(found(&format!("{head}{words}")).again, again, "{head}{words}");
         }
+    }
+    // What tools put between such brackets themselves is no markup.
+    for word in ["<stdin>", "<nil>", "<none>", "<unknown>"] {
+        assert_eq!(
+            found(&format!("writing blob: skipping {word}: no space left on device")).again,
+            Never,
+            "{word}"
+        );
     }
     // A repository may have any name.
     let text = format!("initializing source docker://h/denied/x509:eof: {PING}EOF");
