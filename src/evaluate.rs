@@ -13,7 +13,7 @@ mod route;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::{Link, Nameservers, Network, Question};
+use crate::model::{Link, Nameservers, Network, Question, RouteKind};
 use crate::moment::Moment;
 use crate::requirement::{Clause, Family, Gate, Item, Links, Presence, Subject, TABLE_MAIN};
 use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict, Warning};
@@ -149,15 +149,20 @@ impl<'a> Judge<'a> {
     /// A default route of the family stands, or a link with a default route of either family has an
     /// address of it of global scope, tentative ones included: the family is on its way. Defaults through
     /// loopback and dummy links tell of no network.
+    ///
+    /// Not where a default route that refuses hides the family's own one: somebody blocks that family (leak
+    /// guards of VPNs do), and nothing more of it is to come.
     fn family_present(&mut self, family: Family) -> bool {
+        if self.blocked(family) {
+            return false;
+        }
         let mut defaults = self
             .network
             .routes
             .known
             .iter()
             .filter(|route| route.table == TABLE_MAIN && route.destination.prefix_len() == 0)
-            .filter(|route| route.kind == crate::model::RouteKind::Unicast && choice::counts(route))
-            .filter(|route| route.hops.iter().any(|hop| self.leaves_the_host(hop.ifindex)));
+            .filter(|route| route.kind == RouteKind::Unicast && choice::counts(route));
         let present = defaults.any(|route| {
             let addressed = |ifindex| {
                 self.network
@@ -177,6 +182,15 @@ impl<'a> Judge<'a> {
             }
         }
         present
+    }
+
+    /// Whether the kernel takes a default route of this family that refuses, though another one stands.
+    fn blocked(&self, family: Family) -> bool {
+        let choices = choice::choices(&self.network.routes, family.default_prefix(), TABLE_MAIN, self.now);
+        choices.first().is_some_and(|choice| {
+            choice.taken.is_some_and(|taken| taken.kind != RouteKind::Unicast)
+                && choice.others.iter().any(|other| other.kind == RouteKind::Unicast)
+        })
     }
 
     /// A "no" that the rest of a table might turn into a "yes".

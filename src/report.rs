@@ -127,7 +127,7 @@ impl Display for Reason {
             | Reason::TooFew { .. }
             | Reason::NoAddress { ifname: None, .. }
             | Reason::NoRoute { .. }
-            | Reason::DeadRoute { why: Dead::Flagged | Dead::Expired | Dead::Inside, .. }
+            | Reason::DeadRoute { why: Dead::Flagged | Dead::Expired | Dead::LeadsNowhere, .. }
             | Reason::RefusingRoute { .. }
             | Reason::HiddenRoute { .. }
             | Reason::WrongLink { .. }
@@ -177,7 +177,9 @@ impl Display for Sentence<'_> {
             Reason::DeadRoute { route, why: Dead::Link(why) } => LinkIs(&route.ifname, why).fmt(f),
             Reason::DeadRoute { route, why: Dead::Flagged } => write!(f, "{route} is dead"),
             Reason::DeadRoute { route, why: Dead::Expired } => write!(f, "{route} has expired"),
-            Reason::DeadRoute { route, why: Dead::Inside } => write!(f, "{route} does not leave this host"),
+            Reason::DeadRoute { route, why: Dead::LeadsNowhere } => {
+                write!(f, "{route} does not leave this host")
+            }
             Reason::HiddenRoute { taken, linkdown, hidden } => {
                 hidden_route(f, taken, *linkdown, &WithMetric(hidden))
             }

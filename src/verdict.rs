@@ -284,7 +284,7 @@ pub enum Dead {
     /// Its lifetime is over.
     Expired,
     /// Its link is a loopback or dummy link, which no packet leaves the host by.
-    Inside,
+    LeadsNowhere,
 }
 
 /// What is wrong with pasta's choice.

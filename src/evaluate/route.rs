@@ -146,15 +146,11 @@ impl<'a> Judge<'a> {
             return Err(Dead::Flagged);
         }
         // A link that the clause names is meant, whatever it is.
-        if through.is_none() && !self.leaves_the_host(hop.ifindex) {
-            return Err(Dead::Inside);
+        let leads_nowhere = self.network.link(hop.ifindex).is_some_and(Link::leads_nowhere);
+        if through.is_none() && leads_nowhere {
+            return Err(Dead::LeadsNowhere);
         }
         Ok(())
-    }
-
-    /// Whether what is sent to a link can leave the host. Not by a loopback or dummy link.
-    pub(super) fn leaves_the_host(&self, ifindex: u32) -> bool {
-        self.network.link(ifindex).is_none_or(|link| !link.loopback() && link.kind != "dummy")
     }
 
     pub(super) fn link_carries(&self, ifindex: u32) -> Result<(), Dead> {

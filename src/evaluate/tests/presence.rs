@@ -46,6 +46,12 @@ fn a_clause_of_one_family_counts_only_while_that_family_is_on_its_way() {
         (SIX, "route default6 dev lo", "not-present"),
         (SIX, "d0: unknown kind=dummy; addr d0 2001:db8::10/128; route default6 dev d0", "not-present"),
         (SIX, "d0: unknown kind=dummy; addr d0 2001:db8::10/128; route default4 dev d0", "not-present"),
+        // One that refuses hides it: that family is blocked.
+        (SIX, &and("addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0 metric 1024; route default6 unreachable dev lo metric 1"), "not-present"),
+        (SIX, &and("addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0 metric 1024; route default6 unreachable dev lo metric 4294967295"), "met"),
+        // Without one that is hidden it may only be early; so may it where the one in front is dead.
+        (SIX, &and("addr x0 2001:db8::10/64; route default6 unreachable dev lo metric 1"), "no-route"),
+        (SIX, &and("z0: nocarrier; addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0 metric 1024; route default6 via fe80::2 dev z0 linkdown metric 1"), "route-hidden"),
         // Not in the main table.
         (SIX, "x0: up; route default6 via fe80::1 dev x0 table 100", "not-present"),
         // The other way round.
