@@ -1,5 +1,6 @@
 # make            the release binary, manual pages and completions
 # make test       formatting, clippy and all tests; first installs what they need (as root, with apt)
+# make uml        the tests that need link kinds which this kernel may lack, in user-mode-linux
 # make check      is this host's network ready?
 # make install    DESTDIR=, PREFIX=/usr; enables and starts nothing
 # make deb        target/debian/netready_*.deb; make rpm: target/generate-rpm/*.rpm
@@ -16,7 +17,7 @@ LIBDIR  := $(PREFIX)/lib
 SHARE   := $(PREFIX)/share
 TOOLS   := $(TARGET)/tools
 
-.PHONY: all build manual check test prepare lint docs install deb rpm package-files boot clean
+.PHONY: all build manual check test uml prepare lint docs install deb rpm package-files boot clean
 
 all: build manual
 
@@ -39,6 +40,9 @@ lint:
 # Most tests wait more than they work: three at a time, where a machine has two processors.
 test: prepare lint
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-3} $(CARGO) test --locked
+
+uml: prepare
+	$(CARGO) test --locked --test namespaces --test uml kinds::
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked

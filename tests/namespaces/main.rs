@@ -25,6 +25,7 @@ mod doctor;
 mod gates;
 mod identity;
 mod input;
+mod kinds;
 mod learn;
 mod leases;
 mod link;

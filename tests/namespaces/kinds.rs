@@ -1,0 +1,255 @@
+//! Kinds of links that many a kernel lacks: vlan, bond, team, VRF, ipvlan, macsec, dummy, tunnels.
+//!
+//! `tests/uml.rs` runs these in a kernel that has them. Where this one has: `cargo test --test namespaces -- --ignored`.
+
+use std::net::UdpSocket;
+
+use crate::harness::{Netns, UP0, UP1};
+use crate::netns;
+
+/// A default route through a dummy link, as the guide of K3s gives a host without one; the card has no carrier.
+const AIR_GAPPED: &str =
+    "link add va0 type veth peer name vb0; link set va0 up; addr add 192.168.10.110/24 dev va0
+     link add dummy0 type dummy; link set dummy0 up; addr add 203.0.113.254/31 dev dummy0
+     route add default via 203.0.113.255 dev dummy0 metric 1000";
+
+/// The lines of a learned gate file that name links to ask for.
+fn asked(ns: &Netns) -> Vec<String> {
+    let said = ns.output(&["learn"]);
+    let lines = said.stdout.lines().filter_map(|line| line.strip_prefix("interface = "));
+    lines.map(|name| name.trim_matches('"').to_owned()).collect()
+}
+
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn stacked_links_follow_the_link_below() {
+    for (kind, name) in [
+        ("vlan id 7", "va0.7"),
+        ("macvlan mode bridge", "mv0"),
+        ("ipvlan mode l2", "ipvl0"),
+        ("ipvlan mode l3", "ipvl1"),
+        ("macsec sci 1", "ms0"),
+    ] {
+        let ns = netns!();
+        ns.ip(&format!(
+            "{UP0}; link add link va0 name {name} type {kind}; link set {name} up; addr add 192.0.2.10/24 dev {name}"
+        ));
+        let run = ns.run(&["-i", name, "-a", "ipv4"]);
+        run.expect_ready();
+        ns.ip("link set vb0 down");
+        run.expect_lost();
+        ns.check(&["-i", name, "-a", "ipv4"]).assert_unready("no-carrier", name);
+        ns.check(&["-a", "ipv4"]).assert_unready("no-carrier", "192.0.2.10");
+        ns.ip("link set vb0 up");
+        run.expect_now_ready();
+        ns.ip("link set va0 down");
+        run.expect_lost();
+    }
+}
+
+/// A vlan on a bridge without a live port leads nowhere, whatever its flags say.
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn a_vlan_on_a_bridge_needs_a_port() {
+    let ns = netns!();
+    ns.ip("link add br0 type bridge; link set br0 up; link add link br0 name br0.7 type vlan id 7
+         link set br0.7 up; addr add 192.0.2.10/24 dev br0.7");
+    let run = ns.run(&["-i", "br0.7", "-a", "ipv4"]);
+    run.expect_status("bridge br0 has no port with carrier");
+    ns.ip(&format!("{UP0}; link set va0 master br0"));
+    run.expect_ready();
+    ns.ip("link set vb0 down");
+    run.expect_lost();
+}
+
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn a_bond_has_carrier_while_a_port_has() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; {UP1}; link set va0 down; link set va1 down"));
+    ns.ip("link add bond0 type bond mode active-backup miimon 10; link set va0 master bond0; link set va1 master bond0");
+    let bond = ns.run(&["-i", "bond0", "-a", "ipv4"]);
+    bond.expect_waiting();
+    ns.ip("link set bond0 up; addr add 192.0.2.10/24 dev bond0; route add default via 192.0.2.1");
+    bond.expect_ready();
+    ns.check(&[]).assert_ready();
+    // A port is asked for carrier alone, by its name; a pattern never means it.
+    ns.check(&["-i", "va0"]).assert_ready();
+    ns.check(&["-i", "va*"]).assert_unready("absent", "va*");
+    assert_eq!(asked(&ns), ["bond0"]);
+    ns.ip("link set vb0 down");
+    bond.stays_ready();
+    ns.ip("link set vb1 down");
+    bond.expect_lost();
+    ns.check(&["-r", "default"]).assert_unready("route-dead|no-carrier", "bond0");
+    ns.ip("link set vb0 up");
+    bond.expect_now_ready();
+}
+
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn a_team_has_carrier_while_a_port_has() {
+    let ns = netns!();
+    ns.ip(&format!(
+        "{UP0}; link set va0 down; link add team0 type team; link set va0 master team0; link set va0 up"
+    ));
+    let team = ns.run(&["-i", "team0", "-a", "ipv4"]);
+    team.expect_waiting();
+    ns.ip("link set team0 up; addr add 192.0.2.10/24 dev team0; route add default via 192.0.2.1");
+    team.expect_ready();
+    ns.check(&["-i", "va0"]).assert_ready();
+    ns.check(&["-i", "va*"]).assert_unready("absent", "va*");
+    assert_eq!(asked(&ns), ["team0"]);
+    ns.ip("link set vb0 down");
+    team.expect_lost();
+    ns.ip("link set vb0 up");
+    team.expect_now_ready();
+}
+
+/// Putting a link into a VRF, and taking it out, makes its kept addresses tentative, and no message tells. The
+/// link has no carrier meanwhile, so that they stay so: an exact address counts without.
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn kept_addresses_of_a_link_that_changes_its_vrf() {
+    let ns = netns!();
+    ns.ip(&format!(
+        "{UP0}; link add mgmt type vrf table 1001; link set mgmt up; link add prod type vrf table 1002; link set prod up
+         sysctl net.ipv6.conf.va0.keep_addr_on_down=1; addr add 2001:db8::7/64 dev va0"
+    ));
+    let run = ns.run(&["-a", "2001:db8::7"]);
+    for change in ["va0 master mgmt", "va0 master prod", "va0 nomaster", "va0 master mgmt", "mgmt"] {
+        run.expect_now_ready();
+        ns.ip("link set vb0 down");
+        run.stays_ready();
+        match change {
+            // A VRF that is deleted lets its links go.
+            "mgmt" => ns.ip("link del mgmt"),
+            _ => ns.ip(&format!("link set {change}")),
+        }
+        assert!(UdpSocket::bind("[2001:db8::7]:0").is_err(), "{change}: the kernel keeps it usable");
+        assert!(run.expect_lost().contains("tentative"), "{change}");
+        ns.ip("link set vb0 up");
+    }
+    run.expect_now_ready();
+    assert!(UdpSocket::bind("[2001:db8::7]:0").is_ok());
+}
+
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn a_member_of_a_vrf_is_no_port() {
+    let ns = netns!();
+    ns.ip(&format!(
+        "{UP0}; link add mgmt type vrf table 1001; link set mgmt up; link set va0 master mgmt
+         addr add 192.0.2.10/24 dev va0; route add default via 192.0.2.1 table 1001"
+    ));
+    ns.check(&["-i", "va*", "-a", "ipv4"]).assert_ready();
+    ns.check(&["-r", "default-ipv4", "--table", "mgmt"]).assert_ready();
+    ns.check(&["-r", "default-ipv4", "--table", "1001"]).assert_ready();
+    ns.check(&["-r", "default-ipv4"]).assert_unready("no-route", "default IPv4 route");
+    ns.check(&["-r", "default-ipv4", "--table", "other"]).assert_unready("absent", "VRF other");
+}
+
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn a_dummy_link_meets_nothing_unless_it_is_named() {
+    let ns = netns!();
+    ns.ip(AIR_GAPPED);
+    ns.check(&["-a", "ipv4"]).assert_unready("no-carrier", "192.168.10.110");
+    ns.check(&["-a", "203.0.113.0/24"]).assert_unready("no-address", "203.0.113.0/24");
+    ns.check(&["-i", "*", "-a", "ipv4"]).assert_unready("no-carrier", "va0");
+    // Named, by a pattern too; and an address that a service binds.
+    for options in ["-i dummy0 -a ipv4 -r default", "-i dummy* -a ipv4", "-a 203.0.113.254"] {
+        ns.check(&options.split(' ').collect::<Vec<_>>()).assert_ready();
+    }
+    ns.check(&["podman"]).assert_unready("route-dead", "nothing beyond this host");
+    assert_eq!(asked(&ns), [""; 0]);
+    // Its carrier is nobody's: the host has none.
+    let run = ns.run(&["-a", "ipv4", "--no-carrier-timeout", "1s", "-t", "infinity"]);
+    run.expect_status("without carrier");
+    // Beside a card that works it is no obstacle.
+    ns.ip("link set vb0 up");
+    ns.until("the card has carrier", || ns.check(&["-a", "ipv4"]).ready());
+}
+
+/// Addresses of BGP-unnumbered hosts stand on loopback or dummy links; the route leads out of a card.
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn a_source_may_stand_on_a_dummy_link() {
+    let ns = netns!();
+    ns.ip(&format!(
+        "{UP0}; link add dummy0 type dummy; link set dummy0 up; addr add 203.0.113.10/32 dev dummy0"
+    ));
+    ns.ip("-4 route add default via inet6 fe80::1 dev va0");
+    ns.check(&["-r", "default-ipv4"]).assert_ready();
+    assert_eq!(asked(&ns), ["va0"]);
+}
+
+/// Loading a tunnel's module makes a link of the kernel's own in each namespace.
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn tunnels_are_not_asked_for() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; addr add 192.0.2.10/24 dev va0; route add default via 192.0.2.1"));
+    let own = ["tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip6tnl0", "ip6gre0", "ip_vti0"];
+    let there: Vec<&str> =
+        own.into_iter().filter(|name| ns.try_ip(&format!("link show {name}")).status.success()).collect();
+    assert!(there.len() > 4, "{there:?}");
+    let tunnels = [
+        ("gre1", "gre local 192.0.2.10 remote 192.0.2.20"),
+        ("gretap1", "gretap local 192.0.2.10 remote 192.0.2.20 key 7"),
+        ("ipip1", "ipip local 192.0.2.10 remote 192.0.2.20"),
+        ("sit1", "sit local 192.0.2.10 remote 192.0.2.20"),
+        ("vti1", "vti local 192.0.2.10 remote 192.0.2.21 key 9"),
+        ("vxlan1", "vxlan id 7 dev va0 remote 192.0.2.20 dstport 4789"),
+        ("geneve1", "geneve id 7 remote 192.0.2.20"),
+    ];
+    for (number, (name, kind)) in tunnels.iter().enumerate() {
+        ns.ip(&format!("link add {name} type {kind}; link set {name} up"));
+        // Each has a static address and a default route.
+        match *name {
+            "sit1" => ns.ip("addr add 2001:db8:6::2/64 dev sit1 nodad; route add ::/0 dev sit1"),
+            _ => ns.ip(&format!(
+                "addr add 10.9.{number}.2/30 dev {name}; route add default dev {name} metric {}",
+                700 + number
+            )),
+        }
+    }
+    let said = ns.output(&["learn"]).stdout;
+    assert_eq!(said.matches("interface = ").count(), 1, "{said}");
+    assert!(said.contains("interface = \"va0\""), "{said}");
+    for (name, _) in tunnels {
+        assert!(said.contains(&format!("{name}: made by software")), "{name}: {said}");
+    }
+    for name in there {
+        assert!(!said.contains(name), "{name}: {said}");
+    }
+    // They are no uplink of a host whose cable is out.
+    ns.ip("link set vb0 down");
+    let run = ns.run(&["-a", "203.0.113.0/24", "--no-carrier-timeout", "1s", "-t", "infinity"]);
+    run.expect_status("without carrier");
+}
+
+/// What the host is built of is asked for where a default route leads through it.
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn uplinks_that_are_made_of_cards_are_learned() {
+    for (setup, uplink) in [
+        ("link add link va0 name va0.7 type vlan id 7; link set va0.7 up", "va0.7"),
+        ("link add link va0 name mv0 type macvlan; link set mv0 up", "mv0"),
+        ("link add link va0 name ipvl0 type ipvlan; link set ipvl0 up", "ipvl0"),
+        (
+            "link set va0 down; link add bond0 type bond miimon 10; link set va0 master bond0; link set bond0 up",
+            "bond0",
+        ),
+    ] {
+        let ns = netns!();
+        ns.ip(&format!(
+            "{UP0}; {setup}; addr add 192.0.2.10/24 dev {uplink}; route add default via 192.0.2.1"
+        ));
+        ns.until("it has carrier", || ns.check(&["-i", uplink, "-a", "ipv4"]).ready());
+        let gate = ns.output(&["learn"]).stdout;
+        assert!(gate.contains(&format!("interface = \"{uplink}\"")), "{gate}");
+        assert_eq!(gate.matches("interface = ").count(), 1, "{gate}");
+        ns.check_gate(&gate).assert_ready();
+    }
+}
