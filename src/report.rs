@@ -220,23 +220,21 @@ fn hidden_route(
     linkdown: bool,
     hidden: &WithMetric<'_>,
 ) -> fmt::Result {
-    match taken {
-        Reason::RefusingRoute { spec, kind, metric } => {
-            let noun = RouteNoun(spec);
-            write!(f, "the {} {noun} of metric {metric} is preferred", kind_word(*kind))?;
+    if let Reason::RefusingRoute { spec, kind, metric } = taken {
+        let noun = RouteNoun(spec);
+        write!(f, "the {} {noun} of metric {metric} is preferred", kind_word(*kind))?;
+    } else if let Reason::DeadRoute { route, why } = taken {
+        write!(f, "{}, but ", Sentence(taken))?;
+        match why {
+            Dead::Link(_) => write!(f, "{} is ", WithMetric(route))?,
+            Dead::Flagged | Dead::Expired | Dead::LeadsNowhere => f.write_str("it is ")?,
         }
-        Reason::DeadRoute { route, .. } => {
-            write!(f, "{}, but ", Sentence(taken))?;
-            match taken {
-                Reason::DeadRoute { why: Dead::Link(_), .. } => write!(f, "{} is ", WithMetric(route))?,
-                _ => f.write_str("it is ")?,
-            }
-            f.write_str("still preferred")?;
-            if linkdown {
-                f.write_str(" (ignore_routes_with_linkdown=0)")?;
-            }
+        f.write_str("still preferred")?;
+        if linkdown {
+            f.write_str(" (ignore_routes_with_linkdown=0)")?;
         }
-        other => write!(f, "{}, and it is preferred", Sentence(other))?,
+    } else {
+        write!(f, "{}, and it is preferred", Sentence(taken))?;
     }
     write!(f, ": {hidden} is not used")
 }

@@ -196,7 +196,8 @@ impl<'a> Judge<'a> {
         };
         let destination = route.destination;
         let default = destination == Family::V6.default_prefix();
-        if !default && !(destination.prefix_len() >= 3 && internet(destination.addr())) {
+        let of_the_internet = destination.prefix_len() >= 3 && internet(destination.addr());
+        if !default && !of_the_internet {
             return None;
         }
         let vrf = |link: &Link| match link.kind.as_str() {

