@@ -4,6 +4,7 @@
 //! always ends with 0: what cannot be read or written is logged and costs no more than itself. It decides
 //! nothing; [`quadlet`] does.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -176,7 +177,11 @@ fn say(message: &str) {
 /// Where a generator's complaints go: there is no journal yet when the system's run, but the kernel's log.
 struct Journal {
     kernel: Option<fs::File>,
+    lines: usize,
 }
+
+/// Among the data of containers there may be thousands of files to complain of, at each reload.
+const MOST_LINES: usize = 100;
 
 /// The kernel cuts a record at about 1,000 bytes.
 const LONGEST_LINE: usize = 900;
@@ -187,10 +192,19 @@ impl Journal {
             Manager::System => fs::OpenOptions::new().write(true).open("/dev/kmsg").ok(),
             Manager::User => None,
         };
-        Journal { kernel }
+        Journal { kernel, lines: 0 }
     }
 
     fn warn(&mut self, message: &str) {
+        self.lines += 1;
+        match self.lines.cmp(&MOST_LINES) {
+            Ordering::Less => self.write(message),
+            Ordering::Equal => self.write("there is more to complain of; --dry-run says all of it"),
+            Ordering::Greater => {}
+        }
+    }
+
+    fn write(&mut self, message: &str) {
         let mut line = format!("<4>netready-generator[{}]: {}", std::process::id(), escape(message));
         if line.len() > LONGEST_LINE {
             let end = (0..=LONGEST_LINE).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);

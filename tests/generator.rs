@@ -294,6 +294,21 @@ fn what_is_wrong_is_said_with_its_line() {
 }
 
 #[test]
+fn it_does_not_flood_the_log() {
+    let host = Host::new();
+    host.quadlet("app.container", APP);
+    for index in 0..150 {
+        host.quadlet(&format!("data/{index}.pod"), "=head1 NAME\n");
+    }
+    let said = stderr(&host.generate("user"));
+    assert_eq!(said.lines().count(), 100, "{said}");
+    assert!(said.lines().last().unwrap().ends_with("--dry-run says all of it"), "{said}");
+    assert_eq!(host.names(), ["app.service.d/50-netready.conf"]);
+    let all = host.command("user").arg("--dry-run").output().unwrap();
+    assert_eq!(stderr(&all).lines().count(), 150);
+}
+
+#[test]
 fn it_prints_what_it_would_write() {
     let host = Host::new();
     host.quadlet("app.container", format!("{APP}[X-Netready]\nGate=lan\n"));

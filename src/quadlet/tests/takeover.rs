@@ -73,7 +73,11 @@ fn it_is_left_alone_where_one_was_not() {
         let (emptied, said) = beside(|input| file(input, name, text));
         assert!(!emptied, "{name}");
         // What is wrong with it, and what comes of that.
-        assert_eq!((said.len(), said.last()), (2, Some(&left(&format!("/q0/{name}")))), "{name}: {said:?}");
+        assert_eq!(
+            (said.len(), said.last()),
+            (2, Some(&left(&escape(&format!("/q0/{name}"))))),
+            "{name}: {said:?}"
+        );
     }
     // Not read: too large, unreadable, no text, a folder that was not searched.
     let (emptied, said) = beside(|input| {
@@ -83,9 +87,7 @@ fn it_is_left_alone_where_one_was_not() {
     });
     assert_eq!((emptied, said), (false, vec![left("/q/x.container")]));
     // A unit of the user's own in its place, perhaps a copy of Podman's (systemctl edit --full).
-    let (emptied, said) = beside(|input| {
-        input.taken.insert("app.service".to_owned());
-    });
+    let (emptied, said) = beside(|input| assert!(input.taken.insert("app.service".to_owned())));
     assert_eq!((emptied, said), (false, vec![left("/q0/app.container")]));
 }
 
