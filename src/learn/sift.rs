@@ -65,7 +65,7 @@ struct Candidate<'a> {
 }
 
 /// A default route and the source it has on another link, or why it is dead.
-type Judged = Result<(RouteRef, Option<AddressRef>), Option<Reason>>;
+type Judged = Result<(RouteRef, Option<AddressRef>), Option<Box<Reason>>>;
 
 /// Takes a network apart.
 pub fn sift(network: &Network, now: Moment) -> Sifted<'_> {
@@ -178,14 +178,14 @@ fn judged(network: &Network, link: &Link, family: Family, has_card: bool, now: M
     };
     match met_by(network, Subject::Links(links), family, now) {
         Ok((route, _)) => Ok((route, None)),
-        Err(reason @ Some(Reason::NoSource { source: None, .. })) => {
+        Err(Some(reason)) if matches!(*reason, Reason::NoSource { source: None, .. }) => {
             let of_host = met_by(network, Subject::Host { needed: 1 }, family, now);
             let own = |source: &AddressRef| {
                 !has_card || network.link(source.ifindex).is_some_and(|link| grounded(network, link))
             };
             let through_it =
                 of_host.ok().filter(|(route, source)| route.ifindex == link.ifindex && own(source));
-            through_it.map(|(route, source)| (route, Some(source))).ok_or(reason)
+            through_it.map(|(route, source)| (route, Some(source))).ok_or(Some(reason))
         }
         Err(reason) => Err(reason),
     }
@@ -196,13 +196,13 @@ fn met_by(
     subject: Subject,
     family: Family,
     now: Moment,
-) -> Result<(RouteRef, AddressRef), Option<Reason>> {
+) -> Result<(RouteRef, AddressRef), Option<Box<Reason>>> {
     let items = vec![default_of(family)];
     let clause = Clause { subject, items, grace: None, if_present: None, recheck: None };
     let verdict = evaluate(&Gate { clauses: vec![clause], ..survey() }, network, now);
     match verdict.rows().next().map(|(_, row)| &row.outcome) {
         Some(Outcome::Met(Evidence::Route { route, source })) => Ok((route.clone(), source.clone())),
-        Some(Outcome::Unmet(reason)) => Err(Some(reason.clone())),
+        Some(Outcome::Unmet(reason)) => Err(Some(Box::new(reason.clone()))),
         Some(Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked) | None => Err(None),
     }
 }
@@ -234,7 +234,8 @@ fn drop_dead_defaults(network: &Network, candidates: &mut [Candidate<'_>], left_
         };
         candidate.defaults.retain(|(family, judged)| {
             let Err(reason) = judged else { return true };
-            let sourceless = matches!(reason, Some(Reason::NoSource { .. })) && !on_its_way(*family);
+            let sourceless =
+                matches!(reason.as_deref(), Some(Reason::NoSource { .. })) && !on_its_way(*family);
             let drop = live.contains(family) || (any_is_live && sourceless);
             if let (true, Some(reason)) = (drop, reason) {
                 left_out.push(format!("{reason} ({family})"));

@@ -160,6 +160,10 @@ fn a_name_that_is_no_utf8_is_a_name() {
     }
     let said = ns.output(&["check", "-i", "B*", "-a", "ipv4"]);
     assert!(said.stdout.contains(r"192.0.2.10 on B\xfcro"), "{said:?}");
+    // The zone of a link-local address is such a name too.
+    ip(&[b"addr", b"add", b"fe80::7/64", b"dev", NAME, b"nodad"]);
+    ns.ip("link set lo up; sysctl net.ipv4.ping_group_range=0 2147483647");
+    ns.check(&["--ping", r"fe80::7%B\xfcro"]).assert_ready();
     let gate = ns.gate(&ns.output(&["learn"]).stdout);
     let learned = ns.check(&[&gate]);
     learned.assert_ready();
