@@ -48,6 +48,15 @@ impl Shell {
         self.terminal.write_all(text.as_bytes()).unwrap();
     }
 
+    /// The user types ^Z. Not while the command starts another: between vfork(2) and exec that one would stop alone, and
+    /// the command, which waits for it, not at all.
+    fn stops(&mut self) {
+        std::thread::sleep(Duration::from_millis(400));
+        self.types("\x1a");
+        // What is typed next is for the shell, not for a command that still reads.
+        std::thread::sleep(Duration::from_millis(300));
+    }
+
     /// What stands on the terminal next; what comes before it is forgotten.
     #[track_caller]
     fn sees(&mut self, text: &str) {
@@ -128,14 +137,14 @@ fn control_z_stops_and_fg_goes_on() {
     let mut shell = Shell::new();
     shell.types(&format!("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep {word}; :'\n"));
     shell.sees("begun-2");
-    shell.types("\x1a");
+    shell.stops();
     shell.answers();
     // netready, the command's shell and its child; the guardian serves on.
     until("the stop", || (states(word).matches('T').count() == 3).then_some(()));
     shell.types("fg\n");
     until("all of it to go on", || (states(word).matches('T').count() == 0).then_some(()));
     // And once more.
-    shell.types("\x1a");
+    shell.stops();
     shell.answers();
     shell.types("fg\n");
     until("all of it to go on", || (states(word).matches('T').count() == 0).then_some(()));
@@ -150,12 +159,12 @@ fn a_command_in_the_foreground_again_reads_the_terminal() {
     let mut shell = Shell::new();
     shell.types("$N retry --gate none -- sh -c 'echo begun-$((1+1)); read x; echo got-$x'\n");
     shell.sees("begun-2");
-    shell.types("\x1a");
+    shell.stops();
     shell.answers();
     shell.types("fg\n");
     shell.sees("fg");
-    shell.types("a$((20+3))\nword\n");
-    shell.sees("got-");
+    shell.types("word\n");
+    shell.sees("got-word");
     shell.answers();
 }
 
@@ -164,7 +173,7 @@ fn bg_goes_on_in_the_background() {
     let mut shell = Shell::new();
     shell.types("$N retry --gate none -- sh -c 'echo begun-$((1+1)); until test -e go; do sleep 0.1; done; echo on-$((3*7)) >&2; read x; echo got-$x'\n");
     shell.sees("begun-2");
-    shell.types("\x1a");
+    shell.stops();
     shell.answers();
     shell.types("bg\n");
     shell.answers();
@@ -176,7 +185,7 @@ fn bg_goes_on_in_the_background() {
     shell.types("fg\n");
     shell.sees("fg");
     shell.types("word\n");
-    shell.sees("got-");
+    shell.sees("got-word");
     shell.answers();
 }
 
@@ -187,7 +196,7 @@ fn a_stopped_job_can_be_ended() {
         let mut shell = Shell::new();
         shell.types(&format!("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep {word}; :'\n"));
         shell.sees("begun-2");
-        shell.types("\x1a");
+        shell.stops();
         shell.answers();
         shell.types(&format!("kill -{signal} %1; kill -CONT %1\n"));
         until("the end of all", || (running(&word) == 0).then_some(()));
@@ -216,7 +225,7 @@ fn control_z_stops_between_two_attempts_and_in_a_script_and_a_pull() {
         fs::write(shell.path("script"), script).unwrap();
         shell.types(&format!("{line}\n"));
         shell.sees(begun);
-        shell.types("\x1a");
+        shell.stops();
         shell.answers();
         shell.types("fg\n");
         shell.sees("fg");
@@ -248,7 +257,7 @@ fn a_script_reads_on_where_netready_was_killed() {
     let mut shell = Shell::new();
     let script = format!(
         "$N retry --gate none -- sh -c 'stty -echo; echo begun-$((1+1)); sleep {word}; :'\n\
-         echo ended-$?\nstty -a | grep -o '[-]*echo ' | tr -d ' '\nread line\necho got-$line\n"
+         echo ended-$?\nsleep 1\nstty -a | grep -o '[-]*echo ' | tr -d ' '\nread line\necho got-$line\n"
     );
     fs::write(shell.path("script"), script).unwrap();
     shell.types("sh script\n");
@@ -293,13 +302,13 @@ fn the_time_in_which_it_is_stopped_is_no_time_of_the_attempt() {
     let mut shell = Shell::new();
     shell.types("$N retry --gate none --retries 0 --attempt-timeout 1500ms --stall-timeout 1500ms -- sh -c 'echo begun-$((1+1)); read x; echo got-$x'\n");
     shell.sees("begun-2");
-    shell.types("\x1a");
+    shell.stops();
     shell.answers();
     std::thread::sleep(Duration::from_millis(1600));
     shell.types("fg\n");
     shell.sees("fg");
     shell.types("word\n");
-    shell.sees("got-");
+    shell.sees("got-word");
     shell.answers();
 }
 
