@@ -119,9 +119,9 @@ fn once(podman: &Podman, path: &Path) -> Result<Vec<Lease>, Error> {
         return Ok(Vec::new());
     }
     let containers = podman.containers()?;
-    let lines = podman::command_lines();
-    let names = |line: &Vec<u8>, id: &str| line.split(|byte| *byte == 0).any(|word| word == id.as_bytes());
-    Ok(leases::judge(held, &containers, |id| lines.iter().any(|line| names(line, id))))
+    let ids = held.iter().map(|held| held.container.as_str()).collect();
+    let named = podman::named_by_processes(Path::new("/proc"), &ids);
+    Ok(leases::judge(held, &containers, |id| named.contains(id)))
 }
 
 #[allow(clippy::disallowed_methods, reason = "a second look, some time after the first")]

@@ -1,8 +1,9 @@
 //! What Podman says of itself and of its containers, and which processes run for one.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use super::leases::Container;
 use crate::doctor::programs::{AskError, Programs};
@@ -90,14 +91,99 @@ pub(super) fn containers(json: &str) -> Option<BTreeMap<String, Container>> {
     list.as_array()?.iter().map(container).collect()
 }
 
-/// All processes' command lines: each running container has a conmon(8) that names it, whichever storage it is of.
-pub(super) fn command_lines() -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+/// As much as is looked at of one command line. conmon(8) has the ID in its first hundred octets.
+const COMMAND_LINE: u64 = 64 << 10;
+
+/// Those of these IDs that a process has on its command line, as one word: each running container has a conmon(8)
+/// that names it, whichever storage it is of. Every user writes his command lines himself, so they are searched
+/// while they are read, and nothing of them is kept.
+pub(super) fn named_by_processes(proc: &Path, ids: &BTreeSet<&str>) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    let longest = ids.iter().map(|id| id.len()).max().unwrap_or_default();
+    for entry in fs::read_dir(proc).into_iter().flatten().flatten() {
+        if named.len() == ids.len() {
+            break;
+        }
         if entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
             // It may have ended meanwhile.
-            all.extend(fs::read(entry.path().join("cmdline")));
+            if let Ok(line) = File::open(entry.path().join("cmdline")) {
+                let found = |word: &[u8]| {
+                    let id = std::str::from_utf8(word).ok().filter(|id| ids.contains(id));
+                    named.extend(id.map(str::to_owned));
+                };
+                each_word(line.take(COMMAND_LINE), longest, found);
+            }
         }
     }
-    all
+    named
+}
+
+/// Each word of a command line that is no longer than this. What is longer is passed over.
+fn each_word(mut line: impl Read, longest: usize, mut found: impl FnMut(&[u8])) {
+    let mut word = Vec::with_capacity(longest);
+    let mut too_long = false;
+    let mut buffer = [0; 4096];
+    while let Some(read) = line.read(&mut buffer).ok().filter(|length| *length > 0) {
+        for octet in buffer.get(..read).unwrap_or_default() {
+            if *octet == 0 {
+                if !too_long {
+                    found(&word);
+                }
+                word.clear();
+                too_long = false;
+            } else if word.len() < longest {
+                word.push(*octet);
+            } else {
+                too_long = true;
+            }
+        }
+    }
+    // A process may write over its command line, and leave out the last NUL.
+    if !too_long {
+        found(&word);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A command line, cut as reads cut it; the words that are no longer than 4.
+    #[test]
+    fn words_of_a_command_line() {
+        for (line, words) in [
+            ("", vec![""]),
+            ("a\0bc\0", vec!["a", "bc", ""]),
+            ("a\0bc", vec!["a", "bc"]),
+            ("abcd\0abcde\0e", vec!["abcd", "e"]),
+            ("\0\0", vec!["", "", ""]),
+            // What follows a word that is too long is no word of its own.
+            ("abcdefgh", vec![]),
+        ] {
+            let mut found = Vec::new();
+            each_word(line.as_bytes(), 4, |word| found.push(String::from_utf8(word.to_vec()).unwrap()));
+            assert_eq!(found, words, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn processes_that_name_an_id() {
+        let proc = tempfile::tempdir().unwrap();
+        let ids = ["11aa", "22bb", "33cc", "44dd", "55ee", "66ff"];
+        let big = format!("x\0{}\0", "y".repeat(64 << 10));
+        for (pid, line) in [
+            ("1", "conmon\0-c\x0011aa\0-u\x0022bb\0".to_owned()),
+            // Part of a word; beyond what is read; of no process.
+            ("2", "sh\0-c\0echo 33cc\0x33cc\0".to_owned()),
+            ("3", format!("{big}44dd\0")),
+            ("self", "55ee\0".to_owned()),
+            ("5", "66ff".to_owned()),
+        ] {
+            fs::create_dir(proc.path().join(pid)).unwrap();
+            fs::write(proc.path().join(pid).join("cmdline"), line).unwrap();
+        }
+        fs::create_dir(proc.path().join("6")).unwrap();
+        let named = named_by_processes(proc.path(), &BTreeSet::from(ids));
+        assert_eq!(named.iter().map(String::as_str).collect::<Vec<_>>(), ["11aa", "22bb", "66ff"]);
+    }
 }
