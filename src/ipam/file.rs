@@ -3,14 +3,18 @@
 //! Podman waits for the lock (flock(2)) without a limit, so reading takes none, and writing holds it for as long
 //! as a few pages take.
 
-use std::fs::{File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::unistd::geteuid;
 
 use super::bolt::{self, Bucket, Damage, Database};
 
@@ -36,6 +40,12 @@ pub enum Error {
     /// Not a file.
     #[error("not a regular file")]
     Kind,
+    /// Somebody else could have prepared it.
+    #[error("{0} belongs to another user (uid {1})")]
+    Foreign(&'static str, u32),
+    /// Somebody else could exchange it.
+    #[error("other users can write to its folder")]
+    Exposed,
     /// No address pool is as large.
     #[error("{0} bytes: too large for what it should be")]
     Size(u64),
@@ -56,7 +66,7 @@ pub enum Error {
 /// The content of one moment; none where there is no file.
 pub fn read(path: &Path) -> Result<Option<Database>, Error> {
     for last in (0..COPIES).map(|copy| copy + 1 == COPIES) {
-        let file = match open(OpenOptions::new().read(true), path) {
+        let file = match Place::of(path).and_then(|place| place.open(OFlag::O_RDONLY)) {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
@@ -73,9 +83,10 @@ pub fn read(path: &Path) -> Result<Option<Database>, Error> {
 
 /// Changes the content in one transaction, under the lock; not where `change` says that nothing changed.
 pub fn write(path: &Path, change: impl FnOnce(&mut Bucket) -> bool) -> Result<(), Error> {
-    let file = lock(open(OpenOptions::new().read(true).write(true), path)?)?;
-    let (locked, there) = (file.metadata()?, std::fs::symlink_metadata(path)?);
-    if (locked.dev(), locked.ino()) != (there.dev(), there.ino()) {
+    let place = Place::of(path)?;
+    let file = lock(place.open(OFlag::O_RDWR)?)?;
+    let (locked, there) = (fstat(&*file).map_err(io::Error::from)?, place.stat()?);
+    if (locked.st_dev, locked.st_ino) != (there.st_dev, there.st_ino) {
         return Err(Error::Replaced);
     }
     let data = content(&file)?;
@@ -85,7 +96,7 @@ pub fn write(path: &Path, change: impl FnOnce(&mut Bucket) -> bool) -> Result<()
         return Ok(());
     }
     let commit = bolt::commit(&data, &database, &root)?;
-    if commit.length > locked.len() {
+    if commit.length > file.metadata()?.len() {
         file.set_len(commit.length)?;
     }
     for (at, bytes) in &commit.pages {
@@ -98,18 +109,58 @@ pub fn write(path: &Path, change: impl FnOnce(&mut Bucket) -> bool) -> Result<()
     Ok(())
 }
 
-fn open(options: &mut OpenOptions, path: &Path) -> Result<File, Error> {
-    // A named pipe in its place would hold us for ever.
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let file = options.custom_flags(flags.bits()).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(Error::Kind);
+/// The database's folder, opened once, so that nobody can exchange it between two looks; and its name there.
+struct Place<'a> {
+    folder: OwnedFd,
+    name: &'a OsStr,
+}
+
+impl<'a> Place<'a> {
+    /// A folder of the caller's own that nobody else can write to.
+    fn of(path: &'a Path) -> Result<Place<'a>, Error> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Error::Kind);
+        };
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let folder = nix::fcntl::open(parent, flags, Mode::empty()).map_err(io::Error::from)?;
+        let stat = fstat(&folder).map_err(io::Error::from)?;
+        owned("its folder", &stat)?;
+        if stat.st_mode & 0o022 != 0 {
+            return Err(Error::Exposed);
+        }
+        Ok(Place { folder, name })
     }
-    if metadata.len() > LARGEST {
-        return Err(Error::Size(metadata.len()));
+
+    fn stat(&self) -> Result<FileStat, Error> {
+        let stat = fstatat(&self.folder, self.name, AtFlags::AT_SYMLINK_NOFOLLOW);
+        Ok(stat.map_err(io::Error::from)?)
     }
-    Ok(file)
+
+    /// A regular file of the caller's own, and not one that a link leads to. Others are not opened: a named pipe
+    /// would hold us for ever.
+    fn open(&self, how: OFlag) -> Result<File, Error> {
+        let kind = |stat: &FileStat| stat.st_mode & SFlag::S_IFMT.bits();
+        let is_other = |kind| kind != SFlag::S_IFREG.bits() && kind != SFlag::S_IFLNK.bits();
+        if is_other(kind(&self.stat()?)) {
+            return Err(Error::Kind);
+        }
+        let flags = how | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let file =
+            File::from(openat(&self.folder, self.name, flags, Mode::empty()).map_err(io::Error::from)?);
+        let stat = fstat(&file).map_err(io::Error::from)?;
+        if kind(&stat) != SFlag::S_IFREG.bits() {
+            return Err(Error::Kind);
+        }
+        owned("it", &stat)?;
+        match u64::try_from(stat.st_size).unwrap_or(u64::MAX) {
+            size if size > LARGEST => Err(Error::Size(size)),
+            _ => Ok(file),
+        }
+    }
+}
+
+fn owned(what: &'static str, stat: &FileStat) -> Result<(), Error> {
+    if stat.st_uid == geteuid().as_raw() { Ok(()) } else { Err(Error::Foreign(what, stat.st_uid)) }
 }
 
 fn content(file: &File) -> io::Result<Vec<u8>> {

@@ -1,3 +1,6 @@
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
 use std::sync::mpsc;
 
 use super::super::bolt::Entry;
@@ -5,10 +8,20 @@ use super::*;
 
 const LEAK: &[u8] = include_bytes!("../tests/leak.db");
 
-fn database() -> tempfile::NamedTempFile {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), LEAK).unwrap();
-    file
+/// A database in a folder of its own, as Podman has it.
+struct Example(tempfile::TempDir, PathBuf);
+
+impl Example {
+    fn path(&self) -> &Path {
+        &self.1
+    }
+}
+
+fn database() -> Example {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ipam.db");
+    std::fs::write(&path, LEAK).unwrap();
+    Example(folder, path)
 }
 
 #[test]
@@ -55,12 +68,40 @@ fn no_file_as_expected() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     assert!(read(&at("none")).unwrap().is_none());
-    std::os::unix::fs::symlink(database().path(), at("link")).unwrap();
+    let elsewhere = database();
+    std::os::unix::fs::symlink(elsewhere.path(), at("link")).unwrap();
     assert!(matches!(read(&at("link")), Err(Error::Io(_))));
     File::create(at("large")).unwrap().set_len(LARGEST + 1).unwrap();
     assert!(matches!(read(&at("large")), Err(Error::Size(_))));
     nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert!(matches!(read(&at("pipe")), Err(Error::Kind)));
+    std::fs::create_dir(at("folder")).unwrap();
+    assert!(matches!(read(&at("folder")), Err(Error::Kind)));
+    assert!(read(&at("no-folder/none")).unwrap().is_none());
+}
+
+/// What another user could have prepared, or could exchange, is neither believed nor written to.
+#[test]
+fn what_is_another_users() {
+    let file = database();
+    let folder = file.0.path();
+    for (mode, refused) in [(0o755, false), (0o700, false), (0o775, true), (0o757, true), (0o1777, true)] {
+        std::fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap();
+        for wrong in [read(file.path()).err(), write(file.path(), |_| false).err()] {
+            assert_eq!(matches!(wrong, Some(Error::Exposed)), refused, "{mode:o}: {wrong:?}");
+        }
+    }
+    std::fs::set_permissions(folder, Permissions::from_mode(0o700)).unwrap();
+    if !geteuid().is_root() {
+        return;
+    }
+    chown(file.path(), Some(1234), None).unwrap();
+    assert!(matches!(read(file.path()), Err(Error::Foreign("it", 1234))));
+    assert!(matches!(write(file.path(), |_| true), Err(Error::Foreign("it", 1234))));
+    chown(file.path(), Some(0), None).unwrap();
+    chown(folder, Some(1234), None).unwrap();
+    assert!(matches!(write(file.path(), |_| true), Err(Error::Foreign("its folder", 1234))));
+    assert_eq!(std::fs::read(file.path()).unwrap(), LEAK);
 }
 
 /// Podman writes all the time, and what is read is always of one moment: here, two keys with the same value.
