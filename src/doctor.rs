@@ -66,6 +66,8 @@ pub struct Report {
     pub unseen: Vec<Unseen>,
     /// What `--fix` can free.
     pub leaked: Vec<Lease>,
+    /// Why nobody knows which addresses leaked, where that is so.
+    pub leases_unknown: Option<String>,
     /// What is worth knowing and nothing is wrong with.
     pub notes: Vec<String>,
 }
@@ -157,6 +159,8 @@ codes! {
         "It never gets the other family, until it is started again."
     LeaseLeaked "lease-leaked"
         "No container gets that address until it is freed, and until the next boot nothing frees it."
+    LeasesDamaged "leases-damaged"
+        "No container on a bridge network starts: Podman can neither take an address nor give one back."
     LeaseIdle "lease-idle"
         "Its next start fails where it asks for that address, and takes one more where it asks for none."
 }

@@ -8,9 +8,12 @@
 //! own lock, while other containers run. In reading order: [`leases`] (what a database means, pure), [`bolt`]
 //! (its bytes, pure), [`file`](mod@file) (reading and writing it), [`podman`] (whom it is compared with).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::escape::escape_bytes;
 
 pub mod bolt;
 pub mod file;
@@ -34,7 +37,7 @@ pub enum Error {
     #[error(transparent)]
     Podman(#[from] podman::Error),
     /// The database cannot be used.
-    #[error("{}", path.display())]
+    #[error("{}", shown(path))]
     File {
         /// Its path.
         path: PathBuf,
@@ -43,7 +46,7 @@ pub enum Error {
         source: file::Error,
     },
     /// It is not netavark's.
-    #[error("{}", path.display())]
+    #[error("{}", shown(path))]
     Layout {
         /// Its path.
         path: PathBuf,
@@ -53,11 +56,9 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// What is in the file is no good, to whomever.
-    pub fn is_damage(&self) -> bool {
-        matches!(self, Error::File { source: file::Error::Damage(_), .. })
-    }
+/// Podman says where it is, in words that may come from a user's environment.
+fn shown(path: &Path) -> Cow<'_, str> {
+    escape_bytes(path.as_os_str().as_encoded_bytes())
 }
 
 /// What one look saw.

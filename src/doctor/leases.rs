@@ -4,16 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Code, Finding, Report, Scene};
+use crate::escape::escape;
 use crate::ipam::{self, Lease, Look, Podman, State};
 use crate::quadlet::Manager;
 use crate::report::chain;
 
-/// What is looked at here.
-pub const SUBJECT: &str = "the addresses that Podman holds for containers";
-/// Podman cannot use such a file either, and makes a new one where there is none. While containers run that would
-/// give their addresses out again.
-const WAY_OUT: &str =
-    "; stop all containers that are on bridge networks, remove the file, and start them again";
 /// So many addresses of a network are named, and the others counted.
 const NAMED: usize = 8;
 
@@ -29,9 +24,39 @@ pub fn look(scene: &Scene, report: &mut Report) {
             report.leaked = look.leases.into_iter().filter(|lease| lease.state == State::Leaked).collect();
         }
         Err(error) => {
-            let way = if error.is_damage() { WAY_OUT } else { "" };
-            report.unseen(SUBJECT, format!("{}{way}", chain(&error)));
+            let because = chain(&error);
+            report.leases_unknown = Some(because.clone());
+            match &error {
+                ipam::Error::File { path, source } if source.is_damage() => {
+                    report.findings.push(damaged(path, source, scene.manager));
+                }
+                ipam::Error::File { .. } | ipam::Error::Podman(_) | ipam::Error::Layout { .. } => {
+                    report.unseen("the addresses that Podman holds for containers", because);
+                }
+            }
         }
+    }
+}
+
+/// Podman cannot use such a file either, and makes a new one where there is none. A new one gives the addresses of
+/// running containers out again, so no container is started until all have been stopped. The file is moved away
+/// before that: Podman 5.4 crashes (SIGBUS) on a truncated one when it stops a container.
+fn damaged(path: &Path, source: &ipam::file::Error, manager: Manager) -> Finding {
+    let user = if manager == Manager::User { " --user" } else { "" };
+    let path = path.display();
+    Finding {
+        code: Code::LeasesDamaged,
+        subject: path.to_string(),
+        what: format!("Podman cannot use this list of addresses: {}", chain(source)),
+        seen: "it was read 20 times, as Podman's library reads it".to_owned(),
+        mend: vec![
+            format!("mv {path} {path}.damaged    # Podman makes a new one"),
+            format!(
+                "then stop all containers on bridge networks: systemctl{user} stop UNIT; podman stop NAME    # \
+                 \"failed to get network bucket\" is harmless now"
+            ),
+            "when all have stopped, start them again".to_owned(),
+        ],
     }
 }
 
@@ -111,7 +136,8 @@ fn names(leases: &[&Lease]) -> String {
 pub fn plan(leaked: &[Lease]) -> String {
     let mut text = "--fix frees these addresses, and changes nothing else:\n".to_owned();
     for Lease { held, .. } in leaked {
-        text += &format!("  {}  network {}, container {:.12}\n", held.address, held.network, held.container);
+        let (network, container) = (escape(&held.network), escape(&held.container));
+        text += &format!("  {}  network {network}, container {container:.12}\n", held.address);
     }
     text
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::{Finding, Report};
+use crate::escape::escape;
 use crate::ipam::Held;
 use crate::quadlet::Manager;
 use crate::report::{Paint, Tone};
@@ -63,7 +64,13 @@ pub fn json(report: &Report, manager: Manager, freed: Option<&[Held]>) -> Value 
         })
     });
     let unseen = report.unseen.iter().map(|unseen| json!({ "what": unseen.what, "because": unseen.because }));
-    let held = |held: &Held| json!({ "network": held.network, "address": held.address.to_string(), "container": held.container });
+    let held = |held: &Held| {
+        json!({
+            "network": escape(&held.network),
+            "address": held.address.to_string(),
+            "container": escape(&held.container),
+        })
+    };
     let freed = freed.map(|freed| ("freed".to_owned(), freed.iter().map(held).collect::<Value>()));
     let mut object = json!({
         "side": match manager { Manager::System => "system", Manager::User => "user" },

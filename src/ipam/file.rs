@@ -63,7 +63,15 @@ pub enum Error {
     Replaced,
 }
 
-/// The content of one moment; none where there is no file.
+impl Error {
+    /// The file itself is no good, whoever reads it.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Error::Damage(_) | Error::Kind)
+    }
+}
+
+/// The content of one moment. `None` where there is no file, or one without a byte: Podman makes both a new
+/// database at its next use.
 pub fn read(path: &Path) -> Result<Option<Database>, Error> {
     for last in (0..COPIES).map(|copy| copy + 1 == COPIES) {
         let file = match Place::of(path).and_then(|place| place.open(OFlag::O_RDONLY)) {
@@ -74,6 +82,7 @@ pub fn read(path: &Path) -> Result<Option<Database>, Error> {
         match Database::parse(&data) {
             // Nothing that a meta page leads to is written over before another meta page leads elsewhere.
             Ok(database) if still(&file, &data, database.metas_end())? => return Ok(Some(database)),
+            Err(Damage::Empty) => return Ok(None),
             Err(damage) if last => return Err(damage.into()),
             Ok(_) | Err(_) => pause(),
         }

@@ -146,10 +146,29 @@ fn where_it_is_not_safe_nothing_is_done() {
 
     fs::write(stage.database(), &NETWORKS[..30_000]).unwrap();
     let said = stage.doctor(&["--fix", "--yes"]);
-    assert!(said.code == 3 && said.stdout.contains("not looked at: "), "{said:?}");
+    assert!(said.code == 3 && said.stdout.contains("leases-damaged  "), "{said:?}");
     assert!(
         said.stderr.contains("nothing was changed: ") && said.stderr.contains("truncated: 30000 bytes"),
         "{said:?}"
     );
     assert_eq!(fs::read(stage.database()).unwrap(), &NETWORKS[..30_000]);
+
+    let said = stage.doctor(&[]);
+    let way = format!("mv {0} {0}.damaged", stage.database().display());
+    assert!(said.code == 1 && said.stdout.contains(&way), "{said:?}");
+}
+
+/// Podman makes a new database where there is none, where there is no byte in it, and where it has no buckets.
+#[test]
+fn an_empty_database_is_no_damage() {
+    let stage = Stage::new(netns!());
+    fs::write(stage.database(), "").unwrap();
+    assert_eq!(stage.doctor(&[]).code, 0);
+    fs::remove_file(stage.database()).unwrap();
+    assert_eq!(stage.doctor(&[]).code, 0);
+    for damage in [&[0; 32_768][..], &NETWORKS[..100], b"SQLite format 3\0"] {
+        fs::write(stage.database(), damage).unwrap();
+        let said = stage.doctor(&["-q"]);
+        assert!(said.code == 1 && said.stdout.starts_with("leases-damaged"), "{said:?}");
+    }
 }

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::cli::{Error, print};
 use crate::doctor::{Report, Scene, leases};
+use crate::escape::escape;
 use crate::ipam::{self, Held, Podman};
 
 /// For scripts: only with `--yes`.
@@ -29,7 +30,7 @@ pub(super) fn after_asking(scene: &Scene, report: &Report, yes: bool) -> Result<
     }
     let freed = free(scene, report)?;
     for held in &freed {
-        print(&format!("Freed {} of network {}\n", held.address, held.network))?;
+        print(&format!("Freed {} of network {}\n", held.address, escape(&held.network)))?;
     }
     let kept = report.leaked.len() - freed.len();
     if kept > 0 {
@@ -40,8 +41,8 @@ pub(super) fn after_asking(scene: &Scene, report: &Report, yes: bool) -> Result<
 
 /// That nothing was found to free is no answer where nothing could be seen.
 fn seen(report: &Report) -> Result<(), Error> {
-    match report.unseen.iter().find(|unseen| unseen.what == leases::SUBJECT) {
-        Some(unseen) => Err(Error::Unseen(unseen.because.clone())),
+    match &report.leases_unknown {
+        Some(because) => Err(Error::Unseen(because.clone())),
         None => Ok(()),
     }
 }

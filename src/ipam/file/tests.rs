@@ -77,6 +77,8 @@ fn no_file_as_expected() {
     assert!(matches!(read(&at("pipe")), Err(Error::Kind)));
     std::fs::create_dir(at("folder")).unwrap();
     assert!(matches!(read(&at("folder")), Err(Error::Kind)));
+    File::create(at("empty")).unwrap();
+    assert!(read(&at("empty")).unwrap().is_none());
     assert!(read(&at("no-folder/none")).unwrap().is_none());
 }
 
