@@ -1,31 +1,52 @@
 //! Asking other programs: found in PATH, bounded in time, without a shell.
 //!
-//! Any of them may hang (Podman waits for its lock for ever), and none may hold a look up.
+//! Any of them may hang (Podman waits for its lock for ever), and none may hold a look up. A program is ended with
+//! its whole process group when it takes too long, when it leaves something behind, and when this process is sent
+//! a signal that ends it. What left the group (setsid(2)) is a daemon by its own wish and stays, as for `retry`:
+//! Podman's conmon and its pause process do so, and serve other containers.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, Signal, killpg, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::{Pid, geteuid};
 
 use crate::clock;
 use crate::config::duration_text;
+use crate::escape::{escape, escape_bytes};
+use crate::files;
+use crate::identity::Identity;
 use crate::moment::Moment;
 
 /// Podman on a small board takes seconds to start; a look that takes much longer is not waited for.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// As much as is read of what a program says.
+/// As much as is kept of what a program says.
 const MOST: u64 = 4 << 20;
+
+/// A program that SIGKILL does not end waits for a disk or a file server, and is not waited for any longer.
+const TO_DIE: Duration = Duration::from_secs(1);
+
+/// How often a program is looked at that says nothing.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The signals that end this process.
+const ENDING: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
+
+/// Folders in which programs look for their own settings, and settings name further programs.
+const FOLDERS: [&str; 4] = ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"];
 
 /// Where programs are, and what they are told.
 #[derive(Debug, Clone)]
@@ -46,6 +67,8 @@ pub struct Said {
     pub stdout: String,
     /// On stderr.
     pub stderr: String,
+    /// It said more than is kept.
+    pub cut: bool,
 }
 
 /// Why a program said nothing.
@@ -54,6 +77,9 @@ pub enum AskError {
     /// It is not in PATH.
     #[error("{0} is not here")]
     Absent(String),
+    /// Root does not run what another user could replace.
+    #[error("{0} is not run, because another user could replace it")]
+    Foreign(String),
     /// It cannot be run.
     #[error("{program} cannot be run: {source}")]
     Run {
@@ -63,6 +89,9 @@ pub enum AskError {
         #[source]
         source: io::Error,
     },
+    /// This process was sent a signal that ends it.
+    #[error("{0} was ended by a signal to netready")]
+    Signalled(String),
     /// It did not end in time.
     #[error("{program} did not answer within {}", duration_text(*.limit))]
     Late {
@@ -84,7 +113,7 @@ impl Said {
             code => {
                 let first = self.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
                 let code = code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
-                Err(if first.is_empty() { code } else { format!("{first} ({code})") })
+                Err(if first.is_empty() { code } else { format!("{} ({code})", escape(first)) })
             }
         }
     }
@@ -98,9 +127,11 @@ impl Programs {
         Programs { folders, runtime: runtime.map(Path::to_owned), limit: LONGEST, late: RefCell::default() }
     }
 
-    /// Where a program is.
+    /// Where a program is. For root: the first that no other user can replace.
     pub fn find(&self, name: &str) -> Option<PathBuf> {
-        self.folders.iter().map(|folder| folder.join(name)).find(|path| is_executable(path))
+        let wary = is_root_of_the_host();
+        let mut paths = self.folders.iter().map(|folder| folder.join(name));
+        paths.find(|path| is_executable(path) && (!wary || is_roots(path)))
     }
 
     /// Asks a program in PATH.
@@ -108,7 +139,13 @@ impl Programs {
     /// # Errors
     /// See [`AskError`].
     pub fn ask(&self, name: &str, arguments: &[&str]) -> Result<Said, AskError> {
-        let path = self.find(name).ok_or_else(|| AskError::Absent(name.to_owned()))?;
+        let Some(path) = self.find(name) else {
+            let mut paths = self.folders.iter().map(|folder| folder.join(name));
+            return Err(match paths.find(|path| is_executable(path)) {
+                Some(path) => AskError::Foreign(shown(&path)),
+                None => AskError::Absent(name.to_owned()),
+            });
+        };
         self.ask_at(&path, arguments)
     }
 
@@ -117,7 +154,8 @@ impl Programs {
     /// # Errors
     /// See [`AskError`].
     pub fn ask_at(&self, path: &Path, arguments: &[&str]) -> Result<Said, AskError> {
-        let late = || AskError::Late { program: path.display().to_string(), limit: self.limit };
+        let program = shown(path);
+        let late = || AskError::Late { program: program.clone(), limit: self.limit };
         if self.late.borrow().contains(path) {
             return Err(late());
         }
@@ -125,80 +163,240 @@ impl Programs {
         let mut command = Command::new(path);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env("LC_ALL", "C.UTF-8").env("SYSTEMD_PAGER", "").env_remove("NOTIFY_SOCKET");
+        let identity = Identity::of_process();
+        for name in FOLDERS {
+            // After su(1) or "sudo -E" it can be another user's.
+            if std::env::var_os(name).is_some_and(|folder| !identity.may_use(Path::new(&folder))) {
+                command.env_remove(name);
+            }
+        }
         command.envs(self.runtime.iter().map(|runtime| ("XDG_RUNTIME_DIR", runtime)));
         // A working directory that the user may not enter stops Podman.
         command.current_dir("/").process_group(0);
-        let program = path.display().to_string();
         let failed = |source| AskError::Run { program: program.clone(), source };
-        let mut running = Running(command.spawn().map_err(failed)?);
-        match running.listen(clock::now() + self.limit).map_err(failed)? {
-            Some(said) => Ok(said),
-            None => {
+        let held = Held::new().map_err(failed)?;
+        let mut running = Running::start(&mut command, &held).map_err(failed)?;
+        let end = running.listen(clock::now() + self.limit, &held).map_err(failed)?;
+        drop(running);
+        drop(held);
+        match end {
+            End::Said(said) => Ok(said),
+            End::Late => {
                 self.late.borrow_mut().insert(path.to_owned());
                 Err(late())
             }
+            End::Signalled(signal) => {
+                // Nothing of the program is left. Now this process ends as if it had not held the signal back.
+                let _ = raise(signal);
+                Err(AskError::Signalled(program))
+            }
         }
     }
+}
+
+fn shown(path: &Path) -> String {
+    escape_bytes(path.as_os_str().as_encoded_bytes()).into_owned()
 }
 
 fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
+/// In a user namespace files of the host's root belong to nobody, and "root" is an ordinary user.
+fn is_root_of_the_host() -> bool {
+    let all = |map: &[u8]| String::from_utf8_lossy(map).split_whitespace().eq(["0", "0", "4294967295"]);
+    geteuid().is_root()
+        && files::read_bounded(Path::new("/proc/self/uid_map"), files::LARGEST).is_ok_and(|map| all(&map))
+}
+
+/// Whether only root can write this file, and exchange it or a folder above it.
+fn is_roots(path: &Path) -> bool {
+    let Ok(real) = path.canonicalize() else { return false };
+    real.ancestors().all(|path| {
+        path.metadata().is_ok_and(|file| {
+            let mode = file.mode();
+            // In a sticky folder others cannot exchange what is root's.
+            let sticky = file.is_dir() && mode & libc::S_ISVTX != 0;
+            file.uid() == 0 && (mode & 0o022 == 0 || sticky)
+        })
+    })
+}
+
+/// The signals that end this process, held back while a program runs: the program has to be ended first, for it
+/// is in a process group of its own, which a terminal's ^C does not reach.
+struct Held {
+    before: SigSet,
+    signals: SignalFd,
+}
+
+impl Held {
+    fn new() -> io::Result<Held> {
+        let before = SigSet::thread_get_mask()?;
+        let mut mask = SigSet::empty();
+        // What does not end this process otherwise (nohup(1)) is not to end it now.
+        let ends = |signal: &Signal| !before.contains(*signal) && !is_ignored(*signal);
+        for signal in ENDING.into_iter().filter(ends) {
+            mask.add(signal);
+        }
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        mask.thread_block()?;
+        Ok(Held { before, signals })
+    }
+
+    /// One that has come.
+    fn next(&self) -> io::Result<Option<Signal>> {
+        let Some(info) = self.signals.read_signal()? else { return Ok(None) };
+        Ok(i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok()))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.before.thread_set_mask();
+    }
+}
+
+fn is_ignored(signal: Signal) -> bool {
+    // SAFETY: without a new action the kernel only writes the old one, into a value that lives as long.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal as libc::c_int, std::ptr::null(), &mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// How listening to a program ended.
+enum End {
+    Said(Said),
+    Late,
+    Signalled(Signal),
+}
+
 /// A program that is ended, with what it started, when nobody listens any more.
-struct Running(Child);
+struct Running {
+    child: Child,
+    /// Its number may be another process's by now.
+    reaped: bool,
+}
 
 impl Running {
-    /// Until it ends; `None` where it does not in time.
-    fn listen(&mut self, until: Moment) -> io::Result<Option<Said>> {
-        let (mut stdout, mut stderr) = (self.0.stdout.take(), self.0.stderr.take());
-        let (mut out, mut err) = (Vec::new(), Vec::new());
+    fn start(command: &mut Command, held: &Held) -> io::Result<Running> {
+        let (before, parent) = (held.before, std::process::id());
+        // SAFETY: between fork and exec the closure makes system calls only, and allocates nothing.
+        unsafe {
+            command.pre_exec(move || {
+                // Where this process is killed, at least the program itself ends too.
+                set_pdeathsig(Signal::SIGKILL)?;
+                if std::os::unix::process::parent_id() != parent {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                Ok(before.thread_set_mask()?)
+            });
+        }
+        Ok(Running { child: command.spawn()?, reaped: false })
+    }
+
+    /// Until it ends, but no longer than this.
+    fn listen(&mut self, until: Moment, held: &Held) -> io::Result<End> {
+        let (mut stdout, mut stderr) = (self.child.stdout.take(), self.child.stderr.take());
+        let (mut out, mut err) = (Kept::default(), Kept::default());
         loop {
+            if let Some(signal) = held.next()? {
+                return Ok(End::Signalled(signal));
+            }
             let left = until - clock::now();
             if left.is_zero() {
-                return Ok(None);
+                return Ok(End::Late);
             }
             // What it left running may hold the pipes open, so its own end counts, and is looked for too.
-            let ended = self.0.try_wait()?;
-            let pause = if ended.is_some() { Duration::ZERO } else { left.min(Duration::from_millis(20)) };
-            let something = wait(stdout.as_ref(), stderr.as_ref(), pause)?;
+            let ended = self.has_ended()?;
+            let pause = if ended { Duration::ZERO } else { left.min(PAUSE) };
+            let something = wait(stdout.as_ref(), stderr.as_ref(), held, pause)?;
             if something {
                 take(&mut stdout, &mut out)?;
                 take(&mut stderr, &mut err)?;
-            } else if let Some(status) = ended {
-                let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-                return Ok(Some(Said { code: status.code(), stdout: text(&out), stderr: text(&err) }));
+            } else if ended {
+                self.kill();
+                let status = self.child.wait()?;
+                self.reaped = true;
+                let (stdout, stderr) = (out.text(), err.text());
+                return Ok(End::Said(Said { code: status.code(), stdout, stderr, cut: out.cut || err.cut }));
             }
+        }
+    }
+
+    /// Whether it has ended. It stays a zombie, so that its number and its group's stay its own.
+    fn has_ended(&self) -> io::Result<bool> {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        match self.pid().map(|pid| waitid(Id::Pid(pid), flags)) {
+            Some(Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::EINTR)) => Ok(false),
+            Some(Err(error)) => Err(error.into()),
+            Some(Ok(_)) | None => Ok(true),
+        }
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().map(Pid::from_raw)
+    }
+
+    /// Kills its group. Only while it has not been waited for: until then the number is its group's.
+    fn kill(&self) {
+        if let Some(pid) = self.pid().filter(|_| !self.reaped) {
+            // Where nothing of the group is left, there is nothing to do.
+            let _ = killpg(pid, Signal::SIGKILL);
         }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Ok(None) = self.0.try_wait() {
-            if let Ok(pid) = i32::try_from(self.0.id()) {
-                // It was not waited for, so the number is still its group's.
-                let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        if self.reaped {
+            return;
+        }
+        self.kill();
+        let until = clock::now() + TO_DIE;
+        while let Ok(None) = self.child.try_wait() {
+            if (until - clock::now()).is_zero() {
+                return;
             }
-            let _ = self.0.wait();
+            let _ = poll(&mut [], PollTimeout::from(10_u8));
         }
     }
 }
 
-/// Whether there is something to read, or an end.
-fn wait(stdout: Option<&ChildStdout>, stderr: Option<&ChildStderr>, pause: Duration) -> io::Result<bool> {
-    let open = stdout.map(AsFd::as_fd).into_iter().chain(stderr.map(AsFd::as_fd));
+/// What a program has said so far.
+#[derive(Default)]
+struct Kept {
+    octets: Vec<u8>,
+    cut: bool,
+}
+
+impl Kept {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.octets).into_owned()
+    }
+}
+
+/// Whether there is something to read of a program, or an end. A signal ends the wait as well.
+fn wait(
+    stdout: Option<&ChildStdout>,
+    stderr: Option<&ChildStderr>,
+    held: &Held,
+    pause: Duration,
+) -> io::Result<bool> {
+    let pipes = stdout.map(AsFd::as_fd).into_iter().chain(stderr.map(AsFd::as_fd));
+    let open = std::iter::once(held.signals.as_fd()).chain(pipes);
     let mut open: Vec<PollFd<'_>> = open.map(|end| PollFd::new(end, PollFlags::POLLIN)).collect();
     let pause = PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX);
     match poll(&mut open, pause) {
         Err(nix::errno::Errno::EINTR) => Ok(false),
         Err(error) => Err(error.into()),
-        Ok(ready) => Ok(ready > 0),
+        Ok(_) => Ok(open.iter().skip(1).any(|end| end.any().unwrap_or(true))),
     }
 }
 
 /// Reads once of a pipe where that does not block; closes it at its end.
-fn take<Pipe: Read + AsFd>(pipe: &mut Option<Pipe>, into: &mut Vec<u8>) -> io::Result<()> {
+fn take<Pipe: Read + AsFd>(pipe: &mut Option<Pipe>, into: &mut Kept) -> io::Result<()> {
     let Some(open) = pipe else { return Ok(()) };
     let mut one = [PollFd::new(open.as_fd(), PollFlags::POLLIN)];
     if poll(&mut one, PollTimeout::ZERO)? == 0 {
@@ -207,11 +405,11 @@ fn take<Pipe: Read + AsFd>(pipe: &mut Option<Pipe>, into: &mut Vec<u8>) -> io::R
     let mut buffer = [0; 8192];
     match open.read(&mut buffer)? {
         0 => *pipe = None,
-        length if (into.len() as u64) < MOST => {
-            into.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        length if (into.octets.len() as u64) < MOST => {
+            into.octets.extend_from_slice(buffer.get(..length).unwrap_or_default());
         }
         // It is read on, so that the program can end.
-        _ => {}
+        _ => into.cut = true,
     }
     Ok(())
 }
@@ -228,7 +426,8 @@ mod tests {
     #[test]
     fn what_a_program_says() {
         let said = programs(LONGEST).ask("sh", &["-c", "echo out; echo err >&2; exit 3"]).unwrap();
-        let expected = Said { code: Some(3), stdout: "out\n".to_owned(), stderr: "err\n".to_owned() };
+        let expected =
+            Said { code: Some(3), stdout: "out\n".to_owned(), stderr: "err\n".to_owned(), cut: false };
         assert_eq!(said, expected);
         assert_eq!(said.good(), Err("err (exit code 3)".to_owned()));
         // More than a pipe holds, on both.
@@ -238,9 +437,25 @@ mod tests {
         assert!(matches!(programs(LONGEST).ask("no-such-program", &[]), Err(AskError::Absent(_))));
     }
 
+    /// It dies when it is its turn to run, a moment after the signal.
+    #[track_caller]
+    #[allow(clippy::disallowed_methods, reason = "nobody tells when a stranger's child is gone")]
+    fn assert_ends(pid: &str) {
+        let stat = format!("/proc/{pid}/stat");
+        let runs = || {
+            let stat = std::fs::read_to_string(&stat).unwrap_or_default();
+            let state = stat.rsplit(')').next().unwrap_or_default().trim();
+            !(state.is_empty() || state.starts_with(['Z', 'X']))
+        };
+        let ended = (0..3000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            !runs()
+        });
+        assert!(ended, "{pid} still runs");
+    }
+
     /// Podman waits for its lock for ever; what it started is ended with it.
     #[test]
-    #[allow(clippy::disallowed_methods, reason = "nobody tells when a stranger's child is gone")]
     fn a_program_that_hangs_is_ended_with_all_that_it_started() {
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");
@@ -250,24 +465,64 @@ mod tests {
         assert!(error.to_string().ends_with("did not answer within 500ms"), "{error}");
         assert!(programs.ask("sh", &["-c", "exit 0"]).is_err(), "it is not asked again");
         let Ok(pid) = std::fs::read_to_string(pid) else { return };
-        let stat = format!("/proc/{}/stat", pid.trim());
-        let runs = || {
-            let stat = std::fs::read_to_string(&stat).unwrap_or_default();
-            let state = stat.rsplit(')').next().unwrap_or_default().trim();
-            !(state.is_empty() || state.starts_with(['Z', 'X']))
-        };
-        // It dies when it is its turn to run, a moment after the signal.
-        let ended = (0..3000).any(|_| {
-            std::thread::sleep(Duration::from_millis(10));
-            !runs()
-        });
-        assert!(ended, "it still runs");
+        assert_ends(pid.trim());
     }
 
-    /// What it left in the background may hold the pipes open.
+    /// What it left in the background may hold the pipes open. It is ended too.
     #[test]
-    fn a_program_that_ended_is_not_waited_for_any_longer() {
-        let said = programs(LONGEST).ask("sh", &["-c", "sleep 5 & echo done"]).unwrap();
-        assert_eq!((said.code, said.stdout.as_str()), (Some(0), "done\n"));
+    fn a_program_that_ended_is_not_waited_for_any_longer_and_leaves_nothing() {
+        let said = programs(LONGEST).ask("sh", &["-c", "sleep 1000 & echo $!"]).unwrap();
+        assert_eq!(said.code, Some(0));
+        assert_ends(said.stdout.trim());
+    }
+
+    #[test]
+    fn more_than_is_kept_is_told() {
+        let said = programs(LONGEST).ask("sh", &["-c", "head -c 5000000 /dev/zero"]).unwrap();
+        assert!(said.cut && said.stdout.len() as u64 <= MOST + 8192, "{}", said.stdout.len());
+        assert!(!programs(LONGEST).ask("sh", &["-c", "echo"]).unwrap().cut);
+    }
+
+    #[test]
+    fn what_others_say_is_made_safe_to_print() {
+        let said = programs(LONGEST).ask("sh", &["-c", "printf '\\033[2J\\n' >&2; exit 1"]).unwrap();
+        assert_eq!(said.good(), Err(r"\x1b[2J (exit code 1)".to_owned()));
+    }
+
+    /// The mode of a folder in /tmp and of the program in it, and whose each is; whether root runs it.
+    #[test]
+    fn root_runs_only_what_nobody_else_can_replace() {
+        use std::os::unix::fs::{chown, symlink};
+        if !is_root_of_the_host() {
+            return;
+        }
+        for (folder_mode, mode, folder_uid, uid, expected) in [
+            (0o755, 0o755, 0, 0, true),
+            (0o1777, 0o755, 0, 0, true),
+            (0o777, 0o755, 0, 0, false),
+            (0o775, 0o755, 0, 0, false),
+            (0o755, 0o775, 0, 0, false),
+            (0o755, 0o757, 0, 0, false),
+            (0o755, 0o755, 1234, 0, false),
+            (0o755, 0o755, 0, 1234, false),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            let folder = root.path().join("bin");
+            let program = folder.join("podman");
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(&program, "").unwrap();
+            std::fs::set_permissions(&program, PermissionsExt::from_mode(mode)).unwrap();
+            std::fs::set_permissions(&folder, PermissionsExt::from_mode(folder_mode)).unwrap();
+            chown(&folder, Some(folder_uid), None).unwrap();
+            chown(&program, Some(uid), None).unwrap();
+            let link = root.path().join("podman");
+            symlink(&program, &link).unwrap();
+            let case = format!("{folder_mode:o} {mode:o} {folder_uid} {uid}");
+            assert_eq!(is_roots(&program), expected, "{case}");
+            assert_eq!(is_roots(&link), expected, "by a link: {case}");
+            let folders = vec![folder, PathBuf::from("/usr/bin")];
+            let found = Programs { folders, ..programs(LONGEST) }.find("podman");
+            assert_eq!(found == Some(program), expected, "{case}");
+        }
     }
 }

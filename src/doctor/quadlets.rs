@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn found(stderr: &str) -> Vec<String> {
-        let said = Said { code: Some(1), stdout: String::new(), stderr: stderr.to_owned() };
+        let said = Said { code: Some(1), stdout: String::new(), stderr: stderr.to_owned(), cut: false };
         judge(&said, "g", "daemon-reload")
             .iter()
             .map(|f| format!("{}: {}; {}", f.subject, f.what, f.mend.join("; ")))

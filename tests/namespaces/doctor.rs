@@ -6,9 +6,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Netns, Said, UP0, UserManager};
+use crate::harness::{Builder, Exit, Netns, Said, UP0, UserManager};
 use crate::netns;
 
 const ONLINE: &str = "addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0";
@@ -29,14 +30,15 @@ fn gate(name: &str, text: &str) {
 
 /// Of the user's side, with the quadlets and programs of the test and no others.
 fn of_user(ns: &Netns, arguments: &[&str]) -> Said {
+    of_user_command(ns, &UserManager::new(ns), arguments).output()
+}
+
+fn of_user_command(ns: &Netns, manager: &UserManager, arguments: &[&str]) -> Builder {
     let path = |name: &str| ns.scratch().join(name).display().to_string();
-    let command = ns.command(&[&["doctor"], arguments].concat());
-    let manager = UserManager::new(ns);
-    command
+    ns.command(&[&["doctor"], arguments].concat())
         .env("MANAGERPID", &manager.pid())
         .env("QUADLET_UNIT_DIRS", &path("q"))
         .env("PATH", &path("bin"))
-        .output()
 }
 
 fn of_system(ns: &Netns, arguments: &[&str]) -> Said {
@@ -185,4 +187,75 @@ fn exit_codes_of_what_is_no_look() {
     let said = ns.command(&["doctor", "--json"]).without_netlink().output();
     assert_eq!(said.code, 3, "{said:?}");
     assert!(said.stdout.starts_with("{\"error\":"), "{said:?}");
+}
+
+/// A Podman that hangs, with a process of its own, and what it has been told.
+const HANGS: &str = "#!/bin/sh\n/usr/bin/sleep 1000 &\necho $$ $! >SCRATCH/pids.new\n\
+    /usr/bin/mv SCRATCH/pids.new SCRATCH/pids\nwait\n";
+
+fn runs(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().unwrap_or_default().trim();
+    !(state.is_empty() || state.starts_with(['Z', 'X']))
+}
+
+/// A signal that ends doctor ends the program that it asks, which is in a process group of its own.
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    write(&ns, "q/a.container", &format!("{APP}Network=known\nIP=10.89.0.2\n"));
+    write(&ns, "bin/podman", &HANGS.replace("SCRATCH", &ns.scratch().display().to_string()));
+    let manager = UserManager::new(&ns);
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+        let process = of_user_command(&ns, &manager, &[]).without_notify_socket().spawn();
+        let pids = ns.scratch().join("pids");
+        ns.until("podman is asked", || pids.exists());
+        let asked = fs::read_to_string(&pids).unwrap();
+        fs::remove_file(&pids).unwrap();
+        process.signal(signal);
+        assert_eq!(process.expect_exit(), Exit::Signal(signal as i32));
+        ns.until(&format!("{signal}: nothing of {asked} runs"), || !asked.split_whitespace().any(runs));
+    }
+}
+
+/// A process that is killed cannot end others; the kernel ends the program itself.
+#[test]
+fn doctor_is_killed() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    write(&ns, "q/a.container", &format!("{APP}Network=known\nIP=10.89.0.2\n"));
+    let hangs = format!(
+        "#!/bin/sh\necho $$ >{0}/pids.new\n/usr/bin/mv {0}/pids.new {0}/pids\nread forever <{0}/fifo\n",
+        ns.scratch().display()
+    );
+    nix::unistd::mkfifo(&ns.scratch().join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    write(&ns, "bin/podman", &hangs);
+    let manager = UserManager::new(&ns);
+    let process = of_user_command(&ns, &manager, &[]).without_notify_socket().spawn();
+    let pids = ns.scratch().join("pids");
+    ns.until("podman is asked", || pids.exists());
+    let asked = fs::read_to_string(&pids).unwrap();
+    process.signal(Signal::SIGKILL);
+    assert_eq!(process.expect_exit(), Exit::Signal(9));
+    ns.until("podman is gone", || !runs(asked.trim()));
+}
+
+/// A user's program in root's PATH, as su(1) without a dash leaves it, is not run.
+#[test]
+fn root_runs_no_program_of_another_user() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    write(&ns, "q/a.container", &format!("{APP}Network=known\nIP=10.89.0.2\n"));
+    write(&ns, "bin/podman", &format!("#!/bin/sh\n: >{}/was-run\nexit 125\n", ns.scratch().display()));
+    let was_run = || ns.scratch().join("was-run").exists();
+    std::os::unix::fs::chown(ns.scratch().join("bin/podman"), Some(1234), None).unwrap();
+    let said = of_user(&ns, &["-j"]);
+    assert!(
+        said.stdout.contains("podman is not run, because another user could replace it") && !was_run(),
+        "{said:?}"
+    );
+    std::os::unix::fs::chown(ns.scratch().join("bin/podman"), Some(0), None).unwrap();
+    of_user(&ns, &["-j"]);
+    assert!(was_run(), "root's own is run");
 }
