@@ -11,7 +11,11 @@
 //! said and is no finding; a host that is well has none.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
+use crate::escape::escape;
+use crate::files;
 use crate::generator;
 use crate::ipam::Lease;
 use crate::model::Network;
@@ -79,6 +83,25 @@ impl Report {
             self.unseen.push(unseen);
         }
     }
+
+    /// Makes every text safe to print: most quote files, programs or names of others.
+    fn escape(&mut self) {
+        let safe = |text: &mut String| *text = escape(text).into_owned();
+        for finding in &mut self.findings {
+            let Finding { code: _, subject, what, seen, mend } = finding;
+            [subject, what, seen].into_iter().chain(mend).for_each(safe);
+        }
+        for Unseen { what, because } in &mut self.unseen {
+            [what, because].into_iter().for_each(safe);
+        }
+        self.notes.iter_mut().chain(&mut self.leases_unknown).for_each(safe);
+    }
+}
+
+/// A file of configuration. What is no regular file, or larger than 1 MiB, is an error and is not waited for.
+fn text_of(path: &Path) -> io::Result<String> {
+    let bytes = files::read_bounded(path, files::LARGEST)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 macro_rules! codes {
@@ -187,6 +210,7 @@ pub fn look(scene: &Scene, network: &Network) -> Report {
         addresses::look(scene, &quadlets, &mut report);
     }
     leases::look(scene, &mut report);
+    report.escape();
     report
 }
 

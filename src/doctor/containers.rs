@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -25,6 +26,10 @@ const LOCAL_MODE: &str = "169.254.2.1";
 const UP: u32 = 1;
 const REJECT: u32 = 0x200;
 const FILES: [&str; 3] = ["route", "ipv6_route", "fib_trie"];
+/// As much as is read of each; the default routes are the first.
+const MOST: u64 = 8 << 20;
+/// As much as is read of a process's command line and state, which every user makes as long as he likes.
+const COMMAND_LINE: u64 = 64 << 10;
 
 /// The default routes of a network namespace.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -179,10 +184,19 @@ fn containers(text: &str) -> Vec<Container> {
             name: text(container.get("Names")?.as_array()?.first()?)?,
             pid: u32::try_from(container.get("Pid")?.as_u64()?).ok().filter(|pid| *pid > 0)?,
             bridged: networks.is_some_and(|networks| !networks.is_empty()),
-            unit: container.get("Labels").and_then(|labels| text(labels.get("PODMAN_SYSTEMD_UNIT")?)),
+            unit: container
+                .get("Labels")
+                .and_then(|labels| text(labels.get("PODMAN_SYSTEMD_UNIT")?))
+                .filter(|unit| is_service(unit)),
         })
     })
     .collect()
+}
+
+/// An image can bring any text as this label, and what is proposed to type is made of it.
+fn is_service(unit: &str) -> bool {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b":-_.@\\".contains(&octet);
+    unit.ends_with(".service") && !unit.starts_with('-') && unit.bytes().all(plain)
 }
 
 /// Containers by the network namespace that they share, without the host's and those on bridge networks: what
@@ -206,7 +220,14 @@ fn alone<'a>(proc: &Path, containers: &'a [Container]) -> std::io::Result<Vec<Ve
 /// What the kernel shows of a process's network. A kernel without IPv6 has no ipv6_route.
 fn shown(proc: &Path, pid: u32) -> String {
     let net = proc.join(pid.to_string()).join("net");
-    FILES.map(|file| fs::read_to_string(net.join(file)).unwrap_or_default()).concat()
+    FILES.map(|file| beginning(&net.join(file), MOST).unwrap_or_default()).concat()
+}
+
+/// As much of a file of /proc as is looked at.
+fn beginning(path: &Path, most: u64) -> Option<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The pastas of one user. Its command line is readable for everybody, the rest is not.
@@ -217,24 +238,22 @@ fn pastas(proc: &Path, uid: u32) -> Vec<Pasta> {
 
 fn pasta(process: &Path, uid: u32) -> Option<Pasta> {
     // pasta.avx2, where the processor has it.
-    let comm = fs::read_to_string(process.join("comm")).ok()?;
-    if comm.trim_end().split('.').next() != Some("pasta") {
+    let comm = beginning(&process.join("comm"), COMMAND_LINE)?;
+    if comm.trim_end().split('.').next() != Some("pasta") || owner(process) != Some(uid) {
         return None;
     }
-    let line = fs::read(process.join("cmdline")).ok()?;
-    let words: BTreeSet<String> =
-        line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-    let own = owner(process) == Some(uid);
+    let line = beginning(&process.join("cmdline"), COMMAND_LINE)?;
+    let words: BTreeSet<&str> = line.split('\0').collect();
     let families = ["-4", "-6", "--ipv4-only", "--ipv6-only"];
-    own.then(|| Pasta {
+    Some(Pasta {
         shared: words.iter().any(|word| word.ends_with("/rootless-netns")),
-        one_family: families.iter().any(|option| words.contains(*option)),
+        one_family: families.iter().any(|option| words.contains(option)),
     })
 }
 
 /// By its status: the folder's owner is root where a process may not be dumped, as pasta's is not.
 fn owner(process: &Path) -> Option<u32> {
-    let status = fs::read_to_string(process.join("status")).ok()?;
+    let status = beginning(&process.join("status"), COMMAND_LINE)?;
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     line.split_whitespace().next()?.parse().ok()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Code, Finding, Report, Scene};
+use super::{Code, Finding, Report, Scene, text_of};
 use crate::quadlet::unit_file::{self, UnitFile};
 use crate::quadlet::{Unit, WAIT_UNIT};
 
@@ -50,7 +50,7 @@ pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
         // A copy of a packaged unit keeps the packaged drop-ins, which may bring its gate.
         for folder in scene.generated().iter().chain(&scene.place.units_below) {
             for path in drop_ins(&folder.join(format!("{name}.d"))) {
-                let text = fs::read_to_string(&path).unwrap_or_default();
+                let text = text_of(&path).unwrap_or_default();
                 file.read_over(read(&path.display().to_string(), &text));
             }
         }
@@ -181,7 +181,7 @@ fn own_units(folders: &[PathBuf]) -> BTreeMap<String, (String, UnitFile)> {
                 continue;
             }
             for path in files.iter().filter(|path| is_own(path)) {
-                let Ok(text) = fs::read_to_string(path) else { continue };
+                let Ok(text) = text_of(path) else { continue };
                 let shown = path.display().to_string();
                 let file = read(&shown, &text);
                 units.entry(unit.clone()).or_insert((shown, UnitFile::default())).1.read_over(file);
@@ -339,6 +339,10 @@ mod tests {
         fs::write(at("a.service.d/b.conf"), "[Unit]\nAfter=y.target\n").unwrap();
         fs::write(at("readme.txt"), "[Unit]\n").unwrap();
         std::os::unix::fs::symlink("/dev/null", at("masked.service")).unwrap();
+        // Neither is waited for.
+        for fifo in ["fifo.service", "a.service.d/fifo.conf"] {
+            nix::unistd::mkfifo(&at(fifo), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        }
         let units = own_units(&[folder.path().to_owned()]);
         assert_eq!(units.keys().collect::<Vec<_>>(), ["a.service"]);
         assert_eq!(words(&units["a.service"].1, "Unit", &["After"]).len(), 2);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Code, Finding, Report, Scene, units};
+use super::{Code, Finding, Report, Scene, text_of, units};
 use crate::quadlet::{DROP_IN, Manager, Unit, WAIT_UNIT};
 
 const ONLINE: &str = "network-online.target";
@@ -103,7 +103,7 @@ fn wait_unit(scene: &Scene) -> Option<WaitUnit> {
     let folders: Vec<&PathBuf> = above.iter().chain(&generated).chain(&scene.place.units_below).collect();
     let file =
         folders.iter().map(|folder| folder.join(WAIT_UNIT)).find(|path| path.symlink_metadata().is_ok())?;
-    let text = fs::read_to_string(file).ok().filter(|text| !text.is_empty())?;
+    let text = text_of(&file).ok().filter(|text| !text.is_empty())?;
     let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
     for folder in &folders {
         let folder = folder.join(format!("{WAIT_UNIT}.d"));
@@ -115,7 +115,7 @@ fn wait_unit(scene: &Scene) -> Option<WaitUnit> {
         }
     }
     let decided = above.iter().any(|folder| drop_in_of(folder).symlink_metadata().is_ok());
-    let texts = drop_ins.values().filter_map(|path| fs::read_to_string(path).ok());
+    let texts = drop_ins.values().filter_map(|path| text_of(path).ok());
     Some(put_together(&text, texts, decided))
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Code, Finding, Report, Scene, wait_unit};
+use super::{Code, Finding, Report, Scene, text_of, wait_unit};
 
 /// systemd.unit(5)
 const UNIT_FOLDERS: [&str; 4] = [
@@ -134,11 +134,8 @@ fn judge(known: &Known) -> Vec<Finding> {
 
 /// By its files for libsystemd; `None` where there are none, as before its first start.
 fn networkd_has_links(folder: &Path) -> Option<bool> {
-    let states: Vec<String> = fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .filter_map(|entry| fs::read_to_string(entry.path()).ok())
-        .collect();
+    let states: Vec<String> =
+        fs::read_dir(folder).ok()?.flatten().filter_map(|entry| text_of(&entry.path()).ok()).collect();
     let unmanaged = |state: &String| state.lines().any(|line| line == "ADMIN_STATE=unmanaged");
     (!states.is_empty()).then(|| !states.iter().all(unmanaged))
 }

@@ -241,6 +241,53 @@ fn doctor_is_killed() {
     ns.until("podman is gone", || !runs(asked.trim()));
 }
 
+/// Nothing that opening or reading would wait for is opened or read.
+#[test]
+fn fifos_and_devices_are_not_waited_for() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    write(&ns, "q/app.container", APP);
+    write(&ns, "home/.config/systemd/user/own.service", "[Unit]\nDescription=x\n");
+    write(
+        &ns,
+        "home/.config/systemd/user/podman-user-wait-network-online.service",
+        "[Service]\nType=oneshot\n",
+    );
+    fs::create_dir_all("/etc/netready").unwrap();
+    let fifo = |path: &Path| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    };
+    fifo(Path::new("/etc/netready/fifo.toml"));
+    for path in [
+        "home/.config/systemd/user/fifo.service",
+        "home/.config/systemd/user/own.service.d/fifo.conf",
+        "home/.config/systemd/user/podman-user-wait-network-online.service.d/fifo.conf",
+    ] {
+        fifo(&ns.scratch().join(path));
+    }
+    let said = of_user(&ns, &["-j"]);
+    assert_eq!(codes(&said), ["gate-invalid"], "{said:?}");
+}
+
+/// What others wrote does not reach the terminal as they wrote it.
+#[test]
+fn texts_of_others_are_printed_safely() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    gate("broken", "timeout = \"\\u001b[2J\\u202e\"\n");
+    write(
+        &ns,
+        "q/a.container",
+        &format!("{APP}Network=n\u{1b}[2J\nIP=10.89.0.2\n[X-Netready]\nGat\u{7f}=x\n"),
+    );
+    write(&ns, "bin/podman", "#!/bin/sh\nprintf 'Error: \\033[31m\\302\\233x\\n' >&2; exit 125\n");
+    let said = of_user(&ns, &[]);
+    let shown = |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}');
+    assert!(!shown(&said.stdout) && !shown(&said.stderr), "{said:?}");
+    assert!(said.stdout.contains(r"Error: \x1b[31m\u{009b}x (exit code 125)"), "{said:?}");
+}
+
 /// A user's program in root's PATH, as su(1) without a dash leaves it, is not run.
 #[test]
 fn root_runs_no_program_of_another_user() {

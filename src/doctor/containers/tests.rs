@@ -148,3 +148,22 @@ fn containers_with_a_pasta_of_their_own() {
         groups.iter().map(|group| group.iter().map(|container| container.name.as_str()).collect()).collect();
     assert_eq!(names, [vec!["own"], vec!["a", "b"]]);
 }
+
+/// An image's label becomes part of a command that is proposed.
+#[test]
+fn labels_that_are_no_units_name_are_not_repeated() {
+    for (label, expected) in [
+        ("web.service", true),
+        ("web@1.service", true),
+        (r"a\\x2db.service", true),
+        ("x.service; rm -rf ~", false),
+        ("$(reboot).service", false),
+        ("--now.service", false),
+        ("a.service b.service", false),
+        ("", false),
+    ] {
+        let text = format!(r#"[{{"Names":["web"],"Pid":7,"Labels":{{"PODMAN_SYSTEMD_UNIT":"{label}"}}}}]"#);
+        let unit = containers(&text).pop().unwrap().unit;
+        assert_eq!(unit.is_some(), expected, "{label}");
+    }
+}
