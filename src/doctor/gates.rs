@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::{Code, Finding, Report, Scene};
@@ -12,7 +13,7 @@ use crate::model::Network;
 use crate::quadlet::{Manager, Unit};
 use crate::record::{self, Kept};
 use crate::requirement::{
-    AddressSpec, Clause, Destination, Family, Gate, Item, LinkName, Links, Quorum, Subject,
+    AddressSpec, Clause, Destination, Family, Gate, Item, LinkName, Links, Probe, Quorum, Subject,
 };
 
 /// Looks at every gate that has a file, and at those that something waits for.
@@ -140,11 +141,13 @@ fn never(clause: &Clause, network: &Network, ipv6: bool) -> Option<Never> {
     let of_ipv6: Vec<&Item> = clause.items.iter().filter(|item| family(item) == Some(Family::V6)).collect();
     let links = match &clause.subject {
         Subject::Host { needed } => {
-            let left = clause.items.len() - if ipv6 { 0 } else { of_ipv6.len() };
-            return match of_ipv6.first() {
-                Some(item) if left < *needed => Some(without_ipv6(item)),
-                Some(_) | None => None,
-            };
+            let never = |item: &&&Item| !ipv6 || zone_without_ipv6(item, network).is_some();
+            let never: Vec<&&Item> = of_ipv6.iter().filter(never).collect();
+            let first = never.first().filter(|_| clause.items.len() - never.len() < *needed)?;
+            return Some(match zone_without_ipv6(first, network).filter(|_| ipv6) {
+                Some(zone) => without_ipv6_on(first, zone),
+                None => without_ipv6(first),
+            });
         }
         Subject::Links(links) => links,
     };
@@ -163,9 +166,16 @@ fn never_entry(entry: &LinkName, item: &Item, network: &Network) -> Option<Never
     let LinkName::Exact(name) = entry else { return None };
     let link = network.links().find(|link| link.named(name) && link.ipv6_disabled)?;
     Some(Never {
-        what: format!("{item} is wanted on {name}, where IPv6 is switched off"),
         seen: format!("net.ipv6.conf.{}.disable_ipv6 = 1", link.ifname),
+        ..without_ipv6_on(item, name)
     })
+}
+
+fn without_ipv6_on(item: &Item, name: &str) -> Never {
+    Never {
+        what: format!("{item} is wanted on {name}, where IPv6 is switched off"),
+        seen: format!("net.ipv6.conf.{name}.disable_ipv6 = 1"),
+    }
 }
 
 fn without_ipv6(item: &Item) -> Never {
@@ -198,7 +208,34 @@ fn family(item: &Item) -> Option<Family> {
     if let Item::Gateway(family) = item {
         return *family;
     }
+    if let Item::Probe(probe) = item {
+        // This host's own ::1 needs no link.
+        return target(probe).map(|(address, _)| address).filter(|it| !it.is_loopback()).map(Family::of);
+    }
     None
+}
+
+/// The address that a probe asks, where it is written as one, and its zone.
+fn target(probe: &Probe) -> Option<(IpAddr, Option<&str>)> {
+    match probe {
+        Probe::Ping { address, zone } => Some((*address, zone.as_deref())),
+        Probe::Tcp(endpoint) => of_host(&endpoint.host),
+        Probe::Http(request) => of_host(&request.url.endpoint.host),
+        Probe::Dns(_) => None,
+    }
+}
+
+/// An address, maybe with a zone; `None` of a name.
+fn of_host(host: &str) -> Option<(IpAddr, Option<&str>)> {
+    let (address, zone) = host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)));
+    Some((address.parse().ok()?, zone))
+}
+
+/// The link without IPv6 through which a probe asks.
+fn zone_without_ipv6<'a>(item: &'a Item, network: &Network) -> Option<&'a str> {
+    let Item::Probe(probe) = item else { return None };
+    let (_, zone) = target(probe)?;
+    zone.filter(|zone| network.links().any(|link| link.named(zone) && link.ipv6_disabled))
 }
 
 /// Links that a gate names and this host does not have at the moment, which may be as it should.

@@ -29,6 +29,34 @@ fn gates_that_can_never_open() {
         ),
         ("gateway=\"ipv6\"", BOTH, false, "gateway ipv6 is wanted, and IPv6 is switched off on this host"),
         ("gateway=\"any\"", BOTH, false, ""),
+        (
+            "ping=\"2001:db8::1\"",
+            BOTH,
+            false,
+            "ping 2001:db8::1 is wanted, and IPv6 is switched off on this host",
+        ),
+        ("ping=\"192.0.2.1\"", BOTH, false, ""),
+        ("ping=\"::1\"", BOTH, false, ""),
+        ("ping=[\"192.0.2.1\",\"2001:db8::1\"];quorum=\"any\"", BOTH, false, ""),
+        (
+            "tcp=\"[2001:db8::1]:22\"",
+            BOTH,
+            false,
+            "tcp [2001:db8::1]:22 is wanted, and IPv6 is switched off on this host",
+        ),
+        (
+            "http=\"https://[2001:db8::1]:8443/x\"",
+            BOTH,
+            false,
+            "http https://[2001:db8::1]:8443/x is wanted, and IPv6 is switched off on this host",
+        ),
+        // A name may lead to an IPv4 address.
+        ("tcp=\"db.example:22\"|http=\"http://example/\"|dns=\"example\"", BOTH, false, ""),
+        ("ping=\"fe80::1%x0\"", OFF, true, "ping fe80::1%x0 is wanted on x0, where IPv6 is switched off"),
+        ("ping=\"fe80::1%x0\"", BOTH, true, ""),
+        ("ping=\"fe80::1%y0\"", OFF, true, ""),
+        ("ping=\"2001:db8::1\"", OFF, true, ""),
+        ("ping=\"2001:db8::1\";grace=\"5s\"", BOTH, false, ""),
         // One of two is enough.
         ("route=[\"default-ipv4\",\"default-ipv6\"];quorum=\"any\"", BOTH, false, ""),
         (
