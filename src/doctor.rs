@@ -162,6 +162,12 @@ codes! {
         "The containers start when the system's target is reached, which is too early on some hosts and never on others."
     QuadletRefused "quadlet-refused"
         "There is no unit at all: nothing starts, and nothing fails."
+    QuadletDropped "quadlet-dropped"
+        "Podman 5.0 and later makes no unit of any quadlet in a folder in which it cannot read one."
+    DropInIgnored "drop-in-ignored"
+        "Podman makes the unit without what the drop-in says."
+    QuadletName "quadlet-name"
+        "systemd has no unit of that name: it drops the order or the demand, and says so in the journal only."
     QuadletSetting "quadlet-setting"
         "A setting that netready cannot read does nothing."
     AddressTwice "address-twice"
@@ -205,10 +211,8 @@ pub fn look(scene: &Scene, network: &Network) -> Report {
             containers::look(scene, network, &mut report);
         }
     }
-    if input.directories.iter().any(|directory| !directory.quadlets.is_empty()) {
-        quadlets::look(scene, &quadlet::plan(&input).problems, &mut report);
-        addresses::look(scene, &quadlets, &mut report);
-    }
+    quadlets::look(scene, &input, &quadlets, &mut report);
+    addresses::look(scene, &quadlets, &mut report);
     leases::look(scene, &mut report);
     report.escape();
     report
@@ -217,15 +221,21 @@ pub fn look(scene: &Scene, network: &Network) -> Report {
 /// The units of quadlets by name, for tests.
 #[cfg(test)]
 fn quadlets_of(files: &[(&str, &str)]) -> Vec<quadlet::Unit> {
+    quadlet::units(&input_of(files))
+}
+
+/// Quadlets by name in a folder `/q`, for tests.
+#[cfg(test)]
+fn input_of(files: &[(&str, &str)]) -> quadlet::Input {
     let source =
         |name: &str, text: &str| quadlet::Source { path: format!("/q/{name}"), text: text.to_owned() };
     let quadlets = files.iter().map(|(name, text)| ((*name).to_owned(), source(name, text)));
     let directory = quadlet::Directory { quadlets: quadlets.collect(), ..quadlet::Directory::default() };
-    quadlet::units(&quadlet::Input {
+    quadlet::Input {
         manager: Manager::User,
         wait_unit: quadlet::WaitUnit::Gated,
         netready: String::new(),
         directories: vec![directory],
         taken: std::collections::BTreeSet::new(),
-    })
+    }
 }

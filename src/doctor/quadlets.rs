@@ -1,11 +1,21 @@
-//! Quadlets that make no unit, by Podman's own word, and sections of netready's that do not mean what they say.
+//! Quadlets that make no unit, by what Podman's own generator makes of them, and sections of netready's that do not
+//! mean what they say.
+//!
+//! Which quadlets become units is told by the units that the generator prints, on every version. Its complaints
+//! only tell why. What it does with a file that it cannot read differs: Podman 4.4 and 4.5 pass over the file and
+//! say so, 4.6 to 4.9 pass over it without a word, and from 5.0 on every quadlet of the same folder (not of the
+//! folders below) is passed over with it.
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
 use super::programs::Said;
-use super::{Code, Finding, Report, Scene};
+use super::{Code, Finding, Report, Scene, units};
 use crate::config::Problem;
-use crate::quadlet::Manager;
+use crate::quadlet::unit_file::{self, UnitFile};
+use crate::quadlet::{self, Input, Kind, Manager, Unit};
 
 /// Where Podman's generator is, by its own installation.
 const GENERATORS: [&str; 4] = [
@@ -22,9 +32,21 @@ const LATER: [(&str, &str, &str); 2] = [
 ];
 
 /// Asks Podman's generator what it makes of the quadlets, and ours what is wrong with netready's section.
-pub fn look(scene: &Scene, problems: &[Problem], report: &mut Report) {
-    report.findings.extend(problems.iter().filter_map(|problem| setting(problem, scene.reload())));
+pub fn look(scene: &Scene, input: &Input, quadlets: &[Unit], report: &mut Report) {
+    if input.directories.iter().all(|folder| folder.quadlets.is_empty() && folder.unread.is_empty()) {
+        return;
+    }
+    let refused = refused(input);
+    let reload = scene.reload();
+    let problems = quadlet::plan(input).problems;
+    let ours = problems.iter().filter(|problem| !refused.iter().any(|file| file.is_about(problem)));
+    report.findings.extend(ours.map(|problem| setting(problem, reload)));
     let what = "what Podman makes of the quadlets";
+    let traps = traps(input);
+    report.findings.extend(traps.iter().map(|(path, kind)| trapped(path, kind, reload)));
+    if let Some((first, _)) = traps.first() {
+        return report.unseen(what, format!("its generator would wait for {first}"));
+    }
     let Some(generator) = generator(scene) else {
         report.unseen(what, "Podman's generator is not here");
         return;
@@ -34,90 +56,392 @@ pub fn look(scene: &Scene, problems: &[Problem], report: &mut Report) {
         Manager::User => &["--user", "--dryrun"],
     };
     match scene.programs.ask_at(&generator, words) {
-        Ok(said) => report.findings.extend(judge(&said, &generator.display().to_string(), scene.reload())),
+        Ok(said) if said.cut => report.unseen(what, "its generator says too much"),
+        Ok(said) => {
+            let seen = format!("{} --dryrun", generator.display());
+            report.findings.extend(
+                Judge { expected: &expected(input), quadlets, refused: &refused, seen, reload }.judge(&said),
+            );
+        }
         Err(error) => report.unseen(what, error),
     }
+}
+
+/// Quadlets and drop-ins that Podman's generator opens, and that reading never comes to an end of; and what they
+/// are.
+fn traps(input: &Input) -> Vec<(&str, &'static str)> {
+    let unread = input.directories.iter().flat_map(|folder| &folder.unread);
+    unread.filter_map(|path| Some((path.as_str(), trap(Path::new(path))?))).collect()
+}
+
+fn trap(path: &Path) -> Option<&'static str> {
+    let file = path.metadata().ok()?;
+    let kind = file.file_type();
+    let is_null = kind.is_char_device() && file.rdev() == libc::makedev(1, 3);
+    match () {
+        () if kind.is_fifo() => Some("a FIFO"),
+        () if kind.is_block_device() || (kind.is_char_device() && !is_null) => Some("a device"),
+        () => None,
+    }
+}
+
+fn trapped(path: &str, kind: &str, reload: &str) -> Finding {
+    Finding {
+        code: Code::QuadletRefused,
+        subject: file_name(path),
+        what: format!("is {kind}: Podman's generator waits for it, and {reload} with it"),
+        seen: path.to_owned(),
+        mend: vec![format!("remove {path}, then {reload}")],
+    }
+}
+
+/// A quadlet with a line for which Podman refuses it, by netready's own reader.
+#[derive(Debug)]
+struct Refused {
+    path: String,
+    line: usize,
+}
+
+impl Refused {
+    /// What Podman refuses, Podman says better.
+    fn is_about(&self, problem: &Problem) -> bool {
+        problem.origin == self.path && problem.line == Some(self.line)
+    }
+}
+
+/// A quadlet that should make a unit.
+#[derive(Debug)]
+struct Expected {
+    name: String,
+    path: String,
+    kind: Kind,
+}
+
+/// Of files of one name Podman takes the first that it can read. An empty one, or a link to /dev/null, is a mask.
+fn expected(input: &Input) -> Vec<Expected> {
+    let mut first = BTreeMap::new();
+    for (name, source) in input.directories.iter().flat_map(|directory| &directory.quadlets) {
+        if let Some(kind) = Kind::of(name).filter(|_| unit_file::read(&source.path, &source.text).is_ok()) {
+            first.entry(name).or_insert((kind, source));
+        }
+    }
+    let whole = first.into_iter().filter(|(_, (_, source))| !source.text.trim().is_empty());
+    whole
+        .map(|(name, (kind, source))| Expected { name: name.clone(), path: source.path.clone(), kind })
+        .collect()
+}
+
+fn refused(input: &Input) -> Vec<Refused> {
+    let directories = &input.directories;
+    let drop_ins = directories.iter().flat_map(|directory| directory.drop_ins.values().flatten());
+    let quadlets = directories.iter().flat_map(|directory| &directory.quadlets);
+    let read = quadlets.chain(drop_ins).map(|(_, source)| unit_file::read(&source.path, &source.text));
+    read.filter_map(Result::err)
+        .map(|refused| Refused { path: refused.place.file.to_string(), line: refused.place.line })
+        .collect()
 }
 
 fn generator(scene: &Scene) -> Option<PathBuf> {
     GENERATORS.iter().map(|path| scene.at(path)).find(|path| path.is_file())
 }
 
-/// What Podman refuses, Podman says better.
-fn setting(problem: &Problem, reload: &str) -> Option<Finding> {
-    if problem.message.starts_with("Podman refuses") {
-        return None;
-    }
+fn setting(problem: &Problem, reload: &str) -> Finding {
     let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
-    Some(Finding {
+    Finding {
         code: Code::QuadletSetting,
         subject: file_name(&problem.origin),
         what: problem.message.clone(),
         seen: format!("{}{line}; netready-generator --dry-run says it too", problem.origin),
         mend: vec![format!("mend that line, then {reload}")],
-    })
+    }
 }
 
 fn file_name(path: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_owned()
 }
 
-fn judge(said: &Said, generator: &str, reload: &str) -> Vec<Finding> {
-    // Joined errors stand on lines of their own, without the program's name.
-    let lines = said.stderr.lines().map(|line| match line.split_once("]: ") {
-        Some((name, rest)) if name.starts_with("quadlet-generator[") => rest,
-        Some(_) | None => line,
-    });
-    let lines: Vec<&str> = lines.collect();
-    let nothing = lines.iter().any(|line| line.starts_with("No files parsed from"));
-    let mut findings = Vec::new();
-    for line in lines {
-        let refused = line.strip_prefix("error loading ").and_then(quoted);
-        let not_made = line.strip_prefix("converting ").and_then(quoted);
-        let (name, why, what) = match (refused, not_made) {
-            // Podman 5.4 drops every quadlet then, not only this one.
-            (Some((name, why)), _) if nothing => {
-                (name, why, "Podman refuses it, and every other quadlet with it")
-            }
-            (Some((name, why)), _) => (name, why, "Podman refuses it"),
-            (None, Some((name, why))) => (name, why, "Podman makes no unit of it"),
-            (None, None) => continue,
+/// One complaint of Podman's generator.
+#[derive(Debug, PartialEq, Eq)]
+enum Complaint {
+    /// It cannot read this file.
+    Load { path: String, why: String },
+    /// It makes no unit of this quadlet.
+    Convert { name: String, why: String },
+}
+
+impl Complaint {
+    /// A line of stderr; `None` of a line that is no complaint about a file.
+    fn of(line: &str) -> Option<Complaint> {
+        // Joined errors stand on lines of their own, without the program's name.
+        let text = match line.split_once("]: ") {
+            Some((program, rest)) if program.starts_with("quadlet-generator[") => rest,
+            Some(_) | None => line,
         };
+        // Podman 4.4 and 4.5: 'NAME', ignoring: WHY. Later ones: "NAME": WHY, or "NAME", WHY.
+        let after = |words: [&str; 2]| words.iter().find_map(|word| quoted(text.strip_prefix(word)?));
+        if let Some((path, why)) = after(["error loading ", "Error loading "]) {
+            return Some(Complaint::Load { path, why });
+        }
+        let (name, why) = after(["converting ", "Error converting "])?;
+        Some(Complaint::Convert { name, why })
+    }
+}
+
+/// `"foo.container": why`, `"/path/foo.container", why` or `'foo.container', ignoring: why`.
+fn quoted(text: &str) -> Option<(String, String)> {
+    let (name, rest) = match text.strip_prefix('\'') {
+        Some(rest) => {
+            let (name, why) = rest.split_once("', ignoring: ")?;
+            (name.to_owned(), why)
+        }
+        None => in_double_quotes(text)?,
+    };
+    Some((name, rest.trim_start_matches([':', ',']).trim().to_owned()))
+}
+
+/// As Go's %q writes it, and what follows.
+fn in_double_quotes(text: &str) -> Option<(String, &str)> {
+    let mut name = String::new();
+    let mut characters = text.strip_prefix('"')?.chars();
+    loop {
+        match characters.next()? {
+            '"' => return Some((name, characters.as_str())),
+            '\\' => match characters.next()? {
+                plain @ ('"' | '\\') => name.push(plain),
+                other => name.extend(['\\', other]),
+            },
+            other => name.push(other),
+        }
+    }
+}
+
+/// The units that the generator prints, by the file name of the quadlet that each is made of.
+fn made(stdout: &str) -> BTreeMap<String, UnitFile> {
+    let mut made = BTreeMap::new();
+    let mut text = String::new();
+    let mut finish = |text: &mut String| {
+        let unit = units::read("", &std::mem::take(text));
+        if let Some(path) = unit.last("Unit", "SourcePath").map(|entry| file_name(&entry.value)) {
+            made.insert(path, unit);
+        }
+    };
+    for line in stdout.lines() {
+        if line.len() > 6 && line.starts_with("---") && line.ends_with("---") {
+            finish(&mut text);
+        } else {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    finish(&mut text);
+    made
+}
+
+/// The folder of a path. Podman before 5.3 names a folder as it is configured, and later ones as it really is.
+fn folder_of(path: &str) -> PathBuf {
+    let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
+    fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
+/// What is needed to judge what the generator said.
+struct Judge<'a> {
+    expected: &'a [Expected],
+    /// As netready understands them.
+    quadlets: &'a [Unit],
+    /// Those with a line for which Podman refuses them.
+    refused: &'a [Refused],
+    seen: String,
+    reload: &'a str,
+}
+
+impl Judge<'_> {
+    fn finding(&self, code: Code, subject: &str, what: String, mend: Vec<String>) -> Finding {
+        Finding { code, subject: subject.to_owned(), what, seen: self.seen.clone(), mend }
+    }
+
+    fn judge(&self, said: &Said) -> Vec<Finding> {
+        let complaints: Vec<Complaint> = said.stderr.lines().filter_map(Complaint::of).collect();
+        let made = made(&said.stdout);
+        let mut findings = Vec::new();
+        let mut explained = BTreeSet::new();
+        // Names of unreadable quadlets by their folder.
+        let mut broken: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+        for complaint in &complaints {
+            match complaint {
+                Complaint::Load { path, why } => {
+                    let name = file_name(path);
+                    let folder = folder_of(path);
+                    if folder.extension().is_some_and(|extension| extension == "d") {
+                        let what = format!("Podman passes over this drop-in: {why}");
+                        let mend = vec![format!("mend {path}, then {}", self.reload)];
+                        findings.push(self.finding(Code::DropInIgnored, &name, what, mend));
+                        continue;
+                    }
+                    let what = format!("Podman cannot read it: {why}");
+                    let mend = vec![format!("mend or remove {path}, then {}", self.reload)];
+                    findings.push(self.finding(Code::QuadletRefused, &name, what, mend));
+                    explained.insert(name.clone());
+                    broken.entry(folder).or_default().push(name);
+                }
+                Complaint::Convert { name, why } => {
+                    findings.push(self.not_made(&file_name(name), why));
+                    explained.insert(file_name(name));
+                }
+            }
+        }
+        if said.code.is_none() {
+            // It was ended by a signal, so what it did not print may still be made.
+            return findings;
+        }
+        let silent = |name: &str| !made.contains_key(name) && !explained.contains(name);
+        let mut dropped: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
+        for unit in self.expected.iter().filter(|unit| silent(&unit.name)) {
+            let folder = folder_of(&unit.path);
+            if broken.contains_key(&folder) {
+                dropped.entry(folder).or_default().push(&unit.name);
+            } else {
+                findings.push(self.not_made_silently(unit));
+            }
+        }
+        for (folder, lost) in &dropped {
+            let names = broken.get(folder).map(|names| names.join(", ")).unwrap_or_default();
+            let what = format!(
+                "Podman makes no unit of {} either, because it cannot read {names} in the same folder",
+                lost.join(", ")
+            );
+            let mend = vec![format!("mend or remove {names}, then {}", self.reload)];
+            let subject = format!("folder {}", folder.display());
+            findings.push(self.finding(Code::QuadletDropped, &subject, what, mend));
+        }
+        let is_quadlet = |file: &&Refused| folder_of(&file.path).extension().is_none_or(|it| it != "d");
+        for file in self.refused.iter().filter(is_quadlet).filter(|file| silent(&file_name(&file.path))) {
+            let what = format!(
+                "Podman passes over it without a word: line {} is no section, no key=value and no comment",
+                file.line
+            );
+            let mend = vec![format!("mend that line, then {}", self.reload)];
+            findings.push(self.finding(Code::QuadletRefused, &file_name(&file.path), what, mend));
+        }
+        for (name, unit) in &made {
+            findings.extend(named_quadlets(name, &self.seen, unit, self.quadlets));
+        }
+        findings
+    }
+
+    fn not_made(&self, name: &str, why: &str) -> Finding {
         let key = why.split('\'').nth(1).filter(|_| why.starts_with("unsupported key"));
         let later = LATER.iter().find(|(name, ..)| Some(*name) == key);
         let mut mend = vec![match key {
-            Some(key) => format!("take {key}= out, then {reload}"),
-            None => format!("mend it, then {reload}"),
+            Some(key) => format!("take {key}= out, then {}", self.reload),
+            None => format!("mend it, then {}", self.reload),
         }];
         let since = later.map(|(_, since, _)| format!(" (Podman {since} has it)")).unwrap_or_default();
         mend.extend(later.map(|(.., instead)| (*instead).to_owned()));
-        findings.push(Finding {
-            code: Code::QuadletRefused,
-            subject: file_name(name),
-            what: format!("{what}: {why}{since}"),
-            seen: format!("{generator} --dryrun"),
-            mend,
-        });
+        let what = format!("Podman makes no unit of it: {why}{since}");
+        self.finding(Code::QuadletRefused, name, what, mend)
     }
-    findings
+
+    /// The generator passes over what it does not know.
+    fn not_made_silently(&self, unit: &Expected) -> Finding {
+        let what = "Podman makes no unit of it, and does not say why".to_owned();
+        let since = match unit.kind {
+            Kind::Artifact => ".artifact files need Podman 5.7",
+            Kind::Build => ".build files need Podman 5.2",
+            Kind::Pod => ".pod files need Podman 5.0",
+            Kind::Image => ".image files need Podman 4.8",
+            Kind::Container | Kind::Kube | Kind::Network | Kind::Volume => {
+                "folders below the folder of quadlets need Podman 4.7, $XDG_RUNTIME_DIR/containers/systemd 5.3, \
+                 /usr/share/containers/systemd/users 6.0"
+            }
+        };
+        let mend = vec![format!("podman --version    # {since}")];
+        self.finding(Code::QuadletRefused, &unit.name, what, mend)
+    }
 }
 
-/// `"foo.container": why` or `"/path/foo.container", why`.
-fn quoted(text: &str) -> Option<(&str, &str)> {
-    let (name, rest) = text.strip_prefix('"')?.split_once('"')?;
-    Some((name, rest.trim_start_matches([':', ',']).trim()))
+/// What systemd.unit(5) has that names other units.
+const NAMING: [(&str, &[&str]); 2] = [
+    (
+        "Unit",
+        &[
+            "After",
+            "Before",
+            "Wants",
+            "Requires",
+            "Requisite",
+            "BindsTo",
+            "PartOf",
+            "Upholds",
+            "Conflicts",
+            "OnFailure",
+            "OnSuccess",
+            "PropagatesReloadTo",
+            "ReloadPropagatedFrom",
+            "PropagatesStopTo",
+            "StopPropagatedFrom",
+            "JoinsNamespaceOf",
+        ],
+    ),
+    ("Install", &["WantedBy", "RequiredBy", "UpheldBy", "Also"]),
+];
+
+/// Quadlets' file names where systemd reads units' names. Podman 5.5 and later translate those of `[Unit]` in
+/// quadlets; nobody translates the others.
+pub fn named_quadlets(name: &str, seen: &str, file: &UnitFile, quadlets: &[Unit]) -> Option<Finding> {
+    let mut named: Vec<String> = Vec::new();
+    let mut mend: Vec<String> = Vec::new();
+    for (section, keys) in NAMING {
+        for key in keys {
+            let words = file.every(section, key).into_iter().flat_map(str::split_whitespace);
+            for word in words.filter(|word| Kind::of(word).is_some()) {
+                named.push(format!("{key}={word}"));
+                let unit = quadlets.iter().find(|unit| unit.name == word);
+                mend.extend(unit.map(|unit| format!("{key}={}    # in place of {word}", unit.service)));
+            }
+        }
+    }
+    if named.is_empty() {
+        return None;
+    }
+    if mend.is_empty() {
+        mend.push("write the name of the unit that Podman makes of it, which ends in .service".to_owned());
+    }
+    Some(Finding {
+        code: Code::QuadletName,
+        subject: name.to_owned(),
+        what: format!("names a quadlet's file where systemd wants a unit's name: {}", named.join(", ")),
+        seen: seen.to_owned(),
+        mend,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::input_of;
+
+    fn found_of(quadlets: &[(&str, &str)], refused: &[Refused], stdout: &str, stderr: &str) -> Vec<String> {
+        let (stdout, stderr) = (stdout.to_owned(), stderr.to_owned());
+        let said = Said { code: Some(1), stdout, stderr, cut: false };
+        let input = input_of(quadlets);
+        let (units, expected) = (quadlet::units(&input), expected(&input));
+        let (seen, reload) = ("g".to_owned(), "daemon-reload");
+        let judge = Judge { expected: &expected, quadlets: &units, refused, seen, reload };
+        let line =
+            |f: &Finding| format!("{} {}: {}; {}", f.code.as_str(), f.subject, f.what, f.mend.join("; "));
+        judge.judge(&said).iter().map(line).collect()
+    }
 
     fn found(stderr: &str) -> Vec<String> {
-        let said = Said { code: Some(1), stdout: String::new(), stderr: stderr.to_owned(), cut: false };
-        judge(&said, "g", "daemon-reload")
-            .iter()
-            .map(|f| format!("{}: {}; {}", f.subject, f.what, f.mend.join("; ")))
-            .collect()
+        found_of(&[], &[], "", stderr)
+    }
+
+    const GOOD: &str = "[Container]\nImage=x\n";
+
+    fn unit(name: &str, more: &str) -> String {
+        format!(
+            "---{name}.service---\n[X-Container]\nImage=x\n\n[Unit]\nSourcePath=/q/{name}.container\n{more}\n"
+        )
     }
 
     /// As Podman 5.4.2 says it.
@@ -133,8 +457,8 @@ mod tests {
                  converting \"b.container\": requested Quadlet unit none.network was not found\n"
             ),
             [
-                "a.container: Podman makes no unit of it: unsupported key 'Retry' in group 'Container' in /q/a.container (Podman 5.5 has it); take Retry= out, then daemon-reload; [X-Netready] PullRetry=8    # in its place; netready pulls, on any Podman",
-                "b.container: Podman makes no unit of it: requested Quadlet unit none.network was not found; mend it, then daemon-reload",
+                "quadlet-refused a.container: Podman makes no unit of it: unsupported key 'Retry' in group 'Container' in /q/a.container (Podman 5.5 has it); take Retry= out, then daemon-reload; [X-Netready] PullRetry=8    # in its place; netready pulls, on any Podman",
+                "quadlet-refused b.container: Podman makes no unit of it: requested Quadlet unit none.network was not found; mend it, then daemon-reload",
             ]
         );
         assert_eq!(
@@ -144,20 +468,190 @@ mod tests {
                  quadlet-generator[7]: error loading \"/q/c.container\", file contains line 2: “nonsense” which is not a key-value pair, group, or comment\n"
             ),
             [
-                "c.container: Podman refuses it, and every other quadlet with it: file contains line 2: “nonsense” which is not a key-value pair, group, or comment; mend it, then daemon-reload"
+                "quadlet-refused c.container: Podman cannot read it: file contains line 2: “nonsense” which is not a key-value pair, group, or comment; mend or remove /q/c.container, then daemon-reload"
             ]
         );
     }
 
     #[test]
+    fn each_spelling_of_a_complaint_is_understood() {
+        let load = |path: &str, why: &str| Some(Complaint::Load { path: path.into(), why: why.into() });
+        let convert = |name: &str, why: &str| Some(Complaint::Convert { name: name.into(), why: why.into() });
+        for (line, complaint) in [
+            // Podman 4.4 and 4.5.
+            (
+                "quadlet-generator[7]: Error loading '/q/a.container', ignoring: no such file",
+                load("/q/a.container", "no such file"),
+            ),
+            (
+                "quadlet-generator[7]: Error converting 'a.kube', ignoring: no Yaml key",
+                convert("a.kube", "no Yaml key"),
+            ),
+            (
+                "quadlet-generator[7]: Error loading '/q/it's.volume', ignoring: x",
+                load("/q/it's.volume", "x"),
+            ),
+            // 4.6 to 5.4, where errors are joined.
+            (
+                "quadlet-generator[7]: error loading \"/q/a.pod\", open /q/a.pod: permission denied",
+                load("/q/a.pod", "open /q/a.pod: permission denied"),
+            ),
+            ("converting \"a.image\": no Image key", convert("a.image", "no Image key")),
+            ("error loading \"/q/a \\\"b\\\".container\", x", load("/q/a \"b\".container", "x")),
+            // 5.5 and later.
+            (
+                "quadlet-generator[7]: converting \"a.container\": unable to translate dependency for b.pod",
+                convert("a.container", "unable to translate dependency for b.pod"),
+            ),
+            ("quadlet-generator[7]: processing encountered some errors", None),
+            ("quadlet-generator[7]: Error converting", None),
+            ("quadlet-generator[7]: error loading \"/q/cut", None),
+            ("", None),
+        ] {
+            assert_eq!(Complaint::of(line), complaint, "{line}");
+        }
+    }
+
+    /// What one unreadable file takes with it: in its folder, and not in the folders below.
+    #[test]
+    fn one_broken_file_drops_its_neighbours() {
+        let quadlets =
+            [("a.container", GOOD), ("b.volume", "[Volume]\n"), ("c.container", GOOD), ("mask.pod", "")];
+        let dangling = "quadlet-generator[7]: error loading \"/q/z.container\", open /q/z.container: no such file or directory\n";
+        let refused = "quadlet-refused z.container: Podman cannot read it: open /q/z.container: no such file or directory; mend or remove /q/z.container, then daemon-reload";
+        assert_eq!(
+            found_of(&quadlets, &[], "", dangling),
+            [
+                refused,
+                "quadlet-dropped folder /q: Podman makes no unit of a.container, b.volume, c.container either, because it cannot read z.container in the same folder; mend or remove z.container, then daemon-reload"
+            ]
+        );
+        // Two that are broken, and one that is refused for itself.
+        let two = format!(
+            "{dangling}error loading \"/q/y.pod\", read /q/y.pod: is a directory\nconverting \"c.container\": no Image\n"
+        );
+        let found = found_of(&quadlets, &[], "", &two);
+        assert!(found[3].starts_with("quadlet-dropped folder /q: Podman makes no unit of a.container, b.volume either, because it cannot read z.container, y.pod in"), "{found:?}");
+        assert_eq!(found.len(), 4);
+        // Podman 4.4 and 4.5 pass over that file only.
+        let old = "quadlet-generator[7]: Error loading '/q/z.container', ignoring: open /q/z.container: no such file or directory\n";
+        let made = unit("a", "") + &unit("c", "");
+        assert_eq!(found_of(&[quadlets[0], quadlets[2], quadlets[3]], &[], &made, old), [refused]);
+        // It is broken elsewhere: what is not made here has another reason.
+        let elsewhere = dangling.replace("/q/", "/q/sub/");
+        let found = found_of(&quadlets[..1], &[], "", &elsewhere);
+        assert!(
+            found[1]
+                .starts_with("quadlet-refused a.container: Podman makes no unit of it, and does not say why"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_podman_passes_over_without_a_word() {
+        let made = unit("a", "");
+        assert_eq!(found_of(&[("a.container", GOOD)], &[], &made, ""), Vec::<String>::new());
+        let found_of_build =
+            found_of(&[("a.container", GOOD), ("b.build", "[Build]\nImageTag=x\n")], &[], &made, "");
+        assert_eq!(
+            found_of_build,
+            [
+                "quadlet-refused b.build: Podman makes no unit of it, and does not say why; podman --version    # .build files need Podman 5.2"
+            ]
+        );
+        let broken = [Refused { path: "/q/z.container".to_owned(), line: 3 }];
+        let silent = [
+            "quadlet-refused z.container: Podman passes over it without a word: line 3 is no section, no key=value and no comment; mend that line, then daemon-reload",
+        ];
+        assert_eq!(found_of(&[("a.container", GOOD)], &broken, &made, ""), silent);
+        let said = "error loading \"/q/z.container\", file contains line 3: …\n";
+        assert_eq!(found_of(&[("a.container", GOOD)], &broken, &made, said).len(), 1, "it is said once");
+        // A drop-in costs itself only.
+        let drop_in = "error loading \"/q/a.container.d/x.conf\", file contains line 1: …\n";
+        let broken = [Refused { path: "/q/a.container.d/x.conf".to_owned(), line: 1 }];
+        assert_eq!(
+            found_of(&[("a.container", GOOD)], &broken, &made, drop_in),
+            [
+                "drop-in-ignored x.conf: Podman passes over this drop-in: file contains line 1: …; mend /q/a.container.d/x.conf, then daemon-reload"
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_told_of_what_a_generator_did_not_finish() {
+        let said = Said { code: None, stdout: String::new(), stderr: String::new(), cut: false };
+        let expected = expected(&input_of(&[("a.container", GOOD)]));
+        let judge =
+            Judge { expected: &expected, quadlets: &[], refused: &[], seen: String::new(), reload: "" };
+        assert_eq!(judge.judge(&said), []);
+    }
+
+    /// Lines of a generated unit; what systemd drops of them.
+    #[test]
+    fn names_of_quadlets_in_units() {
+        let quadlets = [("a.container", GOOD), ("db.container", GOOD), ("web.pod", "[Pod]\nPodName=web\n")];
+        for (more, expected) in [
+            ("After=db.service basic.target\nWants=x.socket", ""),
+            (
+                "After=db.container",
+                "names a quadlet's file where systemd wants a unit's name: After=db.container; After=db.service    # in place of db.container",
+            ),
+            (
+                "Wants=db.container\nRequires=none.volume\n[Install]\nWantedBy=web.pod default.target",
+                "names a quadlet's file where systemd wants a unit's name: Wants=db.container, Requires=none.volume, WantedBy=web.pod; Wants=db.service    # in place of db.container; WantedBy=web-pod.service    # in place of web.pod",
+            ),
+            (
+                "BindsTo=none@%i.kube",
+                "names a quadlet's file where systemd wants a unit's name: BindsTo=none@%i.kube; write the name of the unit that Podman makes of it, which ends in .service",
+            ),
+            ("After=db.container\nAfter=", ""),
+            ("Documentation=file:db.container\n[Service]\nAfter=db.container", ""),
+        ] {
+            let made =
+                unit("a", more) + &unit("db", "") + "---web-pod.service---\n[Unit]\nSourcePath=/q/web.pod\n";
+            let expected: Vec<String> = match expected {
+                "" => Vec::new(),
+                expected => vec![format!("quadlet-name a.container: {expected}")],
+            };
+            assert_eq!(found_of(&quadlets, &[], &made, ""), expected, "{more}");
+        }
+    }
+
+    #[test]
+    fn files_that_never_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a.container"), GOOD).unwrap();
+        nix::unistd::mkfifo(&at("b.pod"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for (name, target) in [
+            ("c.volume", "/dev/zero"),
+            ("d.volume", "/dev/null"),
+            ("e.kube", "/nonexistent"),
+            ("f.kube", "b.pod"),
+        ] {
+            std::os::unix::fs::symlink(target, at(name)).unwrap();
+        }
+        let names = ["a.container", "b.pod", "c.volume", "d.volume", "e.kube", "f.kube"];
+        let unread = names.map(|name| at(name).display().to_string()).to_vec();
+        let directories = vec![quadlet::Directory { unread, ..quadlet::Directory::default() }];
+        let input = Input { directories, ..input_of(&[]) };
+        let found: Vec<(String, &str)> =
+            traps(&input).iter().map(|(path, kind)| (file_name(path), *kind)).collect();
+        let expected = [("b.pod", "a FIFO"), ("c.volume", "a device"), ("f.kube", "a FIFO")];
+        assert_eq!(found, expected.map(|(name, kind)| (name.to_owned(), kind)));
+    }
+
+    #[test]
     fn what_podman_says_better_is_left_to_it() {
-        let problem = |message: &str| Problem {
+        let problem = |line: usize, message: &str| Problem {
             origin: "/q/a.container".to_owned(),
-            line: Some(3),
+            line: Some(line),
             message: message.to_owned(),
         };
-        assert_eq!(setting(&problem("Podman refuses this file: …"), ""), None);
-        let finding = setting(&problem("Gat: unknown key; it is written Gate"), "").unwrap();
+        let refused = Refused { path: "/q/a.container".to_owned(), line: 3 };
+        assert!(refused.is_about(&problem(3, "whatever it says")));
+        assert!(!refused.is_about(&problem(4, "whatever it says")));
+        let finding = setting(&problem(4, "Gat: unknown key; it is written Gate"), "");
         assert_eq!((finding.subject.as_str(), finding.code), ("a.container", Code::QuadletSetting));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Code, Finding, Report, Scene, text_of};
+use super::{Code, Finding, Report, Scene, quadlets::named_quadlets, text_of};
 use crate::quadlet::unit_file::{self, UnitFile};
 use crate::quadlet::{Unit, WAIT_UNIT};
 
@@ -46,7 +46,10 @@ pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
     for unit in quadlets {
         judge(&unit.name, &unit.path, &unit.file, is_gated(unit), &there, report);
     }
-    for (name, (path, mut file)) in own_units(&scene.place.units_above) {
+    let own = own_units(&scene.place.units_above);
+    for (name, (path, mut file)) in own {
+        // Nobody translates what stands in systemd's own files.
+        report.findings.extend(named_quadlets(&name, &path, &file, quadlets));
         // A copy of a packaged unit keeps the packaged drop-ins, which may bring its gate.
         for folder in scene.generated().iter().chain(&scene.place.units_below) {
             for path in drop_ins(&folder.join(format!("{name}.d"))) {

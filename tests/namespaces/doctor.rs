@@ -268,6 +268,14 @@ fn fifos_and_devices_are_not_waited_for() {
     }
     let said = of_user(&ns, &["-j"]);
     assert_eq!(codes(&said), ["gate-invalid"], "{said:?}");
+    // Podman's generator would wait for these.
+    fifo(&ns.scratch().join("q/fifo.container"));
+    fifo(&ns.scratch().join("q/app.container.d/fifo.conf"));
+    std::os::unix::fs::symlink("/dev/zero", ns.scratch().join("q/zero.volume")).unwrap();
+    let said = of_user(&ns, &["-j"]);
+    let refused = ["quadlet-refused"; 3];
+    assert_eq!(codes(&said), [&["gate-invalid"][..], &refused[..]].concat(), "{said:?}");
+    assert!(said.stdout.contains("its generator would wait for "), "{said:?}");
 }
 
 /// What others wrote does not reach the terminal as they wrote it.
