@@ -160,6 +160,8 @@ codes! {
         "A user's manager does not have that target, so nothing starts this unit at boot."
     WaitUnitUngated "wait-unit-ungated"
         "The containers start when the system's target is reached, which is too early on some hosts and never on others."
+    DependenciesOff "dependencies-off"
+        "It starts before the network is usable, or is not stopped in order; the wait of 90 s has another cause."
     QuadletRefused "quadlet-refused"
         "There is no unit at all: nothing starts, and nothing fails."
     QuadletDropped "quadlet-dropped"

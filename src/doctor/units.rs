@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Code, Finding, Report, Scene, quadlets::named_quadlets, text_of};
 use crate::quadlet::unit_file::{self, UnitFile};
-use crate::quadlet::{Unit, WAIT_UNIT};
+use crate::quadlet::{Kind, Unit, WAIT_UNIT};
 
 /// The user's service manager is started for these at boot.
 const AT_BOOT: &str = "default.target";
@@ -47,6 +47,8 @@ pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
         judge(&unit.name, &unit.path, &unit.file, is_gated(unit), &there, report);
     }
     let own = own_units(&scene.place.units_above);
+    let more = own.iter().map(|(name, (_, file))| (name.as_str(), file)).collect();
+    report.findings.extend(without_order(quadlets, &more));
     for (name, (path, mut file)) in own {
         // Nobody translates what stands in systemd's own files.
         report.findings.extend(named_quadlets(&name, &path, &file, quadlets));
@@ -109,6 +111,63 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
         let mend = vec![format!("[Install] WantedBy={AT_BOOT}, then systemctl --user daemon-reload")];
         report.findings.push(finding(Code::InstallTarget, what, mend));
     }
+}
+
+/// Quadlets that `DefaultDependencies=false` takes the order after the network from. Many who wait 90 s at each boot
+/// find it proposed as a cure. `more`: what else is written for a unit, by its name.
+fn without_order(quadlets: &[Unit], more: &BTreeMap<&str, &UnitFile>) -> Vec<Finding> {
+    let mut ordered: BTreeSet<&str> = BTreeSet::new();
+    let is_netreadys = |word: &&str| word.starts_with("netready") || *word == WAIT_UNIT;
+    // A unit that is started after one of these is started late enough too, so this goes on until nothing changes.
+    loop {
+        let before = ordered.len();
+        for unit in quadlets {
+            let own = words(&unit.file, "Unit", &["After"]);
+            let added = more.get(unit.service.as_str()).map(|file| words(file, "Unit", &["After"]));
+            // Podman orders a unit after those of the quadlets that it names: Pod=, Image=, Network=, Volume=, Mount=.
+            let entries = unit.file.entries.iter().filter(|entry| &*entry.section == unit.kind.section());
+            let named = entries.flat_map(|entry| entry.value.split([':', ',', '=', ' ']));
+            let named = named.filter(|word| Kind::of(word).is_some());
+            let mut after = own.into_iter().chain(added.unwrap_or_default()).chain(named);
+            let by_itself = unit.ordered_by_podman() || unit.gate().is_some();
+            if by_itself || after.any(|word| is_netreadys(&word) || ordered.contains(word)) {
+                ordered.extend([unit.service.as_str(), unit.name.as_str()]);
+            }
+        }
+        if ordered.len() == before {
+            break;
+        }
+    }
+    let finding = |unit: &Unit, what: &str, mend: &[&str]| Finding {
+        code: Code::DependenciesOff,
+        subject: unit.name.clone(),
+        what: what.to_owned(),
+        seen: unit.path.clone(),
+        mend: mend.iter().map(|line| (*line).to_owned()).collect(),
+    };
+    let mut findings = Vec::new();
+    for unit in quadlets.iter().filter(|unit| unit.kind.needs_network()) {
+        let decided = unit.settings.gate.is_some() || unit.file.word("Container", "Network") == Some("none");
+        if !decided && !ordered.contains(unit.service.as_str()) {
+            findings.push(finding(
+                unit,
+                "[Quadlet] DefaultDependencies=false takes its order after the network away, and it waits for no gate",
+                &[
+                    "take it out; netready's drop-in for Podman's wait unit ends the wait of 90 s (docs/containers.md)",
+                    "or keep it, and add [X-Netready] Gate=podman (Gate=none if it needs no network)",
+                ],
+            ));
+        }
+        if unit.file.switch("Unit", "DefaultDependencies") == Some(false) {
+            findings.push(finding(
+                unit,
+                "[Unit] DefaultDependencies=false is systemd's key: it does not end the wait of 90 s, and the unit is \
+                 no longer stopped in order at shutdown",
+                &["take it out; netready's drop-in for Podman's wait unit ends the wait of 90 s (docs/containers.md)"],
+            ));
+        }
+    }
+    findings
 }
 
 fn in_place_of(units: &BTreeSet<&str>) -> &'static str {
@@ -250,6 +309,7 @@ fn lingers(user: &str, file: &Path, there: bool, at_boot: &[&Unit]) -> Option<Fi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::quadlets_of;
 
     fn there() -> There {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -330,6 +390,83 @@ mod tests {
             let notes = report.notes.iter().map(|note| format!("note {note}"));
             let found: Vec<String> = findings.chain(notes).collect();
             assert_eq!(found.join(" | "), expected, "{text:?}");
+        }
+    }
+
+    /// A quadlet's text, what is written for its unit otherwise, another quadlet; what is wrong with the first.
+    #[test]
+    fn orders_that_are_taken_away() {
+        const OFF: &str = "[Container]\nImage=x\n[Quadlet]\nDefaultDependencies=false\n";
+        const GATED: &str = "[Container]\nImage=x\n";
+        let taken = "[Quadlet] DefaultDependencies=false takes its order after the network away, and it waits for no gate";
+        let systemds = "[Unit] DefaultDependencies=false is systemd's key: it does not end the wait of 90 s, and the unit is no longer stopped in order at shutdown";
+        let with = |more: &str| format!("{OFF}{more}\n");
+        for (text, more, other, expected) in [
+            (GATED.to_owned(), "", "", ""),
+            (OFF.to_owned(), "", "", taken),
+            (OFF.replace("false", "no"), "", "", taken),
+            (OFF.replace("false", "off"), "", GATED, taken),
+            (OFF.replace("false", "yes"), "", "", ""),
+            (with("[X-Netready]\nGate=lan"), "", "", ""),
+            (with("[X-Netready]\nGate=none"), "", "", ""),
+            (with("[Unit]\nAfter=netready.service"), "", "", ""),
+            (with("[Unit]\nAfter=netready@lan.service"), "", "", ""),
+            (with("[Unit]\nAfter=podman-user-wait-network-online.service"), "", "", ""),
+            // Wants= starts nothing earlier or later.
+            (with("[Unit]\nWants=netready.service"), "", "", taken),
+            (OFF.to_owned(), "[Unit]\nAfter=netready.service\n", "", ""),
+            (OFF.to_owned(), "[Unit]\nAfter=other.service\n", "", taken),
+            // After another one that waits, or does not.
+            (with("[Unit]\nAfter=b.service"), "", GATED, ""),
+            (with("[Unit]\nAfter=b.container"), "", GATED, ""),
+            (with("[Unit]\nAfter=c.service"), "", OFF, taken),
+            (with("[Container]\nNetwork=none"), "", "", ""),
+            ("[Container]\nImage=x\n[Unit]\nDefaultDependencies=no\n".to_owned(), "", "", systemds),
+            ("[Container]\nImage=x\n[Unit]\nDefaultDependencies=yes\n".to_owned(), "", "", ""),
+            (with("[Unit]\nDefaultDependencies=0\nAfter=netready.service"), "", "", systemds),
+        ] {
+            let files: Vec<(&str, &str)> = [("a.container", text.as_str()), ("b.container", other)]
+                .into_iter()
+                .filter(|(_, text)| !text.is_empty())
+                .collect();
+            let quadlets = quadlets_of(&files);
+            let more_file = read("/m", more);
+            let more = BTreeMap::from([("a.service", &more_file)]);
+            let found: Vec<String> = without_order(&quadlets, &more)
+                .into_iter()
+                .filter(|finding| finding.subject == "a.container")
+                .map(|finding| finding.what)
+                .collect();
+            assert_eq!(found.join(" | "), expected, "{text}, {other}");
+        }
+        // Podman itself orders a unit after those of the quadlets that it names.
+        for (line, expected) in [
+            ("Network=n.network:ip=10.0.0.2", 0),
+            ("Volume=v.volume:/data", 0),
+            ("Mount=type=volume,source=v.volume,destination=/data", 0),
+            ("Image=i.image", 0),
+            ("Volume=off.volume:/data", 1),
+            ("Network=host", 1),
+        ] {
+            let container = with(&format!("[Container]\n{line}"));
+            let off = "[Volume]\nVolumeName=v\n[Quadlet]\nDefaultDependencies=false\n";
+            let quadlets = quadlets_of(&[
+                ("a.container", &container),
+                ("n.network", "[Network]\nSubnet=10.0.0.0/24\n"),
+                ("v.volume", "[Volume]\nVolumeName=v\n"),
+                ("i.image", "[Image]\nImage=x\n"),
+                ("off.volume", off),
+            ]);
+            assert_eq!(without_order(&quadlets, &BTreeMap::new()).len(), expected, "{line}");
+        }
+        // A pod's containers are ordered with the pod; a volume needs no network.
+        for (pod, expected) in
+            [("[Pod]\nPodName=p\n", 0), ("[Pod]\nPodName=p\n[Quadlet]\nDefaultDependencies=false\n", 2)]
+        {
+            let container = with("[Container]\nPod=p.pod");
+            let volume = "[Volume]\nVolumeName=v\n[Quadlet]\nDefaultDependencies=false\n";
+            let quadlets = quadlets_of(&[("a.container", &container), ("p.pod", pod), ("v.volume", volume)]);
+            assert_eq!(without_order(&quadlets, &BTreeMap::new()).len(), expected, "{pod}");
         }
     }
 
