@@ -13,7 +13,7 @@ use crate::model::Network;
 use crate::quadlet::{Manager, Unit};
 use crate::record::{self, Kept};
 use crate::requirement::{
-    AddressSpec, Clause, Destination, Family, Gate, Item, LinkName, Links, Probe, Quorum, Subject,
+    AddressSpec, Clause, Destination, Endpoint, Family, Gate, Item, LinkName, Links, Probe, Quorum, Subject,
 };
 
 /// Looks at every gate that has a file, and at those that something waits for.
@@ -219,16 +219,15 @@ fn family(item: &Item) -> Option<Family> {
 fn target(probe: &Probe) -> Option<(IpAddr, Option<&str>)> {
     match probe {
         Probe::Ping { address, zone } => Some((*address, zone.as_deref())),
-        Probe::Tcp(endpoint) => of_host(&endpoint.host),
-        Probe::Http(request) => of_host(&request.url.endpoint.host),
+        Probe::Tcp(endpoint) => of_endpoint(endpoint),
+        Probe::Http(request) => of_endpoint(&request.url.endpoint),
         Probe::Dns(_) => None,
     }
 }
 
-/// An address, maybe with a zone; `None` of a name.
-fn of_host(host: &str) -> Option<(IpAddr, Option<&str>)> {
-    let (address, zone) = host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)));
-    Some((address.parse().ok()?, zone))
+/// `None` of a name.
+fn of_endpoint(endpoint: &Endpoint) -> Option<(IpAddr, Option<&str>)> {
+    Some((endpoint.host.parse().ok()?, endpoint.zone.as_deref()))
 }
 
 /// The link without IPv6 through which a probe asks.

@@ -54,6 +54,12 @@ fn gates_that_can_never_open() {
         ("tcp=\"db.example:22\"|http=\"http://example/\"|dns=\"example\"", BOTH, false, ""),
         ("ping=\"fe80::1%x0\"", OFF, true, "ping fe80::1%x0 is wanted on x0, where IPv6 is switched off"),
         ("ping=\"fe80::1%x0\"", BOTH, true, ""),
+        (
+            "tcp=\"[fe80::1%x0]:22\"",
+            OFF,
+            true,
+            "tcp [fe80::1%x0]:22 is wanted on x0, where IPv6 is switched off",
+        ),
         ("ping=\"fe80::1%y0\"", OFF, true, ""),
         ("ping=\"2001:db8::1\"", OFF, true, ""),
         ("ping=\"2001:db8::1\";grace=\"5s\"", BOTH, false, ""),
