@@ -25,7 +25,7 @@ use tracing::Level;
 
 use crate::attempt::{self, AttemptError};
 use crate::config::{self, ConfigError, Environment, Loaded, Request, SaveError};
-use crate::daemon::Failure;
+use crate::driver::Failure;
 use crate::escape::{escape, escape_bytes};
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
@@ -207,7 +207,7 @@ enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Daemon(#[from] Failure),
+    Driver(#[from] Failure),
     #[error(transparent)]
     Observe(#[from] ObserveError),
     #[error(transparent)]
@@ -238,14 +238,14 @@ impl Error {
             | Error::Notify(_)
             | Error::Save(_)
             | Error::NobodyToAsk
-            | Error::Daemon(Failure::Notify(_)) => 2,
-            Error::Daemon(Failure::Observe(_) | Failure::Events(_) | Failure::Hints(_))
+            | Error::Driver(Failure::Notify(_)) => 2,
+            Error::Driver(Failure::Observe(_) | Failure::Events(_))
             | Error::Observe(_)
             | Error::Runtime(_)
             | Error::Attempt(_)
             | Error::Fix(_)
             | Error::Unseen(_) => 3,
-            Error::Stdout(_) | Error::Daemon(Failure::Closed(_)) | Error::Tools(_) => OUTPUT_OR_PROGRAM,
+            Error::Stdout(_) | Error::Driver(Failure::Closed(_)) | Error::Tools(_) => OUTPUT_OR_PROGRAM,
         }
     }
 
@@ -257,7 +257,7 @@ impl Error {
 
     /// stdout was closed under a command that goes on until then.
     fn nobody_reads(&self) -> bool {
-        matches!(self, Error::Daemon(Failure::Closed(error)) if error.kind() == io::ErrorKind::BrokenPipe)
+        matches!(self, Error::Driver(Failure::Closed(error)) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 

@@ -416,6 +416,31 @@ impl Routes {
     }
 }
 
+/// What was read of one routing table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRoutes {
+    /// The family of its routes.
+    pub family: Family,
+    /// Its number.
+    pub id: u32,
+    /// Its routes to wanted destinations, in the kernel's order.
+    pub routes: Vec<Route>,
+    /// What pasta would take of it, where that is wanted.
+    pub pasta: Option<PastaView>,
+}
+
+impl TableRoutes {
+    /// Puts them in the place of what lookups said.
+    pub fn put_into(self, known: &mut Routes) {
+        known.known.retain(|route| route.table != self.id || route.family() != self.family);
+        known.known.extend(self.routes);
+        known.complete.insert((self.family, self.id));
+        if let Some(view) = self.pasta {
+            known.pasta.insert(self.family, view);
+        }
+    }
+}
+
 /// resolv.conf, as far as it matters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Nameservers {

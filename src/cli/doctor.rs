@@ -57,6 +57,5 @@ fn exit(report: &Report, freed: &[Held]) -> Exit {
 
 fn observe(receive_buffer: usize) -> Result<Network, Error> {
     let gate = config::parse("doctor", "built-in", ALL)?;
-    let (observer, _) = block_on(check::look(&gate, receive_buffer, false))?;
-    Ok(observer.network().clone())
+    Ok(block_on(check::look(&gate, receive_buffer, false))?.0)
 }

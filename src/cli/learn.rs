@@ -50,8 +50,8 @@ pub(super) fn execute(args: &LearnArgs) -> Result<Exit, Error> {
     let source = path.display().to_string();
     let pupil = Pupil { gate, source: &source, containers: containers.as_ref() };
     let survey = survey();
-    let (observer, _) = block_on(check::look(&survey, args.tuning.receive_buffer, false))?;
-    let learned = match learn(pupil, observer.network(), clock::now()) {
+    let (network, _) = block_on(check::look(&survey, args.tuning.receive_buffer, false))?;
+    let learned = match learn(pupil, &network, clock::now()) {
         Ok(learned) => learned,
         Err(Refusal::Unreadable(error)) => return Err(error.into()),
         Err(Refusal::Nothing(links)) => {

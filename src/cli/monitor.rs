@@ -4,28 +4,22 @@ use std::io::{self, Write};
 
 use crate::cli::{CheckArgs, Error, Exit, block_on, load};
 use crate::clock;
-use crate::daemon::{Ended, Failure, Mouth, Task, View, keep};
+use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::moment::Moment;
 use crate::report::{item, json_text, outcome, summary, verdict_json};
 use crate::requirement::{Gate, OnLoss};
+use crate::session::Mode;
 use crate::verdict::Outcome;
 
 pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
     crate::log::start(args.output.volume.level());
-    let request = args.gate.request()?;
-    let gate = timeless(load(&request)?.gate);
-    let mut mouth = Printer { json: args.output.json, lines: Vec::new(), verdict: None };
-    let task = Task {
-        gate,
-        receive_buffer: args.tuning.receive_buffer,
-        until_open: false,
-        signals: false,
-        reload: &|| Ok(timeless(load(&request)?.gate)),
-        gave_up_at: None,
-    };
-    Ok(match block_on(async { Ok(keep(task, &mut mouth).await?) })? {
-        Ended::Opened(_) | Ended::GaveUp => Exit::Done,
-        Ended::Signalled(signal, _) => Exit::Signal(signal),
+    let gate = timeless(load(&args.gate.request()?)?.gate);
+    let mut printer = Printer { json: args.output.json, lines: Vec::new(), verdict: None };
+    let receive_buffer = args.tuning.receive_buffer;
+    let setup = Setup { mode: Mode::Watch, gate, receive_buffer, signals: None, gave_up_at: None };
+    Ok(match block_on(async { Ok(Driver::new(setup)?.run(&mut printer).await?) })? {
+        driver::Outcome::Ended(_) => Exit::Done,
+        driver::Outcome::Signalled(signal, _) => Exit::Signal(signal),
     })
 }
 
@@ -48,7 +42,7 @@ struct Printer {
     verdict: Option<String>,
 }
 
-impl Mouth for Printer {
+impl Reporter for Printer {
     fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
         let time = clock::timestamp();
         let ready = view.verdict.ready();

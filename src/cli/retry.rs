@@ -12,16 +12,18 @@ use crate::cli::options::NamedGateOptions;
 use crate::cli::{Error, Exit, Tuning, Volume, block_on, load};
 use crate::clock::{self, Timer};
 use crate::config::{Span, duration_text, parse_duration};
-use crate::daemon::{self, Task, keep};
+use crate::driver::{self, Driver, Setup};
 use crate::moment::Moment;
-use crate::outlook::Outlook;
 use crate::requirement::Gate;
 use crate::retry::classify::{Meaning, classify};
 use crate::retry::{Again, Backoff, Course, GiveUp, Limits, Next};
+use crate::session::{self, Mode};
 
 mod speaker;
+mod watch;
 
 use speaker::{Failed, Speaker};
+use watch::NetworkWatch;
 
 #[derive(Debug, Args)]
 pub(super) struct RetryArgs {
@@ -213,8 +215,8 @@ impl Setting {
     /// Runs it until it succeeds, or there is no sense in another attempt.
     pub(super) async fn pursue(&self, words: &Words<'_>, signals: &mut Signals) -> Result<Finished, Error> {
         let mut speaker = Speaker::new(self.quiet);
-        let mut outlook = match Outlook::open(self.gate.as_ref(), self.receive_buffer) {
-            Ok(outlook) => Some(outlook),
+        let mut network = match NetworkWatch::open(self.gate.as_ref(), self.receive_buffer) {
+            Ok(network) => Some(network),
             // Without a gate nothing depends on it.
             Err(error) if self.gate.is_none() => {
                 tracing::debug!("changes of the network are not seen: {error}");
@@ -227,8 +229,8 @@ impl Setting {
         let mut last: Option<u8> = None;
         let mut before: Option<String> = None;
         loop {
-            if let (Some(gate), Some(outlook)) = (&self.gate, &mut outlook) {
-                let open = outlook.ready().await?;
+            if let (Some(gate), Some(network)) = (&self.gate, &mut network) {
+                let open = network.ready().await?;
                 if !open && !self.waits {
                     speaker.say("the gate is shut");
                     return Ok(last.map_or(Finished::Shut, Finished::GaveUp));
@@ -244,9 +246,9 @@ impl Setting {
                     }
                 }
             }
-            if let Some(outlook) = &mut outlook {
+            if let Some(network) = &mut network {
                 // What gets better while the attempt runs was not there when it began.
-                outlook.ready().await?;
+                network.ready().await?;
             }
             let now = clock::now();
             let course = course.get_or_insert_with(|| Course::new(self.backoff, self.limits, now));
@@ -281,7 +283,7 @@ impl Setting {
                     before = Some(meaning.why.clone());
                     let failure =
                         Failed { attempt, last: course.last_attempt(), meaning, until: now + delay };
-                    if let Some(signal) = pause(&failure, &mut outlook, &mut speaker, signals).await? {
+                    if let Some(signal) = pause(&failure, &mut network, &mut speaker, signals).await? {
                         return Ok(Finished::Signalled(signal));
                     }
                 }
@@ -306,7 +308,7 @@ impl Setting {
 /// Waits for the next attempt; the signal that ended it instead.
 async fn pause(
     failed: &Failed,
-    outlook: &mut Option<Outlook>,
+    network: &mut Option<NetworkWatch>,
     speaker: &mut Speaker,
     signals: &mut Signals,
 ) -> Result<Option<i32>, Error> {
@@ -314,12 +316,12 @@ async fn pause(
     // The network has no part in a rate limit.
     let watched = match failed.meaning.again {
         Again::Limited(_) => None,
-        Again::Later | Again::AtBootOnly | Again::Never => outlook.as_mut(),
+        Again::Later | Again::AtBootOnly | Again::Never => network.as_mut(),
     };
     speaker.failed(failed);
     let mut better = std::pin::pin!(async {
         match watched {
-            Some(outlook) => outlook.better().await,
+            Some(network) => network.better().await,
             None => std::future::pending().await,
         }
     });
@@ -364,14 +366,9 @@ async fn wait_for(
     signals: &mut Signals,
 ) -> Result<Opening, Error> {
     speaker.extend(gate);
-    let task = Task {
-        gate: gate.clone(),
-        receive_buffer,
-        until_open: true,
-        signals: false,
-        reload: &|| Ok(gate.clone()),
-        gave_up_at: None,
-    };
+    let gate = gate.clone();
+    let setup = Setup { mode: Mode::UntilOpen, gate, receive_buffer, signals: None, gave_up_at: None };
+    let mut driver = Driver::new(setup)?;
     let mut timer = Timer::new().map_err(AttemptError::from)?;
     timer.set(until).map_err(AttemptError::from)?;
     let time_up = async {
@@ -381,10 +378,10 @@ async fn wait_for(
         }
     };
     tokio::select! {
-        ended = keep(task, speaker) => Ok(match ended? {
-            daemon::Ended::Opened(_) => Opening::Open,
-            daemon::Ended::GaveUp => Opening::Shut,
-            daemon::Ended::Signalled(signal, _) => Opening::Signalled(signal),
+        outcome = driver.run(speaker) => Ok(match outcome? {
+            driver::Outcome::Ended(session::Ended::Opened(_)) => Opening::Open,
+            driver::Outcome::Ended(_) => Opening::Shut,
+            driver::Outcome::Signalled(signal, _) => Opening::Signalled(signal),
         }),
         fired = time_up => {
             fired.map_err(AttemptError::from)?;

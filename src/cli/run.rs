@@ -8,13 +8,14 @@ use tracing::{error, info, warn};
 
 use crate::cli::{Error, Exit, RunArgs, block_on, load};
 use crate::clock;
-use crate::daemon::{Ended, Failure, Mouth, Task, View, keep};
+use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::keeper::Phase;
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::record::Record;
 use crate::report::unmet_lines;
 use crate::requirement::Gate;
+use crate::session::Mode;
 use crate::verdict::{Code, Outcome, Reason, Verdict, Warning};
 
 /// When a host without a default route is told so: long enough for a lease, short enough to be read.
@@ -29,7 +30,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let record = Record::of(&gate.name);
     let gave_up_at = record.gave_up_at();
     let now = clock::now();
-    let mut mouth = Manager {
+    let mut manager = Manager {
         notifier,
         record,
         gave_up_at: gave_up_at.clone(),
@@ -40,20 +41,19 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         no_default_route: false,
         watchdog: watchdog_interval().map(|interval| (interval, now)),
     };
-    let task = Task {
+    let setup = Setup {
+        mode: Mode::Watch,
         gate,
         receive_buffer: args.tuning.receive_buffer,
-        until_open: false,
-        signals: true,
-        reload: &|| Ok(load(&request)?.gate),
+        signals: Some(&|| Ok(load(&request)?.gate)),
         gave_up_at,
     };
-    let ended = block_on(async { Ok(keep(task, &mut mouth).await?) })?;
-    Ok(match ended {
-        Ended::Opened(_) => Exit::Done,
-        Ended::GaveUp => Exit::NotReady,
-        Ended::Signalled(signal, open) => {
-            mouth.notifier.stopping();
+    let outcome = block_on(async { Ok(Driver::new(setup)?.run(&mut manager).await?) })?;
+    Ok(match outcome {
+        // Watching ends only where the gate was given up, or lost.
+        driver::Outcome::Ended(_) => Exit::NotReady,
+        driver::Outcome::Signalled(signal, open) => {
+            manager.notifier.stopping();
             if open { Exit::Done } else { Exit::Signal(signal) }
         }
     })
@@ -76,7 +76,7 @@ struct Manager {
     watchdog: Option<(Duration, Moment)>,
 }
 
-impl Mouth for Manager {
+impl Reporter for Manager {
     fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
         if self.status != view.status {
             view.status.clone_into(&mut self.status);

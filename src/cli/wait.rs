@@ -8,12 +8,13 @@ use std::process::Command;
 use std::task::{Context, Poll};
 
 use crate::cli::{Error, Exit, PATIENCE, WaitArgs, block_on, load};
-use crate::daemon::{Ended, Failure, Mouth, Task, View, keep};
+use crate::driver::{Driver, Failure, Outcome, Reporter, Setup, View};
 use crate::escape::{escape, escape_bytes};
 use crate::keeper::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
 use crate::report::{json_text, unmet_lines, verdict_json};
+use crate::session::{Ended, Mode};
 use crate::stderr;
 
 pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
@@ -22,33 +23,26 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
         true => tracing::Level::DEBUG,
         false => tracing::Level::WARN,
     });
-    let request = args.gate.request()?;
-    let gate = load(&request)?.gate;
+    let gate = load(&args.gate.request()?)?.gate;
     let mut notifier = Notifier::from_env();
     // It runs inside other units, whose own notifications are not its business to fail for.
     if let Err(error) = notifier.extend(&gate) {
         tracing::debug!("{error}");
         notifier = Notifier::silent();
     }
-    let mut mouth =
+    let mut terminal =
         Terminal { notifier, json: args.output.json, quiet: args.output.volume.quiet, said: String::new() };
-    let task = Task {
-        gate,
-        receive_buffer: args.tuning.receive_buffer,
-        until_open: true,
-        signals: false,
-        reload: &|| Ok(load(&request)?.gate),
-        gave_up_at: None,
-    };
-    let ended = block_on(async { Ok(keep(task, &mut mouth).await?) })?;
-    Ok(match ended {
-        Ended::Opened(_) => {
+    let receive_buffer = args.tuning.receive_buffer;
+    let setup = Setup { mode: Mode::UntilOpen, gate, receive_buffer, signals: None, gave_up_at: None };
+    let outcome = block_on(async { Ok(Driver::new(setup)?.run(&mut terminal).await?) })?;
+    Ok(match outcome {
+        Outcome::Ended(Ended::Opened(_)) => {
             // What is said of the unit from now on is not this program's to say.
-            mouth.notifier.status("");
+            terminal.notifier.status("");
             become_command(&args.command)
         }
-        Ended::GaveUp => Exit::NotReady,
-        Ended::Signalled(signal, _) => Exit::Signal(signal),
+        Outcome::Ended(_) => Exit::NotReady,
+        Outcome::Signalled(signal, _) => Exit::Signal(signal),
     })
 }
 
@@ -60,7 +54,7 @@ struct Terminal {
     said: String,
 }
 
-impl Mouth for Terminal {
+impl Reporter for Terminal {
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.notifier.poll_unsent(context).map_err(Failure::from)
     }

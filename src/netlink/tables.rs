@@ -12,12 +12,12 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use tracing::warn;
 
 use crate::clock;
-use crate::model::{Address, Link, Network, PastaView, Route, Routes};
+use crate::model::{Address, Link, PastaView, TableRoutes};
 use crate::moment::Moment;
 use crate::netlink::decode::{Frame, dumped, dumped_address, dumped_link, dumped_route, link_of_entry};
 use crate::netlink::socket::{DumpError, DumpSink, DumpSocket};
-use crate::requirement::{Family, TABLE_MAIN};
-use crate::wants::Wants;
+use crate::refresh::ReadTable;
+use crate::requirement::Family;
 
 /// All links and addresses. An address that is added between the two lists is announced too.
 pub async fn links(dumps: &mut DumpSocket) -> Result<(Vec<Link>, Vec<Address>), DumpError> {
@@ -68,63 +68,32 @@ impl<T> DumpSink for List<T> {
     }
 }
 
-/// What was read of a table.
-pub struct Table {
-    family: Family,
-    id: u32,
-    routes: Vec<Route>,
-    pasta: Option<PastaView>,
-}
-
-impl Table {
-    /// Puts it in the place of what lookups said.
-    pub fn put_into(self, known: &mut Routes) {
-        known.known.retain(|route| route.table != self.id || route.family() != self.family);
-        known.known.extend(self.routes);
-        known.complete.insert((self.family, self.id));
-        if let Some(view) = self.pasta {
-            known.pasta.insert(self.family, view);
-        }
-    }
-}
-
 /// Reads one family's table.
-pub async fn read(
-    dumps: &mut DumpSocket,
-    wants: &Wants,
-    network: &Network,
-    family: Family,
-    id: u32,
-) -> Result<Table, DumpError> {
+pub async fn read(dumps: &mut DumpSocket, table: &ReadTable) -> Result<TableRoutes, DumpError> {
     let mut message = RouteMessage::default();
-    message.header.address_family = match family {
+    message.header.address_family = match table.family {
         Family::V4 => AddressFamily::Inet,
         Family::V6 => AddressFamily::Inet6,
     };
-    message.attributes.push(RouteAttribute::Table(id));
-    let of_table = wants
-        .routes
-        .iter()
-        .filter(|(prefix, table)| Family::of(prefix.addr()) == family && network.table_id(table) == Some(id));
-    let wanted: Vec<_> = of_table.map(|(prefix, _)| *prefix).collect();
+    message.attributes.push(RouteAttribute::Table(table.id));
     let mut sink = TableSink {
-        table: Table { family, id, routes: Vec::new(), pasta: None },
-        wanted,
-        pasta: wants.pasta && id == TABLE_MAIN,
+        table: TableRoutes { family: table.family, id: table.id, routes: Vec::new(), pasta: None },
+        wanted: &table.destinations,
+        pasta: table.pasta,
         now: clock::now(),
     };
     dumps.dump("routes", RouteNetlinkMessage::GetRoute(message), &mut sink).await?;
     Ok(sink.table)
 }
 
-struct TableSink {
-    table: Table,
-    wanted: Vec<ipnet::IpNet>,
+struct TableSink<'a> {
+    table: TableRoutes,
+    wanted: &'a [ipnet::IpNet],
     pasta: bool,
     now: Moment,
 }
 
-impl TableSink {
+impl TableSink<'_> {
     /// struct rtmsg of linux/rtnetlink.h: the prefix length stands in its second octet. Most entries
     /// of a large table are dropped by it, undecoded.
     fn may_matter(&self, frame: &Frame<'_>) -> bool {
@@ -148,7 +117,7 @@ impl TableSink {
     }
 }
 
-impl DumpSink for TableSink {
+impl DumpSink for TableSink<'_> {
     fn begin(&mut self) {
         self.table.routes.clear();
         self.table.pasta = self.pasta.then(PastaView::default);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::attempt::Bounds;
 use crate::cli::retry::Finished;
 use crate::clock;
-use crate::daemon::{Failure, Mouth, View};
+use crate::driver::{Failure, Reporter, View};
 use crate::keeper::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
@@ -142,7 +142,7 @@ fn rounded(delay: Duration) -> String {
     format!("{:.1}s", delay.as_secs_f64())
 }
 
-impl Mouth for Speaker {
+impl Reporter for Speaker {
     fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
         if self.said == view.status {
             return Ok(());

@@ -1,0 +1,78 @@
+//! The network between two attempts: whether the gate is open, and the moment when something got better.
+//!
+//! Besides the gate it looks at what any connection needs, of either family: an address, a default route, a
+//! name server. They hold nothing back, and one that comes is a reason to try at once.
+
+use std::time::Duration;
+
+use crate::driver::{Driver, Failure, Outcome, Setup, Silent};
+use crate::requirement::{
+    AddressSpec, Clause, Destination, Family, Gate, Item, OnLoss, OnTimeout, RouteSpec, Subject, Table,
+};
+use crate::session::{Ended, Mode};
+
+/// Watches the network.
+pub(super) struct NetworkWatch(Driver<'static>);
+
+impl NetworkWatch {
+    /// Of this gate, or of no gate at all.
+    ///
+    /// # Errors
+    /// Where the kernel's state cannot be observed.
+    pub(super) fn open(gate: Option<&Gate>, receive_buffer: usize) -> Result<NetworkWatch, Failure> {
+        let mut watched = hints();
+        if let Some(gate) = gate {
+            watched.clauses.extend(gate.clauses.iter().cloned());
+        }
+        let mode = Mode::Improvement;
+        let setup = Setup { mode, gate: watched, receive_buffer, signals: None, gave_up_at: None };
+        Ok(NetworkWatch(Driver::new(setup)?))
+    }
+
+    /// Whether all that the gate requires is met now. What has become better until now is not reported by
+    /// `better` any more.
+    ///
+    /// # Errors
+    /// Where the kernel's state cannot be observed.
+    pub(super) async fn ready(&mut self) -> Result<bool, Failure> {
+        self.0.look().await?;
+        Ok(self.0.session().is_ready())
+    }
+
+    /// Waits until something is there that was not. It may be dropped and called again.
+    ///
+    /// # Errors
+    /// Where the kernel's state cannot be observed.
+    pub(super) async fn better(&mut self) -> Result<(), Failure> {
+        loop {
+            if let Outcome::Ended(Ended::Better) = self.0.run(&mut Silent).await? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What any connection needs. Each has a grace, so that none is required.
+fn hints() -> Gate {
+    let route =
+        |family| Item::Route(RouteSpec { destination: Destination::DefaultOf(family), table: Table::MAIN });
+    let address = |family| Item::Address(AddressSpec::Family(family));
+    let items = Family::BOTH.map(route).into_iter().chain(Family::BOTH.map(address));
+    let clause = |item| Clause {
+        subject: Subject::Host { needed: 1 },
+        items: vec![item],
+        grace: Some(Duration::from_secs(1)),
+        if_present: None,
+        recheck: None,
+    };
+    Gate {
+        name: "hints".to_owned(),
+        source: "built-in".to_owned(),
+        timeout: None,
+        no_carrier_timeout: None,
+        settle: Duration::ZERO,
+        on_timeout: OnTimeout::Fail,
+        on_loss: OnLoss::Report,
+        clauses: items.chain([Item::Nameserver]).map(clause).collect(),
+    }
+}

@@ -1,0 +1,424 @@
+//! The driver: the loop under every command. It owns the sockets, the clock, the timer, the signals and the
+//! probes, brings each event to the [`session`](crate::session) as an input, and carries out its answer. It
+//! decides nothing.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use crate::clock::{self, Timer};
+use crate::config::ConfigError;
+use crate::keeper::{Came, Phase};
+use crate::model::Network;
+use crate::moment::Moment;
+use crate::netlink::{Notification, Notifications, ObserveError, Reader};
+use crate::notify::NotifyError;
+use crate::probe::Prober;
+use crate::refresh::Found;
+use crate::report::{Standing, status};
+use crate::requirement::Gate;
+use crate::resolv::{self, Resolver};
+use crate::session::{Ended, Input, Mode, Next, Session, Step};
+use crate::verdict::Verdict;
+
+/// What is said of a gate at one moment.
+pub struct View<'a> {
+    /// The gate.
+    pub gate: &'a Gate,
+    /// Its evaluation.
+    pub verdict: &'a Verdict,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The line that says so.
+    pub status: &'a str,
+}
+
+/// Who tells others: the service manager, somebody at a terminal, a script.
+pub trait Reporter {
+    /// The verdict or what is said of it changed.
+    ///
+    /// # Errors
+    /// Where there is nobody left to hear it.
+    fn changed(&mut self, view: &View<'_>, now: Moment) -> Result<(), Failure>;
+
+    /// The gate opens. Said before `changed` says anything of it.
+    ///
+    /// # Errors
+    /// Where it could not be said to whom it matters.
+    fn opened(&mut self, _view: &View<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Another gate was read in this one's place.
+    fn reloaded(&mut self, _gate: &Gate, _open: bool) {}
+
+    /// Time passed; what is due is done.
+    fn tick(&mut self, _now: Moment) {}
+
+    /// When `tick` is due next.
+    fn deadline(&self) -> Option<Moment> {
+        None
+    }
+
+    /// Ready once something was sent that had to wait, because the other end had no room for it.
+    ///
+    /// # Errors
+    /// Where it cannot be sent any more, and it matters.
+    fn poll_unsent(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Pending
+    }
+}
+
+/// Tells nobody: for those who ask the driver themselves.
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn changed(&mut self, _: &View<'_>, _: Moment) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// How a run of the driver ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The session is over.
+    Ended(Ended),
+    /// A signal came; whether the gate was open.
+    Signalled(i32, bool),
+}
+
+/// Why the driver failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The kernel's state cannot be observed.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// The service manager cannot be told.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
+    /// stdout is closed.
+    #[error("stdout")]
+    Closed(#[source] io::Error),
+    /// Signals or timers are not to be had.
+    #[error("cannot wait for events")]
+    Events(#[source] io::Error),
+}
+
+/// Reads a gate again.
+pub type Reload<'a> = &'a dyn Fn() -> Result<Gate, ConfigError>;
+
+/// What to drive.
+pub struct Setup<'a> {
+    /// What for.
+    pub mode: Mode,
+    /// The gate.
+    pub gate: Gate,
+    /// Octets of the event socket's receive buffer.
+    pub receive_buffer: usize,
+    /// Where signals are its business: reads the gate again (SIGHUP). Without it, signals do what they do by
+    /// default.
+    pub signals: Option<Reload<'a>>,
+    /// The time of day at which an earlier `run` gave up.
+    pub gave_up_at: Option<String>,
+}
+
+/// See the module.
+pub struct Driver<'a> {
+    session: Session,
+    next: Next,
+    notifications: Notifications,
+    reader: Reader,
+    resolv: Option<resolv::Watch>,
+    /// What resolv.conf said last.
+    resolver: Resolver,
+    prober: Prober,
+    timer: Timer,
+    signals: Option<(Signals, Reload<'a>)>,
+    said: Said,
+}
+
+impl<'a> Driver<'a> {
+    /// Subscribes to what the gate wants. Nothing is read yet.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn new(setup: Setup<'a>) -> Result<Driver<'a>, Failure> {
+        let session = Session::new(setup.mode, setup.gate, clock::now());
+        let mut driver = Driver {
+            next: Next::Drain,
+            notifications: Notifications::subscribe(session.wants(), setup.receive_buffer)?,
+            reader: Reader::connect()?,
+            resolv: None,
+            resolver: Resolver::default(),
+            prober: Prober::default(),
+            timer: Timer::new().map_err(Failure::Events)?,
+            signals: setup
+                .signals
+                .map(|reload| Ok((Signals::new()?, reload)))
+                .transpose()
+                .map_err(Failure::Events)?,
+            said: Said { gave_up_at: setup.gave_up_at, ..Said::default() },
+            session,
+        };
+        driver.watch_resolv();
+        Ok(driver)
+    }
+
+    /// Drives the session to its end. It may be dropped and called again, and then goes on.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn run(&mut self, reporter: &mut dyn Reporter) -> Result<Outcome, Failure> {
+        loop {
+            if let Some(outcome) = self.advance(reporter).await? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Drives the session until nothing is left to be done but to wait.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn look(&mut self) -> Result<(), Failure> {
+        if self.next == Next::Sleep {
+            self.next = Next::Drain;
+        }
+        loop {
+            let ended = self.advance(&mut Silent).await?;
+            if ended.is_some() || self.next == Next::Sleep {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The network as it is known.
+    pub fn network(&self) -> &Network {
+        self.session.network()
+    }
+
+    /// One input, and the answer to it.
+    async fn advance(&mut self, reporter: &mut dyn Reporter) -> Result<Option<Outcome>, Failure> {
+        let input = match self.event(reporter).await? {
+            Event::Input(input) => input,
+            Event::Reloaded(Ok(gate)) => Input::Reload(gate),
+            Event::Reloaded(Err(error)) => {
+                for problem in error.problems {
+                    tracing::error!("the gate is kept as it was: {problem}");
+                }
+                Input::Wake
+            }
+            Event::End(signal) => return Ok(Some(Outcome::Signalled(signal, self.session.is_open()))),
+        };
+        let reloaded = matches!(input, Input::Reload(_));
+        let now = clock::now();
+        let step = self.session.step(input, now);
+        if reloaded {
+            self.notifications.want(self.session.wants())?;
+            self.watch_resolv();
+            reporter.reloaded(self.session.gate(), self.session.is_open());
+        }
+        self.say(reporter, &step, now)?;
+        if let Some(probes) = &step.probes {
+            self.prober.follow(&probes.questions, probes.news, probes.repeat, now);
+        }
+        if let Next::End(ended) = step.next {
+            self.next = Next::Drain;
+            return Ok(Some(Outcome::Ended(ended)));
+        }
+        self.next = step.next;
+        Ok(None)
+    }
+
+    /// The next event, from where the session expects it.
+    async fn event(&mut self, reporter: &mut dyn Reporter) -> Result<Event, Failure> {
+        match std::mem::replace(&mut self.next, Next::Reading) {
+            Next::Drain => {
+                self.next = Next::Drain;
+                return Ok(Event::Input(match self.notifications.take()? {
+                    Notification::Message(message) => Input::Message(message),
+                    Notification::Lost(stale) => Input::Lost(stale),
+                    Notification::Dry => Input::Dry,
+                }));
+            }
+            Next::Read(read) => self.reader.begin(read),
+            next @ (Next::Pause | Next::Reading | Next::Sleep | Next::End(_)) => self.next = next,
+        }
+        let now = clock::now();
+        reporter.tick(now);
+        self.prober.tick(now);
+        if self.next == Next::Sleep {
+            self.reader.ask_apart()?;
+        }
+        // What is due was done; where it could not be done, it waits for something else to happen.
+        let others =
+            [reporter.deadline(), self.prober.deadline()].into_iter().flatten().filter(|at| *at > now);
+        let deadline = others.chain(self.session.deadline()).min();
+        self.timer.set(deadline).map_err(Failure::Events)?;
+        Ok(tokio::select! {
+            biased;
+            event = signalled(&mut self.signals) => event,
+            fired = self.timer.fired() => {
+                fired.map_err(Failure::Events)?;
+                Event::Input(Input::Wake)
+            }
+            sent = poll_fn(|context| reporter.poll_unsent(context)) => {
+                sent?;
+                Event::Input(Input::Wake)
+            }
+            found = self.reader.found() => Event::Input(self.found(found)?),
+            readable = self.notifications.readable(), if self.next == Next::Sleep => {
+                readable?;
+                Event::Input(Input::Wake)
+            }
+            (question, answer) = self.prober.answer() => Event::Input(Input::Answer(question, answer)),
+            changed = changed(&mut self.resolv) => {
+                changed.map_err(Failure::Events)?;
+                Event::Input(self.read_resolv())
+            }
+            () = tokio::task::yield_now(), if self.next == Next::Pause => Event::Input(Input::Wake),
+        })
+    }
+
+    fn found(&mut self, found: Result<Found, ObserveError>) -> Result<Input, Failure> {
+        match found {
+            Ok(found) => Ok(Input::Found(found)),
+            Err(error) if self.session.waits_out_errors() => {
+                tracing::warn!("{error}: trying again");
+                self.reader.reconnect()?;
+                Ok(Input::Found(Found::Failed))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn watch_resolv(&mut self) {
+        if !self.session.wants().nameserver {
+            self.resolv = None;
+            return;
+        }
+        if self.resolv.is_none() {
+            match resolv::Watch::new() {
+                Ok(watch) => self.resolv = Some(watch),
+                Err(error) => tracing::warn!("changes of resolv.conf are not seen: inotify: {error}"),
+            }
+        }
+        let input = self.read_resolv();
+        self.session.step(input, clock::now());
+    }
+
+    fn read_resolv(&mut self) -> Input {
+        let resolver = resolv::resolver();
+        let news = resolver != self.resolver;
+        self.resolver = resolver;
+        Input::Nameservers { nameservers: resolv::read(), news }
+    }
+
+    /// Says what changed; READY=1 first.
+    fn say(&mut self, reporter: &mut dyn Reporter, step: &Step, now: Moment) -> Result<(), Failure> {
+        if !step.judged {
+            return Ok(());
+        }
+        let (gate, verdict, phase) = (self.session.gate(), self.session.verdict(), self.session.phase());
+        let line = self.said.line(gate, verdict, phase);
+        let view = View { gate, verdict, phase, status: &line };
+        if step.open {
+            reporter.opened(&view)?;
+        }
+        if self.said.is_new(&line, verdict) {
+            reporter.changed(&view, now)?;
+        }
+        self.said.status = line;
+        Ok(())
+    }
+}
+
+/// What happened outside of the session.
+enum Event {
+    Input(Input),
+    /// SIGHUP: the gate was read again.
+    Reloaded(Result<Gate, ConfigError>),
+    /// A signal that ends netready.
+    End(i32),
+}
+
+async fn changed(watch: &mut Option<resolv::Watch>) -> io::Result<()> {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What was said last, so that it is not said again.
+#[derive(Default)]
+struct Said {
+    status: String,
+    verdict: Option<Verdict>,
+    /// The moment of the last loss or return, and its time of day: a step of the clock afterwards changes no
+    /// line.
+    since: Option<(Moment, String)>,
+    gave_up_at: Option<String>,
+}
+
+impl Said {
+    fn line(&mut self, gate: &Gate, verdict: &Verdict, phase: Phase) -> String {
+        if let Phase::Lost { since }
+        | Phase::Ready { came: Came::Again { since } | Came::Reloaded { since } } = phase
+        {
+            if self.since.as_ref().is_none_or(|(known, _)| *known != since) {
+                self.since = Some((since, clock::time_of_day(since)));
+            }
+        }
+        let standing = Standing {
+            phase,
+            since: self.since.as_ref().map_or("", |(_, text)| text.as_str()),
+            gave_up_at: self.gave_up_at.as_deref(),
+        };
+        status(gate, verdict, standing)
+    }
+
+    /// Whether this was not said last.
+    fn is_new(&mut self, line: &str, verdict: &Verdict) -> bool {
+        let new = self.status != line || self.verdict.as_ref() != Some(verdict);
+        if new {
+            self.verdict = Some(verdict.clone());
+        }
+        new
+    }
+}
+
+/// SIGTERM, SIGINT, SIGHUP and SIGUSR1.
+struct Signals([Stream; 4]);
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals([
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+            signal(SignalKind::user_defined1())?,
+        ]))
+    }
+}
+
+async fn signalled(signals: &mut Option<(Signals, Reload<'_>)>) -> Event {
+    let Some((Signals([terminate, interrupt, hangup, user1]), reload)) = signals else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => Event::End(libc::SIGTERM),
+        _ = interrupt.recv() => Event::End(libc::SIGINT),
+        _ = hangup.recv() => Event::Reloaded(reload()),
+        _ = user1.recv() => Event::Input(Input::Open),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! In which order things happen: nothing is judged before everything announced was taken in and read again.
+
+use super::*;
+
+fn kinds(reads: &[Read]) -> Vec<&'static str> {
+    let kind = |read: &Read| match read {
+        Read::Barrier => "barrier",
+        Read::Links => "links",
+        Read::Way { .. } => "way",
+        Read::Matching { .. } => "matching",
+        Read::Table(_) => "table",
+        Read::Gateway { .. } => "gateway",
+    };
+    reads.iter().map(kind).collect()
+}
+
+#[test]
+fn the_first_look_passes_the_barrier_reads_links_and_asks_for_routes() {
+    let bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), WORKS);
+    assert_eq!(kinds(&bench.reads), ["barrier", "links", "matching"]);
+    assert_eq!(bench.opened, 1);
+    assert!(bench.session.is_open());
+}
+
+#[test]
+fn a_no_is_believed_only_after_the_table_was_read() {
+    let bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), NO_ROUTE);
+    assert_eq!(kinds(&bench.reads), ["barrier", "links", "matching", "table"]);
+    assert_eq!(bench.opened, 0);
+    assert_eq!(bench.phase(), Phase::Waiting);
+}
+
+#[test]
+fn what_needs_no_reading_is_judged_at_once() {
+    let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ADDRESS), "eth0: up");
+    bench.reads.clear();
+    bench.sees("eth0: up; addr eth0 192.0.2.10/24");
+    assert_eq!(kinds(&bench.reads), [""; 0]);
+    assert_eq!(bench.opened, 1);
+}
+
+/// The kernel announces that a link lost its last address before it flushes the default route.
+#[test]
+fn what_is_announced_ahead_waits_for_the_barrier() {
+    let another_route = format!("{WORKS}; route default4 via 192.0.2.2 dev eth0 metric 9");
+    let another_address = format!("{WORKS}; addr eth0 192.0.2.11/24");
+    let table: &[(&str, &str, &[&str])] = &[
+        ("a link goes down", NO_CARRIER, &["barrier", "matching", "table"]),
+        ("the address goes", "eth0: up", &["barrier", "matching", "table"]),
+        ("the link goes", "", &["barrier", "matching", "table"]),
+        ("a route comes", &another_route, &["matching"]),
+        ("an address comes", &another_address, &[]),
+    ];
+    for (what, becomes, reads) in table {
+        let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), WORKS);
+        bench.reads.clear();
+        bench.sees(becomes);
+        assert_eq!(kinds(&bench.reads), *reads, "{what}");
+    }
+}
+
+#[test]
+fn a_carrier_that_came_needs_the_barrier_only_before_a_no() {
+    let linkdown = "eth0: nocarrier; addr eth0 192.0.2.10/24; route default4 via 192.0.2.1 dev eth0 linkdown";
+    let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), linkdown);
+    bench.reads.clear();
+    bench.sees(WORKS);
+    assert_eq!(kinds(&bench.reads), ["matching"]);
+    assert_eq!(bench.opened, 1);
+
+    let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), linkdown);
+    bench.reads.clear();
+    // The link has carrier, and its route still is as it was without.
+    bench.sees("eth0: up; addr eth0 192.0.2.10/24; route default4 via 192.0.2.1 dev eth0 linkdown");
+    assert_eq!(kinds(&bench.reads), ["matching", "table", "barrier", "matching", "table"]);
+    assert_eq!(bench.opened, 0);
+}
+
+#[test]
+fn notifications_that_came_during_a_read_are_taken_in_before_the_verdict() {
+    let mut bench = Bench::new(Mode::Watch, gate(WANTS_ROUTE), WORKS);
+    while !matches!(bench.next, Next::Read(Read::Matching { .. })) {
+        let input = match &bench.next {
+            Next::Read(read) => Input::Found(answer(&bench.kernel, read)),
+            _ => Input::Dry,
+        };
+        bench.step(input);
+    }
+    // The default route was found; then the link lost carrier, and the route with it.
+    let Next::Read(read) = bench.next.clone() else { panic!("{:?}", bench.next) };
+    let found = answer(&bench.kernel, &read);
+    bench.becomes(NO_CARRIER);
+    bench.give(Input::Found(found));
+    assert_eq!(bench.opened, 0, "it was gone before the gate was judged");
+}
+
+#[test]
+fn while_a_read_is_under_way_timeouts_and_requests_are_served_and_nothing_is_judged() {
+    let with_timeout =
+        |on_timeout| Gate { timeout: Some(Duration::from_secs(2)), on_timeout, ..gate(WANTS_ROUTE) };
+    for (gate, input, next, opened) in [
+        (with_timeout(OnTimeout::Fail), Input::Wake, Next::End(Ended::GaveUp), 0),
+        (with_timeout(OnTimeout::Open), Input::Wake, Next::Reading, 1),
+        (gate(WANTS_ROUTE), Input::Open, Next::Reading, 1),
+        (gate(WANTS_ROUTE), Input::Wake, Next::Reading, 0),
+    ] {
+        let mut bench = Bench::new(Mode::Watch, gate, WORKS);
+        bench.step(Input::Dry);
+        assert_eq!(bench.next, Next::Read(Read::Barrier));
+        bench.now = at(2000);
+        assert_eq!(bench.step(input).next, next);
+        assert_eq!(bench.opened, opened);
+        if next == Next::Reading {
+            // The read that was under way goes on to its end.
+            bench.give(Input::Found(Found::Passed));
+            assert_eq!(bench.opened, 1);
+        }
+    }
+}
+
+#[test]
+fn an_overdue_deadline_is_looked_at_again_while_the_kernel_keeps_a_read_waiting() {
+    let settling = Gate { settle: Duration::from_secs(5), ..gate(WANTS_ROUTE) };
+    let mut bench = Bench::looked(Mode::Watch, settling, WORKS);
+    assert_eq!(bench.deadline(), Some(5000));
+    bench.becomes(NO_CARRIER);
+    bench.now = at(6000);
+    bench.step(Input::Wake);
+    while bench.next == Next::Drain {
+        let input = bench.announced.pop_front().unwrap_or(Input::Dry);
+        bench.step(input);
+    }
+    assert_eq!(bench.next, Next::Read(Read::Barrier));
+    assert_eq!(bench.deadline(), Some(6100));
+}
+
+#[test]
+fn what_was_read_for_the_old_gate_is_dropped_when_another_is_loaded() {
+    let mut bench = Bench::new(Mode::Watch, gate(WANTS_ROUTE), WORKS);
+    bench.step(Input::Dry);
+    bench.step(Input::Found(Found::Passed));
+    assert_eq!(bench.next, Next::Read(Read::Links));
+    // While links are read, another gate is loaded, and the link goes without carrier.
+    let stale = answer(&bench.kernel, &Read::Links);
+    assert_eq!(bench.step(Input::Reload(gate(WANTS_ADDRESS))).next, Next::Reading);
+    bench.becomes(NO_CARRIER);
+    bench.announced.clear();
+    bench.give(Input::Found(stale));
+    assert_eq!(bench.opened, 0, "links were read anew");
+    assert_eq!(bench.session.gate(), &gate(WANTS_ADDRESS));
+}
+
+#[test]
+fn after_a_loss_nothing_is_believed_until_everything_was_read_again() {
+    let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), NO_ROUTE);
+    bench.reads.clear();
+    // The first loss is read again at once, the next one a little later.
+    bench.announced.push_back(Input::Lost(Stale::ALL));
+    bench.give(Input::Wake);
+    assert_eq!(kinds(&bench.reads), ["barrier", "links", "matching", "table"]);
+    bench.reads.clear();
+    bench.becomes(WORKS);
+    bench.announced.push_back(Input::Lost(Stale::ALL));
+    bench.now = at(3);
+    bench.give(Input::Wake);
+    assert_eq!(bench.opened, 0, "something was lost that may say otherwise");
+    assert_eq!(bench.deadline(), Some(10));
+    bench.time(10);
+    assert_eq!(bench.opened, 1);
+}
+
+#[test]
+fn a_timeout_is_served_while_a_loss_waits_to_be_read_again() {
+    let impatient = Gate { timeout: Some(Duration::from_millis(5)), ..gate(WANTS_ROUTE) };
+    let mut bench = Bench::looked(Mode::Watch, impatient, NO_ROUTE);
+    for _ in 0..2 {
+        bench.announced.push_back(Input::Lost(Stale::ALL));
+        bench.give(Input::Wake);
+    }
+    assert_eq!(bench.time(5), Next::End(Ended::GaveUp));
+}
+
+#[test]
+fn a_storm_is_paused_for_timers_and_signals() {
+    let impatient = Gate { timeout: Some(Duration::from_secs(1)), ..gate(WANTS_ROUTE) };
+    let mut bench = Bench::looked(Mode::Watch, impatient, NO_ROUTE);
+    let address = bench.kernel.addresses().next().unwrap().clone();
+    bench.step(Input::Wake);
+    let mut pauses = 0;
+    for _ in 0..3 * BATCH {
+        let step = bench.step(Input::Message(Message::Address(address.clone())));
+        pauses += u32::from(step.next == Next::Pause);
+    }
+    assert_eq!(pauses, 3);
+    bench.now = at(1000);
+    for _ in 1..BATCH {
+        assert_eq!(bench.step(Input::Message(Message::Address(address.clone()))).next, Next::Drain);
+    }
+    let step = bench.step(Input::Message(Message::Address(address)));
+    assert_eq!(step.next, Next::End(Ended::GaveUp), "the storm does not hold the timeout up");
+}
+
+#[test]
+fn an_expired_route_is_read_again() {
+    let addresses = "eth0: up; addr eth0 2001:db8::7/64; addr eth0 fe80::7/64 link";
+    let expiring =
+        |seconds: u32| format!("{addresses}; route default6 via fe80::1 dev eth0 expires {seconds}");
+    let mut bench = Bench::looked(Mode::Watch, gate("route = \"default-ipv6\""), &expiring(103));
+    assert_eq!(bench.opened, 1);
+    assert_eq!(bench.deadline(), Some(3000));
+    // A router's next advertisement prolongs the route without a message.
+    bench.kernel = network(&expiring(200));
+    bench.time(3000);
+    assert_eq!(bench.phase(), Phase::Ready { came: Came::First { after: Duration::ZERO } });
+    // Around the end the kernel shows no expiry at all, so it is read again a little later; and then no more.
+    assert_eq!(bench.deadline(), Some(3030));
+    bench.time(3030);
+    assert_eq!(bench.deadline(), Some(3060));
+    bench.time(3060);
+    assert_eq!(bench.deadline(), Some(100_000));
+    bench.kernel = network(addresses);
+    bench.time(100_000);
+    assert_eq!(bench.phase(), Phase::Lost { since: at(100_000) });
+}
+
+#[test]
+fn an_error_of_reading_is_waited_out_once_the_network_was_current() {
+    let mut bench = Bench::new(Mode::Watch, gate(WANTS_ROUTE), WORKS);
+    bench.step(Input::Dry);
+    assert!(!bench.session.waits_out_errors());
+    let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), NO_ROUTE);
+    assert!(bench.session.waits_out_errors());
+    bench.becomes(WORKS);
+    bench.step(Input::Wake);
+    while bench.next == Next::Drain {
+        let input = bench.announced.pop_front().unwrap_or(Input::Dry);
+        bench.step(input);
+    }
+    bench.give(Input::Found(Found::Failed));
+    assert_eq!((bench.opened, bench.deadline()), (0, Some(100)));
+    bench.time(100);
+    assert_eq!(bench.opened, 1);
+}
+
+/// The timer is set a little later than the step that needs it.
+#[test]
+fn a_deadline_that_passes_right_after_a_step_is_not_missed() {
+    let impatient = Gate { timeout: Some(Duration::from_millis(1)), ..gate(WANTS_ROUTE) };
+    let mut bench = Bench::looked(Mode::Watch, impatient, NO_ROUTE);
+    bench.now = at(5);
+    assert_eq!(bench.deadline(), Some(1));
+    assert_eq!(bench.time(5), Next::End(Ended::GaveUp));
+}

@@ -1,0 +1,166 @@
+//! A settle counts only the time in which everything held without a break; and what is decided beside it.
+
+use super::*;
+use crate::model::{NoAnswer, Question, Tried};
+
+fn settling(text: &str, seconds: u64) -> Gate {
+    Gate { settle: Duration::from_secs(seconds), ..gate(text) }
+}
+
+/// What comes and goes within one drain of the socket: the verdicts before and after are the same.
+#[test]
+fn a_break_that_healed_within_one_drain_begins_the_settle_anew() {
+    let deprecated = "eth0: up; addr eth0 192.0.2.10/24 deprecated; route default4 via 192.0.2.1 dev eth0";
+    let flapped = "eth0: up losses=1; addr eth0 192.0.2.10/24; route default4 via 192.0.2.1 dev eth0";
+    let other = format!("{WORKS}; eth1: up");
+    // (what, the gate, the state in between, the state afterwards, whether it is a break)
+    let table: &[(&str, &str, &str, &str, bool)] = &[
+        ("the address was deprecated for a moment", WANTS_ADDRESS, deprecated, WORKS, true),
+        ("the address went and came", WANTS_ADDRESS, "eth0: up", WORKS, true),
+        ("the link went and came", WANTS_ADDRESS, "", WORKS, true),
+        ("the carrier went and came", WANTS_ADDRESS, NO_CARRIER, WORKS, true),
+        ("the carrier's counter alone tells", WANTS_ADDRESS, flapped, flapped, true),
+        ("another link came", WANTS_ADDRESS, &other, &other, false),
+        ("nothing happened", WANTS_ADDRESS, WORKS, WORKS, false),
+    ];
+    for (what, wants, between, after, is_break) in table {
+        let mut bench = Bench::looked(Mode::Watch, settling(wants, 10), WORKS);
+        assert_eq!(bench.deadline(), Some(10_000), "{what}");
+        bench.now = at(6000);
+        bench.becomes(between);
+        bench.becomes(after);
+        bench.give(Input::Wake);
+        let until = if *is_break { 16_000 } else { 10_000 };
+        assert_eq!(bench.deadline(), Some(until), "{what}");
+        bench.time(until.try_into().unwrap());
+        assert_eq!(bench.opened, 1, "{what}");
+    }
+}
+
+#[test]
+fn a_loss_of_notifications_is_a_break() {
+    let mut bench = Bench::looked(Mode::Watch, settling(WANTS_ROUTE, 10), WORKS);
+    bench.now = at(6000);
+    bench.announced.push_back(Input::Lost(Stale::ALL));
+    bench.give(Input::Wake);
+    assert_eq!(bench.deadline(), Some(16_000));
+}
+
+/// The kernel announces a carrier once a second at most; what came and went in between stands in a counter.
+#[test]
+fn at_the_end_of_a_settle_links_are_read_once_more() {
+    let mut bench = Bench::looked(Mode::Watch, settling(WANTS_ROUTE, 10), WORKS);
+    bench.reads.clear();
+    bench.kernel =
+        network("eth0: up losses=1; addr eth0 192.0.2.10/24; route default4 via 192.0.2.1 dev eth0");
+    bench.time(10_000);
+    assert_eq!(bench.reads.first(), Some(&Read::Links));
+    assert_eq!(bench.opened, 0);
+    assert_eq!(bench.deadline(), Some(20_000));
+    bench.time(20_000);
+    assert_eq!(bench.opened, 1);
+
+    let mut bench = Bench::looked(Mode::Watch, settling(WANTS_ROUTE, 10), WORKS);
+    bench.kernel = network("eth0: nocarrier losses=1; addr eth0 192.0.2.10/24");
+    bench.time(10_000);
+    assert_eq!((bench.opened, bench.phase()), (0, Phase::Waiting));
+}
+
+#[test]
+fn another_choice_of_pasta_is_a_break() {
+    let text = "pasta = true";
+    let pasta = |link: &str, gateway: &str| {
+        format!(
+            "eth0: up; addr eth0 192.0.2.10/24; eth1: up; addr eth1 198.51.100.10/24; \
+             route default4 via {gateway} dev {link}"
+        )
+    };
+    let mut bench = Bench::looked(Mode::Watch, settling(text, 10), &pasta("eth0", "192.0.2.1"));
+    assert_eq!(bench.deadline(), Some(10_000));
+    bench.now = at(6000);
+    bench.sees(&pasta("eth1", "198.51.100.1"));
+    assert_eq!(bench.deadline(), Some(16_000));
+}
+
+/// A wanted link that had carrier, if only for a moment, begins `no-carrier-timeout` anew.
+#[test]
+fn a_carrier_of_a_moment_begins_the_time_without_carrier_anew() {
+    let gate = |seconds| Gate { no_carrier_timeout: Some(Duration::from_secs(seconds)), ..gate(WANTS_ROUTE) };
+    for (becomes, deadline) in
+        [("eth0: up; addr eth0 192.0.2.10/24", 13_000), ("eth0: nocarrier; lo2: up loopback", 10_000)]
+    {
+        let mut bench = Bench::looked(Mode::Watch, gate(10), NO_CARRIER);
+        assert_eq!(bench.deadline(), Some(10_000));
+        bench.now = at(3000);
+        bench.becomes(becomes);
+        bench.becomes(NO_CARRIER);
+        bench.give(Input::Wake);
+        assert_eq!(bench.deadline(), Some(deadline), "{becomes}");
+    }
+}
+
+fn question(text: &str) -> Question {
+    Question::Probe(crate::config::parse_tcp(text).unwrap())
+}
+
+const SOMEBODY: &str = "192.0.2.7:22";
+
+fn wants_probe() -> Gate {
+    gate(&format!("{WANTS_ROUTE}; tcp = \"{SOMEBODY}\""))
+}
+
+fn no() -> Tried {
+    Err(NoAnswer::Failed("no".to_owned()))
+}
+
+#[test]
+fn probes_are_asked_when_everything_passive_is_met_and_their_answers_open_the_gate() {
+    let mut bench = Bench::looked(Mode::Watch, wants_probe(), NO_ROUTE);
+    assert!(bench.probes.as_ref().unwrap().questions.is_empty());
+    bench.sees(WORKS);
+    let probes = bench.probes.clone().unwrap();
+    assert_eq!(probes.questions.keys().collect::<Vec<_>>(), [&question(SOMEBODY)]);
+    assert!(probes.news && probes.repeat);
+    bench.give(Input::Answer(question(SOMEBODY), no()));
+    assert_eq!(bench.opened, 0);
+    assert!(!bench.probes.as_ref().unwrap().news, "nothing changed since");
+    bench.give(Input::Answer(question(SOMEBODY), Ok("it answers".to_owned())));
+    assert_eq!(bench.opened, 1);
+    assert!(!bench.probes.unwrap().repeat, "what fails once the gate is ready is not tried for ever");
+}
+
+/// While something passive is unmet nobody is asked, and what was answered before was asked of another network.
+#[test]
+fn an_answer_to_a_withdrawn_question_is_dropped() {
+    let mut bench = Bench::looked(Mode::Watch, wants_probe(), WORKS);
+    bench.give(Input::Answer(question(SOMEBODY), Ok("it answers".to_owned())));
+    assert_eq!(bench.opened, 1);
+    bench.sees(NO_CARRIER);
+    bench.sees(WORKS);
+    assert!(matches!(bench.phase(), Phase::Lost { .. }), "{:?}", bench.phase());
+    assert!(bench.probes.clone().unwrap().repeat, "a lost gate asks again and again");
+    bench.give(Input::Answer(question(SOMEBODY), Ok("it answers".to_owned())));
+    assert!(matches!(bench.phase(), Phase::Ready { .. }));
+}
+
+#[test]
+fn only_what_a_probe_may_depend_on_is_news() {
+    let first = "eth0: up; addr eth0 192.0.2.10/24; route default4 via 192.0.2.1 dev eth0";
+    let lifetimes = "eth0: up alt=lan0; addr eth0 192.0.2.10/24; route default4 via 192.0.2.1 dev eth0";
+    let another = format!("{first}; eth1: up");
+    for (becomes, news) in [(lifetimes, false), (another.as_str(), true)] {
+        let mut bench = Bench::looked(Mode::Watch, wants_probe(), first);
+        bench.give(Input::Answer(question(SOMEBODY), no()));
+        bench.sees(becomes);
+        assert_eq!(bench.probes.unwrap().news, news, "{becomes}");
+    }
+}
+
+#[test]
+fn another_resolver_is_news_and_the_same_one_is_not() {
+    for news in [true, false] {
+        let mut bench = Bench::looked(Mode::Watch, wants_probe(), WORKS);
+        bench.give(Input::Nameservers { nameservers: Nameservers::None, news });
+        assert_eq!(bench.probes.unwrap().news, news);
+    }
+}
