@@ -20,59 +20,42 @@
 //! Notifications say that something changed; what it is now is read. The core decides and does nothing; the
 //! shell does and decides nothing.
 //!
-//! In reading order:
+//! Everything that is decided stands in the crate [`netready_core`], which cannot read or do anything: begin there.
+//! This crate is what surrounds it, the shell:
 //!
-//! * the core, pure: [`requirement`] (what is asked), [`model`] (what is known), [`wants`] (what is worth
-//!   reading), [`evaluate`](mod@evaluate) (whether it is met), [`verdict`] (by what, or why not),
-//!   [`keeper`] (when a gate opens), [`continuity`] (whether a hold was interrupted), [`refresh`] (what to
-//!   read again, and when), [`budget`] (how often that may be done), [`session`] (all of that, one input at a
-//!   time);
-//! * pure as well: [`report`] (how it is said), [`retry`] (whether a command that failed is run again, and
-//!   when), [`learn`](mod@learn) (a gate of what a network has), [`escape`] (text of others, made safe to
-//!   print), [`ifname`] (names of links, which are bytes), [`moment`] (time, as a value);
-//! * the edge, still pure: [`config`] (gate files and options), [`netlink::decode`] (bytes);
-//! * the shell: [`driver`] (the loop), [`netlink`] (sockets), [`files`] (reading files without trusting their
-//!   place), [`identity`] (whose process this is), [`resolv`] (resolv.conf), [`probe`] (questions to others,
-//!   each a process), [`clock`], [`chance`], [`notify`] (the service manager), [`record`], [`log`],
-//!   [`stderr`] (what is said there, without waiting for its reader), [`attempt`] (one run of a command),
-//!   [`cli`] (the commands), [`sibling`] (programs that users do not call);
-//! * [`doctor`], one look over a host: judges that are pure, each beside its reader;
+//! * [`driver`]: the loop, which owns clock, timer, signals and sockets;
+//! * [`netlink`]: the sockets, and bytes to messages ([`netlink::decode`]);
+//! * [`config`]: finding, reading and writing gate files; [`files`]: reading files without trusting their place;
+//!   [`identity`]: whose process this is; [`resolv`]: resolv.conf;
+//! * [`probe`]: questions to others, each a process; [`attempt`]: one run of a command;
+//! * [`notify`]: the service manager; [`record`], [`log`], and [`stderr`], which waits for no reader;
+//! * [`clock`] and [`chance`]; [`sibling`]: programs that users do not call;
+//! * [`cli`]: the commands; [`doctor`]: one look over a host, judges that are pure, each beside its reader;
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
 //!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
 
+pub use netready_core::{
+    budget, continuity, escape, evaluate, ifname, keeper, learn, model, moment, refresh, report, requirement,
+    retry, session, verdict, wants,
+};
+
 pub mod attempt;
-pub mod budget;
 pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod continuity;
 pub mod doctor;
 pub mod driver;
-pub mod escape;
-pub mod evaluate;
 pub mod files;
 pub mod generator;
 pub mod identity;
-pub mod ifname;
 pub mod ipam;
-pub mod keeper;
-pub mod learn;
 pub mod log;
-pub mod model;
-pub mod moment;
 pub mod netlink;
 pub mod notify;
 pub mod probe;
 pub mod quadlet;
 pub mod record;
-pub mod refresh;
-pub mod report;
-pub mod requirement;
 pub mod resolv;
-pub mod retry;
-pub mod session;
 pub mod sibling;
 pub mod stderr;
-pub mod verdict;
-pub mod wants;

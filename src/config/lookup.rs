@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Environment, Options, Part, Problem, links, words};
+use super::{Environment, Options, Part, Problem, in_place_of_state, is_glob, nearest, printable};
 use crate::files;
 
 /// For every user, the first that has a file wins.
@@ -47,7 +47,7 @@ pub fn find(
         Ok(Some(part)) => Some(part),
         Ok(None) => {
             let message = unknown(gate, options, environment, &directories, link_exists);
-            problems.push(Problem { origin: format!("gate {}", words::shown(gate)), line: None, message });
+            problems.push(Problem { origin: format!("gate {}", printable(gate)), line: None, message });
             return Err(problems);
         }
         Err(problem) => {
@@ -199,14 +199,14 @@ fn unknown(
     directories: &[Directory],
     link_exists: &dyn Fn(&str) -> bool,
 ) -> String {
-    let shown = words::shown(gate);
+    let shown = printable(gate);
     if gate.is_empty() {
         return "a gate needs a name".to_owned();
     }
     if let Some(link) = options.interface.last().filter(|_| link_exists(gate)) {
         return format!(
             "{shown} is a link; quote a glob (-i 'NAME*'), or name each link: -i {} -i {shown}",
-            words::shown(link)
+            printable(link)
         );
     }
     if link_exists(gate) {
@@ -217,14 +217,14 @@ fn unknown(
     }
     if let Some((link, state)) = gate.split_once(':') {
         let state = state.split(':').next().unwrap_or_default();
-        if let Some(form) = words::in_place_of_state(link, state, true) {
+        if let Some(form) = in_place_of_state(link, state, true) {
             return format!("{shown} is a link and a state: netready check {form}");
         }
         if link_exists(link) {
             return format!("{link} is a link: netready check -i {link}");
         }
     }
-    if links::is_glob(gate) || gate.starts_with('!') {
+    if is_glob(gate) || gate.starts_with('!') {
         return format!("{shown} is a glob: netready check -i '{shown}'");
     }
     let known = known_gates(environment, directories);
@@ -237,7 +237,7 @@ fn unknown(
     }
     let looked_in: Vec<String> =
         directories.iter().map(|directory| directory.path.display().to_string()).collect();
-    let near = words::nearest(gate, known.iter().map(String::as_str))
+    let near = nearest(gate, known.iter().map(String::as_str))
         .map_or(String::new(), |near| format!("; did you mean {near}?"));
     format!("no such gate: no {shown}.toml in {}{near}", looked_in.join(", "))
 }

@@ -109,7 +109,7 @@ fn another(gate: &Gate, verdict: &Verdict, network: &Network) -> Option<Finding>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::tests::world::{NOW, gate, network};
+    use netready_core::testing::{NOW, gate, network};
 
     const UP: &str = "docker0: nocarrier kind=bridge; addr docker0 172.17.0.1/16; e0: up; addr e0 192.0.2.10/24; e1: up; addr e1 198.51.100.10/24";
     const E0: &str = "pasta6; pasta4 default4 via 192.0.2.1 dev e0";

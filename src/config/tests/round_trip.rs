@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Options, parse, words, write};
+use crate::config::{CLAUSE_KEYS, GATE_KEYS, Options, gate_text, parse};
 use crate::ifname::{Pattern, respell};
 use crate::requirement::{self, Endpoint, Gate, OnLoss, OnTimeout, Presence, Probe, Url};
 
@@ -248,8 +248,8 @@ fn any_gate() -> impl Strategy<Value = Gate> {
 /// Something like a gate file: its words in any order, so that the walk gets past the parser.
 fn nearly_a_gate() -> impl Strategy<Value = String> {
     let word = prop_oneof![
-        prop::sample::select(&words::GATE_KEYS[..]),
-        prop::sample::select(&words::CLAUSE_KEYS[..]),
+        prop::sample::select(&GATE_KEYS[..]),
+        prop::sample::select(&CLAUSE_KEYS[..]),
         prop::sample::select(
             &[
                 "=",
@@ -298,7 +298,7 @@ fn nearly_a_gate() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn what_was_written_is_read_back(gate in any_gate()) {
-        let text = write::gate(&gate);
+        let text = gate_text(&gate);
         prop_assert_eq!(parse("g", "g", &text), Ok(gate), "{}", text);
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::evaluate::tests::world::{gate, network};
+use netready_core::testing::{gate, network};
 
 /// A gate, a network, whether the host has IPv6; why the gate can never open.
 #[test]

@@ -1,0 +1,147 @@
+//! How often something expensive may be done: pure, the time is passed in.
+
+use core::time::Duration;
+
+use crate::model::Stale;
+use crate::moment::Moment;
+
+/// Lets the reading of tables cost a tenth of the time at most.
+///
+/// Credit grows with time and is spent by reading; below zero one must wait. Small tables never get
+/// there; one of a million routes, which takes a quarter of a second, is read every 2.5 s at most.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    /// In nanoseconds of reading.
+    credit: i64,
+    at: Moment,
+}
+
+/// One part in this many.
+const SHARE: u32 = 10;
+/// Enough for a burst of changes on a host with a usual table; twice as much would let a large table
+/// be read twice in a row.
+const MOST: Duration = Duration::from_millis(50);
+
+impl Budget {
+    /// A full one.
+    pub fn new(now: Moment) -> Budget {
+        Budget { credit: nanoseconds(MOST), at: now }
+    }
+
+    /// Until when to wait, if one must.
+    pub fn wait(&mut self, now: Moment) -> Option<Moment> {
+        self.refill(now);
+        let missing = u64::try_from(-self.credit).ok().filter(|missing| *missing > 0)?;
+        Some(now + Duration::from_nanos(missing) * SHARE)
+    }
+
+    /// Reading took this long.
+    pub fn spent(&mut self, cost: Duration, now: Moment) {
+        self.refill(now);
+        self.credit = self.credit.saturating_sub(nanoseconds(cost));
+    }
+
+    fn refill(&mut self, now: Moment) {
+        let grown = nanoseconds((now - self.at) / SHARE);
+        self.credit = self.credit.saturating_add(grown).min(nanoseconds(MOST));
+        self.at = now;
+    }
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Spaces the reading of everything after losses: at once, then after 10 ms, 20 ms, … 100 ms, and at once
+/// again after a quiet second. Else a storm that overruns the buffer would be answered by dumps alone.
+#[derive(Debug, Clone, Default)]
+pub struct Spacing {
+    last: Option<Moment>,
+    gap: Duration,
+    owed: Stale,
+}
+
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_millis(100);
+const QUIET: Duration = Duration::from_secs(1);
+
+impl Spacing {
+    /// When this may be read again: now, or later; then it is owed.
+    pub fn next(&mut self, stale: Stale, now: Moment) -> Option<Moment> {
+        match self.last {
+            Some(last) if now < last + self.gap => {
+                self.owed = self.owed.or(stale);
+                Some(last + self.gap)
+            }
+            Some(last) if now < last + QUIET => {
+                self.gap = (self.gap * 2).clamp(SHORTEST, LONGEST);
+                self.last = Some(now);
+                None
+            }
+            Some(_) | None => {
+                self.gap = SHORTEST;
+                self.last = Some(now);
+                None
+            }
+        }
+    }
+
+    /// This is owed.
+    pub fn owe(&mut self, stale: Stale) {
+        self.owed = self.owed.or(stale);
+    }
+
+    /// Whether anything is.
+    pub fn owes(&self) -> bool {
+        self.owed.any()
+    }
+
+    /// What is owed, to be read now.
+    pub fn take_owed(&mut self) -> Stale {
+        core::mem::take(&mut self.owed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::after_boot(Duration::from_millis(1_000_000 + millis))
+    }
+
+    #[test]
+    fn a_large_table_is_read_a_tenth_of_the_time() {
+        let mut budget = Budget::new(at(0));
+        assert_eq!(budget.wait(at(0)), None);
+        budget.spent(Duration::from_millis(250), at(250));
+        // 50 + 25 (grown, but full already) - 250 = -200 ms, which takes 2 s to grow back.
+        assert_eq!(budget.wait(at(250)), Some(at(2250)));
+        assert_eq!(budget.wait(at(2250)), None);
+    }
+
+    #[test]
+    fn a_small_table_is_read_at_once_every_time() {
+        let mut budget = Budget::new(at(0));
+        for millis in 0..500 {
+            assert_eq!(budget.wait(at(millis)), None);
+            budget.spent(Duration::from_micros(90), at(millis));
+        }
+    }
+
+    #[test]
+    fn losses_are_answered_at_once_and_then_ever_later() {
+        let mut spacing = Spacing::default();
+        assert_eq!(spacing.next(Stale::ALL, at(0)), None);
+        assert_eq!(spacing.next(Stale::ALL, at(3)), Some(at(10)));
+        assert!(spacing.owes());
+        assert_eq!(spacing.take_owed(), Stale::ALL);
+        assert!(!spacing.owes());
+        assert_eq!(spacing.next(Stale::ALL, at(10)), None);
+        assert_eq!(spacing.next(Stale::ROUTES, at(11)), Some(at(30)));
+        assert_eq!(spacing.next(Stale::ROUTES, at(40)), None);
+        assert_eq!(spacing.next(Stale::ROUTES, at(41)), Some(at(80)));
+        assert_eq!(spacing.next(Stale::ALL, at(2000)), None);
+        assert_eq!(spacing.next(Stale::ALL, at(2001)), Some(at(2010)));
+    }
+}

@@ -1,0 +1,345 @@
+//! The `interface` list and its quorum: as written → as meant.
+
+use super::Problem;
+use super::raw::{Place, RawClause, Written};
+use super::words;
+use crate::ifname::{self, Pattern};
+use crate::requirement::{LinkName, Links, Quorum};
+
+/// Longest altname the kernel takes (ALTIFNAMSIZ − 1 of linux/if.h).
+const LONGEST_NAME: usize = 127;
+/// Longest hardware address the kernel keeps (MAX_ADDR_LEN of linux/netdevice.h).
+const LONGEST_MAC: usize = 32;
+/// Ethernet's; shorter ones (tunnels, ARCnet) identify no device, a digit was forgotten.
+const SHORTEST_MAC: usize = 6;
+
+/// The links that a clause with an `interface` list names; `None` after a problem.
+pub fn links(clause: &RawClause, implied: bool, problems: &mut Vec<Problem>) -> Option<Links> {
+    let before = problems.len();
+    let mut entries: Vec<(LinkName, &Written<String>)> = Vec::new();
+    let mut exclude: Vec<Pattern> = Vec::new();
+    for written in &clause.interface {
+        match entry(&written.value, &written.place) {
+            // A link counts once, however often it is named.
+            Ok(Entry::Wanted(name)) if entries.iter().all(|(known, _)| *known != name) => {
+                entries.push((name, written));
+            }
+            Ok(Entry::Unwanted(pattern)) if !exclude.contains(&pattern) => exclude.push(pattern),
+            Ok(Entry::Wanted(_) | Entry::Unwanted(_)) => {}
+            Err(message) => problems.push(written.problem(message)),
+        }
+    }
+    for (name, written) in &entries {
+        if let Some(message) = exclude.iter().find_map(|out| excluded(name, out)) {
+            problems.push(written.problem(message));
+        }
+    }
+    if problems.len() > before {
+        return None;
+    }
+    let mut entries: Vec<LinkName> = entries.into_iter().map(|(name, _)| name).collect();
+    if entries.is_empty() {
+        // Only exclusions: every other link.
+        entries.push(LinkName::Glob(pattern("*").ok()?));
+        if exclude.iter().any(|out| out.as_str() == "*") {
+            let message = "interface: \"!*\" takes every link out";
+            problems.push(clause.place.problem(message));
+            return None;
+        }
+    }
+    let quorum = match &clause.quorum {
+        None => Quorum::Each,
+        Some(written) => match quorum(&written.value, &entries, clause.incomplete) {
+            Ok(quorum) => quorum,
+            Err(message) => {
+                problems.push(written.problem(message));
+                return None;
+            }
+        },
+    };
+    Some(Links { entries, exclude, quorum, implied })
+}
+
+/// The value of `quorum`, before it is known what it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// `all`
+    All,
+    /// A number, or 1 for `any`.
+    AtLeast(usize),
+}
+
+/// Reads a quorum.
+pub fn count(text: &str) -> Result<Count, String> {
+    match text {
+        "all" => Ok(Count::All),
+        "any" => Ok(Count::AtLeast(1)),
+        _ => match text.parse::<i128>() {
+            Ok(number) if number < 1 => {
+                Err("asks for nothing; the smallest quorum is 1 (or \"any\")".to_owned())
+            }
+            Ok(number) => usize::try_from(number)
+                .map(Count::AtLeast)
+                .map_err(|_| "is more than there can ever be".to_owned()),
+            Err(_) if text == "each" || text == "every" => {
+                Err("is not valid; every entry is meant where quorum is left out".to_owned())
+            }
+            Err(_) => Err(match words::nearest(text, ["any", "all"]) {
+                Some(near) => format!("is not valid; did you mean {near:?}?"),
+                None => "is not valid; write \"any\", \"all\" or a number".to_owned(),
+            }),
+        },
+    }
+}
+
+fn quorum(text: &str, entries: &[LinkName], incomplete: bool) -> Result<Quorum, String> {
+    match count(text)? {
+        Count::All => Ok(Quorum::All),
+        Count::AtLeast(number) => {
+            let has_glob = entries.iter().any(|name| match name {
+                LinkName::Glob(_) => true,
+                LinkName::Exact(_) | LinkName::Mac(_) => false,
+            });
+            if !has_glob && !incomplete && number > entries.len() {
+                return Err(match entries.len() {
+                    1 => "can never be reached: interface names one link".to_owned(),
+                    links => format!("can never be reached: interface names {links} links"),
+                });
+            }
+            Ok(Quorum::AtLeast(number))
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Entry {
+    Wanted(LinkName),
+    Unwanted(Pattern),
+}
+
+fn entry(text: &str, place: &Place) -> Result<Entry, String> {
+    if let Some(out) = text.strip_prefix('!') {
+        if out.starts_with("mac:") {
+            return Err("takes a name or a glob out; mac: stands for itself only".to_owned());
+        }
+        well_formed(out)?;
+        return pattern(out).map(Entry::Unwanted);
+    }
+    if let Some(octets) = text.strip_prefix("mac:") {
+        return mac(octets).map(|octets| Entry::Wanted(LinkName::Mac(octets)));
+    }
+    if let Some(advice) = with_colon(text, place.is_option()) {
+        return Err(advice);
+    }
+    well_formed(text)?;
+    Ok(Entry::Wanted(if is_glob(text) {
+        LinkName::Glob(pattern(text)?)
+    } else {
+        LinkName::Exact(ifname::respell(text))
+    }))
+}
+
+/// Whether an entry is a glob.
+pub fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+/// Whether a text can be a link's name or altname, and its spelling; the error says why not.
+pub fn link_name(text: &str) -> Result<String, String> {
+    if text.contains(':') {
+        return Err("has a colon in it; no link's name has".to_owned());
+    }
+    well_formed(text)?;
+    Ok(ifname::respell(text))
+}
+
+/// What holds for names and globs. `ip` gives no link a name with such characters. Other programs can give
+/// it an altname with them; a byte that is written `\xNN` is not looked at here.
+fn well_formed(text: &str) -> Result<(), String> {
+    let plain = ifname::without_marks(text);
+    let length = ifname::bytes(text).len();
+    if length == 0 {
+        Err("is empty; write a link's name".to_owned())
+    } else if plain.contains('/') {
+        Err("has a slash in it; no link's name has".to_owned())
+    } else if plain.contains(char::is_whitespace) {
+        Err("has white space in it; no link's name has".to_owned())
+    } else if plain.contains(char::is_control) {
+        Err("has a control character in it; write its bytes as \\xNN".to_owned())
+    } else if length > LONGEST_NAME {
+        Err(format!("is longer than {LONGEST_NAME} bytes; no link's name is"))
+    } else {
+        Ok(())
+    }
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    if text.contains("**") {
+        return Err("is no valid glob: one * is enough".to_owned());
+    }
+    if text.contains("[^") {
+        // Shells differ here, and the glob crate takes the ^ for itself.
+        return Err("is no valid glob: not these characters is written [!…]".to_owned());
+    }
+    Pattern::new(text).map_err(|_| "is no valid glob: a [ has no ]".to_owned())
+}
+
+/// A hardware address as `ip link` shows it, in either case.
+fn mac(text: &str) -> Result<Vec<u8>, String> {
+    const FORM: &str = "is no hardware address; write mac:52:54:00:12:34:56";
+    let octets: Option<Vec<u8>> = text
+        .split(':')
+        .map(|pair| {
+            let is_pair = pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit());
+            u8::from_str_radix(pair, 16).ok().filter(|_| is_pair)
+        })
+        .collect();
+    let octets = octets.ok_or(FORM)?;
+    if octets.len() < SHORTEST_MAC || octets.len() > LONGEST_MAC {
+        return Err(format!("{FORM} (this has {} octets)", octets.len()));
+    }
+    Ok(octets)
+}
+
+/// What somebody meant who wrote a colon: no link's name has one.
+fn with_colon(text: &str, in_option: bool) -> Option<String> {
+    let (link, state) = text.split_once(':')?;
+    if mac(text).is_ok() {
+        return Some(format!("is a hardware address; write mac:{text}"));
+    }
+    // wait-online's IF:MIN:MAX as well.
+    let state = state.split(':').next().unwrap_or_default();
+    let advice = words::in_place_of_state(link, state, in_option);
+    Some(match advice {
+        Some(advice) => format!("names a link and a state; write {advice}"),
+        None => "has a colon in it; no link's name has".to_owned(),
+    })
+}
+
+/// Why an entry can never be satisfied beside this exclusion.
+fn excluded(name: &LinkName, out: &Pattern) -> Option<String> {
+    let taken = match name {
+        LinkName::Exact(name) => out.matches(name),
+        LinkName::Glob(glob) => glob == out || out.as_str() == "*",
+        LinkName::Mac(_) => out.as_str() == "*",
+    };
+    taken.then(|| format!("is taken out again by \"!{}\" in the same list", out.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Problem;
+    use alloc::rc::Rc;
+
+    fn clause(interface: &[&str], quorum: Option<&str>) -> RawClause {
+        let place = Place { origin: Rc::from("g"), line: Some(1) };
+        let written =
+            |text: &&str| Written { value: (*text).to_owned(), place: place.clone(), name: String::new() };
+        let mut clause = RawClause::at(place.clone());
+        clause.interface = interface.iter().map(written).collect();
+        clause.quorum = quorum.as_ref().map(written);
+        clause
+    }
+
+    fn read(interface: &[&str], quorum: Option<&str>) -> Result<Links, String> {
+        let mut problems: Vec<Problem> = Vec::new();
+        let links = links(&clause(interface, quorum), false, &mut problems);
+        let messages: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
+        links.ok_or(messages.join("\n"))
+    }
+
+    fn exact(name: &str) -> LinkName {
+        LinkName::Exact(name.to_owned())
+    }
+
+    fn glob(text: &str) -> LinkName {
+        LinkName::Glob(pattern(text).unwrap())
+    }
+
+    #[test]
+    fn lists_as_meant() {
+        let mac = || LinkName::Mac(vec![0x52, 0x54, 0, 0xab, 0xcd, 0xef]);
+        for (interface, quorum, entries, exclude, meant) in [
+            (&["va0"][..], None, vec![exact("va0")], &[][..], Quorum::Each),
+            (&["va0", "va0"], None, vec![exact("va0")], &[], Quorum::Each),
+            (&["en*", "lan0"], Some("any"), vec![glob("en*"), exact("lan0")], &[], Quorum::AtLeast(1)),
+            (&["va0", "va1"], Some("2"), vec![exact("va0"), exact("va1")], &[], Quorum::AtLeast(2)),
+            (&["va?"], Some("7"), vec![glob("va?")], &[], Quorum::AtLeast(7)),
+            (&["va[0-3]"], Some("all"), vec![glob("va[0-3]")], &[], Quorum::All),
+            (&["va[!0]"], None, vec![glob("va[!0]")], &[], Quorum::Each),
+            (&["*", "!docker*", "!lo"], None, vec![glob("*")], &["docker*", "lo"], Quorum::Each),
+            (&["!docker*"], None, vec![glob("*")], &["docker*"], Quorum::Each),
+            (&["!docker*", "!veth?"], Some("2"), vec![glob("*")], &["docker*", "veth?"], Quorum::AtLeast(2)),
+            (&["mac:52:54:00:ab:cd:ef", "mac:52:54:00:AB:CD:EF"], None, vec![mac()], &[], Quorum::Each),
+            (
+                &["lan.100", "br-0123456789ab", "bond0@x"],
+                None,
+                vec![exact("lan.100"), exact("br-0123456789ab"), exact("bond0@x")],
+                &[],
+                Quorum::Each,
+            ),
+        ] {
+            let exclude = exclude.iter().map(|out| pattern(out).unwrap()).collect();
+            let meant = Links { entries, exclude, quorum: meant, implied: false };
+            assert_eq!(read(interface, quorum), Ok(meant), "{interface:?}");
+        }
+        assert!(read(&["x".repeat(127).as_str()], None).is_ok());
+    }
+
+    #[test]
+    fn bad_lists_are_explained() {
+        let long = "x".repeat(128);
+        for (interface, quorum, said) in [
+            (&[""][..], None, "is empty; write a link's name"),
+            (&["!"], None, "is empty; write a link's name"),
+            (
+                &["va 0", "a/b"],
+                None,
+                "has white space in it; no link's name has\n\
+                 has a slash in it; no link's name has",
+            ),
+            (&["va\u{1}"], None, r"has a control character in it; write its bytes as \xNN"),
+            (&[long.as_str()], None, "is longer than 127 bytes; no link's name is"),
+            (
+                &["eth0:routable"],
+                None,
+                "names a link and a state; write interface = \"eth0\" and route = \"default\"",
+            ),
+            (
+                &["eth0:carrier:routable"],
+                None,
+                "names a link and a state; write interface = \"eth0\" and carrier = true",
+            ),
+            (&["eth0:1"], None, "has a colon in it; no link's name has"),
+            (&["52:54:00:12:34:56"], None, "is a hardware address; write mac:52:54:00:12:34:56"),
+            (&["mac:52-54-00-12-34-56"], None, "is no hardware address; write mac:52:54:00:12:34:56"),
+            (
+                &["mac:52:54:00:12:34"],
+                None,
+                "is no hardware address; write mac:52:54:00:12:34:56 (this has 5 octets)",
+            ),
+            (&["mac:52:54:0:12:34:56"], None, "is no hardware address; write mac:52:54:00:12:34:56"),
+            (&["mac:+2:54:00:12:34:56"], None, "is no hardware address; write mac:52:54:00:12:34:56"),
+            (&["!mac:52:54:00:12:34:56"], None, "takes a name or a glob out; mac: stands for itself only"),
+            (&["va["], None, "is no valid glob: a [ has no ]"),
+            (&["!va[0-"], None, "is no valid glob: a [ has no ]"),
+            (&["va**"], None, "is no valid glob: one * is enough"),
+            (&["va[^0]"], None, "is no valid glob: not these characters is written [!…]"),
+            (&["docker0", "!docker*"], None, "is taken out again by \"!docker*\" in the same list"),
+            (&["en*", "!en*"], None, "is taken out again by \"!en*\" in the same list"),
+            (&["mac:52:54:00:12:34:56", "!*"], None, "is taken out again by \"!*\" in the same list"),
+            (&["!*"], None, "interface: \"!*\" takes every link out"),
+            (&["va0"], Some("0"), "asks for nothing; the smallest quorum is 1 (or \"any\")"),
+            (&["va0"], Some("-1"), "asks for nothing; the smallest quorum is 1 (or \"any\")"),
+            (&["va0"], Some("2"), "can never be reached: interface names one link"),
+            (&["va0", "va1", "va0"], Some("3"), "can never be reached: interface names 2 links"),
+            (&["va*"], Some("99999999999999999999"), "is more than there can ever be"),
+            (&["va*"], Some("al"), "is not valid; did you mean \"all\"?"),
+            (&["va*"], Some("most"), "is not valid; write \"any\", \"all\" or a number"),
+            (&["va*"], Some("each"), "is not valid; every entry is meant where quorum is left out"),
+        ] {
+            assert_eq!(read(interface, quorum), Err(said.to_owned()), "{interface:?} {quorum:?}");
+        }
+    }
+}

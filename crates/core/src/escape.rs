@@ -1,0 +1,114 @@
+//! Text of others, made safe to print.
+//!
+//! Link names, gate files, registries' messages and records can hold control characters, line breaks and
+//! marks that reverse the direction of writing. Printed raw, they move a terminal's cursor, forge a line of
+//! the journal or of STATUS=, or end a line of a unit file.
+
+use alloc::borrow::Cow;
+use core::fmt::Write;
+
+/// Replaces what must not reach a terminal, a log line or a unit file: control characters (line breaks and
+/// tabs included) become `\xNN` or `\u{NNNN}`, and so do the characters that Unicode uses to direct or hide
+/// text. All other text, a backslash included, stays as it is.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        push(&mut safe, character);
+    }
+    Cow::Owned(safe)
+}
+
+/// The same for bytes that need not be UTF-8, such as a link's name: a byte that is no part of a character
+/// becomes `\xNN`.
+pub fn escape_bytes(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = core::str::from_utf8(bytes) {
+        return escape(text);
+    }
+    let mut safe = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        safe.push_str(&escape(chunk.valid()));
+        for byte in chunk.invalid() {
+            push_byte(&mut safe, *byte);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// The same for a text of several lines, whose line breaks stay.
+pub fn escape_lines(text: &str) -> Cow<'_, str> {
+    if !text.contains(|character| character != '\n' && is_unsafe(character)) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if character == '\n' { safe.push('\n') } else { push(&mut safe, character) }
+    }
+    Cow::Owned(safe)
+}
+
+fn push(safe: &mut String, character: char) {
+    match u8::try_from(character) {
+        _ if !is_unsafe(character) => safe.push(character),
+        Ok(byte) if byte.is_ascii() => push_byte(safe, byte),
+        // U+0080 to U+009F too: `\x9b` would mean the byte.
+        _ => {
+            let _ = write!(safe, "\\u{{{:04x}}}", u32::from(character));
+        }
+    }
+}
+
+fn push_byte(safe: &mut String, byte: u8) {
+    let _ = write!(safe, "\\x{byte:02x}");
+}
+
+/// Whether [`escape`] replaces the character.
+pub fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            // Direction: Arabic letter mark, the marks, embeddings and overrides, isolates (UAX #9).
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            // Line and paragraph separators; characters of no width; the byte order mark.
+            | '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}'
+            // Tags, which no font shows.
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escape, escape_bytes, escape_lines};
+
+    #[test]
+    fn unsafe_characters_are_escaped_and_others_kept() {
+        let table: &[(&str, &str)] = &[
+            ("eth0", "eth0"),
+            ("Büro-LAN", "Büro-LAN"),
+            (r"foo\x2dbar.service", r"foo\x2dbar.service"),
+            ("a\nb\tc\0d", r"a\x0ab\x09c\x00d"),
+            ("\x1b[31mred\x7f", r"\x1b[31mred\x7f"),
+            ("\u{9b}31m", r"\u{009b}31m"),
+            ("\u{202e}gpj", r"\u{202e}gpj"),
+            ("a\u{2066}b\u{2069}\u{200f}\u{61c}", r"a\u{2066}b\u{2069}\u{200f}\u{061c}"),
+            ("a\u{2028}b\u{feff}\u{200b}", r"a\u{2028}b\u{feff}\u{200b}"),
+            ("\u{e0041}", r"\u{e0041}"),
+        ];
+        for (text, safe) in table {
+            assert_eq!(escape(text), *safe, "{text:?}");
+            assert_eq!(escape_bytes(text.as_bytes()), *safe, "{text:?} as bytes");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_shown_by_their_value() {
+        assert_eq!(escape_bytes(b"B\xfcro"), r"B\xfcro");
+        assert_eq!(escape_bytes(b"\xff\n\xc3"), r"\xff\x0a\xc3");
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(escape_lines("one\ntwo\x1b[2J\r\n"), "one\ntwo\\x1b[2J\\x0d\n");
+        assert_eq!(escape_lines("one\ntwo\n"), "one\ntwo\n");
+    }
+}

@@ -1,0 +1,162 @@
+//! Addresses: which count, and what is wrong with those that do not.
+
+use core::net::IpAddr;
+
+use crate::evaluate::Judge;
+use crate::model::{Address, Link, link_local};
+use crate::requirement::{AddressSpec, Family};
+use crate::verdict::{AddressRef, Evidence, Outcome, Reason, Unusable, Warning};
+
+impl AddressSpec {
+    /// Whether an address is of the wanted sort, usable or not.
+    pub(super) fn covers(self, address: &Address) -> bool {
+        match self {
+            AddressSpec::Either => address.global(),
+            AddressSpec::Family(family) => self.of_family(address, family) && address.global(),
+            AddressSpec::LinkLocal(family) => self.of_family(address, family) && link_local(address.local),
+            AddressSpec::Exact(exact) => address.local == exact,
+            AddressSpec::Prefix(net) => net.contains(&address.local),
+        }
+    }
+
+    fn of_family(self, address: &Address, family: Family) -> bool {
+        Family::of(address.local) == family
+    }
+
+    fn family(self) -> Option<Family> {
+        match self {
+            AddressSpec::Either => None,
+            AddressSpec::Family(family) | AddressSpec::LinkLocal(family) => Some(family),
+            AddressSpec::Exact(address) => Some(Family::of(address)),
+            AddressSpec::Prefix(net) => Some(Family::of(net.addr())),
+        }
+    }
+}
+
+/// What keeps an address from being used, on its link as it is.
+pub(super) fn fault(spec: AddressSpec, address: &Address, carrier: bool) -> Option<Unusable> {
+    if address.dadfailed() {
+        Some(Unusable::DadFailed)
+    } else if address.tentative() {
+        Some(if carrier { Unusable::Tentative } else { Unusable::TentativeNoCarrier })
+    } else if address.deprecated() && !matches!(spec, AddressSpec::Exact(_)) {
+        Some(Unusable::Deprecated)
+    } else {
+        None
+    }
+}
+
+/// Whether an address can be used now to send from. Its link's carrier is not asked about.
+pub(super) fn usable(spec: AddressSpec, address: &Address) -> bool {
+    fault(spec, address, true).is_none()
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn address_of(&mut self, link: &'a Link, spec: AddressSpec) -> Outcome {
+        let network = self.network;
+        let carrier = network.carrier(link).is_ok();
+        let found =
+            network.addresses_of(link.ifindex).map(|address| (address, fault(spec, address, carrier)));
+        self.address(spec, Some(link), found)
+    }
+
+    /// On any link. A family or a prefix counts only where it can be used: on a link with carrier (docker0 has
+    /// an address before its first container) that leads out of this host, which a loopback or dummy link does
+    /// not. An exact address counts wherever it stands, for bind(2) takes it.
+    pub(super) fn address_anywhere(&mut self, spec: AddressSpec) -> Outcome {
+        let network = self.network;
+        let exact = matches!(spec, AddressSpec::Exact(_));
+        let found = network.addresses().filter_map(|address| {
+            let link = network.link(address.ifindex);
+            if !exact && link.is_none_or(Link::leads_nowhere) {
+                return None;
+            }
+            let carrier = link.is_some_and(|link| network.carrier(link).is_ok());
+            let no_carrier = (!exact && !carrier).then_some(Unusable::NoCarrier);
+            Some((address, fault(spec, address, carrier).or(no_carrier)))
+        });
+        self.address(spec, None, found)
+    }
+
+    fn address(
+        &mut self,
+        spec: AddressSpec,
+        link: Option<&Link>,
+        found: impl Iterator<Item = (&'a Address, Option<Unusable>)>,
+    ) -> Outcome {
+        let mut met: Option<&Address> = None;
+        let mut worst: Option<(Unusable, &Address)> = None;
+        for (address, fault) in found.filter(|(address, _)| spec.covers(address)) {
+            match fault {
+                None => {
+                    met.get_or_insert(address);
+                }
+                // What the administrator must mend is said first: a failed DAD before one that runs.
+                Some(fault) if worst.is_none_or(|(known, _)| fault > known) => worst = Some((fault, address)),
+                Some(_) => {}
+            }
+        }
+        if let Some(address) = met {
+            if let Some((Unusable::DadFailed, failed)) = worst {
+                self.warn(Warning::DadFailed(self.address_ref(failed)));
+            }
+            return Outcome::Met(Evidence::Address(self.address_ref(address)));
+        }
+        Outcome::Unmet(match worst {
+            Some((why, address)) => Reason::Unusable { address: self.address_ref(address), why },
+            None => Reason::NoAddress {
+                spec,
+                ifname: link.map(|link| link.ifname.clone()),
+                link_local: self.only_link_local(spec, link),
+                disabled: link.is_some_and(|link| link.ipv6_disabled) && spec.family() == Some(Family::V6),
+            },
+        })
+    }
+
+    /// A link-local address, where the host or the link has no other of the wanted family. (Nobody who asks for
+    /// one address wants to know.)
+    fn only_link_local(&self, spec: AddressSpec, link: Option<&Link>) -> Option<IpAddr> {
+        if matches!(spec, AddressSpec::Exact(_)) {
+            return None;
+        }
+        let wanted = |address: &&Address| {
+            link.is_none_or(|link| link.ifindex == address.ifindex)
+                && spec.family().is_none_or(|family| family == Family::of(address.local))
+                && !address.local.is_loopback()
+        };
+        let mut addresses = self.network.addresses().filter(wanted).map(|address| address.local);
+        let first = addresses.next()?;
+        (link_local(first) && addresses.all(link_local)).then_some(first)
+    }
+
+    pub(super) fn warn(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    pub(super) fn address_ref(&self, address: &Address) -> AddressRef {
+        AddressRef {
+            address: address.local,
+            ifindex: address.ifindex,
+            ifname: self.network.ifname(address.ifindex),
+        }
+    }
+
+    /// A usable address of the host's that is exactly this one.
+    pub(super) fn usable_exact(&self, wanted: IpAddr) -> Option<AddressRef> {
+        let spec = AddressSpec::Exact(wanted);
+        let mut addresses = self.network.addresses();
+        addresses
+            .find(|address| spec.covers(address) && usable(spec, address))
+            .map(|address| self.address_ref(address))
+    }
+
+    /// A usable address of this sort on a link.
+    pub(super) fn usable_on(&self, ifindex: u32, spec: AddressSpec) -> Option<AddressRef> {
+        let mut addresses = self.network.addresses_of(ifindex);
+        addresses
+            .find(|address| spec.covers(address) && usable(spec, address))
+            .map(|address| self.address_ref(address))
+    }
+}

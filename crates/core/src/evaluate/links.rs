@@ -1,0 +1,205 @@
+//! Clauses that name links: which links, how many, and what is asked of each.
+
+use crate::evaluate::Judge;
+use crate::ifname::Pattern;
+use crate::model::Link;
+use crate::requirement::{Item, LinkName, Links, Quorum};
+use crate::verdict::{Evidence, Outcome, Reason, Row};
+
+/// Kinds of a bridge's ports that lead to guests. Any other has a cable: a host whose only card is a port
+/// of its bridge is not without carrier. (A bond's or team's own carrier says what its ports' would.)
+const GUEST_PORTS: [&str; 2] = ["veth", "tun"];
+
+/// A link, and what became of each item asked of it.
+struct Candidate<'a> {
+    link: &'a Link,
+    rows: Vec<Row>,
+}
+
+impl Candidate<'_> {
+    fn satisfies(&self) -> bool {
+        self.rows.iter().all(|row| row.outcome.holds())
+    }
+
+    fn unmet(&self) -> usize {
+        self.rows.iter().filter(|row| !row.outcome.holds()).count()
+    }
+}
+
+impl<'a> Judge<'a> {
+    /// Whether one entry of a list names a link. A pattern that is nothing but `*`, or begins with a wildcard,
+    /// means the host's links in general, and no dummy link among them.
+    pub(super) fn matches(&self, links: &Links, entry: &LinkName, link: &Link) -> bool {
+        let excluded = links.exclude.iter().any(|pattern| named_like(link, pattern));
+        !excluded
+            && match entry {
+                LinkName::Exact(name) => link.named(name),
+                LinkName::Glob(pattern) => {
+                    let unmeant = link.loopback() || (link.leads_nowhere() && !pattern.begins_with_a_name());
+                    !unmeant && !self.network.is_port(link) && named_like(link, pattern)
+                }
+                LinkName::Mac(octets) => {
+                    link.hardware_address == *octets && !link.stacked() && !link.is_master()
+                }
+            }
+    }
+
+    /// Links of which a host-wide clause may expect its network: what is left when software's own are
+    /// taken away. A veth is a container's uplink, but on a host it is a container's other end.
+    pub(super) fn uplinks(&self) -> Vec<&'a Link> {
+        let network = self.network;
+        let candidates: Vec<&Link> = network
+            .links()
+            .filter(|link| {
+                let bridged = link.master.and_then(|master| network.link(master));
+                let bridged = bridged.is_some_and(|master| master.kind == "bridge");
+                let cabled = bridged && !GUEST_PORTS.contains(&link.kind.as_str());
+                !link.leads_nowhere()
+                    && !link.is_tunnel()
+                    && link.kind != "bridge"
+                    && (cabled || !network.is_port(link))
+                    && !link.hardware_address.is_empty()
+            })
+            .collect();
+        if candidates.iter().any(|link| link.kind != "veth") {
+            candidates.into_iter().filter(|link| link.kind != "veth").collect()
+        } else {
+            candidates
+        }
+    }
+
+    /// All rows of a clause that names links. Route lookups are asked of the clause as a whole: a
+    /// target has one way, and it must leave through one of the links that satisfy the rest.
+    pub(super) fn links(&mut self, links: &Links, items: &[Item]) -> Vec<Row> {
+        let of_host = |item: &&Item| matches!(item, Item::RouteTo(_));
+        let of_link: Vec<Item> = items.iter().filter(|item| !of_host(item)).cloned().collect();
+        // What a link that does not matter in the end would need read is not needed.
+        let unread = core::mem::take(&mut self.unread);
+        let candidates: Vec<Candidate<'a>> =
+            self.matching(links).into_iter().map(|link| self.candidate(links, &of_link, link)).collect();
+        let unread_of_links = core::mem::replace(&mut self.unread, unread);
+        let mut rows = match links.quorum {
+            Quorum::Each => self.each(links, items, &candidates, false),
+            Quorum::All => self.each(links, items, &candidates, true),
+            Quorum::AtLeast(needed) => at_least(links, items, &candidates, needed),
+        };
+        let enough = rows.iter().all(|row| row.outcome.holds());
+        if !enough {
+            self.unread.extend(unread_of_links);
+        }
+        // While they are not enough, what is wrong with them is said already.
+        let fit = candidates.iter().filter(|candidate| !enough || candidate.satisfies());
+        let fit: Vec<&Link> = fit.map(|candidate| candidate.link).collect();
+        for item in items.iter().filter(of_host) {
+            if let Item::RouteTo(wanted) = item {
+                let outcome = self.route_to(wanted, Some((links, &fit)));
+                rows.push(Row { item: item.clone(), link: None, outcome });
+            }
+        }
+        rows
+    }
+
+    /// The links that a clause's list names and does not exclude, by number.
+    pub(super) fn matching(&self, links: &Links) -> Vec<&'a Link> {
+        let network = self.network;
+        let wanted = |link: &&Link| links.entries.iter().any(|entry| self.matches(links, entry, link));
+        network.links().filter(wanted).collect()
+    }
+
+    fn candidate(&mut self, links: &Links, items: &[Item], link: &'a Link) -> Candidate<'a> {
+        let carrier_alone = links.implied && self.network.is_port(link);
+        let asked = items.iter().filter(|item| !carrier_alone || matches!(item, Item::Carrier));
+        let rows = asked
+            .map(|item| Row {
+                item: item.clone(),
+                link: Some(link.ifname.clone()),
+                outcome: self.link_item(item, link),
+            })
+            .collect();
+        Candidate { link, rows }
+    }
+
+    fn link_item(&mut self, item: &Item, link: &'a Link) -> Outcome {
+        match item {
+            Item::Carrier => match self.network.carrier(link) {
+                Ok(()) => Outcome::Met(Evidence::Link { ifindex: link.ifindex, ifname: link.ifname.clone() }),
+                Err(why) => Outcome::Unmet(Reason::Carrier { ifname: link.ifname.clone(), why }),
+            },
+            Item::Address(spec) => self.address_of(link, *spec),
+            Item::Route(spec) => self.route(spec, Some(link)),
+            // Asked of the clause or of the host, never of one link.
+            Item::RouteTo(_) | Item::Pasta | Item::Nameserver | Item::Probe(_) | Item::Gateway(_) => {
+                self.host_item(item)
+            }
+        }
+    }
+
+    /// One slot for each entry; with `every`, one for each link that a glob matches.
+    fn each(&self, links: &Links, items: &[Item], candidates: &[Candidate<'_>], every: bool) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let mut shown: Vec<u32> = Vec::new();
+        for entry in &links.entries {
+            let mut matched: Vec<&Candidate<'_>> =
+                candidates.iter().filter(|c| self.matches(links, entry, c.link)).collect();
+            // The one that is furthest along speaks for a glob; the kernel's order breaks ties.
+            matched.sort_by_key(|candidate| candidate.unmet());
+            if matched.is_empty() {
+                rows.extend(absent(entry, items));
+            }
+            let wanted = if every { matched.len() } else { 1 };
+            for candidate in matched.into_iter().take(wanted) {
+                if !shown.contains(&candidate.link.ifindex) {
+                    shown.push(candidate.link.ifindex);
+                    rows.extend(candidate.rows.iter().cloned());
+                }
+            }
+        }
+        rows
+    }
+}
+
+/// The links that satisfy the clause, if they are enough; else those, and what is wrong with the others.
+fn at_least(links: &Links, items: &[Item], candidates: &[Candidate<'_>], needed: usize) -> Vec<Row> {
+    let rows_of = |candidate: &Candidate<'_>| candidate.rows.clone();
+    let fit = || candidates.iter().filter(|candidate| candidate.satisfies());
+    if fit().count() >= needed {
+        return fit().take(needed).flat_map(rows_of).collect();
+    }
+    let mut rows: Vec<Row> = fit().flat_map(rows_of).collect();
+    let mut others: Vec<&Candidate<'_>> = candidates.iter().filter(|c| !c.satisfies()).collect();
+    others.sort_by_key(|candidate| candidate.unmet());
+    rows.extend(others.into_iter().flat_map(rows_of));
+    for entry in &links.entries {
+        let here = |candidate: &Candidate<'_>| match entry {
+            LinkName::Exact(name) => candidate.link.named(name),
+            LinkName::Mac(octets) => candidate.link.hardware_address == *octets,
+            LinkName::Glob(pattern) => named_like(candidate.link, pattern),
+        };
+        if !candidates.iter().any(here) {
+            rows.extend(absent(entry, items));
+        }
+    }
+    if candidates.len() < needed && rows.iter().all(|row| row.outcome.holds()) {
+        rows.extend(items.first().map(|item| Row {
+            item: item.clone(),
+            link: None,
+            outcome: Outcome::Unmet(Reason::TooFew { there: candidates.len(), needed }),
+        }));
+    }
+    rows
+}
+
+fn absent(entry: &LinkName, items: &[Item]) -> Option<Row> {
+    let name = entry.to_string();
+    let link = match entry {
+        LinkName::Exact(name) => Some(name.clone()),
+        LinkName::Glob(_) | LinkName::Mac(_) => None,
+    };
+    let absent =
+        |item: &Item| Row { item: item.clone(), link, outcome: Outcome::Unmet(Reason::Absent { name }) };
+    items.first().map(absent)
+}
+
+fn named_like(link: &Link, pattern: &Pattern) -> bool {
+    pattern.matches(&link.ifname) || link.altnames.iter().any(|altname| pattern.matches(altname))
+}

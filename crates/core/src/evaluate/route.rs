@@ -1,0 +1,368 @@
+//! Routes: whether one that stands in a table leads anywhere, and what the kernel's lookup says.
+
+use core::net::IpAddr;
+
+use crate::evaluate::Judge;
+use crate::evaluate::address::{fault, usable};
+use crate::evaluate::choice::{self, Choice, choices};
+use crate::model::{Address, Carrierless, Link, Lookup, NextHop, Route, RouteKind, link_local};
+use crate::requirement::{AddressSpec, Family, Links, RouteSpec, RouteTo, Table};
+use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef, Warning};
+
+impl<'a> Judge<'a> {
+    /// A wanted route; through a given link, where one is given.
+    pub(super) fn route(&mut self, spec: &RouteSpec, through: Option<&Link>) -> Outcome {
+        let table = match self.table(&spec.table) {
+            Ok(table) => table,
+            Err(why) => return Outcome::Unmet(why),
+        };
+        let judged = match through {
+            Some(link) => self.route_of_link(spec, table, link),
+            None => self.route_of_host(spec, table),
+        };
+        let reason = match judged {
+            Ok(evidence) => return Outcome::Met(evidence),
+            Err(reason) => reason,
+        };
+        for prefix in spec.destination.prefixes() {
+            self.must_be_read(Family::of(prefix.addr()), table);
+        }
+        Outcome::Unmet(reason.unwrap_or_else(|| no_route(spec, through)))
+    }
+
+    /// Whether this link has such a route, whatever stands before it.
+    fn route_of_link(&self, spec: &RouteSpec, table: u32, link: &Link) -> Result<Evidence, Option<Reason>> {
+        let wanted = |route: &&Route| {
+            route.table == table
+                && spec.destination.prefixes().any(|prefix| prefix == route.destination)
+                && choice::counts(route)
+        };
+        let mut reason = None;
+        for route in self.network.routes.known.iter().filter(wanted) {
+            match self.usable(spec, route, Some(link)) {
+                Ok(evidence) => return Ok(evidence),
+                Err(why) => keep_telling(&mut reason, why),
+            }
+        }
+        Err(reason)
+    }
+
+    /// Whether the route that the kernel takes is usable. One that stands behind it does not count, for
+    /// no packet goes that way.
+    fn route_of_host(&mut self, spec: &RouteSpec, table: u32) -> Result<Evidence, Option<Reason>> {
+        let mut reason = None;
+        for prefix in spec.destination.prefixes() {
+            for choice in choices(&self.network.routes, prefix, table, self.now) {
+                match self.usable_choice(spec, &choice) {
+                    Ok((route, evidence)) => {
+                        self.warn_of_dead_hops(route);
+                        return Ok(evidence);
+                    }
+                    Err(why) => {
+                        if let Some(why) = why {
+                            keep_telling(&mut reason, why);
+                        }
+                    }
+                }
+            }
+        }
+        Err(reason)
+    }
+
+    fn usable_choice<'r>(
+        &self,
+        spec: &RouteSpec,
+        choice: &Choice<'r>,
+    ) -> Result<(&'r Route, Evidence), Option<Reason>> {
+        let Some(taken) = choice.taken else {
+            let mut reason = None;
+            for route in &choice.others {
+                if let Err(why) = self.usable(spec, route, None) {
+                    keep_telling(&mut reason, why);
+                }
+            }
+            return Err(reason);
+        };
+        let why = match self.usable(spec, taken, None) {
+            Ok(evidence) => return Ok((taken, evidence)),
+            Err(why) => why,
+        };
+        let hidden = choice.others.iter().find_map(|route| match self.usable(spec, route, None) {
+            Ok(Evidence::Route { route, .. }) => Some(route),
+            Ok(_) | Err(_) => None,
+        });
+        Err(Some(match hidden {
+            Some(hidden) => {
+                let linkdown = taken.hops.iter().any(|hop| hop.linkdown && !hop.dead);
+                Reason::HiddenRoute { taken: Box::new(why), linkdown, hidden }
+            }
+            None => why,
+        }))
+    }
+
+    fn warn_of_dead_hops(&mut self, route: &Route) {
+        for hop in &route.hops {
+            if let Err(why) = self.live_hop(hop, None) {
+                let used = !hop.dead;
+                self.warn(Warning::DeadHop { route: self.route_ref(route, hop), why, used });
+            }
+        }
+    }
+
+    /// Unicast, not expired, with a live next hop through a link with carrier, and a source.
+    fn usable(&self, spec: &RouteSpec, route: &Route, through: Option<&Link>) -> Result<Evidence, Reason> {
+        if route.kind != RouteKind::Unicast {
+            return Err(Reason::RefusingRoute { spec: spec.clone(), kind: route.kind, metric: route.metric });
+        }
+        let mut reason = None;
+        for hop in &route.hops {
+            match self.usable_hop(route, hop, through) {
+                Ok(evidence) => return Ok(evidence),
+                Err(why) => keep_telling(&mut reason, why),
+            }
+        }
+        Err(reason.unwrap_or_else(|| no_route(spec, through)))
+    }
+
+    fn usable_hop(&self, route: &Route, hop: &NextHop, through: Option<&Link>) -> Result<Evidence, Reason> {
+        let summary = self.route_ref(route, hop);
+        if let Some(wanted) = through.filter(|link| link.ifindex != hop.ifindex) {
+            return Err(Reason::WrongLink { route: summary, wanted: wanted.ifname.clone() });
+        }
+        let dead = |why: Dead| Reason::DeadRoute { route: summary.clone(), why };
+        if route.expired(self.now) {
+            return Err(dead(Dead::Expired));
+        }
+        self.live_hop(hop, through).map_err(&dead)?;
+        match self.source(route, hop.ifindex, through.is_none()) {
+            Some(source) => Ok(Evidence::Route { route: summary, source }),
+            None => Err(Reason::NoSource { route: summary, source: route.prefsrc }),
+        }
+    }
+
+    fn live_hop(&self, hop: &NextHop, through: Option<&Link>) -> Result<(), Dead> {
+        self.link_carries(hop.ifindex)?;
+        if hop.dead || hop.linkdown {
+            return Err(Dead::Flagged);
+        }
+        // A link that the clause names is meant, whatever it is.
+        let leads_nowhere = self.network.link(hop.ifindex).is_some_and(Link::leads_nowhere);
+        if through.is_none() && leads_nowhere {
+            return Err(Dead::LeadsNowhere);
+        }
+        Ok(())
+    }
+
+    pub(super) fn link_carries(&self, ifindex: u32) -> Result<(), Dead> {
+        match self.network.link(ifindex) {
+            Some(link) => self.network.carrier(link).map_err(Dead::Link),
+            // Deleted, and the route with it: its message is still to come.
+            None => Err(Dead::Flagged),
+        }
+    }
+
+    /// The address that packets on this route would leave from: what the route asks for, or one of its
+    /// link, or one of a loopback or dummy link (BGP-unnumbered hosts). Another link's counts for IPv6
+    /// only, and only `host_wide`.
+    fn source(&self, route: &Route, ifindex: u32, host_wide: bool) -> Option<AddressRef> {
+        if let Some(prefsrc) = route.prefsrc {
+            return self.usable_exact(prefsrc);
+        }
+        let family = route.family();
+        let spec = match route.source {
+            Some(from) => AddressSpec::Prefix(from),
+            None => AddressSpec::Family(family),
+        };
+        let homes = self.network.links().filter(|link| link.loopback() || link.kind == "dummy");
+        let mut places = core::iter::once(ifindex).chain(homes.map(|link| link.ifindex));
+        places
+            .find_map(|place| self.usable_on(place, spec))
+            .or_else(|| {
+                link_local(route.destination.addr())
+                    .then(|| self.usable_on(ifindex, AddressSpec::LinkLocal(family)))
+                    .flatten()
+            })
+            .or_else(|| host_wide.then(|| self.source_of_another_link(route, ifindex, spec)).flatten())
+    }
+
+    /// A router with a delegated prefix has a link-local address on its uplink and the prefix on another
+    /// link. For a destination in the internet the kernel then takes an address of that other link
+    /// (RFC 6724: scope comes before the outgoing link). It looks at the links of the same VRF only.
+    fn source_of_another_link(&self, route: &Route, ifindex: u32, spec: AddressSpec) -> Option<AddressRef> {
+        let network = self.network;
+        let internet = |address: IpAddr| match address {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(v6) => v6.octets()[0] >> 5 == 0b001,
+        };
+        let destination = route.destination;
+        let default = destination == Family::V6.default_prefix();
+        let of_the_internet = destination.prefix_len() >= 3 && internet(destination.addr());
+        if !default && !of_the_internet {
+            return None;
+        }
+        let vrf = |link: &Link| match link.kind.as_str() {
+            "vrf" => Some(link.ifindex),
+            _ => link.master.filter(|it| network.link(*it).is_some_and(|master| master.kind == "vrf")),
+        };
+        let uplink = network.link(ifindex)?;
+        let others = network.links().filter(|link| {
+            link.ifindex != ifindex && vrf(link) == vrf(uplink) && network.carrier(link).is_ok()
+        });
+        others.flat_map(|link| network.addresses_of(link.ifindex)).find_map(|address| {
+            let wanted = internet(address.local) && spec.covers(address) && usable(spec, address);
+            wanted.then(|| self.address_ref(address))
+        })
+    }
+
+    /// The number of a table. Programs in a VRF whose device is down reach nobody (ENETUNREACH), whatever
+    /// its table holds.
+    fn table(&self, table: &Table) -> Result<u32, Reason> {
+        match table {
+            Table::Id(id) => Ok(*id),
+            Table::Vrf(name) => {
+                let no_vrf = || Reason::NoVrf { name: name.clone() };
+                let vrf = self.network.vrf(name).ok_or_else(no_vrf)?;
+                if !vrf.admin_up() {
+                    return Err(Reason::Carrier { ifname: vrf.ifname.clone(), why: Carrierless::AdminDown });
+                }
+                vrf.vrf_table.ok_or_else(no_vrf)
+            }
+        }
+    }
+
+    /// The way that the kernel gives a connection; in a clause with links, it must leave through one of
+    /// those that satisfy the rest of it.
+    pub(super) fn route_to(&mut self, wanted: &RouteTo, within: Option<(&Links, &[&'a Link])>) -> Outcome {
+        match self.way(wanted, within) {
+            Ok(evidence) => Outcome::Met(evidence),
+            Err(why) => Outcome::Unmet(why),
+        }
+    }
+
+    fn way(&self, wanted: &RouteTo, within: Option<(&Links, &[&'a Link])>) -> Result<Evidence, Reason> {
+        let target = wanted.target;
+        let vrf = wanted.vrf.clone().map_or(Table::MAIN, Table::Vrf);
+        let table = self.table(&vrf)?;
+        if let Some(zone) = wanted.zone.as_ref().filter(|zone| self.network.zone(zone).is_none()) {
+            return Err(Reason::Absent { name: zone.clone() });
+        }
+        let from = wanted.from.map(|from| self.bound(from, wanted)).transpose()?;
+        let (ifindex, gateway, source, expired) = match self.network.lookups.get(wanted) {
+            None => return Err(Reason::Unread),
+            Some(Lookup::None(errno)) => {
+                return Err(Reason::Unreachable { wanted: wanted.clone(), errno: *errno });
+            }
+            Some(Lookup::Way { ifindex, gateway, source, expires }) => {
+                (*ifindex, *gateway, *source, expires.is_some_and(|at| at <= self.now))
+            }
+        };
+        let family = Family::of(target);
+        let bits = if family == Family::V4 { 32 } else { 128 };
+        let route = RouteRef {
+            destination: ipnet::IpNet::new(target, bits).unwrap_or(family.default_prefix()),
+            gateway,
+            ifindex,
+            ifname: self.network.ifname(ifindex),
+            table,
+            metric: 0,
+        };
+        if let Some((links, fit)) = within {
+            if !fit.iter().any(|link| link.ifindex == ifindex) {
+                let names: Vec<String> = links.entries.iter().map(ToString::to_string).collect();
+                return Err(Reason::WrongLink { route, wanted: names.join(", ") });
+            }
+        }
+        let live = if expired { Err(Dead::Expired) } else { self.link_carries(ifindex) };
+        if let Err(why) = live {
+            return Err(Reason::DeadRoute { route, why });
+        }
+        if let Some(source) = from {
+            return Ok(Evidence::Lookup { target, route, source });
+        }
+        let spec = |source| match link_local(target) || target.is_loopback() {
+            true => AddressSpec::Exact(source),
+            // Of wider scope than the link: else the answer would not find back.
+            false => AddressSpec::Family(family),
+        };
+        let usable = source.filter(|source| {
+            self.network.addresses().any(|address| address.local == *source && spec(*source).covers(address))
+        });
+        match usable.and_then(|source| self.usable_exact(source)) {
+            Some(source) => Ok(Evidence::Lookup { target, route, source }),
+            None => Err(Reason::NoSource { route, source }),
+        }
+    }
+
+    /// The address that a program binds with bind(2) before it connects. A program has the addresses of
+    /// its VRF only, or if it is in none those of links that are in none; a link-local one on its link.
+    fn bound(&self, from: IpAddr, wanted: &RouteTo) -> Result<AddressRef, Reason> {
+        let network = self.network;
+        let zone = wanted.zone.as_ref().and_then(|zone| network.zone(zone));
+        let device = wanted.vrf.as_ref().and_then(|vrf| network.vrf(vrf));
+        let vrf = zone.or(device).and_then(|link| network.vrf_of(link));
+        let spec = AddressSpec::Exact(from);
+        let here = |address: &&Address| {
+            let on_link =
+                !from.is_ipv6() || !link_local(from) || zone.is_none_or(|z| z.ifindex == address.ifindex);
+            let within = network.link(address.ifindex).is_some_and(|link| network.vrf_of(link) == vrf);
+            spec.covers(address) && on_link && within
+        };
+        let mut unusable = None;
+        for address in network.addresses().filter(here) {
+            match fault(spec, address, self.link_carries(address.ifindex).is_ok()) {
+                None => return Ok(self.address_ref(address)),
+                Some(why) => unusable = Some(Reason::Unusable { address: self.address_ref(address), why }),
+            }
+        }
+        let ifname = zone.or(device).map(|link| link.ifname.clone());
+        Err(unusable.unwrap_or(Reason::NoAddress { spec, ifname, link_local: None, disabled: false }))
+    }
+
+    pub(super) fn route_ref(&self, route: &Route, hop: &NextHop) -> RouteRef {
+        RouteRef {
+            destination: route.destination,
+            gateway: hop.gateway,
+            ifindex: hop.ifindex,
+            ifname: self.network.ifname(hop.ifindex),
+            table: route.table,
+            metric: route.metric,
+        }
+    }
+}
+
+fn no_route(spec: &RouteSpec, through: Option<&Link>) -> Reason {
+    Reason::NoRoute { spec: spec.clone(), ifname: through.map(|link| link.ifname.clone()) }
+}
+
+/// Keeps the reason that tells most; of equals the first.
+fn keep_telling(kept: &mut Option<Reason>, reason: Reason) {
+    if kept.as_ref().is_none_or(|known| telling(&reason) > telling(known)) {
+        *kept = Some(reason);
+    }
+}
+
+/// How much a reason tells the administrator: a route that leads where it is wanted and is dead more than
+/// one that leads elsewhere, and that more than one that refuses.
+fn telling(reason: &Reason) -> u8 {
+    match reason {
+        Reason::RefusingRoute { .. } => 0,
+        Reason::WrongLink { .. } => 1,
+        Reason::DeadRoute { .. }
+        | Reason::HiddenRoute { .. }
+        | Reason::NoSource { .. }
+        | Reason::NoRoute { .. }
+        | Reason::Absent { .. }
+        | Reason::NoVrf { .. }
+        | Reason::TooFew { .. }
+        | Reason::Carrier { .. }
+        | Reason::NoAddress { .. }
+        | Reason::Unusable { .. }
+        | Reason::Unreachable { .. }
+        | Reason::Unread
+        | Reason::Pasta { .. }
+        | Reason::NoNameserver(_)
+        | Reason::ProbeFailed { .. }
+        | Reason::NoProbeProgram(_)
+        | Reason::NotTried { .. } => 2,
+    }
+}

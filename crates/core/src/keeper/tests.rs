@@ -1,0 +1,78 @@
+//! The keeper: every cell of phase × input, the times that the contract names, and random sequences.
+
+mod cells;
+mod sequences;
+mod times;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
+
+use super::Keeper;
+use crate::moment::Moment;
+use crate::requirement::{Family, Gate, Item, OnLoss, OnTimeout, TABLE_MAIN};
+use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict};
+
+/// When the keepers of these tests begin.
+const START: Moment = Moment::after_boot(Duration::from_secs(1000));
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// This long after the start.
+fn at(after: u64) -> Moment {
+    START + seconds(after)
+}
+
+/// A gate with these times; what it asks for is in the verdicts.
+fn terms(timeout: Option<u64>, settle: u64) -> Gate {
+    Gate {
+        name: "test".to_owned(),
+        source: "test".to_owned(),
+        timeout: timeout.map(seconds),
+        no_carrier_timeout: None,
+        settle: seconds(settle),
+        on_timeout: OnTimeout::Fail,
+        on_loss: OnLoss::Report,
+        clauses: Vec::new(),
+    }
+}
+
+fn keeper(gate: &Gate) -> Keeper {
+    Keeper::new(gate, START)
+}
+
+fn clause(met: bool, grace: Option<Duration>) -> ClauseVerdict {
+    let outcome = match met {
+        true => Outcome::Met(Evidence::Nameserver("192.0.2.53".to_owned())),
+        false => Outcome::Unmet(Reason::NoNameserver(None)),
+    };
+    ClauseVerdict { met, grace, rows: vec![Row { item: Item::Nameserver, link: None, outcome }] }
+}
+
+/// One required clause, with carrier.
+fn verdict(required: bool) -> Verdict {
+    Verdict {
+        clauses: vec![clause(required, None)],
+        carrier: true,
+        unread: BTreeSet::new(),
+        questions: BTreeMap::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// Required clauses that are met, and one with this grace.
+fn with_grace(met: bool, grace: u64) -> Verdict {
+    let mut verdict = verdict(true);
+    verdict.clauses.push(clause(met, Some(seconds(grace))));
+    verdict
+}
+
+/// All clauses hold, but a table must be read before that is to be believed.
+fn unread() -> Verdict {
+    Verdict { unread: BTreeSet::from([(Family::V4, TABLE_MAIN)]), ..verdict(true) }
+}
+
+fn carrierless() -> Verdict {
+    Verdict { carrier: false, ..verdict(false) }
+}

@@ -1,0 +1,118 @@
+//! `learn`: a network that works → a gate file that requires just that, now and after a reboot. Pure.
+//!
+//! ```text
+//! Network ─sift─▶ links to ask for ─text─▶ gate file ─config─▶ Gate ─evaluate─▶ ready now, or refused
+//!            └──▶ what is left out, and why (comments)
+//! ```
+//!
+//! What a boot hands out anew is not asked for: leased and temporary addresses, names that the kernel
+//! numbers. Nor is what software makes: bridges of containers, veths, tunnels of daemons.
+
+use crate::config::{self, ConfigError};
+use crate::evaluate::evaluate;
+use crate::model::Network;
+use crate::moment::Moment;
+use crate::requirement::{
+    Clause, Destination, Family, Gate, Item, OnLoss, OnTimeout, RouteSpec, Subject, Table,
+};
+use crate::verdict::Verdict;
+
+mod name;
+mod sift;
+mod text;
+
+/// For whom a gate is learned.
+#[derive(Debug, Clone, Copy)]
+pub struct Pupil<'a> {
+    /// The gate's name.
+    pub gate: &'a str,
+    /// Where it will stand, for messages.
+    pub source: &'a str,
+    /// Whether rootless containers wait for it, and which.
+    pub containers: Option<&'a Containers>,
+}
+
+/// The quadlets that wait for a gate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Containers {
+    /// Those whose network pasta makes.
+    pub by_pasta: Vec<String>,
+    /// Those that have the host's network, or none.
+    pub without_pasta: Vec<String>,
+    /// Those with an address of their own (`IP=`), which they lose for good where pasta fails.
+    pub with_static_ip: Vec<String>,
+}
+
+impl Containers {
+    /// Where nothing is known of them, pasta is what they need.
+    fn need_pasta(&self) -> bool {
+        !self.by_pasta.is_empty() || self.without_pasta.is_empty()
+    }
+}
+
+/// A gate that is ready on the network that it was learned from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learned {
+    /// The gate file.
+    pub text: String,
+    /// What it means.
+    pub gate: Gate,
+}
+
+/// Why there is nothing to learn here and now.
+#[derive(Debug)]
+pub enum Refusal {
+    /// No link has what a gate could ask for; each link, and what is wrong with it.
+    Nothing(Vec<String>),
+    /// What the host has does not work now.
+    NotReady(Box<Gate>, Verdict),
+    /// The gate file is none: a mistake of this module's.
+    Unreadable(ConfigError),
+}
+
+/// Everything that is to be read before a gate can be learned, as a gate.
+pub fn survey() -> Gate {
+    let route =
+        |family| Item::Route(RouteSpec { destination: Destination::DefaultOf(family), table: Table::MAIN });
+    let [v4, v6] = Family::BOTH.map(route);
+    // pasta is judged by the main tables, so both are read.
+    let items = vec![v4, v6, Item::Pasta, Item::Nameserver];
+    let clause = Clause {
+        subject: Subject::Host { needed: items.len() },
+        items,
+        grace: None,
+        if_present: None,
+        recheck: None,
+    };
+    Gate {
+        name: "survey".to_owned(),
+        source: String::new(),
+        timeout: None,
+        no_carrier_timeout: None,
+        settle: core::time::Duration::ZERO,
+        on_timeout: OnTimeout::Fail,
+        on_loss: OnLoss::Report,
+        clauses: vec![clause],
+    }
+}
+
+/// Learns a gate; it is ready on this network.
+///
+/// # Errors
+/// Where the host has nothing to ask for, or does not work now.
+pub fn learn(pupil: Pupil<'_>, network: &Network, now: Moment) -> Result<Learned, Refusal> {
+    let sifted = sift::sift(network, now);
+    if sifted.asked.is_empty() {
+        return Err(Refusal::Nothing(sifted.left_out));
+    }
+    let text = text::file(pupil, &sifted, network);
+    let gate = config::parse(pupil.gate, pupil.source, &text).map_err(Refusal::Unreadable)?;
+    let verdict = evaluate(&gate, network, now);
+    match verdict.ready() {
+        true => Ok(Learned { text, gate }),
+        false => Err(Refusal::NotReady(Box::new(gate), verdict)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

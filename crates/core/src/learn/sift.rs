@@ -1,0 +1,295 @@
+//! Which links, routes and addresses of a host are its own to ask for, and which are not.
+
+use alloc::collections::BTreeSet;
+
+use crate::evaluate::evaluate;
+use crate::learn::{name, survey};
+use crate::model::{Address, Link, Network, Route, RouteKind};
+use crate::moment::Moment;
+use crate::requirement::{
+    Clause, Destination, Family, Gate, Item, LinkName, Links, Quorum, RouteSpec, Subject, TABLE_MAIN, Table,
+};
+use crate::verdict::{AddressRef, Evidence, Outcome, Reason, RouteRef};
+
+/// Links of daemons: there when their daemon is, which is after the network.
+const OF_DAEMONS: [&str; 3] = ["tun", "wireguard", "ovpn"];
+/// Tunnels that the kernel makes by itself when it loads a module: kind and name.
+const OF_THE_KERNEL: [(&str, &str); 9] = [
+    ("ipip", "tunl0"),
+    ("gre", "gre0"),
+    ("gretap", "gretap0"),
+    ("erspan", "erspan0"),
+    ("sit", "sit0"),
+    ("ip6tnl", "ip6tnl0"),
+    ("ip6gre", "ip6gre0"),
+    ("vti", "ip_vti0"),
+    ("vti6", "ip6_vti0"),
+];
+/// Kinds that stand for cards where there is no card: in a container.
+const OF_CONTAINERS: [&str; 5] = ["veth", "macvlan", "macvtap", "ipvlan", "ipvtap"];
+
+/// A network taken apart.
+pub struct Sifted<'a> {
+    /// What the gate asks for, those with default routes first.
+    pub asked: Vec<Asked<'a>>,
+    /// What it does not ask for, and why; a line each.
+    pub left_out: Vec<String>,
+}
+
+/// A link to ask for.
+pub struct Asked<'a> {
+    /// The link.
+    pub link: &'a Link,
+    /// What the gate calls it.
+    pub name: LinkName,
+    /// Default routes through it.
+    pub defaults: Vec<Default>,
+    /// Families of which it has an address to ask for.
+    pub addresses: BTreeSet<Family>,
+}
+
+/// A default route.
+pub struct Default {
+    /// Its family.
+    pub family: Family,
+    /// As it is; none where it is dead.
+    pub route: Option<RouteRef>,
+    /// The address to send from, where it stands on another link: then no clause that names the link is met.
+    pub source_elsewhere: Option<AddressRef>,
+}
+
+/// A link that may be asked for, before anything is known of the others.
+struct Candidate<'a> {
+    link: &'a Link,
+    defaults: Vec<(Family, Judged)>,
+}
+
+/// A default route and the source it has on another link, or why it is dead.
+type Judged = Result<(RouteRef, Option<AddressRef>), Option<Box<Reason>>>;
+
+/// Takes a network apart.
+pub fn sift(network: &Network, now: Moment) -> Sifted<'_> {
+    let mut left_out = Vec::new();
+    let has_card = network.links().any(card);
+    let mut candidates = Vec::new();
+    for link in network.links().filter(|link| !link.loopback() && !made_by_the_kernel(link)) {
+        let defaults: Vec<_> = Family::BOTH
+            .into_iter()
+            .filter(|family| default_routes(network, *family).any(|route| leaves_through(route, link)))
+            .map(|family| (family, judged(network, link, family, has_card, now)))
+            .collect();
+        match not_its_own(network, link, has_card, !defaults.is_empty()) {
+            Some(why) => left_out.push(format!("{}: {why}", link.ifname)),
+            None => candidates.push(Candidate { link, defaults }),
+        }
+    }
+    drop_dead_defaults(network, &mut candidates, &mut left_out);
+    let routed = candidates.iter().any(|candidate| !candidate.defaults.is_empty());
+    let mut asked = Vec::new();
+    for candidate in candidates {
+        match ask(network, candidate, routed) {
+            Ok(link) => asked.push(link),
+            Err(why) => left_out.push(why),
+        }
+    }
+    // A stable sort: else by number.
+    asked.sort_by_key(|asked: &Asked<'_>| asked.defaults.is_empty());
+    for asked in &asked {
+        let addresses = network.addresses_of(asked.link.ifindex).filter(|address| address.global());
+        left_out.extend(addresses.map(|address| unasked(asked, address)));
+    }
+    Sifted { asked, left_out }
+}
+
+/// Why a link is not the host's own to ask for, if it is not.
+fn not_its_own(network: &Network, link: &Link, has_card: bool, has_default: bool) -> Option<String> {
+    if let Some(master) = link.master.filter(|_| network.is_port(link)) {
+        return Some(format!("a port of {}", network.ifname(master)));
+    }
+    let made = |what: &str| Some(format!("{what} (kind {})", link.kind));
+    if link.leads_nowhere() {
+        return made("leads nowhere");
+    }
+    if link.is_tunnel() || OF_DAEMONS.contains(&link.kind.as_str()) {
+        return made("made by software, which may start after the network");
+    }
+    let stands_for_a_card = !has_card && OF_CONTAINERS.contains(&link.kind.as_str());
+    if has_default || stands_for_a_card || grounded(network, link) {
+        return None;
+    }
+    match link.kind.as_str() {
+        "bridge" => made("made by software, no card is its port"),
+        _ => made("made by software, no default route leads through it"),
+    }
+}
+
+fn made_by_the_kernel(link: &Link) -> bool {
+    OF_THE_KERNEL.contains(&(link.kind.as_str(), link.ifname.as_str()))
+}
+
+/// A device that a driver found.
+fn card(link: &Link) -> bool {
+    link.kind.is_empty() && !link.loopback()
+}
+
+/// A card, or made of one by the host's configuration: a bond, a vlan on it, a bridge with it as a port.
+fn grounded(network: &Network, link: &Link) -> bool {
+    // What is seen once is not followed again: links that know each other only from messages may form a ring.
+    let mut seen = BTreeSet::new();
+    let mut below = vec![link];
+    while let Some(link) = below.pop() {
+        if card(link) || matches!(link.kind.as_str(), "bond" | "team") {
+            return true;
+        }
+        if !seen.insert(link.ifindex) {
+            continue;
+        }
+        match link.kind.as_str() {
+            "bridge" => below.extend(network.links().filter(|port| port.master == Some(link.ifindex))),
+            "vlan" | "macsec" => below.extend(link.lower.and_then(|lower| network.link(lower))),
+            _ => {}
+        }
+    }
+    false
+}
+
+fn default_routes(network: &Network, family: Family) -> impl Iterator<Item = &Route> {
+    network.routes.known.iter().filter(move |route| {
+        route.destination == family.default_prefix()
+            && route.table == TABLE_MAIN
+            && route.kind == RouteKind::Unicast
+            && route.tos == 0
+    })
+}
+
+fn leaves_through(route: &Route, link: &Link) -> bool {
+    route.hops.iter().any(|hop| hop.ifindex == link.ifindex)
+}
+
+/// A family's default route through a link, as a gate that asks for it would judge it: of the link, or else of
+/// the host, which may send from an address of another link. That link must be the host's own: docker0 has an
+/// address only when docker runs, and that may wait for this gate.
+fn judged(network: &Network, link: &Link, family: Family, has_card: bool, now: Moment) -> Judged {
+    let links = Links {
+        entries: vec![LinkName::Exact(link.ifname.clone())],
+        exclude: Vec::new(),
+        quorum: Quorum::Each,
+        implied: false,
+    };
+    match met_by(network, Subject::Links(links), family, now) {
+        Ok((route, _)) => Ok((route, None)),
+        Err(Some(reason)) if matches!(*reason, Reason::NoSource { source: None, .. }) => {
+            let of_host = met_by(network, Subject::Host { needed: 1 }, family, now);
+            let own = |source: &AddressRef| {
+                !has_card || network.link(source.ifindex).is_some_and(|link| grounded(network, link))
+            };
+            let through_it =
+                of_host.ok().filter(|(route, source)| route.ifindex == link.ifindex && own(source));
+            through_it.map(|(route, source)| (route, Some(source))).ok_or(Some(reason))
+        }
+        Err(reason) => Err(reason),
+    }
+}
+
+fn met_by(
+    network: &Network,
+    subject: Subject,
+    family: Family,
+    now: Moment,
+) -> Result<(RouteRef, AddressRef), Option<Box<Reason>>> {
+    let items = vec![default_of(family)];
+    let clause = Clause { subject, items, grace: None, if_present: None, recheck: None };
+    let verdict = evaluate(&Gate { clauses: vec![clause], ..survey() }, network, now);
+    match verdict.rows().next().map(|(_, row)| &row.outcome) {
+        Some(Outcome::Met(Evidence::Route { route, source })) => Ok((route.clone(), source.clone())),
+        Some(Outcome::Unmet(reason)) => Err(Some(Box::new(reason.clone()))),
+        Some(Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked) | None => Err(None),
+    }
+}
+
+/// `route = "default-ipv4"`, `"default-ipv6"`
+pub fn default_of(family: Family) -> Item {
+    Item::Route(RouteSpec { destination: Destination::DefaultOf(family), table: Table::MAIN })
+}
+
+/// A dead default route beside a live one is none of the host's ways; where a family has no other, the
+/// host does not work now, and the gate that asks for it will say so. One exception: a router may
+/// advertise itself and no prefix, and then IPv6 never has an address to send from.
+fn drop_dead_defaults(network: &Network, candidates: &mut [Candidate<'_>], left_out: &mut Vec<String>) {
+    let live = |family: Option<Family>| {
+        candidates
+            .iter()
+            .flat_map(|candidate| &candidate.defaults)
+            .any(|(of, judged)| judged.is_ok() && family.is_none_or(|family| family == *of))
+    };
+    let any_is_live = live(None);
+    let live: Vec<Family> = Family::BOTH.into_iter().filter(|family| live(Some(*family))).collect();
+    for candidate in candidates {
+        let on_its_way = |family| {
+            let mut addresses = network.addresses_of(candidate.link.ifindex);
+            addresses.any(|address| {
+                let unusable = address.tentative() || address.dadfailed();
+                Family::of(address.local) == family && address.global() && unusable
+            })
+        };
+        candidate.defaults.retain(|(family, judged)| {
+            let Err(reason) = judged else { return true };
+            let sourceless =
+                matches!(reason.as_deref(), Some(Reason::NoSource { .. })) && !on_its_way(*family);
+            let drop = live.contains(family) || (any_is_live && sourceless);
+            if let (true, Some(reason)) = (drop, reason) {
+                left_out.push(format!("{reason} ({family})"));
+            }
+            !drop
+        });
+    }
+}
+
+/// What to ask of a link; the error says why nothing.
+fn ask<'a>(network: &Network, candidate: Candidate<'a>, routed: bool) -> Result<Asked<'a>, String> {
+    let Candidate { link, defaults } = candidate;
+    let ifname = &link.ifname;
+    if let (Err(why), true) = (network.carrier(link), defaults.is_empty()) {
+        return Err(Reason::Carrier { ifname: ifname.clone(), why }.to_string());
+    }
+    let addresses: Vec<&Address> = network
+        .addresses_of(link.ifindex)
+        .filter(|address| address.global() && !address.temporary() && !address.deprecated())
+        .collect();
+    let wanted = addresses.iter().filter(|address| {
+        let family = Family::of(address.local);
+        // On a host without any default route an address is all there is to ask for.
+        address.permanent() || !routed || defaults.iter().any(|(of, _)| *of == family)
+    });
+    let wanted: BTreeSet<Family> = wanted.map(|address| Family::of(address.local)).collect();
+    if wanted.is_empty() && defaults.is_empty() {
+        let why = match addresses.is_empty() {
+            true => "no address",
+            false => "its address is leased, and no default route leads through it",
+        };
+        return Err(format!("{ifname}: {why}"));
+    }
+    let name = name::lasting(network, link);
+    let defaults = defaults.into_iter().map(|(family, judged)| {
+        let (route, source_elsewhere) = judged.map_or((None, None), |(route, source)| (Some(route), source));
+        Default { family, route, source_elsewhere }
+    });
+    let defaults = defaults.collect();
+    Ok(Asked { link, name, defaults, addresses: wanted })
+}
+
+/// An address is asked for by its family; what it is, and why not it.
+fn unasked(asked: &Asked<'_>, address: &Address) -> String {
+    let (local, ifname) = (address.local, &asked.link.ifname);
+    let family = Family::of(local);
+    let why = if address.temporary() {
+        "temporary (privacy): the next one is another".to_owned()
+    } else if !asked.addresses.contains(&family) {
+        format!("no default route of {family} leads through {ifname}, and it is leased")
+    } else if address.permanent() {
+        format!("static; where a service binds it, ask for address = \"{local}\"")
+    } else {
+        "leased: the next one may be another".to_owned()
+    };
+    format!("{local} on {ifname}: {why}")
+}

@@ -1,0 +1,168 @@
+//! The text of a learned gate file.
+
+use core::fmt::Write;
+use core::time::Duration;
+
+use crate::config::clause_text;
+use crate::learn::name::counted;
+use crate::learn::sift::{Asked, Default, Sifted, default_of};
+use crate::learn::{Containers, Pupil};
+use crate::model::{Nameservers, Network};
+use crate::requirement::{AddressSpec, Clause, Family, Item, LinkName, Links, Quorum, Subject};
+
+const HOST: &str = "\
+timeout            = \"90s\"  # give up then: boot goes on, and systemctl status says what was missing
+no-carrier-timeout = \"30s\"  # give up earlier where none of these links has had carrier
+";
+
+const CONTAINERS: &str = "\
+timeout            = \"5min\"  # a half-configured network does lasting harm, so it is worth a long wait
+no-carrier-timeout = \"90s\"   # a host that is wholly offline may start them
+settle             = \"1s\"    # carrier that comes, goes and comes again as ports negotiate kills pasta
+";
+
+/// How long containers wait for a nameserver when all else is there: as the built-in gate does.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The whole file.
+pub fn file(pupil: Pupil<'_>, sifted: &Sifted<'_>, network: &Network) -> String {
+    let mut out = String::new();
+    let gate = pupil.gate;
+    comment(&mut out, &format!("Gate {gate}: what this host had when `netready learn` looked at it."));
+    comment(
+        &mut out,
+        "Change what you like: netready.toml(5) has every key. A clause that may be missing for a",
+    );
+    comment(&mut out, "while can have a grace = \"10s\"; one for what is not always there goes.");
+    comment(&mut out, &format!("Where it stands now: netready check {gate}"));
+    if let Some(containers) = pupil.containers {
+        about(&mut out, containers);
+    }
+    out.push('\n');
+    out.push_str(if pupil.containers.is_some() { CONTAINERS } else { HOST });
+    for asked in &sifted.asked {
+        out.push('\n');
+        of_link(&mut out, asked, &sifted.asked);
+        for default in &asked.defaults {
+            of_the_host(&mut out, asked, default);
+        }
+    }
+    if let Some(containers) = pupil.containers {
+        pasta(&mut out, containers, sifted);
+    }
+    if let Nameservers::First(server) = &network.nameservers {
+        out.push('\n');
+        comment(&mut out, &format!("resolv.conf names {server}."));
+        let grace = pupil.containers.map(|_| GRACE);
+        out.push_str(&clause_text(&of_host(Item::Nameserver, grace)));
+    }
+    if !sifted.left_out.is_empty() {
+        out.push('\n');
+        comment(&mut out, "Not asked for:");
+        for line in &sifted.left_out {
+            comment(&mut out, &format!("  {line}"));
+        }
+    }
+    out
+}
+
+fn about(out: &mut String, containers: &Containers) {
+    let with_static_ip = &containers.with_static_ip;
+    if !with_static_ip.is_empty() {
+        let list = with_static_ip.join(", ");
+        comment(out, &format!("With an IP= of their own, which is lost for good where pasta fails: {list}."));
+    }
+}
+
+fn of_link(out: &mut String, asked: &Asked<'_>, all: &[Asked<'_>]) {
+    let ifname = &asked.link.ifname;
+    match &asked.name {
+        LinkName::Exact(name) if name == ifname => {}
+        LinkName::Exact(_) | LinkName::Glob(_) | LinkName::Mac(_) => {
+            comment(out, &format!("{ifname} now, a name that the kernel may give to another card."));
+        }
+    }
+    if let (LinkName::Exact(name), "") = (&asked.name, asked.link.kind.as_str()) {
+        if counted(name) {
+            let why = "the kernel may give this name to another card, and this one has no other";
+            comment(out, &format!("{ifname}: {why}."));
+        }
+    }
+    for default in &asked.defaults {
+        if let Some(route) = &default.route {
+            let metric = if route.metric == 0 { String::new() } else { format!(" metric {}", route.metric) };
+            comment(out, &format!("{route}{metric}"));
+        }
+    }
+    for family in Family::BOTH {
+        let has = |asked: &&Asked<'_>| asked.defaults.iter().any(|default| default.family == family);
+        let others: Vec<&str> = all.iter().filter(has).map(|asked| asked.link.ifname.as_str()).collect();
+        if has(&asked) && others.len() > 1 {
+            let list = others.join(", ");
+            comment(
+                out,
+                &format!("{family} has several ways out: {list}. Where one of them is enough, make"),
+            );
+            comment(out, "it one clause, with all of them as its interface and quorum = \"any\".");
+        }
+    }
+    if asked.defaults.is_empty() {
+        comment(out, &format!("{ifname}: no default route leads through it."));
+    }
+    let addresses = asked.addresses.iter().map(|family| Item::Address(AddressSpec::Family(*family)));
+    let of_link = asked.defaults.iter().filter(|default| default.source_elsewhere.is_none());
+    let routes = of_link.map(|default| default_of(default.family));
+    let links = Links {
+        entries: vec![asked.name.clone()],
+        exclude: Vec::new(),
+        quorum: Quorum::Each,
+        implied: false,
+    };
+    let items = core::iter::once(Item::Carrier).chain(addresses).chain(routes).collect();
+    out.push_str(&clause_text(&Clause {
+        subject: Subject::Links(links),
+        items,
+        grace: None,
+        if_present: None,
+        recheck: None,
+    }));
+}
+
+/// A default route whose source stands on another link, as on a router with a delegated prefix: only the host
+/// as a whole can be asked for it.
+fn of_the_host(out: &mut String, asked: &Asked<'_>, default: &Default) {
+    if let Some(source) = &default.source_elsewhere {
+        out.push('\n');
+        let (family, ifname) = (default.family, &asked.link.ifname);
+        comment(
+            out,
+            &format!("{ifname} has no {family} address to send from. {source} is used, so this clause"),
+        );
+        comment(out, "names no link.");
+        out.push_str(&clause_text(&of_host(default_of(family), None)));
+    }
+}
+
+fn pasta(out: &mut String, containers: &Containers, sifted: &Sifted<'_>) {
+    out.push('\n');
+    let routed = sifted.asked.iter().any(|asked| !asked.defaults.is_empty());
+    if !containers.need_pasta() {
+        comment(out, "No pasta = true: the containers have the host's network, or none.");
+    } else if routed {
+        comment(out, "What pasta would take, family by family, is fit to be taken.");
+        out.push_str(&clause_text(&of_host(Item::Pasta, None)));
+    } else {
+        comment(out, "No pasta = true: it asks for a default route, and no link above has one.");
+    }
+}
+
+fn of_host(item: Item, grace: Option<Duration>) -> Clause {
+    Clause { subject: Subject::Host { needed: 1 }, items: vec![item], grace, if_present: None, recheck: None }
+}
+
+/// Names and servers come from elsewhere, and TOML forbids control characters.
+fn comment(out: &mut String, line: &str) {
+    let line: String = line.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "# {}", line.trim_end());
+}

@@ -1,0 +1,48 @@
+//! What netready decides, and nothing of what it does.
+//!
+//! This crate has no sockets, files, clock, chance, environment, threads or logging. The time is an argument, and
+//! effects are values. `tests/pure.rs` and the lints of `clippy.toml` see to it. The programs around it are in the
+//! crate `netready`.
+//!
+//! ```text
+//! Message, Found ─▶ refresh ─▶ Network ─▶ evaluate(gate, network, now) ─▶ Verdict ─▶ keeper ─▶ Phase
+//!                      │                        ▲                            │          ▲
+//!                      └─▶ Read                 │                            └─▶ continuity
+//!            gate file, options ─▶ config ─▶ Gate
+//!            session: all of it, one input at a time ─▶ Step
+//! ```
+//!
+//! In reading order:
+//!
+//! * [`requirement`]: what a gate asks for;
+//! * [`model`]: what is known of the kernel's state; [`wants`]: what of it is worth reading;
+//! * [`evaluate`](mod@evaluate): whether a gate is met; [`verdict`]: by what, or why not;
+//! * [`keeper`]: when a gate opens; [`continuity`]: whether a hold was interrupted;
+//! * [`refresh`]: what to read again, in which order and when; [`budget`]: how often that may be done;
+//! * [`session`]: one input and the time in, one step out;
+//! * [`report`]: how a verdict is said; [`escape`]: text of others, made safe to print;
+//! * [`config`]: gate files and options, as written and as meant; [`ifname`]: names of links, which are bytes;
+//! * [`retry`]: whether a command that failed is run again, and when; [`learn`](mod@learn): a gate of what a network
+//!   has; [`moment`]: a point in time, as a value.
+
+extern crate alloc;
+
+pub mod budget;
+pub mod config;
+pub mod continuity;
+pub mod escape;
+pub mod evaluate;
+pub mod ifname;
+pub mod keeper;
+pub mod learn;
+pub mod model;
+pub mod moment;
+pub mod refresh;
+pub mod report;
+pub mod requirement;
+pub mod retry;
+pub mod session;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod verdict;
+pub mod wants;

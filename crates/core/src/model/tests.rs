@@ -1,0 +1,280 @@
+//! What is kept of messages, and what they make stale.
+
+use super::{Lookup, Message, Network, RouteChange, Stale};
+use crate::model::{Address, PastaView, Route};
+use crate::moment::Moment;
+use crate::requirement::{Family, RouteTo, Table};
+use crate::testing::{NOW, gate, network};
+use crate::wants::Wants;
+
+const HOST: &str = "x0: up; y0: up; addr x0 192.0.2.10/24; addr y0 198.51.100.10/24; \
+                    route default4 via 192.0.2.1 dev x0 metric 100";
+
+fn wants(text: &str) -> Wants {
+    Wants::of(&gate(text))
+}
+
+fn link(network: &Network, name: &str) -> Message {
+    Message::Link(Box::new(network.links().find(|link| link.ifname == name).unwrap().clone()))
+}
+
+/// A link that has been set down.
+fn down(network: &Network, name: &str) -> Message {
+    let Message::Link(mut link) = link(network, name) else { unreachable!() };
+    link.flags = 0;
+    Message::Link(link)
+}
+
+fn number(network: &Network, name: &str) -> u32 {
+    network.links().find(|link| link.ifname == name).unwrap().ifindex
+}
+
+fn address(network: &Network, text: &str) -> Address {
+    network.addresses().find(|address| address.local.to_string() == text).unwrap().clone()
+}
+
+/// The one route of a network of its own.
+fn route(text: &str) -> Route {
+    network(&format!("x0: up; y0: up; route {text}")).routes.known[0].clone()
+}
+
+const NOTHING: Stale = Stale { links: false, routes: false, lookups: false };
+const ROUTES: Stale = Stale { links: false, routes: true, lookups: false };
+const LOOKUPS: Stale = Stale { links: false, routes: false, lookups: true };
+
+#[test]
+fn a_message_makes_stale_what_it_can_have_cost() {
+    let before = network(HOST);
+    let default = wants("route='default-ipv4'");
+    let target = wants("route-to='203.0.113.7'");
+    let nothing = wants("address='ipv4'");
+    let gone = Message::AddressGone(address(&before, "192.0.2.10"));
+    let gone_elsewhere = Message::AddressGone(address(&before, "198.51.100.10"));
+    let told = |text: &str, change| Message::Route(route(text), change);
+    for (message, of_default, of_target) in [
+        // A link that a known route leaves through.
+        (link(&before, "x0"), ROUTES, LOOKUPS),
+        // One that none leaves through may have one that the kernel had passed over, and takes now.
+        (link(&before, "y0"), ROUTES, LOOKUPS),
+        (down(&before, "y0"), NOTHING, LOOKUPS),
+        (down(&before, "x0"), ROUTES, LOOKUPS),
+        (Message::LinkGone(number(&before, "x0")), ROUTES, LOOKUPS),
+        (Message::LinkGone(number(&before, "y0")), NOTHING, LOOKUPS),
+        (gone, ROUTES, LOOKUPS),
+        (gone_elsewhere, NOTHING, LOOKUPS),
+        // A new address takes no route away.
+        (Message::Address(address(&before, "192.0.2.10")), NOTHING, LOOKUPS),
+        (Message::Rule, ROUTES, LOOKUPS),
+        (Message::Nexthop, ROUTES, LOOKUPS),
+        (Message::IgnoreLinkdown, ROUTES, LOOKUPS),
+        (told("default4 dev y0", RouteChange::Added), ROUTES, LOOKUPS),
+        (told("default4 dev y0 table 77", RouteChange::Gone), ROUTES, LOOKUPS),
+        // One that refuses, or for one TOS: whatever stands at the wanted destination.
+        (told("default4 unreachable", RouteChange::Added), ROUTES, LOOKUPS),
+        (told("default4 blackhole metric 4294967295", RouteChange::Gone), ROUTES, LOOKUPS),
+        (told("default4 dev y0 tos 16", RouteChange::Added), ROUTES, LOOKUPS),
+        (told("203.0.113.0/24 dev y0", RouteChange::Gone), NOTHING, LOOKUPS),
+        (told("10.0.0.0/8 dev x0", RouteChange::Replaced), NOTHING, NOTHING),
+        (told("default6 dev x0", RouteChange::Gone), NOTHING, NOTHING),
+    ] {
+        assert_eq!(before.clone().apply(&message, &default), of_default, "{message:?}");
+        assert_eq!(before.clone().apply(&message, &target), of_target, "{message:?}");
+        assert_eq!(before.clone().apply(&message, &nothing), NOTHING, "{message:?}");
+    }
+}
+
+/// Where the kernel keeps IPv6 addresses it makes them tentative without a word: they are read again when the
+/// link's admin state or its master changes.
+#[test]
+fn kept_addresses_are_read_again() {
+    use crate::model::Link;
+    const STATIC: &str = "addr x0 2001:db8::7/64 permanent";
+    let down = |link: &mut Link| link.flags = 0;
+    let moved = |link: &mut Link| link.master = Some(3);
+    let renamed = |link: &mut Link| link.ifname = "lan0".to_owned();
+    let carrierless = |link: &mut Link| link.flags &= 1;
+    type Change = fn(&mut Link);
+    let cases: &[(&str, Change, bool)] = &[
+        (STATIC, down, true),
+        (STATIC, moved, true),
+        (STATIC, renamed, false),
+        (STATIC, carrierless, false),
+        // An ULA too; of two addresses one is enough.
+        ("addr x0 fd00::7/64 permanent", down, true),
+        (
+            "addr x0 192.0.2.10/24 permanent; addr x0 fe80::7/64 link permanent; addr x0 fd00::7/64 permanent",
+            down,
+            true,
+        ),
+        // What the kernel does not keep goes with an announcement; what is tentative is not believed anyway.
+        ("addr x0 2001:db8::7/64", down, false),
+        ("addr x0 fe80::7/64 link permanent", down, false),
+        ("addr x0 192.0.2.10/24 permanent", down, false),
+        ("addr x0 2001:db8::7/64 permanent tentative", down, false),
+        ("addr y0 2001:db8::7/64 permanent", down, false),
+    ];
+    for (addresses, change, stale) in cases {
+        let mut network = network(&format!("x0: up; y0: up; vrf0: up kind=vrf; {addresses}"));
+        let Message::Link(mut changed) = link(&network, "x0") else { panic!("a link") };
+        let before = changed.clone();
+        change(&mut changed);
+        let nothing = wants("address='ipv6'");
+        assert_eq!(network.apply(&Message::Link(changed), &nothing).links, *stale, "{addresses}");
+        // And back: no later message would tell of what happened in between.
+        assert_eq!(network.apply(&Message::Link(before), &nothing).links, *stale, "{addresses}, back");
+    }
+    // A link that was not known has no addresses that were.
+    let mut network = network("x0: up");
+    let Message::Link(mut new) = link(&network, "x0") else { panic!("a link") };
+    new.ifindex = 9;
+    assert!(!network.apply(&Message::Link(new), &wants("address='ipv6'")).links);
+}
+
+#[test]
+fn a_link_that_a_multipath_hop_or_pasta_s_choice_leaves_through_matters() {
+    let mut multipath = network("x0: up; y0: up; route default4 nexthop dev y0 nexthop dev x0");
+    let message = link(&multipath, "x0");
+    assert_eq!(multipath.apply(&message, &wants("route='default'")), ROUTES);
+    let mut pasta = network("x0: up; y0: up; pasta4 10.0.0.0/8 dev x0");
+    let (chosen, other) = (link(&pasta, "x0"), link(&pasta, "y0"));
+    assert_eq!(pasta.apply(&chosen, &wants("pasta=true")), ROUTES);
+    assert_eq!(pasta.apply(&other, &wants("pasta=true")), NOTHING);
+}
+
+/// The question of one link is whether it has a route, not which one the kernel takes.
+#[test]
+fn a_link_that_comes_alive_matters_where_the_kernel_s_choice_does() {
+    let before = network(HOST);
+    for (gate, expected) in [
+        ("route='default-ipv4'", ROUTES),
+        ("route='10.0.0.0/8'", ROUTES),
+        ("gateway='any'", ROUTES),
+        ("interface='x0'; route='default-ipv4'", NOTHING),
+    ] {
+        assert_eq!(before.clone().apply(&link(&before, "y0"), &wants(gate)), expected, "{gate}");
+    }
+    let mut dark = network("x0: up; y0: nocarrier; route default4 dev x0");
+    let message = link(&dark, "y0");
+    assert_eq!(dark.apply(&message, &wants("route='default'")), NOTHING, "it brings nothing back");
+}
+
+#[test]
+fn what_the_kernel_takes_is_kept_in_mind() {
+    let mut chosen = network("x0: up; y0: up; chosen default6 dev y0 expires 300");
+    chosen.routes.known.clear();
+    assert!(chosen.next_expiry(NOW).is_some());
+    let message = down(&chosen, "y0");
+    assert_eq!(chosen.apply(&message, &wants("route='default'")), ROUTES);
+}
+
+#[test]
+fn a_link_may_be_the_vrf_that_a_table_is_named_by() {
+    let mut vrf = network("vrf0: up kind=vrf vrf=100");
+    let message = link(&vrf, "vrf0");
+    let wants = wants("interface='x0'; route='default'; table='vrf0'");
+    assert_eq!(vrf.apply(&message, &wants), NOTHING, "nothing new");
+    vrf.apply(&Message::LinkGone(number(&vrf, "vrf0")), &wants);
+    assert_eq!(vrf.table_id(&Table::Vrf("vrf0".to_owned())), None);
+    assert_eq!(vrf.apply(&message, &wants), ROUTES);
+    assert_eq!(vrf.table_id(&Table::Vrf("vrf0".to_owned())), Some(100));
+    assert_eq!(vrf.table_id(&Table::Id(7)), Some(7));
+}
+
+#[test]
+fn a_link_that_goes_takes_its_addresses_and_no_others() {
+    let mut network =
+        network("x0: up; y0: up; addr x0 192.0.2.10/24; addr x0 2001:db8::10/64; addr y0 192.0.2.10/24");
+    let (x0, y0) = (number(&network, "x0"), number(&network, "y0"));
+    network.apply(&Message::LinkGone(x0), &Wants::default());
+    assert_eq!(network.addresses_of(x0).count(), 0);
+    assert_eq!(network.addresses_of(y0).count(), 1);
+    assert_eq!(network.addresses().count(), 3, "and lo's two");
+    assert_eq!(network.ifname(x0), format!("if{x0}"));
+}
+
+#[test]
+fn an_ipv4_address_with_another_prefix_or_peer_is_another_and_an_ipv6_one_is_not() {
+    let count = |text: &str| network(text).addresses().count() - 2;
+    assert_eq!(count("x0: up; addr x0 192.0.2.10/24; addr x0 192.0.2.10/25"), 2);
+    assert_eq!(
+        count("x0: up; addr x0 192.0.2.10/32 peer 192.0.2.1; addr x0 192.0.2.10/32 peer 192.0.2.2"),
+        2
+    );
+    assert_eq!(
+        count("x0: up; addr x0 192.0.2.10/24; addr x0 192.0.2.10/24 deprecated"),
+        1,
+        "renewed in place"
+    );
+    assert_eq!(count("x0: up; addr x0 2001:db8::10/64 tentative; addr x0 2001:db8::10/64"), 1);
+    assert_eq!(
+        count("x0: up; addr x0 2001:db8::10/128 peer 2001:db8::1; addr x0 2001:db8::10/128 peer 2001:db8::2"),
+        1
+    );
+    assert_eq!(count("x0: up; y0: up; addr x0 fe80::10/64; addr y0 fe80::10/64"), 2);
+    let renewed = network("x0: up; addr x0 2001:db8::10/64 tentative; addr x0 2001:db8::10/64");
+    assert!(!address(&renewed, "2001:db8::10").tentative(), "the last word counts");
+}
+
+#[test]
+fn a_rename_keeps_the_link_and_its_number_may_be_another_s() {
+    let mut network = network("x0: up; addr x0 192.0.2.10/24");
+    let Message::Link(mut renamed) = link(&network, "x0") else { unreachable!() };
+    renamed.ifname = "lan0".to_owned();
+    network.apply(&Message::Link(renamed.clone()), &Wants::default());
+    assert_eq!(network.links().filter(|link| link.ifname != "lo").count(), 1);
+    assert_eq!(network.addresses_of(renamed.ifindex).count(), 1);
+    network.apply(&Message::LinkGone(renamed.ifindex), &Wants::default());
+    network.apply(&Message::Link(renamed.clone()), &Wants::default());
+    assert_eq!(network.addresses_of(renamed.ifindex).count(), 0, "another device with its number");
+}
+
+#[test]
+fn the_next_expiry_is_the_first_that_is_to_come() {
+    let at = |seconds| Some(Moment::after_boot(core::time::Duration::from_secs(seconds)));
+    let next = |text: &str| network(&format!("x0: up; {text}")).next_expiry(NOW);
+    assert_eq!(next("route default6 dev x0"), None);
+    assert_eq!(next("route default6 dev x0 expires 300"), at(300));
+    assert_eq!(
+        next("route default6 dev x0 expires 100; route default6 dev x0 expires 101 metric 5"),
+        at(101)
+    );
+    assert_eq!(next("pasta6 default6 dev x0 expires 200; route default6 dev x0 expires 300"), at(200));
+    assert_eq!(next("lookup 2001:db8::1 dev x0 expires 150; route default6 dev x0 expires 300"), at(150));
+    let mut network = network("");
+    network.lookups.insert(RouteTo::target("192.0.2.1".parse().unwrap()), Lookup::None(101));
+    assert_eq!(network.next_expiry(NOW), None);
+}
+
+#[test]
+fn pasta_sees_the_first_default_and_else_the_first_other_route() {
+    let taken = |routes: &[&str]| {
+        let mut view = PastaView::default();
+        let decided: Vec<bool> = routes.iter().map(|text| view.see(&route(text))).collect();
+        (view.taken().map(|route| (route.destination.to_string(), route.metric)), decided.last().copied())
+    };
+    let is = |text: &str, metric, decided| (Some((text.to_owned(), metric)), Some(decided));
+    assert_eq!(taken(&["default4 dev x0 metric 9", "default4 dev y0 metric 5"]), is("0.0.0.0/0", 9, true));
+    assert_eq!(
+        taken(&["10.0.0.0/8 dev x0 metric 1", "10.1.0.0/16 dev y0 metric 2"]),
+        is("10.0.0.0/8", 1, false)
+    );
+    assert_eq!(taken(&["10.0.0.0/8 dev x0", "default4 dev x0 metric 3"]), is("0.0.0.0/0", 3, true));
+    for skipped in [
+        "default4 unreachable",
+        "169.254.0.0/16 dev x0",
+        "fe80::/64 dev x0",
+        "127.0.0.0/8 dev lo",
+        "default4 dev lo",
+        "default4 dev x0 table 77",
+    ] {
+        assert_eq!(taken(&[skipped]), (None, Some(false)), "{skipped}");
+    }
+}
+
+#[test]
+fn a_route_is_known_once() {
+    let once =
+        network("x0: up; route default4 dev x0; route default4 dev x0; route default4 dev x0 metric 1");
+    assert_eq!(once.routes.known.len(), 2);
+    assert_eq!(once.routes.known[0].family(), Family::V4);
+}

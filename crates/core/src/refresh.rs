@@ -1,0 +1,460 @@
+//! The refresh planner: what must be read from the kernel again, in which order, and when. Pure: the network
+//! layer executes the plan one [`Read`] at a time and hands back what it [`Found`].
+//!
+//! ```text
+//! something is stale ─▶ barrier, if one is due ─▶ links ─▶ route lookups ─▶ tables that the verdict needs ─▶ current
+//! ```
+//!
+//! The planner is also the only source of [`Current`], without which nobody can judge a network.
+
+use alloc::collections::VecDeque;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::budget::{Budget, Spacing};
+use crate::evaluate::evaluate;
+use crate::model::{Address, Asked, Link, Lookup, Message, Network, Route, Routes, Stale, TableRoutes};
+use crate::moment::Moment;
+use crate::requirement::{Family, Gate, RouteTo, TABLE_MAIN, Table};
+use crate::verdict::Verdict;
+use crate::wants::{Wants, probes};
+
+/// One thing to read from the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// A question that the kernel answers only when it has finished what it announced.
+    Barrier,
+    /// All links and all addresses.
+    Links,
+    /// The way that a connection would take.
+    Way {
+        /// As the gate wants it.
+        wanted: RouteTo,
+        /// As it is to be asked now.
+        asked: Asked,
+    },
+    /// The route that the kernel's tables give for the first of these addresses; they stand for a prefix of a
+    /// table, and the rest is asked where a more specific route hides the prefix.
+    Matching {
+        /// The addresses that are left to be asked for.
+        probes: VecDeque<IpAddr>,
+        /// The wanted destination.
+        prefix: IpNet,
+        /// The wanted table.
+        table: u32,
+    },
+    /// A routing table, as far as it is wanted.
+    Table(ReadTable),
+    /// The route to the gateway of the default route that pasta would take.
+    Gateway {
+        /// The family of the default route.
+        family: Family,
+        /// Its gateway.
+        gateway: IpAddr,
+        /// The link that it leaves through.
+        ifindex: u32,
+    },
+}
+
+/// What to read of a routing table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadTable {
+    /// The family of its routes.
+    pub family: Family,
+    /// Its number.
+    pub id: u32,
+    /// The destinations that are wanted of it.
+    pub destinations: Vec<IpNet>,
+    /// Whether what pasta would take is wanted too.
+    pub pasta: bool,
+}
+
+/// What a [`Read`] found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// The kernel has finished what it announced.
+    Passed,
+    /// All links and addresses.
+    Links(Vec<Link>, Vec<Address>),
+    /// The answer for a target; `None` where it cannot be decoded.
+    Way(Option<Lookup>),
+    /// The route for an address, if there is one.
+    Route(Option<Route>),
+    /// The routes of a table.
+    Table(TableRoutes),
+    /// The kernel changed the list while it was read (NLM_F_DUMP_INTR), again and again.
+    Interrupted,
+    /// It could not be read.
+    Failed,
+}
+
+/// The proof that a network is current: everything that was announced has been taken in, and everything that
+/// went stale by it has been read again.
+#[derive(Debug, Clone, Copy)]
+pub struct Current<'a>(&'a Network);
+
+impl<'a> Current<'a> {
+    /// Judges the gate.
+    pub fn judge(self, gate: &Gate, now: Moment) -> Verdict {
+        evaluate(gate, self.0, now)
+    }
+}
+
+/// Whether the barrier must be passed before routes are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Barrier {
+    /// Whatever was announced had been done before it was announced.
+    NotNeeded,
+    /// A link gained carrier. A route that is found live is live; one that is found dead may only not have
+    /// been told yet.
+    BeforeNo,
+    /// Something may have been announced that the kernel has not done yet: a route that is found may be about
+    /// to go.
+    Always,
+}
+
+/// Reading that is under way.
+#[derive(Debug, Clone)]
+struct Pass {
+    routes: bool,
+    lookups: bool,
+    todo: VecDeque<Read>,
+    /// A table was read: those that are still needed follow whatever they cost. Else two large tables, each of
+    /// which uses the budget up, would never be known at the same time.
+    in_tables: bool,
+}
+
+/// Plans what to read.
+#[derive(Debug, Clone)]
+pub struct Refresh {
+    wants: Wants,
+    stale: Stale,
+    barrier: Barrier,
+    pass: Option<Pass>,
+    budget: Budget,
+    spacing: Spacing,
+    /// When what was put off is due.
+    put_off_until: Option<Moment>,
+    /// When the first of the routes that were read expires.
+    expiry: Option<Moment>,
+    /// When the last one expired, as long as what is read then is not to be believed.
+    expired: Option<Moment>,
+    /// When to read again for that.
+    again: Option<Moment>,
+    was_current: bool,
+    /// Links that were found to have lost carrier since they were read before.
+    flapped: Vec<u32>,
+}
+
+impl Refresh {
+    /// A planner for which everything is stale. Subscribe to the kernel's notifications first.
+    pub fn new(gate: &Gate, now: Moment) -> Refresh {
+        Refresh {
+            wants: Wants::of(gate),
+            stale: Stale::ALL,
+            // Something may have been announced before the subscription.
+            barrier: Barrier::Always,
+            pass: None,
+            budget: Budget::new(now),
+            spacing: Spacing::default(),
+            put_off_until: None,
+            expiry: None,
+            expired: None,
+            again: None,
+            was_current: false,
+            flapped: Vec::new(),
+        }
+    }
+
+    /// Plans for another gate from now on: everything is stale.
+    pub fn rewant(&mut self, gate: &Gate) {
+        self.wants = Wants::of(gate);
+        self.stale = Stale::ALL;
+        self.pass = None;
+    }
+
+    /// What is worth reading.
+    pub fn wants(&self) -> &Wants {
+        &self.wants
+    }
+
+    /// Takes a notification in, and notes what it makes stale.
+    pub fn take_in(&mut self, message: &Message, network: &mut Network) {
+        self.barrier = self.barrier.max(barrier_for(message, network));
+        self.stale = self.stale.or(network.apply(message, &self.wants));
+    }
+
+    /// Notifications were lost that may have told of this. It is read again: at once the first time, then at
+    /// growing distances.
+    pub fn lost(&mut self, stale: Stale, now: Moment) {
+        self.barrier = Barrier::Always;
+        match self.spacing.next(stale, now) {
+            None => self.stale = self.stale.or(stale),
+            Some(at) => self.put_off_until(at),
+        }
+    }
+
+    /// A verdict hangs on a table that was not read.
+    pub fn read_tables(&mut self) {
+        self.stale = self.stale.or(Stale::ROUTES);
+    }
+
+    /// Everything is read again, whatever was announced. The kernel tells of a link's carrier once a second at
+    /// most. What came and went in between stands in a counter, which only reading shows.
+    pub fn read_all(&mut self) {
+        self.stale = Stale::ALL;
+    }
+
+    /// What time makes stale: what was put off is due, or a route has expired. (A router's next advertisement
+    /// prolongs a route without a message.)
+    pub fn wake(&mut self, now: Moment) {
+        if self.put_off_until.is_some_and(|at| at <= now) {
+            self.put_off_until = None;
+            self.stale = self.stale.or(self.spacing.take_owed());
+        }
+        if self.expiry.is_some_and(|at| at <= now) {
+            self.expired = self.expiry.take();
+            self.stale = self.stale.or(Stale::ROUTES);
+        }
+        if self.again.is_some_and(|at| at <= now) {
+            self.again = None;
+            self.stale = self.stale.or(Stale::ROUTES);
+        }
+    }
+
+    /// When to wake though nothing happens.
+    pub fn deadline(&self) -> Option<Moment> {
+        [self.put_off_until, self.expiry, self.again].into_iter().flatten().min()
+    }
+
+    /// Whether something that was lost has not been read again yet.
+    pub fn is_behind(&self) -> bool {
+        self.spacing.owes()
+    }
+
+    /// Whether everything was read at least once. From then on an error of reading is waited out.
+    pub fn was_current(&self) -> bool {
+        self.was_current
+    }
+
+    /// The network, if it is current. Call it when no more notifications are there.
+    pub fn current<'a>(&self, network: &'a Network) -> Option<Current<'a>> {
+        let current = self.pass.is_none() && !self.stale.any() && !self.is_behind();
+        current.then_some(Current(network))
+    }
+
+    /// The network as far as it is known, for a `check` that has looked often enough: where it changes faster
+    /// than it can be read, there is no better answer.
+    pub fn as_it_is<'a>(&self, network: &'a Network) -> Current<'a> {
+        Current(network)
+    }
+
+    /// The links that reading found to have lost carrier since the last call, even if it is back.
+    pub fn take_flapped(&mut self) -> Vec<u32> {
+        core::mem::take(&mut self.flapped)
+    }
+
+    /// What to read next; `None` where nothing is left. Each is to be answered with [`Refresh::found`] before
+    /// the next is asked for.
+    pub fn next(&mut self, gate: &Gate, network: &mut Network, now: Moment) -> Option<Read> {
+        loop {
+            if self.barrier == Barrier::Always && (self.pass.is_some() || self.stale.any()) {
+                // First, so that reading links, which takes the same lock in the kernel, finds it free.
+                return Some(Read::Barrier);
+            }
+            if self.pass.is_none() && self.stale.links {
+                return Some(Read::Links);
+            }
+            let Some(pass) = &mut self.pass else {
+                self.begin_pass(network)?;
+                continue;
+            };
+            if let Some(read) = pass.todo.pop_front() {
+                return Some(read);
+            }
+            let verdict = evaluate(gate, network, now);
+            if let Some((family, id)) = verdict.unread.iter().next().filter(|_| pass.routes) {
+                if let Some(at) = self.budget.wait(now).filter(|_| !pass.in_tables) {
+                    self.put_off(Stale::ROUTES, at);
+                    return None;
+                }
+                pass.in_tables = true;
+                return Some(Read::Table(self.table(*family, *id, network)));
+            }
+            if self.barrier == Barrier::BeforeNo && !verdict.ready() {
+                self.barrier = Barrier::Always;
+                self.stale =
+                    self.stale.or(Stale { links: false, routes: pass.routes, lookups: pass.lookups });
+                self.pass = None;
+                continue;
+            }
+            self.barrier = Barrier::NotNeeded;
+            self.pass = None;
+            self.was_current = true;
+            self.expect_expiry(network, now);
+        }
+    }
+
+    /// Fills in what can be asked by lookups, which cost the same at any size of a table; tables are read only
+    /// where a "no" may come of what a lookup cannot say.
+    fn begin_pass(&mut self, network: &mut Network) -> Option<()> {
+        if !self.stale.any() {
+            return None;
+        }
+        let stale = core::mem::take(&mut self.stale);
+        let mut pass = Pass {
+            routes: stale.routes && self.wants.any_table(),
+            lookups: stale.lookups && !self.wants.route_to.is_empty(),
+            todo: VecDeque::new(),
+            in_tables: false,
+        };
+        if pass.lookups {
+            network.lookups.clear();
+            // If a link that it names is not there, the evaluation says so.
+            let ways = self.wants.route_to.iter().filter_map(|wanted| {
+                Some(Read::Way { wanted: wanted.clone(), asked: network.asked(wanted)? })
+            });
+            pass.todo.extend(ways);
+        }
+        if pass.routes {
+            network.routes = Routes::default();
+            for (prefix, table) in &self.wants.routes {
+                let Some(table) = network.table_id(table) else { continue };
+                pass.todo.push_back(Read::Matching { probes: probes(prefix).into(), prefix: *prefix, table });
+            }
+        }
+        self.pass = Some(pass);
+        Some(())
+    }
+
+    /// Takes in what a read found. `began`: when it was begun.
+    pub fn found(&mut self, read: Read, found: Found, network: &mut Network, began: Moment, now: Moment) {
+        match (read, found) {
+            (Read::Barrier, Found::Passed) => self.barrier = Barrier::NotNeeded,
+            (Read::Links, Found::Links(links, addresses)) => {
+                self.flapped.extend(network.replace_links(links, addresses));
+                self.stale = Stale { links: false, ..Stale::ALL };
+            }
+            (Read::Way { wanted, .. }, Found::Way(lookup)) => {
+                if let Some(lookup) = lookup {
+                    network.lookups.insert(wanted, lookup);
+                }
+            }
+            (Read::Matching { mut probes, prefix, table }, Found::Route(route)) => match route {
+                Some(route) if route.destination == prefix && route.table == table => {
+                    network.routes.add(route)
+                }
+                Some(_) => {
+                    // A more specific route, or another table, hides the prefix from this address.
+                    probes.pop_front();
+                    if !probes.is_empty() {
+                        self.ask_next(Read::Matching { probes, prefix, table });
+                    }
+                }
+                // Nothing leads there, and so nothing leads to the rest of the prefix by this table.
+                None => {}
+            },
+            (Read::Table(table), Found::Table(routes)) => {
+                self.budget.spent(now - began, now);
+                routes.put_into(&mut network.routes);
+                if table.pasta {
+                    self.ask_for_gateways(table.family, network);
+                }
+            }
+            (Read::Gateway { family, ifindex, .. }, Found::Route(route)) => {
+                let on_link = |route: Route| {
+                    route.hops.iter().any(|hop| hop.ifindex == ifindex && hop.gateway.is_none())
+                };
+                if let Some(view) = network.routes.pasta.get_mut(&family) {
+                    view.gateway_on_link |= route.is_some_and(on_link);
+                }
+            }
+            // Under a storm that interrupts every dump there are events that bring us back; the delay is for
+            // the moment when it ends.
+            (read, _) => {
+                let stale = if matches!(read, Read::Table(..)) { Stale::ROUTES } else { Stale::ALL };
+                self.barrier = self.barrier.max(Barrier::Always);
+                self.put_off(stale, now + AGAIN);
+            }
+        }
+    }
+
+    fn table(&self, family: Family, id: u32, network: &Network) -> ReadTable {
+        let of_table = |(prefix, table): &&(IpNet, Table)| {
+            Family::of(prefix.addr()) == family && network.table_id(table) == Some(id)
+        };
+        let destinations = self.wants.routes.iter().filter(of_table).map(|(prefix, _)| *prefix).collect();
+        ReadTable { family, id, destinations, pasta: self.wants.pasta && id == TABLE_MAIN }
+    }
+
+    fn ask_next(&mut self, read: Read) {
+        if let Some(pass) = &mut self.pass {
+            pass.todo.push_front(read);
+        }
+    }
+
+    /// Whether pasta's default route has its gateway on its link: an address's prefix or a route says so.
+    fn ask_for_gateways(&mut self, family: Family, network: &Network) {
+        let view = network.routes.pasta.get(&family);
+        let hops = view.and_then(|view| view.default.as_ref()).into_iter().flat_map(|route| &route.hops);
+        let gateways = hops.filter_map(|hop| Some((hop.gateway?, hop.ifindex)));
+        for (gateway, ifindex) in gateways {
+            self.ask_next(Read::Gateway { family, gateway, ifindex });
+        }
+    }
+
+    fn put_off(&mut self, stale: Stale, at: Moment) {
+        self.pass = None;
+        self.stale = Stale::default();
+        self.spacing.owe(stale);
+        self.put_off_until(at);
+    }
+
+    fn put_off_until(&mut self, at: Moment) {
+        self.put_off_until = Some(self.put_off_until.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// When to read again because a route ends. Around its end the kernel shows a route without any expiry for
+    /// some milliseconds. One that is read then would seem to last for ever, so it is read again a little later.
+    fn expect_expiry(&mut self, network: &Network, now: Moment) {
+        let around = |end: &Moment| now < *end + AROUND && *end < now + AROUND;
+        let end = [self.expired, self.expiry].into_iter().flatten().find(around);
+        self.expired = end;
+        self.again = end.map(|_| now + LATER);
+        self.expiry = network.next_expiry(now);
+    }
+}
+
+/// When reading that failed or was interrupted is tried again.
+const AGAIN: Duration = Duration::from_millis(100);
+/// How near to a route's end its expiry is not to be believed.
+const AROUND: Duration = Duration::from_millis(50);
+/// When it is read again then.
+const LATER: Duration = Duration::from_millis(30);
+
+/// What a notification makes of the barrier. What adds something is sent after it was done: no lookup that
+/// follows misses it.
+fn barrier_for(message: &Message, network: &Network) -> Barrier {
+    match message {
+        Message::Link(link) => {
+            let carries = |link: &Link| link.admin_up() && link.lower_up() && link.running();
+            // Nothing but carrier, gained: whatever else changes with it may cost routes.
+            let gains = network.link(link.ifindex).is_some_and(|before| {
+                let otherwise = Link { flags: link.flags, operstate: link.operstate, ..before.clone() };
+                before.admin_up() && !carries(before) && carries(link) && otherwise == **link
+            });
+            if gains { Barrier::BeforeNo } else { Barrier::Always }
+        }
+        Message::LinkGone(_)
+        | Message::AddressGone(_)
+        | Message::Rule
+        | Message::Nexthop
+        | Message::IgnoreLinkdown => Barrier::Always,
+        Message::Address(_) | Message::Route(..) => Barrier::NotNeeded,
+    }
+}
+
+#[cfg(test)]
+mod tests;

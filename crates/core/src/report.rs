@@ -1,0 +1,523 @@
+//! How a verdict is said: STATUS=, `check`, the journal, the message at the timeout and JSON are printings
+//! of one value, and every text of a reason is made here.
+//!
+//! Link names, the names and sources of gates, and what servers answer are text of others. What is printed for
+//! people is escaped here, as a whole; JSON keeps the values.
+
+mod json;
+mod status;
+mod table;
+
+pub use json::{error_json, json_text, verdict_json};
+pub use status::{Standing, status, summary};
+pub use table::{Paint, Tone, paint_none, table, unmet_lines};
+
+use core::fmt::{self, Display};
+use core::time::Duration;
+
+use crate::escape::escape;
+use crate::model::{Carrierless, Operstate, Question, RouteKind};
+use crate::requirement::{AddressSpec, Destination, Family, Item, RouteSpec, TABLE_MAIN, Table};
+use crate::verdict::{
+    AddressRef, Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Row, Unusable, Warning,
+};
+
+/// What is behind a row: what meets it, or why it is unmet; safe to print.
+pub fn outcome(row: &Row) -> String {
+    escape(&behind(row)).into_owned()
+}
+
+/// What a row asks for; safe to print.
+pub fn item(row: &Row) -> String {
+    escape(&row.item.to_string()).into_owned()
+}
+
+/// What is behind a row, with text of others as it is.
+fn behind(row: &Row) -> String {
+    match &row.outcome {
+        Outcome::Met(evidence) => evidence.to_string(),
+        Outcome::Unmet(reason) => reason.to_string(),
+        Outcome::NotPresent => "not there, does not count".to_owned(),
+        Outcome::NotAsked => "not tried, does not count".to_owned(),
+    }
+}
+
+/// An error and what caused it, on one line.
+pub fn chain(error: &dyn core::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Evidence::Link { ifname, .. } => f.write_str(ifname),
+            Evidence::Address(address) => address.fmt(f),
+            Evidence::Route { route, .. } => route.fmt(f),
+            Evidence::Lookup { target, route, source } => {
+                write!(f, "{target}")?;
+                if let Some(gateway) = route.gateway {
+                    write!(f, " via {gateway}")?;
+                }
+                write!(f, " dev {}", route.ifname)?;
+                if route.table != TABLE_MAIN {
+                    write!(f, " table {}", route.table)?;
+                }
+                write!(f, " src {}", source.address)
+            }
+            Evidence::Pasta(taken) => joined(f, taken, ", "),
+            Evidence::Nameserver(server) => f.write_str(server),
+            Evidence::Answer { answer, .. } => f.write_str(answer),
+        }
+    }
+}
+
+impl Display for AddressRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.address, self.ifname)
+    }
+}
+
+impl Display for RouteRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.destination.prefix_len() {
+            0 => f.write_str("default")?,
+            _ => self.destination.fmt(f)?,
+        }
+        if let Some(gateway) = self.gateway {
+            write!(f, " via {gateway}")?;
+        }
+        write!(f, " dev {}", self.ifname)?;
+        match self.table {
+            TABLE_MAIN => Ok(()),
+            table => write!(f, " table {table}"),
+        }
+    }
+}
+
+/// In full, with its subject: `va0: no carrier`.
+impl Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Carrier { ifname, why } => write!(f, "{ifname}: {}", Predicate::short(why)),
+            Reason::NoAddress { ifname: Some(ifname), disabled: true, .. } => {
+                write!(f, "{ifname}: no IPv6 address: IPv6 disabled on {ifname}")
+            }
+            Reason::NoAddress { spec, ifname: Some(ifname), link_local, .. } => {
+                write!(f, "{ifname}: no {}", AddressNoun(*spec))?;
+                only_link_local(f, link_local)
+            }
+            Reason::Unusable { address, why } => write!(f, "{address}: {}", Predicate::of_address(*why)),
+            Reason::DeadRoute { route, why: Dead::Link(why) } => {
+                write!(f, "{route}: {}", LinkIs(&route.ifname, why))
+            }
+            Reason::ProbeFailed { question: Question::Probe(_), why } => f.write_str(why),
+            Reason::NotTried { begun: true, .. } => f.write_str("no answer yet"),
+            Reason::NotTried { begun: false, .. } => f.write_str("not tried: waits for the others"),
+            Reason::Absent { .. }
+            | Reason::NoVrf { .. }
+            | Reason::TooFew { .. }
+            | Reason::NoAddress { ifname: None, .. }
+            | Reason::NoRoute { .. }
+            | Reason::DeadRoute { why: Dead::Flagged | Dead::Expired | Dead::LeadsNowhere, .. }
+            | Reason::RefusingRoute { .. }
+            | Reason::HiddenRoute { .. }
+            | Reason::WrongLink { .. }
+            | Reason::NoSource { .. }
+            | Reason::Unreachable { .. }
+            | Reason::Unread
+            | Reason::Pasta { .. }
+            | Reason::NoNameserver(_)
+            | Reason::NoProbeProgram(_)
+            | Reason::ProbeFailed { question: Question::Neighbour { .. }, .. } => Sentence(self).fmt(f),
+        }
+    }
+}
+
+/// As part of a sentence, root cause first: `va0 has no carrier`.
+pub struct Sentence<'a>(pub &'a Reason);
+
+impl Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Reason::Absent { name } if name.contains(['*', '?', '[']) => write!(f, "no link matches {name}"),
+            Reason::Absent { name } => write!(f, "{name}: no such link"),
+            Reason::NoVrf { name } => write!(f, "no VRF {name}"),
+            Reason::TooFew { there, needed } => write!(f, "only {there} of {needed} links are there"),
+            Reason::Carrier { ifname, why } => LinkIs(ifname, why).fmt(f),
+            Reason::NoAddress { ifname: Some(ifname), disabled: true, .. } => {
+                write!(f, "IPv6 disabled on {ifname}")
+            }
+            Reason::NoAddress { spec, ifname, link_local, .. } => {
+                match ifname {
+                    Some(ifname) => write!(f, "{ifname} has no {}", AddressNoun(*spec))?,
+                    None => write!(f, "no {}", AddressNoun(*spec))?,
+                }
+                only_link_local(f, link_local)
+            }
+            Reason::Unusable { address, why: Unusable::NoCarrier } => {
+                write!(f, "{} is on {}, which has no carrier", address.address, address.ifname)
+            }
+            Reason::Unusable { address, why } => write!(f, "{address} is {}", Predicate::of_address(*why)),
+            Reason::NoRoute { spec, ifname } => {
+                write!(f, "no {}", RouteNoun(spec))?;
+                match ifname {
+                    Some(ifname) => write!(f, " through {ifname}"),
+                    None => Ok(()),
+                }
+            }
+            Reason::DeadRoute { route, why: Dead::Link(why) } => LinkIs(&route.ifname, why).fmt(f),
+            Reason::DeadRoute { route, why: Dead::Flagged } => write!(f, "{route} is dead"),
+            Reason::DeadRoute { route, why: Dead::Expired } => write!(f, "{route} has expired"),
+            Reason::DeadRoute { route, why: Dead::LeadsNowhere } => {
+                write!(f, "{route} does not leave this host")
+            }
+            Reason::HiddenRoute { taken, linkdown, hidden } => {
+                hidden_route(f, taken, *linkdown, &WithMetric(hidden))
+            }
+            Reason::RefusingRoute { spec, kind, .. } => {
+                write!(f, "no {} but one that is {}", RouteNoun(spec), kind_word(*kind))
+            }
+            Reason::WrongLink { route, wanted } => write!(f, "{route}: not through {wanted}"),
+            Reason::NoSource { route, source: Some(source) } => {
+                write!(f, "{route}: its source address {source} is not usable")
+            }
+            Reason::NoSource { route, source: None } => {
+                let family = Family::of(route.destination.addr());
+                write!(f, "{route}: no usable {family} address on {} to send from", route.ifname)
+            }
+            Reason::Unreachable { wanted, errno } => match refusing(*errno) {
+                Some(route) => write!(f, "the only route to {wanted} is {route}"),
+                None => write!(f, "no route to {wanted}: {}", errno_words(*errno)),
+            },
+            Reason::Unread => f.write_str("not read yet"),
+            Reason::Pasta { route, default, why } => pasta(f, route.as_ref(), *default, why),
+            Reason::NoNameserver(None) => f.write_str("resolv.conf names no nameserver"),
+            Reason::NoNameserver(Some(why)) => write!(f, "no nameserver: resolv.conf: {why}"),
+            Reason::ProbeFailed { question: Question::Probe(probe), why } => write!(f, "{probe}: {why}"),
+            Reason::ProbeFailed { question: Question::Neighbour { address, ifname, .. }, why } => {
+                write!(f, "gateway {address} on {ifname} {why}")
+            }
+            Reason::NoProbeProgram(why) => write!(f, "probes cannot be tried: {why}"),
+            Reason::NotTried { item, .. } => write!(f, "{item}: {}", self.0),
+        }
+    }
+}
+
+/// `en0 has no carrier, but default via 192.0.2.1 dev en0 metric 100 is still preferred
+/// (ignore_routes_with_linkdown=0): default via 198.51.100.1 dev wl0 metric 600 is not used`.
+fn hidden_route(
+    f: &mut fmt::Formatter<'_>,
+    taken: &Reason,
+    linkdown: bool,
+    hidden: &WithMetric<'_>,
+) -> fmt::Result {
+    if let Reason::RefusingRoute { spec, kind, metric } = taken {
+        let noun = RouteNoun(spec);
+        write!(f, "the {} {noun} of metric {metric} is preferred", kind_word(*kind))?;
+    } else if let Reason::DeadRoute { route, why } = taken {
+        write!(f, "{}, but ", Sentence(taken))?;
+        match why {
+            Dead::Link(_) => write!(f, "{} is ", WithMetric(route))?,
+            Dead::Flagged | Dead::Expired | Dead::LeadsNowhere => f.write_str("it is ")?,
+        }
+        f.write_str("still preferred")?;
+        if linkdown {
+            f.write_str(" (ignore_routes_with_linkdown=0)")?;
+        }
+    } else {
+        write!(f, "{}, and it is preferred", Sentence(taken))?;
+    }
+    write!(f, ": {hidden} is not used")
+}
+
+/// A route with its metric, where there are several.
+struct WithMetric<'a>(&'a RouteRef);
+
+impl Display for WithMetric<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        match self.0.metric {
+            0 => Ok(()),
+            metric => write!(f, " metric {metric}"),
+        }
+    }
+}
+
+fn dead_hop(f: &mut fmt::Formatter<'_>, route: &RouteRef, why: &Dead, used: bool) -> fmt::Result {
+    write!(f, "{route}, one of several next hops, is dead")?;
+    if let Dead::Link(why) = why {
+        write!(f, ": {}", LinkIs(&route.ifname, why))?;
+    }
+    match used {
+        true => f.write_str("; a part of the connections is still sent there"),
+        false => f.write_str("; the kernel passes it over"),
+    }
+}
+
+/// The route that refuses with this error (fib_props of the kernel's net/ipv4, and its net/ipv6/route.c).
+fn refusing(errno: i32) -> Option<&'static str> {
+    match errno {
+        EINVAL => Some("a blackhole"),
+        EACCES => Some("a prohibit route"),
+        EHOSTUNREACH => Some("an unreachable route"),
+        _ => None,
+    }
+}
+
+fn pasta(
+    f: &mut fmt::Formatter<'_>,
+    route: Option<&RouteRef>,
+    default: bool,
+    why: &PastaFault,
+) -> fmt::Result {
+    let Some(route) = route else { return f.write_str("no default route for pasta to take") };
+    write!(f, "pasta would take {} (", route.ifname)?;
+    match default {
+        true => write!(f, "default metric {}), ", route.metric)?,
+        false => write!(f, "{}, for want of a default route), ", route.destination)?,
+    }
+    let family = Family::of(route.destination.addr());
+    match why {
+        PastaFault::Carrier(Carrierless::NoCarrier(_) | Carrierless::NoPort(_) | Carrierless::Lower(_)) => {
+            f.write_str("which has no carrier")
+        }
+        PastaFault::Carrier(why @ (Carrierless::AdminDown | Carrierless::Dormant)) => {
+            write!(f, "which is {}", Predicate::short(why))
+        }
+        PastaFault::Nothing | PastaFault::NoDefault => f.write_str("which has no default route"),
+        PastaFault::LeadsNowhere => f.write_str("through which nothing beyond this host can be reached"),
+        PastaFault::NoAddress => write!(f, "which has no usable {family} address"),
+        PastaFault::GatewayOffLink => match route.gateway {
+            Some(gateway) => write!(f, "whose gateway {gateway} is not on the link"),
+            None => f.write_str("whose gateway is not on the link"),
+        },
+        PastaFault::Linkdown => f.write_str("whose route is still flagged linkdown"),
+        PastaFault::Dead => f.write_str("whose default route is dead"),
+    }
+}
+
+impl Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::DadFailed(address) => write!(f, "{address} is dadfailed: another host has it"),
+            Warning::DeadHop { route, why, used } => dead_hop(f, route, why, *used),
+            Warning::PastaMultipath(route) => {
+                write!(
+                    f,
+                    "{route} is one of several next hops, which pasta drops: containers get no default route"
+                )
+            }
+        }
+    }
+}
+
+/// A link and what is the matter with it, as a clause: `va0 has no carrier`.
+struct LinkIs<'a>(&'a str, &'a Carrierless);
+
+impl Display for LinkIs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.1 {
+            Carrierless::AdminDown | Carrierless::Dormant => "is",
+            Carrierless::NoCarrier(_) | Carrierless::NoPort(_) | Carrierless::Lower(_) => "has",
+        };
+        write!(f, "{} {verb} {}", self.0, Predicate::short(self.1))
+    }
+}
+
+/// What is the matter with a link or an address, without the subject.
+struct Predicate(String);
+
+impl Predicate {
+    fn short(why: &Carrierless) -> Predicate {
+        Predicate(match why {
+            Carrierless::AdminDown => "administratively down".to_owned(),
+            Carrierless::Dormant => "dormant".to_owned(),
+            // DOWN is what no carrier means; any other state tells something.
+            Carrierless::NoCarrier(Operstate::Down) => "no carrier".to_owned(),
+            Carrierless::NoCarrier(state) => format!("no carrier ({})", operstate_word(*state)),
+            Carrierless::NoPort(bridge) => format!("no carrier: bridge {bridge} has no port with carrier"),
+            Carrierless::Lower(lower) => format!("no carrier: {lower} below it has none"),
+        })
+    }
+
+    fn of_address(why: Unusable) -> Predicate {
+        Predicate(
+            match why {
+                Unusable::NoCarrier => "no carrier",
+                Unusable::Deprecated => "deprecated",
+                Unusable::Tentative => "tentative",
+                Unusable::TentativeNoCarrier => {
+                    "tentative (duplicate address detection has not begun: no carrier)"
+                }
+                Unusable::DadFailed => "dadfailed (another host has it)",
+            }
+            .to_owned(),
+        )
+    }
+}
+
+impl Display for Predicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an item asks for, as a noun: `IPv6 default route`.
+pub struct Noun<'a>(pub &'a Row);
+
+impl Display for Noun<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.item {
+            Item::Carrier => f.write_str("carrier")?,
+            Item::Address(spec) => AddressNoun(*spec).fmt(f)?,
+            Item::Route(spec) => match spec.destination {
+                Destination::DefaultOf(family) if spec.table == Table::MAIN => {
+                    write!(f, "{family} default route")?;
+                }
+                Destination::Default | Destination::DefaultOf(_) | Destination::Prefix(_) => {
+                    RouteNoun(spec).fmt(f)?;
+                }
+            },
+            Item::RouteTo(wanted) => write!(f, "route to {wanted}")?,
+            Item::Pasta => f.write_str("network for pasta")?,
+            Item::Nameserver => f.write_str("nameserver")?,
+            Item::Probe(_) | Item::Gateway(_) => self.0.item.fmt(f)?,
+        }
+        match (&self.0.link, &self.0.outcome) {
+            (Some(link), _) => write!(f, " of {link}"),
+            (None, Outcome::Unmet(Reason::Absent { name })) => write!(f, " of {name}"),
+            (None, Outcome::Unmet(_) | Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked) => Ok(()),
+        }
+    }
+}
+
+struct AddressNoun(AddressSpec);
+
+impl Display for AddressNoun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            AddressSpec::Either => f.write_str("IP address"),
+            AddressSpec::Family(family) => write!(f, "{family} address"),
+            AddressSpec::LinkLocal(family) => write!(f, "link-local {family} address"),
+            AddressSpec::Exact(address) => write!(f, "address {address}"),
+            AddressSpec::Prefix(net) => write!(f, "address in {net}"),
+        }
+    }
+}
+
+struct RouteNoun<'a>(&'a RouteSpec);
+
+impl Display for RouteNoun<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.destination {
+            Destination::Default => f.write_str("default route")?,
+            Destination::DefaultOf(family) => write!(f, "default {family} route")?,
+            Destination::Prefix(net) => write!(f, "route to {net}")?,
+        }
+        if self.0.table == Table::MAIN {
+            return Ok(());
+        }
+        write!(f, " in table {}", self.0.table)
+    }
+}
+
+fn only_link_local(f: &mut fmt::Formatter<'_>, address: &Option<core::net::IpAddr>) -> fmt::Result {
+    match address {
+        Some(address) => write!(f, " (only link-local {address})"),
+        None => Ok(()),
+    }
+}
+
+fn operstate_word(state: Operstate) -> &'static str {
+    match state {
+        Operstate::Unknown => "UNKNOWN",
+        Operstate::NotPresent => "NOTPRESENT",
+        Operstate::Down => "DOWN",
+        Operstate::LowerLayerDown => "LOWERLAYERDOWN",
+        Operstate::Testing => "TESTING",
+        Operstate::Dormant => "DORMANT",
+        Operstate::Up => "UP",
+    }
+}
+
+fn kind_word(kind: RouteKind) -> &'static str {
+    match kind {
+        RouteKind::Unicast => "unicast",
+        RouteKind::Local => "local",
+        RouteKind::Unreachable => "unreachable",
+        RouteKind::Blackhole => "blackhole",
+        RouteKind::Prohibit => "prohibit",
+        RouteKind::Throw => "throw",
+        RouteKind::Other => "of another type",
+    }
+}
+
+fn joined(f: &mut fmt::Formatter<'_>, parts: &[impl Display], separator: &str) -> fmt::Result {
+    for (i, part) in parts.iter().enumerate() {
+        if i > 0 {
+            f.write_str(separator)?;
+        }
+        part.fmt(f)?;
+    }
+    Ok(())
+}
+
+/// A span of time as systemd writes it, not finer than is of use: `4.211s`, `90s`, `5min`, `1min 30s`
+/// from two minutes on.
+pub struct Span(pub Duration);
+
+impl Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let millis = self.0.subsec_millis();
+        match (seconds, millis) {
+            (0, millis) => write!(f, "{millis}ms"),
+            (seconds, 0) if seconds < 120 => write!(f, "{seconds}s"),
+            (seconds, millis) if seconds < 120 => {
+                let decimals = format!("{millis:03}");
+                write!(f, "{seconds}.{}s", decimals.trim_end_matches('0'))
+            }
+            (seconds, _) => {
+                let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+                let parts = [(hours, "h"), (minutes, "min"), (seconds, "s")];
+                let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+                let parts: Vec<String> = parts.map(|(count, unit)| format!("{count}{unit}")).collect();
+                joined(f, &parts, " ")
+            }
+        }
+    }
+}
+
+/// errno(3) values of Linux that a route lookup gives.
+const EACCES: i32 = 13;
+const ENODEV: i32 = 19;
+const EINVAL: i32 = 22;
+const EADDRNOTAVAIL: i32 = 99;
+const ENETDOWN: i32 = 100;
+const ENETUNREACH: i32 = 101;
+const EHOSTUNREACH: i32 = 113;
+
+/// What strerror(3) says of them.
+fn errno_words(errno: i32) -> String {
+    let words = match errno {
+        EACCES => "Permission denied",
+        ENODEV => "No such device",
+        EINVAL => "Invalid argument",
+        EADDRNOTAVAIL => "Cannot assign requested address",
+        ENETDOWN => "Network is down",
+        ENETUNREACH => "Network is unreachable",
+        EHOSTUNREACH => "No route to host",
+        other => return format!("error {other}"),
+    };
+    words.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

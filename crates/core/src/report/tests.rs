@@ -1,0 +1,30 @@
+//! The words: STATUS= of every phase, `check`'s table, JSON, and spans of time.
+
+#[rustfmt::skip] // tables: a line is a case
+mod lines;
+#[rustfmt::skip] // tables: a line is a case
+mod tables;
+
+use core::time::Duration;
+
+use super::Standing;
+use crate::evaluate::evaluate;
+use crate::keeper::Phase;
+use crate::requirement::Gate;
+use crate::testing::{NOW, gate, network};
+use crate::verdict::Verdict;
+
+/// What a gate comes to on a network, both in the language of `world`.
+fn judged(gate_text: &str, network_text: &str) -> (Gate, Verdict) {
+    let gate = gate(gate_text);
+    let verdict = evaluate(&gate, &network(network_text), NOW);
+    (gate, verdict)
+}
+
+fn standing(phase: Phase) -> Standing<'static> {
+    Standing { phase, since: "08:15:30", gave_up_at: None }
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}

@@ -1,0 +1,471 @@
+//! The session: the one state machine behind `run`, `wait`, `monitor`, `check` and the network watch of
+//! `retry`. It is pure. [`Session::step`] takes one [`Input`] and the time, and says what to do.
+//!
+//! ```text
+//!            ┌──────────── notifications ────────────┐
+//!            ▼                                       │
+//!   Drain ──(dry)──▶ stale? ──▶ Read ──(all found)──▶ Drain ──(dry, nothing stale)──▶ judge ──▶ Sleep
+//!                                                                                       │
+//!                                                             gate state ◀── verdict ◀──┘
+//! ```
+//!
+//! In this order nothing is lost and nothing is early: a verdict counts only if, after everything that was
+//! announced had been taken in, everything that went stale had been read again.
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use crate::continuity::Continuity;
+use crate::evaluate::evaluate;
+use crate::keeper::{Effect, Keeper, Phase};
+use crate::model::{Message, Nameservers, Network, Question, Stale, Tried};
+use crate::moment::Moment;
+use crate::refresh::{Found, Read, Refresh};
+use crate::requirement::Gate;
+use crate::verdict::{ClauseVerdict, Verdict};
+use crate::wants::Wants;
+
+/// After so many notifications without a pause, timers and signals are served before the next one.
+const BATCH: u32 = 4096;
+
+/// While the kernel keeps a read waiting, deadlines that have passed are looked at again this often.
+const OVERDUE: Duration = Duration::from_millis(100);
+
+/// A `check` begins reading anew this often where the network changes meanwhile, and then says what it has.
+const LOOKS: u32 = 4;
+
+/// What the session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `run` and `monitor`: keep watching after the gate has opened.
+    Watch,
+    /// `wait`: end when the gate opens.
+    UntilOpen,
+    /// `check`: judge once. `probes`: try each probe once first.
+    Once {
+        /// Whether probes are tried.
+        probes: bool,
+    },
+    /// `retry` between two attempts: end whenever something has become better. Probes do not count: they
+    /// were met when the gate opened, and stay so until something passive is lost.
+    Improvement,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Nothing in particular: begin, or a timer fired, or notifications may be there.
+    Wake,
+    /// A notification.
+    Message(Message),
+    /// Notifications were lost, or could not be read; they may have told of this.
+    Lost(Stale),
+    /// No more notifications are there.
+    Dry,
+    /// What the read that was asked for has found.
+    Found(Found),
+    /// What became of a try of a probe.
+    Answer(Question, Tried),
+    /// resolv.conf was read. `news`: it says something else.
+    Nameservers {
+        /// What it says.
+        nameservers: Nameservers,
+        /// Whether a lookup by name may have another result now.
+        news: bool,
+    },
+    /// The gate was read again (SIGHUP).
+    Reload(Gate),
+    /// Open the gate now (SIGUSR1).
+    Open,
+}
+
+/// What to do next to get the next input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Take the next notification, without waiting.
+    Drain,
+    /// Serve timers and signals, without waiting; then wake.
+    Pause,
+    /// Read this, and serve everything but notifications meanwhile.
+    Read(Read),
+    /// Go on with the read that is under way.
+    Reading,
+    /// Wait for anything.
+    Sleep,
+    /// Nothing: the session is over, for now.
+    End(Ended),
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The gate opened, and that was all that was asked for.
+    Opened(Phase),
+    /// The gate was given up, or lost.
+    GaveUp,
+    /// `check`: the verdict is there.
+    Judged,
+    /// Something has become better. Another step goes on.
+    Better,
+}
+
+/// The answer to an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// READY=1 is due. It is true at most once in a session's life.
+    pub open: bool,
+    /// Whether the verdict or the phase may have changed.
+    pub judged: bool,
+    /// Which probes to follow from now on, if that was decided.
+    pub probes: Option<Probes>,
+    /// How to get the next input.
+    pub next: Next,
+}
+
+/// What is to be asked of others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probes {
+    /// Each question, and how long after its last success it is asked again.
+    pub questions: BTreeMap<Question, Option<Duration>>,
+    /// The network changed, so what failed is tried at once.
+    pub news: bool,
+    /// What failed is tried again by itself.
+    pub repeat: bool,
+}
+
+/// See the module.
+pub struct Session {
+    mode: Mode,
+    gate: Gate,
+    network: Network,
+    refresh: Refresh,
+    state: Keeper,
+    continuity: Continuity,
+    verdict: Verdict,
+    /// For [`Mode::Improvement`]: resolv.conf when the verdict was made. `None` before the first verdict.
+    nameservers: Option<Nameservers>,
+    /// A probe may have another result now.
+    news: bool,
+    /// Everything was read once more at the end of the settle.
+    confirmed: bool,
+    reading: Option<Reading>,
+    /// Notifications since the last pause.
+    drained: u32,
+    /// How often a `check` has begun to read.
+    looks: u32,
+    /// When the last step was.
+    stepped: Moment,
+}
+
+/// A read that is under way.
+#[derive(Debug)]
+struct Reading {
+    read: Read,
+    began: Moment,
+    /// The gate that it was for was not replaced meanwhile.
+    wanted: bool,
+}
+
+impl Session {
+    /// A session of this gate. Subscribe to the kernel's notifications before the first step.
+    pub fn new(mode: Mode, gate: Gate, now: Moment) -> Session {
+        let network = Network::default();
+        Session {
+            mode,
+            refresh: Refresh::new(&gate, now),
+            state: Keeper::new(&gate, now),
+            continuity: Continuity::default(),
+            verdict: evaluate(&gate, &network, now),
+            network,
+            gate,
+            nameservers: None,
+            news: false,
+            confirmed: false,
+            reading: None,
+            drained: 0,
+            looks: 0,
+            stepped: now,
+        }
+    }
+
+    /// The gate.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The last verdict.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Where the gate stands.
+    pub fn phase(&self) -> Phase {
+        self.state.phase()
+    }
+
+    /// Whether the network is current as far as is known.
+    pub fn is_current(&self) -> bool {
+        self.reading.is_none() && self.refresh.current(&self.network).is_some()
+    }
+
+    /// Whether the network was current at least once, and the last verdict says ready.
+    pub fn is_ready(&self) -> bool {
+        self.refresh.was_current() && self.verdict.ready()
+    }
+
+    /// Whether READY=1 was said.
+    pub fn is_open(&self) -> bool {
+        self.state.is_open()
+    }
+
+    /// The network as it is known.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// What is worth reading.
+    pub fn wants(&self) -> &Wants {
+        self.refresh.wants()
+    }
+
+    /// Whether an error of reading is waited out: whoever waits for a gate waits out an error that passes.
+    pub fn waits_out_errors(&self) -> bool {
+        self.refresh.was_current()
+    }
+
+    /// When to wake though nothing happens. What was due at the last step was done then; if it could not be
+    /// done, it waits for something else to happen.
+    pub fn deadline(&self) -> Option<Moment> {
+        let state = self.state_deadline();
+        if self.reading.is_some() {
+            return state.map(|at| if at <= self.stepped { self.stepped + OVERDUE } else { at });
+        }
+        state.into_iter().filter(|at| *at > self.stepped).chain(self.refresh.deadline()).min()
+    }
+
+    fn state_deadline(&self) -> Option<Moment> {
+        match self.mode {
+            Mode::Watch | Mode::UntilOpen => self.state.deadline(),
+            Mode::Once { .. } | Mode::Improvement => None,
+        }
+    }
+
+    /// Takes one input.
+    pub fn step(&mut self, input: Input, now: Moment) -> Step {
+        self.stepped = now;
+        self.refresh.wake(now);
+        match input {
+            Input::Message(message) => return self.take_in(&message, now),
+            Input::Lost(stale) => return self.lose(stale, now),
+            Input::Dry => return self.dry(now),
+            Input::Found(found) => return self.found(found, now),
+            Input::Open => {
+                let effect = self.state.open(now);
+                return self.done(effect, self.awaiting());
+            }
+            Input::Reload(gate) => self.reload(gate, now),
+            Input::Answer(question, answer) => {
+                self.network.answers.insert(question, answer);
+            }
+            Input::Nameservers { nameservers, news } => {
+                self.network.nameservers = nameservers;
+                self.news |= news;
+            }
+            Input::Wake => {}
+        }
+        // While a read is under way nothing can be judged; what is due without a verdict is done.
+        let effect = if self.reading.is_some() { self.tick(now) } else { None };
+        self.done(effect, self.awaiting())
+    }
+
+    fn take_in(&mut self, message: &Message, now: Moment) -> Step {
+        self.news = self.news || self.network.is_news(message);
+        let holding = self.state.holding();
+        if holding {
+            self.continuity.before(message, &self.network, &self.verdict);
+        }
+        self.refresh.take_in(message, &mut self.network);
+        if holding {
+            let judge = || evaluate(&self.gate, &self.network, now);
+            self.continuity.after(&self.verdict, judge);
+        } else if self.state.misses_carrier() && gains_carrier(message) {
+            let seen = evaluate(&self.gate, &self.network, now).carrier;
+            self.state.saw_carrier(seen, now);
+        }
+        self.drained(now)
+    }
+
+    fn lose(&mut self, stale: Stale, now: Moment) -> Step {
+        self.news = true;
+        if self.state.holding() {
+            self.continuity.lost();
+        }
+        self.refresh.lost(stale, now);
+        self.drained(now)
+    }
+
+    fn drained(&mut self, now: Moment) -> Step {
+        self.drained += 1;
+        if self.drained < BATCH {
+            return Step::to(Next::Drain);
+        }
+        self.drained = 0;
+        let effect = self.tick(now);
+        self.done(effect, Next::Pause)
+    }
+
+    fn dry(&mut self, now: Moment) -> Step {
+        self.drained = 0;
+        let enough = matches!(self.mode, Mode::Once { .. }) && self.looks >= LOOKS;
+        match if enough { None } else { self.read_next(now) } {
+            Some(read) => {
+                self.looks = self.looks.saturating_add(1);
+                Step::to(Next::Read(read))
+            }
+            None => self.judge(enough, now),
+        }
+    }
+
+    fn read_next(&mut self, now: Moment) -> Option<Read> {
+        let read = self.refresh.next(&self.gate, &mut self.network, now)?;
+        self.reading = Some(Reading { read: read.clone(), began: now, wanted: true });
+        Some(read)
+    }
+
+    fn found(&mut self, found: Found, now: Moment) -> Step {
+        if let Some(reading) = self.reading.take().filter(|reading| reading.wanted) {
+            self.refresh.found(reading.read, found, &mut self.network, reading.began, now);
+        }
+        // Notifications that came meanwhile wait until the plan is carried out.
+        Step::to(self.read_next(now).map_or(Next::Drain, Next::Read))
+    }
+
+    /// No notifications are left, and nothing more can be read now. `enough`: a `check` takes the network as
+    /// it is.
+    fn judge(&mut self, enough: bool, now: Moment) -> Step {
+        let current = match enough {
+            true => Some(self.refresh.as_it_is(&self.network)),
+            false => self.refresh.current(&self.network),
+        };
+        let Some(current) = current else {
+            // Something was lost and is not read again yet: what is known may be wrong.
+            let effect = self.tick(now);
+            return self.done(effect, Next::Sleep);
+        };
+        if self.state.has_settled(now) && !core::mem::replace(&mut self.confirmed, true) {
+            self.refresh.read_all();
+            return Step::to(Next::Drain);
+        }
+        let verdict = current.judge(&self.gate, now);
+        if !verdict.unread.is_empty() && !enough {
+            // What met a requirement is gone, and only a table can tell whether something else does.
+            self.verdict = verdict;
+            self.refresh.read_tables();
+            return Step::to(Next::Drain);
+        }
+        match self.mode {
+            Mode::Watch | Mode::UntilOpen => self.keep(verdict, now),
+            Mode::Once { probes } => self.once(if probes { verdict } else { verdict.without_probes() }),
+            Mode::Improvement => self.improve(verdict.without_probes()),
+        }
+    }
+
+    /// `run`, `wait` and `monitor`: the gate's state sees the verdict.
+    fn keep(&mut self, verdict: Verdict, now: Moment) -> Step {
+        let last = core::mem::replace(&mut self.verdict, verdict);
+        let flapped = self.refresh.take_flapped();
+        if self.state.holding() {
+            self.continuity.judged(&last, &self.verdict, &flapped);
+        }
+        let effect = self.state.observe(&self.verdict, self.continuity.take_broken(), now);
+        self.confirmed = false;
+        let news = core::mem::take(&mut self.news);
+        let repeat = !matches!(self.phase(), Phase::Ready { .. });
+        let probes = Some(self.probes(news, repeat));
+        Step { judged: true, probes, ..self.done(effect, Next::Sleep) }
+    }
+
+    /// `check`: the first verdict for which every probe was tried is the last.
+    fn once(&mut self, verdict: Verdict) -> Step {
+        self.verdict = verdict;
+        let mut questions = self.verdict.questions.keys();
+        let next = match questions.all(|question| self.network.answers.contains_key(question)) {
+            true => Next::End(Ended::Judged),
+            false => Next::Sleep,
+        };
+        if next == Next::Sleep {
+            // What is asked of others takes its time: then the network is looked at anew.
+            self.looks = 0;
+        }
+        let probes = Some(self.probes(false, false));
+        Step { judged: true, probes, ..Step::to(next) }
+    }
+
+    /// `retry`: whether something is there that was not.
+    fn improve(&mut self, verdict: Verdict) -> Step {
+        let last = core::mem::replace(&mut self.verdict, verdict);
+        let nameservers = self.nameservers.replace(self.network.nameservers.clone());
+        let gained = |(before, now): (&ClauseVerdict, &ClauseVerdict)| !before.met && now.met;
+        let better = nameservers.is_some_and(|before| {
+            let another_server = matches!(self.network.nameservers, Nameservers::First(_));
+            last.clauses.iter().zip(&self.verdict.clauses).any(gained)
+                || (another_server && before != self.network.nameservers)
+        });
+        let next = if better { Next::End(Ended::Better) } else { Next::Sleep };
+        Step { judged: true, ..Step::to(next) }
+    }
+
+    /// What the verdict asks of others. The answers to withdrawn questions are dropped: asked again, a probe
+    /// is tried again.
+    fn probes(&mut self, news: bool, repeat: bool) -> Probes {
+        let questions = self.verdict.questions.clone();
+        self.network.answers.retain(|question, _| questions.contains_key(question));
+        Probes { questions, news, repeat }
+    }
+
+    /// Time has passed, and no verdict can be had.
+    fn tick(&mut self, now: Moment) -> Option<Effect> {
+        match self.mode {
+            Mode::Watch | Mode::UntilOpen => self.state.tick(now),
+            Mode::Once { .. } | Mode::Improvement => None,
+        }
+    }
+
+    fn reload(&mut self, gate: Gate, now: Moment) {
+        self.state.reload(&gate, now);
+        self.refresh.rewant(&gate);
+        if let Some(reading) = &mut self.reading {
+            reading.wanted = false;
+        }
+        self.verdict = evaluate(&gate, &self.network, now);
+        self.gate = gate;
+    }
+
+    /// Where the next input comes from where nothing else is decided.
+    fn awaiting(&self) -> Next {
+        if self.reading.is_some() { Next::Reading } else { Next::Drain }
+    }
+
+    fn done(&mut self, effect: Option<Effect>, next: Next) -> Step {
+        let open = effect == Some(Effect::Open);
+        let next = match effect {
+            Some(Effect::End) => Next::End(Ended::GaveUp),
+            Some(Effect::Open) if self.mode == Mode::UntilOpen => Next::End(Ended::Opened(self.phase())),
+            Some(Effect::Open) | None => next,
+        };
+        Step { open, judged: effect.is_some(), probes: None, next }
+    }
+}
+
+impl Step {
+    fn to(next: Next) -> Step {
+        Step { open: false, judged: false, probes: None, next }
+    }
+}
+
+fn gains_carrier(message: &Message) -> bool {
+    matches!(message, Message::Link(link) if link.lower_up())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! What interrupts a verdict, though it may have healed since.
+
+use crate::evaluate::evaluate;
+use crate::model::{Message, RouteChange};
+use crate::testing::{NOW, gate, network};
+
+const HOST: &str = "x0: up losses=3; y0: up losses=3; addr x0 192.0.2.10/24; addr x0 192.0.2.11/24; addr y0 198.51.100.10/24; \
+                    route default4 via 192.0.2.1 dev x0 metric 100; lookup 203.0.113.7 via 192.0.2.1 dev x0 src 192.0.2.10; \
+                    pasta4 default4 via 192.0.2.1 dev x0 metric 100; ns 192.0.2.53";
+
+/// A gate for each sort of evidence, all of x0.
+const CARRIER: &str = "interface='x0'; carrier=true";
+const ADDRESS: &str = "address='192.0.2.10'";
+const ROUTE: &str = "route='default'";
+const TARGET: &str = "route-to='203.0.113.7'";
+const PASTA: &str = "pasta=true";
+const SERVER: &str = "nameserver=true";
+const ALL: [&str; 6] = [CARRIER, ADDRESS, ROUTE, TARGET, PASTA, SERVER];
+
+/// Just these gates are interrupted by the message.
+#[track_caller]
+fn interrupts(message: &Message, expected: &[&str]) {
+    let before = network(HOST);
+    for text in ALL {
+        let verdict = evaluate(&gate(text), &before, NOW);
+        assert!(verdict.ready(), "{text}: {verdict:?}");
+        assert_eq!(verdict.interrupted_by(message, &before), expected.contains(&text), "{text}, {message:?}");
+    }
+}
+
+fn link(name: &str, losses: u32) -> Message {
+    let mut link = network(HOST).links().find(|link| link.ifname == name).unwrap().clone();
+    link.carrier_down_count = losses;
+    Message::Link(Box::new(link))
+}
+
+fn address(text: &str, gone: bool) -> Message {
+    let found = network(HOST).addresses().find(|address| address.local.to_string() == text).unwrap().clone();
+    if gone { Message::AddressGone(found) } else { Message::Address(found) }
+}
+
+fn route(text: &str, change: RouteChange) -> Message {
+    Message::Route(network(&format!("x0: up; y0: up; route {text}")).routes.known[0].clone(), change)
+}
+
+#[test]
+fn a_loss_of_carrier_that_was_counted() {
+    interrupts(&link("x0", 4), &[CARRIER, ADDRESS, ROUTE, TARGET, PASTA]);
+    interrupts(&link("x0", 3), &[]);
+    interrupts(&link("y0", 4), &[]);
+}
+
+/// Down and up again, or into a VRF and out: kept IPv6 addresses were tentative meanwhile, whatever is read
+/// later. IPv4 addresses stay as they are.
+#[test]
+fn a_link_that_makes_its_kept_addresses_tentative() {
+    const KEPT: &str = "x0: up; y0: up; addr x0 2001:db8::7/64 permanent; addr x0 192.0.2.10/24 permanent; \
+                        route default6 via fe80::1 dev x0";
+    let before = network(KEPT);
+    let known = |name: &str| before.links().find(|link| link.ifname == name).unwrap().clone();
+    for (name, gate_text, expected) in [
+        ("x0", "address='2001:db8::7'", true),
+        ("x0", "interface='x0'; address='ipv6'", true),
+        ("x0", "route='default-ipv6'", true),
+        ("y0", "address='2001:db8::7'", false),
+        ("x0", "interface='y0'; carrier=true", false),
+    ] {
+        let verdict = evaluate(&gate(gate_text), &before, NOW);
+        assert!(verdict.ready(), "{gate_text}: {verdict:?}");
+        let (mut down, mut moved) = (known(name), known(name));
+        down.flags = 0;
+        moved.master = Some(9);
+        for changed in [down, moved] {
+            let message = Message::Link(Box::new(changed));
+            assert_eq!(verdict.interrupted_by(&message, &before), expected, "{gate_text}, {message:?}");
+        }
+        let same = Message::Link(Box::new(known(name)));
+        assert!(!verdict.interrupted_by(&same, &before));
+    }
+}
+
+#[test]
+fn a_link_that_goes() {
+    let number = network(HOST).links().find(|link| link.ifname == "x0").unwrap().ifindex;
+    interrupts(&Message::LinkGone(number), &[CARRIER, ADDRESS, ROUTE, TARGET, PASTA]);
+    interrupts(&Message::LinkGone(number + 1), &[]);
+}
+
+#[test]
+fn an_address_that_goes() {
+    interrupts(&address("192.0.2.10", true), &[ADDRESS, ROUTE, TARGET]);
+    interrupts(&address("192.0.2.11", true), &[]);
+    interrupts(&address("198.51.100.10", true), &[]);
+    // Renewal.
+    interrupts(&address("192.0.2.10", false), &[]);
+}
+
+#[test]
+fn a_route_that_goes_or_is_replaced() {
+    for change in [RouteChange::Gone, RouteChange::Replaced] {
+        interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", change), &[ROUTE, TARGET, PASTA]);
+        // By another gateway: to the kernel the same route.
+        interrupts(&route("default4 via 192.0.2.2 dev x0 metric 100", change), &[ROUTE, TARGET, PASTA]);
+        interrupts(&route("203.0.113.0/24 dev x0", change), &[TARGET]);
+        interrupts(&route("203.0.112.0/24 dev x0", change), &[]);
+    }
+    // Added anew, though it was there: it had gone without a word (`ip nexthop del`).
+    interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", RouteChange::Added), &[ROUTE, PASTA]);
+    interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", RouteChange::Appended), &[]);
+    // Another metric, another table: another route.
+    for other in ["metric 200", "metric 100 table 77"] {
+        let other = format!("default4 via 198.51.100.1 dev y0 {other}");
+        interrupts(&route(&other, RouteChange::Gone), &[]);
+        // What it replaced is not said, and may have been the target's way.
+        interrupts(&route(&other, RouteChange::Replaced), &[TARGET]);
+    }
+    // The same route through another link now.
+    interrupts(
+        &route("default4 via 198.51.100.1 dev y0 metric 100", RouteChange::Replaced),
+        &[ROUTE, TARGET, PASTA],
+    );
+}
+
+/// While it stood, nothing went by the route behind it.
+#[test]
+fn a_refusing_route_that_stood_before_it() {
+    for change in [RouteChange::Added, RouteChange::Replaced, RouteChange::Gone] {
+        for kind in ["unreachable", "blackhole", "prohibit", "throw"] {
+            let message = route(&format!("default4 {kind} metric 99"), change);
+            let target = match (change, kind) {
+                (RouteChange::Replaced, _) => &[ROUTE, TARGET][..],
+                _ => &[ROUTE],
+            };
+            interrupts(&message, target);
+        }
+        let target = if change == RouteChange::Replaced { &[TARGET][..] } else { &[] };
+        interrupts(&route("default4 unreachable metric 101", change), target);
+        interrupts(&route("default4 unreachable metric 1 table 77", change), target);
+        interrupts(&route("default4 unreachable metric 1 tos 16", change), target);
+        interrupts(&route("default4 via 198.51.100.1 dev y0 metric 1", change), target);
+        interrupts(&route("default4 via 198.51.100.1 dev y0 metric 100 tos 16", change), target);
+    }
+}
+
+#[test]
+fn what_says_nothing_of_loss() {
+    interrupts(&Message::Rule, &[]);
+    interrupts(&Message::Nexthop, &[]);
+    // New links send these too; whether another route is taken is seen when the routes are read again.
+    interrupts(&Message::IgnoreLinkdown, &[]);
+}
+
+/// Evidence is of what is met: nothing that is unmet is interrupted.
+#[test]
+fn a_verdict_that_rests_on_nothing() {
+    let before = network("x0: nocarrier losses=3");
+    let verdict = evaluate(&gate("interface='x0'; carrier=true"), &before, NOW);
+    let mut flapped = before.links().find(|link| link.ifname == "x0").unwrap().clone();
+    flapped.carrier_down_count = 9;
+    assert!(!verdict.interrupted_by(&Message::Link(Box::new(flapped)), &before));
+}
