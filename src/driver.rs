@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use crate::clock::{self, Timer};
 use crate::config::ConfigError;
-use crate::keeper::{Came, Phase};
+use crate::gate_state::{Came, Phase};
 use crate::model::Network;
 use crate::moment::Moment;
 use crate::netlink::{Notification, Notifications, ObserveError, Reader};

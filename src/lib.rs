@@ -8,13 +8,13 @@
 //! `retry`. It is pure: the [`driver`] brings it each event as an input, and carries out its answer.
 //!
 //! ```text
-//! kernel ─▶ netlink ─bytes▶ decode ─Message▶ ┌──────────────────── session ────────────────────┐
-//!                                            │ refresh: Network::apply, what is stale?          │
-//! kernel ◀─ netlink ◀───────Read──────────── │ refresh: what to read next                       │
-//! kernel ─▶ netlink ────────Found──────────▶ │ refresh: is the network current?                 │
-//! gate file ─▶ config ─▶ Gate ─────────────▶ │ evaluate(gate, network, now) ─▶ Verdict          │
-//!                                            │ keeper + continuity: Waiting ─▶ … ─▶ Ready ⇄ Lost │
-//!                                            └─▶ Step ─▶ driver ─▶ READY=1, report, exit ────────┘
+//! kernel ─▶ netlink ─bytes▶ decode ─Message▶ ┌ session ────────────────────────────────────────────┐
+//!                                            │ refresh: Network::apply, what is stale?             │
+//! kernel ◀─ netlink ◀───────Read──────────── │ refresh: what to read next                          │
+//! kernel ─▶ netlink ────────Found──────────▶ │ refresh: is the network current?                    │
+//! gate file ─▶ config ─▶ Gate ─────────────▶ │ evaluate(gate, network, now) ─▶ Verdict             │
+//!                                            │ gate_state, continuity: Waiting ─▶ … ─▶ Ready ⇄ Lost │
+//!                                            └ Step ─▶ driver ─▶ READY=1, report, exit ─────────────┘
 //! ```
 //!
 //! Notifications say that something changed; what it is now is read. The core decides and does nothing; the
@@ -35,8 +35,8 @@
 //!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
 
 pub use netready_core::{
-    budget, continuity, escape, evaluate, ifname, keeper, learn, model, moment, refresh, report, requirement,
-    retry, session, verdict, wants,
+    budget, continuity, escape, evaluate, gate_state, ifname, learn, model, moment, refresh, report,
+    requirement, retry, session, verdict, wants,
 };
 
 pub mod attempt;

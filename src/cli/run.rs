@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use crate::cli::{Error, Exit, RunArgs, block_on, load};
 use crate::clock;
 use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
-use crate::keeper::Phase;
+use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::record::Record;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use crate::cli::{Error, Exit, PATIENCE, WaitArgs, block_on, load};
 use crate::driver::{Driver, Failure, Outcome, Reporter, Setup, View};
 use crate::escape::{escape, escape_bytes};
-use crate::keeper::Phase;
+use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
 use crate::report::{json_text, unmet_lines, verdict_json};

@@ -5,7 +5,7 @@
 //! crate `netready`.
 //!
 //! ```text
-//! Message, Found ─▶ refresh ─▶ Network ─▶ evaluate(gate, network, now) ─▶ Verdict ─▶ keeper ─▶ Phase
+//! Message, Found ─▶ refresh ─▶ Network ─▶ evaluate(gate, network, now) ─▶ Verdict ─▶ gate_state ─▶ Phase
 //!                      │                        ▲                            │          ▲
 //!                      └─▶ Read                 │                            └─▶ continuity
 //!            gate file, options ─▶ config ─▶ Gate
@@ -17,7 +17,7 @@
 //! * [`requirement`]: what a gate asks for;
 //! * [`model`]: what is known of the kernel's state; [`wants`]: what of it is worth reading;
 //! * [`evaluate`](mod@evaluate): whether a gate is met; [`verdict`]: by what, or why not;
-//! * [`keeper`]: when a gate opens; [`continuity`]: whether a hold was interrupted;
+//! * [`gate_state`]: when a gate opens; [`continuity`]: whether a hold was interrupted;
 //! * [`refresh`]: what to read again, in which order and when; [`budget`]: how often that may be done;
 //! * [`session`]: one input and the time in, one step out;
 //! * [`report`]: how a verdict is said; [`escape`]: text of others, made safe to print;
@@ -32,8 +32,8 @@ pub mod config;
 pub mod continuity;
 pub mod escape;
 pub mod evaluate;
+pub mod gate_state;
 pub mod ifname;
-pub mod keeper;
 pub mod learn;
 pub mod model;
 pub mod moment;

@@ -17,7 +17,7 @@ use core::time::Duration;
 
 use crate::continuity::Continuity;
 use crate::evaluate::evaluate;
-use crate::keeper::{Effect, Keeper, Phase};
+use crate::gate_state::{Effect, GateState, Phase};
 use crate::model::{Message, Nameservers, Network, Question, Stale, Tried};
 use crate::moment::Moment;
 use crate::refresh::{Found, Read, Refresh};
@@ -139,7 +139,7 @@ pub struct Session {
     gate: Gate,
     network: Network,
     refresh: Refresh,
-    state: Keeper,
+    state: GateState,
     continuity: Continuity,
     verdict: Verdict,
     /// For [`Mode::Improvement`]: resolv.conf when the verdict was made. `None` before the first verdict.
@@ -173,7 +173,7 @@ impl Session {
         Session {
             mode,
             refresh: Refresh::new(&gate, now),
-            state: Keeper::new(&gate, now),
+            state: GateState::new(&gate, now),
             continuity: Continuity::default(),
             verdict: evaluate(&gate, &network, now),
             network,

@@ -466,7 +466,7 @@ impl Outcome {
 
 impl Verdict {
     /// Every clause that must be met is, and nothing is left to be read. Clauses with a grace hold
-    /// nothing back here: how long to wait for them is the keeper's business.
+    /// nothing back here: how long to wait for them is the business of the gate's state.
     pub fn ready(&self) -> bool {
         self.unread.is_empty() && self.clauses.iter().all(|clause| clause.met || clause.grace.is_some())
     }

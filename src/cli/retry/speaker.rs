@@ -7,7 +7,7 @@ use crate::attempt::Bounds;
 use crate::cli::retry::Finished;
 use crate::clock;
 use crate::driver::{Failure, Reporter, View};
-use crate::keeper::Phase;
+use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
 use crate::report::unmet_lines;

@@ -1,7 +1,7 @@
 //! One line that is always true: what STATUS= says, and `systemctl status` shows.
 
 use crate::escape::escape;
-use crate::keeper::{Came, GaveUp, OpenedBy, Phase};
+use crate::gate_state::{Came, GaveUp, OpenedBy, Phase};
 use crate::report::{Noun, Sentence, Span};
 use crate::requirement::Gate;
 use crate::verdict::{Evidence, Outcome, Reason, Row, Verdict};

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::Standing;
 use crate::evaluate::evaluate;
-use crate::keeper::Phase;
+use crate::gate_state::Phase;
 use crate::requirement::Gate;
 use crate::testing::{NOW, gate, network};
 use crate::verdict::Verdict;

@@ -11,7 +11,7 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use super::{BATCH, Ended, Input, Mode, Next, Session, Step};
-use crate::keeper::{Came, Phase};
+use crate::gate_state::{Came, Phase};
 use crate::model::{
     Lookup, Message, Nameservers, Network, PastaView, Route, RouteChange, Stale, TableRoutes,
 };

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::super::{Span, status, summary};
 use super::{NOW, judged, millis, standing};
-use crate::keeper::{Came, GaveUp, OpenedBy, Phase};
+use crate::gate_state::{Came, GaveUp, OpenedBy, Phase};
 use crate::report::Standing;
 
 const UP: &str = "enp1s0: up; addr enp1s0 192.0.2.10/24; route default4 via 192.0.2.1 dev enp1s0";

@@ -171,7 +171,7 @@ fn evil() -> (crate::requirement::Gate, crate::verdict::Verdict) {
 #[test]
 fn text_of_others_is_escaped_for_people() {
     let (gate, verdict) = evil();
-    let phase = crate::keeper::Phase::Waiting;
+    let phase = crate::gate_state::Phase::Waiting;
     let rows: Vec<String> = verdict.rows().map(|(_, row)| outcome(row)).collect();
     let mut printings = vec![table(&gate, &verdict, false, paint_none).replace('\n', " "), status(&gate, &verdict, standing(phase)), summary(&verdict)];
     printings.extend(unmet_lines(&verdict).into_iter().chain(rows));

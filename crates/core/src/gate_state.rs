@@ -2,7 +2,7 @@
 //!
 //! It sees verdicts and the time, and answers with what is to be done. It reads no clock and says
 //! nothing itself. Two things only can open a gate: a verdict that held long enough, seen by
-//! [`Keeper::observe`], and what the user decided should open it all the same.
+//! [`GateState::observe`], and what the user decided should open it all the same.
 
 use core::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::moment::Moment;
 use crate::requirement::{Gate, OnLoss, OnTimeout};
 use crate::verdict::{ClauseVerdict, Verdict};
 
-/// Keeps one gate.
+/// The state of one gate.
 #[derive(Debug, Clone)]
-pub struct Keeper {
+pub struct GateState {
     terms: Terms,
     started: Moment,
     phase: Phase,
@@ -122,16 +122,16 @@ pub enum GaveUp {
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Say READY=1. At most once in a keeper's life.
+    /// Say READY=1. At most once.
     Open,
     /// End, with exit code 1.
     End,
 }
 
-impl Keeper {
-    /// A keeper of this gate; the timeout runs from `now`.
-    pub fn new(gate: &Gate, now: Moment) -> Keeper {
-        Keeper {
+impl GateState {
+    /// The state of this gate; the timeout runs from `now`.
+    pub fn new(gate: &Gate, now: Moment) -> GateState {
+        GateState {
             terms: Terms::of(gate),
             started: now,
             phase: Phase::Waiting,

@@ -1,4 +1,4 @@
-//! The keeper: every cell of phase × input, the times that the contract names, and random sequences.
+//! The state: every cell of phase × input, the times that the contract names, and random sequences.
 
 mod cells;
 mod sequences;
@@ -7,12 +7,12 @@ mod times;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
-use super::Keeper;
+use super::GateState;
 use crate::moment::Moment;
 use crate::requirement::{Family, Gate, Item, OnLoss, OnTimeout, TABLE_MAIN};
 use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict};
 
-/// When the keepers of these tests begin.
+/// When the states of these tests begin.
 const START: Moment = Moment::after_boot(Duration::from_secs(1000));
 
 fn seconds(seconds: u64) -> Duration {
@@ -38,8 +38,8 @@ fn terms(timeout: Option<u64>, settle: u64) -> Gate {
     }
 }
 
-fn keeper(gate: &Gate) -> Keeper {
-    Keeper::new(gate, START)
+fn state(gate: &Gate) -> GateState {
+    GateState::new(gate, START)
 }
 
 fn clause(met: bool, grace: Option<Duration>) -> ClauseVerdict {

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::super::{Effect, GaveUp, Keeper, OpenedBy, Phase};
+use super::super::{Effect, GateState, GaveUp, OpenedBy, Phase};
 use super::{START, clause, terms};
 use crate::moment::Moment;
 use crate::requirement::{Family, Gate, OnLoss, OnTimeout, TABLE_MAIN};
@@ -54,9 +54,9 @@ fn an_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What is true, kept apart from the keeper.
+/// What is true, kept apart from the state.
 struct Driver {
-    keeper: Keeper,
+    state: GateState,
     gate: Gate,
     graces: [Duration; 2],
     now: Moment,
@@ -77,7 +77,7 @@ struct Driver {
 impl Driver {
     fn new(gate: Gate, graces: [u64; 2]) -> Driver {
         Driver {
-            keeper: Keeper::new(&gate, START),
+            state: GateState::new(&gate, START),
             gate,
             graces: graces.map(Duration::from_secs),
             now: START,
@@ -126,8 +126,8 @@ impl Driver {
                 self.observe(*required, *graces, *carrier, *unread)?
             }
             Op::Tick => {
-                let gives_up = self.keeper.phase() == Phase::Waiting || (self.shut() && self.settled_out());
-                let effect = self.keeper.tick(self.now);
+                let gives_up = self.state.phase() == Phase::Waiting || (self.shut() && self.settled_out());
+                let effect = self.state.tick(self.now);
                 self.count(effect)?;
                 if gives_up {
                     self.given_up(effect)?;
@@ -137,18 +137,18 @@ impl Driver {
             }
             Op::Open => {
                 let was_shut = self.shut();
-                let effect = self.keeper.open(self.now);
+                let effect = self.state.open(self.now);
                 self.count(effect)?;
                 prop_assert_eq!(effect, was_shut.then_some(Effect::Open));
             }
             Op::Reload(gate) => {
-                self.keeper.reload(gate, self.now);
+                self.state.reload(gate, self.now);
                 self.gate = (**gate).clone();
                 (self.required_since, self.held_since, self.dark_since) = (None, None, None);
                 (self.was_ready, self.lost_since) = (false, None);
             }
         }
-        prop_assert_eq!(self.keeper.is_open(), self.opened > 0 && !self.ended);
+        prop_assert_eq!(self.state.is_open(), self.opened > 0 && !self.ended);
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl Driver {
     fn given_up(&self, effect: Option<Effect>) -> Result<(), TestCaseError> {
         let Some(why) = self.due() else {
             prop_assert_eq!(effect, None);
-            prop_assert_eq!(self.keeper.phase(), Phase::Waiting);
+            prop_assert_eq!(self.state.phase(), Phase::Waiting);
             return Ok(());
         };
         let after = self.now - START;
@@ -176,7 +176,7 @@ impl Driver {
             OnTimeout::Open => (Effect::Open, Phase::Opened { after, by: OpenedBy::Timeout(why) }),
         };
         prop_assert_eq!(effect, Some(due));
-        prop_assert_eq!(self.keeper.phase(), phase);
+        prop_assert_eq!(self.state.phase(), phase);
         Ok(())
     }
 
@@ -198,7 +198,7 @@ impl Driver {
         let was_open = self.opened > 0;
         let was_over = self.ended;
         let interrupted = core::mem::take(&mut self.interrupted);
-        let effect = self.keeper.observe(&verdict, interrupted, self.now);
+        let effect = self.state.observe(&verdict, interrupted, self.now);
         self.count(effect)?;
         if was_over {
             return Ok(());
@@ -221,7 +221,7 @@ impl Driver {
         }
         if required {
             (self.was_ready, self.lost_since) = (true, None);
-            prop_assert!(matches!(self.keeper.phase(), Phase::Ready { .. }), "ready");
+            prop_assert!(matches!(self.state.phase(), Phase::Ready { .. }), "ready");
         } else if self.was_ready {
             self.lost_since.get_or_insert(self.now);
         }
@@ -250,7 +250,7 @@ impl Driver {
             self.held_since = None;
             prop_assert_eq!(effect, None, "a grace is waited for");
             prop_assert!(
-                matches!(self.keeper.phase(), Phase::Grace { until } if until > self.now),
+                matches!(self.state.phase(), Phase::Grace { until } if until > self.now),
                 "until its end"
             );
             return Ok(());
@@ -259,7 +259,7 @@ impl Driver {
             if self.timed_out() {
                 self.held_since = None;
                 prop_assert!(effect.is_some(), "beyond the timeout nothing begins anew");
-                prop_assert!(!matches!(self.keeper.phase(), Phase::Ready { .. }), "and nothing is ready");
+                prop_assert!(!matches!(self.state.phase(), Phase::Ready { .. }), "and nothing is ready");
                 return Ok(());
             }
             self.held_since = Some(self.now);
@@ -277,15 +277,15 @@ impl Driver {
         let last = Op::Verdict { required: *required, graces: *graces, carrier: *carrier, unread: false };
         for _ in 0..8 {
             self.run(&last)?;
-            let Some(deadline) = self.keeper.deadline() else { return Ok(()) };
+            let Some(deadline) = self.state.deadline() else { return Ok(()) };
             prop_assert!(
                 deadline > self.now,
                 "a deadline that was served is in the past: {:?}",
-                self.keeper.phase()
+                self.state.phase()
             );
             self.now = deadline;
         }
-        Err(TestCaseError::fail(format!("it never comes to an end: {:?}", self.keeper)))
+        Err(TestCaseError::fail(format!("it never comes to an end: {:?}", self.state)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The transition function as one table: each phase, each input, no wildcard.
 
-use super::super::{Effect, Keeper, Phase};
-use super::{at, keeper, terms, unread, verdict, with_grace};
+use super::super::{Effect, GateState, Phase};
+use super::{at, state, terms, unread, verdict, with_grace};
 use crate::moment::Moment;
 
 const TIMEOUT: u64 = 90;
@@ -34,41 +34,41 @@ impl In {
         }
     }
 
-    /// A keeper in this phase, and how many seconds that took.
-    fn reached(self) -> (Keeper, u64) {
-        let mut keeper = keeper(&terms(Some(TIMEOUT), SETTLE));
+    /// A state in this phase, and how many seconds that took.
+    fn reached(self) -> (GateState, u64) {
+        let mut state = state(&terms(Some(TIMEOUT), SETTLE));
         let after = match self {
             In::Waiting => {
-                keeper.observe(&verdict(false), false, at(0));
+                state.observe(&verdict(false), false, at(0));
                 0
             }
             In::Grace => {
-                keeper.observe(&with_grace(false, GRACE), false, at(0));
+                state.observe(&with_grace(false, GRACE), false, at(0));
                 0
             }
             In::Settling => {
-                keeper.observe(&verdict(true), false, at(0));
+                state.observe(&verdict(true), false, at(0));
                 0
             }
             In::Ready | In::Lost => {
-                keeper.observe(&verdict(true), false, at(0));
-                keeper.observe(&verdict(true), false, at(SETTLE));
+                state.observe(&verdict(true), false, at(0));
+                state.observe(&verdict(true), false, at(SETTLE));
                 if self == In::Lost {
-                    keeper.observe(&verdict(false), false, at(SETTLE + 1));
+                    state.observe(&verdict(false), false, at(SETTLE + 1));
                 }
                 SETTLE + 1
             }
             In::Opened => {
-                keeper.open(at(0));
+                state.open(at(0));
                 0
             }
             In::GaveUp => {
-                keeper.observe(&verdict(false), false, at(TIMEOUT));
+                state.observe(&verdict(false), false, at(TIMEOUT));
                 TIMEOUT
             }
         };
-        assert_eq!(In::of(keeper.phase()), self, "the way there");
-        (keeper, after)
+        assert_eq!(In::of(state.phase()), self, "the way there");
+        (state, after)
     }
 }
 
@@ -110,25 +110,25 @@ impl Input {
         Input::LateTick,
     ];
 
-    fn give(self, keeper: &mut Keeper, early: Moment, late: Moment) -> Option<Effect> {
+    fn give(self, state: &mut GateState, early: Moment, late: Moment) -> Option<Effect> {
         match self {
-            Input::Unmet => keeper.observe(&verdict(false), false, early),
-            Input::Met => keeper.observe(&verdict(true), false, early),
-            Input::GraceUnmet => keeper.observe(&with_grace(false, GRACE), false, early),
-            Input::Unread => keeper.observe(&unread(), false, early),
-            Input::Interrupted => keeper.observe(&verdict(true), true, early),
-            Input::Tick => keeper.tick(early),
-            Input::Open => keeper.open(early),
+            Input::Unmet => state.observe(&verdict(false), false, early),
+            Input::Met => state.observe(&verdict(true), false, early),
+            Input::GraceUnmet => state.observe(&with_grace(false, GRACE), false, early),
+            Input::Unread => state.observe(&unread(), false, early),
+            Input::Interrupted => state.observe(&verdict(true), true, early),
+            Input::Tick => state.tick(early),
+            Input::Open => state.open(early),
             Input::Reload => {
-                keeper.reload(&terms(Some(TIMEOUT), SETTLE), early);
+                state.reload(&terms(Some(TIMEOUT), SETTLE), early);
                 None
             }
-            Input::LateUnmet => keeper.observe(&verdict(false), false, late),
-            Input::LateMet => keeper.observe(&verdict(true), false, late),
-            Input::LateGraceUnmet => keeper.observe(&with_grace(false, GRACE), false, late),
-            Input::LateUnread => keeper.observe(&unread(), false, late),
-            Input::LateInterrupted => keeper.observe(&verdict(true), true, late),
-            Input::LateTick => keeper.tick(late),
+            Input::LateUnmet => state.observe(&verdict(false), false, late),
+            Input::LateMet => state.observe(&verdict(true), false, late),
+            Input::LateGraceUnmet => state.observe(&with_grace(false, GRACE), false, late),
+            Input::LateUnread => state.observe(&unread(), false, late),
+            Input::LateInterrupted => state.observe(&verdict(true), true, late),
+            Input::LateTick => state.tick(late),
         }
     }
 }
@@ -193,9 +193,9 @@ fn expected(phase: In, input: Input) -> (In, Option<Effect>) {
 fn every_phase_and_input() {
     for phase in In::ALL {
         for input in Input::ALL {
-            let (mut keeper, after) = phase.reached();
-            let effect = input.give(&mut keeper, at(after + 1), at(TIMEOUT));
-            assert_eq!((In::of(keeper.phase()), effect), expected(phase, input), "{phase:?}, {input:?}");
+            let (mut state, after) = phase.reached();
+            let effect = input.give(&mut state, at(after + 1), at(TIMEOUT));
+            assert_eq!((In::of(state.phase()), effect), expected(phase, input), "{phase:?}, {input:?}");
         }
     }
 }
@@ -203,9 +203,9 @@ fn every_phase_and_input() {
 #[test]
 fn open_is_what_was_said() {
     for phase in In::ALL {
-        let (keeper, _) = phase.reached();
+        let (state, _) = phase.reached();
         let open = matches!(phase, In::Ready | In::Opened | In::Lost);
-        assert_eq!(keeper.is_open(), open, "{phase:?}");
-        assert_eq!(keeper.holding(), phase == In::Settling, "{phase:?}");
+        assert_eq!(state.is_open(), open, "{phase:?}");
+        assert_eq!(state.holding(), phase == In::Settling, "{phase:?}");
     }
 }
