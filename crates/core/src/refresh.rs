@@ -344,7 +344,8 @@ impl Refresh {
             }
             (Read::Matching { mut probes, prefix, table }, Found::Route(route)) => match route {
                 Some(route) if route.destination == prefix && route.table == table => {
-                    network.routes.add(route)
+                    network.routes.add(route.clone());
+                    network.routes.chosen.insert((prefix, table), route);
                 }
                 Some(_) => {
                     // A more specific route, or another table, hides the prefix from this address.
