@@ -20,6 +20,9 @@ fn the_first_look_passes_the_barrier_reads_links_and_asks_for_routes() {
     assert_eq!(kinds(&bench.reads), ["barrier", "links", "matching"]);
     assert_eq!(bench.opened, 1);
     assert!(bench.session.is_open());
+    // What the lookup took is the kernel's choice, whatever a table lists before it.
+    let chosen: Vec<_> = bench.session.network().routes.chosen.values().collect();
+    assert_eq!(chosen, bench.kernel.routes.known.iter().collect::<Vec<_>>());
 }
 
 #[test]
