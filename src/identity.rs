@@ -56,26 +56,21 @@ impl Identity {
     }
 }
 
-/// Whether a process is a service manager of this user's. The number alone says nothing: it may be another
-/// user's manager, or by now another program.
+/// Whether the process of this number is this user's. The number alone says nothing: after su(1) it is another
+/// user's manager.
 fn is_user_manager(pid: &OsStr, uid: u32) -> bool {
     let number = pid.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    // The first process is the system's manager, or whatever a container runs.
-    let Some(pid) = number.and_then(|text| text.parse::<u32>().ok()).filter(|pid| *pid > 1) else {
-        return false;
-    };
+    let Some(pid) = number.and_then(|text| text.parse::<u32>().ok()) else { return false };
     let status = Path::new("/proc").join(pid.to_string()).join("status");
-    fs::read(status).is_ok_and(|text| is_manager_of(&String::from_utf8_lossy(&text), uid))
+    fs::read(status).is_ok_and(|text| belongs_to(&String::from_utf8_lossy(&text), uid))
 }
 
 /// By its /proc/PID/status. (The owner of /proc/PID is no proof: it is root for each process that may not be
 /// dumped, and any process can ask not to be.)
-fn is_manager_of(status: &str, uid: u32) -> bool {
-    let of = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
-    let uids = of("Uid:").unwrap_or_default();
-    let mut uids = uids.split_ascii_whitespace().map(str::parse::<u32>);
-    let all_ours = uids.by_ref().take(4).filter(|one| *one == Ok(uid)).count() == 4;
-    of("Name:") == Some("systemd") && all_ours
+fn belongs_to(status: &str, uid: u32) -> bool {
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+    let uids = uids.split_ascii_whitespace().map(str::parse::<u32>);
+    uids.take(4).filter(|one| *one == Ok(uid)).count() == 4
 }
 
 #[cfg(test)]
@@ -85,40 +80,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manager_is_known_by_its_name_and_its_user() {
-        let of =
-            |name: &str, uids: &str| format!("Name:\t{name}\nUmask:\t0022\nUid:\t{uids}\nGid:\t0 0 0 0\n");
-        for (status, uid, known) in [
-            (of("systemd", "1000\t1000\t1000\t1000"), 1000, true),
-            (of("systemd", "0\t0\t0\t0"), 0, true),
-            (of("systemd", "1000\t1000\t1000\t1000"), 0, false),
-            (of("systemd", "0\t0\t0\t0"), 1000, false),
+    fn a_process_belongs_to_the_user_whose_four_ids_it_has() {
+        for (uids, uid, ours) in [
+            ("1000\t1000\t1000\t1000", 1000, true),
+            ("0\t0\t0\t0", 0, true),
+            ("1000\t1000\t1000\t1000", 0, false),
+            ("0\t0\t0\t0", 1000, false),
             // A program that changes its user.
-            (of("systemd", "1000\t0\t0\t0"), 0, false),
-            (of("systemd", "0\t0\t0\t1000"), 0, false),
-            // The number was given to another program.
-            (of("bash", "0\t0\t0\t0"), 0, false),
-            (of("systemd-logind", "0\t0\t0\t0"), 0, false),
-            (of("systemd", ""), 0, false),
-            (of("systemd", "0\t0"), 0, false),
-            (of("systemd", "0x0\t0\t0\t0"), 0, false),
-            (String::new(), 0, false),
+            ("1000\t0\t0\t0", 0, false),
+            ("0\t0\t0\t1000", 0, false),
+            ("", 0, false),
+            ("0\t0", 0, false),
+            ("0x0\t0\t0\t0", 0, false),
         ] {
-            assert_eq!(is_manager_of(&status, uid), known, "{status:?} for {uid}");
+            let status = format!("Name:\tsystemd\nUmask:\t0022\nUid:\t{uids}\nGid:\t0 0 0 0\n");
+            assert_eq!(belongs_to(&status, uid), ours, "{uids:?} for {uid}");
         }
+        assert!(!belongs_to("", 0));
     }
 
     #[test]
-    fn a_number_that_names_no_manager_of_ours_says_nothing() {
+    fn a_number_that_names_no_process_of_ours_says_nothing() {
         let uid = nix::unistd::geteuid().as_raw();
         let me = std::process::id().to_string();
-        // This test's own process is ours, but no manager.
-        for pid in [&me, "1", "0", "", "-1", "+2", " 2", "2 ", "self", "../1", "4294967295", "99999999999999"]
-        {
+        assert!(Identity::of(uid, Some(OsStr::new(&me)), None).user_manager);
+        for pid in ["0", "", "-1", "+2", " 2", "2 ", "self", "../1", "4294967295", "99999999999999"] {
             let identity = Identity::of(uid, Some(OsStr::new(pid)), None);
             assert!(!identity.user_manager, "MANAGERPID={pid:?}");
             assert_eq!(identity.is_user(), uid != 0);
         }
+        assert!(!Identity::of(uid + 1, Some(OsStr::new(&me)), None).user_manager);
         assert!(Identity::of(1000, None, None).is_user());
     }
 
