@@ -214,6 +214,9 @@ impl Job {
         let asked = std::mem::take(&mut self.asked);
         let Ok(signal) = Signal::try_from(signal) else { return Stopped::Stays };
         let for_terminal = matches!(signal, Signal::SIGTTIN | Signal::SIGTTOU);
+        // Before the terminal is looked at: where background jobs may not write to it (`stty tostop`), this stops
+        // netready, and the user may have continued it in the foreground meanwhile.
+        stderr::before_a_stop();
         match (&mut self.terminal, self.command) {
             (Some(terminal), Some(command)) if for_terminal && terminal.in_foreground() => {
                 return if terminal.lend(command) { Stopped::GoesOn } else { Stopped::Stays };
@@ -336,6 +339,8 @@ impl Run {
                     self.job.command = Some(Pid::from_raw(report.command));
                     if let Some(signal) = report.stopped {
                         let before = clock::now();
+                        // What it said before it was stopped is shown before netready stops too.
+                        self.listener.rest();
                         if self.job.command_stopped(signal) == Stopped::GoesOn {
                             self.send(libc::SIGCONT);
                         }

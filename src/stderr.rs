@@ -54,7 +54,16 @@ pub async fn room() {
 /// Before the process ends, or becomes another: waits until all is written. It gives up after `patience` in which
 /// nothing was read; false where it did.
 pub fn finish(patience: Duration) -> bool {
-    STDERR.finish(patience)
+    STDERR.finish(patience, LONGEST)
+}
+
+/// Before the process stops (^Z): waits until all is written, because the thread stops too. Half a second at most: at
+/// half of it a busy machine would show some lines only when the job is continued; at double, a user whose pager does
+/// not read would take ^Z for broken.
+pub(crate) fn before_a_stop() {
+    const PATIENCE: Duration = Duration::from_millis(500);
+    // Where it gave up, the rest is written once the process goes on.
+    STDERR.finish(PATIENCE, PATIENCE);
 }
 
 /// Says whether another process group has the terminal at the moment. Where the terminal stops background jobs that
@@ -217,9 +226,9 @@ impl Outlet {
         }
     }
 
-    fn finish(&self, patience: Duration) -> bool {
+    fn finish(&self, patience: Duration, longest: Duration) -> bool {
         let mut state = self.lock();
-        let end = clock::now() + LONGEST;
+        let end = clock::now() + longest;
         state.tell_of_dropped();
         self.work.notify_one();
         while state.writing || !state.queue.is_empty() {
@@ -277,9 +286,9 @@ mod tests {
             for part in said.chunks(777) {
                 outlet.say(part);
             }
-            assert!(!outlet.finish(SHORT), "the pipe is full, and nobody reads");
+            assert!(!outlet.finish(SHORT, LONGEST), "the pipe is full, and nobody reads");
             assert_eq!(read(&reader, said.len()), said);
-            assert!(outlet.finish(Duration::from_secs(10)));
+            assert!(outlet.finish(LONGEST, LONGEST));
         }
     }
 
@@ -301,7 +310,7 @@ mod tests {
             read(&reader, rest);
             read(&reader, note.len()) == note.as_bytes()
         });
-        assert!(outlet.finish(Duration::from_secs(10)));
+        assert!(outlet.finish(LONGEST, LONGEST));
         assert!(read.join().unwrap());
     }
 
@@ -310,9 +319,9 @@ mod tests {
         let (outlet, reader) = outlet(OFlag::empty());
         drop(reader);
         outlet.say(b"nobody hears this");
-        assert!(outlet.finish(Duration::from_secs(10)));
+        assert!(outlet.finish(LONGEST, LONGEST));
         outlet.push(&[0; 2 * MOST], usize::MAX);
-        assert!(outlet.finish(Duration::from_secs(10)));
+        assert!(outlet.finish(LONGEST, LONGEST));
     }
 
     #[test]
@@ -327,7 +336,7 @@ mod tests {
         assert!(ready(&mut before));
         // The pipe holds 64 KiB of it.
         outlet.push(&[0; 4 * ROOM], usize::MAX);
-        assert!(!outlet.finish(SHORT));
+        assert!(!outlet.finish(SHORT, LONGEST));
         let mut full: std::pin::Pin<&mut dyn Future<Output = ()>> = std::pin::pin!(outlet.room());
         assert!(!ready(&mut full));
         let reading = std::thread::spawn(move || read(&reader, 4 * ROOM));

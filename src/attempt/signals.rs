@@ -88,6 +88,7 @@ impl Signals {
             match self.next().await {
                 Wake::End(signal) => return signal,
                 Wake::Stop => {
+                    crate::stderr::before_a_stop();
                     stop(Whom::Netready, Signal::SIGTSTP);
                 }
                 Wake::Continue => {}
