@@ -171,16 +171,19 @@ fn a_command_in_the_foreground_again_reads_the_terminal() {
 #[test]
 fn bg_goes_on_in_the_background() {
     let mut shell = Shell::new();
-    shell.types("$N retry --gate none -- sh -c 'echo begun-$((1+1)); until test -e go; do sleep 0.1; done; echo on-$((3*7)) >&2; read x; echo got-$x'\n");
+    // It waits without starting other programs, for the reason given at `stops`.
+    nix::unistd::mkfifo(&shell.path("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    shell.types("$N retry --gate none -- sh -c 'echo begun-$((1+1)); read x <go; echo on-$((3*7)) >&2; read x; echo got-$x'\n");
     shell.sees("begun-2");
     shell.stops();
     shell.answers();
     shell.types("bg\n");
     shell.answers();
-    fs::write(shell.path("go"), "").unwrap();
+    fs::write(shell.path("go"), "go\n").unwrap();
+    // At once, although netready is stopped together with the command right after it.
     shell.sees("on-21");
     // Now it reads, which a background job may not: it is stopped, as a job.
-    until("the stop", || states("test -e go").contains('T').then_some(()));
+    until("the stop", || states("read x <go").contains('T').then_some(()));
     shell.answers();
     shell.types("fg\n");
     shell.sees("fg");
