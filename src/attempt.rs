@@ -108,7 +108,7 @@ pub enum AttemptError {
     /// It is not there, or cannot be run.
     #[error("{program}")]
     Spawn {
-        /// What was to be run.
+        /// What was to be run, safe to print.
         program: String,
         /// Why it was not.
         #[source]
@@ -183,7 +183,7 @@ fn spawn(
     }
     guardian::put_before(&mut command, charge);
     command.spawn().map_err(|source| AttemptError::Spawn {
-        program: words.program.to_string_lossy().into_owned(),
+        program: crate::escape::escape_bytes(words.program.as_encoded_bytes()).into_owned(),
         source,
     })
 }

@@ -10,7 +10,7 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -23,6 +23,7 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat};
 use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 
 use crate::chance::chance;
+use crate::files;
 
 /// How its name begins: what begins so in /var/tmp, Podman's own tmpfiles.d removes at the next boot. That is for a
 /// host that loses power during a pull.
@@ -30,9 +31,6 @@ const PREFIX: &str = "container_images_netready-";
 
 /// How deep it is cleared. Podman's files lie one folder deep, or two; each level costs a descriptor.
 const DEEPEST: u32 = 64;
-
-/// As much of a containers.conf is read.
-const CONFIGURATION: u64 = 256 * 1024;
 
 /// Why a command gets no folder of its own. It then keeps its files where it would without netready.
 #[derive(Debug, thiserror::Error)]
@@ -130,17 +128,7 @@ fn configurations(variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
 /// Whether it sets image_copy_tmp_dir, or TMPDIR in the engine's environment, which a TMPDIR of ours would undo. What
 /// cannot be read is Podman's to complain of.
 fn configures(file: &Path) -> bool {
-    let mut options = fs::OpenOptions::new();
-    // A named pipe in its place would hold us for ever.
-    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
-    let Ok(file) = options.open(file) else { return false };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return false;
-    }
-    let mut text = Vec::new();
-    if file.take(CONFIGURATION).read_to_end(&mut text).is_err() {
-        return false;
-    }
+    let Ok(text) = files::read_bounded(file, files::LARGEST) else { return false };
     let text = String::from_utf8_lossy(&text);
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
     lines.any(|line| line.starts_with("image_copy_tmp_dir") || line.contains("TMPDIR="))

@@ -133,7 +133,11 @@ impl Judge {
             return by_code(Again::Later);
         }
         match self.classify {
-            Classify::Oci => classify(tail),
+            Classify::Oci => match classify(tail) {
+                // It said nothing.
+                Meaning { again, why } if why.is_empty() => Meaning { again, ..by_code(again) },
+                meaning => meaning,
+            },
             Classify::Exit if self.retry_on_exit.is_empty() => by_code(Again::Later),
             Classify::Exit => by_code(Again::Never),
         }

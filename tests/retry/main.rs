@@ -236,6 +236,51 @@ fn the_tool_is_asked_as_podman_would_be() {
 }
 
 #[test]
+fn a_tool_that_says_nothing_is_known_by_its_exit_code() {
+    let stage = Stage::new("exit 125");
+    let stderr = ends(stage.pull("--gate none --retries 1"), 125);
+    assert!(stderr.contains("attempt 1 of 2 failed: exit code 125; next in "), "{stderr}");
+    assert!(stderr.contains("no more retries: exit code 125\n"), "{stderr}");
+}
+
+#[test]
+fn a_command_that_is_not_there_is_named_safely() {
+    for name in ["gone\n\x1b[31mREADY=1", "/gone/\u{202e}\x07", "./gone\r"] {
+        let mut command = netready("retry --gate none --");
+        command.arg(name);
+        let stderr = ends(command, 127);
+        let [line] = stderr.lines().collect::<Vec<_>>()[..] else { panic!("{stderr:?}") };
+        assert!(line.starts_with("netready: error: "), "{line:?}");
+        assert!(
+            !line.contains(|character: char| character.is_control() || character == '\u{202e}'),
+            "{line:?}"
+        );
+    }
+}
+
+/// With few descriptors to be had, there is an error, and no panic (101).
+#[test]
+fn few_descriptors_are_an_error() {
+    for most in 5..24 {
+        for words in ["retry --gate none --retries 0 -- true", "check --address 127.0.0.1"] {
+            let mut command = netready(words);
+            let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+            // SAFETY: it is a system call on a value of the closure's own.
+            unsafe {
+                command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                })
+            };
+            let output = command.output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(matches!(output.status.code(), Some(0 | 1 | 3 | 125..=127)), "{most} {words}: {stderr}");
+            assert!(!stderr.contains("panicked"), "{most} {words}: {stderr}");
+        }
+    }
+}
+
+#[test]
 fn exit_codes_are_the_commands_and_decide() {
     for (options, script, code) in [
         ("--retries 1", "exit 3", 3),
