@@ -27,7 +27,7 @@ use tracing::Level;
 use crate::attempt::{self, AttemptError};
 use crate::config::{self, ConfigError, Environment, Loaded, Request, SaveError};
 use crate::driver::Failure;
-use crate::escape::{escape, escape_bytes};
+use crate::escape::{escape, escape_bytes, escape_lines};
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
 use crate::report::{error_json, json_text};
@@ -431,7 +431,7 @@ fn complain(error: &str, json: bool) {
         return;
     }
     // Where nobody can be told, the exit code still says it.
-    for line in error.lines() {
+    for line in escape_lines(error).lines() {
         stderr::say(&format!("netready: error: {line}\n"));
     }
     last_words(PATIENCE);

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Environment;
+use crate::chance::chance;
 
 /// Why a gate file was not written.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +51,10 @@ fn place(real: &Path, text: &str, replace: bool) -> io::Result<()> {
         fs::set_permissions(folder, Permissions::from_mode(0o755))?;
     }
     let name = real.file_name().unwrap_or_default().to_string_lossy();
-    // Hidden, and no .toml: nobody takes it for a gate.
-    let draft = folder.join(format!(".{name}.{}", std::process::id()));
-    let done = write(&draft, text).and_then(|()| match replace {
+    // Hidden, and no .toml: nobody takes it for a gate. Whatever has that name already is not netready's: it stays.
+    let draft = folder.join(format!(".{name}.{:x}", chance().to_bits()));
+    let file = File::options().write(true).create_new(true).open(&draft)?;
+    let done = write(file, text).and_then(|()| match replace {
         true => fs::rename(&draft, real),
         // Unlike rename(2), link(2) replaces nothing.
         false => fs::hard_link(&draft, real),
@@ -64,10 +66,7 @@ fn place(real: &Path, text: &str, replace: bool) -> io::Result<()> {
     done.and_then(|()| File::open(folder)?.sync_all())
 }
 
-fn write(draft: &Path, text: &str) -> io::Result<()> {
-    // One that was left behind by a process of the same number that was killed.
-    let _ = fs::remove_file(draft);
-    let mut file = File::options().write(true).create_new(true).open(draft)?;
+fn write(mut file: File, text: &str) -> io::Result<()> {
     // The service that reads it runs as somebody else, whatever the umask.
     file.set_permissions(Permissions::from_mode(0o644))?;
     file.write_all(text.as_bytes())?;
@@ -101,6 +100,11 @@ mod tests {
         assert_eq!(read(), "three");
         let left: Vec<_> = fs::read_dir(root.path().join("etc/netready")).unwrap().collect();
         assert_eq!(left.len(), 1, "a draft is left: {left:?}");
+        // What only looks like a draft of ours stays.
+        let other = root.path().join(format!("etc/netready/.lan.toml.{}", std::process::id()));
+        fs::write(&other, "another's").unwrap();
+        save(&path, "four", true, &environment).unwrap();
+        assert_eq!((read().as_str(), fs::read_to_string(&other).unwrap().as_str()), ("four", "another's"));
     }
 
     #[test]
