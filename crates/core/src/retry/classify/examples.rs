@@ -820,6 +820,46 @@ pub(super) const EXAMPLES: &[(&str, Again, &str)] = &[
         "this host's set-up: cannot setup namespace using newuidmap: exit status 1",
     ),
     (
+        "XDG_RUNTIME_DIR directory \"/run/user/0\" is not owned by the current user",
+        Never,
+        "this host's set-up: XDG_RUNTIME_DIR directory \"/run/user/0\" is not owned by the current user",
+    ),
+    (
+        "copying system image from manifest list: layers from manifest don't match image configuration",
+        Never,
+        "not an image that can be used: layers from manifest don't match image configuration",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\": processing tar file(unexpected EOF): exit status 1",
+        Later,
+        "cut off",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\": processing tar file(archive/tar: invalid tar header): exit status 1",
+        Later,
+        "wrong content",
+    ),
+    (
+        "failed to register layer: Error processing tar file(exit status 1): archive/tar: invalid tar header",
+        Later,
+        "wrong content",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\": processing tar file(lsetxattr /usr/bin/ping: operation not supported): exit status 1",
+        Never,
+        "storage on this host: processing tar file(lsetxattr /usr/bin/ping: operation not supported): exit status 1",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\": processing tar file(write /usr/lib/x.pyc: no space left on device): exit status 1",
+        Never,
+        "no space left",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\": creating overlay mount to /var/lib/x/merged, mount_data=\"lowerdir=/var/lib/x/l\": using mount program /usr/bin/fuse-overlayfs: fuse: device not found, try 'modprobe fuse' first",
+        Never,
+        "storage on this host: creating overlay mount to /var/lib/x/merged, mount_data=\"lowerdir=/var/lib/x/l\": using mount program /usr/bin/fuse-overlayfs: fuse: device not found, …",
+    ),
+    (
         "command required for rootless mode with multiple IDs: exec: \"newuidmap\": executable file not found in $PATH",
         Never,
         "this host's set-up: command required for rootless mode with multiple IDs: exec: \"newuidmap\": executable file not found in $PATH",

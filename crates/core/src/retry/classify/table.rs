@@ -215,6 +215,7 @@ pub(super) static ROWS: &[Row] = &[
     Row(Begins, "unsupported docker v2s2 media type", Never, NO_IMAGE),
     Row(Begins, "unsupported manifest ", Never, NO_IMAGE),
     Row(Begins, "unsupported image-specific operation", Never, NO_IMAGE),
+    Row(Begins, "layers from manifest don't match image configuration", Never, NO_IMAGE),
     Row(Within, "does not resolve to an image ID", Never, "no such image on this host"),
     Row(Is, "image not known", Never, "no such image on this host"),
     // What the host has set up itself. Nothing of it passes by waiting.
@@ -237,6 +238,7 @@ pub(super) static ROWS: &[Row] = &[
     Row(Begins, "Source image rejected", Never, POLICY),
     Row(Begins, "A signature was required", Never, POLICY),
     Row(Begins, "current system boot ID differs from cached boot ID", Never, SETUP),
+    Row(Begins, "XDG_RUNTIME_DIR ", Never, SETUP),
     Row(Within, "potentially insufficient UIDs or GIDs", Never, IDS),
     Row(Within, "not be enough IDs available", Never, IDS),
     Row(Begins, "cannot find UID/GID for user", Never, IDS),
@@ -268,6 +270,12 @@ pub(super) static ROWS: &[Row] = &[
     Row(Begins, "permission denied", Never, "permission denied"),
     Row(Begins, "operation not permitted", Never, "operation not permitted"),
     Row(Otherwise, "configure storage", Never, STORAGE),
+    // A layer that cannot be unpacked. Podman unpacks while it downloads, so a layer that was damaged or cut off on
+    // the way fails here as well; everything else is refused by the storage below.
+    Row(Begins, "processing tar file(unexpected EOF)", Later, "cut off"),
+    Row(Begins, "invalid tar header", Later, "wrong content"),
+    Row(Otherwise, "processing tar file", Never, STORAGE),
+    Row(Otherwise, "creating overlay mount to ", Never, STORAGE),
     Row(Begins, "no such file or directory", AtBootOnly, "a file is not there"),
     Row(Begins, "database is locked", Later, "another Podman is busy"),
     Row(Begins, "unknown flag: ", Never, "unknown option"),
