@@ -137,7 +137,7 @@ codes! {
     GateInvalid "gate-invalid"
         "netready ends with exit code 2 for this gate, and what waits for it is not held back."
     GateMissing "gate-missing"
-        "The unit of a gate that is not there fails at once, and what waits for it starts without it."
+        "The unit of a gate that is not there fails at once. What waits for it starts without it, or never with GateRequired=yes."
     GateImpossible "gate-impossible"
         "The gate gives up at its timeout at every boot, and holds everything up until then."
     GateGaveUp "gate-gave-up"
@@ -239,5 +239,6 @@ fn input_of(files: &[(&str, &str)]) -> quadlet::Input {
         netready: String::new(),
         directories: vec![directory],
         taken: std::collections::BTreeSet::new(),
+        waiting: Vec::new(),
     }
 }

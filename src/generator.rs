@@ -5,7 +5,7 @@
 //! nothing; [`quadlet`] does.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::escape::{escape, escape_bytes};
-use crate::quadlet::{self, Attachment, Input, Manager, Plan};
+use crate::quadlet::{self, Attachment, Directory, Input, Manager, Plan, WAIT_UNIT, WaitUnit};
 
 mod output;
 mod place;
@@ -136,14 +136,66 @@ fn files(plan: &Plan) -> impl Iterator<Item = (String, &str)> {
 
 /// Everything that the drop-ins depend on.
 pub fn input(place: &Place, complain: &mut dyn FnMut(&str)) -> Input {
+    let directories = search::directories(place, complain);
+    let wait_unit = place.wait_unit();
+    // Only a gate of a quadlet's own changes what these units wait for.
+    let can_take_over = place.manager == Manager::User && wait_unit == WaitUnit::Gated;
+    let waiting =
+        if can_take_over && directories.iter().any(names_a_gate) { waiting(place) } else { Vec::new() };
     Input {
         manager: place.manager,
-        wait_unit: place.wait_unit(),
+        wait_unit,
         netready: place.netready.clone(),
-        directories: search::directories(place, complain),
+        directories,
         taken: taken(place),
+        waiting,
     }
 }
+
+fn names_a_gate(directory: &Directory) -> bool {
+    let drop_ins = directory.drop_ins.values().flat_map(BTreeMap::values);
+    directory.quadlets.values().chain(drop_ins).any(|source| source.text.contains("Gate"))
+}
+
+/// How many unit files and drop-ins of a manager are looked at. Hosts have some hundred.
+const MOST_UNITS: usize = 20_000;
+
+/// The unit files and drop-ins of the manager, other than the generated ones, that name Podman's wait unit. When that
+/// unit is to wait for nothing, these would wait for nothing as well. What there is no time to look at counts too.
+fn waiting(place: &Place) -> Vec<String> {
+    let mut files = Vec::new();
+    for folder in place.units_above.iter().chain(&place.units_below) {
+        for path in entries(folder, MOST_UNITS.saturating_sub(files.len())) {
+            // Both are about the wait unit itself.
+            if path.file_name().is_some_and(|name| name.as_bytes().starts_with(WAIT_UNIT.as_bytes())) {
+                continue;
+            }
+            if path.extension().is_some_and(|extension| extension == "d") {
+                files.extend(entries(&path, MOST_UNITS.saturating_sub(files.len())));
+            } else {
+                files.push(path);
+            }
+        }
+        if files.len() >= MOST_UNITS {
+            return vec![shown(folder)];
+        }
+    }
+    files.iter().filter(|path| names_the_wait_unit(path)).map(|path| shown(path)).collect()
+}
+
+fn entries(folder: &Path, most: usize) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().take(most).map(|entry| entry.path())
+}
+
+fn names_the_wait_unit(path: &Path) -> bool {
+    let Ok(text) = search::read(path, LARGEST_UNIT, LARGEST_UNIT) else { return false };
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let is_named = |line: &[u8]| line.windows(WAIT_UNIT.len()).any(|part| part == WAIT_UNIT.as_bytes());
+    lines.any(|line| !line.starts_with(b"#") && !line.starts_with(b";") && is_named(line))
+}
+
+/// systemd reads no larger unit file.
+const LARGEST_UNIT: u64 = 4 << 20;
 
 /// The units that stand above the generated ones and can be started.
 fn taken(place: &Place) -> BTreeSet<String> {

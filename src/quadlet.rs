@@ -9,7 +9,7 @@
 //! what is in them, follows from the same files by the same rules (podman-systemd.unit(5)). A bad setting costs
 //! itself and no more; a file that Podman refuses makes no unit and gets no drop-in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::config::Problem;
 use crate::escape::escape;
@@ -108,6 +108,8 @@ pub struct Input {
     pub directories: Vec<Directory>,
     /// Units of these names stand above the generated ones, so theirs are not Podman's.
     pub taken: BTreeSet<String>,
+    /// Unit files that are no quadlets and name Podman's wait unit. Paths, for complaints.
+    pub waiting: Vec<String>,
 }
 
 /// One drop-in.
@@ -163,8 +165,29 @@ pub fn plan(input: &Input) -> Plan {
     if takes_over {
         drop_ins.push(DropIn { unit: WAIT_UNIT.to_owned(), text: WAITS_FOR_NOTHING.to_owned() });
     }
+    drop_ins.extend(shields(input, &units, &drop_ins));
     drop_ins.sort_by(|a, b| a.unit.cmp(&b.unit));
+    // A drop-in for all containers is read for each of them.
+    let mut said = HashSet::new();
+    problems.retain(|problem| said.insert(problem.clone()));
     Plan { drop_ins, units: own.into_values().collect(), problems }
+}
+
+/// systemd also reads the drop-ins of `app@.service` for `app@x.service`, and so for `app@-volume.service`, which
+/// Podman before 5.7 makes of `app@.volume`. A unit that has no drop-in of its own is kept from its template's: by
+/// one of the same name that says nothing.
+fn shields(input: &Input, units: &[Unit], written: &[DropIn]) -> Vec<DropIn> {
+    let written: HashSet<&str> = written.iter().map(|drop_in| drop_in.unit.as_str()).collect();
+    let made = units.iter().flat_map(Unit::services);
+    let names: BTreeSet<&str> = made.chain(input.taken.iter().map(String::as_str)).collect();
+    let shield = |name: &str| {
+        let template = unit::template_of(name)?;
+        let text =
+            format!("# Made by netready-generator: what is said of {template} is not for this unit.\n");
+        let reached = written.contains(template.as_str()) && !written.contains(name);
+        reached.then(|| DropIn { unit: name.to_owned(), text })
+    };
+    names.into_iter().filter_map(shield).collect()
 }
 
 /// Every unit that Podman will make of these files.
@@ -174,7 +197,8 @@ pub fn units(input: &Input) -> Vec<Unit> {
 
 /// Whether Podman's wait unit is to wait for nothing, because a quadlet that Podman orders after it has another
 /// gate. Then only the drop-ins hold quadlets back, so none may be missing: a quadlet that was not understood
-/// would start without any gate, which is worse than without netready.
+/// would start without any gate, which is worse than without netready. The same goes for a unit that is no quadlet
+/// and was ordered after the wait unit by hand.
 fn takes_over(
     input: &Input,
     units: &[Unit],
@@ -186,10 +210,12 @@ fn takes_over(
     let wanted = input.manager == Manager::User
         && input.wait_unit == WaitUnit::Gated
         && units.iter().any(|unit| unit.ordered_by_podman() && gates.of_unit(unit).is_other_than(main_gate));
-    let Some(path) = not_understood.first().filter(|_| wanted) else { return wanted };
+    let unsure =
+        not_understood.first().map(|path| (path, "netready cannot be sure of the unit of this file"));
+    let waiting = input.waiting.first().map(|path| (path, "this unit names Podman's wait unit"));
+    let Some((path, why)) = unsure.or(waiting).filter(|_| wanted) else { return wanted };
     let message = format!(
-        "netready cannot be sure of the unit of this file, so {WAIT_UNIT} is left as it is, and quadlets with a gate \
-         of their own wait for {main_gate} as well"
+        "{why}, so {WAIT_UNIT} is left as it is, and quadlets with a gate of their own wait for {main_gate} as well"
     );
     problems.push(Problem { origin: path.clone(), line: None, message });
     false
@@ -299,6 +325,13 @@ fn required_gate<'a>(
     problems: &mut Vec<Problem>,
 ) -> Option<&'a str> {
     let place = unit.settings.required.as_ref()?;
+    if unit.settings.gate_is_unknown {
+        // To wait for another gate than the one that was meant could take for ever.
+        let message =
+            "GateRequired: which gate is not known, because Gate= is no gate's name; nothing is required";
+        problems.push(problem(place, message));
+        return None;
+    }
     match gating {
         Gating::Named(gate) => Some(gate),
         Gating::Unsaid => Some(manager.main_gate()),

@@ -143,7 +143,7 @@ fn where_podmans_wait_unit_is_the_packaged_drop_in_does_it() {
 #[test]
 fn the_wait_unit_is_emptied_only_where_all_was_understood() {
     type Change = fn(&Host);
-    let changes: [(&str, bool, Change); 14] = [
+    let changes: [(&str, bool, Change); 20] = [
         ("nothing else", true, |_| ()),
         ("a pod without a key", true, |host| host.quadlet("web.pod", "[Pod]\n")),
         ("an empty pod", true, |host| host.quadlet("web.pod", "")),
@@ -162,6 +162,23 @@ fn the_wait_unit_is_emptied_only_where_all_was_understood() {
             symlink("nowhere", host.path("home/.config/containers/systemd/x.container")).unwrap();
         }),
         ("a folder", false, |host| host.quadlet("x.container/y.txt", "")),
+        ("a unit of another kind that waits for Podman's", false, |host| {
+            host.write("above/compose.service", format!("[Unit]\nAfter=network.target {WAIT_UNIT}\n"));
+        }),
+        ("a drop-in that waits for it", false, |host| {
+            host.write("above/compose.service.d/wait.conf", format!("[Unit]\r\n  After={WAIT_UNIT}\r\n"));
+        }),
+        ("a timer among the packaged units", false, |host| {
+            host.write("units/update.timer", format!("[Unit]\nWants=x \\\n {WAIT_UNIT}\n"));
+        }),
+        ("a comment", true, |host| host.write("above/x.service", format!("# {WAIT_UNIT}\n;{WAIT_UNIT}\n"))),
+        ("the wait unit's own drop-ins", true, |host| {
+            host.write(&format!("above/{WAIT_UNIT}.d/40-own.conf"), format!("[Unit]\nBefore={WAIT_UNIT}\n"));
+        }),
+        ("a FIFO among the units", true, |host| {
+            host.write("above/x.service", "");
+            nix::unistd::mkfifo(&host.path("above/y.service"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        }),
         ("a link to all", false, |host| {
             symlink("/", host.path("home/.config/containers/systemd/all")).unwrap();
         }),
@@ -447,6 +464,8 @@ fn systemd_understands_the_drop_ins() {
          [X-Netready]\nGate=lan\nGateRequired=yes\nPullRetry=8\n",
     );
     host.quadlet("late.container", "[Container]\nImage=i\n[X-Netready]\nGate=lan\nRestartWhenReady=yes\n");
+    host.quadlet("t@.container", "[Container]\nImage=i:%i\n[X-Netready]\nGate=lan\nPullRetry=8\n");
+    host.quadlet("t@.volume", "[Volume]\n");
     host.write(&format!("units/{WAIT_UNIT}"), "[Service]\nType=oneshot\nExecStart=/bin/false\n");
     host.generate("user");
     let unit = "[Service]\nType=notify\nExecStart=/bin/true\n";
@@ -454,6 +473,7 @@ fn systemd_understands_the_drop_ins() {
         ("app.service", unit),
         ("job.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n"),
         ("late.service", unit),
+        ("t@-volume.service", unit),
         ("netready@.service", unit),
         ("basic.target", "[Unit]\n"),
         ("shutdown.target", "[Unit]\n"),
@@ -491,6 +511,12 @@ fn systemd_understands_the_drop_ins() {
     // That it would have said so.
     fs::write(&dropin, format!("{text}NoSuchSetting=yes\n")).unwrap();
     assert!(verify("app.service").contains("NoSuchSetting"));
+    // systemd takes `t@-volume.service` for an instance of `t@.service`, and its drop-in with it.
+    let of_template = host.path("normal/t@.service.d/50-netready.conf");
+    fs::write(&of_template, "[Service]\nNoSuchSetting=yes\n").unwrap();
+    assert_eq!(verify("t@-volume.service"), "");
+    fs::remove_dir_all(host.path("normal/t@-volume.service.d")).unwrap();
+    assert!(verify("t@-volume.service").contains("NoSuchSetting"));
 }
 
 #[test]

@@ -399,7 +399,7 @@ fn is_drop_in_folder(name: &str) -> bool {
 
 /// Opens a path only once it is known to be a file: opening a pipe would wait for its writer, and opening a
 /// device can set it going.
-fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, String> {
+pub(super) fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, String> {
     let said = |error: io::Error| error.to_string();
     let place = File::options().read(true).custom_flags(libc::O_PATH).open(path).map_err(said)?;
     let kind = place.metadata().map_err(said)?;

@@ -63,6 +63,7 @@ mod tests {
             netready: "/usr/bin/netready".to_owned(),
             directories: vec![directory],
             taken: std::collections::BTreeSet::new(),
+            waiting: Vec::new(),
         };
         let attachments = attachments(&input);
         attachments.first().map(|attachment| (attachment.by_pasta, attachment.static_ip))

@@ -35,6 +35,8 @@ pub enum Choice {
 pub struct Settings {
     /// `Gate=`
     pub gate: Option<Choice>,
+    /// The last `Gate=` is no gate's name, so which gate is meant is not known.
+    pub gate_is_unknown: bool,
     /// Where `GateRequired=yes` stands.
     pub required: Option<Place>,
     /// Where `RestartWhenReady=yes` stands.
@@ -88,7 +90,11 @@ impl Settings {
         let value = entry.value.as_str();
         let given = !value.is_empty();
         match entry.key.as_str() {
-            GATE => self.gate = if given { Some(gate(value)?) } else { None },
+            GATE => {
+                self.gate_is_unknown = true;
+                self.gate = if given { Some(gate(value)?) } else { None };
+                self.gate_is_unknown = false;
+            }
             GATE_REQUIRED => {
                 let required = given && switch(&entry.key, value)?;
                 self.required = required.then(|| entry.place.clone());

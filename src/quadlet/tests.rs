@@ -28,7 +28,7 @@ fn input(manager: Manager, wait_unit: WaitUnit, files: &[(&str, &str)]) -> Input
         }
     }
     let netready = "/usr/bin/netready".to_owned();
-    Input { manager, wait_unit, netready, directories, taken: BTreeSet::new() }
+    Input { manager, wait_unit, netready, directories, taken: BTreeSet::new(), waiting: Vec::new() }
 }
 
 /// `UNIT: line; line`, without comments and headers, then the complaints.
@@ -143,6 +143,44 @@ fn gates() {
         assert_eq!(user(WaitUnit::Gated, &files), gated, "{section}");
         assert_eq!(user(WaitUnit::Absent, &files), absent, "{section}");
     }
+}
+
+/// To require another gate than the one that was meant could hold the container back for ever.
+#[test]
+fn a_gate_that_is_not_known_is_not_required() {
+    let required = "app.service: wait podman --timeout infinity --no-carrier-timeout infinity";
+    let said = user(WaitUnit::Gated, &[("app.container", &with("Gate=\"lan\"\nGateRequired=yes"))]);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with("/q0/app.container:4: Gate: "), "{said:?}");
+    assert!(said[1].starts_with("/q0/app.container:5: GateRequired: which gate is not known"), "{said:?}");
+    // Said again, rightly or not at all, it is known.
+    for section in ["Gate=a b\nGate=podman\nGateRequired=yes", "GateRequired=yes\nGate=a b\nGate="] {
+        let said = user(WaitUnit::Gated, &[("app.container", &with(section))]);
+        assert_eq!(said[0], required, "{section}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_drop_in_for_all_is_said_once() {
+    let files = [
+        ("a.container", APP),
+        ("b.container", APP),
+        ("c.container", APP),
+        ("container.d/all.conf", "[X-Netready]\nGate=a b\nPullretry=3\n[X-NETREADY]\n"),
+        ("container.d/none.conf", "nonsense\n"),
+    ];
+    let said = user(WaitUnit::Gated, &files);
+    let lines: Vec<&str> = said.iter().filter_map(|line| line.split(": ").next()).collect();
+    assert_eq!(
+        lines,
+        [
+            "/q0/container.d/none.conf:1",
+            "/q0/container.d/all.conf:4",
+            "/q0/container.d/all.conf:2",
+            "/q0/container.d/all.conf:3"
+        ],
+        "{said:?}"
+    );
 }
 
 /// File, text; the drop-in in a system manager.

@@ -7,7 +7,7 @@ use crate::escape::escape;
 
 use super::settings::{self, SECTION, Settings, problem};
 use super::unit_file::{self, Place, UnitFile};
-use super::{Directory, Input, Source};
+use super::{Directory, Input, Source, WAIT_UNIT};
 
 /// Podman's kinds of unit files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Kind {
 
     /// Whether a file without a key in its section makes no unit, because the key of what is to be started is
     /// missing. A pod, a network and a volume need none.
-    fn needs_keys(self) -> bool {
+    pub fn needs_keys(self) -> bool {
         match self {
             Kind::Network | Kind::Pod | Kind::Volume => false,
             Kind::Artifact | Kind::Build | Kind::Container | Kind::Image | Kind::Kube => true,
@@ -290,6 +290,13 @@ fn can_have_a_drop_in(service: &str) -> bool {
     !reaches_others && !service.starts_with('.') && service.len() <= LONGEST && service.chars().all(allowed)
 }
 
+/// `app@.service` of `app@x.service`, where both can have drop-ins of their own.
+pub fn template_of(service: &str) -> Option<String> {
+    let name = service.strip_suffix(".service").filter(|name| can_have_a_drop_in(name))?;
+    let (template, _) = name.split_once('@').filter(|(_, instance)| !instance.is_empty())?;
+    Some(format!("{template}@.service"))
+}
+
 impl Unit {
     /// The gate that it names.
     pub fn gate(&self) -> Option<&str> {
@@ -310,8 +317,16 @@ impl Unit {
         *place.file == *self.path || folder == Some(self.name.as_str())
     }
 
-    /// Whether Podman orders the unit after its wait unit (network-online.target in the system manager).
+    /// Whether the unit is ordered after Podman's wait unit (network-online.target in the system manager): by Podman,
+    /// or by an `After=` of its own.
     pub fn ordered_by_podman(&self) -> bool {
-        self.file.switch("Quadlet", "DefaultDependencies").unwrap_or(true)
+        self.file.switch("Quadlet", "DefaultDependencies").unwrap_or(true) || self.is_after(WAIT_UNIT)
+    }
+
+    /// An empty `After=` takes nothing back, so every line counts (systemd.unit(5)).
+    fn is_after(&self, other: &str) -> bool {
+        let lines =
+            self.file.entries.iter().filter(|entry| &*entry.section == "Unit" && entry.key == "After");
+        lines.flat_map(|entry| entry.value.split_whitespace()).any(|name| name.trim_matches('"') == other)
     }
 }

@@ -59,7 +59,7 @@ pub struct Part {
 }
 
 /// One thing that is wrong with a gate file or an option.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
     /// A path, or an option with its value.
     pub origin: String,

@@ -114,3 +114,41 @@ fn files_without_keys() {
         ["a-pod.service: Wants=netready.service; After=netready.service"]
     );
 }
+
+/// What is said of a template is for its instances, but not for units that only look like instances, and not for
+/// instances that say something else.
+#[test]
+fn a_template_speaks_for_no_other_unit() {
+    const TEMPLATE: &str = "[Container]\nImage=r/i:%i\n[X-Netready]\nGate=g\nGateRequired=yes\nPullRetry=2\n";
+    let files = |own: &[(&'static str, &'static str)]| [&[("a@.container", TEMPLATE)], own].concat();
+    for (own, shielded) in [
+        (&[][..], &[][..]),
+        (&[("a@.volume", "")], &["a@-volume.service"]),
+        (&[("a@.network", "[Network]\n"), ("b@.volume", "")], &["a@-network.service"]),
+        (&[("a@.image", "[Image]\nImage=oci:/srv/i\n")], &["a@-image.service"]),
+        (&[("a@1.volume", "")], &["a@1-volume.service"]),
+        (&[("x.network", "[Network]\nServiceName=a@net\n")], &["a@net.service"]),
+        (&[("a@1.container", "[Container]\nImage=i\n[X-Netready]\nGate=none\n")], &["a@1.service"]),
+        (&[("a-b@1.volume", ""), ("a.volume", ""), ("aa@1.volume", "")], &[]),
+        // These have a drop-in of their own.
+        (&[("a@1.container", TEMPLATE)], &[]),
+        (&[("a@.pod", "[X-Netready]\nGate=g\n")], &[]),
+    ] {
+        let plan = plan(&input(Manager::System, WaitUnit::Absent, &files(own)));
+        let silent =
+            plan.drop_ins.iter().filter(|drop_in| drop_in.text.lines().all(|line| line.starts_with('#')));
+        let silent: Vec<&str> = silent.map(|drop_in| drop_in.unit.as_str()).collect();
+        assert_eq!(silent, shielded, "{own:?}");
+    }
+    // A unit of somebody's own that is no quadlet.
+    let mut input = input(Manager::System, WaitUnit::Absent, &files(&[]));
+    input.taken.extend(["a@own.service", "b@own.service", "a.service", "a@.x"].map(str::to_owned));
+    assert_eq!(
+        shown(&plan(&input)),
+        [
+            "a@.service: Wants=netready@g.service; After=netready@g.service; \
+             wait g --timeout infinity --no-carrier-timeout infinity; pull --gate g --retries 2 --policy missing r/i:%i",
+            "a@own.service: ",
+        ]
+    );
+}

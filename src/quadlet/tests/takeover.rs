@@ -104,3 +104,39 @@ fn nothing_is_said_where_it_would_not_have_been_emptied() {
     assert_eq!(unread(Manager::User, WaitUnit::Replaced, &[("app.container", &lan)]), []);
     assert_eq!(unread(Manager::System, WaitUnit::Absent, &[("app.container", &lan)]), []);
 }
+
+/// A unit that is no quadlet and was ordered after the wait unit by hand would start without any gate.
+#[test]
+fn it_is_left_alone_where_a_unit_of_another_kind_names_it() {
+    let waiting =
+        |input: &mut Input| input.waiting = vec!["/u/b.service".to_owned(), "/u/c.timer".to_owned()];
+    let said = format!(
+        "/u/b.service: this unit names Podman's wait unit, so {WAIT_UNIT} is left as it is, and quadlets with a gate \
+         of their own wait for podman as well"
+    );
+    assert_eq!(beside(waiting), (false, vec![said]));
+    let mut input = input(Manager::User, WaitUnit::Gated, &[("app.container", APP)]);
+    waiting(&mut input);
+    assert_eq!(plan(&input).problems, []);
+}
+
+/// Podman orders it after nothing, but its own After= does.
+#[test]
+fn a_quadlet_that_names_it_itself_keeps_a_gate() {
+    let lan = with("Gate=lan");
+    for (unit, is_gated) in [
+        ("", false),
+        ("[Unit]\nAfter=network.target\n", false),
+        ("[Unit]\nWants=podman-user-wait-network-online.service\n", false),
+        ("[Unit]\nAfter=podman-user-wait-network-online.service\n", true),
+        ("[Unit]\nAfter=a.service podman-user-wait-network-online.service\nAfter=\n", true),
+        ("[Unit]\nAfter=\"podman-user-wait-network-online.service\"\n", true),
+    ] {
+        let own = format!("{APP}[Quadlet]\nDefaultDependencies=false\n{unit}");
+        let said = user(WaitUnit::Gated, &[("lan.container", &lan), ("own.container", &own)]);
+        let gated = "own.service: Wants=netready.service; After=netready.service".to_owned();
+        assert_eq!(said.contains(&gated), is_gated, "{unit}: {said:?}");
+        // While the wait unit waits, nothing else is needed.
+        assert_eq!(user(WaitUnit::Gated, &[("own.container", &own)]), NONE, "{unit}");
+    }
+}
