@@ -59,9 +59,10 @@ pub fn look(scene: &Scene, input: &Input, quadlets: &[Unit], report: &mut Report
         Ok(said) if said.cut => report.unseen(what, "its generator says too much"),
         Ok(said) => {
             let seen = format!("{} --dryrun", generator.display());
-            report.findings.extend(
-                Judge { expected: &expected(input), quadlets, refused: &refused, seen, reload }.judge(&said),
-            );
+            let (expected, masked) = expected(input);
+            let (expected, masked) = (&expected, &masked);
+            let judge = Judge { expected, masked, quadlets, refused: &refused, seen, reload };
+            report.findings.extend(judge.judge(&said));
         }
         Err(error) => report.unseen(what, error),
     }
@@ -117,18 +118,27 @@ struct Expected {
     kind: Kind,
 }
 
-/// Of files of one name Podman takes the first that it can read. An empty one, or a link to /dev/null, is a mask.
-fn expected(input: &Input) -> Vec<Expected> {
+/// The quadlets that Podman should make a unit of, and the names of those that are masked.
+///
+/// Of files of one name Podman takes the first that it can read. An empty file, or a link to /dev/null, is a mask, but
+/// for a kind that needs no key it is a unit like any other.
+fn expected(input: &Input) -> (Vec<Expected>, BTreeSet<String>) {
     let mut first = BTreeMap::new();
     for (name, source) in input.directories.iter().flat_map(|directory| &directory.quadlets) {
         if let Some(kind) = Kind::of(name).filter(|_| unit_file::read(&source.path, &source.text).is_ok()) {
             first.entry(name).or_insert((kind, source));
         }
     }
-    let whole = first.into_iter().filter(|(_, (_, source))| !source.text.trim().is_empty());
-    whole
-        .map(|(name, (kind, source))| Expected { name: name.clone(), path: source.path.clone(), kind })
-        .collect()
+    let mut expected = Vec::new();
+    let mut masked = BTreeSet::new();
+    for (name, (kind, source)) in first {
+        if kind.needs_keys() && source.text.trim().is_empty() {
+            masked.insert(name.clone());
+        } else {
+            expected.push(Expected { name: name.clone(), path: source.path.clone(), kind });
+        }
+    }
+    (expected, masked)
 }
 
 fn refused(input: &Input) -> Vec<Refused> {
@@ -152,7 +162,10 @@ fn setting(problem: &Problem, reload: &str) -> Finding {
         subject: file_name(&problem.origin),
         what: problem.message.clone(),
         seen: format!("{}{line}; netready-generator --dry-run says it too", problem.origin),
-        mend: vec![format!("mend that line, then {reload}")],
+        mend: vec![match problem.line {
+            Some(_) => format!("mend that line, then {reload}"),
+            None => format!("change or rename {}, then {reload}", problem.origin),
+        }],
     }
 }
 
@@ -246,6 +259,8 @@ fn folder_of(path: &str) -> PathBuf {
 /// What is needed to judge what the generator said.
 struct Judge<'a> {
     expected: &'a [Expected],
+    /// Names of quadlets of which no unit is wanted.
+    masked: &'a BTreeSet<String>,
     /// As netready understands them.
     quadlets: &'a [Unit],
     /// Those with a line for which Podman refuses them.
@@ -283,6 +298,8 @@ impl Judge<'_> {
                     explained.insert(name.clone());
                     broken.entry(folder).or_default().push(name);
                 }
+                // Podman complains of a mask as of a quadlet without Image=.
+                Complaint::Convert { name, .. } if self.masked.contains(&file_name(name)) => {}
                 Complaint::Convert { name, why } => {
                     findings.push(self.not_made(&file_name(name), why));
                     explained.insert(file_name(name));
@@ -424,9 +441,10 @@ mod tests {
         let (stdout, stderr) = (stdout.to_owned(), stderr.to_owned());
         let said = Said { code: Some(1), stdout, stderr, cut: false };
         let input = input_of(quadlets);
-        let (units, expected) = (quadlet::units(&input), expected(&input));
+        let (units, (expected, masked)) = (quadlet::units(&input), expected(&input));
         let (seen, reload) = ("g".to_owned(), "daemon-reload");
-        let judge = Judge { expected: &expected, quadlets: &units, refused, seen, reload };
+        let (expected, masked) = (&expected, &masked);
+        let judge = Judge { expected, masked, quadlets: &units, refused, seen, reload };
         let line =
             |f: &Finding| format!("{} {}: {}; {}", f.code.as_str(), f.subject, f.what, f.mend.join("; "));
         judge.judge(&said).iter().map(line).collect()
@@ -473,6 +491,22 @@ mod tests {
         );
     }
 
+    /// An empty file, or a link to /dev/null, hides the files of its name below; Podman complains of it all the same.
+    #[test]
+    fn a_mask_is_no_finding_and_an_empty_pod_is_a_unit() {
+        let complaint = |name: &str| format!("converting \"{name}\": no Image or Rootfs key specified\n");
+        for (text, count) in [("", 0), ("\n \n", 0), ("# not empty\n", 1), ("[Container]\n", 1)] {
+            let said = found_of(&[("m.container", text)], &[], "", &complaint("m.container"));
+            assert_eq!(said.len(), count, "{text:?}: {said:?}");
+        }
+        for name in ["p.pod", "n.network", "v.volume"] {
+            let said = found_of(&[(name, "")], &[], "", "error loading \"/q/x.container\", y\n");
+            let dropped =
+                format!("Podman makes no unit of {name} either, because it cannot read x.container");
+            assert!(said.iter().any(|line| line.contains(&dropped)), "{said:?}");
+        }
+    }
+
     #[test]
     fn each_spelling_of_a_complaint_is_understood() {
         let load = |path: &str, why: &str| Some(Complaint::Load { path: path.into(), why: why.into() });
@@ -515,8 +549,12 @@ mod tests {
     /// What one unreadable file takes with it: in its folder, and not in the folders below.
     #[test]
     fn one_broken_file_drops_its_neighbours() {
-        let quadlets =
-            [("a.container", GOOD), ("b.volume", "[Volume]\n"), ("c.container", GOOD), ("mask.pod", "")];
+        let quadlets = [
+            ("a.container", GOOD),
+            ("b.volume", "[Volume]\n"),
+            ("c.container", GOOD),
+            ("mask.container", ""),
+        ];
         let dangling = "quadlet-generator[7]: error loading \"/q/z.container\", open /q/z.container: no such file or directory\n";
         let refused = "quadlet-refused z.container: Podman cannot read it: open /q/z.container: no such file or directory; mend or remove /q/z.container, then daemon-reload";
         assert_eq!(
@@ -580,9 +618,15 @@ mod tests {
     #[test]
     fn nothing_is_told_of_what_a_generator_did_not_finish() {
         let said = Said { code: None, stdout: String::new(), stderr: String::new(), cut: false };
-        let expected = expected(&input_of(&[("a.container", GOOD)]));
-        let judge =
-            Judge { expected: &expected, quadlets: &[], refused: &[], seen: String::new(), reload: "" };
+        let (expected, masked) = expected(&input_of(&[("a.container", GOOD)]));
+        let judge = Judge {
+            expected: &expected,
+            masked: &masked,
+            quadlets: &[],
+            refused: &[],
+            seen: String::new(),
+            reload: "",
+        };
         assert_eq!(judge.judge(&said), []);
     }
 
