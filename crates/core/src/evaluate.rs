@@ -1,206 +1,160 @@
-//! The evaluation: a gate's requirements against the kernel's state.
+//! The evaluation: compares a gate's requirements with the kernel's state.
 //!
-//! Pure: the same network, gate and moment give the same verdict. Every "no" gets a reason; where only a
-//! table that was not read could turn a "no" into a "yes", the verdict says which.
+//! It is pure: the same network, gate and moment give the same verdict. Every unmet requirement has a reason.
+//! If a table that was not read could turn a "no" into a "yes", the verdict names the table.
+//!
+//! ```text
+//! item ─▶ Judged { outcome, needs, warnings } ─┐
+//! item ─▶ Judged …                            ─┴▶ clause: which rows count? ─┐
+//!                                                                    clause ─┴▶ may probes ask? ─▶ Verdict
+//! ```
+//!
+//! Each item is evaluated once, into a value ([`judged`]). A clause drops the rows that it does not need, and
+//! their needs and warnings with them. The verdict joins what is left.
 
 mod address;
 mod choice;
+mod judged;
 mod links;
 mod pasta;
+mod presence;
 mod probe;
 mod route;
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use core::time::Duration;
 
-use crate::model::{Link, Nameservers, Network, Question, RouteKind};
+use crate::model::{Link, Nameservers, Network};
 use crate::moment::Moment;
-use crate::requirement::{Clause, Family, Gate, Item, Links, Presence, Subject, TABLE_MAIN};
-use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict, Warning};
+use crate::requirement::{Clause, Family, Gate, Item, Links, Subject};
+use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict};
+use judged::{Evaluated, Judged};
 
-/// Judges a gate.
+/// Evaluates a gate.
 pub fn evaluate(gate: &Gate, network: &Network, now: Moment) -> Verdict {
-    let verdict = judge(gate, network, now, true);
-    let mut clauses = gate.clauses.iter().zip(&verdict.clauses);
-    let waits = !verdict.unread.is_empty()
-        || clauses.any(|(clause, judged)| misses_something_passive(clause, judged));
-    if waits && gate.clauses.iter().flat_map(|clause| &clause.items).any(Item::is_active) {
-        return judge(gate, network, now, false);
+    let judge = Judge { network, now };
+    let clauses: Vec<Evaluated<Vec<Row>>> = gate.clauses.iter().map(|clause| judge.clause(clause)).collect();
+    let mut each = gate.clauses.iter().zip(&clauses);
+    let wait = each.any(|(clause, evaluated)| holds_probes_back(clause, &evaluated.asked));
+    let mut verdict = Verdict {
+        clauses: Vec::with_capacity(clauses.len()),
+        carrier: judge.wanted_carrier(gate),
+        unread: BTreeSet::new(),
+        questions: BTreeMap::new(),
+        warnings: Vec::new(),
+    };
+    for (clause, evaluated) in gate.clauses.iter().zip(clauses) {
+        verdict.add(clause, if wait { evaluated.while_waiting() } else { evaluated.asked });
     }
     verdict
 }
 
-fn judge(gate: &Gate, network: &Network, now: Moment, ask: bool) -> Verdict {
-    let mut judge = Judge::new(network, now, ask);
-    let clauses = gate.clauses.iter().map(|clause| judge.clause(clause)).collect();
-    let carrier = judge.wanted_carrier(gate);
-    Verdict { clauses, carrier, unread: judge.unread, questions: judge.questions, warnings: judge.warnings }
+impl Verdict {
+    fn add(&mut self, clause: &Clause, judged: Judged<Vec<Row>>) {
+        let Judged { outcome: rows, needs, warnings } = judged;
+        let met = all_hold(&rows);
+        self.clauses.push(ClauseVerdict { met, grace: clause.grace, rows });
+        self.unread.extend(needs.unread);
+        for question in needs.questions {
+            // If several clauses ask the same question, the shortest recheck of them applies.
+            let recheck = self.questions.entry(question).or_insert(clause.recheck);
+            *recheck = [*recheck, clause.recheck].into_iter().flatten().min();
+        }
+        for warning in warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
 }
 
-/// It is required and unmet, whatever probes may find out.
-fn misses_something_passive(clause: &Clause, judged: &ClauseVerdict) -> bool {
-    let unmet = |row: &&Row| match &row.outcome {
+/// Whether probes must wait for this clause: it must be met, and it lacks something that no probe can mend,
+/// or that a table may mend which was not read.
+fn holds_probes_back(clause: &Clause, judged: &Judged<Vec<Row>>) -> bool {
+    let rows = &judged.outcome;
+    let passive = |row: &&Row| match &row.outcome {
         Outcome::Unmet(reason) => !reason.is_of_a_probe(),
         Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => false,
     };
     let dispensable = match clause.subject {
-        Subject::Host { needed } => judged.rows.len().saturating_sub(needed),
+        Subject::Host { needed } => rows.len().saturating_sub(needed),
         Subject::Links(_) => 0,
     };
-    clause.grace.is_none() && !judged.met && judged.rows.iter().filter(unmet).count() > dispensable
+    let lacks =
+        clause.grace.is_none() && !all_hold(rows) && rows.iter().filter(passive).count() > dispensable;
+    lacks || !judged.needs.unread.is_empty()
+}
+
+fn all_hold(rows: &[Row]) -> bool {
+    rows.iter().all(|row| row.outcome.holds())
 }
 
 /// The links that a clause names, as they are now.
 pub fn matching<'a>(links: &Links, network: &'a Network) -> Vec<&'a Link> {
-    Judge::new(network, Moment::default(), false).matching(links)
+    Judge { network, now: Moment::default() }.matching(links)
 }
 
-/// What the judging of one gate goes by, and what it collects on its way.
+/// What an evaluation looks at. It cannot change anything.
+#[derive(Clone, Copy)]
 struct Judge<'a> {
     network: &'a Network,
     now: Moment,
-    /// Whether it is the probes' turn.
-    ask: bool,
-    /// The clause's.
-    recheck: Option<Duration>,
-    unread: BTreeSet<(Family, u32)>,
-    questions: BTreeMap<Question, Option<Duration>>,
-    warnings: Vec<Warning>,
 }
 
 impl<'a> Judge<'a> {
-    fn new(network: &'a Network, now: Moment, ask: bool) -> Judge<'a> {
-        let (unread, questions) = (BTreeSet::new(), BTreeMap::new());
-        Judge { network, now, ask, recheck: None, unread, questions, warnings: Vec::new() }
-    }
-
-    fn clause(&mut self, clause: &Clause) -> ClauseVerdict {
-        if !self.counts(clause) {
-            let rows = clause.items.iter().map(|item| Row {
-                item: item.clone(),
-                link: None,
-                outcome: Outcome::NotPresent,
-            });
-            return ClauseVerdict { met: true, grace: clause.grace, rows: rows.collect() };
+    fn clause(&self, clause: &Clause) -> Evaluated<Vec<Row>> {
+        if let Some(needs) = self.left_out(clause) {
+            let not_present =
+                |item: &Item| Row { item: item.clone(), link: None, outcome: Outcome::NotPresent };
+            let rows = clause.items.iter().map(not_present).collect();
+            return Judged { outcome: rows, needs, warnings: Vec::new() }.into();
         }
-        self.recheck = clause.recheck;
-        let rows = match &clause.subject {
+        match &clause.subject {
             Subject::Host { needed } => self.host(&clause.items, *needed),
-            Subject::Links(links) => self.links(links, &clause.items),
-        };
-        let met = rows.iter().all(|row| row.outcome.holds());
-        ClauseVerdict { met, grace: clause.grace, rows }
-    }
-
-    /// Host-wide: each item on its own. Where fewer than all are needed and enough are met, the others
-    /// are left out.
-    fn host(&mut self, items: &[Item], needed: usize) -> Vec<Row> {
-        let warned = self.warnings.len();
-        let unread = self.unread.clone();
-        let questions = self.questions.clone();
-        let mut rows: Vec<Row> = items
-            .iter()
-            .map(|item| Row { item: item.clone(), link: None, outcome: self.host_item(item) })
-            .collect();
-        let met = rows.iter().filter(|row| row.outcome.holds()).count();
-        if met >= needed && met < rows.len() {
-            rows.retain(|row| row.outcome.holds());
-            // Nothing hangs on the others any more.
-            self.unread = unread;
-            self.warnings.truncate(warned);
-            self.questions = questions;
-            for row in &rows {
-                self.host_item(&row.item);
-            }
+            Subject::Links(links) => self.links(links, &clause.items).into(),
         }
-        rows
     }
 
-    fn host_item(&mut self, item: &Item) -> Outcome {
-        match item {
-            // The configuration lets nobody ask it; carrier of nothing in particular is not met.
-            Item::Carrier => Outcome::Unmet(Reason::TooFew { there: 0, needed: 1 }),
+    /// Host-wide: each item on its own.
+    fn host(&self, items: &[Item], needed: usize) -> Evaluated<Vec<Row>> {
+        let rows: Vec<Evaluated<Row>> = items.iter().map(|item| self.host_item(item).row(item)).collect();
+        let active = rows.iter().any(|row| row.waiting.is_some());
+        let waiting = active.then(|| rows.iter().cloned().map(Evaluated::while_waiting).collect());
+        let asked = rows.into_iter().map(|row| row.asked).collect();
+        Evaluated {
+            asked: enough_or_all(asked, needed),
+            waiting: waiting.map(|waiting| enough_or_all(waiting, needed)),
+        }
+    }
+
+    fn host_item(&self, item: &Item) -> Evaluated {
+        #[cfg(test)]
+        tests::once::count(item, None);
+        let judged = match item {
+            // The configuration never asks for it. No link in particular has no carrier.
+            Item::Carrier => Reason::TooFew { there: 0, needed: 1 }.into(),
             Item::Address(spec) => self.address_anywhere(*spec),
             Item::Route(spec) => self.route(spec, None),
             Item::RouteTo(wanted) => self.route_to(wanted, None),
             Item::Pasta => self.pasta(),
             Item::Nameserver => match &self.network.nameservers {
-                Nameservers::First(server) => Outcome::Met(Evidence::Nameserver(server.clone())),
-                Nameservers::None => Outcome::Unmet(Reason::NoNameserver(None)),
-                Nameservers::Unreadable(why) => Outcome::Unmet(Reason::NoNameserver(Some(why.clone()))),
-                Nameservers::Unread => Outcome::Unmet(Reason::Unread),
+                Nameservers::First(server) => Outcome::Met(Evidence::Nameserver(server.clone())).into(),
+                Nameservers::None => Reason::NoNameserver(None).into(),
+                Nameservers::Unreadable(why) => Reason::NoNameserver(Some(why.clone())).into(),
+                Nameservers::Unread => Reason::Unread.into(),
             },
-            Item::Probe(probe) => self.probe(probe),
-            Item::Gateway(family) => self.gateway(*family),
-        }
+            Item::Probe(probe) => return self.probe(probe),
+            Item::Gateway(family) => return self.gateway(*family),
+        };
+        judged.into()
     }
 
-    /// Whether a clause with `if-present` counts now.
-    fn counts(&mut self, clause: &Clause) -> bool {
-        match (clause.if_present, &clause.subject) {
-            (None, _) => true,
-            (Some(Presence::Link), Subject::Links(links)) => !self.matching(links).is_empty(),
-            // The configuration does not make one; a clause counts in doubt.
-            (Some(Presence::Link), Subject::Host { .. }) => true,
-            (Some(Presence::Family(family)), _) => self.family_present(family),
-        }
+    /// This table, unless it was read.
+    fn not_read(&self, family: Family, table: u32) -> Option<(Family, u32)> {
+        let read = self.network.routes.complete.contains(&(family, table));
+        (!read).then_some((family, table))
     }
 
-    /// A default route of the family stands, or a link with a default route of either family has an
-    /// address of it of global scope, tentative ones included: the family is on its way. Defaults through
-    /// loopback and dummy links tell of no network.
-    ///
-    /// Not where a default route that refuses hides the family's own one: somebody blocks that family (leak
-    /// guards of VPNs do), and nothing more of it is to come.
-    fn family_present(&mut self, family: Family) -> bool {
-        if self.blocked(family) {
-            return false;
-        }
-        let mut defaults = self
-            .network
-            .routes
-            .known
-            .iter()
-            .filter(|route| route.table == TABLE_MAIN && route.destination.prefix_len() == 0)
-            .filter(|route| route.kind == RouteKind::Unicast && choice::counts(route));
-        let present = defaults.any(|route| {
-            let addressed = |ifindex| {
-                self.network
-                    .addresses_of(ifindex)
-                    .any(|address| Family::of(address.local) == family && address.global())
-            };
-            let mut ways = route
-                .hops
-                .iter()
-                .map(|hop| hop.ifindex)
-                .filter(|ifindex| !self.network.link(*ifindex).is_some_and(Link::leads_nowhere));
-            ways.any(|ifindex| route.family() == family || addressed(ifindex))
-        });
-        if !present {
-            for family in Family::BOTH {
-                self.must_be_read(family, TABLE_MAIN);
-            }
-        }
-        present
-    }
-
-    /// Whether the kernel takes a default route of this family that refuses, though another one stands.
-    fn blocked(&self, family: Family) -> bool {
-        let choices = choice::choices(&self.network.routes, family.default_prefix(), TABLE_MAIN, self.now);
-        choices.first().is_some_and(|choice| {
-            choice.taken.is_some_and(|taken| taken.kind != RouteKind::Unicast)
-                && choice.others.iter().any(|other| other.kind == RouteKind::Unicast)
-        })
-    }
-
-    /// A "no" that the rest of a table might turn into a "yes".
-    fn must_be_read(&mut self, family: Family, table: u32) {
-        if !self.network.routes.complete.contains(&(family, table)) {
-            self.unread.insert((family, table));
-        }
-    }
-
-    /// Whether some link has carrier that the gate's clauses name or, for host-wide ones, that could be
+    /// Whether some link has carrier that the gate's clauses name or, for host-wide clauses, that could be
     /// an uplink.
     fn wanted_carrier(&self, gate: &Gate) -> bool {
         let carries = |link: &&Link| self.network.carrier(link).is_ok();
@@ -209,6 +163,15 @@ impl<'a> Judge<'a> {
             Subject::Host { .. } => self.uplinks().iter().any(carries),
         })
     }
+}
+
+/// The rows that are met if they are enough. Otherwise all rows.
+fn enough_or_all(mut rows: Vec<Judged<Row>>, needed: usize) -> Judged<Vec<Row>> {
+    let met = |row: &Judged<Row>| row.outcome.outcome.holds();
+    if rows.iter().filter(|row| met(row)).count() >= needed {
+        rows.retain(met);
+    }
+    rows.into_iter().collect()
 }
 
 #[cfg(test)]

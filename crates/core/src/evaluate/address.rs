@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use crate::evaluate::Judge;
+use crate::evaluate::judged::{Judged, Needs};
 use crate::model::{Address, Link, link_local};
 use crate::requirement::{AddressSpec, Family};
 use crate::verdict::{AddressRef, Evidence, Outcome, Reason, Unusable, Warning};
@@ -52,7 +53,7 @@ pub(super) fn usable(spec: AddressSpec, address: &Address) -> bool {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn address_of(&mut self, link: &'a Link, spec: AddressSpec) -> Outcome {
+    pub(super) fn address_of(&self, link: &'a Link, spec: AddressSpec) -> Judged {
         let network = self.network;
         let carrier = network.carrier(link).is_ok();
         let found =
@@ -63,7 +64,7 @@ impl<'a> Judge<'a> {
     /// On any link. A family or a prefix counts only where it can be used: on a link with carrier (docker0 has
     /// an address before its first container) that leads out of this host, which a loopback or dummy link does
     /// not. An exact address counts wherever it stands, for bind(2) takes it.
-    pub(super) fn address_anywhere(&mut self, spec: AddressSpec) -> Outcome {
+    pub(super) fn address_anywhere(&self, spec: AddressSpec) -> Judged {
         let network = self.network;
         let exact = matches!(spec, AddressSpec::Exact(_));
         let found = network.addresses().filter_map(|address| {
@@ -79,11 +80,11 @@ impl<'a> Judge<'a> {
     }
 
     fn address(
-        &mut self,
+        &self,
         spec: AddressSpec,
         link: Option<&Link>,
         found: impl Iterator<Item = (&'a Address, Option<Unusable>)>,
-    ) -> Outcome {
+    ) -> Judged {
         let mut met: Option<&Address> = None;
         let mut worst: Option<(Unusable, &Address)> = None;
         for (address, fault) in found.filter(|(address, _)| spec.covers(address)) {
@@ -97,12 +98,15 @@ impl<'a> Judge<'a> {
             }
         }
         if let Some(address) = met {
-            if let Some((Unusable::DadFailed, failed)) = worst {
-                self.warn(Warning::DadFailed(self.address_ref(failed)));
-            }
-            return Outcome::Met(Evidence::Address(self.address_ref(address)));
+            let failed = worst.filter(|(why, _)| *why == Unusable::DadFailed);
+            let warnings = failed.map(|(_, failed)| Warning::DadFailed(self.address_ref(failed)));
+            return Judged {
+                outcome: Outcome::Met(Evidence::Address(self.address_ref(address))),
+                needs: Needs::default(),
+                warnings: warnings.into_iter().collect(),
+            };
         }
-        Outcome::Unmet(match worst {
+        let reason = match worst {
             Some((why, address)) => Reason::Unusable { address: self.address_ref(address), why },
             None => Reason::NoAddress {
                 spec,
@@ -110,7 +114,8 @@ impl<'a> Judge<'a> {
                 link_local: self.only_link_local(spec, link),
                 disabled: link.is_some_and(|link| link.ipv6_disabled) && spec.family() == Some(Family::V6),
             },
-        })
+        };
+        reason.into()
     }
 
     /// A link-local address, where the host or the link has no other of the wanted family. (Nobody who asks for
@@ -127,12 +132,6 @@ impl<'a> Judge<'a> {
         let mut addresses = self.network.addresses().filter(wanted).map(|address| address.local);
         let first = addresses.next()?;
         (link_local(first) && addresses.all(link_local)).then_some(first)
-    }
-
-    pub(super) fn warn(&mut self, warning: Warning) {
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
-        }
     }
 
     pub(super) fn address_ref(&self, address: &Address) -> AddressRef {

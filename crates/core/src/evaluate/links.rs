@@ -1,6 +1,7 @@
 //! Clauses that name links: which links, how many, and what is asked of each.
 
 use crate::evaluate::Judge;
+use crate::evaluate::judged::Judged;
 use crate::ifname::Pattern;
 use crate::model::Link;
 use crate::requirement::{Item, LinkName, Links, Quorum};
@@ -10,19 +11,19 @@ use crate::verdict::{Evidence, Outcome, Reason, Row};
 /// of its bridge is not without carrier. (A bond's or team's own carrier says what its ports' would.)
 const GUEST_PORTS: [&str; 2] = ["veth", "tun"];
 
-/// A link, and what became of each item asked of it.
+/// A link that the clause names, with a row for each item.
 struct Candidate<'a> {
     link: &'a Link,
-    rows: Vec<Row>,
+    judged: Judged<Vec<Row>>,
 }
 
 impl Candidate<'_> {
     fn satisfies(&self) -> bool {
-        self.rows.iter().all(|row| row.outcome.holds())
+        self.unmet() == 0
     }
 
     fn unmet(&self) -> usize {
-        self.rows.iter().filter(|row| !row.outcome.holds()).count()
+        self.judged.outcome.iter().filter(|row| !row.outcome.holds()).count()
     }
 }
 
@@ -68,35 +69,35 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// All rows of a clause that names links. Route lookups are asked of the clause as a whole: a
-    /// target has one way, and it must leave through one of the links that satisfy the rest.
-    pub(super) fn links(&mut self, links: &Links, items: &[Item]) -> Vec<Row> {
-        let of_host = |item: &&Item| matches!(item, Item::RouteTo(_));
-        let of_link: Vec<Item> = items.iter().filter(|item| !of_host(item)).cloned().collect();
-        // What a link that does not matter in the end would need read is not needed.
-        let unread = core::mem::take(&mut self.unread);
+    /// All rows of a clause that names links. A lookup (`route-to`) is one row of the whole clause: a target
+    /// has one way, and it must leave through one of the links that satisfy the rest of the clause.
+    pub(super) fn links(&self, links: &Links, items: &[Item]) -> Judged<Vec<Row>> {
+        let (of_clause, of_link): (Vec<&Item>, Vec<&Item>) =
+            items.iter().partition(|item| matches!(item, Item::RouteTo(_)));
         let candidates: Vec<Candidate<'a>> =
             self.matching(links).into_iter().map(|link| self.candidate(links, &of_link, link)).collect();
-        let unread_of_links = core::mem::replace(&mut self.unread, unread);
-        let mut rows = match links.quorum {
+        let mut judged = match links.quorum {
             Quorum::Each => self.each(links, items, &candidates, false),
             Quorum::All => self.each(links, items, &candidates, true),
             Quorum::AtLeast(needed) => at_least(links, items, &candidates, needed),
         };
-        let enough = rows.iter().all(|row| row.outcome.holds());
+        let enough = judged.outcome.iter().all(|row| row.outcome.holds());
         if !enough {
-            self.unread.extend(unread_of_links);
-        }
-        // While they are not enough, what is wrong with them is said already.
-        let fit = candidates.iter().filter(|candidate| !enough || candidate.satisfies());
-        let fit: Vec<&Link> = fit.map(|candidate| candidate.link).collect();
-        for item in items.iter().filter(of_host) {
-            if let Item::RouteTo(wanted) = item {
-                let outcome = self.route_to(wanted, Some((links, &fit)));
-                rows.push(Row { item: item.clone(), link: None, outcome });
+            // Any of the links may still satisfy the clause, also those that have no row.
+            for candidate in &candidates {
+                judged.needs.extend(candidate.judged.needs.clone());
             }
         }
-        rows
+        // If the links are not enough, their rows say so. Do not say it again for the lookup.
+        let fit = candidates.iter().filter(|candidate| !enough || candidate.satisfies());
+        let fit: Vec<&Link> = fit.map(|candidate| candidate.link).collect();
+        for item in of_clause {
+            if let Item::RouteTo(wanted) = item {
+                let lookup = self.route_to(wanted, Some((links, &fit)));
+                judged.push(lookup.map(|outcome| Row { item: item.clone(), link: None, outcome }));
+            }
+        }
+        judged
     }
 
     /// The links that a clause's list names and does not exclude, by number.
@@ -106,51 +107,55 @@ impl<'a> Judge<'a> {
         network.links().filter(wanted).collect()
     }
 
-    fn candidate(&mut self, links: &Links, items: &[Item], link: &'a Link) -> Candidate<'a> {
+    fn candidate(&self, links: &Links, items: &[&Item], link: &'a Link) -> Candidate<'a> {
         let carrier_alone = links.implied && self.network.is_port(link);
         let asked = items.iter().filter(|item| !carrier_alone || matches!(item, Item::Carrier));
-        let rows = asked
-            .map(|item| Row {
-                item: item.clone(),
-                link: Some(link.ifname.clone()),
-                outcome: self.link_item(item, link),
-            })
-            .collect();
-        Candidate { link, rows }
+        let row = |item: &Item, outcome| Row { item: item.clone(), link: Some(link.ifname.clone()), outcome };
+        let judged = asked.map(|item| self.link_item(item, link).map(|outcome| row(item, outcome))).collect();
+        Candidate { link, judged }
     }
 
-    fn link_item(&mut self, item: &Item, link: &'a Link) -> Outcome {
+    fn link_item(&self, item: &Item, link: &'a Link) -> Judged {
+        #[cfg(test)]
+        crate::evaluate::tests::once::count(item, Some(link.ifindex));
         match item {
             Item::Carrier => match self.network.carrier(link) {
-                Ok(()) => Outcome::Met(Evidence::Link { ifindex: link.ifindex, ifname: link.ifname.clone() }),
-                Err(why) => Outcome::Unmet(Reason::Carrier { ifname: link.ifname.clone(), why }),
+                Ok(()) => {
+                    Outcome::Met(Evidence::Link { ifindex: link.ifindex, ifname: link.ifname.clone() }).into()
+                }
+                Err(why) => Reason::Carrier { ifname: link.ifname.clone(), why }.into(),
             },
             Item::Address(spec) => self.address_of(link, *spec),
             Item::Route(spec) => self.route(spec, Some(link)),
-            // Asked of the clause or of the host, never of one link.
-            Item::RouteTo(_) | Item::Pasta | Item::Nameserver | Item::Probe(_) | Item::Gateway(_) => {
-                self.host_item(item)
-            }
+            Item::RouteTo(wanted) => self.route_to(wanted, None),
+            // The configuration lets only a host-wide clause ask for these.
+            Item::Pasta | Item::Nameserver | Item::Probe(_) | Item::Gateway(_) => self.host_item(item).asked,
         }
     }
 
-    /// One slot for each entry; with `every`, one for each link that a glob matches.
-    fn each(&self, links: &Links, items: &[Item], candidates: &[Candidate<'_>], every: bool) -> Vec<Row> {
-        let mut rows = Vec::new();
+    /// One slot for each entry. With `every`, one slot for each link that a glob matches.
+    fn each(
+        &self,
+        links: &Links,
+        items: &[Item],
+        candidates: &[Candidate<'_>],
+        every: bool,
+    ) -> Judged<Vec<Row>> {
+        let mut rows = Judged::from(Vec::new());
         let mut shown: Vec<u32> = Vec::new();
         for entry in &links.entries {
             let mut matched: Vec<&Candidate<'_>> =
                 candidates.iter().filter(|c| self.matches(links, entry, c.link)).collect();
-            // The one that is furthest along speaks for a glob; the kernel's order breaks ties.
+            // The link with the fewest unmet items stands for a glob. Of several, it is the first.
             matched.sort_by_key(|candidate| candidate.unmet());
             if matched.is_empty() {
-                rows.extend(absent(entry, items));
+                rows.outcome.extend(absent(entry, items));
             }
             let wanted = if every { matched.len() } else { 1 };
             for candidate in matched.into_iter().take(wanted) {
                 if !shown.contains(&candidate.link.ifindex) {
                     shown.push(candidate.link.ifindex);
-                    rows.extend(candidate.rows.iter().cloned());
+                    rows.append(&candidate.judged);
                 }
             }
         }
@@ -158,17 +163,16 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// The links that satisfy the clause, if they are enough; else those, and what is wrong with the others.
-fn at_least(links: &Links, items: &[Item], candidates: &[Candidate<'_>], needed: usize) -> Vec<Row> {
-    let rows_of = |candidate: &Candidate<'_>| candidate.rows.clone();
-    let fit = || candidates.iter().filter(|candidate| candidate.satisfies());
-    if fit().count() >= needed {
-        return fit().take(needed).flat_map(rows_of).collect();
+/// The links that satisfy the clause, if they are enough. Otherwise also what the others lack.
+fn at_least(links: &Links, items: &[Item], candidates: &[Candidate<'_>], needed: usize) -> Judged<Vec<Row>> {
+    let (mut fit, mut others): (Vec<&Candidate<'_>>, Vec<&Candidate<'_>>) =
+        candidates.iter().partition(|candidate| candidate.satisfies());
+    if fit.len() >= needed {
+        fit.truncate(needed);
+        return rows_of(&fit);
     }
-    let mut rows: Vec<Row> = fit().flat_map(rows_of).collect();
-    let mut others: Vec<&Candidate<'_>> = candidates.iter().filter(|c| !c.satisfies()).collect();
     others.sort_by_key(|candidate| candidate.unmet());
-    rows.extend(others.into_iter().flat_map(rows_of));
+    let mut rows = rows_of(&[fit, others].concat());
     for entry in &links.entries {
         let here = |candidate: &Candidate<'_>| match entry {
             LinkName::Exact(name) => candidate.link.named(name),
@@ -176,15 +180,23 @@ fn at_least(links: &Links, items: &[Item], candidates: &[Candidate<'_>], needed:
             LinkName::Glob(pattern) => named_like(candidate.link, pattern),
         };
         if !candidates.iter().any(here) {
-            rows.extend(absent(entry, items));
+            rows.outcome.extend(absent(entry, items));
         }
     }
-    if candidates.len() < needed && rows.iter().all(|row| row.outcome.holds()) {
-        rows.extend(items.first().map(|item| Row {
+    if candidates.len() < needed && rows.outcome.iter().all(|row| row.outcome.holds()) {
+        rows.outcome.extend(items.first().map(|item| Row {
             item: item.clone(),
             link: None,
             outcome: Outcome::Unmet(Reason::TooFew { there: candidates.len(), needed }),
         }));
+    }
+    rows
+}
+
+fn rows_of(candidates: &[&Candidate<'_>]) -> Judged<Vec<Row>> {
+    let mut rows = Judged::from(Vec::new());
+    for candidate in candidates {
+        rows.append(&candidate.judged);
     }
     rows
 }

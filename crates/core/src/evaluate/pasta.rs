@@ -4,6 +4,7 @@
 //! flagged `linkdown` is refused when it is copied, which kills it.
 
 use crate::evaluate::Judge;
+use crate::evaluate::judged::{Judged, Needs};
 use crate::model::{Link, NextHop, PastaView, Route, link_local};
 use crate::requirement::{AddressSpec, Family, TABLE_MAIN};
 use crate::verdict::{Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Warning};
@@ -20,14 +21,15 @@ impl Judge<'_> {
     /// | fit            | fit, unfit, nothing | met |
     /// | unfit, nothing | fit            | met     |
     /// | unfit          | unfit, nothing | unmet: for the reason of the first that is taken |
-    pub(super) fn pasta(&mut self) -> Outcome {
-        let network = self.network;
+    pub(super) fn pasta(&self) -> Judged {
         let mut taken = Vec::new();
         let mut fit = false;
         let mut fault = None;
+        let mut needs = Needs::default();
+        let mut warnings = Vec::new();
         for family in Family::BOTH {
-            let Some(view) = network.routes.pasta.get(&family) else {
-                self.unread.insert((family, TABLE_MAIN));
+            let Some(view) = self.network.routes.pasta.get(&family) else {
+                needs.unread.insert((family, TABLE_MAIN));
                 continue;
             };
             let Some(route) = view.taken() else { continue };
@@ -40,21 +42,22 @@ impl Judge<'_> {
                     let dies = matches!(why, PastaFault::Carrier(_) | PastaFault::Linkdown);
                     let reason = Reason::Pasta { route, default, why };
                     if dies {
-                        return Outcome::Unmet(reason);
+                        return Judged { outcome: Outcome::Unmet(reason), needs, warnings };
                     }
                     fault.get_or_insert(reason);
                 }
             }
             if view.default.is_some() && leaves_through_several(route) {
-                self.warnings.extend(refs.first().cloned().map(Warning::PastaMultipath));
+                warnings.extend(refs.first().cloned().map(Warning::PastaMultipath));
             }
             taken.extend(refs);
         }
-        if fit {
-            return Outcome::Met(Evidence::Pasta(taken));
-        }
         let nothing = Reason::Pasta { route: None, default: false, why: PastaFault::Nothing };
-        Outcome::Unmet(fault.unwrap_or(nothing))
+        let outcome = match fit {
+            true => Outcome::Met(Evidence::Pasta(taken)),
+            false => Outcome::Unmet(fault.unwrap_or(nothing)),
+        };
+        Judged { outcome, needs, warnings }
     }
 
     fn pasta_family(&self, family: Family, view: &PastaView, route: &Route) -> Result<(), PastaFault> {

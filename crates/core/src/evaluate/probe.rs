@@ -1,90 +1,123 @@
-//! Probes: what is to be asked of others, once it is their turn, and what they said.
+//! Probes: which questions they must ask, and what the answers mean.
 
 use crate::evaluate::Judge;
+use crate::evaluate::judged::{Evaluated, Judged, Needs};
 use crate::model::{NoAnswer, Question};
 use crate::requirement::{Destination, Family, Item, Probe, RouteSpec, Table};
 use crate::verdict::{Evidence, Outcome, Reason};
 
+/// The default route of one family, and the question to its gateway.
+struct Way {
+    route: Judged,
+    /// `None` if there is no route, or if the route has no gateway.
+    question: Option<Question>,
+}
+
 impl Judge<'_> {
-    pub(super) fn probe(&mut self, probe: &Probe) -> Outcome {
+    pub(super) fn probe(&self, probe: &Probe) -> Evaluated {
         let item = Item::Probe(probe.clone());
-        self.answer(Question::Probe(probe.clone()), &item, |answer| Evidence::Answer {
-            probe: probe.clone(),
-            answer,
-        })
+        let question = Question::Probe(probe.clone());
+        let met = |answer: &str| Evidence::Answer { probe: probe.clone(), answer: answer.to_owned() };
+        let outcome = self.answer(&question, &item, met);
+        let needs = Needs { questions: [question].into(), ..Needs::default() };
+        Evaluated {
+            asked: Judged { outcome, needs, warnings: Vec::new() },
+            waiting: Some(Reason::NotTried { item, begun: false }.into()),
+        }
     }
 
-    /// The gateway of the default route that the kernel would take; of either family, one is enough.
-    pub(super) fn gateway(&mut self, family: Option<Family>) -> Outcome {
-        let item = Item::Gateway(family);
+    /// The gateway of the default route that the kernel selects. Without a family, one gateway of either
+    /// family is enough.
+    pub(super) fn gateway(&self, family: Option<Family>) -> Evaluated {
         let families = match &family {
             Some(family) => core::slice::from_ref(family),
             None => &Family::BOTH[..],
         };
-        let unread = self.unread.clone();
-        let questions = self.questions.clone();
-        let mut best: Option<Outcome> = None;
-        for family in families {
-            let outcome = self.gateway_of(*family, &item);
-            // The first one that answers is enough: nothing hangs on the other.
-            if outcome.holds() {
-                self.unread = unread;
-                self.questions = questions;
-                return self.gateway_of(*family, &item);
-            }
-            if best.as_ref().is_none_or(|known| telling(&outcome) > telling(known)) {
-                best = Some(outcome);
-            }
-        }
-        let no_route =
-            |outcome: &Outcome| matches!(outcome, Outcome::Unmet(reason) if !reason.is_of_a_probe());
-        match best {
-            Some(outcome) if !no_route(&outcome) => {
-                // There is one; where the other family's may stand need not be read.
-                self.unread = unread;
-                outcome
-            }
-            Some(outcome) if family.is_some() => outcome,
-            Some(_) | None => {
-                self.route(&RouteSpec { destination: Destination::Default, table: Table::MAIN }, None)
-            }
-        }
+        let ways = families.iter().map(|family| self.way_to_gateway(*family));
+        // A family without a default route matters only if no other family has one.
+        let (ways, missing): (Vec<Way>, Vec<Way>) = ways.partition(|way| way.route.outcome.holds());
+        let item = Item::Gateway(family);
+        let answered =
+            |question: &Question, route: &Evidence| self.answer(question, &item, |_| route.clone());
+        let not_tried = |_: &Question, _: &Evidence| {
+            Outcome::Unmet(Reason::NotTried { item: item.clone(), begun: false })
+        };
+        let Some(asked) = first_gateway(&ways, answered) else {
+            let missing = family.and_then(|_| missing.into_iter().next());
+            let either = || self.route(&default_route(Destination::Default), None);
+            return missing.map_or_else(either, |way| way.route).into();
+        };
+        let waiting = first_gateway(&ways, not_tried);
+        Evaluated { asked, waiting: waiting.map(|judged| Judged { needs: Needs::default(), ..judged }) }
     }
 
-    fn gateway_of(&mut self, family: Family, item: &Item) -> Outcome {
-        let spec = RouteSpec { destination: Destination::DefaultOf(family), table: Table::MAIN };
-        let found = self.route(&spec, None);
-        let Outcome::Met(evidence @ Evidence::Route { .. }) = found else { return found };
-        let Evidence::Route { route, .. } = &evidence else { return Outcome::Met(evidence) };
-        let Some(address) = route.gateway else { return Outcome::Met(evidence) };
-        let question = Question::Neighbour { address, ifindex: route.ifindex, ifname: route.ifname.clone() };
-        self.answer(question, item, |_| evidence)
+    fn way_to_gateway(&self, family: Family) -> Way {
+        let route = self.route(&default_route(Destination::DefaultOf(family)), None);
+        let question =
+            match &route.outcome {
+                Outcome::Met(Evidence::Route { route, .. }) => route.gateway.map(|address| {
+                    Question::Neighbour { address, ifindex: route.ifindex, ifname: route.ifname.clone() }
+                }),
+                Outcome::Met(_) | Outcome::Unmet(_) | Outcome::NotPresent | Outcome::NotAsked => None,
+            };
+        Way { route, question }
     }
 
-    fn answer(&mut self, question: Question, item: &Item, met: impl FnOnce(String) -> Evidence) -> Outcome {
-        if !self.ask {
-            return Outcome::Unmet(Reason::NotTried { item: item.clone(), begun: false });
-        }
-        // Asked twice, it is tried again as often as the more eager wants.
-        let known = self.questions.entry(question.clone()).or_insert(self.recheck);
-        *known = [*known, self.recheck].into_iter().flatten().min();
-        match self.network.answers.get(&question) {
-            Some(Ok(answer)) => Outcome::Met(met(answer.clone())),
+    /// The outcome of a probe by its last answer.
+    fn answer(&self, question: &Question, item: &Item, met: impl FnOnce(&str) -> Evidence) -> Outcome {
+        Outcome::Unmet(match self.network.answers.get(question) {
+            Some(Ok(answer)) => return Outcome::Met(met(answer)),
             Some(Err(NoAnswer::Failed(why))) => {
-                Outcome::Unmet(Reason::ProbeFailed { question, why: why.clone() })
+                Reason::ProbeFailed { question: question.clone(), why: why.clone() }
             }
-            Some(Err(NoAnswer::NoProgram(why))) => Outcome::Unmet(Reason::NoProbeProgram(why.clone())),
-            None => Outcome::Unmet(Reason::NotTried { item: item.clone(), begun: true }),
-        }
+            Some(Err(NoAnswer::NoProgram(why))) => Reason::NoProbeProgram(why.clone()),
+            None => Reason::NotTried { item: item.clone(), begun: true },
+        })
     }
 }
 
-/// How much an unmet gateway tells: one that may still answer more than one that is not there.
+fn default_route(destination: Destination) -> RouteSpec {
+    RouteSpec { destination, table: Table::MAIN }
+}
+
+/// The first of these routes whose gateway answers, or which has no gateway to ask. Otherwise the outcome
+/// that tells most, with the questions to all gateways. `None` if there are no routes.
+fn first_gateway(ways: &[Way], answer: impl Fn(&Question, &Evidence) -> Outcome) -> Option<Judged> {
+    let mut best: Option<Judged> = None;
+    for way in ways {
+        let outcome = match (&way.question, &way.route.outcome) {
+            (Some(question), Outcome::Met(route)) => answer(question, route),
+            (_, outcome) => outcome.clone(),
+        };
+        let needs = Needs { questions: way.question.iter().cloned().collect(), ..Needs::default() };
+        let judged = Judged { outcome, needs, warnings: way.route.warnings.clone() };
+        if judged.outcome.holds() {
+            return Some(judged);
+        }
+        best = Some(match best {
+            Some(known) => known.or(judged),
+            None => judged,
+        });
+    }
+    best
+}
+
+impl Judged {
+    /// Of two gateways without an answer: the outcome that tells more, and the needs and warnings of both.
+    fn or(self, other: Judged) -> Judged {
+        let other_tells_more = telling(&other.outcome) > telling(&self.outcome);
+        let outcome = if other_tells_more { other.outcome } else { self.outcome };
+        let mut both = Judged { outcome, needs: self.needs, warnings: self.warnings };
+        both.needs.extend(other.needs);
+        both.warnings.extend(other.warnings);
+        both
+    }
+}
+
+/// How much the outcome of an unmet gateway tells: a failure more than a question without an answer.
 fn telling(outcome: &Outcome) -> u8 {
     match outcome {
-        Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => 3,
-        Outcome::Unmet(Reason::ProbeFailed { .. } | Reason::NoProbeProgram(_)) => 2,
-        Outcome::Unmet(Reason::NotTried { .. }) => 1,
-        Outcome::Unmet(_) => 0,
+        Outcome::Unmet(Reason::ProbeFailed { .. } | Reason::NoProbeProgram(_)) => 1,
+        Outcome::Met(_) | Outcome::Unmet(_) | Outcome::NotPresent | Outcome::NotAsked => 0,
     }
 }

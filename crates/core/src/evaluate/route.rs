@@ -5,29 +5,36 @@ use core::net::IpAddr;
 use crate::evaluate::Judge;
 use crate::evaluate::address::{fault, usable};
 use crate::evaluate::choice::{self, Choice, choices};
+use crate::evaluate::judged::{Judged, Needs};
 use crate::model::{Address, Carrierless, Link, Lookup, NextHop, Route, RouteKind, link_local};
 use crate::requirement::{AddressSpec, Family, Links, RouteSpec, RouteTo, Table};
 use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef, Warning};
 
 impl<'a> Judge<'a> {
-    /// A wanted route; through a given link, where one is given.
-    pub(super) fn route(&mut self, spec: &RouteSpec, through: Option<&Link>) -> Outcome {
+    /// A wanted route. With a link: whether this link has one.
+    pub(super) fn route(&self, spec: &RouteSpec, through: Option<&Link>) -> Judged {
         let table = match self.table(&spec.table) {
             Ok(table) => table,
-            Err(why) => return Outcome::Unmet(why),
+            Err(why) => return why.into(),
         };
         let judged = match through {
-            Some(link) => self.route_of_link(spec, table, link),
+            Some(link) => self.route_of_link(spec, table, link).map(|evidence| (evidence, Vec::new())),
             None => self.route_of_host(spec, table),
         };
-        let reason = match judged {
-            Ok(evidence) => return Outcome::Met(evidence),
-            Err(reason) => reason,
-        };
-        for prefix in spec.destination.prefixes() {
-            self.must_be_read(Family::of(prefix.addr()), table);
+        match judged {
+            Ok((evidence, warnings)) => {
+                Judged { outcome: Outcome::Met(evidence), needs: Needs::default(), warnings }
+            }
+            Err(reason) => {
+                let prefixes = spec.destination.prefixes();
+                let unread = prefixes.filter_map(|prefix| self.not_read(Family::of(prefix.addr()), table));
+                Judged {
+                    outcome: Outcome::Unmet(reason.unwrap_or_else(|| no_route(spec, through))),
+                    needs: Needs { unread: unread.collect(), ..Needs::default() },
+                    warnings: Vec::new(),
+                }
+            }
         }
-        Outcome::Unmet(reason.unwrap_or_else(|| no_route(spec, through)))
     }
 
     /// Whether this link has such a route, whatever stands before it.
@@ -49,15 +56,16 @@ impl<'a> Judge<'a> {
 
     /// Whether the route that the kernel takes is usable. One that stands behind it does not count, for
     /// no packet goes that way.
-    fn route_of_host(&mut self, spec: &RouteSpec, table: u32) -> Result<Evidence, Option<Reason>> {
+    fn route_of_host(
+        &self,
+        spec: &RouteSpec,
+        table: u32,
+    ) -> Result<(Evidence, Vec<Warning>), Option<Reason>> {
         let mut reason = None;
         for prefix in spec.destination.prefixes() {
             for choice in choices(&self.network.routes, prefix, table, self.now) {
                 match self.usable_choice(spec, &choice) {
-                    Ok((route, evidence)) => {
-                        self.warn_of_dead_hops(route);
-                        return Ok(evidence);
-                    }
+                    Ok((route, evidence)) => return Ok((evidence, self.dead_hops(route))),
                     Err(why) => {
                         if let Some(why) = why {
                             keep_telling(&mut reason, why);
@@ -100,13 +108,12 @@ impl<'a> Judge<'a> {
         }))
     }
 
-    fn warn_of_dead_hops(&mut self, route: &Route) {
-        for hop in &route.hops {
-            if let Err(why) = self.live_hop(hop, None) {
-                let used = !hop.dead;
-                self.warn(Warning::DeadHop { route: self.route_ref(route, hop), why, used });
-            }
-        }
+    fn dead_hops(&self, route: &Route) -> Vec<Warning> {
+        let warning = |hop: &NextHop| {
+            let why = self.live_hop(hop, None).err()?;
+            Some(Warning::DeadHop { route: self.route_ref(route, hop), why, used: !hop.dead })
+        };
+        route.hops.iter().filter_map(warning).collect()
     }
 
     /// Unicast, not expired, with a live next hop through a link with carrier, and a source.
@@ -232,10 +239,10 @@ impl<'a> Judge<'a> {
 
     /// The way that the kernel gives a connection; in a clause with links, it must leave through one of
     /// those that satisfy the rest of it.
-    pub(super) fn route_to(&mut self, wanted: &RouteTo, within: Option<(&Links, &[&'a Link])>) -> Outcome {
+    pub(super) fn route_to(&self, wanted: &RouteTo, within: Option<(&Links, &[&'a Link])>) -> Judged {
         match self.way(wanted, within) {
-            Ok(evidence) => Outcome::Met(evidence),
-            Err(why) => Outcome::Unmet(why),
+            Ok(evidence) => Outcome::Met(evidence).into(),
+            Err(why) => why.into(),
         }
     }
 

@@ -8,6 +8,8 @@ mod address;
 mod carrier;
 #[rustfmt::skip] // tables: a line is a case
 mod lookup;
+#[rustfmt::skip] // tables: a line is a case
+pub(in crate::evaluate) mod once;
 mod oracle;
 #[rustfmt::skip] // tables: a line is a case
 mod pasta;

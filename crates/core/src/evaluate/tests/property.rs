@@ -37,7 +37,7 @@ const IN_A_ROW: [&str; 12] = [
     "unreachable", "blackhole", "throw", "live tos 16", "live expires 99",
 ];
 
-fn a_network() -> impl Strategy<Value = String> {
+pub(super) fn a_network() -> impl Strategy<Value = String> {
     let links = subsequence(LINKS.to_vec(), 0..=LINKS.len());
     let links = links.prop_flat_map(|names| {
         let details = vec((select(&STATES[..]), select(&MORE[..])), names.len());
@@ -102,7 +102,7 @@ fn a_clause() -> impl Strategy<Value = String> {
 }
 
 /// Clauses with something that lets go, too.
-fn a_gate() -> impl Strategy<Value = String> {
+pub(super) fn a_gate() -> impl Strategy<Value = String> {
     let softened = (a_clause(), select(vec!["", "; grace='5s'", "; if-present=true", "; if-present=true; grace='1s'"]));
     (a_clause(), vec(softened.prop_map(|(clause, soft)| clause + soft), 0..3)).prop_map(|(first, others)| {
         core::iter::once(first).chain(others).collect::<Vec<_>>().join(" | ")
