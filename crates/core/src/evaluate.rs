@@ -9,8 +9,8 @@
 //!                                                                    clause ─┴▶ may probes ask? ─▶ Verdict
 //! ```
 //!
-//! Each item is evaluated once, into a value ([`judged`]). A clause drops the rows that it does not need, and
-//! their needs and warnings with them. The verdict joins what is left.
+//! Each item is evaluated once, into a value (`evaluate/judged.rs`). A clause drops the rows that it does not
+//! need, and their needs and warnings with them. The verdict joins what is left.
 
 mod address;
 mod choice;
@@ -49,6 +49,7 @@ pub fn evaluate(gate: &Gate, network: &Network, now: Moment) -> Verdict {
 }
 
 impl Verdict {
+    /// Appends the result of a clause.
     fn add(&mut self, clause: &Clause, judged: Judged<Vec<Row>>) {
         let Judged { outcome: rows, needs, warnings } = judged;
         let met = all_hold(&rows);

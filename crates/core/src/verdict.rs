@@ -1,5 +1,5 @@
-//! The evaluation of a gate against the kernel's state, as data: what is met and by what, what is unmet
-//! and why. How it is said is [`report`](crate::report)'s business.
+//! The result of an evaluation, as data: which requirements are met and by what, which are unmet and why.
+//! The module [`report`](crate::report) turns it into text.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::IpAddr;
@@ -10,94 +10,95 @@ use ipnet::IpNet;
 use crate::model::{Carrierless, Message, Network, Question, Route, RouteChange, RouteKind};
 use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec, RouteTo};
 
-/// A gate evaluated.
+/// What became of a gate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// One for each of the gate's clauses, in their order.
+    /// One entry per clause of the gate, in the gate's order.
     pub clauses: Vec<ClauseVerdict>,
     /// Whether some wanted link has carrier (for `no-carrier-timeout`).
     pub carrier: bool,
-    /// Tables that must be read before this verdict can be trusted; not ready until then.
+    /// Routing tables that must be read first, by family and number. The gate is not ready until then.
     pub unread: BTreeSet<(Family, u32)>,
-    /// What is to be asked of others, and how long after it was met again. None while something passive
-    /// that is required is unmet.
+    /// The questions for probes. Each has the time after which it is asked again once it was answered
+    /// (`recheck`). There are none while something passive that is required is unmet.
     pub questions: BTreeMap<Question, Option<Duration>>,
-    /// What is met but deserves a word.
+    /// Faults that keep no requirement from being met.
     pub warnings: Vec<Warning>,
 }
 
-/// A clause evaluated.
+/// What became of a clause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClauseVerdict {
-    /// Whether it holds. True of a clause that does not count.
+    /// Whether all rows hold. A clause that does not count is met.
     pub met: bool,
-    /// The clause's grace.
+    /// The clause's `grace`: how long a gate that is otherwise ready waits for the clause.
     pub grace: Option<Duration>,
-    /// One for each thing looked at. Where the clause is met all of them are, where not, one is not.
+    /// One row per item that counts, for each link that counts. There is at least one row.
     pub rows: Vec<Row>,
 }
 
-/// One requirement of one link, or of the host.
+/// One item of a clause, checked for one link or for the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// What was asked.
+    /// The item that was checked.
     pub item: Item,
-    /// Of which link.
+    /// The name of the link. `None` if the item was checked for the host, or if a pattern matches no link.
     pub link: Option<String>,
-    /// With what result.
+    /// Whether the item is met.
     pub outcome: Outcome,
 }
 
-/// Whether a requirement holds.
+/// Whether an item is met.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It does, by this.
+    /// The item is met by this.
     Met(Evidence),
-    /// It does not, for this.
+    /// The item is unmet for this reason.
     Unmet(Reason),
-    /// It does not count: what it speaks of is not there (`if-present`).
+    /// The item does not count, because its link or family is not there (`if-present`).
     NotPresent,
-    /// It does not count: nobody is to be asked (`--no-probes`).
+    /// The item does not count, because probes are switched off (`--no-probes`).
     NotAsked,
 }
 
-/// What meets a requirement.
+/// What meets an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evidence {
-    /// A link with carrier.
+    /// A link that has carrier.
     Link {
-        /// Its number.
+        /// The kernel's number of the link (ifindex).
         ifindex: u32,
-        /// Its name.
+        /// The link's name at this moment.
         ifname: String,
     },
-    /// An address.
+    /// An address that a program can use.
     Address(AddressRef),
-    /// A route, and the address that its packets leave from.
+    /// A route in a table.
     Route {
-        /// The route.
+        /// The route, by the next hop that is usable.
         route: RouteRef,
-        /// Its source.
+        /// The address that packets on this route leave from.
         source: AddressRef,
     },
-    /// A lookup's answer.
+    /// The kernel's answer to a route lookup.
     Lookup {
-        /// What was looked up.
+        /// The address that was looked up.
         target: IpAddr,
-        /// The way.
+        /// The way to the target. Its destination is the target alone, because a lookup does not tell the
+        /// prefix.
         route: RouteRef,
-        /// The source that a connection would get.
+        /// The address that a connection to the target leaves from.
         source: AddressRef,
     },
-    /// What pasta would take, for each family.
+    /// The routes that pasta would copy, of each family that has one.
     Pasta(Vec<RouteRef>),
-    /// A nameserver in resolv.conf.
+    /// The first nameserver in resolv.conf.
     Nameserver(String),
-    /// Somebody answered.
+    /// The answer to a probe.
     Answer {
-        /// To what.
+        /// The probe that was answered.
         probe: Probe,
-        /// What.
+        /// The answer in words, for the report.
         answer: String,
     },
 }
@@ -105,161 +106,164 @@ pub enum Evidence {
 /// An address on a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressRef {
-    /// The address.
+    /// Without its prefix length.
     pub address: IpAddr,
-    /// The link's number.
+    /// The kernel's number of the link (ifindex).
     pub ifindex: u32,
-    /// The link's name.
+    /// The link's name at this moment.
     pub ifname: String,
 }
 
 /// A route by one of its next hops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteRef {
-    /// Where it leads.
+    /// The prefix that the route is for.
     pub destination: IpNet,
-    /// The router.
+    /// The router. `None` if the destination is on the link itself.
     pub gateway: Option<IpAddr>,
-    /// The link's number.
+    /// The kernel's number of the link that packets leave by (oif).
     pub ifindex: u32,
-    /// The link's name.
+    /// That link's name at this moment.
     pub ifname: String,
-    /// Its table.
+    /// The number of the routing table.
     pub table: u32,
-    /// Its metric.
+    /// The route's metric. The kernel prefers a low one.
     pub metric: u32,
 }
 
-/// Why a requirement is unmet.
+/// Why an item is unmet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// There is no such link, or none that the pattern matches.
+    /// No link has this name, matches this pattern, or has this hardware address.
     Absent {
         /// The name, pattern or hardware address as written.
         name: String,
     },
-    /// A VRF that a table is named by is not there, or the link of that name is no VRF.
+    /// The table is that of a VRF, but no link has this name, or the link is not a VRF.
     NoVrf {
         /// The name as written.
         name: String,
     },
-    /// Fewer links are there than must be met.
+    /// The clause needs more links than there are.
     TooFew {
-        /// How many are there.
+        /// How many links match.
         there: usize,
-        /// How many are needed.
+        /// How many links the quorum needs.
         needed: usize,
     },
-    /// A link cannot carry traffic.
+    /// The link cannot carry traffic.
     Carrier {
-        /// Its name.
+        /// The link's name at this moment.
         ifname: String,
-        /// What is the matter.
+        /// What keeps it from carrying traffic.
         why: Carrierless,
     },
-    /// No such address, here (or anywhere).
+    /// There is no such address.
     NoAddress {
-        /// What was asked for.
+        /// The wanted address.
         spec: AddressSpec,
-        /// Of which link.
+        /// The only link that counts. `None` if any link of the host does.
         ifname: Option<String>,
-        /// A link-local address is all there is of the family.
+        /// A link-local address, if there are no other addresses of the family.
         link_local: Option<IpAddr>,
-        /// IPv6 is disabled on the link.
+        /// Whether an IPv6 address is wanted and IPv6 is disabled on the link.
         disabled: bool,
     },
-    /// An address is there but cannot be used.
+    /// The address is there but cannot be used.
     Unusable {
-        /// Which and where.
+        /// The address that is nearest to being usable, or whose fault somebody must mend.
         address: AddressRef,
-        /// What is the matter.
+        /// What keeps it from being used.
         why: Unusable,
     },
-    /// No such route.
+    /// There is no such route.
     NoRoute {
-        /// What was asked for.
+        /// The wanted route.
         spec: RouteSpec,
-        /// Through which link.
+        /// The only link that counts. `None` if any link of the host does.
         ifname: Option<String>,
     },
-    /// A route is there but leads nowhere.
+    /// The route is there but carries no traffic.
     DeadRoute {
-        /// Which.
+        /// The route, by the next hop that `why` is about.
         route: RouteRef,
-        /// What is the matter.
+        /// What keeps it from carrying traffic.
         why: Dead,
     },
-    /// A route is there that refuses: unreachable, blackhole, prohibit, throw.
+    /// The route is there but refuses: unreachable, blackhole, prohibit, throw.
     RefusingRoute {
-        /// What was asked for.
+        /// The wanted route.
         spec: RouteSpec,
-        /// How.
+        /// The way in which it refuses.
         kind: RouteKind,
-        /// Its metric.
+        /// The refusing route's metric.
         metric: u32,
     },
-    /// The route that the kernel takes is of no use, and so one behind it that would be is not used.
+    /// The kernel selects a route that is unusable. A usable one stands behind it and is not used.
     HiddenRoute {
-        /// What is the matter with the route that the kernel takes.
+        /// Why the route that the kernel selects is unusable.
         taken: Box<Reason>,
-        /// Its link has no carrier, and ignore_routes_with_linkdown is not set.
+        /// Whether the link of the selected route has no carrier, and the kernel is not told to skip such
+        /// routes (`ignore_routes_with_linkdown`).
         linkdown: bool,
-        /// The one behind it.
+        /// The usable route behind it.
         hidden: RouteRef,
     },
-    /// A route is there but goes through another link.
+    /// The route is there but leaves through another link.
     WrongLink {
-        /// Which.
+        /// The route through the other link.
         route: RouteRef,
-        /// What it is asked to leave through.
+        /// The link or links that it should leave through.
         wanted: String,
     },
-    /// A route is there, and no usable address to send from.
+    /// The route is there, but there is no usable address to send from.
     NoSource {
-        /// Which.
+        /// The route without a source.
         route: RouteRef,
-        /// The address that it asks for, where it does, or that the kernel would use.
+        /// The unusable address that the route asks for or that the kernel would use, if there is one.
         source: Option<IpAddr>,
     },
-    /// The kernel's lookup says no.
+    /// The kernel refuses the lookup.
     Unreachable {
         /// What was looked up.
         wanted: RouteTo,
-        /// As an errno(3) value.
+        /// The kernel's error, as in errno(3).
         errno: i32,
     },
-    /// The kernel's answer, or a table, was not read yet.
+    /// The answer to a lookup, or resolv.conf, was not read yet.
     Unread,
-    /// What pasta would take is not fit to be taken.
+    /// What pasta would copy does not give a container a working network.
     Pasta {
-        /// What it would take; nothing where no route is there.
+        /// The route that pasta would select. `None` if there is no route.
         route: Option<RouteRef>,
-        /// Whether it is a default route.
+        /// Whether the route is a default route.
         default: bool,
-        /// What is the matter with it.
+        /// What is wrong with the selection.
         why: PastaFault,
     },
-    /// resolv.conf names no server; why, where it could not be read.
+    /// resolv.conf names no server. If it cannot be read, the error says why.
     NoNameserver(Option<String>),
     /// The last try of a probe failed.
     ProbeFailed {
-        /// What was asked.
+        /// The question that the probe asked.
         question: Question,
-        /// What happened.
+        /// The failure in words, for the report.
         why: String,
     },
-    /// Probes cannot be tried: netready's own program for them does not run; why.
+    /// Probes cannot be tried, because netready's own program for them does not run. The error says why.
     NoProbeProgram(String),
-    /// A probe was not tried, or its first try is not over.
+    /// A probe was not tried yet, or its first try is not over.
     NotTried {
-        /// Which.
+        /// The item that asks for the probe.
         item: Item,
-        /// It is being tried; else it waits until all passive requirements are met.
+        /// Whether the first try runs or is about to. If not, the probe waits until all passive requirements
+        /// are met.
         begun: bool,
     },
 }
 
-/// Why an address cannot be used.
+/// Why an address cannot be used. The order matters: of several unusable addresses, the report names the one
+/// with the greatest fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unusable {
     /// Its link has no carrier.
@@ -268,61 +272,61 @@ pub enum Unusable {
     Deprecated,
     /// Duplicate address detection is not done.
     Tentative,
-    /// Duplicate address detection cannot begin: no carrier.
+    /// Duplicate address detection cannot begin, because the link has no carrier.
     TentativeNoCarrier,
-    /// Somebody else has it.
+    /// Duplicate address detection found the address in use by another host.
     DadFailed,
 }
 
-/// Why a route leads nowhere.
+/// Why a route carries no traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dead {
     /// Its link cannot carry traffic.
     Link(Carrierless),
-    /// The kernel flags it dead or linkdown.
+    /// The kernel flags the next hop `dead` or `linkdown`, or its link is gone.
     Flagged,
     /// Its lifetime is over.
     Expired,
-    /// Its link is a loopback or dummy link, which no packet leaves the host by.
+    /// Its link is a loopback or dummy link, and no packet leaves the host by such a link.
     LeadsNowhere,
 }
 
-/// What is wrong with pasta's choice.
+/// What is wrong with the route that pasta would select.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PastaFault {
-    /// The link taken has no carrier: pasta copies its routes, flagged linkdown, and dies.
+    /// Its link has no carrier. Its routes are flagged `linkdown`, and pasta dies when it copies them.
     Carrier(Carrierless),
-    /// The route taken is flagged linkdown although its link has carrier.
+    /// It is flagged `linkdown` although its link has carrier.
     Linkdown,
-    /// No route at all, in either family.
+    /// There is no route in either family.
     Nothing,
-    /// No default route: the container would have none for its whole life.
+    /// It is not a default route. The container would have no default route for its whole life.
     NoDefault,
-    /// The link is a loopback or dummy link.
+    /// Its link is a loopback or dummy link.
     LeadsNowhere,
-    /// The link has no address of the family to copy.
+    /// Its link has no address of the family that pasta could copy.
     NoAddress,
-    /// The gateway is not on the link.
+    /// Its gateway is not on the link.
     GatewayOffLink,
-    /// The default route is dead or expired.
+    /// It is flagged `dead`, or its lifetime is over.
     Dead,
 }
 
-/// What deserves a word although it holds nothing back.
+/// A fault that keeps no requirement from being met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    /// Another address serves, but this one failed duplicate address detection.
+    /// This address failed duplicate address detection. Another address meets the requirement.
     DadFailed(AddressRef),
-    /// Another next hop of a route serves, but this one is dead.
+    /// A next hop carries no traffic. Another next hop of the same route meets the requirement.
     DeadHop {
-        /// The route by this next hop.
+        /// The route by the faulty next hop.
         route: RouteRef,
-        /// What is the matter with it.
+        /// What keeps the next hop from carrying traffic.
         why: Dead,
-        /// Whether the kernel uses it all the same.
+        /// Whether the kernel sends packets to the faulty next hop all the same.
         used: bool,
     },
-    /// pasta drops a multipath default over several links: the container will have no default route.
+    /// pasta drops a multipath default route over several links, so the container will have no default route.
     PastaMultipath(RouteRef),
 }
 
@@ -353,7 +357,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// All of them.
+    /// Every code, for the manual and the tests that check it.
     pub const ALL: [Code; 20] = [
         Code::Absent,
         Code::AdminDown,
@@ -377,7 +381,7 @@ impl Code {
         Code::NotTried,
     ];
 
-    /// As in JSON.
+    /// The code as it stands in JSON and in the manual.
     pub fn as_str(self) -> &'static str {
         match self {
             Code::Absent => "absent",
@@ -405,7 +409,7 @@ impl Code {
 }
 
 impl Carrierless {
-    /// Its stable name.
+    /// The code of this reason, for scripts.
     pub fn code(&self) -> Code {
         match self {
             Carrierless::AdminDown => Code::AdminDown,
@@ -416,12 +420,12 @@ impl Carrierless {
 }
 
 impl Reason {
-    /// Whether a probe may mend it.
+    /// Whether a probe gave this reason, or waits to be tried. Everything else is passive.
     pub fn is_of_a_probe(&self) -> bool {
         matches!(self, Reason::ProbeFailed { .. } | Reason::NoProbeProgram(_) | Reason::NotTried { .. })
     }
 
-    /// Its stable name.
+    /// The code of this reason, for scripts.
     pub fn code(&self) -> Code {
         match self {
             Reason::Absent { .. } | Reason::NoVrf { .. } | Reason::TooFew { .. } => Code::Absent,
@@ -458,20 +462,20 @@ impl Reason {
 }
 
 impl Outcome {
-    /// Whether it holds nothing back.
+    /// Whether the clause can be met with this outcome. True of items that do not count.
     pub fn holds(&self) -> bool {
         !matches!(self, Outcome::Unmet(_))
     }
 }
 
 impl Verdict {
-    /// Every clause that must be met is, and nothing is left to be read. Clauses with a grace hold
-    /// nothing back here: how long to wait for them is the business of the gate's state.
+    /// Whether no table must be read and every clause without a grace is met. The state machine of
+    /// the gate decides how long to wait for clauses with a grace.
     pub fn ready(&self) -> bool {
         self.unread.is_empty() && self.clauses.iter().all(|clause| clause.met || clause.grace.is_some())
     }
 
-    /// The same without probes: they are shown and do not count.
+    /// The verdict if probes are switched off. They keep their rows but do not count.
     pub fn without_probes(mut self) -> Verdict {
         self.questions.clear();
         for clause in &mut self.clauses {
@@ -490,7 +494,7 @@ impl Verdict {
         self
     }
 
-    /// The rows of all clauses, each with its clause.
+    /// The rows of all clauses, each together with its clause.
     pub fn rows(&self) -> impl Iterator<Item = (&ClauseVerdict, &Row)> {
         self.clauses.iter().flat_map(|clause| clause.rows.iter().map(move |row| (clause, row)))
     }
@@ -502,7 +506,7 @@ impl Verdict {
         })
     }
 
-    /// What pasta would take: as long as it stays the same, a settle goes on.
+    /// The routes that pasta would copy. If they change, the settle time starts again.
     pub fn pasta_choice(&self) -> Option<&[RouteRef]> {
         self.evidence().find_map(|evidence| match evidence {
             Evidence::Pasta(taken) => Some(taken.as_slice()),
@@ -515,13 +519,13 @@ impl Verdict {
         })
     }
 
-    /// Whether it rests on a link: on its carrier, an address or a route of it.
+    /// Whether something that is met is met by this link's carrier, or by an address or route of the link.
     pub fn rests_on_link(&self, ifindex: u32) -> bool {
         self.evidence().any(|evidence| evidence.rests_on_link(ifindex))
     }
 
-    /// Whether this message takes away, replaces or interrupts something that the verdict rests on,
-    /// whatever heals it afterwards. `before` is the state to which the message was not yet applied.
+    /// Whether this message removes, replaces or interrupts something that meets a requirement. It counts even
+    /// if a later message restores it. `before` is the network without the message.
     pub fn interrupted_by(&self, message: &Message, before: &Network) -> bool {
         self.evidence().any(|evidence| evidence.interrupted_by(message, before))
     }
@@ -548,7 +552,8 @@ impl Evidence {
                 }
             }
             Message::Route(_, RouteChange::Appended) => false,
-            // One that is added that was there: it was gone in between, which is not always announced.
+            // The kernel adds a route that was there already. So the route was gone in between; the kernel does
+            // not announce every removal.
             Message::Route(changed, RouteChange::Added) => match self {
                 Evidence::Route { route, .. } => route.is(changed) || route.is_hidden_by(changed),
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
@@ -561,7 +566,7 @@ impl Evidence {
             Message::Route(changed, change @ (RouteChange::Replaced | RouteChange::Gone)) => match self {
                 Evidence::Route { route, .. } => route.is(changed) || route.is_hidden_by(changed),
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
-                // Which route the way is made of is not known; one that was replaced may have been.
+                // A lookup does not tell which route it used. It may have used the one that was replaced.
                 Evidence::Lookup { target, route, .. } => {
                     let same_link = || changed.hops.iter().any(|hop| hop.ifindex == route.ifindex);
                     changed.destination.contains(target) && (*change == RouteChange::Replaced || same_link())
@@ -589,8 +594,7 @@ impl Evidence {
 }
 
 impl RouteRef {
-    /// Whether it is the route that a message speaks of: the kernel's identity of a route is its
-    /// destination, table and metric.
+    /// Whether a message is about this route. The kernel tells routes apart by destination, table and metric.
     fn is(&self, route: &Route) -> bool {
         self.destination == route.destination
             && self.table == route.table
@@ -598,7 +602,7 @@ impl RouteRef {
             && route.tos == 0
     }
 
-    /// Whether a route that a message speaks of refuses what this one would carry, and stands before it.
+    /// Whether a message is about a route that refuses the same destination and is preferred to this one.
     fn is_hidden_by(&self, route: &Route) -> bool {
         route.kind != RouteKind::Unicast
             && self.destination == route.destination

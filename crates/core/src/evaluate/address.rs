@@ -1,4 +1,4 @@
-//! Addresses: which count, and what is wrong with those that do not.
+//! Addresses: which ones meet an `address` item, and why others do not.
 
 use core::net::IpAddr;
 
@@ -9,7 +9,7 @@ use crate::requirement::{AddressSpec, Family};
 use crate::verdict::{AddressRef, Evidence, Outcome, Reason, Unusable, Warning};
 
 impl AddressSpec {
-    /// Whether an address is of the wanted sort, usable or not.
+    /// Whether this is a wanted address. It may be unusable.
     pub(super) fn covers(self, address: &Address) -> bool {
         match self {
             AddressSpec::Either => address.global(),
@@ -34,7 +34,7 @@ impl AddressSpec {
     }
 }
 
-/// What keeps an address from being used, on its link as it is.
+/// What keeps an address from being used. `carrier` says whether its link has carrier.
 pub(super) fn fault(spec: AddressSpec, address: &Address, carrier: bool) -> Option<Unusable> {
     if address.dadfailed() {
         Some(Unusable::DadFailed)
@@ -47,7 +47,7 @@ pub(super) fn fault(spec: AddressSpec, address: &Address, carrier: bool) -> Opti
     }
 }
 
-/// Whether an address can be used now to send from. Its link's carrier is not asked about.
+/// Whether packets can be sent from an address now. The carrier of its link does not matter here.
 pub(super) fn usable(spec: AddressSpec, address: &Address) -> bool {
     fault(spec, address, true).is_none()
 }
@@ -61,9 +61,11 @@ impl<'a> Judge<'a> {
         self.address(spec, Some(link), found)
     }
 
-    /// On any link. A family or a prefix counts only where it can be used: on a link with carrier (docker0 has
-    /// an address before its first container) that leads out of this host, which a loopback or dummy link does
-    /// not. An exact address counts wherever it stands, for bind(2) takes it.
+    /// An address on any link. An exact address counts on every link, because bind(2) accepts it.
+    ///
+    /// An address of a family or prefix counts only on a link that has carrier and leads out of this host.
+    /// docker0 has an address but no carrier before its first container starts. Loopback and dummy links lead
+    /// nowhere.
     pub(super) fn address_anywhere(&self, spec: AddressSpec) -> Judged {
         let network = self.network;
         let exact = matches!(spec, AddressSpec::Exact(_));
@@ -92,7 +94,7 @@ impl<'a> Judge<'a> {
                 None => {
                     met.get_or_insert(address);
                 }
-                // What the administrator must mend is said first: a failed DAD before one that runs.
+                // Report the fault that somebody must mend: a failed DAD is worse than one that still runs.
                 Some(fault) if worst.is_none_or(|(known, _)| fault > known) => worst = Some((fault, address)),
                 Some(_) => {}
             }
@@ -118,8 +120,8 @@ impl<'a> Judge<'a> {
         reason.into()
     }
 
-    /// A link-local address, where the host or the link has no other of the wanted family. (Nobody who asks for
-    /// one address wants to know.)
+    /// A link-local address, if the host or the link has no other addresses of the wanted family. `None` if one
+    /// exact address is wanted, because then it explains nothing.
     fn only_link_local(&self, spec: AddressSpec, link: Option<&Link>) -> Option<IpAddr> {
         if matches!(spec, AddressSpec::Exact(_)) {
             return None;
@@ -142,7 +144,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A usable address of the host's that is exactly this one.
+    /// Finds this very address, on any link, if it is usable.
     pub(super) fn usable_exact(&self, wanted: IpAddr) -> Option<AddressRef> {
         let spec = AddressSpec::Exact(wanted);
         let mut addresses = self.network.addresses();
@@ -151,7 +153,7 @@ impl<'a> Judge<'a> {
             .map(|address| self.address_ref(address))
     }
 
-    /// A usable address of this sort on a link.
+    /// Finds a usable address on this link.
     pub(super) fn usable_on(&self, ifindex: u32, spec: AddressSpec) -> Option<AddressRef> {
         let mut addresses = self.network.addresses_of(ifindex);
         addresses

@@ -1,5 +1,5 @@
-//! Which of the routes to one destination the kernel takes. Measured on Linux 6.18 for both families
-//! (`tests/namespaces/choice.rs`).
+//! Which one of several routes to a destination the kernel selects. The rules were measured on Linux 6.18 for
+//! both families (`tests/namespaces/choice.rs`).
 
 use ipnet::IpNet;
 
@@ -9,14 +9,14 @@ use crate::requirement::Family;
 
 /// The routes of one table to one destination, for one source prefix or for all sources.
 pub(super) struct Choice<'a> {
-    /// The one that the kernel takes. None where it passes over all of them.
+    /// The route that the kernel selects. `None` if it skips all of them.
     pub taken: Option<&'a Route>,
-    /// The others, in the kernel's order.
+    /// All other routes, in the kernel's order.
     pub others: Vec<&'a Route>,
 }
 
-/// What the kernel takes for a destination in a table. The first choice is for packets from anywhere; then
-/// comes one for each source prefix that has routes of its own, which the kernel keeps apart.
+/// What the kernel selects for a destination in a table. The first choice is for packets with any source. IPv6
+/// routes for one source prefix are apart from those, so one more choice follows for each such prefix.
 pub(super) fn choices<'a>(
     routes: &'a Routes,
     destination: IpNet,
@@ -34,7 +34,7 @@ pub(super) fn choices<'a>(
     let of = |source: Option<IpNet>| {
         let candidates: Vec<&Route> =
             candidates.iter().copied().filter(|route| route.source == source).collect();
-        // A lookup asks for no source.
+        // The lookup was made without a source, so it tells only about the routes for any source.
         let chosen = routes.chosen.get(&(destination, table)).filter(|_| source.is_none());
         let taken = chosen.or_else(|| taken(&candidates, now));
         let other = |route: &&Route| taken.is_none_or(|taken| !core::ptr::eq(taken, *route));
@@ -43,19 +43,21 @@ pub(super) fn choices<'a>(
     sources.into_iter().map(of).collect()
 }
 
-/// A route for one TOS serves no ordinary traffic.
+/// Whether ordinary traffic can use the route. A route for one TOS does not count.
 pub(super) fn counts(route: &Route) -> bool {
     route.tos == 0
 }
 
-/// The kernel's rule, as far as a table tells. (It also passes over an IPv6 gateway that lately did not
-/// answer, which no table tells; a lookup does.)
+/// The kernel's rule.
 ///
-/// IPv4: the first in the table's order, which is by metric.
+/// IPv4: the kernel selects the first route of the table, whose order is by metric.
 ///
-/// IPv6: of those with the best metric, the one with the highest router preference. Where the kernel
-/// passes over all of these: of all the others, whatever their metrics, the one with the highest router
-/// preference.
+/// IPv6: of the routes with the best metric, the kernel selects the one with the highest router preference. If
+/// it skips all of these, it selects the one with the highest router preference of all other routes, whatever
+/// their metrics.
+///
+/// The kernel also skips an IPv6 gateway that did not answer lately. A table does not show that, only a lookup
+/// does.
 fn taken<'a>(candidates: &[&'a Route], now: Moment) -> Option<&'a Route> {
     let live = || candidates.iter().copied().filter(|route| !passed_over(route, now));
     let family = candidates.first()?.family();
@@ -66,12 +68,12 @@ fn taken<'a>(candidates: &[&'a Route], now: Moment) -> Option<&'a Route> {
     most_preferred(live().filter(|route| route.metric == best)).or_else(|| most_preferred(live()))
 }
 
-/// The first of those that are preferred most.
+/// The first of the routes with the highest router preference.
 fn most_preferred<'a>(routes: impl Iterator<Item = &'a Route>) -> Option<&'a Route> {
     routes.reduce(|first, next| if next.preference > first.preference { next } else { first })
 }
 
-/// Whether the kernel goes on to the next route: this one has expired, or each of its next hops is dead.
+/// Whether the kernel skips the route, because it has expired or because all its next hops are dead.
 fn passed_over(route: &Route, now: Moment) -> bool {
     let dead = |hop: &NextHop| hop.dead;
     let no_hop = route.kind == RouteKind::Unicast && !route.hops.is_empty() && route.hops.iter().all(dead);

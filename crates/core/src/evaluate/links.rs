@@ -1,4 +1,4 @@
-//! Clauses that name links: which links, how many, and what is asked of each.
+//! Clauses that name links: which links they name, how many must satisfy the clause, and which rows are shown.
 
 use crate::evaluate::Judge;
 use crate::evaluate::judged::Judged;
@@ -7,8 +7,8 @@ use crate::model::Link;
 use crate::requirement::{Item, LinkName, Links, Quorum};
 use crate::verdict::{Evidence, Outcome, Reason, Row};
 
-/// Kinds of a bridge's ports that lead to guests. Any other has a cable: a host whose only card is a port
-/// of its bridge is not without carrier. (A bond's or team's own carrier says what its ports' would.)
+/// The kinds of bridge ports that lead to guests. Any other port of a bridge leads out of the host and counts
+/// as an uplink. (Ports of a bond or team do not count, because the bond or team itself does.)
 const GUEST_PORTS: [&str; 2] = ["veth", "tun"];
 
 /// A link that the clause names, with a row for each item.
@@ -28,8 +28,8 @@ impl Candidate<'_> {
 }
 
 impl<'a> Judge<'a> {
-    /// Whether one entry of a list names a link. A pattern that is nothing but `*`, or begins with a wildcard,
-    /// means the host's links in general, and no dummy link among them.
+    /// Whether one entry of a list names a link. A pattern that begins with a wildcard, such as `*`, does not
+    /// match dummy links, because it means the host's links in general.
     pub(super) fn matches(&self, links: &Links, entry: &LinkName, link: &Link) -> bool {
         let excluded = links.exclude.iter().any(|pattern| named_like(link, pattern));
         !excluded
@@ -45,8 +45,8 @@ impl<'a> Judge<'a> {
             }
     }
 
-    /// Links of which a host-wide clause may expect its network: what is left when software's own are
-    /// taken away. A veth is a container's uplink, but on a host it is a container's other end.
+    /// The links that may connect the host to a network: all but those that software makes. A veth counts only if
+    /// there is nothing else. In a container it is the uplink, but on a host it leads to a container.
     pub(super) fn uplinks(&self) -> Vec<&'a Link> {
         let network = self.network;
         let candidates: Vec<&Link> = network
@@ -100,7 +100,7 @@ impl<'a> Judge<'a> {
         judged
     }
 
-    /// The links that a clause's list names and does not exclude, by number.
+    /// The links that a clause names and does not exclude, in the order of their numbers.
     pub(super) fn matching(&self, links: &Links) -> Vec<&'a Link> {
         let network = self.network;
         let wanted = |link: &&Link| links.entries.iter().any(|entry| self.matches(links, entry, link));
@@ -133,7 +133,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// One slot for each entry. With `every`, one slot for each link that a glob matches.
+    /// The rows of one link for each entry. With `every`, the rows of each link that a pattern matches.
     fn each(
         &self,
         links: &Links,
@@ -146,7 +146,7 @@ impl<'a> Judge<'a> {
         for entry in &links.entries {
             let mut matched: Vec<&Candidate<'_>> =
                 candidates.iter().filter(|c| self.matches(links, entry, c.link)).collect();
-            // The link with the fewest unmet items stands for a glob. Of several, it is the first.
+            // The link with the fewest unmet items stands for a pattern. Of several, the first one does.
             matched.sort_by_key(|candidate| candidate.unmet());
             if matched.is_empty() {
                 rows.outcome.extend(absent(entry, items));

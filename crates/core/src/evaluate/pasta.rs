@@ -1,7 +1,11 @@
-//! What pasta would take. It reads the main table once, when the first container starts, and copies one
-//! link's addresses and routes per family: the first default route's link, or, without a default, the
-//! first other route's. A half-configured host is copied for the container's whole life, and a route
-//! flagged `linkdown` is refused when it is copied, which kills it.
+//! What pasta would copy into a container.
+//!
+//! pasta reads the main table once, when the first container starts. For each family it selects one link and
+//! copies the link's addresses and routes. It selects the link of the first default route or, if there is no
+//! default route, the link of the first other route.
+//!
+//! If the host is half-configured at that moment, the container stays so for its whole life. If a route of the
+//! link is flagged `linkdown`, the kernel refuses the copy and pasta dies.
 
 use crate::evaluate::Judge;
 use crate::evaluate::judged::{Judged, Needs};
@@ -10,17 +14,19 @@ use crate::requirement::{AddressSpec, Family, TABLE_MAIN};
 use crate::verdict::{Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Warning};
 
 impl Judge<'_> {
-    /// Met when (a) each link taken has carrier, and (b) at least one family's is fit: a default route
-    /// whose link has an address and whose gateway is on the link. (c), that the choice stays the same,
-    /// is the settle's business.
+    /// Met if each selected link has carrier, and if the route of at least one family is fit. A route is fit if
+    /// it is a default route, its link has an address, and its gateway is on the link. Whether the selection
+    /// stays the same is checked during the settle time.
     ///
-    /// | taken IPv4     | taken IPv6     | verdict |
-    /// |----------------|----------------|---------|
-    /// | no carrier     | any            | unmet: it would die |
-    /// | any            | no carrier     | unmet: it would die |
+    /// | IPv4           | IPv6                | result |
+    /// |----------------|---------------------|--------|
+    /// | no carrier     | any                 | unmet: pasta would die |
+    /// | any            | no carrier          | unmet: pasta would die |
     /// | fit            | fit, unfit, nothing | met |
-    /// | unfit, nothing | fit            | met     |
-    /// | unfit          | unfit, nothing | unmet: for the reason of the first that is taken |
+    /// | unfit, nothing | fit                 | met |
+    /// | unfit          | unfit, nothing      | unmet, for the fault of IPv4 |
+    /// | nothing        | unfit               | unmet, for the fault of IPv6 |
+    /// | nothing        | nothing             | unmet: no route |
     pub(super) fn pasta(&self) -> Judged {
         let mut taken = Vec::new();
         let mut fit = false;
@@ -62,8 +68,8 @@ impl Judge<'_> {
 
     fn pasta_family(&self, family: Family, view: &PastaView, route: &Route) -> Result<(), PastaFault> {
         let carries = |hop: &&NextHop| self.link_carries(hop.ifindex).is_ok();
-        // One link's routes are copied, so that link must carry; several links' are not copied at all,
-        // so one that carries is what the host itself needs.
+        // pasta copies the routes of one link, so that link must have carrier. It does not copy a route over
+        // several links, so there one link with carrier is enough, as it is for the host.
         let dark = match leaves_through_several(route) {
             true if route.hops.iter().any(|hop| carries(&hop)) => None,
             true | false => route.hops.iter().find(|hop| !carries(hop)),
@@ -102,7 +108,7 @@ impl Judge<'_> {
     }
 }
 
-/// pasta takes a multipath route only where all of its next hops leave through one link.
+/// pasta drops a multipath route whose next hops leave through several links.
 fn leaves_through_several(route: &Route) -> bool {
     let mut hops = route.hops.iter().map(|hop| hop.ifindex);
     let first = hops.next();

@@ -1,4 +1,4 @@
-//! Routes: whether one that stands in a table leads anywhere, and what the kernel's lookup says.
+//! Routes: whether a route of a table is usable, and whether the kernel's answer to a lookup is.
 
 use core::net::IpAddr;
 
@@ -37,7 +37,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether this link has such a route, whatever stands before it.
+    /// Whether this link has such a route that is usable. The kernel may prefer another one.
     fn route_of_link(&self, spec: &RouteSpec, table: u32, link: &Link) -> Result<Evidence, Option<Reason>> {
         let wanted = |route: &&Route| {
             route.table == table
@@ -54,8 +54,8 @@ impl<'a> Judge<'a> {
         Err(reason)
     }
 
-    /// Whether the route that the kernel takes is usable. One that stands behind it does not count, for
-    /// no packet goes that way.
+    /// Whether the route that the kernel selects is usable. Routes behind it do not count, because no packet
+    /// takes them.
     fn route_of_host(
         &self,
         spec: &RouteSpec,
@@ -116,7 +116,8 @@ impl<'a> Judge<'a> {
         route.hops.iter().filter_map(warning).collect()
     }
 
-    /// Unicast, not expired, with a live next hop through a link with carrier, and a source.
+    /// A route is usable if it is unicast, has not expired, and has a next hop that is alive on a link with carrier
+    /// and has a source address.
     fn usable(&self, spec: &RouteSpec, route: &Route, through: Option<&Link>) -> Result<Evidence, Reason> {
         if route.kind != RouteKind::Unicast {
             return Err(Reason::RefusingRoute { spec: spec.clone(), kind: route.kind, metric: route.metric });
@@ -163,14 +164,14 @@ impl<'a> Judge<'a> {
     pub(super) fn link_carries(&self, ifindex: u32) -> Result<(), Dead> {
         match self.network.link(ifindex) {
             Some(link) => self.network.carrier(link).map_err(Dead::Link),
-            // Deleted, and the route with it: its message is still to come.
+            // The link was deleted, and its routes with it. The message about the routes is still to come.
             None => Err(Dead::Flagged),
         }
     }
 
-    /// The address that packets on this route would leave from: what the route asks for, or one of its
-    /// link, or one of a loopback or dummy link (BGP-unnumbered hosts). Another link's counts for IPv6
-    /// only, and only `host_wide`.
+    /// The address that packets on this route leave from. It is the address that the route asks for. If the
+    /// route asks for none, it is an address of its link, or of a loopback or dummy link (BGP-unnumbered hosts).
+    /// An address of another link counts only for IPv6, and only if `host_wide`.
     fn source(&self, route: &Route, ifindex: u32, host_wide: bool) -> Option<AddressRef> {
         if let Some(prefsrc) = route.prefsrc {
             return self.usable_exact(prefsrc);
@@ -192,9 +193,9 @@ impl<'a> Judge<'a> {
             .or_else(|| host_wide.then(|| self.source_of_another_link(route, ifindex, spec)).flatten())
     }
 
-    /// A router with a delegated prefix has a link-local address on its uplink and the prefix on another
-    /// link. For a destination in the internet the kernel then takes an address of that other link
-    /// (RFC 6724: scope comes before the outgoing link). It looks at the links of the same VRF only.
+    /// A router with a delegated prefix has only a link-local address on its uplink, and the prefix on another
+    /// link. For a destination in the internet, the kernel then selects an address of that other link (RFC 6724
+    /// compares scopes before outgoing links). The kernel looks only at links of the same VRF.
     fn source_of_another_link(&self, route: &Route, ifindex: u32, spec: AddressSpec) -> Option<AddressRef> {
         let network = self.network;
         let internet = |address: IpAddr| match address {
@@ -221,8 +222,8 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// The number of a table. Programs in a VRF whose device is down reach nobody (ENETUNREACH), whatever
-    /// its table holds.
+    /// The number of a table. The table of a VRF counts only if the VRF's device is up. If the device is down,
+    /// programs in the VRF get ENETUNREACH, whatever the table holds.
     fn table(&self, table: &Table) -> Result<u32, Reason> {
         match table {
             Table::Id(id) => Ok(*id),
@@ -237,8 +238,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The way that the kernel gives a connection; in a clause with links, it must leave through one of
-    /// those that satisfy the rest of it.
+    /// The kernel's answer to a lookup. In a clause that names links, the way must leave through one of the links
+    /// that satisfy the rest of the clause.
     pub(super) fn route_to(&self, wanted: &RouteTo, within: Option<(&Links, &[&'a Link])>) -> Judged {
         match self.way(wanted, within) {
             Ok(evidence) => Outcome::Met(evidence).into(),
@@ -300,8 +301,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The address that a program binds with bind(2) before it connects. A program has the addresses of
-    /// its VRF only, or if it is in none those of links that are in none; a link-local one on its link.
+    /// The address that a program binds with bind(2) before it connects. A program in a VRF can bind only
+    /// addresses of links in that VRF. Any other program can bind only addresses of links in no VRF. A link-local
+    /// IPv6 address must be on the link of the zone.
     fn bound(&self, from: IpAddr, wanted: &RouteTo) -> Result<AddressRef, Reason> {
         let network = self.network;
         let zone = wanted.zone.as_ref().and_then(|zone| network.zone(zone));
@@ -341,15 +343,15 @@ fn no_route(spec: &RouteSpec, through: Option<&Link>) -> Reason {
     Reason::NoRoute { spec: spec.clone(), ifname: through.map(|link| link.ifname.clone()) }
 }
 
-/// Keeps the reason that tells most; of equals the first.
+/// Keeps the reason that tells more. If both tell as much, keeps the first.
 fn keep_telling(kept: &mut Option<Reason>, reason: Reason) {
     if kept.as_ref().is_none_or(|known| telling(&reason) > telling(known)) {
         *kept = Some(reason);
     }
 }
 
-/// How much a reason tells the administrator: a route that leads where it is wanted and is dead more than
-/// one that leads elsewhere, and that more than one that refuses.
+/// How much a reason tells the administrator. A dead route on the right link tells most. A route on another link
+/// tells less, and a route that refuses tells least.
 fn telling(reason: &Reason) -> u8 {
     match reason {
         Reason::RefusingRoute { .. } => 0,
