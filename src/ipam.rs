@@ -76,6 +76,11 @@ pub struct Look {
 /// # Errors
 /// Where Podman or the database cannot be asked; not where there is no database.
 pub fn look(podman: &Podman) -> Result<Look, Error> {
+    look_twice(podman, pause)
+}
+
+/// `pause`: what passes the time before the second look.
+fn look_twice(podman: &Podman, pause: impl FnOnce()) -> Result<Look, Error> {
     let database = podman.database()?;
     let mut leases = once(podman, &database)?;
     if leases.iter().any(|lease| matches!(lease.state, State::Idle | State::Leaked)) {

@@ -92,8 +92,13 @@ pub fn read(path: &Path) -> Result<Option<Database>, Error> {
 
 /// Changes the content in one transaction, under the lock; not where `change` says that nothing changed.
 pub fn write(path: &Path, change: impl FnOnce(&mut Bucket) -> bool) -> Result<(), Error> {
+    write_within(TRIES, path, change)
+}
+
+/// `tries`: how often the lock is asked for, if somebody else has it.
+fn write_within(tries: usize, path: &Path, change: impl FnOnce(&mut Bucket) -> bool) -> Result<(), Error> {
     let place = Place::of(path)?;
-    let file = lock(place.open(OFlag::O_RDWR)?)?;
+    let file = lock(place.open(OFlag::O_RDWR)?, tries)?;
     let (locked, there) = (fstat(&*file).map_err(io::Error::from)?, place.stat()?);
     if (locked.st_dev, locked.st_ino) != (there.st_dev, there.st_ino) {
         return Err(Error::Replaced);
@@ -186,8 +191,8 @@ fn still(file: &File, data: &[u8], end: usize) -> io::Result<bool> {
     Ok(data.get(..end) == Some(now.as_slice()))
 }
 
-fn lock(mut file: File) -> Result<Flock<File>, Error> {
-    for _ in 0..TRIES {
+fn lock(mut file: File, tries: usize) -> Result<Flock<File>, Error> {
+    for _ in 0..tries {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(locked) => return Ok(locked),
             Err((unlocked, Errno::EWOULDBLOCK)) => file = unlocked,

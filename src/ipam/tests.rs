@@ -125,6 +125,11 @@ fn where_the_database_is() {
     }
 }
 
+/// Two looks, one right after the other.
+fn seen(podman: &Podman) -> Result<Look, Error> {
+    look_twice(podman, || ())
+}
+
 /// A Podman with these containers, and a database.
 struct Stage {
     folder: tempfile::TempDir,
@@ -177,7 +182,7 @@ fn looked_at_and_freed() {
         r#"[{{"Id":"{running}","Names":["a"],"State":"running"}},{{"Id":"{stopped}","Names":["b"],"State":"exited"}}]"#
     );
     let stage = Stage::new(NETWORKS, &ps);
-    let leases = look(&stage.podman).unwrap().leases;
+    let leases = seen(&stage.podman).unwrap().leases;
     let count = |state| leases.iter().filter(|lease| lease.state == state).count();
     assert_eq!([State::InUse, State::Idle, State::Leaked, State::Elsewhere].map(count), [3, 3, 13, 0]);
     assert_eq!(std::fs::read(stage.database()).unwrap(), NETWORKS, "a look changes nothing");
@@ -196,13 +201,26 @@ fn looked_at_and_freed() {
 #[test]
 fn what_exists_again_is_not_freed() {
     let stage = Stage::new(LEAK, "[]");
-    let leases = look(&stage.podman).unwrap().leases;
+    let leases = seen(&stage.podman).unwrap().leases;
     assert_eq!(leases[0].state, State::Leaked);
     let id = &leases[0].held.container;
     std::fs::write(stage.folder.path().join("ps"), format!(r#"[{{"Id":"{id}","State":"created"}}]"#))
         .unwrap();
     assert_eq!(free(&stage.podman, &leases).unwrap(), []);
     assert_eq!(std::fs::read(stage.database()).unwrap(), LEAK);
+}
+
+/// Podman writes the lease before it lists the container.
+#[test]
+fn a_container_that_is_listed_at_the_second_look_has_just_started() {
+    let stage = Stage::new(LEAK, "[]");
+    let id = "7c62d2bfb262240647c11f255fb559439133b51c551c4e421f493bff1faf9865";
+    let starts = || {
+        let listed = format!(r#"[{{"Id":"{id}","State":"running"}}]"#);
+        std::fs::write(stage.folder.path().join("ps"), listed).unwrap();
+    };
+    let leases = look_twice(&stage.podman, starts).unwrap().leases;
+    assert_eq!(leases[0].state, State::InUse);
 }
 
 /// A container of another storage: only its processes can be seen.
@@ -215,7 +233,7 @@ fn what_a_process_runs_for_is_not_leaked() {
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    let leases = look(&stage.podman).unwrap().leases;
+    let leases = seen(&stage.podman).unwrap().leases;
     conmon.kill().unwrap();
     conmon.wait().unwrap();
     assert_eq!(leases[0].state, State::Elsewhere);
@@ -225,7 +243,7 @@ fn what_a_process_runs_for_is_not_leaked() {
 #[test]
 fn what_cannot_be_looked_at() {
     let says = |stage: &Stage| {
-        let error = look(&stage.podman).unwrap_err();
+        let error = seen(&stage.podman).unwrap_err();
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         let folder = stage.folder.path().display().to_string();
         format!("{error}: {}", cause.unwrap_or_default()).replace(&folder, "RUNROOT")
@@ -245,13 +263,13 @@ fn what_cannot_be_looked_at() {
     assert_eq!(podman("echo true false /run"), "podman is the client of a service elsewhere: ");
 
     assert_eq!(
-        look(&Stage::new(b"", "[]").podman).unwrap().leases,
+        seen(&Stage::new(b"", "[]").podman).unwrap().leases,
         [],
         "Podman starts anew with such a file"
     );
     let stage = Stage::new(LEAK, "[]");
     std::fs::remove_file(stage.database()).unwrap();
-    assert_eq!(look(&stage.podman).unwrap().leases, [], "no container has had an address yet");
+    assert_eq!(seen(&stage.podman).unwrap().leases, [], "no container has had an address yet");
     std::fs::create_dir(stage.database()).unwrap();
     assert_eq!(says(&stage), "RUNROOT/networks/ipam.db: not a regular file");
 }

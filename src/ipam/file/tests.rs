@@ -51,7 +51,7 @@ fn written_under_the_lock() {
 fn a_lock_that_is_kept() {
     let file = database();
     let _held = Flock::lock(File::open(file.path()).unwrap(), FlockArg::LockShared).unwrap();
-    let wrong = write(file.path(), |_| panic!("it must not come to this")).unwrap_err();
+    let wrong = write_within(2, file.path(), |_| panic!("it must not come to this")).unwrap_err();
     assert!(matches!(wrong, Error::Locked), "{wrong}");
     assert_eq!(std::fs::read(file.path()).unwrap(), LEAK);
 }
@@ -82,9 +82,9 @@ fn no_file_as_expected() {
     assert!(read(&at("no-folder/none")).unwrap().is_none());
 }
 
-/// What another user could have prepared, or could exchange, is neither believed nor written to.
+/// What another user could exchange is neither believed nor written to.
 #[test]
-fn what_is_another_users() {
+fn what_another_user_can_write() {
     let file = database();
     let folder = file.0.path();
     for (mode, refused) in [(0o755, false), (0o700, false), (0o775, true), (0o757, true), (0o1777, true)] {
@@ -93,10 +93,13 @@ fn what_is_another_users() {
             assert_eq!(matches!(wrong, Some(Error::Exposed)), refused, "{mode:o}: {wrong:?}");
         }
     }
-    std::fs::set_permissions(folder, Permissions::from_mode(0o700)).unwrap();
-    if !geteuid().is_root() {
-        return;
-    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_belongs_to_another_user() {
+    let file = database();
+    let folder = file.0.path();
     chown(file.path(), Some(1234), None).unwrap();
     assert!(matches!(read(file.path()), Err(Error::Foreign("it", 1234))));
     assert!(matches!(write(file.path(), |_| true), Err(Error::Foreign("it", 1234))));

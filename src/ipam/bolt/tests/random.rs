@@ -60,7 +60,7 @@ fn accounted(data: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Written, thinned out again and again, and read back each time as it was meant.
     #[test]

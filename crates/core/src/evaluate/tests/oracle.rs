@@ -52,7 +52,7 @@ fn met(links: &[Is], entries: &[&str], excluded: &[&str], quorum: &str) -> bool 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_quorum_is_what_the_contract_says(

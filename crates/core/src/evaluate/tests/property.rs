@@ -115,7 +115,7 @@ fn unrelated() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn met_is_what_the_rows_say_and_nothing_panics(gate_text in a_gate(), network_text in a_network()) {
