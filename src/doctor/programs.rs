@@ -491,11 +491,11 @@ mod tests {
 
     /// The mode of a folder in /tmp and of the program in it, and whose each is; whether root runs it.
     #[test]
+    #[ignore = "needs root"]
     fn root_runs_only_what_nobody_else_can_replace() {
         use std::os::unix::fs::{chown, symlink};
-        if !is_root_of_the_host() {
-            return;
-        }
+        // Root of a container runs what is in its PATH.
+        let choosy = is_root_of_the_host();
         for (folder_mode, mode, folder_uid, uid, expected) in [
             (0o755, 0o755, 0, 0, true),
             (0o1777, 0o755, 0, 0, true),
@@ -522,7 +522,7 @@ mod tests {
             assert_eq!(is_roots(&link), expected, "by a link: {case}");
             let folders = vec![folder, PathBuf::from("/usr/bin")];
             let found = Programs { folders, ..programs(LONGEST) }.find("podman");
-            assert_eq!(found == Some(program), expected, "{case}");
+            assert_eq!(found == Some(program), expected || !choosy, "{case}");
         }
     }
 }

@@ -59,6 +59,7 @@ async fn becomes(wanted: bool, driver: &mut Driver<'_>) {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn routes_that_go_without_a_word_are_seen_to_be_gone() {
     // Each way loses the default route with no RTM_DELROUTE for it.
     let ways =
@@ -84,6 +85,7 @@ fn routes_that_go_without_a_word_are_seen_to_be_gone() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_route_is_live_again_when_carrier_is_back_though_no_route_message_says_so() {
     in_namespace(async || {
         veth();
@@ -98,6 +100,7 @@ fn a_route_is_live_again_when_carrier_is_back_though_no_route_message_says_so() 
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_connection_that_ended_is_made_anew() {
     in_namespace(async || {
         veth();
@@ -113,6 +116,7 @@ fn a_connection_that_ended_is_made_anew() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_overrun_loses_nothing_in_the_end() {
     in_namespace(async || {
         veth();
@@ -137,6 +141,7 @@ fn an_overrun_loses_nothing_in_the_end() {
 
 /// In a namespace without a link for it an IPv6 host is no different: both families, one path.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_default_that_a_more_specific_route_hides_from_lookups_is_found_in_the_table() {
     in_namespace(async || {
         veth();
@@ -154,6 +159,7 @@ fn a_default_that_a_more_specific_route_hides_from_lookups_is_found_in_the_table
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_lookup_alone_answers_where_it_can() {
     in_namespace(async || {
         veth();
@@ -189,6 +195,7 @@ fn families() -> [(&'static str, Gate); 2] {
 
 /// No route, no link, no address changes with the setting: only the netconf message tells.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_dead_default_hides_a_live_one_until_the_kernel_is_told_to_pass_it_over() {
     in_namespace(async || {
         dead_before_live();
@@ -225,6 +232,7 @@ fn a_dead_default_hides_a_live_one_until_the_kernel_is_told_to_pass_it_over() {
 /// The route that was passed over is not among those that were read, and comes back with its link. Its
 /// link has no address of its own to send from, so what the kernel takes then is of no use.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_route_that_was_passed_over_hides_again_when_its_link_is_back() {
     in_namespace(async || {
         dead_before_live();
@@ -241,6 +249,7 @@ fn a_route_that_was_passed_over_hides_again_when_its_link_is_back() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_refusing_default_hides_a_live_one_while_it_stands() {
     in_namespace(async || {
         dead_before_live();
@@ -263,6 +272,7 @@ fn a_refusing_default_hides_a_live_one_while_it_stands() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_lookup_obeys_policy_rules() {
     in_namespace(async || {
         veth();
@@ -280,6 +290,7 @@ fn a_lookup_obeys_policy_rules() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_unreachable_default_is_read_as_what_it_is() {
     in_namespace(async || {
         veth();
@@ -293,6 +304,7 @@ fn an_unreachable_default_is_read_as_what_it_is() {
 
 /// After any sequence of changes, what was kept from events is what a fresh look finds.
 #[test]
+#[ignore = "needs a network namespace"]
 fn what_is_kept_is_what_a_fresh_look_finds() {
     let steps = [
         "link set {} up",

@@ -81,10 +81,9 @@ fn start(guest: &Guest, name: &str) {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn every_fault_is_found() {
-    if !crate::enter() {
-        return;
-    }
+    crate::enter();
     let prepared = Prepared::new(true);
     plant(&prepared.files);
     prepared.networks.cable("e0");

@@ -1,8 +1,8 @@
 //! Boots: systemd, a network manager and rootless Podman with a static-IP container, on networks that come
 //! late, without netready and with its package.
 //!
-//! Takes minutes, so it runs when it is asked for (`make boot`) and where `CI` is set. The table it prints is
-//! in docs/boot.md; the journal of every boot is left beside it, in `target/tmp/boot/`.
+//! Takes minutes, so each test is ignored unless it is asked for: `make boot`, and CI (.ci/test-runner). The table
+//! is in docs/boot.md; the journal of every boot is left beside it, in `target/tmp/boot/`.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,6 @@ mod starts;
 mod table;
 mod watch;
 
-use std::io::Write;
 use std::sync::Once;
 
 use case::{Outcome, carrier, case, flap, guest, plug, router, router_with_dhcp};
@@ -44,23 +43,13 @@ use stacks::{
 };
 use watch::{Family, Need};
 
-/// Whether boots can be had here; says what is missing, and fails where a skip would go unseen.
-pub fn enter() -> bool {
+/// Each boot begins with this: it fails where boots cannot be had, and says what is missing.
+pub fn enter() {
     static SWEEP: Once = Once::new();
-    let ci = std::env::var_os("CI").is_some();
-    let why = if !ci && std::env::var_os("NETREADY_BOOT").is_none() {
-        Some("boots take minutes: make boot".to_owned())
-    } else {
-        rootfs::missing()
-    };
-    if let Some(why) = why {
-        let name = std::thread::current().name().unwrap_or("?").to_owned();
-        assert!(!ci, "SKIPPED in CI: {name}: {why}");
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {name}: {why}");
-        return false;
+    if let Some(why) = rootfs::missing() {
+        panic!("this machine cannot boot guests: {why}");
     }
     SWEEP.call_once(rootfs::sweep);
-    true
 }
 
 const V4: Need = Need::Default(Family::V4);
@@ -69,6 +58,7 @@ const V6: Need = Need::Default(Family::V6);
 // ── networkd ──
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn networkd_with_wait_online_and_late_carrier() {
     case("ConfigureWithoutCarrier, carrier late", networkd_with_wait_online(STATIC_AT_ONCE))
         .at(6.0, carrier("e0", true))
@@ -77,6 +67,7 @@ fn networkd_with_wait_online_and_late_carrier() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn networkd_without_wait_online_and_late_carrier() {
     case("ConfigureWithoutCarrier, carrier late", networkd(STATIC_AT_ONCE))
         .at(6.0, carrier("e0", true))
@@ -87,6 +78,7 @@ fn networkd_without_wait_online_and_late_carrier() {
 /// The kernel announces a link's carrier once a second at most, which is the built-in settle: the losses in
 /// between are read from the link's counter.
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn the_carrier_flaps() {
     case("carrier flaps for 5 s", networkd(STATIC_AT_ONCE))
         .at(4.0, flap("e0", 20))
@@ -95,6 +87,7 @@ fn the_carrier_flaps() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn the_carrier_flaps_and_a_longer_settle() {
     case("carrier flaps for 5 s, settle 2 s", networkd(STATIC_AT_ONCE))
         .at(4.0, flap("e0", 20))
@@ -104,6 +97,7 @@ fn the_carrier_flaps_and_a_longer_settle() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn a_link_that_is_plugged_in_late() {
     case("NIC plugged in 5 s after boot", networkd(STATIC))
         .cables(&[])
@@ -113,6 +107,7 @@ fn a_link_that_is_plugged_in_late() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn router_first_dhcp_later() {
     case("IPv6 by RA first, IPv4 by DHCP 3 s later", networkd_with_wait_online(AUTOMATIC))
         .at(1.0, router())
@@ -126,11 +121,13 @@ fn router_first_dhcp_later() {
 // ── ifupdown, NetworkManager ──
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn ifupdown_and_the_cable_late() {
     case("static, cable late", ifupdown()).at(6.0, carrier("e0", true)).without(Outcome::Lost).run();
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn network_manager_and_late_carrier() {
     case("static, carrier late", network_manager("NetworkManager", ""))
         .at(11.0, carrier("e0", true))
@@ -139,6 +136,7 @@ fn network_manager_and_late_carrier() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn network_manager_that_ignores_carrier() {
     let settings = "[device-e0]\nmatch-device=interface-name:e0\nignore-carrier=yes\n";
     case("static, ignore-carrier, carrier late", network_manager("NetworkManager", settings))
@@ -150,6 +148,7 @@ fn network_manager_that_ignores_carrier() {
 // ── no manager: what comes is put there from outside ──
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn the_address_first_and_the_route_later() {
     case("address first, default route 5 s later", bare())
         .at(0.0, carrier("e0", true))
@@ -161,6 +160,7 @@ fn the_address_first_and_the_route_later() {
 
 /// Without IPv4 the gate waits for it until its grace is over, 10 s.
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn the_ipv6_address_is_tentative() {
     case("IPv6 only, tentative for 6 s", bare())
         .at(0.0, carrier("e0", true))
@@ -178,6 +178,7 @@ fn the_ipv6_address_is_tentative() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn the_first_default_is_dead() {
     case("first default on a NIC without carrier, second on a live one", bare())
         .cables(&["e0", "e1"])
@@ -197,6 +198,7 @@ fn the_first_default_is_dead() {
 
 /// docker0 has carrier from the moment its first container runs. Then the gate waits for an IPv4 default.
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn an_idle_bridge_beside_an_ipv6_uplink() {
     case("IPv6-only uplink, idle docker0", bare())
         .at(0.0, carrier("e0", true))
@@ -212,6 +214,7 @@ fn an_idle_bridge_beside_an_ipv6_uplink() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn a_macvlan_on_a_bridge() {
     case("macvlan on a bridge whose port comes late", bare())
         .at(
@@ -234,6 +237,7 @@ const STATIC_THEN_ROUTER: &str =
 
 /// A known limit of the built-in gate: IPv4 is complete, and nothing says that IPv6 will come.
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn a_router_that_is_heard_after_ipv4_is_complete() {
     case("static IPv4, RA 3 s later", networkd(STATIC_THEN_ROUTER))
         .at(4.0, carrier("e0", true))
@@ -245,6 +249,7 @@ fn a_router_that_is_heard_after_ipv4_is_complete() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn a_gate_that_requires_ipv6() {
     case("static IPv4, RA 3 s later, gate requires IPv6", networkd(STATIC_THEN_ROUTER))
         .at(4.0, carrier("e0", true))
@@ -259,6 +264,7 @@ const SECONDS: &str =
     "timeout = \"6s\"\nno-carrier-timeout = \"4s\"\nsettle = \"1s\"\n[[require]]\npasta = true\n";
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn nothing_ever_comes() {
     case("nothing ever comes (give-up time 4 s)", networkd(STATIC))
         .cables(&[])
@@ -268,6 +274,7 @@ fn nothing_ever_comes() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn no_default_route_ever_comes() {
     case("no default route ever comes (give-up time 6 s)", bare())
         .at(0.0, carrier("e0", true))
@@ -279,11 +286,13 @@ fn no_default_route_ever_comes() {
 
 /// The times of the built-in gate, as it is.
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn nothing_ever_comes_and_the_built_in_gate() {
     case("nothing ever comes, built-in gate (90 s)", bare()).cables(&[]).gives_up(90.0, Outcome::Local).run();
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn no_default_route_ever_comes_and_the_built_in_gate() {
     case("no default route ever comes, built-in gate (5 min)", bare())
         .at(0.0, carrier("e0", true))
@@ -295,16 +304,19 @@ fn no_default_route_ever_comes_and_the_built_in_gate() {
 // ── the system's gate ──
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn the_system_gate_and_networkd() {
     case("system gate, carrier late", networkd(STATIC)).system_gate().at(5.0, carrier("e0", true)).run();
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn the_system_gate_and_ifupdown() {
     case("system gate, cable late", ifupdown()).system_gate().at(5.0, carrier("e0", true)).run();
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn the_system_gate_and_network_manager() {
     case("system gate, carrier late", network_manager("NetworkManager", ""))
         .system_gate()
@@ -314,6 +326,7 @@ fn the_system_gate_and_network_manager() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn the_system_gate_and_no_manager() {
     case("system gate, route late", bare())
         .system_gate()
@@ -324,6 +337,7 @@ fn the_system_gate_and_no_manager() {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn two_users() {
     case("two users", ifupdown()).linger(&["tester", "second"]).at(6.0, carrier("e0", true)).run();
 }

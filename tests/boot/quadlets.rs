@@ -49,10 +49,9 @@ fn lines(journal: &[Entry], unit: &str, since: u64) -> String {
 }
 
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn a_gate_of_its_own_without_a_default_route() {
-    if !crate::enter() {
-        return;
-    }
+    crate::enter();
     let guest = boot(|prepared| {
         prepared.files.write("/etc/netready/lan.toml", LAN);
         prepared.files.quadlet("app.container", &container("[X-Netready]\nGate=lan\n"));
@@ -80,10 +79,9 @@ fn a_gate_of_its_own_without_a_default_route() {
 
 /// A pod without a key is a unit too. A sibling's gate empties Podman's wait unit, so the pod needs its own order.
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn a_pod_without_a_key_beside_a_gate_of_its_own() {
-    if !crate::enter() {
-        return;
-    }
+    crate::enter();
     const WANTED: &str = "[Install]\nWantedBy=default.target\n";
     // A pod needs an image that keeps running by itself; a key in the pod would be one.
     const POD_IMAGE: &str = "[engine]\ninfra_image = \"localhost/pause:latest\"\n";
@@ -135,10 +133,9 @@ fn a_pod_without_a_key_beside_a_gate_of_its_own() {
 
 /// Podman leaves a one-shot without `NotifyAccess=`; without it, its TimeoutStartSec= would end the wait.
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn a_one_shot_outwaits_its_timeout() {
-    if !crate::enter() {
-        return;
-    }
+    crate::enter();
     let guest = boot(|prepared| {
         // Gives up at once, so that the units begin to start and wait by themselves.
         prepared.files.write("/etc/netready/lan.toml", &format!("timeout = \"2s\"\n{LAN}"));
@@ -169,10 +166,9 @@ fn a_one_shot_outwaits_its_timeout() {
 
 /// What a gate that gives up means to a quadlet that wants it, and to one that requires it.
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn a_required_gate_that_gives_up() {
-    if !crate::enter() {
-        return;
-    }
+    crate::enter();
     let guest = boot(|prepared| {
         prepared.files.write("/etc/netready/lan.toml", &format!("timeout = \"2s\"\n{LAN}"));
         let gate = "[X-Netready]\nGate=lan\n";
@@ -216,10 +212,9 @@ fn a_required_gate_that_gives_up() {
 
 /// The image is here, and there is no registry: with `PullRetry=` as without it.
 #[test]
+#[ignore = "boots take minutes: make boot"]
 fn an_image_that_is_here_and_no_network_ever() {
-    if !crate::enter() {
-        return;
-    }
+    crate::enter();
     const SECONDS: &str = "no-carrier-timeout = \"5s\"\n[[require]]\npasta = true\n";
     let mut guest = boot(|prepared| {
         prepared.files.write("/etc/netready/podman.toml", SECONDS);

@@ -7,6 +7,7 @@ use crate::harness::{DARK0, Elsewhere, UP0, UP1, Want, rows};
 use crate::netns;
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn addresses_on_a_link_row_by_row() {
     let not = Want::Not;
     let up = |more: &str| format!("{UP0}; {more}");
@@ -75,6 +76,7 @@ fn addresses_on_a_link_row_by_row() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn addresses_of_the_host_row_by_row() {
     let not = Want::Not;
     rows(&[
@@ -109,6 +111,7 @@ fn addresses_of_the_host_row_by_row() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn dad_is_waited_for() {
     let ns = netns!();
     ns.ip(UP0);
@@ -123,6 +126,7 @@ fn dad_is_waited_for() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_duplicate_is_named_and_the_wait_goes_on() {
     let ns = netns!();
     let elsewhere = Elsewhere::new();
@@ -153,6 +157,7 @@ fn a_duplicate_is_named_and_the_wait_goes_on() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_optimistic_address_is_usable_and_can_be_bound() {
     let ns = netns!();
     ns.ip("sysctl net.ipv6.conf.all.optimistic_dad=1; sysctl net.ipv6.conf.default.optimistic_dad=1");
@@ -179,6 +184,7 @@ fn an_optimistic_address_is_usable_and_can_be_bound() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn both_families_come_in_either_order() {
     for (first, second) in [
         ("addr add 2001:db8::1/64 dev va0 nodad", "addr add 192.0.2.1/24 dev va0"),
@@ -199,6 +205,7 @@ fn both_families_come_in_either_order() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_family_with_grace_is_not_waited_for_for_ever() {
     let ns = netns!();
     ns.ip(UP0);
@@ -220,6 +227,7 @@ fn a_family_with_grace_is_not_waited_for_for_ever() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_lease_that_runs_out() {
     let ns = netns!();
     ns.ip(UP0);
@@ -230,6 +238,7 @@ fn a_lease_that_runs_out() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_renewed_lease_is_no_news() {
     let ns = netns!();
     ns.ip(UP0);
@@ -247,6 +256,7 @@ fn a_renewed_lease_is_no_news() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn one_of_two_addresses_goes() {
     let ns = netns!();
     ns.ip(UP0);
@@ -263,6 +273,7 @@ fn one_of_two_addresses_goes() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn without_promotion_the_secondaries_go_too() {
     let ns = netns!();
     ns.ip(UP0);
@@ -275,6 +286,7 @@ fn without_promotion_the_secondaries_go_too() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn admin_down_keeps_the_ipv4_address_and_loses_the_gate() {
     let ns = netns!();
     ns.ip(UP0);
@@ -289,6 +301,7 @@ fn admin_down_keeps_the_ipv4_address_and_loses_the_gate() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_exact_address_follows_its_link_host_wide() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {DARK1}", DARK1 = crate::harness::DARK1));
@@ -305,6 +318,7 @@ fn an_exact_address_follows_its_link_host_wide() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn many_addresses_cost_few_evaluations() {
     let ns = netns!();
     ns.ip(UP0);
@@ -327,6 +341,7 @@ fn kept() -> String {
 
 /// No message tells that a kept address is tentative: bind(2) refuses it, and so must the gate.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_kept_address_is_tentative_until_detection_is_done() {
     let ns = netns!();
     ns.ip(&kept());
@@ -347,6 +362,7 @@ fn a_kept_address_is_tentative_until_detection_is_done() {
 
 /// Down and up while netready does not look, and again: each is seen when it is told.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_kept_address_whose_link_comes_and_goes_at_once() {
     let ns = netns!();
     ns.ip(&kept());
@@ -372,6 +388,7 @@ fn a_kept_address_whose_link_comes_and_goes_at_once() {
 
 /// Without duplicate address detection a kept address stays usable, and with the setting off it goes.
 #[test]
+#[ignore = "needs a network namespace"]
 fn addresses_that_are_not_made_tentative() {
     let ns = netns!();
     ns.ip(&kept());

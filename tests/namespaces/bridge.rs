@@ -9,6 +9,7 @@ const BR0: &str = "link add br0 type bridge; addr add 192.0.2.1/24 dev br0; link
 const WANTS_BR0: &str = "interface = \"br0\"; carrier = true";
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn bridges_row_by_row() {
     let not = Want::Not;
     let ported = format!("{UP0}; {BR0}; link set va0 master br0");
@@ -46,6 +47,7 @@ fn bridges_row_by_row() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn ports_come_and_go() {
     let ns = netns!();
     ns.ip(&format!("{BR0}; {UP0}; {UP1}; link set vb0 down"));
@@ -70,6 +72,7 @@ fn ports_come_and_go() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_port_recreated_quickly_leaves_no_trace() {
     let ns = netns!();
     ns.ip(BR0);
@@ -89,6 +92,7 @@ fn a_port_recreated_quickly_leaves_no_trace() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn stp_holds_the_carrier_back() {
     let ns = netns!();
     ns.ip("link add br0 type bridge stp_state 1 forward_delay 400; addr add 192.0.2.1/24 dev br0; link set br0 up");

@@ -52,6 +52,7 @@ fn until_flagged(ns: &Netns) {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_default_counts_where_a_connection_gets_through() {
     let dark = "far link set vb0 down";
     let both = |four: &str, six: &str| format!("{four}; {LIVE4}; {six}; {LIVE6}");
@@ -198,6 +199,7 @@ fn a_default_counts_where_a_connection_gets_through() {
 
 /// Everything is in place, and what is in front comes and goes.
 #[test]
+#[ignore = "needs a network namespace"]
 fn what_hides_a_default_comes_and_goes() {
     let ns = netns!();
     let far = world(&ns);
@@ -245,6 +247,7 @@ fn what_hides_a_default_comes_and_goes() {
 
 /// A dead default in front that expires: nothing is announced, and the one behind it is used.
 #[test]
+#[ignore = "needs a network namespace"]
 fn what_hides_a_default_expires() {
     let ns = netns!();
     let far = world(&ns);
@@ -258,6 +261,7 @@ fn what_hides_a_default_expires() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_dead_next_hop_beside_a_live_one_is_a_warning() {
     let ns = netns!();
     let far = world(&ns);
@@ -286,6 +290,7 @@ fn a_dead_next_hop_beside_a_live_one_is_a_warning() {
 
 /// In a table that no rule leads to, nobody but the table can be asked.
 #[test]
+#[ignore = "needs a network namespace"]
 fn tables_that_no_lookup_reaches_row_by_row() {
     let not = Want::Not;
     let setup = |more: &str| {

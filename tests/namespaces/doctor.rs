@@ -55,6 +55,7 @@ fn codes(said: &Said) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_host_that_is_well() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));
@@ -69,6 +70,7 @@ fn a_host_that_is_well() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn gates_that_are_wrong() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));
@@ -101,6 +103,7 @@ fn gates_that_are_wrong() {
 
 /// docker0 has an address before the uplink has: pasta would take it, for each container's whole life.
 #[test]
+#[ignore = "needs a network namespace"]
 fn what_pasta_would_take_now() {
     let ns = netns!().with_private_etc();
     ns.ip("link add docker0 type bridge; addr add 172.17.0.1/16 dev docker0; link set docker0 up");
@@ -115,6 +118,7 @@ fn what_pasta_would_take_now() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn addresses_of_quadlets_and_what_podman_does_not_say() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));
@@ -137,6 +141,7 @@ fn addresses_of_quadlets_and_what_podman_does_not_say() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn orders_that_systemd_drops() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));
@@ -156,6 +161,7 @@ fn orders_that_systemd_drops() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn it_changes_nothing() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));
@@ -180,6 +186,7 @@ fn files(folder: &Path) -> Vec<(String, u64)> {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn exit_codes_of_what_is_no_look() {
     let ns = netns!().with_private_etc();
     assert_eq!(of_system(&ns, &["--yes"]).code, 2);
@@ -201,6 +208,7 @@ fn runs(pid: &str) -> bool {
 
 /// A signal that ends doctor ends the program that it asks, which is in a process group of its own.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_signal_leaves_nothing_behind() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));
@@ -221,6 +229,7 @@ fn a_signal_leaves_nothing_behind() {
 
 /// A process that is killed cannot end others; the kernel ends the program itself.
 #[test]
+#[ignore = "needs a network namespace"]
 fn doctor_is_killed() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));
@@ -243,6 +252,7 @@ fn doctor_is_killed() {
 
 /// Nothing that opening or reading would wait for is opened or read.
 #[test]
+#[ignore = "needs a network namespace"]
 fn fifos_and_devices_are_not_waited_for() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));
@@ -280,6 +290,7 @@ fn fifos_and_devices_are_not_waited_for() {
 
 /// What others wrote does not reach the terminal as they wrote it.
 #[test]
+#[ignore = "needs a network namespace"]
 fn texts_of_others_are_printed_safely() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));
@@ -298,6 +309,7 @@ fn texts_of_others_are_printed_safely() {
 
 /// A user's program in root's PATH, as su(1) without a dash leaves it, is not run.
 #[test]
+#[ignore = "needs a network namespace"]
 fn root_runs_no_program_of_another_user() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; {ONLINE}"));

@@ -3,7 +3,7 @@
 //! Waiting is always for something that arrives (a datagram, a line, an exit), with a deadline that only a failure reaches.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -35,61 +35,13 @@ pub const UP2: &str = "link add va2 type veth peer name vb2; link set vb2 up; li
 pub const DARK0: &str = "link add va0 type veth peer name vb0; link set va0 up";
 pub const DARK1: &str = "link add va1 type veth peer name vb1; link set va1 up";
 
-static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-const INSIDE: &str = "NETREADY_TESTS_IN_USER_NAMESPACE";
-
-/// `let ns = netns!();`: a namespace of this test's own, or the test ends here: skipped, or run in a user namespace.
+/// `let ns = netns!();`: a namespace of this test's own. Such a test is `#[ignore = "needs a network namespace"]`, and
+/// .ci/test-runner has it run where namespaces can be had.
 #[macro_export]
 macro_rules! netns {
     () => {
-        match $crate::harness::enter() {
-            Some(ns) => ns,
-            None => return,
-        }
+        $crate::harness::Netns::new()
     };
-}
-
-/// Says so, counts, and fails where a skip would go unseen.
-pub fn skip(why: &str) {
-    let n = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    let name = std::thread::current().name().unwrap_or("?").to_owned();
-    assert!(std::env::var_os("CI").is_none(), "SKIPPED in CI: {name}: {why}");
-    // Past libtest's capture: a skipped test passes, and what a passing test prints is not shown.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {name}: {why} ({n} so far)");
-}
-
-pub fn enter() -> Option<Netns> {
-    if nix::unistd::geteuid().is_root() {
-        return match Netns::new() {
-            Ok(ns) => Some(ns),
-            Err(error) => {
-                skip(&format!("no network namespace: {error}"));
-                None
-            }
-        };
-    }
-    // A process with threads cannot enter a user namespace: this one test runs again in a process that starts in one.
-    let name = std::thread::current().name().unwrap_or("main").to_owned();
-    let probe =
-        Command::new("unshare").args(["--user", "--map-root-user", "--net", "--mount", "true"]).status();
-    if std::env::var_os(INSIDE).is_some() || name == "main" || !probe.is_ok_and(|s| s.success()) {
-        skip("neither root nor user namespaces");
-        return None;
-    }
-    let again = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net", "--mount"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &name, "--nocapture", "--test-threads=2"])
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
-    assert!(
-        again.status.success(),
-        "in a user namespace:\n{}{}",
-        String::from_utf8_lossy(&again.stdout),
-        String::from_utf8_lossy(&again.stderr)
-    );
-    None
 }
 
 /// A network namespace that this thread, and what it starts, is in until the value is dropped.
@@ -101,12 +53,12 @@ pub struct Netns {
 }
 
 impl Netns {
-    fn new() -> Result<Netns, String> {
+    pub fn new() -> Netns {
         let host = namespace_of_this_thread("net");
-        unshare(CloneFlags::CLONE_NEWNET).map_err(|e| e.to_string())?;
+        unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace, which needs root");
         let scratch = tempfile::Builder::new().prefix("nr").tempdir().unwrap();
         std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        Ok(Netns { scratch, files: AtomicUsize::new(0), host, host_mounts: None })
+        Netns { scratch, files: AtomicUsize::new(0), host, host_mounts: None }
     }
 
     pub fn scratch(&self) -> &Path {
@@ -554,6 +506,8 @@ impl Builder {
                 .env("RUST_BACKTRACE", "1");
         }
         command.envs(self.env.iter().map(|(n, v)| (n, v)));
+        // SAFETY: between fork and exec it calls nothing but system calls.
+        unsafe { command.pre_exec(hear_signals) };
         if self.no_netlink {
             // SAFETY: between fork and exec only prctl(2) is called, with memory that was allocated before.
             unsafe { command.pre_exec(forbid_netlink) };
@@ -1030,6 +984,16 @@ impl Tun {
     pub fn close(self) {
         drop(self.device);
     }
+}
+
+/// The signals that tests send have their default action. A shell's background job inherits them as ignored.
+fn hear_signals() -> std::io::Result<()> {
+    use nix::sys::signal::{SigHandler, signal};
+    for heard in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        // SAFETY: the default action is no handler.
+        unsafe { signal(heard, SigHandler::SigDfl) }?;
+    }
+    Ok(())
 }
 
 /// socket(AF_NETLINK, …) = EAFNOSUPPORT for this process and what it becomes.

@@ -10,6 +10,7 @@ use crate::netns;
 const LAN0: &str = "[[require]]\ninterface = \"lan0\"\ncarrier = true\n";
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_altname_is_a_name() {
     let ns = netns!();
     ns.ip(UP0);
@@ -26,6 +27,7 @@ fn an_altname_is_a_name() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_link_is_renamed_to_the_wanted_name() {
     let ns = netns!();
     ns.ip("link add eth9tmp type veth peer name vb0; link set vb0 up; link set eth9tmp up");
@@ -39,6 +41,7 @@ fn a_link_is_renamed_to_the_wanted_name() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn two_links_swap_their_names() {
     let ns = netns!();
     ns.ip(&format!("{DARK0}; {UP1}"));
@@ -55,6 +58,7 @@ fn two_links_swap_their_names() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn addresses_and_routes_go_with_the_link_not_with_its_name() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {UP1}; addr add 192.0.2.1/24 dev va0; addr add 198.51.100.1/24 dev va1"));
@@ -70,6 +74,7 @@ fn addresses_and_routes_go_with_the_link_not_with_its_name() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_hardware_address_stays_when_the_name_does_not() {
     let ns = netns!();
     ns.ip("link add va0 address 02:00:5e:10:20:30 type veth peer name vb0");
@@ -90,6 +95,7 @@ fn a_hardware_address_stays_when_the_name_does_not() {
 
 /// A stacked link or a master that wears the same address is not meant.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_hardware_address_is_not_that_of_a_stacked_link() {
     let ns = netns!();
     ns.ip("link add va0 address 02:00:5e:10:20:30 type veth peer name vb0; link set va0 up");
@@ -105,6 +111,7 @@ fn a_hardware_address_is_not_that_of_a_stacked_link() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_recreated_link_with_the_same_number() {
     let ns = netns!();
     ns.ip("link add va0 index 77 type veth peer name vb0; link set va0 up; link set vb0 up; addr add 192.0.2.1/24 dev va0");
@@ -137,6 +144,7 @@ fn ip(words: &[&[u8]]) {
 
 /// An address's label holds the name too.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_name_that_is_no_utf8_is_a_name() {
     const NAME: &[u8] = b"B\xfcro";
     let ns = netns!();
@@ -173,6 +181,7 @@ fn a_name_that_is_no_utf8_is_a_name() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_alias_matters_to_nobody() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 192.0.2.10/24 dev va0; route add default via 192.0.2.1"));
@@ -187,6 +196,7 @@ fn an_alias_matters_to_nobody() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn odd_names_and_altnames_are_names() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 192.0.2.10/24 dev va0"));

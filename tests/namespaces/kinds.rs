@@ -1,10 +1,10 @@
-//! Kinds of links that many a kernel lacks: vlan, bond, team, VRF, ipvlan, macsec, dummy, tunnels.
+//! Kinds of links that many a kernel lacks: vlan, bond, team, VRF, ipvlan, macsec, dummy, tun, tunnels.
 //!
 //! `tests/uml.rs` runs these in a kernel that has them. Where this one has: `cargo test --test namespaces -- --ignored`.
 
 use std::net::UdpSocket;
 
-use crate::harness::{Netns, UP0, UP1};
+use crate::harness::{Netns, Tun, UP0, UP1};
 use crate::netns;
 
 /// A default route through a dummy link, as the guide of K3s gives a host without one; the card has no carrier.
@@ -252,4 +252,18 @@ fn uplinks_that_are_made_of_cards_are_learned() {
         assert_eq!(gate.matches("interface = ").count(), 1, "{gate}");
         ns.check_gate(&gate).assert_ready();
     }
+}
+
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn a_tun_has_carrier_while_it_is_open() {
+    let ns = netns!();
+    ns.ip("tuntap add dev tun0 mode tun; addr add 192.0.2.1/32 dev tun0; link set tun0 up");
+    let gate = ns.run(&["-i", "tun0"]);
+    gate.expect_status("tun0");
+    gate.stays_unready();
+    let tun = Tun::open("tun0");
+    gate.expect_ready();
+    tun.close();
+    gate.expect_lost();
 }

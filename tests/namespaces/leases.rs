@@ -92,6 +92,7 @@ impl Stage {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn said_and_freed() {
     let stage = Stage::new(netns!());
     let said = stage.doctor(&["-q"]);
@@ -119,6 +120,7 @@ fn said_and_freed() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn asked_on_a_terminal() {
     let stage = Stage::new(netns!());
     for no in ["n\n", "\n", "\u{4}"] {
@@ -136,6 +138,7 @@ fn asked_on_a_terminal() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn where_it_is_not_safe_nothing_is_done() {
     let stage = Stage::new(netns!());
     let held = Flock::lock(File::open(stage.database()).unwrap(), FlockArg::LockExclusive).unwrap();
@@ -160,6 +163,7 @@ fn where_it_is_not_safe_nothing_is_done() {
 
 /// Podman makes a new database where there is none, where there is no byte in it, and where it has no buckets.
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_empty_database_is_no_damage() {
     let stage = Stage::new(netns!());
     fs::write(stage.database(), "").unwrap();

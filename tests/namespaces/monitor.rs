@@ -6,6 +6,7 @@ use crate::harness::{Exit, Signal, UP0, UP1};
 use crate::netns;
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn lines_as_they_come() {
     let ns = netns!();
     let monitor = ns.monitor(&["-4"]);
@@ -20,6 +21,7 @@ fn lines_as_they_come() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn json_is_one_object_a_line() {
     let ns = netns!();
     let monitor = ns.monitor(&["-j", "-i", "va0", "-a", "192.0.2.1"]);
@@ -38,6 +40,7 @@ fn json_is_one_object_a_line() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn what_is_not_relevant_is_not_printed() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
@@ -54,6 +57,7 @@ fn what_is_not_relevant_is_not_printed() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn monitor_has_no_timeout_and_never_notifies_ready() {
     let ns = netns!();
     let monitor = ns.monitor(&["-i", "va0", "-t", "200ms"]);

@@ -51,6 +51,7 @@ impl Manager {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_abstract_socket_is_told() {
     let ns = netns!();
     let manager = Manager::new("abstract");
@@ -68,6 +69,7 @@ fn an_abstract_socket_is_told() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn ready_waits_for_room_and_is_said_then() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDRESS}"));
@@ -88,6 +90,7 @@ fn ready_waits_for_room_and_is_said_then() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_full_socket_blocks_no_signal_and_no_timeout() {
     let ns = netns!();
     let manager = Manager::new("signal");

@@ -746,6 +746,7 @@ fn seeds(first: u64) -> Vec<u64> {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn random_operations() {
     for seed in seeds(1000) {
         sequence(seed, 20, &[]);
@@ -753,6 +754,7 @@ fn random_operations() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn random_operations_through_four_kilobytes() {
     for seed in seeds(2000) {
         sequence(seed, 20, &["--receive-buffer", "4096"]);
@@ -760,6 +762,7 @@ fn random_operations_through_four_kilobytes() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn random_operations_of_today() {
     // Another seed each day: a failure names it.
     let days = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 86_400;

@@ -12,6 +12,7 @@ const DEFAULT1: &str = "route add default via 198.51.100.254 dev va1 metric 200"
 const V6: &str = "addr add 2001:db8::1/64 dev va0 nodad; -6 route add default via 2001:db8::fe dev va0";
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn pasta_row_by_row() {
     let not = Want::Not;
     let pasta = "pasta = true";
@@ -78,6 +79,7 @@ fn pasta_row_by_row() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_choice_must_stay_the_same_during_the_settle() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}; {UP1}; {ADDR1}; {DEFAULT1}"));
@@ -92,6 +94,7 @@ fn the_choice_must_stay_the_same_during_the_settle() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_multipath_default_is_met_with_a_warning() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}; {UP1}; {ADDR1}"));
@@ -107,6 +110,7 @@ fn a_multipath_default_is_met_with_a_warning() {
 
 /// The states of the table in section 1 of the contract, as they follow each other in a boot.
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_podman_gate_through_a_boot() {
     let ns = netns!().with_private_etc();
     std::fs::write("/etc/resolv.conf", "nameserver 192.0.2.53\n").unwrap();
@@ -126,6 +130,7 @@ fn the_podman_gate_through_a_boot() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_podman_gate_waits_for_the_route_of_a_family_that_is_on_its_way() {
     let ns = netns!().with_private_etc();
     std::fs::write("/etc/resolv.conf", "nameserver 192.0.2.53\n").unwrap();

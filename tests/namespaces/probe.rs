@@ -73,6 +73,7 @@ fn exists(pid: i32) -> bool {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_connection() {
     let ns = netns!();
     ns.ip(&format!("{LO}; {UP0}; addr add 192.0.2.1/24 dev va0"));
@@ -102,6 +103,7 @@ fn a_connection() {
 
 /// A link-local server is asked on the link that its zone names.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_server_on_a_link() {
     let ns = netns!();
     ns.ip(&format!("{LO}; {UP0}; addr add fe80::a/64 dev va0 nodad; link set va0 alias x"));
@@ -147,6 +149,7 @@ fn a_server_on_a_link() {
 
 /// The link of a zone may come later, go, and come back as another link of that name.
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_link_of_a_zone_comes_later() {
     let ns = netns!();
     ns.ip(LO);
@@ -161,6 +164,7 @@ fn the_link_of_a_zone_comes_later() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn probes_wait_for_the_others() {
     let ns = netns!();
     ns.ip(&format!("{LO}; {UP0}"));
@@ -189,6 +193,7 @@ fn probes_wait_for_the_others() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn no_probes_where_nobody_is_to_be_asked() {
     let ns = netns!();
     ns.ip(LO);
@@ -211,6 +216,7 @@ fn no_probes_where_nobody_is_to_be_asked() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn one_of_a_list_is_enough_where_that_is_asked_for() {
     let ns = netns!();
     ns.ip(LO);
@@ -227,6 +233,7 @@ fn one_of_a_list_is_enough_where_that_is_asked_for() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_grace_and_a_recheck() {
     let ns = netns!();
     ns.ip(LO);
@@ -289,8 +296,9 @@ fn name_server(address: &str, code: Option<u8>) -> Receiver<()> {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn names() {
-    let Some(ns) = crate::harness::enter() else { return };
+    let ns = netns!();
     let ns = ns.with_private_etc();
     std::fs::write("/etc/nsswitch.conf", "hosts: files dns\n").unwrap();
     ns.ip(&format!("{LO}; {UP0}; addr add 192.0.2.1/24 dev va0"));
@@ -327,6 +335,7 @@ fn names() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn what_a_server_answers() {
     let ns = netns!();
     ns.ip(LO);
@@ -388,6 +397,7 @@ fn what_a_server_answers() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn by_way_of_a_proxy() {
     let ns = netns!();
     ns.ip(LO);
@@ -467,6 +477,7 @@ fn tls(address: &str, name: &str, years: (i32, i32), by: Option<&Authority>, alp
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn certificates() {
     let ns = netns!();
     ns.ip(LO);
@@ -511,6 +522,7 @@ fn neighbour(ns: &Netns) -> Elsewhere {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn echo() {
     let ns = netns!();
     let other = neighbour(&ns);
@@ -532,6 +544,7 @@ fn echo() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_gateway() {
     let ns = netns!();
     let other = neighbour(&ns);
@@ -562,6 +575,7 @@ fn the_gateway() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_entry_that_is_stale_proves_nothing() {
     let ns = netns!();
     let other = neighbour(&ns);
@@ -574,6 +588,7 @@ fn an_entry_that_is_stale_proves_nothing() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn ten_that_hang_leave_nothing_and_hold_nothing_up() {
     let ns = netns!();
     ns.ip(&format!("{LO}; {UP0}; {UPLINK}"));
@@ -618,6 +633,7 @@ fn threads(ns: &Netns) -> usize {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_try_is_bounded_and_named() {
     let ns = netns!();
     ns.ip(LO);
@@ -630,6 +646,7 @@ fn a_try_is_bounded_and_named() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_change_of_the_network_begins_a_new_try() {
     let ns = netns!();
     ns.ip(LO);
@@ -646,6 +663,7 @@ fn a_change_of_the_network_begins_a_new_try() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn monitor_and_reload() {
     let ns = netns!();
     ns.ip(LO);
@@ -666,6 +684,7 @@ fn monitor_and_reload() {
 
 /// No attempt while the gate is shut, and a command in the place of a wait that leaves nobody behind.
 #[test]
+#[ignore = "needs a network namespace"]
 fn retry_and_wait_for_a_probe() {
     let ns = netns!();
     ns.ip(LO);

@@ -14,6 +14,7 @@ const REGAIN: &str = "link set vb0 up";
 // ── READY and STATUS ──
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn status_comes_before_ready_and_ready_once() {
     let ns = netns!();
     let gate = ns.run_gate(CARRIER);
@@ -43,6 +44,7 @@ fn status_comes_before_ready_and_ready_once() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn ready_status_tells_how_long_and_by_what() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {DEFAULT0}"));
@@ -60,6 +62,7 @@ fn ready_status_tells_how_long_and_by_what() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn extend_timeout_once() {
     let ns = netns!();
     for (toml, microseconds) in [
@@ -86,6 +89,7 @@ fn extend_timeout_once() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn watchdog_at_half_the_interval_waiting_and_ready() {
     let ns = netns!();
     let path = ns.gate(CARRIER);
@@ -119,6 +123,7 @@ fn watchdog_at_half_the_interval_waiting_and_ready() {
 // ── Ends ──
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_signal_while_waiting() {
     for (signal, number) in [(Signal::SIGTERM, 15), (Signal::SIGINT, 2)] {
         let ns = netns!();
@@ -137,6 +142,7 @@ fn a_signal_while_waiting() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_signal_after_ready() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let ns = netns!();
@@ -159,6 +165,7 @@ fn a_signal_after_ready() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_timeout_tells_all_that_is_missing() {
     let ns = netns!();
     ns.ip("link add va0 type veth peer name vb0");
@@ -184,6 +191,7 @@ fn the_timeout_tells_all_that_is_missing() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn no_timeout_before_its_time_and_no_late_one() {
     let ns = netns!();
     let gate = ns.wait(&["-i", "va0", "-t", "1s"]);
@@ -193,6 +201,7 @@ fn no_timeout_before_its_time_and_no_late_one() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn on_timeout_open() {
     let ns = netns!();
     let toml = format!("timeout = \"300ms\"\non-timeout = \"open\"\n{CARRIER}");
@@ -217,6 +226,7 @@ fn on_timeout_open() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn on_loss_fail() {
     let ns = netns!();
     ns.ip(UP0);
@@ -228,6 +238,7 @@ fn on_loss_fail() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn on_loss_fail_when_the_loss_lasts_the_settle() {
     let ns = netns!();
     ns.ip(UP0);
@@ -246,6 +257,7 @@ fn on_loss_fail_when_the_loss_lasts_the_settle() {
 // ── Settle ──
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn settle_holds_ready_back() {
     let ns = netns!();
     ns.ip(UP0);
@@ -256,6 +268,7 @@ fn settle_holds_ready_back() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn settle_begins_again_after_a_loss() {
     let ns = netns!();
     ns.ip(UP0);
@@ -272,6 +285,7 @@ fn settle_begins_again_after_a_loss() {
 
 /// Lost and regained faster than anybody reads: not uninterrupted all the same.
 #[test]
+#[ignore = "needs a network namespace"]
 fn settle_sees_a_flap_within_one_read() {
     let ns = netns!();
     ns.ip(UP0);
@@ -289,6 +303,7 @@ fn settle_sees_a_flap_within_one_read() {
 /// A link whose peer has its own number elsewhere is no stacked link to the kernel: its carrier is announced
 /// once a second at most, as a real card's.
 #[test]
+#[ignore = "needs a network namespace"]
 fn settle_sees_a_flap_that_is_not_announced_in_time() {
     let ns = netns!();
     let other = Elsewhere::new();
@@ -307,6 +322,7 @@ fn settle_sees_a_flap_that_is_not_announced_in_time() {
 
 /// The same for an address and for a route, which have no counters of their flaps.
 #[test]
+#[ignore = "needs a network namespace"]
 fn settle_sees_an_address_and_a_route_replaced_within_one_read() {
     for (flap, options) in [
         ("addr del 192.0.2.1/24 dev va0\naddr add 192.0.2.1/24 dev va0\n", ["-a", "ipv4"]),
@@ -332,6 +348,7 @@ fn settle_sees_an_address_and_a_route_replaced_within_one_read() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_timeout_does_not_cut_a_settle_short_to_open_the_gate() {
     let ns = netns!();
     ns.ip(UP0);
@@ -354,6 +371,7 @@ fn the_timeout_does_not_cut_a_settle_short_to_open_the_gate() {
 // ── SIGUSR1 ──
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn sigusr1_opens_a_waiting_run() {
     let ns = netns!();
     let gate = ns.run_gate(CARRIER);
@@ -374,6 +392,7 @@ fn sigusr1_opens_a_waiting_run() {
 // ── wait ──
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn wait_says_what_is_missing_and_ends_with_zero() {
     let ns = netns!();
     let wait = ns.wait(&["-i", "va0"]);
@@ -393,6 +412,7 @@ fn wait_says_what_is_missing_and_ends_with_zero() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn wait_quiet_says_only_the_end() {
     let ns = netns!();
     let wait = ns.wait(&["-q", "-i", "va0", "-t", "400ms"]);
@@ -407,6 +427,7 @@ fn wait_quiet_says_only_the_end() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn wait_becomes_the_command() {
     let ns = netns!();
     let wait = ns.wait(&["-i", "va0", "--", "sh", "-c", "echo pid $$ \"$1\"; exit 7", "sh", "a  b"]);
@@ -418,6 +439,7 @@ fn wait_becomes_the_command() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_command_gets_a_clean_start() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
@@ -434,6 +456,7 @@ fn the_command_gets_a_clean_start() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn wait_does_not_run_the_command_where_it_gave_up() {
     let ns = netns!();
     let said = ns.output(&["wait", "-i", "va0", "-t", "200ms", "--", "echo", "ran"]);
@@ -441,6 +464,7 @@ fn wait_does_not_run_the_command_where_it_gave_up() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn wait_json_is_one_object_a_line() {
     let ns = netns!();
     let wait = ns.wait(&["-j", "-i", "va0"]);
@@ -460,6 +484,7 @@ fn wait_json_is_one_object_a_line() {
 // ── stdout, NOTIFY_SOCKET, privileges ──
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_closed_stdout_ends_a_command_silently() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {DEFAULT0}"));
@@ -479,6 +504,7 @@ fn a_closed_stdout_ends_a_command_silently() {
 
 /// A full disk: an error, but no verdict and none of the kernel's.
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {DEFAULT0}"));
@@ -531,6 +557,7 @@ fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
 
 /// Half of an installation: what is missing is named, and nobody else is blamed.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_missing_program_of_its_own_is_told_from_a_probe_that_failed() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {DEFAULT0}"));
@@ -609,6 +636,7 @@ fn a_missing_program_of_its_own_is_told_from_a_probe_that_failed() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn without_a_notify_socket() {
     let ns = netns!();
     ns.ip(UP0);
@@ -620,6 +648,7 @@ fn without_a_notify_socket() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_notify_socket_that_is_gone() {
     let ns = netns!();
     ns.ip(UP0);
@@ -650,6 +679,7 @@ fn a_notify_socket_that_is_gone() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_notify_socket_that_goes() {
     let ns = netns!();
     let gate = ns.run_gate(CARRIER);
@@ -666,11 +696,8 @@ fn a_notify_socket_that_goes() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn unprivileged_it_works_the_same() {
-    if !nix::unistd::geteuid().is_root() || std::env::var_os("NETREADY_TESTS_IN_USER_NAMESPACE").is_some() {
-        crate::harness::skip("uid 65534 is out of reach");
-        return;
-    }
     let ns = netns!();
     let runtime = ns.scratch().join("xdg");
     std::fs::create_dir(&runtime).unwrap();
@@ -711,11 +738,8 @@ fn unprivileged_it_works_the_same() {
 
 /// What su(1) without a dash leaves root with: another user's variables.
 #[test]
+#[ignore = "needs a network namespace"]
 fn another_users_runtime_directory_is_neither_read_nor_written() {
-    if !nix::unistd::geteuid().is_root() || std::env::var_os("NETREADY_TESTS_IN_USER_NAMESPACE").is_some() {
-        crate::harness::skip("uid 65534 is out of reach");
-        return;
-    }
     let ns = netns!().with_private_etc();
     let runtime = ns.scratch().join("xdg");
     let records = runtime.join("netready-record");
@@ -761,6 +785,7 @@ fn another_users_runtime_directory_is_neither_read_nor_written() {
 
 /// The record's folder is the caller's own, what stands in it is not to be followed.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_record_is_read_and_written_as_a_file_only() {
     let ns = netns!();
     let runtime = ns.scratch().join("xdg");
@@ -804,6 +829,7 @@ fn a_record_is_read_and_written_as_a_file_only() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn without_netlink_nothing_can_be_observed() {
     let ns = netns!();
     for arguments in [&["check", "-4"][..], &["wait", "-4"], &["run", "-4"], &["monitor", "-4"]] {
@@ -822,6 +848,7 @@ fn without_netlink_nothing_can_be_observed() {
 // ── Idle, time ──
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn idle_means_idle() {
     let ns = netns!();
     ns.ip(UP0);
@@ -854,6 +881,7 @@ fn idle_means_idle() {
 
 /// Stepping the wall clock would touch the host; that the only timer is one on CLOCK_BOOTTIME can be seen without.
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_timer_is_on_boottime() {
     let ns = netns!();
     let gate = ns.run(&["-i", "va0", "-t", "60s"]);
@@ -867,6 +895,7 @@ fn the_timer_is_on_boottime() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn stopped_for_a_while_it_catches_up() {
     let ns = netns!();
     ns.ip(UP0);

@@ -10,6 +10,7 @@ const ALL_DARK: &str = "link add va0 type veth peer name vb0; link set va0 up; \
                         link add va2 type veth peer name vb2; link set va2 up";
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn quorums_row_by_row() {
     let not = Want::Not;
     let some = format!("{UP0}; {DARK1}");
@@ -123,6 +124,7 @@ fn quorums_row_by_row() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn any_names_the_one_that_is_ready() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {DARK1}"));
@@ -134,6 +136,7 @@ fn any_names_the_one_that_is_ready() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn nobody_speaks_of_a_link_that_is_not_wanted() {
     let ns = netns!();
     ns.ip(&format!("{DARK0}; {UP1}; addr add 192.0.2.1/24 dev va1"));
@@ -144,6 +147,7 @@ fn nobody_speaks_of_a_link_that_is_not_wanted() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn two_of_three_at_the_second() {
     let ns = netns!();
     ns.ip(ALL_DARK);
@@ -162,6 +166,7 @@ fn two_of_three_at_the_second() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn all_waits_for_the_second() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {DARK1}"));
@@ -173,6 +178,7 @@ fn all_waits_for_the_second() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_third_match_appears_without_carrier() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {UP1}"));
@@ -191,6 +197,7 @@ fn a_third_match_appears_without_carrier() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn grace_on_an_absent_link() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
@@ -206,6 +213,7 @@ fn grace_on_an_absent_link() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn what_comes_within_the_grace_ends_it() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0; {DARK1}"));
@@ -220,6 +228,7 @@ fn what_comes_within_the_grace_ends_it() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_grace_begins_again_when_the_rest_was_lost() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
@@ -237,6 +246,7 @@ fn a_grace_begins_again_when_the_rest_was_lost() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn if_present_counts_while_it_is_there() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
@@ -256,6 +266,7 @@ fn if_present_counts_while_it_is_there() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn if_present_of_a_family() {
     let toml =
         "[[require]]\nroute = \"default-ipv4\"\n[[require]]\nroute = \"default-ipv6\"\nif-present = true\n";

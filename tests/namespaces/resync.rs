@@ -118,6 +118,7 @@ fn with_small_buffer(ns: &Netns, options: &[&str]) -> Process {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn an_overrun_by_addresses() {
     let ns = netns!();
     ns.ip(UP0);
@@ -139,6 +140,7 @@ fn an_overrun_by_addresses() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn ten_thousand_changes_through_four_kilobytes() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}"));
@@ -201,6 +203,7 @@ fn ten_thousand_changes_through_four_kilobytes() {
 
 /// The wanted event in the middle of a storm is not queued behind it.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_storm_elsewhere_delays_nothing() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {UP1}; {ADDR0}"));
@@ -246,6 +249,7 @@ fn cpu_ms(gate: &Process) -> u64 {
 
 /// Routes that no requirement can want do not even wake it.
 #[test]
+#[ignore = "needs a network namespace"]
 fn unwanted_routes_are_filtered_by_the_kernel() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}; {DEFAULT0}"));
@@ -265,6 +269,7 @@ fn unwanted_routes_are_filtered_by_the_kernel() {
 
 /// Another process's route messages carry its own nlmsg_seq, small as those of our dumps: none of them ends a dump.
 #[test]
+#[ignore = "needs a network namespace"]
 fn foreign_sequence_numbers() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}"));
@@ -311,6 +316,7 @@ fn foreign_sequence_numbers() {
 
 /// Whoever may send netlink messages to another process's port is not the kernel.
 #[test]
+#[ignore = "needs a network namespace"]
 fn messages_that_are_not_from_the_kernel() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 198.51.100.1/24 dev va0"));
@@ -367,6 +373,7 @@ fn messages_that_are_not_from_the_kernel() {
 /// RTM_NEWLINK, RTM_DELADDR and RTM_DELNEXTHOP come before the kernel flushes the routes: an answer got right then is stale,
 /// and nothing later corrects it. Many times, the final verdict against a fresh one and against `ip`.
 #[test]
+#[ignore = "needs a network namespace"]
 fn stale_answers() {
     let restore =
         "link set va0 up\naddr replace 192.0.2.1/24 dev va0\nroute replace default via 192.0.2.254 dev va0\n";
@@ -419,6 +426,7 @@ fn stale_answers() {
 /// READY=1 is never sent by an answer that was stale when it was sent: the wanted address comes in the same breath in which
 /// the default goes silently.
 #[test]
+#[ignore = "needs a network namespace"]
 fn no_ready_by_a_stale_route() {
     for loss in [
         "link set va0 down\nlink set va0 up\n",
@@ -438,6 +446,7 @@ fn no_ready_by_a_stale_route() {
 
 /// A change between two parts of a dump: many links and addresses, renewed all the time while dumps run.
 #[test]
+#[ignore = "needs a network namespace"]
 fn interrupted_dumps() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}"));
@@ -464,6 +473,7 @@ fn interrupted_dumps() {
 /// Between subscribing and dumping, and between dump and READY=1, anything may happen: started anew while the state changes
 /// all the time, it ends with what is.
 #[test]
+#[ignore = "needs a network namespace"]
 fn started_in_the_middle_of_it() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}"));
@@ -487,6 +497,7 @@ fn started_in_the_middle_of_it() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn many_links_and_routes_cost_little_memory() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}"));

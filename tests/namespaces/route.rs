@@ -10,6 +10,7 @@ const DEFAULT0: &str = "route add default via 192.0.2.254 dev va0";
 const DEFAULT1: &str = "route add default via 198.51.100.254 dev va1 metric 50";
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn defaults_row_by_row() {
     let not = Want::Not;
     let up = |more: &str| format!("{UP0}; {ADDR0}; {more}");
@@ -171,6 +172,7 @@ fn defaults_row_by_row() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn prefixes_row_by_row() {
     let not = Want::Not;
     let up = |more: &str| format!("{UP0}; {ADDR0}; {more}");
@@ -246,6 +248,7 @@ fn prefixes_row_by_row() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn sources_row_by_row() {
     let not = Want::Not;
     let no_source = "no-source|no-address|tentative|deprecated|route-dead";
@@ -339,6 +342,7 @@ fn sources_row_by_row() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn route_to_row_by_row() {
     let not = Want::Not;
     let up = |more: &str| format!("{UP0}; {ADDR0}; {more}");
@@ -422,6 +426,7 @@ fn route_to_row_by_row() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_default_comes_and_goes() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}"));
@@ -449,6 +454,7 @@ fn a_default_comes_and_goes() {
 
 /// What takes the IPv4 default away, or its use, without a route message; what brings it back, if anything.
 #[test]
+#[ignore = "needs a network namespace"]
 fn what_the_kernel_does_not_announce() {
     let cases: &[(&str, &str, &str)] = &[
         ("", "link set vb0 down", "link set vb0 up"),
@@ -496,6 +502,7 @@ fn what_the_kernel_does_not_announce() {
 
 /// A default that goes with its prefsrc, a prefix route that goes with its link.
 #[test]
+#[ignore = "needs a network namespace"]
 fn routes_that_go_with_what_they_rest_on() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}; addr add 192.0.2.2/24 dev va0"));
@@ -521,6 +528,7 @@ fn routes_that_go_with_what_they_rest_on() {
 
 /// The kernel removes a nexthop object, and the route with it, where its link loses carrier.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_nexthop_object_is_gone_with_its_carrier() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}; nexthop add id 7 via 192.0.2.254 dev va0; route add default nhid 7"));
@@ -536,6 +544,7 @@ fn a_nexthop_object_is_gone_with_its_carrier() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_default_in_another_table_changes() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}; {DEFAULT0}"));
@@ -555,6 +564,7 @@ fn a_default_in_another_table_changes() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_multipath_default_lives_by_one_of_its_links() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}; {UP1}; {ADDR1}"));
@@ -574,6 +584,7 @@ fn a_multipath_default_lives_by_one_of_its_links() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn rules_matter_to_route_to() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}; route add default via 192.0.2.254 table 100"));
@@ -592,6 +603,7 @@ fn rules_matter_to_route_to() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_route_to_changes_with_what_covers_it() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}; {DEFAULT0}"));
@@ -613,6 +625,7 @@ fn a_route_to_changes_with_what_covers_it() {
 /// An IPv6 default of limited life, as a router advertisement gives it: dead when it expires, though the table keeps it
 /// until the garbage collector comes by.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_default_that_expires() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {V6ADDR0}"));
@@ -633,6 +646,7 @@ fn a_default_that_expires() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn no_default_is_wanted() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}"));
@@ -641,6 +655,7 @@ fn no_default_is_wanted() {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_missing_are_named() {
     let ns = netns!();
     ns.ip(&format!("{DARK0}; {DARK1}"));
@@ -675,6 +690,7 @@ fn the_missing_are_named() {
 /// The only source of a default stands on the loopback link, which carries no route that is wanted. (Found by the oracle,
 /// seed 1016.)
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_source_on_loopback_goes_and_comes() {
     for default in ["route add default dev va0", "-4 route add default via inet6 fe80::1 dev va0"] {
         let ns = netns!();

@@ -40,6 +40,7 @@ fn agrees(ns: &Netns, target: &str, from: Option<&str>, text: &str) {
 }
 
 #[test]
+#[ignore = "needs a network namespace"]
 fn route_to_says_what_connect_says() {
     let by_source = "rule add pref 90 from 192.0.2.10 lookup 100";
     let four = format!(
@@ -161,6 +162,7 @@ fn route_to_says_what_connect_says() {
 
 /// The second card answers from its own address once its table and the rule for its address are there.
 #[test]
+#[ignore = "needs a network namespace"]
 fn the_rules_of_a_second_card() {
     let ns = netns!();
     ns.ip(&format!(
@@ -194,6 +196,7 @@ fn the_rules_of_a_second_card() {
 
 /// A source-specific default, and the address that it is for, in either order; and its end.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_source_specific_default_comes_and_goes() {
     let ns = netns!();
     ns.ip(UP0);
@@ -236,6 +239,7 @@ fn a_source_specific_default_comes_and_goes() {
 
 /// A link-local target is on the link that its zone names.
 #[test]
+#[ignore = "needs a network namespace"]
 fn a_zone_names_the_link() {
     let ns = netns!();
     let run = ns.run(&["--route-to", "fe80::9%va1"]);

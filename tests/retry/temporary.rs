@@ -91,13 +91,9 @@ fn without_a_safe_place_the_pull_goes_on_as_podman_would() {
 
 /// Podman's folder of run time files would be in it.
 #[test]
+#[ignore = "needs root"]
 fn a_user_without_a_runtime_directory_keeps_the_tmpdir_of_the_caller() {
     const NOBODY: u32 = 65534;
-    if !nix::unistd::Uid::effective().is_root() {
-        assert!(std::env::var_os("CI").is_none(), "SKIPPED in CI: not root");
-        eprintln!("SKIPPED: not root");
-        return;
-    }
     let stage = Stage::new("echo \"$TMPDIR\" >temporaries");
     let temporary = stage.temporary();
     for path in [stage.0.path(), &temporary] {

@@ -126,7 +126,7 @@ fn must_pass(wants: &Wants, told: &Told) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_kernel_passes_what_the_oracle_does(wants in some_wants(), random in vec(told(), 1..20)) {
