@@ -5,6 +5,7 @@
 # make install    DESTDIR=, PREFIX=/usr; enables and starts nothing
 # make deb        target/debian/netready_*.deb; make rpm: target/generate-rpm/*.rpm
 # make boot       boots Debian with the package in it, as root: minutes (docs/boot.md)
+# make mutants    mutation tests of what decides when a gate opens: an hour or more (.cargo/mutants.toml)
 
 CARGO   ?= cargo
 PROFILE ?= --release
@@ -17,7 +18,7 @@ LIBDIR  := $(PREFIX)/lib
 SHARE   := $(PREFIX)/share
 TOOLS   := $(TARGET)/tools
 
-.PHONY: all build manual check test uml prepare lint docs install deb rpm package-files boot clean
+.PHONY: all build manual check test uml prepare lint docs install deb rpm package-files boot mutants clean
 
 all: build manual
 
@@ -97,8 +98,13 @@ $(TOOLS)/bin/cargo-%:
 	fi
 
 boot: prepare deb
-	NETREADY_BOOT=1 $(CARGO) test --locked --test boot -- --test-threads=3
+	$(CARGO) test --locked --test boot -- --include-ignored --test-threads=3
 	cat $(TARGET)/tmp/boot/table.md $(TARGET)/tmp/boot/pulls.md
+
+# The files, the package and the exceptions are in .cargo/mutants.toml. It fails if a mutant survives.
+# A part of it: make mutants MUTANTS='--file crates/core/src/continuity.rs'
+mutants: $(TOOLS)/bin/cargo-mutants
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) mutants --package netready-core --output $(TARGET) $(MUTANTS)
 
 clean:
 	$(CARGO) clean
