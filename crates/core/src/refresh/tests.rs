@@ -1,1 +1,170 @@
+//! The planner alone: what it reads next after each thing that was found, or not.
 
+use super::*;
+use crate::model::PastaView;
+use crate::testing::{gate, network};
+
+const START: Moment = Moment::after_boot(Duration::from_secs(100));
+
+fn at(millis: u64) -> Moment {
+    START + Duration::from_millis(millis)
+}
+
+/// A planner, its gate, and the network that it keeps.
+struct Bench {
+    gate: Gate,
+    network: Network,
+    refresh: Refresh,
+}
+
+impl Bench {
+    fn new(wants: &str) -> Bench {
+        let gate = gate(wants);
+        Bench { refresh: Refresh::new(&gate, START), gate, network: Network::default() }
+    }
+
+    fn next(&mut self, millis: u64) -> Option<Read> {
+        self.refresh.next(&self.gate, &mut self.network, at(millis))
+    }
+
+    /// The read that is next, and what it finds.
+    #[track_caller]
+    fn finds(&mut self, millis: u64, found: Found) -> Read {
+        let read = self.next(millis).expect("something to read");
+        self.refresh.found(read.clone(), found, &mut self.network, at(millis), at(millis));
+        read
+    }
+
+    /// The barrier is passed, and these links and addresses are there.
+    fn with_links(wants: &str, kernel: &str) -> Bench {
+        let mut bench = Bench::new(wants);
+        assert_eq!(bench.finds(0, Found::Passed), Read::Barrier);
+        let kernel = network(kernel);
+        let (links, addresses) = (kernel.links().cloned().collect(), kernel.addresses().cloned().collect());
+        assert_eq!(bench.finds(0, Found::Links(links, addresses)), Read::Links);
+        bench
+    }
+}
+
+const HOST: &str = "eth0: up; addr eth0 192.0.2.10/24; eth1: up";
+
+fn route(text: &str) -> Route {
+    network(&alloc::format!("{HOST}; route {text}")).routes.known.remove(0)
+}
+
+#[test]
+fn a_read_that_failed_waits_and_begins_with_the_barrier_again() {
+    let mut bench = Bench::new("route = \"default-ipv4\"");
+    bench.finds(0, Found::Passed);
+    for (failed, millis) in [(Found::Failed, 0), (Found::Interrupted, 100)] {
+        assert_eq!(bench.finds(millis, failed), Read::Links);
+        assert_eq!(bench.next(millis), None, "it is not read in a circle");
+        assert!(bench.refresh.current(&bench.network).is_none());
+        assert_eq!(bench.refresh.deadline(), Some(at(millis + 100)));
+        bench.refresh.wake(at(millis + 100));
+        assert_eq!(bench.finds(millis + 100, Found::Passed), Read::Barrier);
+    }
+}
+
+#[test]
+fn of_two_times_that_something_was_put_off_to_the_earlier_one_counts() {
+    let mut bench = Bench::with_links("address = \"ipv4\"", HOST);
+    bench.refresh.lost(Stale::ALL, at(0));
+    bench.refresh.lost(Stale::ALL, at(1));
+    assert_eq!(bench.refresh.deadline(), Some(at(10)));
+    bench.finds(1, Found::Failed);
+    assert_eq!(bench.refresh.deadline(), Some(at(10)));
+}
+
+#[test]
+fn another_gate_begins_with_the_links() {
+    let mut bench = Bench::with_links("route = \"10.0.0.0/8\" | route = \"198.51.100.0/24\"", HOST);
+    assert!(matches!(bench.finds(0, Found::Route(None)), Read::Matching { .. }));
+    bench.gate = gate("address = \"ipv4\"");
+    bench.refresh.rewant(&bench.gate);
+    assert_eq!(bench.next(0), Some(Read::Links));
+}
+
+#[test]
+fn where_a_more_specific_route_hides_the_prefix_the_next_address_is_asked_for() {
+    let mut bench = Bench::with_links("route = \"10.0.0.0/8\"", HOST);
+    let asked = |read: Read| match read {
+        Read::Matching { probes, .. } => probes.len(),
+        other => panic!("{other:?}"),
+    };
+    let hides = || Found::Route(Some(route("10.0.0.0/24 via 192.0.2.1 dev eth0")));
+    let all = asked(bench.finds(0, hides()));
+    for left in (1..all).rev() {
+        assert_eq!(asked(bench.finds(0, hides())), left);
+    }
+    // Then only the table can tell.
+    assert!(matches!(bench.next(0), Some(Read::Table(_))));
+}
+
+#[test]
+fn an_answer_that_cannot_be_decoded_leaves_no_older_one() {
+    let mut bench = Bench::with_links("route-to = \"203.0.113.7\"", HOST);
+    let unreachable = Lookup::None(libc::ENETUNREACH);
+    assert!(matches!(bench.finds(0, Found::Way(Some(unreachable))), Read::Way { .. }));
+    assert_eq!(bench.network.lookups.len(), 1);
+    bench.refresh.read_all();
+    let kernel = network(HOST);
+    let (links, addresses) = (kernel.links().cloned().collect(), kernel.addresses().cloned().collect());
+    while bench.next(0) == Some(Read::Barrier) {
+        bench.finds(0, Found::Passed);
+    }
+    bench.finds(0, Found::Links(links, addresses));
+    bench.finds(0, Found::Way(None));
+    assert_eq!(bench.network.lookups.len(), 0);
+}
+
+/// pasta wants to reach the gateway of its default route on the route's own link.
+#[test]
+fn a_gateway_is_on_its_link_if_its_route_leads_there_without_another_gateway() {
+    for (found, on_link) in [
+        (Some("192.0.2.0/24 dev eth0"), true),
+        (Some("192.0.2.0/24 dev eth1"), false),
+        (Some("192.0.2.0/24 via 192.0.2.9 dev eth0"), false),
+        (None, false),
+    ] {
+        let mut bench = Bench::with_links("pasta = true", HOST);
+        let default = route("default4 via 192.0.2.1 dev eth0");
+        let ifindex = default.hops[0].ifindex;
+        let gateway: IpAddr = [192, 0, 2, 1].into();
+        bench
+            .network
+            .routes
+            .pasta
+            .insert(Family::V4, PastaView { default: Some(default), ..PastaView::default() });
+        let read = Read::Gateway { family: Family::V4, gateway, ifindex };
+        bench.refresh.found(read, Found::Route(found.map(route)), &mut bench.network, at(0), at(0));
+        assert_eq!(bench.network.routes.pasta[&Family::V4].gateway_on_link, on_link, "{found:?}");
+    }
+}
+
+#[test]
+fn what_a_notification_makes_of_the_barrier() {
+    let link = |text: &str| {
+        let link = network(text).links().find(|link| link.ifname == "eth0").unwrap().clone();
+        Message::Link(alloc::boxed::Box::new(link))
+    };
+    for (before, after, barrier) in [
+        ("eth0: nocarrier", "eth0: up", Barrier::BeforeNo),
+        ("eth0: up", "eth0: nocarrier", Barrier::Always),
+        ("eth0: up", "eth0: up", Barrier::Always),
+        ("eth0: down", "eth0: up", Barrier::Always),
+        ("", "eth0: up", Barrier::Always),
+        // Something else changed with the carrier.
+        ("eth0: nocarrier", "eth0: up alt=lan0", Barrier::Always),
+    ] {
+        assert_eq!(barrier_for(&link(after), &network(before)), barrier, "{before} -> {after}");
+    }
+    let host = network(HOST);
+    let address = host.addresses().next().unwrap().clone();
+    assert_eq!(barrier_for(&Message::Address(address.clone()), &host), Barrier::NotNeeded);
+    assert_eq!(barrier_for(&Message::AddressGone(address), &host), Barrier::Always);
+    assert_eq!(barrier_for(&Message::LinkGone(2), &host), Barrier::Always);
+    for message in [Message::Rule, Message::Nexthop, Message::IgnoreLinkdown] {
+        assert_eq!(barrier_for(&message, &host), Barrier::Always, "{message:?}");
+    }
+}

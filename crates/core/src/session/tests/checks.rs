@@ -116,6 +116,37 @@ fn a_check_tries_each_probe_once_and_looks_again_afterwards() {
     assert!(bench.probes.unwrap().questions.is_empty());
 }
 
+/// A look that was cut short before probes were tried is no reason to cut the one after them short.
+#[test]
+fn after_its_probes_a_check_may_look_as_often_again() {
+    let text = format!("{WANTS_ROUTE}; tcp = \"192.0.2.7:22\"");
+    let another = format!("{WORKS}; route default4 via 192.0.2.2 dev eth0 metric 9");
+    let mut bench = Bench::new(CHECK, gate(&text), WORKS);
+    let mut looks = 0;
+    while bench.next != Next::Sleep {
+        let input = match bench.next.clone() {
+            Next::Drain => bench.announced.pop_front().unwrap_or(Input::Dry),
+            Next::Read(read) => {
+                let found = answer(&bench.kernel, &read);
+                if let Read::Matching { .. } = read {
+                    looks += 1;
+                    bench.becomes(if looks % 2 == 0 { WORKS } else { &another });
+                }
+                Input::Found(found)
+            }
+            next => panic!("{next:?}"),
+        };
+        bench.step(input);
+    }
+    assert_eq!(looks, 4);
+    // The address by which the gateway was reached goes, and the route with it.
+    bench.announced.clear();
+    bench.becomes("eth0: up; addr eth0 192.0.2.11/24");
+    let question = Question::Probe(crate::config::parse_tcp("192.0.2.7:22").unwrap());
+    bench.give(Input::Answer(question, Ok("it answers".to_owned())));
+    assert!(!bench.session.verdict().ready());
+}
+
 #[test]
 fn retry_sees_what_gets_better_and_nothing_else() {
     let text = format!("{WANTS_ROUTE} | address = \"ipv6\" | nameserver = true | tcp = \"192.0.2.7:22\"");

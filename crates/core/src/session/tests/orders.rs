@@ -254,3 +254,21 @@ fn a_deadline_that_passes_right_after_a_step_is_not_missed() {
     assert_eq!(bench.deadline(), Some(1));
     assert_eq!(bench.time(5), Next::End(Ended::GaveUp));
 }
+
+/// Else the loop would wake without end for what it cannot do.
+#[test]
+fn a_deadline_that_cannot_be_served_yet_is_no_deadline() {
+    let settling = Gate { settle: Duration::from_millis(5), ..gate(WANTS_ROUTE) };
+    let mut bench = Bench::looked(Mode::Watch, settling, WORKS);
+    assert_eq!(bench.deadline(), Some(5));
+    bench.announced.extend([Input::Lost(Stale::ALL), Input::Lost(Stale::ALL)]);
+    bench.time(5);
+    assert_eq!((bench.opened, bench.deadline()), (0, Some(15)), "only the second reading is waited for");
+}
+
+#[test]
+fn the_verdict_is_the_new_gate_s_as_soon_as_it_is_loaded() {
+    let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), WORKS);
+    bench.step(Input::Reload(gate("address = \"ipv4\" | address = \"ipv6\"")));
+    assert_eq!(bench.session.verdict().clauses.len(), bench.session.gate().clauses.len());
+}

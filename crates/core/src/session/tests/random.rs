@@ -52,7 +52,7 @@ fn settling(index: usize, settle: u64) -> Gate {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_gate_opens_only_on_a_network_that_is_current_and_met(

@@ -57,7 +57,12 @@ fn at_the_end_of_a_settle_links_are_read_once_more() {
     assert_eq!(bench.reads.first(), Some(&Read::Links));
     assert_eq!(bench.opened, 0);
     assert_eq!(bench.deadline(), Some(20_000));
+    // So they are at the end of the next one.
+    bench.kernel =
+        network("eth0: up losses=2; addr eth0 192.0.2.10/24; route default4 via 192.0.2.1 dev eth0");
     bench.time(20_000);
+    assert_eq!((bench.opened, bench.deadline()), (0, Some(30_000)));
+    bench.time(30_000);
     assert_eq!(bench.opened, 1);
 
     let mut bench = Bench::looked(Mode::Watch, settling(WANTS_ROUTE, 10), WORKS);
@@ -163,4 +168,14 @@ fn another_resolver_is_news_and_the_same_one_is_not() {
         bench.give(Input::Nameservers { nameservers: Nameservers::None, news });
         assert_eq!(bench.probes.unwrap().news, news);
     }
+}
+
+#[test]
+fn a_loss_of_notifications_is_news() {
+    let mut bench = Bench::looked(Mode::Watch, wants_probe(), WORKS);
+    bench.give(Input::Answer(question(SOMEBODY), no()));
+    assert!(!bench.probes.as_ref().unwrap().news);
+    bench.announced.push_back(Input::Lost(Stale::ALL));
+    bench.give(Input::Wake);
+    assert!(bench.probes.unwrap().news);
 }
