@@ -88,9 +88,9 @@ fn another_gate_begins_with_the_links() {
 #[test]
 fn where_a_more_specific_route_hides_the_prefix_the_next_address_is_asked_for() {
     let mut bench = Bench::with_links("route = \"10.0.0.0/8\"", HOST);
-    let asked = |read: Read| match read {
-        Read::Matching { probes, .. } => probes.len(),
-        other => panic!("{other:?}"),
+    let asked = |read: Read| {
+        let Read::Matching { probes, .. } = read else { panic!("{read:?}") };
+        probes.len()
     };
     let hides = || Found::Route(Some(route("10.0.0.0/24 via 192.0.2.1 dev eth0")));
     let all = asked(bench.finds(0, hides()));
