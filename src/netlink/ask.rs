@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 
-use futures_util::StreamExt;
+use futures::StreamExt;
 use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage};
