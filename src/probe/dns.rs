@@ -1,10 +1,12 @@
 //! Whether the host's resolver finds a name, and where not, which server said what.
 
-use std::ffi::CString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
+
+use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, getaddrinfo};
 
 use crate::chance::chance;
 use crate::model::Answer;
@@ -33,8 +35,8 @@ pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String
     });
     match hear.recv_timeout(deadline.before(TO_EXPLAIN).left()) {
         Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(code)) => Err(explain(name, deadline)
-            .unwrap_or_else(|| format!("{}, though its name server has an address", words_of(code)))),
+        Ok(Err(why)) => Err(explain(name, deadline)
+            .unwrap_or_else(|| format!("{why}, though its name server has an address"))),
         Err(_) => {
             let why = explain(name, deadline.before(Duration::from_millis(100)));
             match hear.recv_timeout(Duration::ZERO) {
@@ -45,57 +47,37 @@ pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String
     }
 }
 
-/// getaddrinfo(3); its error code where it has one.
-fn addresses(name: &str) -> Result<Vec<SocketAddr>, i32> {
-    let name = CString::new(name).map_err(|_| libc::EAI_NONAME)?;
-    // SAFETY: a C struct of numbers and pointers, for which zero is "nothing".
-    let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
-    hints.ai_socktype = libc::SOCK_STREAM;
-    hints.ai_flags = libc::AI_ADDRCONFIG;
-    let mut list: *mut libc::addrinfo = std::ptr::null_mut();
-    // SAFETY: name and hints outlive the call, which writes one pointer.
-    let code = unsafe { libc::getaddrinfo(name.as_ptr(), std::ptr::null(), &raw const hints, &raw mut list) };
-    if code != 0 {
-        return Err(code);
-    }
+/// Calls getaddrinfo(3). The error says in words what its code means.
+fn addresses(name: &str) -> Result<Vec<SocketAddr>, String> {
+    // AI_ADDRCONFIG: no IPv6 addresses for a host without one, and the same for IPv4.
+    let hints =
+        AddrInfoHints { socktype: libc::SOCK_STREAM, flags: libc::AI_ADDRCONFIG, ..AddrInfoHints::default() };
     let mut found = Vec::new();
-    let mut next = list;
-    // SAFETY: the list is the resolver's, whole, and not freed before the end.
-    while let Some(entry) = unsafe { next.as_ref() } {
-        // SAFETY: of these families the address is such a struct.
-        let address = unsafe {
-            match entry.ai_family {
-                libc::AF_INET => {
-                    let address: *const libc::sockaddr_in = entry.ai_addr.cast();
-                    let ip = Ipv4Addr::from(u32::from_be((*address).sin_addr.s_addr));
-                    Some(SocketAddr::new(ip.into(), 0))
-                }
-                libc::AF_INET6 => {
-                    let address: *const libc::sockaddr_in6 = entry.ai_addr.cast();
-                    let ip = Ipv6Addr::from((*address).sin6_addr.s6_addr);
-                    Some(SocketAddrV6::new(ip, 0, 0, (*address).sin6_scope_id).into())
-                }
-                _ => None,
-            }
-        };
-        found.extend(address.filter(|address| !found.contains(address)));
-        next = entry.ai_next;
+    for entry in getaddrinfo(Some(name), None, Some(hints)).map_err(words_of)? {
+        // An entry of another family than IP has no address that could be used.
+        found.extend(entry.map(|entry| entry.sockaddr).ok().filter(|address| !found.contains(address)));
     }
-    // SAFETY: it came from getaddrinfo, and nothing of it is used any more.
-    unsafe { libc::freeaddrinfo(list) };
-    if found.is_empty() { Err(libc::EAI_NONAME) } else { Ok(found) }
+    if found.is_empty() { Err(NO_NAME.to_owned()) } else { Ok(found) }
 }
 
-/// What the resolver's code means.
-fn words_of(code: i32) -> String {
-    match code {
-        libc::EAI_AGAIN => "temporary failure in name resolution".to_owned(),
-        libc::EAI_NONAME => "no such name".to_owned(),
-        libc::EAI_FAIL => "the resolver failed".to_owned(),
-        libc::EAI_SYSTEM => format!("the resolver failed: {}", std::io::Error::last_os_error()),
-        // EAI_NODATA, which is glibc's alone.
-        -5 => "it has no address".to_owned(),
-        code => format!("the resolver failed with code {code}"),
+const NO_NAME: &str = "no such name";
+
+/// What the code of getaddrinfo(3) means.
+fn words_of(error: LookupError) -> String {
+    match error.kind() {
+        LookupErrorKind::Again => "temporary failure in name resolution".to_owned(),
+        LookupErrorKind::NoName => NO_NAME.to_owned(),
+        LookupErrorKind::NoData => "it has no address".to_owned(),
+        LookupErrorKind::Fail => "the resolver failed".to_owned(),
+        // These carry the system's own words.
+        LookupErrorKind::System
+        | LookupErrorKind::Badflags
+        | LookupErrorKind::Family
+        | LookupErrorKind::Socktype
+        | LookupErrorKind::Service
+        | LookupErrorKind::Memory
+        | LookupErrorKind::Unknown
+        | LookupErrorKind::IO => format!("the resolver failed: {}", io::Error::from(error)),
     }
 }
 
@@ -190,8 +172,7 @@ fn query(server: SocketAddr, name: &str, kind: u16, deadline: Deadline) -> Reply
                 Some((code, _)) => return Reply::Code(code),
                 None => {}
             },
-            Err(error)
-                if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             Err(error) => return Reply::Error(super::tcp::explain(&error)),
         }
     }
@@ -236,6 +217,35 @@ fn rcode(code: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_code_of_the_resolver_has_words_of_its_own() {
+        for (code, words) in [
+            (libc::EAI_AGAIN, "temporary failure in name resolution"),
+            (libc::EAI_NONAME, "no such name"),
+            (libc::EAI_NODATA, "it has no address"),
+            (libc::EAI_FAIL, "the resolver failed"),
+        ] {
+            assert_eq!(words_of(LookupError::new(code)), words);
+        }
+        let said = words_of(LookupError::new(libc::EAI_MEMORY)).to_lowercase();
+        assert!(said.starts_with("the resolver failed: ") && said.contains("memory"), "{said}");
+    }
+
+    #[test]
+    fn a_name_that_needs_no_server() {
+        let found = addresses("localhost").unwrap();
+        assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 0), "{found:?}");
+        // A scope that getaddrinfo(3) reads from the text is kept.
+        let scoped: SocketAddr = "[fe80::1%1]:0".parse().unwrap();
+        assert_eq!(addresses("fe80::1%lo"), Ok(vec![scoped]));
+        assert_eq!(
+            addresses("127.0.0.1"),
+            Ok(vec!["127.0.0.1:0".parse().unwrap()]),
+            "once, not once a protocol"
+        );
+        assert!(addresses("a\0b").is_err());
+    }
 
     #[test]
     fn a_query_in_octets() {
