@@ -1,5 +1,5 @@
-//! Probes, as processes: each try is a child of netready, `netready-probe`, which asks one question with
-//! plain blocking calls, says the answer on a pipe, and ends.
+//! Probes, as processes: each try is a child of netready, `netready-probe`, which asks one question, says the
+//! answer on a pipe, and ends. It may block meanwhile.
 //!
 //! So a try can really be cancelled (getaddrinfo(3) cannot), nothing of it is left afterwards, and the loop
 //! that keeps the gate is never blocked. It is a program of its own because the code of TLS and DNS in the

@@ -10,30 +10,27 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error,
-    RootCertStore, SignatureScheme, StreamOwned,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError,
+    RootCertStore, SignatureScheme,
 };
-
-use crate::probe::http::Wire;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use webpki::EndEntityCert;
 
 /// What is spoken. A server that has HTTP/2 only says so then.
 const HTTP_1: &[u8] = b"http/1.1";
 
 /// Shakes hands with the server of that name, on a connection that is there.
-pub fn start(mut wire: Wire, host: &str) -> Result<StreamOwned<ClientConnection, Wire>, String> {
+pub async fn start(stream: TcpStream, host: &str) -> Result<TlsStream<TcpStream>, String> {
     let name = match host.parse::<IpAddr>() {
         Ok(address) => ServerName::from(address),
         Err(_) => {
             ServerName::try_from(host.trim_end_matches('.').to_owned()).map_err(|error| error.to_string())?
         }
     };
-    let mut connection = config().and_then(|config| {
-        ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())
-    })?;
-    while connection.is_handshaking() {
-        connection.complete_io(&mut wire).map_err(|error| explain(&error, host))?;
-    }
-    Ok(StreamOwned::new(connection, wire))
+    let connector = TlsConnector::from(Arc::new(config()?));
+    connector.connect(name, stream).await.map_err(|error| explain(&error, host))
 }
 
 fn config() -> Result<ClientConfig, String> {
@@ -58,7 +55,10 @@ fn config() -> Result<ClientConfig, String> {
     Ok(config)
 }
 
-/// Verifies as rustls does, and says of a certificate that is refused whether it is self-signed.
+/// Verifies as rustls does, and tells a self-signed certificate from one of an unknown issuer.
+///
+/// rustls has no error of its own for that, and shows a certificate that it refuses to its verifier only. So
+/// this one asks rustls' own for each verdict, and changes nothing but the reason of a refusal.
 #[derive(Debug)]
 struct Named(Arc<WebPkiServerVerifier>);
 
@@ -76,7 +76,7 @@ impl ServerCertVerifier for Named {
             Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_))
                 if is_self_issued(end_entity) =>
             {
-                Error::General(SELF_SIGNED.to_owned())
+                CertificateError::Other(OtherError(Arc::new(SelfSigned))).into()
             }
             error => error,
         })
@@ -105,40 +105,14 @@ impl ServerCertVerifier for Named {
     }
 }
 
-const SELF_SIGNED: &str = "the certificate is self-signed";
+/// Issuer and subject of a certificate are the same.
+#[derive(Debug, thiserror::Error)]
+#[error("self-signed certificate")]
+struct SelfSigned;
 
-/// Whether issuer and subject are the same (RFC 5280, 4.1).
-fn is_self_issued(certificate: &[u8]) -> bool {
-    names(certificate).is_some_and(|(issuer, subject)| issuer == subject)
-}
-
-fn names(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
-    const VERSION: u8 = 0xa0;
-    let (_, certificate, _) = element(certificate)?;
-    let (_, fields, _) = element(certificate)?;
-    let (tag, _, after) = element(fields)?;
-    // The version may be left out; then the serial number was first.
-    let fields = if tag == VERSION { element(after)?.2 } else { after };
-    let (_, _, fields) = element(fields)?;
-    let (_, issuer, fields) = element(fields)?;
-    let (_, _, fields) = element(fields)?;
-    let (_, subject, _) = element(fields)?;
-    Some((issuer, subject))
-}
-
-/// The first element of some DER: its tag, its content, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&[tag, first], rest) = der.split_first_chunk()?;
-    let (length, rest) = match first {
-        0..0x80 => (usize::from(first), rest),
-        _ => {
-            let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let add = |length: usize, octet: &u8| length.checked_mul(256)?.checked_add(usize::from(*octet));
-            (octets.iter().try_fold(0, add)?, rest)
-        }
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((tag, content, rest))
+fn is_self_issued(certificate: &CertificateDer<'_>) -> bool {
+    EndEntityCert::try_from(certificate)
+        .is_ok_and(|certificate| certificate.issuer() == certificate.subject())
 }
 
 /// What went wrong between us and the server of that name.
@@ -151,7 +125,6 @@ pub fn explain(error: &io::Error, host: &str) -> String {
     };
     match tls {
         Error::InvalidCertificate(why) => format!("the certificate {}", fault(why, host)),
-        Error::General(text) => text.clone(),
         Error::AlertReceived(AlertDescription::NoApplicationProtocol) | Error::NoApplicationProtocol => {
             "the server does not speak HTTP/1.1 (HTTP/2 only?)".to_owned()
         }
@@ -160,33 +133,69 @@ pub fn explain(error: &io::Error, host: &str) -> String {
     }
 }
 
+/// What is wrong with the certificate of a host, as the end of a sentence.
 fn fault(why: &CertificateError, host: &str) -> String {
     match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired".to_owned(),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "is not valid yet: is this host's clock right?".to_owned()
+        CertificateError::Expired => "has expired".to_owned(),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!("has expired (valid until {})", date(*not_after))
+        }
+        CertificateError::NotValidYet => NOT_YET.to_owned(),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            format!("{NOT_YET} (valid from {})", date(*not_before))
         }
         CertificateError::UnknownIssuer => "is of an issuer that this host does not trust".to_owned(),
+        CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
+            let names: Vec<&str> = presented.iter().take(MOST_NAMES).map(|name| bare(name)).collect();
+            let more = if presented.len() > MOST_NAMES { " and others" } else { "" };
+            format!("is not for {host}, but for {}{more}", names.join(", "))
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("is not for {host}")
         }
         CertificateError::BadSignature => "is not signed by its issuer".to_owned(),
         CertificateError::Revoked => "is revoked".to_owned(),
+        CertificateError::Other(OtherError(other)) if other.is::<SelfSigned>() => "is self-signed".to_owned(),
+        CertificateError::Other(OtherError(other)) => match other.downcast_ref() {
+            Some(webpki::Error::UnsupportedCertVersion) => "is not of X.509 version 3".to_owned(),
+            _ => format!("is not valid: {other}"),
+        },
         other => format!("is not valid: {other}"),
     }
 }
 
+const NOT_YET: &str = "is not valid yet: is this host's clock right?";
+
+/// A reason gives no more names of a certificate.
+const MOST_NAMES: usize = 3;
+
+/// A name of a certificate without what webpki writes around it: `DnsName("a.example")` is `a.example`.
+fn bare(name: &str) -> &str {
+    let inner = ["DnsName(", "IpAddress("].iter().find_map(|kind| name.strip_prefix(kind)?.strip_suffix(')'));
+    inner.map_or(name, |inner| inner.trim_matches('"'))
+}
+
+/// The day, in UTC, as in `2030-12-31`.
+fn date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| format!("second {seconds}"), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    fn named(name: &str) -> rcgen::CertificateParams {
+        let mut params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params
+    }
 
     #[test]
     fn issuer_and_subject() {
-        let named = |name: &str| {
-            let mut params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
-            params.distinguished_name.push(rcgen::DnType::CommonName, name);
-            params
-        };
         let key = || rcgen::KeyPair::generate().unwrap();
         let own = named("a").self_signed(&key()).unwrap();
         assert!(is_self_issued(own.der()));
@@ -194,24 +203,43 @@ mod tests {
         let signed = named("a").signed_by(&key(), &issuer).unwrap();
         assert!(!is_self_issued(signed.der()));
         for length in 0..own.der().len() {
-            // No part of it is taken for a whole one, nor panics.
-            assert!(!is_self_issued(&own.der()[..length]), "{length}");
+            // A part of a certificate is not taken for a whole one.
+            assert!(!is_self_issued(&own.der()[..length].into()), "{length}");
         }
     }
 
     #[test]
-    fn der() {
-        for (octets, read) in [
-            (&b"\x30\x02ab"[..], Some((0x30, &b"ab"[..], &b""[..]))),
-            (b"\x30\x01ab", Some((0x30, b"a", b"b"))),
-            (b"\x30\x81\x02abc", Some((0x30, b"ab", b"c"))),
-            (b"\x30\x82\x00\x01a", Some((0x30, b"a", b""))),
-            (b"\x30\x03ab", None),
-            (b"\x30\x82\x01", None),
-            (b"\x30\x89\xff\xff\xff\xff\xff\xff\xff\xff\xff", None),
-            (b"\x30", None),
+    fn each_fault_has_words_of_its_own() {
+        let at = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(days * 86400));
+        let names = |names: &[&str]| CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("x.example").unwrap(),
+            presented: names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let other = |error: webpki::Error| CertificateError::Other(OtherError(Arc::new(error)));
+        for (why, words) in [
+            (CertificateError::Expired, "has expired"),
+            (
+                CertificateError::ExpiredContext { time: at(9), not_after: at(1) },
+                "has expired (valid until 1970-01-02)",
+            ),
+            (
+                CertificateError::NotValidYetContext { time: at(1), not_before: at(31) },
+                "is not valid yet: is this host's clock right? (valid from 1970-02-01)",
+            ),
+            (CertificateError::UnknownIssuer, "is of an issuer that this host does not trust"),
+            (names(&[]), "is not for x"),
+            (names(&["DnsName(\"*.b.example\")"]), "is not for x, but for *.b.example"),
+            (
+                names(&["IpAddress(192.0.2.1)", "DnsName(\"b\")", "DirectoryName", "DnsName(\"c\")"]),
+                "is not for x, but for 192.0.2.1, b, DirectoryName and others",
+            ),
+            (CertificateError::BadSignature, "is not signed by its issuer"),
+            (CertificateError::Revoked, "is revoked"),
+            (CertificateError::Other(OtherError(Arc::new(SelfSigned))), "is self-signed"),
+            (other(webpki::Error::UnsupportedCertVersion), "is not of X.509 version 3"),
+            (other(webpki::Error::CaUsedAsEndEntity), "is not valid: CaUsedAsEndEntity"),
         ] {
-            assert_eq!(element(octets), read, "{octets:?}");
+            assert_eq!(fault(&why, "x"), words, "{why:?}");
         }
     }
 }

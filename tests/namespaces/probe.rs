@@ -512,6 +512,44 @@ fn certificates() {
     assert!(said.stdout.contains("no trust store"), "{said:?}");
 }
 
+/// A proxy that makes tunnels, all of them to this address, and tells nobody more than that it did.
+fn tunnels(address: &str, to: &'static str) -> Receiver<()> {
+    serve(address, move |mut stream| {
+        let mut request = Vec::new();
+        let mut octet = [0];
+        while !request.ends_with(b"\r\n\r\n") && stream.read(&mut octet).is_ok_and(|length| length == 1) {
+            request.extend(octet);
+        }
+        let Ok(mut server) = TcpStream::connect(to) else { return };
+        let _ = stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n");
+        let (mut back, mut onward) = (stream.try_clone().unwrap(), server.try_clone().unwrap());
+        let backwards = thread::spawn(move || std::io::copy(&mut server, &mut back));
+        let _ = std::io::copy(&mut stream, &mut onward);
+        let _ = onward.shutdown(std::net::Shutdown::Both);
+        let _ = backwards.join();
+    })
+}
+
+#[test]
+fn tls_through_a_tunnel() {
+    let ns = netns!();
+    ns.ip(LO);
+    let ours = Authority::new("ours");
+    let _server = tls("127.0.0.1:4443", "registry.example.org", (2020, 2100), Some(&ours), "http/1.1");
+    let _proxy = tunnels("127.0.0.1:3128", "127.0.0.1:4443");
+    let store = ns.file("roots", &ours.pem);
+    let check = |url: &str, store: &str| {
+        let command = ns.command(&["check", "--http", url]);
+        command.env("HTTPS_PROXY", "127.0.0.1:3128").env("SSL_CERT_FILE", store).output()
+    };
+    let good = check("https://registry.example.org/v2/", &store);
+    assert!(good.code == 0 && good.stdout.contains("status 204"), "{good:?}");
+    // The certificate is the server's, and so is the blame for it.
+    let said = check("https://other.example.org/", &store).stdout;
+    let why = "the certificate is not for other.example.org, but for registry.example.org";
+    assert!(said.contains(why) && !said.contains("proxy 127"), "{said}");
+}
+
 /// Another host at the far end of the link, with the gateway's addresses.
 fn neighbour(ns: &Netns) -> Elsewhere {
     let other = Elsewhere::new();

@@ -1,11 +1,15 @@
 //! Proxies as the environment names them, by the names that curl and Podman go by.
 
-use std::io::{Read, Write};
 use std::net::IpAddr;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
+use http::header;
 use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
+use tokio::net::TcpStream;
 
 use crate::config;
+use crate::probe::http::exchange::exchange;
 use crate::requirement::{Endpoint, Url};
 
 /// An HTTP proxy.
@@ -32,20 +36,24 @@ impl Proxy {
         read(&text).map(Some).map_err(|why| format!("the proxy in {scheme} or ALL_PROXY {why}"))
     }
 
-    /// The field that says who we are.
+    /// The value of the field Proxy-Authorization.
     pub fn credentials(&self) -> Option<String> {
-        self.user.as_ref().map(|user| format!("Proxy-Authorization: Basic {}", base64(user)))
+        self.user.as_ref().map(|user| format!("Basic {}", BASE64_STANDARD.encode(user)))
     }
 
-    /// Has it connect us to the endpoint.
-    pub fn tunnel(&self, wire: &mut (impl Read + Write), to: &Endpoint) -> Result<(), String> {
-        let credentials = self.credentials().map_or(String::new(), |line| format!("{line}\r\n"));
-        let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{credentials}\r\n");
-        let head = super::talk(wire, request.as_bytes()).map_err(|error| error.to_string())?;
-        match head.status {
-            200..300 => Ok(()),
-            status => Err(format!("status {status}{} for CONNECT {to}", super::meaning(status))),
+    /// Asks the proxy, at the other end of this stream, for a connection to the endpoint.
+    pub async fn tunnel(&self, stream: TcpStream, to: &Endpoint) -> Result<TcpStream, String> {
+        let to = to.to_string();
+        let mut request = http::Request::connect(to.as_str()).header(header::HOST, to.as_str());
+        if let Some(credentials) = self.credentials() {
+            request = request.header(header::PROXY_AUTHORIZATION, credentials);
         }
+        let request = request.body(String::new()).map_err(|error| error.to_string())?;
+        let (head, stream) = exchange(stream, request, &self.endpoint.host).await?;
+        if head.status.is_success() {
+            return Ok(stream);
+        }
+        Err(format!("status {}{} for CONNECT {to}", head.status.as_u16(), super::meaning(head.status)))
     }
 }
 
@@ -59,7 +67,7 @@ fn read(text: &str) -> Result<Proxy, String> {
         None => text,
     };
     let (user, host) = match rest.rsplit_once('@') {
-        Some((user, host)) => (Some(decoded(user)), host),
+        Some((user, host)) => (Some(percent_decode_str(user).collect()), host),
         None => (None, rest),
     };
     let url = config::parse_url(&format!("http://{host}"))?;
@@ -96,37 +104,6 @@ fn is_excepted(endpoint: &Endpoint, list: &str) -> bool {
             }
         }
     })
-}
-
-/// Without the percent signs of a URL.
-fn decoded(text: &str) -> Vec<u8> {
-    let mut octets = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = (*first == b'%').then(|| after.split_at_checked(2)).flatten();
-        let octet = hex.and_then(|(hex, after)| {
-            Some((u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?, after))
-        });
-        let (octet, after) = octet.unwrap_or((*first, after));
-        octets.push(octet);
-        rest = after;
-    }
-    octets
-}
-
-/// RFC 4648, 4.
-fn base64(octets: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in octets.chunks(3) {
-        let bits =
-            three.iter().chain([&0; 2]).take(3).fold(0_usize, |bits, octet| bits << 8 | usize::from(*octet));
-        for place in 0..4 {
-            let letter = ALPHABET.get(bits >> (18 - 6 * place) & 63).copied().unwrap_or(b'=');
-            text.push(if place > three.len() { '=' } else { char::from(letter) });
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -202,14 +179,16 @@ mod tests {
     }
 
     #[test]
-    fn who_we_are() {
-        for (plain, coded) in
-            [("", ""), ("a", "YQ=="), ("ab", "YWI="), ("abc", "YWJj"), ("user:p@ss", "dXNlcjpwQHNz")]
-        {
-            assert_eq!(base64(plain.as_bytes()), coded);
+    fn credentials_are_decoded_from_the_url() {
+        for (url, credentials) in [
+            ("http://user:p%40ss@p.example:3128", Some("Basic dXNlcjpwQHNz")),
+            // An @ in a password, as it is.
+            ("user:p@ss@p.example", Some("Basic dXNlcjpwQHNz")),
+            // What is no percent-encoding is taken as it is: "4%zz%41%" is the password "4%zzA%".
+            ("http://u:4%zz%41%@p.example", Some("Basic dTo0JXp6QSU=")),
+            ("http://p.example", None),
+        ] {
+            assert_eq!(read(url).unwrap().credentials().as_deref(), credentials, "{url}");
         }
-        let proxy = read("http://user:p%40ss@p.example:3128").unwrap();
-        assert_eq!(proxy.credentials().as_deref(), Some("Proxy-Authorization: Basic dXNlcjpwQHNz"));
-        assert_eq!(decoded("%4%zz%41%"), b"%4%zzA%");
     }
 }

@@ -1,37 +1,98 @@
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
 use super::*;
 
-fn head(text: &str) -> Result<Option<u16>, String> {
-    Head::read(text.as_bytes()).map(|head| head.map(|head| head.status)).map_err(|error| error.to_string())
+/// What is made of these bytes of a server, which come in two parts, and the request that the server got.
+/// `early`: they come before the request.
+fn answer(bytes: &[u8], split: usize, early: bool) -> (Result<Parts, String>, String) {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let url = config::parse_url("http://a.example/x?<y>").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    thread::scope(|scope| {
+        let server = scope.spawn(move || {
+            let mut request = Vec::new();
+            let mut buffer = [0; 1024];
+            if early {
+                theirs.write_all(bytes).unwrap();
+            }
+            while !request.ends_with(b"\r\n\r\n") {
+                let length = theirs.read(&mut buffer).unwrap();
+                request.extend(&buffer[..length]);
+            }
+            if !early {
+                theirs.write_all(&bytes[..split]).unwrap();
+                let _ = theirs.write_all(&bytes[split..]);
+            }
+            String::from_utf8(request).unwrap()
+        });
+        let head = runtime.block_on(async {
+            let stream = tokio::net::UnixStream::from_std(ours).unwrap();
+            exchange(stream, get(&url, None).unwrap(), "a.example").await.map(|(head, _)| head)
+        });
+        (head, server.join().unwrap())
+    })
 }
 
 #[test]
 fn heads() {
-    let no_http = || Err("the answer is no HTTP".to_owned());
-    let http2 = || Err("the answer is HTTP/2: the server does not speak HTTP/1.1".to_owned());
-    for (text, read) in [
-        ("", Ok(None)),
-        ("HTT", Ok(None)),
-        ("HTTP/1.1 200 OK\r\n", Ok(None)),
-        ("HTTP/1.1 200 OK\r\n\r\n", Ok(Some(200))),
-        ("HTTP/1.0 503\n\n", Ok(Some(503))),
-        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\nbody", Ok(Some(404))),
-        ("HTTP/1.1 103 Early\r\n\r\n", Ok(None)),
-        ("HTTP/1.1 abc\r\n\r\n", no_http()),
-        ("HTTP/1.1 99\r\n\r\n", no_http()),
-        ("SSH-2.0-x\r\n", no_http()),
-        ("\0\0\u{12}\u{4}\0\0\0\0\0", http2()),
-        ("\0\0\u{8}\u{7}\0\0\0\0\0........", http2()),
-        ("\0\0\u{12}", Ok(None)),
-        ("\0\0\u{12}\u{9}\0\0\0\0\0", no_http()),
+    const NO_HTTP: Result<u16, &str> = Err("the answer is no HTTP");
+    const HTTP2: Result<u16, &str> = Err("the answer is HTTP/2: the server does not speak HTTP/1.1");
+    const BROKEN: Result<u16, &str> = Err("the connection was closed in the middle of the answer");
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(1000));
+    for (text, status) in [
+        ("", Err("the connection was closed without an answer")),
+        ("HTT", BROKEN),
+        ("HTTP/1.1 200 OK\r\n", BROKEN),
+        ("HTTP/1.1 103 Early\r\n\r\n", BROKEN),
+        ("HTTP/1.1 200 OK\r\n\r\n", Ok(200)),
+        ("HTTP/1.0 503\n\n", Ok(503)),
+        ("HTTP/1.1 204 x\r\nConnection: keep-alive\r\n\r\n", Ok(204)),
+        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", Ok(101)),
+        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\nbody", Ok(404)),
+        ("HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", Ok(200)),
+        (&many, Ok(200)),
+        (&long, NO_HTTP),
+        ("HTTP/1.1 abc\r\n\r\n", NO_HTTP),
+        ("HTTP/1.1 99\r\n\r\n", NO_HTTP),
+        ("SSH-2.0-x\r\n", NO_HTTP),
+        ("<html>", NO_HTTP),
+        ("\0\0\u{12}\u{4}\0\0\0\0\0", HTTP2),
+        ("\0\0\u{8}\u{7}\0\0\0\0\0........", HTTP2),
+        ("\0\0\u{12}", HTTP2),
+        ("\0\0\u{12}\u{9}\0\0\0\0\0", NO_HTTP),
     ] {
-        assert_eq!(head(text), read, "{text:?}");
+        for (split, early) in [(0, false), (text.len() / 2, false), (0, true)] {
+            let (head, request) = answer(text.as_bytes(), split, early);
+            let read = head.as_ref().map(|head| head.status.as_u16()).map_err(String::as_str);
+            assert_eq!(read, status, "{text:?} {split} {early}");
+            let version = env!("CARGO_PKG_VERSION");
+            assert_eq!(
+                request,
+                format!(
+                    "GET /x?%3Cy%3E HTTP/1.1\r\nHost: a.example\r\nUser-Agent: netready/{version}\r\n\
+                     Accept: */*\r\nConnection: close\r\n\r\n"
+                )
+            );
+        }
     }
-    let whole = "HTTP/1.1 429 Slow Down\r\nRetry-AFTER: 7 \r\nX\r\n\r\n";
-    for length in 0..whole.len() {
-        assert_eq!(head(&whole[..length]), Ok(None), "{length}");
+}
+
+#[test]
+fn fields() {
+    let said = b"HTTP/1.1 302 Found\r\nRetry-AFTER: 7 \r\nX\r\nLocation: /\xff\r\nLocation: /b\r\n\r\n";
+    for split in 0..said.len() {
+        let (head, _) = answer(said, split, false);
+        let head = head.unwrap();
+        assert_eq!(field(&head, header::RETRY_AFTER).as_deref(), Some("7"), "{split}");
+        assert_eq!(field(&head, header::CONTENT_TYPE), None);
+        assert_eq!(redirection(&head).as_deref(), Some("/\u{fffd}"));
     }
-    let head = Head::read(whole.as_bytes()).unwrap().unwrap();
-    assert_eq!(head.field("retry-after"), Some("7"));
+    let (head, _) = answer(b"HTTP/1.1 200 OK\r\nLocation: /b\r\n\r\n", 0, false);
+    assert_eq!(redirection(&head.unwrap()), None);
 }
 
 #[test]
@@ -63,9 +124,12 @@ fn redirections() {
 fn what_an_answer_says() {
     let url = config::parse_url("http://a.example").unwrap();
     let answer = |status, fields: &[(&str, &str)], expect: &[u16]| {
-        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut head = http::Response::builder().status(status);
+        for (name, value) in fields {
+            head = head.header(*name, *value);
+        }
         let request = Request { url: url.clone(), expect: expect.to_vec() };
-        verdict(&request, &url, &Head { status, fields })
+        verdict(&request, &url, &head.body(()).unwrap().into_parts().0)
     };
     let ok = |text: &str| Ok(text.to_owned());
     let bad = |text: &str| Err(text.to_owned());
