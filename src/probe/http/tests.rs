@@ -9,17 +9,18 @@ use super::*;
 fn answer(bytes: &[u8], split: usize, early: bool) -> (Result<Parts, String>, String) {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
+    if early {
+        theirs.write_all(bytes).unwrap();
+    }
     let url = config::parse_url("http://a.example/x?<y>").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     thread::scope(|scope| {
         let server = scope.spawn(move || {
             let mut request = Vec::new();
             let mut buffer = [0; 1024];
-            if early {
-                theirs.write_all(bytes).unwrap();
-            }
             while !request.ends_with(b"\r\n\r\n") {
                 let length = theirs.read(&mut buffer).unwrap();
+                assert!(length > 0, "closed before the whole request: {request:?}");
                 request.extend(&buffer[..length]);
             }
             if !early {
@@ -30,6 +31,10 @@ fn answer(bytes: &[u8], split: usize, early: bool) -> (Result<Parts, String>, St
         });
         let head = runtime.block_on(async {
             let stream = tokio::net::UnixStream::from_std(ours).unwrap();
+            if early && !bytes.is_empty() {
+                // From here on a read gives them at once, as it may after a handshake.
+                stream.readable().await.unwrap();
+            }
             exchange(stream, get(&url, None).unwrap(), "a.example").await.map(|(head, _)| head)
         });
         (head, server.join().unwrap())
