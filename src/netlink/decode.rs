@@ -217,7 +217,8 @@ pub fn dumped_route(message: RouteNetlinkMessage, now: Moment) -> Option<Route> 
 /// A lookup's answer.
 pub fn lookup(message: &RouteMessage) -> Option<Lookup> {
     // The errors that the kernel gives for such routes, where it gives them as errors (fib_props).
-    match route_kind(message.header.kind) {
+    let kind = route_kind(message.header.kind);
+    match kind {
         RouteKind::Unicast | RouteKind::Local => {}
         RouteKind::Blackhole => return Some(Lookup::None(libc::EINVAL)),
         RouteKind::Prohibit => return Some(Lookup::None(libc::EACCES)),
@@ -236,7 +237,8 @@ pub fn lookup(message: &RouteMessage) -> Option<Lookup> {
             _ => {}
         }
     }
-    way.map(|ifindex| Lookup::Way { ifindex, gateway, source, expires: None })
+    let local = kind == RouteKind::Local;
+    way.map(|ifindex| Lookup::Way { ifindex, gateway, source, expires: None, local })
 }
 
 fn decode(frame: Frame<'_>) -> Result<RouteNetlinkMessage, netlink_packet_core::DecodeError> {

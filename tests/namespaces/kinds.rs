@@ -149,6 +149,88 @@ fn a_member_of_a_vrf_is_no_port() {
     ns.check(&["-r", "default-ipv4", "--table", "other"]).assert_unready("absent", "VRF other");
 }
 
+/// A table that is named by its VRF, and route-to in that VRF, follow the VRF's device through all its states. A
+/// program in the VRF says what is right.
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn a_vrf_that_comes_goes_and_is_renamed() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; addr add 192.0.2.10/24 dev va0"));
+    let gates: [&[&str]; 2] =
+        [&["-r", "default-ipv4", "--table", "mgmt"], &["--route-to", "198.51.100.7", "--table", "mgmt"]];
+    let runs = gates.map(|options| ns.run(options));
+    let became = |what: &str, ready: bool| {
+        assert_eq!(connects_in("mgmt"), ready, "{what}: a program in the VRF");
+        for (run, options) in runs.iter().zip(gates) {
+            if ready {
+                drop(run.expect_now_ready())
+            } else {
+                drop(run.expect_status_where(what, |s| !s.starts_with("Ready")))
+            }
+            assert_eq!(ns.check(options).ready(), ready, "{what}: {options:?}");
+        }
+    };
+    const DEFAULT: &str = "route replace default via 192.0.2.1 dev va0 table 1001";
+    became("it is not there", false);
+    ns.ip("link add mgmt type vrf table 1001");
+    became("it is down, and its table empty", false);
+    ns.ip(&format!("link set va0 master mgmt; {DEFAULT}"));
+    became("it is down", false);
+    ns.ip("link set mgmt up");
+    became("it is up", true);
+    ns.ip("link set mgmt down");
+    became("it was set down", false);
+    ns.ip("link set mgmt name red");
+    became("it has another name", false);
+    ns.ip(&format!("link set red up; link set red name mgmt; {DEFAULT}",));
+    became("it has its name again", true);
+    ns.ip("link set va0 nomaster");
+    became("its link was taken out", false);
+    ns.ip(&format!("link set va0 master mgmt; {DEFAULT}"));
+    became("its link is back", true);
+    ns.ip("link del mgmt");
+    became("it was deleted", false);
+    // Another VRF of that name, with another table.
+    ns.ip("link add mgmt type vrf table 1002; link set mgmt up; link set va0 master mgmt");
+    became("the new one's table is empty", false);
+    ns.ip("route add default via 192.0.2.1 dev va0 table 1002");
+    became("the new one has a route", true);
+}
+
+/// A VRF may be named by an altname.
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn a_vrf_is_known_by_its_altname() {
+    let ns = netns!();
+    ns.ip(&format!(
+        "{UP0}; link add red type vrf table 1001; link set red up; link set va0 master red
+         addr add 192.0.2.10/24 dev va0; route add default via 192.0.2.1 table 1001"
+    ));
+    let gates: [&[&str]; 2] =
+        [&["-r", "default-ipv4", "--table", "mgmt"], &["--route-to", "198.51.100.7", "--table", "mgmt"]];
+    let runs = gates.map(|options| ns.run(options));
+    for run in &runs {
+        run.expect_status("mgmt");
+    }
+    ns.ip("link property add dev red altname mgmt");
+    for (run, options) in runs.iter().zip(gates) {
+        run.expect_ready();
+        ns.check(options).assert_ready();
+    }
+    ns.ip("link property del dev red altname mgmt");
+    for (run, options) in runs.iter().zip(gates) {
+        run.expect_lost();
+        ns.check(options).assert_unready("absent", "mgmt");
+    }
+}
+
+/// Whether a UDP socket that is bound to this device connects; nothing is sent.
+fn connects_in(device: &str) -> bool {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    let far: std::net::SocketAddr = "198.51.100.7:9".parse().unwrap();
+    socket.bind_device(Some(device.as_bytes())).is_ok() && socket.connect(&far.into()).is_ok()
+}
+
 #[test]
 #[ignore = "needs link kinds: tests/uml.rs runs it"]
 fn a_dummy_link_meets_nothing_unless_it_is_named() {
@@ -162,6 +244,10 @@ fn a_dummy_link_meets_nothing_unless_it_is_named() {
         ns.check(&options.split(' ').collect::<Vec<_>>()).assert_ready();
     }
     ns.check(&["podman"]).assert_unready("route-dead", "nothing beyond this host");
+    // A connection through it is taken, and never answered; this host itself answers.
+    ns.check(&["--route-to", "198.51.100.7"]).assert_unready("route-dead", "dummy0");
+    ns.check(&["--route-to", "203.0.113.254"]).assert_ready();
+    ns.check(&["-i", "dummy0", "--route-to", "198.51.100.7"]).assert_ready();
     assert_eq!(asked(&ns), [""; 0]);
     // Its carrier is nobody's: the host has none.
     let run = ns.run(&["-a", "ipv4", "--no-carrier-timeout", "1s", "-t", "infinity"]);

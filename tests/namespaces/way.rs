@@ -270,3 +270,26 @@ fn a_zone_names_the_link() {
     // This kernel may have no VRFs; a link of that name is none.
     ns.check(&["--route-to", FAR4, "--table", "va0"]).assert_unready("absent", "no VRF va0");
 }
+
+/// connect(2) takes a way through lo, and nobody ever answers: only this host is reached so.
+#[test]
+fn a_default_route_through_lo_reaches_nobody_else() {
+    let ns = netns!();
+    ns.ip(&format!(
+        "link set lo up; {UP0}; addr add 192.0.2.10/24 dev va0; addr add 2001:db8::10/64 dev va0 nodad"
+    ));
+    ns.ip("route add default dev lo; -6 route add default dev lo");
+    for (target, itself) in [(FAR4, "192.0.2.10"), (FAR6, "2001:db8::10")] {
+        connect(target, None).expect("the kernel takes it");
+        ns.check(&["--route-to", target]).assert_unready("route-dead", "does not leave this host");
+        for own in [itself, "127.0.0.1", "::1"] {
+            ns.check(&["--route-to", own]).assert_ready();
+        }
+    }
+    let run = ns.run(&["--route-to", FAR4]);
+    run.expect_waiting();
+    ns.ip("route replace default via 192.0.2.1");
+    run.expect_ready();
+    ns.ip("route replace default dev lo");
+    run.expect_lost();
+}

@@ -352,6 +352,8 @@ pub enum Lookup {
         source: Option<IpAddr>,
         /// When its route ends.
         expires: Option<Moment>,
+        /// It is this host itself (RTN_LOCAL).
+        local: bool,
     },
     /// Not at all: the kernel's error as an errno(3) value.
     None(i32),

@@ -362,7 +362,8 @@ impl Builder {
             let route = self.route(&[&["default4"], words].concat());
             let hop = &route.hops[0];
             let (ifindex, gateway) = (hop.ifindex, hop.gateway);
-            Lookup::Way { ifindex, gateway, source: route.prefsrc, expires: route.expires }
+            let local = route.kind == RouteKind::Local;
+            Lookup::Way { ifindex, gateway, source: route.prefsrc, expires: route.expires, local }
         };
         self.network.lookups.insert(wanted, lookup);
     }

@@ -154,11 +154,14 @@ impl<'a> Judge<'a> {
             return Err(Dead::Flagged);
         }
         // A link that the clause names is meant, whatever it is.
-        let leads_nowhere = self.network.link(hop.ifindex).is_some_and(Link::leads_nowhere);
-        if through.is_none() && leads_nowhere {
-            return Err(Dead::LeadsNowhere);
+        if through.is_none() { self.leads_somewhere(hop.ifindex) } else { Ok(()) }
+    }
+
+    fn leads_somewhere(&self, ifindex: u32) -> Result<(), Dead> {
+        match self.network.link(ifindex) {
+            Some(link) if link.leads_nowhere() => Err(Dead::LeadsNowhere),
+            Some(_) | None => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn link_carries(&self, ifindex: u32) -> Result<(), Dead> {
@@ -255,13 +258,13 @@ impl<'a> Judge<'a> {
             return Err(Reason::Absent { name: zone.clone() });
         }
         let from = wanted.from.map(|from| self.bound(from, wanted)).transpose()?;
-        let (ifindex, gateway, source, expired) = match self.network.lookups.get(wanted) {
+        let (ifindex, gateway, source, expired, local) = match self.network.lookups.get(wanted) {
             None => return Err(Reason::Unread),
             Some(Lookup::None(errno)) => {
                 return Err(Reason::Unreachable { wanted: wanted.clone(), errno: *errno });
             }
-            Some(Lookup::Way { ifindex, gateway, source, expires }) => {
-                (*ifindex, *gateway, *source, expires.is_some_and(|at| at <= self.now))
+            Some(Lookup::Way { ifindex, gateway, source, expires, local }) => {
+                (*ifindex, *gateway, *source, expires.is_some_and(|at| at <= self.now), *local)
             }
         };
         let family = Family::of(target);
@@ -281,7 +284,9 @@ impl<'a> Judge<'a> {
             }
         }
         let live = if expired { Err(Dead::Expired) } else { self.link_carries(ifindex) };
-        if let Err(why) = live {
+        // This host reaches itself, and whoever names a link in the clause means it.
+        let beyond = if local || within.is_some() { Ok(()) } else { self.leads_somewhere(ifindex) };
+        if let Err(why) = live.and(beyond) {
             return Err(Reason::DeadRoute { route, why });
         }
         if let Some(source) = from {

@@ -150,7 +150,10 @@ fn answer(kernel: &Network, read: &Read) -> Found {
             Found::Way(Some(kernel.lookups.get(wanted).cloned().unwrap_or(Lookup::None(libc::ENETUNREACH))))
         }
         Read::Matching { prefix, table, .. } => {
-            Found::Route(best(&|route| route.destination == *prefix && route.table == *table))
+            let chosen = kernel.routes.chosen.get(&(*prefix, *table)).cloned();
+            Found::Route(
+                chosen.or_else(|| best(&|route| route.destination == *prefix && route.table == *table)),
+            )
         }
         Read::Gateway { ifindex, .. } => {
             let on_link = kernel.routes.known.iter().find(|route| route.hops[0].ifindex == *ifindex).cloned();

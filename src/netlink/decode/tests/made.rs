@@ -140,16 +140,16 @@ fn a_lookup_s_answer_is_a_way_or_a_refusal() {
         message.header.kind = kind;
         super::super::lookup(&message)
     };
-    let way = |gateway: Option<&str>, source: Option<&str>| {
+    let way = |local, gateway: Option<&str>, source: Option<&str>| {
         let ip = |text: &str| text.parse().unwrap();
-        Some(Lookup::Way { ifindex: 7, gateway: gateway.map(ip), source: source.map(ip), expires: None })
+        Some(Lookup::Way { ifindex: 7, gateway: gateway.map(ip), source: source.map(ip), expires: None, local })
     };
     let oif = RouteAttribute::Oif(7);
     let full = vec![RouteAttribute::Gateway(v4("192.0.2.1")), oif.clone(), RouteAttribute::PrefSource(v4("192.0.2.10"))];
-    assert_eq!(answer(RouteType::Unicast, full), way(Some("192.0.2.1"), Some("192.0.2.10")));
+    assert_eq!(answer(RouteType::Unicast, full), way(false, Some("192.0.2.1"), Some("192.0.2.10")));
     let via = RouteAttribute::Via(netlink_packet_route::route::RouteVia::Inet6("fe80::1".parse().unwrap()));
-    assert_eq!(answer(RouteType::Unicast, vec![oif.clone(), via]), way(Some("fe80::1"), None));
-    assert_eq!(answer(RouteType::Local, vec![oif.clone()]), way(None, None), "this host itself");
+    assert_eq!(answer(RouteType::Unicast, vec![oif.clone(), via]), way(false, Some("fe80::1"), None));
+    assert_eq!(answer(RouteType::Local, vec![oif.clone()]), way(true, None, None), "this host itself");
     assert_eq!(answer(RouteType::Unreachable, vec![oif.clone()]), Some(Lookup::None(libc::EHOSTUNREACH)));
     assert_eq!(answer(RouteType::BlackHole, vec![oif.clone()]), Some(Lookup::None(libc::EINVAL)));
     assert_eq!(answer(RouteType::Prohibit, vec![oif.clone()]), Some(Lookup::None(libc::EACCES)));

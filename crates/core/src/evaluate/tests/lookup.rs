@@ -30,6 +30,27 @@ fn the_lookup_must_succeed_and_leave_through_a_link_with_carrier() {
     ]);
 }
 
+/// A default route through a loopback or dummy link takes a connection that nobody answers.
+#[test]
+fn a_way_through_a_link_that_leads_nowhere_reaches_this_host_only() {
+    const DUMMY: &str = "d0: up kind=dummy; addr d0 10.9.0.1/24; addr d0 2001:db8:7::7/64";
+    let with = |rest: &str| format!("{DUMMY}; {rest}");
+    let by_dummy = with("lookup 198.51.100.7 dev d0 src 10.9.0.1");
+    let by_dummy6 = with("lookup 2001:db8:9::1 via 2001:db8:7::1 dev d0 src 2001:db8:7::7");
+    on_host(&[
+        (FAR, "lookup 198.51.100.7 dev lo src 192.0.2.10", "route-dead"),
+        (FAR, &by_dummy, "route-dead"),
+        ("route-to='2001:db8:9::1'", &by_dummy6, "route-dead"),
+        ("route-to='198.51.100.7'; from='10.9.0.1'", &with("lookup 198.51.100.7 of 10.9.0.1 dev d0"), "route-dead"),
+        // This host itself, and a link that the clause names.
+        ("route-to='192.0.2.10'", "lookup 192.0.2.10 local dev lo src 192.0.2.10", "met"),
+        ("route-to='127.0.0.1'", "lookup 127.0.0.1 local dev lo src 127.0.0.1", "met"),
+        ("route-to='2001:db8:7::7'", &with("lookup 2001:db8:7::7 local dev d0 src 2001:db8:7::7"), "met"),
+        ("interface='d0'; route-to='198.51.100.7'", &by_dummy, "met"),
+        ("interface='d0'; route-to='2001:db8:9::1'", &by_dummy6, "met"),
+    ]);
+}
+
 #[test]
 fn its_source_must_be_usable() {
     on_host(&[
@@ -85,8 +106,8 @@ fn its_source_is_of_wider_scope_than_the_link() {
         // An address of a deprecated prefix is what the kernel named: it serves.
         ("route-to='2001:db8:9::1'", "addr x0 2001:db8::11/64 deprecated; lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::11", "met"),
         // This host itself.
-        ("route-to='127.0.0.1'", "lookup 127.0.0.1 dev lo src 127.0.0.1", "met"),
-        ("route-to='192.0.2.10'", "lookup 192.0.2.10 dev lo src 192.0.2.10", "met"),
+        ("route-to='127.0.0.1'", "lookup 127.0.0.1 local dev lo src 127.0.0.1", "met"),
+        ("route-to='192.0.2.10'", "lookup 192.0.2.10 local dev lo src 192.0.2.10", "met"),
     ]);
 }
 

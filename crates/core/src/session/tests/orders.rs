@@ -33,6 +33,21 @@ fn a_no_is_believed_only_after_the_table_was_read() {
     assert_eq!(bench.phase(), Phase::Waiting);
 }
 
+/// The kernel passes over an IPv6 router that does not answer, and only a lookup tells. The table, which is read
+/// for the link without carrier, would say that the route of better metric is taken.
+#[test]
+fn the_table_does_not_overrule_the_lookup() {
+    const LIVE: &str = "eth0: up; eth1: nocarrier; addr eth0 2001:db8::10/64; addr eth1 2001:db8:1::10/64; \
+                        route default6 via 2001:db8::1 dev eth0 metric 100";
+    let wants = || gate("route = \"default-ipv6\"");
+    let chosen = format!("{LIVE}; chosen default6 via 2001:db8:1::1 dev eth1 metric 600 linkdown");
+    let mut bench = Bench::looked(Mode::Watch, wants(), &chosen);
+    assert_eq!(kinds(&bench.reads), ["barrier", "links", "matching", "table"]);
+    assert_eq!(bench.opened, 0, "no packet leaves by eth0");
+    bench.sees(LIVE);
+    assert_eq!(bench.opened, 1, "what the last lookup took is forgotten");
+}
+
 #[test]
 fn what_needs_no_reading_is_judged_at_once() {
     let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ADDRESS), "eth0: up");
