@@ -182,7 +182,7 @@ fn a_vrf_that_comes_goes_and_is_renamed() {
     became("it was set down", false);
     ns.ip("link set mgmt name red");
     became("it has another name", false);
-    ns.ip(&format!("link set red up; link set red name mgmt; {DEFAULT}",));
+    ns.ip(&format!("link set red name mgmt; link set mgmt up; {DEFAULT}",));
     became("it has its name again", true);
     ns.ip("link set va0 nomaster");
     became("its link was taken out", false);
@@ -246,6 +246,7 @@ fn a_dummy_link_meets_nothing_unless_it_is_named() {
     ns.check(&["podman"]).assert_unready("route-dead", "nothing beyond this host");
     // A connection through it is taken, and never answered; this host itself answers.
     ns.check(&["--route-to", "198.51.100.7"]).assert_unready("route-dead", "dummy0");
+    ns.ip("link set lo up");
     ns.check(&["--route-to", "203.0.113.254"]).assert_ready();
     ns.check(&["-i", "dummy0", "--route-to", "198.51.100.7"]).assert_ready();
     assert_eq!(asked(&ns), [""; 0]);
