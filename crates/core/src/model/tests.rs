@@ -4,7 +4,7 @@ use super::{Lookup, Message, Network, RouteChange, Stale};
 use crate::model::{Address, PastaView, Route};
 use crate::moment::Moment;
 use crate::requirement::{Family, RouteTo, Table};
-use crate::testing::{NOW, gate, network};
+use crate::testing::{IFF_LOWER_UP, IFF_RUNNING, IFF_UP, NOW, gate, network};
 use crate::wants::Wants;
 
 const HOST: &str = "x0: up; y0: up; addr x0 192.0.2.10/24; addr y0 198.51.100.10/24; \
@@ -152,6 +152,18 @@ fn a_link_that_comes_alive_matters_where_the_kernel_s_choice_does() {
         ("interface='x0'; route='default-ipv4'", NOTHING),
     ] {
         assert_eq!(before.clone().apply(&link(&before, "y0"), &wants(gate)), expected, "{gate}");
+    }
+    // The kernel tells the flags one after the other: either of them may be the last that is told.
+    for (flags, expected) in [
+        (IFF_UP | IFF_LOWER_UP, ROUTES),
+        (IFF_UP | IFF_RUNNING, ROUTES),
+        (IFF_UP, NOTHING),
+        (IFF_LOWER_UP | IFF_RUNNING, NOTHING),
+    ] {
+        let Message::Link(mut changed) = link(&before, "y0") else { unreachable!() };
+        changed.flags = flags;
+        let stale = before.clone().apply(&Message::Link(changed), &wants("route='default-ipv4'"));
+        assert_eq!(stale, expected, "{flags:#x}");
     }
     let mut dark = network("x0: up; y0: nocarrier; route default4 dev x0");
     let message = link(&dark, "y0");

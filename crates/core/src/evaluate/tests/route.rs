@@ -131,6 +131,8 @@ fn the_kernel_takes_ipv6_routes_by_metric_and_then_by_preference() {
         ("route='default-ipv6'", "route default6 via fe80::1 dev x0 metric 100; route default6 via fe80::2 dev dark0 linkdown metric 1024 pref high", "met by default via fe80::1 dev x0"),
         ("route='default-ipv6'", "route default6 via fe80::3 dev dark0 dead linkdown metric 10; route default6 unreachable metric 1400; route default6 via fe80::1 dev x0 metric 2000 pref high", "met by default via fe80::1 dev x0"),
         ("route='default-ipv6'", "route default6 via fe80::3 dev dark0 dead linkdown metric 10; route default6 unreachable metric 1400; route default6 via fe80::1 dev x0 metric 2000", "route-hidden"),
+        // IPv6 routes that refuse have lo for a next hop, and refuse whatever becomes of it.
+        ("route='default-ipv6'", "route default6 unreachable dev lo dead metric 10; route default6 via fe80::1 dev x0 metric 20", "route-hidden"),
         ("route='default-ipv6'", "route default6 unreachable metric 1400; route default6 via fe80::1 dev x0 metric 2000 pref high", "route-hidden"),
         // IPv4 has no such thing: the first of the table.
         ("route='default-ipv4'", "route default4 via 192.0.2.1 dev x0 metric 9; route default4 via 198.51.100.1 dev dark0 linkdown metric 9", "met"),
