@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use crate::clock::{self, Timer};
 use crate::config::ConfigError;
 use crate::gate_state::{Came, Phase};
-use crate::model::Network;
+use crate::model::{Nameservers, Network};
 use crate::moment::Moment;
 use crate::netlink::{Notification, Notifications, ObserveError, Reader};
 use crate::notify::NotifyError;
@@ -281,7 +281,8 @@ impl<'a> Driver<'a> {
             (question, answer) = self.prober.answer() => Event::Input(Input::Answer(question, answer)),
             changed = changed(&mut self.resolv) => {
                 changed.map_err(Failure::Events)?;
-                Event::Input(self.read_resolv())
+                let (nameservers, news) = self.read_resolv();
+                Event::Input(Input::Nameservers { nameservers, news })
             }
             () = tokio::task::yield_now(), if self.next == Next::Pause => Event::Input(Input::Wake),
         })
@@ -310,15 +311,16 @@ impl<'a> Driver<'a> {
                 Err(error) => tracing::warn!("changes of resolv.conf are not seen: inotify: {error}"),
             }
         }
-        let input = self.read_resolv();
-        self.session.step(input, clock::now());
+        let (nameservers, news) = self.read_resolv();
+        self.session.learn_nameservers(nameservers, news);
     }
 
-    fn read_resolv(&mut self) -> Input {
+    /// What resolv.conf says, and whether a lookup by name may have another result now.
+    fn read_resolv(&mut self) -> (Nameservers, bool) {
         let resolver = resolv::resolver();
         let news = resolver != self.resolver;
         self.resolver = resolver;
-        Input::Nameservers { nameservers: resolv::read(), news }
+        (resolv::read(), news)
     }
 
     /// Says what changed; READY=1 first.

@@ -109,7 +109,7 @@ pub enum Ended {
     Better,
 }
 
-/// The answer to an input.
+/// The answer to an input. It is to be carried out: what it says is said once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// READY=1 is due. It is true at most once in a session's life.
@@ -250,7 +250,15 @@ impl Session {
         }
     }
 
+    /// Takes in what resolv.conf says. Between two steps, this is how it is told at the beginning and after
+    /// another gate was loaded; it decides nothing.
+    pub fn learn_nameservers(&mut self, nameservers: Nameservers, news: bool) {
+        self.network.nameservers = nameservers;
+        self.news |= news;
+    }
+
     /// Takes one input.
+    #[must_use = "READY=1 and the end of a session are said once, in a step"]
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
         self.stepped = now;
         self.refresh.wake(now);
@@ -267,10 +275,7 @@ impl Session {
             Input::Answer(question, answer) => {
                 self.network.answers.insert(question, answer);
             }
-            Input::Nameservers { nameservers, news } => {
-                self.network.nameservers = nameservers;
-                self.news |= news;
-            }
+            Input::Nameservers { nameservers, news } => self.learn_nameservers(nameservers, news),
             Input::Wake => {}
         }
         // While a read is under way nothing can be judged; what is due without a verdict is done.
