@@ -16,7 +16,7 @@ mod terminal;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal, Read};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -25,7 +25,6 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::Pid;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
@@ -35,6 +34,7 @@ use crate::attempt::signals::{Wake, Whom, stop};
 use crate::attempt::temporary::Temporary;
 use crate::attempt::terminal::Terminal;
 use crate::clock::{self, Timer};
+use crate::descriptor::{self, Descriptor};
 use crate::moment::Moment;
 use crate::stderr;
 
@@ -134,7 +134,7 @@ pub async fn run(words: &Words<'_>, bounds: Bounds, signals: &mut Signals) -> Re
     let mut ends = signal(SignalKind::child())?;
     let (listener, theirs) = Listener::new(words.silent)?;
     let (reports, to_reports) = pipe()?;
-    let reports = Some(listen_to(reports)?);
+    let reports = Some(descriptor::listen(reports)?);
     let charge = Charge {
         reports: to_reports.as_raw_fd(),
         terminal: terminal.as_mut().map(|terminal| Lent {
@@ -251,7 +251,7 @@ struct Run {
     child: Child,
     listener: Listener,
     /// `None` once the guardian is gone.
-    reports: Option<AsyncFd<Descriptor>>,
+    reports: Option<AsyncFd<Descriptor<std::fs::File>>>,
     bounds: Bounds,
     motion: Motion,
     job: Job,
@@ -386,7 +386,7 @@ impl Drop for Run {
 /// Our end of the command's stderr.
 struct Listener {
     /// `None` once it is closed.
-    ours: Option<AsyncFd<Descriptor>>,
+    ours: Option<AsyncFd<Descriptor<std::fs::File>>>,
     tail: VecDeque<u8>,
     /// Octets since the last look.
     heard: u64,
@@ -394,19 +394,11 @@ struct Listener {
     silent: bool,
 }
 
-struct Descriptor(std::fs::File);
-
-impl AsRawFd for Descriptor {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-}
-
 impl Listener {
     fn new(silent: bool) -> io::Result<(Listener, OwnedFd)> {
         let terminal = !silent && io::stderr().is_terminal();
         let (ours, theirs) = if terminal { pseudo_terminal()? } else { pipe()? };
-        let ours = listen_to(ours)?;
+        let ours = descriptor::listen(ours)?;
         Ok((Listener { ours: Some(ours), tail: VecDeque::new(), heard: 0, terminal, silent }, theirs))
     }
 
@@ -473,16 +465,8 @@ impl Listener {
     }
 }
 
-/// Without ever blocking.
-fn listen_to(descriptor: OwnedFd) -> io::Result<AsyncFd<Descriptor>> {
-    let flags = OFlag::from_bits_truncate(fcntl(&descriptor, FcntlArg::F_GETFL)?);
-    fcntl(&descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    // SAFETY: the file owns its descriptor, and keeps it as long as it lives.
-    Ok(unsafe { AsyncFd::register_with_interest(Descriptor(descriptor.into()), Interest::READABLE) }?)
-}
-
 /// The guardian's next report; for ever, once it is gone.
-async fn next_report(reports: &mut Option<AsyncFd<Descriptor>>) -> io::Result<Report> {
+async fn next_report(reports: &mut Option<AsyncFd<Descriptor<std::fs::File>>>) -> io::Result<Report> {
     loop {
         let Some(pipe) = reports else { return std::future::pending().await };
         let mut ready = pipe.readable().await?;

@@ -1,7 +1,6 @@
 //! The shell's only clock and its only timer.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
 use nix::sys::time::TimeSpec;
@@ -9,6 +8,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::descriptor::{self, Descriptor};
 use crate::moment::Moment;
 
 /// CLOCK_BOOTTIME now.
@@ -41,17 +41,8 @@ pub fn timestamp() -> String {
 
 /// One timer (timerfd_create(2)) on CLOCK_BOOTTIME: tokio's do not count suspend.
 pub struct Timer {
-    timer: AsyncFd<Descriptor>,
+    timer: AsyncFd<Descriptor<TimerFd>>,
     set_to: Option<Moment>,
-}
-
-/// nix's TimerFd with the trait that tokio asks for.
-struct Descriptor(TimerFd);
-
-impl AsRawFd for Descriptor {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
 }
 
 impl Timer {
@@ -62,8 +53,7 @@ impl Timer {
     pub fn new() -> io::Result<Timer> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
-        // SAFETY: the timer owns its descriptor, and keeps it as long as it lives.
-        let timer = unsafe { AsyncFd::register_with_interest(Descriptor(timer), Interest::READABLE) }?;
+        let timer = descriptor::watch(timer, Interest::READABLE)?;
         Ok(Timer { timer, set_to: None })
     }
 

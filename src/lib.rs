@@ -29,7 +29,7 @@
 //!   [`identity`]: whose process this is; [`resolv`]: resolv.conf;
 //! * [`probe`]: questions to others, each a process; [`attempt`]: one run of a command;
 //! * [`notify`]: the service manager; [`record`], [`log`], and [`stderr`], which waits for no reader;
-//! * [`clock`] and [`chance`]; [`sibling`]: programs that users do not call;
+//! * [`clock`] and [`chance`]; [`descriptor`]: descriptors that the loop waits for; [`sibling`]: programs that users do not call;
 //! * [`cli`]: the commands; [`doctor`]: one look over a host, judges that are pure, each beside its reader;
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
 //!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
@@ -44,6 +44,7 @@ pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod descriptor;
 pub mod doctor;
 pub mod driver;
 pub mod files;

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -18,6 +17,7 @@ use tokio::io::unix::AsyncFd;
 use tracing::warn;
 
 use crate::clock;
+use crate::descriptor::{self, Descriptor};
 use crate::escape::{escape, escape_bytes};
 use crate::requirement::Gate;
 
@@ -158,16 +158,7 @@ struct Channel {
     /// What there was no room for, in its order.
     unsent: VecDeque<(Kind, String)>,
     /// Tells when there is room; only while something is unsent.
-    room: Option<AsyncFd<Descriptor>>,
-}
-
-#[derive(Debug)]
-struct Descriptor(UnixDatagram);
-
-impl AsRawFd for Descriptor {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
+    room: Option<AsyncFd<Descriptor<UnixDatagram>>>,
 }
 
 impl Channel {
@@ -248,10 +239,8 @@ fn is_gone(error: &io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
-fn watched(socket: &UnixDatagram) -> io::Result<AsyncFd<Descriptor>> {
-    let socket = Descriptor(socket.try_clone()?);
-    // SAFETY: it owns its descriptor, and keeps it as long as it lives.
-    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::WRITABLE) }?)
+fn watched(socket: &UnixDatagram) -> io::Result<AsyncFd<Descriptor<UnixDatagram>>> {
+    descriptor::watch(socket.try_clone()?, Interest::WRITABLE)
 }
 
 fn connected(name: &OsStr) -> io::Result<UnixDatagram> {

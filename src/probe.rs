@@ -19,17 +19,16 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::chance::chance;
 use crate::clock;
+use crate::descriptor::{self, Descriptor};
 use crate::model::{NoAnswer, Question, Tried};
 use crate::moment::Moment;
 use crate::probe::schedule::{Schedule, limit};
@@ -56,16 +55,8 @@ struct Try {
     /// `None`: it was killed, and is still to be waited for.
     question: Option<Question>,
     child: Child,
-    pipe: AsyncFd<Pipe>,
+    pipe: AsyncFd<Descriptor<File>>,
     said: Vec<u8>,
-}
-
-struct Pipe(File);
-
-impl AsRawFd for Pipe {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
 }
 
 impl Prober {
@@ -160,7 +151,7 @@ impl Try {
         command.env_remove("NOTIFY_SOCKET");
         let mut child = command.spawn().map_err(|error| sibling::does_not_run(&path, &error))?;
         let pipe = child.stdout.take().map(OwnedFd::from).ok_or(ErrorKind::BrokenPipe);
-        match pipe.map_err(io::Error::from).and_then(Try::listen) {
+        match pipe.map_err(io::Error::from).and_then(descriptor::listen) {
             Ok(pipe) => Ok(Try { question: Some(question.clone()), child, pipe, said: Vec::new() }),
             Err(error) => {
                 let _ = child.kill();
@@ -168,13 +159,6 @@ impl Try {
                 Err(error)
             }
         }
-    }
-
-    fn listen(pipe: OwnedFd) -> io::Result<AsyncFd<Pipe>> {
-        let flags = OFlag::from_bits_truncate(fcntl(&pipe, FcntlArg::F_GETFL)?);
-        fcntl(&pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-        // SAFETY: the pipe owns its descriptor, and keeps it as long as it lives.
-        Ok(unsafe { AsyncFd::register_with_interest(Pipe(pipe.into()), Interest::READABLE) }?)
     }
 
     /// Ready once nothing more can come.

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::descriptor::{self, Descriptor};
 use crate::files::{LARGEST, read_bounded};
 use crate::model::Nameservers;
 use crate::probe::zone;
@@ -105,16 +105,8 @@ fn server(text: &str) -> Option<Server> {
 
 /// Watches the file, each link on the way to it, and the first folder of that way that exists.
 pub struct Watch {
-    inotify: AsyncFd<Descriptor>,
+    inotify: AsyncFd<Descriptor<Inotify>>,
     watched: BTreeSet<PathBuf>,
-}
-
-struct Descriptor(Inotify);
-
-impl AsRawFd for Descriptor {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
 }
 
 impl Watch {
@@ -124,8 +116,7 @@ impl Watch {
     /// inotify_init(2)'s, as EMFILE.
     pub fn new() -> io::Result<Watch> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
-        // SAFETY: it owns its descriptor, and keeps it as long as it lives.
-        let inotify = unsafe { AsyncFd::register_with_interest(Descriptor(inotify), Interest::READABLE) }?;
+        let inotify = descriptor::watch(inotify, Interest::READABLE)?;
         let mut watch = Watch { inotify, watched: BTreeSet::new() };
         watch.follow();
         Ok(watch)
