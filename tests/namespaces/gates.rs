@@ -85,19 +85,17 @@ fn the_first_directory_wins_and_drop_ins_of_all_are_read() {
     let of_user = |pid: &str| {
         ns.command(&["check", "-j", "web"]).env("XDG_CONFIG_HOME", config).env("MANAGERPID", pid).output()
     };
-    let said = of_user(&manager.pid());
-    let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!(json["source"], format!("{config}/netready/web.toml"), "{json:#}");
-    assert!(said.stdout.contains("198.51.100.77") && said.stdout.contains("198.51.100.11"), "{json:#}");
+    for pid in [manager.pid(), std::process::id().to_string()] {
+        let said = of_user(&pid);
+        let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(json["source"], format!("{config}/netready/web.toml"), "{json:#}");
+        assert!(said.stdout.contains("198.51.100.77") && said.stdout.contains("198.51.100.11"), "{json:#}");
+    }
     // The variable alone says nothing: it outlives the manager, and su(1) keeps it.
     let other = UserManager::of_nobody(&ns);
-    let me = std::process::id().to_string();
-    for (pid, whose) in [
-        (other.pid(), "another user's"),
-        ("1".to_owned(), "the system's"),
-        (me, "no manager"),
-        (String::new(), "none"),
-    ] {
+    for (pid, whose) in
+        [(other.pid(), "another user's"), ("0".to_owned(), "nobody's"), (String::new(), "none")]
+    {
         let json: serde_json::Value = serde_json::from_str(&of_user(&pid).stdout).unwrap();
         assert_eq!(json["source"], "/etc/netready/web.toml", "{whose}: {json:#}");
     }

@@ -987,7 +987,7 @@ impl Tun {
 }
 
 /// The signals that tests send have their default action. A shell's background job inherits them as ignored.
-fn hear_signals() -> std::io::Result<()> {
+pub fn hear_signals() -> std::io::Result<()> {
     use nix::sys::signal::{SigHandler, signal};
     for heard in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
         // SAFETY: the default action is no handler.

@@ -352,7 +352,8 @@ impl Oracle {
             let wide = ["global", "site"].contains(&address["scope"].as_str().unwrap_or_default());
             address["local"] == source && Self::usable(address) && wide && !narrow
         });
-        unicast && fit && through.is_none_or(|t| t == dev) && self.carrier(dev)
+        // No target is an address of this host, so what goes to loopback goes nowhere.
+        unicast && fit && through.map_or(dev != "lo", |t| t == dev) && self.carrier(dev)
     }
 
     /// A clause that names a link and asks for nothing else.

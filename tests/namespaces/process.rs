@@ -1,8 +1,9 @@
 //! The process: notify protocol, signals, exit codes, time, privileges.
 
+use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Elsewhere, Exit, Process, Signal, UP0, UserManager};
+use crate::harness::{Elsewhere, Exit, Process, Signal, UP0, UserManager, hear_signals};
 use crate::netns;
 
 const CARRIER: &str = "[[require]]\ninterface = \"va0\"\ncarrier = true\n";
@@ -448,9 +449,11 @@ fn the_command_gets_a_clean_start() {
     let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status | grep -oE '^Sig...|[0-9a-f]{7}$'; ls /proc/self/fd | wc -l";
     let said = ns.output(&["wait", "-q", "-i", "va0", "--", "sh", "-c", script]);
     assert_eq!(said.code, 0, "{said:?}");
-    let direct =
-        std::process::Command::new("sh").args(["-c", script]).stdin(std::process::Stdio::null()).output();
-    assert_eq!(said.stdout.trim(), String::from_utf8_lossy(&direct.unwrap().stdout).trim());
+    let mut direct = std::process::Command::new("sh");
+    direct.args(["-c", script]).stdin(std::process::Stdio::null());
+    // SAFETY: it calls signal(2) only, as for the command that it is compared with.
+    let direct = unsafe { direct.pre_exec(hear_signals) }.output().unwrap();
+    assert_eq!(said.stdout.trim(), String::from_utf8_lossy(&direct.stdout).trim());
     let missing = ns.output(&["wait", "-q", "-i", "va0", "--", "/no/such/command"]);
     assert!(missing.code != 0 && missing.stderr.contains("/no/such/command"), "{missing:?}");
 }
