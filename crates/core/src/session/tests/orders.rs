@@ -287,3 +287,46 @@ fn the_verdict_is_the_new_gate_s_as_soon_as_it_is_loaded() {
     bench.step(Input::Reload(gate("address = \"ipv4\" | address = \"ipv6\"")));
     assert_eq!(bench.session.verdict().clauses.len(), bench.session.gate().clauses.len());
 }
+
+#[test]
+fn an_empty_socket_begins_the_count_to_the_next_pause_anew() {
+    let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), NO_ROUTE);
+    let address = bench.kernel.addresses().next().unwrap().clone();
+    for _ in 0..3 {
+        bench.step(Input::Wake);
+        for _ in 1..BATCH {
+            let step = bench.step(Input::Message(Message::Address(address.clone())));
+            assert_eq!(step.next, Next::Drain);
+        }
+        assert_eq!(bench.run(), Next::Sleep);
+    }
+}
+
+/// A table that is not read yet is no reason for a `check` to look for ever.
+#[test]
+fn a_check_that_has_looked_enough_says_what_was_not_read() {
+    let mut bench = Bench::new(Mode::Once { probes: false }, gate(WANTS_ROUTE), NO_ROUTE);
+    let (mut looks, mut steps) = (0, 0);
+    let next = loop {
+        steps += 1;
+        assert!(steps < 1000, "it never ends");
+        let input = match bench.next.clone() {
+            Next::Drain => Input::Dry,
+            // The dump is interrupted each time.
+            Next::Read(Read::Table(_)) => {
+                looks += 1;
+                Input::Found(Found::Interrupted)
+            }
+            Next::Read(read) => Input::Found(answer(&bench.kernel, &read)),
+            Next::Sleep => {
+                bench.now = bench.session.deadline().unwrap();
+                Input::Wake
+            }
+            next => break next,
+        };
+        bench.step(input);
+    };
+    assert_eq!((next, looks), (Next::End(Ended::Judged), 4));
+    assert!(!bench.session.verdict().unread.is_empty());
+    assert!(!bench.session.verdict().ready());
+}
