@@ -250,7 +250,7 @@ impl Error {
         }
     }
 
-    /// On one line, safe to print; problems of a configuration stand on a line each.
+    /// The error's text, safe to print. It is one line; for a configuration it is one line for each problem.
     fn text(&self) -> String {
         let text = crate::report::chain(self);
         if matches!(self, Error::Config(_)) { text } else { escape(&text).into_owned() }

@@ -1,8 +1,8 @@
 //! Finding, reading and writing gate files. What stands in them is understood by
 //! [`netready_core::config`], which this module hands on.
 //!
-//! No environment is read here but in [`Environment::from_process`], and the network is not looked at: what exists
-//! is asked through a function that the caller passes, and only to word an error.
+//! Only [`Environment::from_process`] reads the environment. Nothing here looks at the network: whether a link of a
+//! name exists is asked through a function that the caller passes, and only to word an error.
 
 use std::path::{Path, PathBuf};
 

@@ -3,8 +3,8 @@
 //! A name can lead to a FIFO, where open(2) waits for ever; to a device, where opening alone can do something;
 //! or to /dev/zero, which never ends. So only regular files are opened, and only so much of one is read.
 //!
-//! A folder can be swapped for a link to another one between two steps. So a folder is opened once, and what
-//! is read and written in it goes by its descriptor.
+//! Between two steps, somebody can replace a folder by a link to another one. So a folder is opened once, and its files
+//! are opened and made through that descriptor.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -77,8 +77,8 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder. Of the symbolic links on the way to it, only root's are followed: whoever sets a variable
-    /// or owns a folder on the way cannot lead elsewhere.
+    /// Opens a folder. Of the symbolic links on the way to it, only root's are followed. So nobody but root can lead
+    /// netready to another folder, not by a variable and not by a folder of the way that he owns.
     ///
     /// # Errors
     /// Where the path is not absolute, leads over another user's link, or is no folder.

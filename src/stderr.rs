@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 
 use crate::clock;
 
-/// As much is taken from another program before it has to wait; a pipe holds as much.
+/// This many octets are taken from another program before it has to wait. A pipe holds as many (pipe(7)).
 const ROOM: usize = 64 * 1024;
 
 /// When so much waits to be written, netready's own lines are dropped. At half of it a burst of unmet requirements

@@ -204,7 +204,7 @@ fn the_wait_unit_is_emptied_only_where_all_was_understood() {
     }
 }
 
-/// Whatever stands in a name or a value, what is written are lines of our own in files of our own.
+/// No name and no value of a quadlet can add a line to a unit, or a file outside of the generator's folders.
 #[test]
 fn nothing_of_others_reaches_a_unit_as_it_stands() {
     let evil = "a\nExecStart=/bin/evil";

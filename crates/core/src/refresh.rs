@@ -30,9 +30,9 @@ pub enum Read {
     Links,
     /// The way that a connection would take.
     Way {
-        /// As the gate wants it.
+        /// The gate's requirement, by which the answer is filed.
         wanted: RouteTo,
-        /// As it is to be asked now.
+        /// The question: names of links are numbers by now.
         asked: Asked,
     },
     /// The route that the kernel's tables give for the first of these addresses; they stand for a prefix of a

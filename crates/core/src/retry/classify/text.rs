@@ -263,7 +263,8 @@ fn braced(text: &str) -> usize {
     text.trim_end().len()
 }
 
-/// A tag, and none of the words that tools put between such brackets themselves.
+/// Whether a text that begins with `<` begins with an HTML or XML tag. Tools write `<nil>` and the like themselves;
+/// those are no tags.
 fn is_markup(text: &str) -> bool {
     let named = ["<nil>", "<none>", "<stdin>", "<unknown>"].iter().any(|word| text.starts_with(word));
     !named && text.chars().nth(1).is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '!' | '?' | '/'))
