@@ -19,12 +19,6 @@ pub fn now() -> Moment {
     Moment::after_boot(elapsed.unwrap_or_default())
 }
 
-/// CLOCK_MONOTONIC now, which is what systemd goes by.
-#[allow(clippy::disallowed_methods, reason = "this is the one place")]
-pub fn monotonic() -> Duration {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
-}
-
 /// The time of day of a moment, here and now, as in `08:15:30`.
 #[allow(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn time_of_day(moment: Moment) -> String {

@@ -1,7 +1,7 @@
 //! The service manager's notification protocol (sd_notify(3)).
 //!
-//! Nothing here waits for the service manager. What its socket has no room for is kept, and sent as soon as there
-//! is room: see [`Notifier::poll_unsent`].
+//! The crate sd-notify writes the messages. It would wait for a service manager that does not read, so they are sent
+//! here: a message for which the socket has no room is kept until there is room. See [`Notifier::poll_unsent`].
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -12,11 +12,11 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tracing::warn;
 
-use crate::clock;
 use crate::descriptor::{self, Descriptor};
 use crate::escape::{escape, escape_bytes};
 use crate::requirement::Gate;
@@ -54,7 +54,7 @@ impl Notifier {
 
     /// STATUS=, for `systemctl status`.
     pub fn status(&mut self, status: &str) {
-        self.tell(Kind::Status, &status_line(status));
+        self.tell(Kind::Status, &[NotifyState::Status(&one_line(status))]);
     }
 
     /// READY=1, with the status that goes with it.
@@ -62,7 +62,7 @@ impl Notifier {
     /// # Errors
     /// Where it cannot arrive: the unit will not become active. A socket without room is none of these cases.
     pub fn ready(&mut self, status: &str) -> Result<(), NotifyError> {
-        self.try_tell(Kind::Ready, &format!("READY=1\n{}", status_line(status)))
+        self.try_tell(Kind::Ready, &[NotifyState::Ready, NotifyState::Status(&one_line(status))])
     }
 
     /// EXTEND_TIMEOUT_USEC=, once, so that TimeoutStartSec= never cuts the gate's own time short.
@@ -70,30 +70,32 @@ impl Notifier {
     /// # Errors
     /// Where nobody is at the other end.
     pub fn extend(&mut self, gate: &Gate) -> Result<(), NotifyError> {
-        self.try_tell(Kind::Extend, &format!("EXTEND_TIMEOUT_USEC={}", longest(gate)))
+        self.try_tell(Kind::Extend, &[NotifyState::Custom(&extend(longest(gate)))])
     }
 
     /// EXTEND_TIMEOUT_USEC=, for so long from now on, and a little more; `None`: without end.
     pub fn extend_by(&mut self, bound: Option<Duration>) {
         let micros = bound.map_or(FOR_EVER, |bound| micros(bound.saturating_add(A_LITTLE)));
-        self.tell(Kind::Extend, &format!("EXTEND_TIMEOUT_USEC={micros}"));
+        self.tell(Kind::Extend, &[NotifyState::Custom(&extend(micros))]);
     }
 
     /// WATCHDOG=1
     pub fn watchdog(&mut self) {
-        self.tell(Kind::Watchdog, "WATCHDOG=1");
+        self.tell(Kind::Watchdog, &[NotifyState::Watchdog]);
     }
 
     /// RELOADING=1, and READY=1, which ends the reload and says nothing about the gate.
     pub fn reloaded(&mut self) {
-        let now = micros(clock::monotonic());
-        self.tell(Kind::Reloading, &format!("RELOADING=1\nMONOTONIC_USEC={now}"));
-        self.tell(Kind::Ready, "READY=1");
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => self.tell(Kind::Reloading, &[NotifyState::Reloading, now]),
+            Err(error) => warn!("the service manager is not told of the reload: {error}"),
+        }
+        self.tell(Kind::Ready, &[NotifyState::Ready]);
     }
 
     /// STOPPING=1
     pub fn stopping(&mut self) {
-        self.tell(Kind::Stopping, "STOPPING=1");
+        self.tell(Kind::Stopping, &[NotifyState::Stopping]);
     }
 
     /// Ready once something that there was no room for has been sent; never where nothing waits to be sent.
@@ -119,7 +121,7 @@ impl Notifier {
     }
 
     /// What nothing depends on. A manager that is gone is complained of once.
-    fn tell(&mut self, kind: Kind, message: &str) {
+    fn tell(&mut self, kind: Kind, message: &[NotifyState<'_>]) {
         if let Err(error) = self.try_tell(kind, message) {
             self.complain(&error);
         }
@@ -131,7 +133,7 @@ impl Notifier {
         }
     }
 
-    fn try_tell(&mut self, kind: Kind, message: &str) -> Result<(), NotifyError> {
+    fn try_tell(&mut self, kind: Kind, message: &[NotifyState<'_>]) -> Result<(), NotifyError> {
         let Some(channel) = &mut self.channel else { return Ok(()) };
         channel.send(kind, message).map_err(|source| channel.error(source))
     }
@@ -171,12 +173,13 @@ impl Channel {
     }
 
     /// Sends a message, or keeps it until there is room. What is kept of the same kind is out of date then.
-    fn send(&mut self, kind: Kind, message: &str) -> io::Result<()> {
+    fn send(&mut self, kind: Kind, message: &[NotifyState<'_>]) -> io::Result<()> {
         if self.unsent.is_empty() {
             self.socket = None;
         }
         self.unsent.retain(|(known, _)| *known != kind);
-        self.unsent.push_back((kind, format!("{message}\n")));
+        let lines = message.iter().map(|state| format!("{state}\n")).collect();
+        self.unsent.push_back((kind, lines));
         let sent = self.send_unsent();
         if sent.is_err() {
             self.unsent.retain(|(known, _)| *known != kind);
@@ -262,11 +265,11 @@ fn address(name: &OsStr) -> io::Result<SocketAddr> {
     }
 }
 
-/// STATUS= in one line: after a line break, text of others could go on with READY=1.
-fn status_line(status: &str) -> String {
+/// A status in one line of bounded length. After a line break, text of others could go on with READY=1.
+fn one_line(status: &str) -> String {
     /// systemd drops a datagram of more than 4096 octets, READY=1 and all.
     const LONGEST: usize = 3000;
-    let mut line = format!("STATUS={}", escape(status));
+    let mut line = escape(status).into_owned();
     if line.len() > LONGEST {
         let whole = line.char_indices().map(|(index, _)| index).take_while(|index| *index <= LONGEST);
         line.truncate(whole.last().unwrap_or_default());
@@ -275,22 +278,23 @@ fn status_line(status: &str) -> String {
     line
 }
 
-/// How often WATCHDOG=1 is due: at half the interval that the manager asks for (sd_watchdog_enabled(3)).
-pub fn watchdog_interval() -> Option<Duration> {
-    let variable = |name: &str| std::env::var(name).ok();
-    interval(variable("WATCHDOG_USEC").as_deref(), variable("WATCHDOG_PID").as_deref(), std::process::id())
+/// sd-notify's own has 32 bits, which is 71 minutes.
+fn extend(micros: u64) -> String {
+    format!("EXTEND_TIMEOUT_USEC={micros}")
 }
 
-fn interval(micros: Option<&str>, pid: Option<&str>, me: u32) -> Option<Duration> {
+/// How often WATCHDOG=1 is due: at half the interval that the manager asks for (sd_watchdog_enabled(3)).
+pub fn watchdog_interval() -> Option<Duration> {
+    sd_notify::watchdog_enabled().and_then(feeding)
+}
+
+fn feeding(interval: Duration) -> Option<Duration> {
     /// WatchdogSec= is seconds in practice. What asks for more wakes the host for nothing, for no answer would
     /// come in time. At half of this it costs 20 wake-ups a second; at double, WatchdogSec=200ms is missed.
     const SHORTEST: Duration = Duration::from_millis(100);
-    let micros: u64 = micros?.parse().ok()?;
     // The first is no interval, the second is systemd's "infinity".
-    if micros == 0 || micros == u64::MAX || pid.is_some_and(|pid| pid.parse() != Ok(me)) {
-        return None;
-    }
-    Some((Duration::from_micros(micros) / 2).max(SHORTEST))
+    let none = [Duration::ZERO, Duration::from_micros(u64::MAX)];
+    (!none.contains(&interval)).then(|| (interval / 2).max(SHORTEST))
 }
 
 /// UINT64_MAX is systemd's "infinity" and is refused here; one less is as good.
@@ -452,38 +456,31 @@ mod tests {
     #[test]
     fn a_status_is_one_line_and_fits_into_a_datagram() {
         for (status, line) in [
-            ("Ready: x", "STATUS=Ready: x"),
-            ("", "STATUS="),
-            ("Waiting: a\nREADY=1", r"STATUS=Waiting: a\x0aREADY=1"),
-            ("a\r\0b\u{2028}c", r"STATUS=a\x0d\x00b\u{2028}c"),
+            ("Ready: x", "Ready: x"),
+            ("", ""),
+            ("Waiting: a\nREADY=1", r"Waiting: a\x0aREADY=1"),
+            ("a\r\0b\u{2028}c", r"a\x0d\x00b\u{2028}c"),
         ] {
-            assert_eq!(status_line(status), line);
+            assert_eq!(one_line(status), line);
         }
         for status in ["x".repeat(5000), "ü".repeat(5000), "\n".repeat(5000)] {
-            let line = status_line(&status);
+            let line = one_line(&status);
             assert!(line.len() < 3100 && line.ends_with('…'), "{}", line.len());
         }
     }
 
     #[test]
     fn the_watchdog_is_fed_at_half_its_interval_but_not_all_the_time() {
-        let millis = |millis| Some(Duration::from_millis(millis));
-        for (micros, pid, fed) in [
-            (None, None, None),
-            (Some("30000000"), None, millis(15000)),
-            (Some("30000000"), Some("7"), millis(15000)),
-            (Some("30000000"), Some("8"), None),
-            (Some("30000000"), Some("x"), None),
-            (Some("200000"), None, millis(100)),
-            (Some("10"), None, millis(100)),
-            (Some("1"), None, millis(100)),
-            (Some("0"), None, None),
-            (Some("18446744073709551615"), None, None),
-            (Some("18446744073709551616"), None, None),
-            (Some("-1"), None, None),
-            (Some(""), None, None),
+        for (interval, fed) in [
+            (30_000_000, Some(15_000)),
+            (200_000, Some(100)),
+            (10, Some(100)),
+            (1, Some(100)),
+            (0, None),
+            (u64::MAX, None),
         ] {
-            assert_eq!(interval(micros, pid, 7), fed, "{micros:?} {pid:?}");
+            let interval = Duration::from_micros(interval);
+            assert_eq!(feeding(interval), fed.map(Duration::from_millis), "{interval:?}");
         }
     }
 }
