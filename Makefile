@@ -76,6 +76,7 @@ install:
 		install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready $$text; \
 	done
 	for page in docs/*.md; do install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs $$page; done
+	install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs/schema docs/schema/*.json
 
 # The packages' contents are listed in Cargo.toml, below [package.metadata.deb] and .generate-rpm.
 # Of target/, the tools know release/ only, wherever CARGO_TARGET_DIR has it.

@@ -22,7 +22,7 @@ pub(super) fn execute(args: CheckOnceArgs) -> Result<Exit, Error> {
     let (_, verdict) = block_on(look(&gate, args.check.tuning.receive_buffer, !args.no_probes))?;
     let ready = verdict.ready();
     if args.check.output.json {
-        let object = verdict_json(&gate, &verdict, ready);
+        let object = verdict_json(&gate, &verdict, ready, if ready { "ready" } else { "waiting" });
         print(&format!("{}\n", json_text(&object.into())))?;
     } else {
         let mut text = table(&gate, &verdict, ready, paint);

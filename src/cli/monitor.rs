@@ -6,7 +6,7 @@ use crate::cli::{CheckArgs, Error, Exit, block_on, load};
 use crate::clock;
 use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::moment::Moment;
-use crate::report::{item, json_text, outcome, summary, verdict_json};
+use crate::report::{item, json_text, outcome, state_word, summary, verdict_json};
 use crate::requirement::{Gate, OnLoss};
 use crate::session::Mode;
 use crate::verdict::Outcome;
@@ -47,7 +47,7 @@ impl Reporter for Printer {
         let time = clock::timestamp();
         let ready = view.verdict.ready();
         if self.json {
-            let mut object = verdict_json(view.gate, view.verdict, ready);
+            let mut object = verdict_json(view.gate, view.verdict, ready, state_word(view.phase));
             object.insert("time".to_owned(), time.into());
             let mut stdout = io::stdout().lock();
             return writeln!(stdout, "{}", json_text(&object.into())).map_err(Failure::Closed);

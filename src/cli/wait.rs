@@ -13,7 +13,7 @@ use crate::escape::{escape, escape_bytes};
 use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
-use crate::report::{json_text, unmet_lines, verdict_json};
+use crate::report::{json_text, state_word, unmet_lines, verdict_json};
 use crate::session::{Ended, Mode};
 use crate::stderr;
 
@@ -101,7 +101,8 @@ impl Reporter for Terminal {
 /// One object on a line of stdout.
 fn json_line(view: &View<'_>) -> io::Result<()> {
     let open = matches!(view.phase, Phase::Ready { .. } | Phase::Opened { .. });
-    let mut object = verdict_json(view.gate, view.verdict, open && view.verdict.ready());
+    let mut object =
+        verdict_json(view.gate, view.verdict, open && view.verdict.ready(), state_word(view.phase));
     object.insert("status".to_owned(), view.status.into());
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", json_text(&object.into()))

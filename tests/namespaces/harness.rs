@@ -19,6 +19,8 @@ use nix::sched::{CloneFlags, setns, unshare};
 pub use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde_json::Value;
+
+use crate::schema;
 use tempfile::TempDir;
 
 /// How long a test waits for what must come. Far above any honest latency: two cores run the whole suite at once, and
@@ -182,6 +184,7 @@ impl Netns {
         let output = self.output(&[&["check", "-j"], arguments].concat());
         let json = serde_json::from_str(&output.stdout)
             .unwrap_or_else(|e| panic!("check -j {arguments:?}: {e}: {output:?}"));
+        schema::assert_valid(if output.code > 1 { "error" } else { "verdict" }, &json);
         Check { code: output.code, json }
     }
 

@@ -39,4 +39,5 @@ mod quorum;
 mod reload;
 mod resync;
 mod route;
+mod schema;
 mod way;

@@ -8,7 +8,7 @@ mod json;
 mod status;
 mod table;
 
-pub use json::{error_json, json_text, verdict_json};
+pub use json::{error_json, json_text, state_word, verdict_json};
 pub use status::{Standing, status, summary};
 pub use table::{Paint, Tone, paint_none, table, unmet_lines};
 

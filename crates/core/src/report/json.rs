@@ -5,13 +5,30 @@ use core::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use crate::escape::is_unsafe;
+use crate::gate_state::Phase;
 use crate::report::{Span, behind};
 use crate::requirement::Gate;
-use crate::verdict::{Code, Outcome, Verdict};
+use crate::verdict::{AddressRef, Code, Evidence, Outcome, Reason, RouteRef, Verdict};
 
-/// `{ready, gate, source, requirements: […], warnings: […]}`.
-pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool) -> Map<String, Value> {
-    let requirements = verdict.rows().map(|(clause, row)| {
+/// The word for a phase in the field `state`.
+pub fn state_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Grace { .. } => "grace",
+        Phase::Settling { .. } => "settling",
+        Phase::Ready { .. } => "ready",
+        Phase::Opened { .. } => "opened",
+        Phase::Lost { .. } => "lost",
+        Phase::GaveUp { .. } => "gave-up",
+    }
+}
+
+/// The object that `docs/schema/verdict.json` describes. `state`: the word of [`state_word`], or for a `check`,
+/// which waits for nothing, `ready` or `waiting`.
+pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool, state: &str) -> Map<String, Value> {
+    let numbered = verdict.clauses.iter().enumerate();
+    let rows = numbered.flat_map(|(index, clause)| clause.rows.iter().map(move |row| (index, clause, row)));
+    let requirements = rows.map(|(index, clause, row)| {
         let (met, code) = match &row.outcome {
             Outcome::Met(_) => (true, None),
             Outcome::Unmet(reason) => (false, Some(reason.code().as_str())),
@@ -26,6 +43,8 @@ pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool) -> Map<String, 
             "reason": behind(row),
             "interface": row.link,
             "grace": clause.grace.map(|grace| Span(grace).to_string()),
+            "clause": index + 1,
+            "evidence": evidence(&row.outcome),
         })
     });
     let mut object = Map::new();
@@ -35,7 +54,77 @@ pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool) -> Map<String, 
     object.insert("requirements".to_owned(), requirements.collect());
     let warnings = verdict.warnings.iter().map(|warning| Value::from(warning.to_string()));
     object.insert("warnings".to_owned(), warnings.collect());
+    object.insert("state".to_owned(), state.into());
     object
+}
+
+/// The link, address or route that meets an item, or that the reason is about. `null` if there is none.
+fn evidence(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Met(evidence) => met_by(evidence),
+        Outcome::Unmet(reason) => about(reason),
+        Outcome::NotPresent | Outcome::NotAsked => Value::Null,
+    }
+}
+
+fn met_by(evidence: &Evidence) -> Value {
+    match evidence {
+        Evidence::Link { ifindex, ifname } => json!({ "link": ifname, "ifindex": ifindex }),
+        Evidence::Address(address) => address_json(address),
+        Evidence::Route { route, source } => with_source(route_json(route), source),
+        Evidence::Lookup { route, source, .. } => with_source(route_json(route), source),
+        Evidence::Pasta(routes) => json!({ "routes": routes.iter().map(route_json).collect::<Vec<_>>() }),
+        Evidence::Nameserver(server) => json!({ "nameserver": server }),
+        Evidence::Answer { probe, answer } => json!({ "probe": probe.to_string(), "answer": answer }),
+    }
+}
+
+fn about(reason: &Reason) -> Value {
+    match reason {
+        Reason::Absent { name } | Reason::NoVrf { name } => json!({ "link": name }),
+        Reason::Carrier { ifname, .. }
+        | Reason::NoAddress { ifname: Some(ifname), .. }
+        | Reason::NoRoute { ifname: Some(ifname), .. } => json!({ "link": ifname }),
+        Reason::Unusable { address, .. } => address_json(address),
+        Reason::DeadRoute { route, .. }
+        | Reason::WrongLink { route, .. }
+        | Reason::NoSource { route, .. }
+        | Reason::HiddenRoute { hidden: route, .. }
+        | Reason::Pasta { route: Some(route), .. } => route_json(route),
+        Reason::RefusingRoute { metric, .. } => json!({ "metric": metric }),
+        Reason::TooFew { .. }
+        | Reason::NoAddress { ifname: None, .. }
+        | Reason::NoRoute { ifname: None, .. }
+        | Reason::Pasta { route: None, .. }
+        | Reason::Unreachable { .. }
+        | Reason::Unread
+        | Reason::NoNameserver(_)
+        | Reason::ProbeFailed { .. }
+        | Reason::NoProbeProgram(_)
+        | Reason::NotTried { .. } => Value::Null,
+    }
+}
+
+fn address_json(address: &AddressRef) -> Value {
+    json!({ "link": address.ifname, "ifindex": address.ifindex, "address": address.address.to_string() })
+}
+
+fn route_json(route: &RouteRef) -> Value {
+    json!({
+        "link": route.ifname,
+        "ifindex": route.ifindex,
+        "destination": route.destination.to_string(),
+        "gateway": route.gateway.map(|gateway| gateway.to_string()),
+        "table": route.table,
+        "metric": route.metric,
+    })
+}
+
+fn with_source(mut route: Value, source: &AddressRef) -> Value {
+    if let Some(route) = route.as_object_mut() {
+        route.insert("address".to_owned(), source.address.to_string().into());
+    }
+    route
 }
 
 /// What is printed with `--json` instead of a verdict, at exit codes 2 and 3.

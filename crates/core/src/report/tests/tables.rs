@@ -69,26 +69,30 @@ fn at_the_timeout_every_unmet_requirement_has_a_line() {
 #[test]
 fn json_has_the_documented_fields() {
     let (gate, verdict) = judged(STORAGE, HOST);
-    let json = serde_json::Value::Object(verdict_json(&gate, &verdict, verdict.ready()));
-    let row = |requirement: &str, met: bool, required: bool, code: Option<&str>, reason: &str, interface: Option<&str>, grace: Option<&str>| {
+    let json = serde_json::Value::Object(verdict_json(&gate, &verdict, verdict.ready(), "waiting"));
+    let row = |clause: u32, requirement: &str, met: bool, required: bool, code: Option<&str>, reason: &str, interface: Option<&str>, grace: Option<&str>, evidence: serde_json::Value| {
         serde_json::json!({
             "requirement": requirement, "met": met, "required": required, "code": code, "reason": reason,
-            "interface": interface, "grace": grace,
+            "interface": interface, "grace": grace, "clause": clause, "evidence": evidence,
         })
     };
+    let link = |name: &str, ifindex: u32| serde_json::json!({ "link": name, "ifindex": ifindex });
+    let address = serde_json::json!({ "link": "ens2f0", "ifindex": 2, "address": "10.10.0.21" });
+    let none = || serde_json::Value::Null;
     let expected = serde_json::json!({
         "ready": false,
         "gate": "test",
         "source": "test.toml",
         "requirements": [
-            row("carrier", true, true, None, "ens2f0", Some("ens2f0"), None),
-            row("carrier", false, true, Some("no-carrier"), "ens2f1: no carrier", Some("ens2f1"), None),
-            row("address 10.10.0.0/16", true, true, None, "10.10.0.21 on ens2f0", None, None),
-            row("address ipv6", false, false, Some("no-address"), "no IPv6 address", None, Some("5s")),
-            row("carrier", false, false, Some("not-present"), "not there, does not count", None, None),
-            row("address ip", false, false, Some("not-present"), "not there, does not count", None, None),
+            row(1, "carrier", true, true, None, "ens2f0", Some("ens2f0"), None, link("ens2f0", 2)),
+            row(1, "carrier", false, true, Some("no-carrier"), "ens2f1: no carrier", Some("ens2f1"), None, serde_json::json!({ "link": "ens2f1" })),
+            row(2, "address 10.10.0.0/16", true, true, None, "10.10.0.21 on ens2f0", None, None, address),
+            row(3, "address ipv6", false, false, Some("no-address"), "no IPv6 address", None, Some("5s"), none()),
+            row(4, "carrier", false, false, Some("not-present"), "not there, does not count", None, None, none()),
+            row(4, "address ip", false, false, Some("not-present"), "not there, does not count", None, None, none()),
         ],
         "warnings": [],
+        "state": "waiting",
     });
     assert_eq!(json, expected);
     assert_eq!(error_json("no gate").to_string(), r#"{"error":"no gate"}"#);
@@ -98,7 +102,7 @@ fn json_has_the_documented_fields() {
 fn a_code_is_null_just_where_it_is_met() {
     for network in ["", HOST, "unread4; unread6"] {
         let (gate, verdict) = judged(&format!("{STORAGE} | pasta=true | route-to='198.51.100.7'"), network);
-        let json = verdict_json(&gate, &verdict, verdict.ready());
+        let json = verdict_json(&gate, &verdict, verdict.ready(), "waiting");
         for (row, (_, known)) in json["requirements"].as_array().unwrap().iter().zip(verdict.rows()) {
             assert_eq!(row["code"].is_null(), matches!(known.outcome, Outcome::Met(_)), "{row}");
             assert_eq!(row["met"].as_bool(), Some(row["code"].is_null()), "{row}");
@@ -184,7 +188,7 @@ fn text_of_others_is_escaped_for_people() {
 #[test]
 fn json_keeps_the_values_and_shows_nothing_to_a_terminal() {
     let (gate, verdict) = evil();
-    let text = json_text(&verdict_json(&gate, &verdict, false).into());
+    let text = json_text(&verdict_json(&gate, &verdict, false, "waiting").into());
     assert!(!text.contains(crate::escape::is_unsafe), "{text:?}");
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["gate"], EVIL);
@@ -192,4 +196,22 @@ fn json_keeps_the_values_and_shows_nothing_to_a_terminal() {
     let tag = serde_json::json!({"a\u{e0041}": "\u{7f}"});
     assert_eq!(json_text(&tag), r#"{"a\udb40\udc41":"\u007f"}"#);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&json_text(&tag)).unwrap(), tag);
+}
+
+#[test]
+fn json_says_what_a_requirement_is_met_by_and_what_its_reason_is_about() {
+    for (gate, network, row, evidence) in [
+        ("route='default'", "x0: up; addr x0 10.0.0.2/24; route default4 via 10.0.0.1 dev x0", 0,
+            r#"{"link":"x0","ifindex":2,"destination":"0.0.0.0/0","gateway":"10.0.0.1","table":254,"metric":0,"address":"10.0.0.2"}"#),
+        ("pasta=true", "x0: up; addr x0 10.0.0.2/24; pasta4 default4 via 10.0.0.1 dev x0; gateway4", 0,
+            r#"{"routes":[{"link":"x0","ifindex":2,"destination":"0.0.0.0/0","gateway":"10.0.0.1","table":254,"metric":0}]}"#),
+        ("address='2001:db8::7'", "x0: up; addr x0 2001:db8::7/64 dadfailed", 0,
+            r#"{"link":"x0","ifindex":2,"address":"2001:db8::7"}"#),
+        ("interface='x0'", "", 0, r#"{"link":"x0"}"#),
+        ("interface='x0'; address='ipv4'", "x0: up", 1, r#"{"link":"x0"}"#),
+    ] {
+        let (gate, verdict) = judged(gate, network);
+        let json = verdict_json(&gate, &verdict, verdict.ready(), "waiting");
+        assert_eq!(json["requirements"][row]["evidence"].to_string(), evidence, "{:#}", json["requirements"]);
+    }
 }
