@@ -232,7 +232,7 @@ impl Sockets {
             Read::Links => {
                 tables::links(&mut self.dumps).await.map(|(links, addresses)| Found::Links(links, addresses))
             }
-            Read::Way { asked, .. } => Ok(Found::Way(self.questions.way(asked, clock::now()).await?)),
+            Read::Path { asked, .. } => Ok(Found::Path(self.questions.path(asked, clock::now()).await?)),
             Read::Matching { probes, .. } => match probes.front() {
                 Some(probe) => Ok(Found::Route(self.questions.matching_route(*probe, clock::now()).await?)),
                 None => Ok(Found::Route(None)),

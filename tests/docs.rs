@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use netready::verdict::Code;
+use netready::verdict::ReasonCode;
 
 const COMMANDS: [&str; 9] = ["check", "wait", "monitor", "cat", "learn", "doctor", "run", "retry", "pull"];
 /// Those that take no GATE of their own, but a command's words.
@@ -270,7 +270,7 @@ fn every_key_of_the_manual_is_accepted() {
 
 #[test]
 fn the_documents_have_every_reason_code_and_no_other() {
-    let codes: BTreeSet<String> = Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
+    let codes: BTreeSet<String> = ReasonCode::ALL.iter().map(|code| code.as_str().to_owned()).collect();
     assert_eq!(tags(section(&read("man/netready.toml.5"), "REASON CODES"), "Li"), codes);
     let page = read("docs/reasons.md");
     let listed: BTreeSet<String> = page

@@ -9,7 +9,7 @@ use crate::cli::{Error, Exit, Tuning, block_on, check, print};
 use crate::clock;
 use crate::config::{self, ConfigError, Environment, Problem, Request};
 use crate::generator;
-use crate::learn::{Containers, Learned, Pupil, Refusal, learn, survey};
+use crate::learn::{Containers, LearnRequest, Learned, Refusal, learn, survey};
 use crate::quadlet::is_gate;
 use crate::report::unmet_lines;
 
@@ -48,10 +48,10 @@ pub(super) fn execute(args: &LearnArgs) -> Result<Exit, Error> {
     let containers = containers(gate, of_the_system);
     let path = config::own_file(gate, &environment);
     let source = path.display().to_string();
-    let pupil = Pupil { gate, source: &source, containers: containers.as_ref() };
+    let learn_request = LearnRequest { gate, source: &source, containers: containers.as_ref() };
     let survey = survey();
     let (network, _) = block_on(check::look(&survey, args.tuning.receive_buffer, false))?;
-    let learned = match learn(pupil, &network, clock::now()) {
+    let learned = match learn(learn_request, &network, clock::now()) {
         Ok(learned) => learned,
         Err(Refusal::Unreadable(error)) => return Err(error.into()),
         Err(Refusal::Nothing(links)) => {

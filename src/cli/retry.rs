@@ -16,7 +16,7 @@ use crate::driver::{self, Driver, Setup};
 use crate::moment::Moment;
 use crate::requirement::Gate;
 use crate::retry::classify::{Meaning, classify};
-use crate::retry::{Again, Backoff, Course, GiveUp, Limits, Next};
+use crate::retry::{Attempts, Backoff, GiveUp, Limits, RetryDecision, Retryability};
 use crate::session::{self, Mode};
 
 mod speaker;
@@ -127,10 +127,10 @@ impl Judge {
     fn judge(&self, code: u8, tail: &str) -> Meaning {
         let by_code = |again| Meaning { again, why: format!("exit code {code}") };
         if self.fatal_exit.contains(&code) {
-            return by_code(Again::Never);
+            return by_code(Retryability::Never);
         }
         if self.retry_on_exit.contains(&code) {
-            return by_code(Again::Later);
+            return by_code(Retryability::Later);
         }
         match self.classify {
             Classify::Oci => match classify(tail) {
@@ -138,8 +138,8 @@ impl Judge {
                 Meaning { again, why } if why.is_empty() => Meaning { again, ..by_code(again) },
                 meaning => meaning,
             },
-            Classify::Exit if self.retry_on_exit.is_empty() => by_code(Again::Later),
-            Classify::Exit => by_code(Again::Never),
+            Classify::Exit if self.retry_on_exit.is_empty() => by_code(Retryability::Later),
+            Classify::Exit => by_code(Retryability::Never),
         }
     }
 }
@@ -228,7 +228,7 @@ impl Setting {
             }
             Err(error) => return Err(error.into()),
         };
-        let mut course: Option<Course> = None;
+        let mut course: Option<Attempts> = None;
         // What the last attempt ended with, and why.
         let mut last: Option<u8> = None;
         let mut before: Option<String> = None;
@@ -241,7 +241,7 @@ impl Setting {
                 }
                 // The first time with its settle and its graces; then only where it has shut.
                 if course.is_none() || !open {
-                    let until = course.as_ref().and_then(Course::deadline);
+                    let until = course.as_ref().and_then(Attempts::deadline);
                     match wait_for(gate, self.receive_buffer, until, &mut speaker, signals).await? {
                         Opening::Open => {}
                         Opening::Shut => return Ok(last.map_or(Finished::Shut, Finished::GaveUp)),
@@ -255,7 +255,7 @@ impl Setting {
                 network.ready().await?;
             }
             let now = clock::now();
-            let course = course.get_or_insert_with(|| Course::new(self.backoff, self.limits, now));
+            let course = course.get_or_insert_with(|| Attempts::new(self.backoff, self.limits, now));
             let bounds = Bounds { stall: self.stall, attempt: self.attempt, until: course.deadline() };
             speaker.begins(course, before.as_deref(), &bounds, now);
             let outcome = match attempt::run(words, bounds, signals).await {
@@ -279,11 +279,11 @@ impl Setting {
             let attempt = course.attempt();
             let now = clock::now();
             match course.failed(meaning.again, now, chance()) {
-                Next::GiveUp(why) => {
+                RetryDecision::GiveUp(why) => {
                     speaker.gave_up(attempt, why, &meaning);
                     return Ok(Finished::GaveUp(if why == GiveUp::TimeUp { ENDED } else { code }));
                 }
-                Next::After(delay) => {
+                RetryDecision::After(delay) => {
                     before = Some(meaning.why.clone());
                     let failure =
                         Failed { attempt, last: course.last_attempt(), meaning, until: now + delay };
@@ -297,7 +297,7 @@ impl Setting {
 
     /// The exit code of a run that failed and what the failure means; or how all is over.
     fn meaning(&self, outcome: &Outcome) -> Result<(u8, Meaning), Finished> {
-        let ended = |why: String| Ok((ENDED, Meaning { again: Again::Later, why }));
+        let ended = |why: String| Ok((ENDED, Meaning { again: Retryability::Later, why }));
         match outcome.ended {
             Ended::Exited(0) | Ended::Signalled(_, 0) => Err(Finished::Done),
             Ended::Exited(code) => Ok((code, self.judge.judge(code, &outcome.tail))),
@@ -319,8 +319,8 @@ async fn pause(
     let mut timer = Timer::new().map_err(AttemptError::from)?;
     // The network has no part in a rate limit.
     let watched = match failed.meaning.again {
-        Again::Limited(_) => None,
-        Again::Later | Again::AtBootOnly | Again::Never => network.as_mut(),
+        Retryability::Limited(_) => None,
+        Retryability::Later | Retryability::AtBootOnly | Retryability::Never => network.as_mut(),
     };
     speaker.failed(failed);
     let mut better = std::pin::pin!(async {

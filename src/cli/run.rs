@@ -16,7 +16,7 @@ use crate::record::Record;
 use crate::report::unmet_lines;
 use crate::requirement::Gate;
 use crate::session::Mode;
-use crate::verdict::{Code, Outcome, Reason, Verdict, Warning};
+use crate::verdict::{Outcome, Reason, ReasonCode, Verdict, Warning};
 
 /// When a host without a default route is told so: long enough for a lease, short enough to be read.
 const HINT_AFTER: Duration = Duration::from_secs(30);
@@ -193,7 +193,7 @@ fn misses_default_route(verdict: &Verdict) -> bool {
             | crate::requirement::Item::Gateway(_) => false,
         };
         let none = matches!(&row.outcome, Outcome::Unmet(reason @ (Reason::NoRoute { .. } | Reason::Pasta { .. }))
-            if reason.code() == Code::NoRoute);
+            if reason.code() == ReasonCode::NoRoute);
         clause.grace.is_none() && default && none
     })
 }

@@ -283,7 +283,7 @@ fn a_lookup_obeys_policy_rules() {
         assert!(!ready(&mut driver).await);
         ip("rule add to 198.51.100.0/24 table 100");
         assert!(ready(&mut driver).await);
-        assert!(matches!(driver.network().lookups[&RouteTo::target(target)], Lookup::Way { .. }));
+        assert!(matches!(driver.network().lookups[&RouteTo::target(target)], Lookup::Path { .. }));
         ip("rule del to 198.51.100.0/24 table 100");
         assert!(!ready(&mut driver).await);
     });

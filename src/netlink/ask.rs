@@ -15,7 +15,7 @@ use rtnetlink::{Handle, new_connection_with_strict_check};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::debug;
 
-use crate::model::{Asked, Lookup, Route};
+use crate::model::{Lookup, Route, RouteQuery};
 use crate::moment::Moment;
 use crate::netlink::decode;
 use crate::netlink::socket::QUESTION;
@@ -117,10 +117,10 @@ impl Questions {
     /// # Errors
     /// Where the connection ended.
     pub async fn matching_route(&mut self, target: IpAddr, now: Moment) -> Result<Option<Route>, AskError> {
-        self.matching(&Asked::target(target), now).await
+        self.matching(&RouteQuery::target(target), now).await
     }
 
-    async fn matching(&mut self, asked: &Asked, now: Moment) -> Result<Option<Route>, AskError> {
+    async fn matching(&mut self, asked: &RouteQuery, now: Moment) -> Result<Option<Route>, AskError> {
         // Without the second flag IPv4 calls every table main; IPv6 names it anyway and refuses the flag.
         let flags = match asked.target {
             IpAddr::V4(_) => RouteFlags::FibMatch | RouteFlags::LookupTable,
@@ -132,7 +132,7 @@ impl Questions {
         };
         if route.hops.is_empty() && route.kind == crate::model::RouteKind::Unicast {
             // A nexthop object that the kernel does not spell out (net.ipv4.nexthop_compat_mode=0).
-            if let Some(Lookup::Way { ifindex, gateway, .. }) = self.lookup(asked).await? {
+            if let Some(Lookup::Path { ifindex, gateway, .. }) = self.lookup(asked).await? {
                 let (dead, linkdown, onlink) = (false, false, false);
                 route.hops.push(crate::model::NextHop { ifindex, gateway, dead, linkdown, onlink });
             }
@@ -149,48 +149,48 @@ impl Questions {
     ///
     /// # Errors
     /// Where the connection ended.
-    pub async fn way(&mut self, asked: Asked, now: Moment) -> Result<Option<Lookup>, AskError> {
+    pub async fn path(&mut self, asked: RouteQuery, now: Moment) -> Result<Option<Lookup>, AskError> {
         let first = self.lookup(&asked).await?;
         let source = match (&first, asked.target) {
             _ if asked.from.is_some() => None,
-            (Some(Lookup::Way { source, .. }), IpAddr::V4(_)) => *source,
+            (Some(Lookup::Path { source, .. }), IpAddr::V4(_)) => *source,
             (Some(Lookup::None(_)), IpAddr::V6(target)) => match selected_source(target, asked.oif) {
                 Selected::Source(source) => Some(source),
                 Selected::Refused(errno) => return Ok(Some(Lookup::None(errno))),
                 Selected::None => None,
             },
             (None, _)
-            | (Some(Lookup::Way { .. }), IpAddr::V6(_))
+            | (Some(Lookup::Path { .. }), IpAddr::V6(_))
             | (Some(Lookup::None(_)), IpAddr::V4(_)) => None,
         };
         let (mut lookup, asked) = match source {
             Some(source) => {
-                let again = Asked { from: Some(source), ..asked };
+                let again = RouteQuery { from: Some(source), ..asked };
                 (self.lookup(&again).await?, again)
             }
             None => (first, asked),
         };
         // An IPv6 lookup does not say when its route ends; the route does.
-        if let (Some(Lookup::Way { expires, .. }), IpAddr::V6(_)) = (&mut lookup, asked.target) {
+        if let (Some(Lookup::Path { expires, .. }), IpAddr::V6(_)) = (&mut lookup, asked.target) {
             *expires = self.matching(&asked, now).await?.and_then(|route| route.expires);
         }
         Ok(lookup)
     }
 
-    async fn lookup(&mut self, asked: &Asked) -> Result<Option<Lookup>, AskError> {
+    async fn lookup(&mut self, asked: &RouteQuery) -> Result<Option<Lookup>, AskError> {
         let mut lookup = match self.route(asked, RouteFlags::empty()).await? {
             Answer::Found(message) => decode::lookup(&message),
             Answer::None(errno) => Some(Lookup::None(errno)),
             Answer::Unclear => None,
         };
         // The kernel does not repeat the source that it was asked for.
-        if let (Some(Lookup::Way { source, .. }), Some(from)) = (&mut lookup, asked.from) {
+        if let (Some(Lookup::Path { source, .. }), Some(from)) = (&mut lookup, asked.from) {
             *source = Some(from);
         }
         Ok(lookup)
     }
 
-    async fn route(&mut self, asked: &Asked, flags: RouteFlags) -> Result<Answer, AskError> {
+    async fn route(&mut self, asked: &RouteQuery, flags: RouteFlags) -> Result<Answer, AskError> {
         let mut message = RouteMessage::default();
         let target = asked.target;
         let (family, bits) = match target {

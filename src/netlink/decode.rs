@@ -238,7 +238,7 @@ pub fn lookup(message: &RouteMessage) -> Option<Lookup> {
         }
     }
     let local = kind == RouteKind::Local;
-    way.map(|ifindex| Lookup::Way { ifindex, gateway, source, expires: None, local })
+    way.map(|ifindex| Lookup::Path { ifindex, gateway, source, expires: None, local })
 }
 
 fn decode(frame: Frame<'_>) -> Result<RouteNetlinkMessage, netlink_packet_core::DecodeError> {

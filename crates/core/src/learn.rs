@@ -1,7 +1,7 @@
 //! `learn`: a network that works → a gate file that requires just that, now and after a reboot. Pure.
 //!
 //! ```text
-//! Network ─sift─▶ links to ask for ─text─▶ gate file ─config─▶ Gate ─evaluate─▶ ready now, or refused
+//! Network ─select─▶ links to ask for ─text─▶ gate file ─config─▶ Gate ─evaluate─▶ ready now, or refused
 //!            └──▶ what is left out, and why (comments)
 //! ```
 //!
@@ -18,12 +18,12 @@ use crate::requirement::{
 use crate::verdict::Verdict;
 
 mod name;
-mod sift;
+mod select;
 mod text;
 
 /// For whom a gate is learned.
 #[derive(Debug, Clone, Copy)]
-pub struct Pupil<'a> {
+pub struct LearnRequest<'a> {
     /// The gate's name.
     pub gate: &'a str,
     /// Where it will stand, for messages.
@@ -100,13 +100,13 @@ pub fn survey() -> Gate {
 ///
 /// # Errors
 /// Where the host has nothing to ask for, or does not work now.
-pub fn learn(pupil: Pupil<'_>, network: &Network, now: Moment) -> Result<Learned, Refusal> {
-    let sifted = sift::sift(network, now);
-    if sifted.asked.is_empty() {
-        return Err(Refusal::Nothing(sifted.left_out));
+pub fn learn(request: LearnRequest<'_>, network: &Network, now: Moment) -> Result<Learned, Refusal> {
+    let selection = select::select(network, now);
+    if selection.links.is_empty() {
+        return Err(Refusal::Nothing(selection.left_out));
     }
-    let text = text::file(pupil, &sifted, network);
-    let gate = config::parse(pupil.gate, pupil.source, &text).map_err(Refusal::Unreadable)?;
+    let text = text::file(request, &selection, network);
+    let gate = config::parse(request.gate, request.source, &text).map_err(Refusal::Unreadable)?;
     let verdict = evaluate(&gate, network, now);
     match verdict.ready() {
         true => Ok(Learned { text, gate }),

@@ -323,7 +323,7 @@ impl Route {
 
 /// A question for the kernel's lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct RouteQuery {
     /// Where to (RTA_DST).
     pub target: IpAddr,
     /// From which address of the host's (RTA_SRC).
@@ -332,10 +332,10 @@ pub struct Asked {
     pub oif: Option<u32>,
 }
 
-impl Asked {
+impl RouteQuery {
     /// Of a program that binds nothing.
-    pub fn target(target: IpAddr) -> Asked {
-        Asked { target, from: None, oif: None }
+    pub fn target(target: IpAddr) -> RouteQuery {
+        RouteQuery { target, from: None, oif: None }
     }
 }
 
@@ -343,7 +343,7 @@ impl Asked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// This way.
-    Way {
+    Path {
         /// The link that it leaves through.
         ifindex: u32,
         /// The router; none where the target is on the link.
@@ -783,20 +783,20 @@ impl Network {
     }
 
     /// What the kernel is asked about a way; nothing while a link that it names is not there.
-    pub fn asked(&self, wanted: &RouteTo) -> Option<Asked> {
+    pub fn route_query(&self, wanted: &RouteTo) -> Option<RouteQuery> {
         let link = match (&wanted.zone, &wanted.vrf) {
             (Some(zone), _) => Some(self.zone(zone)?),
             (None, Some(vrf)) => Some(self.vrf(vrf)?),
             (None, None) => None,
         };
-        Some(Asked { target: wanted.target, from: wanted.from, oif: link.map(|link| link.ifindex) })
+        Some(RouteQuery { target: wanted.target, from: wanted.from, oif: link.map(|link| link.ifindex) })
     }
 
     /// When the next route that is kept expires.
     pub fn next_expiry(&self, now: Moment) -> Option<Moment> {
         let routes = self.routes.all().filter_map(|route| route.expires);
         let ways = self.lookups.values().filter_map(|lookup| match lookup {
-            Lookup::Way { expires, .. } => *expires,
+            Lookup::Path { expires, .. } => *expires,
             Lookup::None(_) => None,
         });
         routes.chain(ways).filter(|at| *at > now).min()

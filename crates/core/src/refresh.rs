@@ -15,7 +15,7 @@ use ipnet::IpNet;
 
 use crate::budget::{Budget, Spacing};
 use crate::evaluate::evaluate;
-use crate::model::{Address, Asked, Link, Lookup, Message, Network, Route, Routes, Stale, TableRoutes};
+use crate::model::{Address, Link, Lookup, Message, Network, Route, RouteQuery, Routes, Stale, TableRoutes};
 use crate::moment::Moment;
 use crate::requirement::{Family, Gate, RouteTo, TABLE_MAIN, Table};
 use crate::verdict::Verdict;
@@ -29,11 +29,11 @@ pub enum Read {
     /// All links and all addresses.
     Links,
     /// The way that a connection would take.
-    Way {
+    Path {
         /// The gate's requirement, by which the answer is filed.
         wanted: RouteTo,
         /// The question: names of links are numbers by now.
-        asked: Asked,
+        asked: RouteQuery,
     },
     /// The route that the kernel's tables give for the first of these addresses; they stand for a prefix of a
     /// table, and the rest is asked where a more specific route hides the prefix.
@@ -79,7 +79,7 @@ pub enum Found {
     /// All links and addresses.
     Links(Vec<Link>, Vec<Address>),
     /// The answer for a target; `None` where it cannot be decoded.
-    Way(Option<Lookup>),
+    Path(Option<Lookup>),
     /// The route for an address, if there is one.
     Route(Option<Route>),
     /// The routes of a table.
@@ -314,7 +314,7 @@ impl Refresh {
             network.lookups.clear();
             // If a link that it names is not there, the evaluation says so.
             let ways = self.wants.route_to.iter().filter_map(|wanted| {
-                Some(Read::Way { wanted: wanted.clone(), asked: network.asked(wanted)? })
+                Some(Read::Path { wanted: wanted.clone(), asked: network.route_query(wanted)? })
             });
             pass.todo.extend(ways);
         }
@@ -337,7 +337,7 @@ impl Refresh {
                 self.flapped.extend(network.replace_links(links, addresses));
                 self.stale = Stale { links: false, ..Stale::ALL };
             }
-            (Read::Way { wanted, .. }, Found::Way(lookup)) => {
+            (Read::Path { wanted, .. }, Found::Path(lookup)) => {
                 if let Some(lookup) = lookup {
                     network.lookups.insert(wanted, lookup);
                 }

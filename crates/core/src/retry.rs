@@ -21,7 +21,7 @@ const LIMITED_MOST: Duration = Duration::from_secs(600);
 
 /// What a failure says about another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
+pub enum Retryability {
     /// It can pass.
     Later,
     /// The other side counts requests; it says for how long, or it does not.
@@ -66,7 +66,7 @@ pub struct Limits {
 
 /// What is done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum RetryDecision {
     /// Another attempt after this long.
     After(Duration),
     /// None.
@@ -86,7 +86,7 @@ pub enum GiveUp {
 
 /// All attempts at one command.
 #[derive(Debug, Clone)]
-pub struct Course {
+pub struct Attempts {
     backoff: Backoff,
     limits: Limits,
     started: Moment,
@@ -97,10 +97,10 @@ pub struct Course {
     passing: bool,
 }
 
-impl Course {
+impl Attempts {
     /// The first attempt begins now.
-    pub fn new(backoff: Backoff, limits: Limits, now: Moment) -> Course {
-        Course { backoff, limits, started: now, failures: 0, limited: 0, passing: false }
+    pub fn new(backoff: Backoff, limits: Limits, now: Moment) -> Attempts {
+        Attempts { backoff, limits, started: now, failures: 0, limited: 0, passing: false }
     }
 
     /// The number of the attempt that runs, or comes next: 1 is the first.
@@ -119,35 +119,37 @@ impl Course {
     }
 
     /// An attempt failed.
-    pub fn failed(&mut self, again: Again, now: Moment, chance: f64) -> Next {
+    pub fn failed(&mut self, again: Retryability, now: Moment, chance: f64) -> RetryDecision {
         let others = self.failures - self.limited;
         let delay = match again {
-            Again::Never => return Next::GiveUp(GiveUp::Final),
+            Retryability::Never => return RetryDecision::GiveUp(GiveUp::Final),
             // Not where it follows upon one that can pass, and may be the end of it. A resolver was seen to say
             // `no such host` because one of its two questions was refused and the other, a moment later, answered.
-            Again::AtBootOnly if now.since_boot() >= AT_BOOT && !self.passing => {
-                return Next::GiveUp(GiveUp::Final);
+            Retryability::AtBootOnly if now.since_boot() >= AT_BOOT && !self.passing => {
+                return RetryDecision::GiveUp(GiveUp::Final);
             }
-            Again::Later | Again::AtBootOnly => self.backoff.delay(others, chance),
+            Retryability::Later | Retryability::AtBootOnly => self.backoff.delay(others, chance),
             // Never before it; and not all who were told the same at the same moment.
-            Again::Limited(Some(told)) => told.saturating_add(part(told / 10 + self.backoff.base, chance)),
-            Again::Limited(None) => {
+            Retryability::Limited(Some(told)) => {
+                told.saturating_add(part(told / 10 + self.backoff.base, chance))
+            }
+            Retryability::Limited(None) => {
                 let backoff = Backoff { base: LIMITED_LEAST, cap: LIMITED_MOST - LIMITED_LEAST };
                 LIMITED_LEAST + backoff.delay(self.limited, chance)
             }
         };
         if self.limits.retries.is_some_and(|retries| self.failures >= retries) {
-            return Next::GiveUp(GiveUp::NoMoreRetries);
+            return RetryDecision::GiveUp(GiveUp::NoMoreRetries);
         }
         if self.deadline().is_some_and(|deadline| now + delay >= deadline) {
-            return Next::GiveUp(GiveUp::TimeUp);
+            return RetryDecision::GiveUp(GiveUp::TimeUp);
         }
         self.failures = self.failures.saturating_add(1);
-        self.passing = again != Again::AtBootOnly;
-        if let Again::Limited(_) = again {
+        self.passing = again != Retryability::AtBootOnly;
+        if let Retryability::Limited(_) = again {
             self.limited = self.limited.saturating_add(1);
         }
-        Next::After(delay)
+        RetryDecision::After(delay)
     }
 }
 

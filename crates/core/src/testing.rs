@@ -363,7 +363,7 @@ impl Builder {
             let hop = &route.hops[0];
             let (ifindex, gateway) = (hop.ifindex, hop.gateway);
             let local = route.kind == RouteKind::Local;
-            Lookup::Way { ifindex, gateway, source: route.prefsrc, expires: route.expires, local }
+            Lookup::Path { ifindex, gateway, source: route.prefsrc, expires: route.expires, local }
         };
         self.network.lookups.insert(wanted, lookup);
     }

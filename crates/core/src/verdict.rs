@@ -333,7 +333,7 @@ pub enum Warning {
 /// The stable names of reasons, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "as_str says it, the manual explains it")]
-pub enum Code {
+pub enum ReasonCode {
     Absent,
     AdminDown,
     NoCarrier,
@@ -356,65 +356,67 @@ pub enum Code {
     NotTried,
 }
 
-impl Code {
+impl ReasonCode {
     /// Every code, for the manual and the tests that check it.
-    pub const ALL: [Code; 20] = [
-        Code::Absent,
-        Code::AdminDown,
-        Code::NoCarrier,
-        Code::Dormant,
-        Code::NoAddress,
-        Code::Tentative,
-        Code::DadFailed,
-        Code::Deprecated,
-        Code::NoRoute,
-        Code::RouteDead,
-        Code::RouteHidden,
-        Code::NoSource,
-        Code::WrongLink,
-        Code::Unreachable,
-        Code::NoNameserver,
-        Code::NotPresent,
-        Code::NotRead,
-        Code::ProbeFailed,
-        Code::ProbeProgram,
-        Code::NotTried,
+    pub const ALL: [ReasonCode; 20] = [
+        ReasonCode::Absent,
+        ReasonCode::AdminDown,
+        ReasonCode::NoCarrier,
+        ReasonCode::Dormant,
+        ReasonCode::NoAddress,
+        ReasonCode::Tentative,
+        ReasonCode::DadFailed,
+        ReasonCode::Deprecated,
+        ReasonCode::NoRoute,
+        ReasonCode::RouteDead,
+        ReasonCode::RouteHidden,
+        ReasonCode::NoSource,
+        ReasonCode::WrongLink,
+        ReasonCode::Unreachable,
+        ReasonCode::NoNameserver,
+        ReasonCode::NotPresent,
+        ReasonCode::NotRead,
+        ReasonCode::ProbeFailed,
+        ReasonCode::ProbeProgram,
+        ReasonCode::NotTried,
     ];
 
     /// The code as it stands in JSON and in the manual.
     pub fn as_str(self) -> &'static str {
         match self {
-            Code::Absent => "absent",
-            Code::AdminDown => "admin-down",
-            Code::NoCarrier => "no-carrier",
-            Code::Dormant => "dormant",
-            Code::NoAddress => "no-address",
-            Code::Tentative => "tentative",
-            Code::DadFailed => "dadfailed",
-            Code::Deprecated => "deprecated",
-            Code::NoRoute => "no-route",
-            Code::RouteDead => "route-dead",
-            Code::RouteHidden => "route-hidden",
-            Code::NoSource => "no-source",
-            Code::WrongLink => "wrong-link",
-            Code::Unreachable => "unreachable",
-            Code::NoNameserver => "no-nameserver",
-            Code::NotPresent => "not-present",
-            Code::NotRead => "not-read",
-            Code::ProbeFailed => "probe-failed",
-            Code::ProbeProgram => "probe-program",
-            Code::NotTried => "not-tried",
+            ReasonCode::Absent => "absent",
+            ReasonCode::AdminDown => "admin-down",
+            ReasonCode::NoCarrier => "no-carrier",
+            ReasonCode::Dormant => "dormant",
+            ReasonCode::NoAddress => "no-address",
+            ReasonCode::Tentative => "tentative",
+            ReasonCode::DadFailed => "dadfailed",
+            ReasonCode::Deprecated => "deprecated",
+            ReasonCode::NoRoute => "no-route",
+            ReasonCode::RouteDead => "route-dead",
+            ReasonCode::RouteHidden => "route-hidden",
+            ReasonCode::NoSource => "no-source",
+            ReasonCode::WrongLink => "wrong-link",
+            ReasonCode::Unreachable => "unreachable",
+            ReasonCode::NoNameserver => "no-nameserver",
+            ReasonCode::NotPresent => "not-present",
+            ReasonCode::NotRead => "not-read",
+            ReasonCode::ProbeFailed => "probe-failed",
+            ReasonCode::ProbeProgram => "probe-program",
+            ReasonCode::NotTried => "not-tried",
         }
     }
 }
 
 impl Carrierless {
     /// The code of this reason, for scripts.
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> ReasonCode {
         match self {
-            Carrierless::AdminDown => Code::AdminDown,
-            Carrierless::Dormant => Code::Dormant,
-            Carrierless::NoCarrier(_) | Carrierless::NoPort(_) | Carrierless::Lower(_) => Code::NoCarrier,
+            Carrierless::AdminDown => ReasonCode::AdminDown,
+            Carrierless::Dormant => ReasonCode::Dormant,
+            Carrierless::NoCarrier(_) | Carrierless::NoPort(_) | Carrierless::Lower(_) => {
+                ReasonCode::NoCarrier
+            }
         }
     }
 }
@@ -426,37 +428,37 @@ impl Reason {
     }
 
     /// The code of this reason, for scripts.
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> ReasonCode {
         match self {
-            Reason::Absent { .. } | Reason::NoVrf { .. } | Reason::TooFew { .. } => Code::Absent,
+            Reason::Absent { .. } | Reason::NoVrf { .. } | Reason::TooFew { .. } => ReasonCode::Absent,
             Reason::Carrier { why, .. } => why.code(),
-            Reason::NoAddress { .. } => Code::NoAddress,
+            Reason::NoAddress { .. } => ReasonCode::NoAddress,
             Reason::Unusable { why, .. } => match why {
-                Unusable::NoCarrier => Code::NoCarrier,
-                Unusable::Deprecated => Code::Deprecated,
-                Unusable::Tentative | Unusable::TentativeNoCarrier => Code::Tentative,
-                Unusable::DadFailed => Code::DadFailed,
+                Unusable::NoCarrier => ReasonCode::NoCarrier,
+                Unusable::Deprecated => ReasonCode::Deprecated,
+                Unusable::Tentative | Unusable::TentativeNoCarrier => ReasonCode::Tentative,
+                Unusable::DadFailed => ReasonCode::DadFailed,
             },
-            Reason::NoRoute { .. } | Reason::RefusingRoute { .. } => Code::NoRoute,
-            Reason::DeadRoute { .. } => Code::RouteDead,
-            Reason::HiddenRoute { .. } => Code::RouteHidden,
-            Reason::NoSource { .. } => Code::NoSource,
-            Reason::WrongLink { .. } => Code::WrongLink,
-            Reason::Unreachable { .. } => Code::Unreachable,
-            Reason::Unread => Code::NotRead,
+            Reason::NoRoute { .. } | Reason::RefusingRoute { .. } => ReasonCode::NoRoute,
+            Reason::DeadRoute { .. } => ReasonCode::RouteDead,
+            Reason::HiddenRoute { .. } => ReasonCode::RouteHidden,
+            Reason::NoSource { .. } => ReasonCode::NoSource,
+            Reason::WrongLink { .. } => ReasonCode::WrongLink,
+            Reason::Unreachable { .. } => ReasonCode::Unreachable,
+            Reason::Unread => ReasonCode::NotRead,
             Reason::Pasta { why, .. } => match why {
                 PastaFault::Carrier(why) => why.code(),
-                PastaFault::Nothing | PastaFault::NoDefault => Code::NoRoute,
-                PastaFault::NoAddress => Code::NoAddress,
+                PastaFault::Nothing | PastaFault::NoDefault => ReasonCode::NoRoute,
+                PastaFault::NoAddress => ReasonCode::NoAddress,
                 PastaFault::LeadsNowhere
                 | PastaFault::GatewayOffLink
                 | PastaFault::Linkdown
-                | PastaFault::Dead => Code::RouteDead,
+                | PastaFault::Dead => ReasonCode::RouteDead,
             },
-            Reason::NoNameserver(_) => Code::NoNameserver,
-            Reason::ProbeFailed { .. } => Code::ProbeFailed,
-            Reason::NoProbeProgram(_) => Code::ProbeProgram,
-            Reason::NotTried { .. } => Code::NotTried,
+            Reason::NoNameserver(_) => ReasonCode::NoNameserver,
+            Reason::ProbeFailed { .. } => ReasonCode::ProbeFailed,
+            Reason::NoProbeProgram(_) => ReasonCode::ProbeProgram,
+            Reason::NotTried { .. } => ReasonCode::NotTried,
         }
     }
 }

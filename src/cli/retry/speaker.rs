@@ -13,7 +13,7 @@ use crate::notify::Notifier;
 use crate::report::unmet_lines;
 use crate::requirement::Gate;
 use crate::retry::classify::Meaning;
-use crate::retry::{Course, GiveUp};
+use crate::retry::{Attempts, GiveUp};
 use crate::stderr;
 
 /// Speaks on stderr, and to the manager of the unit that it runs in.
@@ -50,7 +50,7 @@ impl Speaker {
         }
     }
 
-    pub(super) fn begins(&mut self, course: &Course, before: Option<&str>, bounds: &Bounds, now: Moment) {
+    pub(super) fn begins(&mut self, course: &Attempts, before: Option<&str>, bounds: &Bounds, now: Moment) {
         let left = bounds.until.map(|until| until - now);
         let bound = [left, bounds.attempt].into_iter().flatten().min();
         // And the time to end it.

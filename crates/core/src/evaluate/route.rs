@@ -263,7 +263,7 @@ impl<'a> Judge<'a> {
             Some(Lookup::None(errno)) => {
                 return Err(Reason::Unreachable { wanted: wanted.clone(), errno: *errno });
             }
-            Some(Lookup::Way { ifindex, gateway, source, expires, local }) => {
+            Some(Lookup::Path { ifindex, gateway, source, expires, local }) => {
                 (*ifindex, *gateway, *source, expires.is_some_and(|at| at <= self.now), *local)
             }
         };

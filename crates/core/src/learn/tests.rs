@@ -2,14 +2,14 @@
 
 mod property;
 
-use super::{Containers, Learned, Pupil, Refusal, learn};
+use super::{Containers, LearnRequest, Learned, Refusal, learn};
 use crate::config::clause_text;
 use crate::model::Network;
 use crate::report::unmet_lines;
 use crate::testing::{NOW, network};
 
 fn host(network: &Network) -> Result<Learned, Refusal> {
-    learn(Pupil { gate: "default", source: "learned", containers: None }, network, NOW)
+    learn(LearnRequest { gate: "default", source: "learned", containers: None }, network, NOW)
 }
 
 /// The clauses on one line, or why there are none.
@@ -266,8 +266,8 @@ fn containers_need_what_pasta_takes() {
         (containers(&[], &[], &[]), format!("en0: up; en1: nocarrier; {STATIC4}; addr en1 10.9.0.2/16; pasta4 default4 via 10.9.0.1 dev en1 linkdown; route default4 via 10.9.0.1 dev en1 linkdown"),
             "not ready: unmet  pasta  pasta would take en1 (default metric 0), which has no carrier".to_owned()),
     ] {
-        let pupil = Pupil { gate: "podman", source: "learned", containers: Some(&who) };
-        let learned = learn(pupil, &network(&network_text), NOW);
+        let request = LearnRequest { gate: "podman", source: "learned", containers: Some(&who) };
+        let learned = learn(request, &network(&network_text), NOW);
         assert_eq!(said(&learned), expected, "{network_text}");
         if let Ok(learned) = learned {
             assert_eq!(learned.gate.settle.as_secs(), 1);

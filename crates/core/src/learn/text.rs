@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use crate::config::clause_text;
 use crate::learn::name::counted;
-use crate::learn::sift::{Asked, Default, Sifted, default_of};
-use crate::learn::{Containers, Pupil};
+use crate::learn::select::{DefaultRoute, Selection, WantedLink, default_of};
+use crate::learn::{Containers, LearnRequest};
 use crate::model::{Nameservers, Network};
 use crate::requirement::{AddressSpec, Clause, Family, Item, LinkName, Links, Quorum, Subject};
 
@@ -25,9 +25,9 @@ settle             = \"1s\"    # carrier that comes, goes and comes again as por
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The whole file.
-pub fn file(pupil: Pupil<'_>, sifted: &Sifted<'_>, network: &Network) -> String {
+pub fn file(request: LearnRequest<'_>, selection: &Selection<'_>, network: &Network) -> String {
     let mut out = String::new();
-    let gate = pupil.gate;
+    let gate = request.gate;
     comment(&mut out, &format!("Gate {gate}: what this host had when `netready learn` looked at it."));
     comment(
         &mut out,
@@ -35,31 +35,31 @@ pub fn file(pupil: Pupil<'_>, sifted: &Sifted<'_>, network: &Network) -> String 
     );
     comment(&mut out, "while can have a grace = \"10s\"; one for what is not always there goes.");
     comment(&mut out, &format!("Where it stands now: netready check {gate}"));
-    if let Some(containers) = pupil.containers {
+    if let Some(containers) = request.containers {
         about(&mut out, containers);
     }
     out.push('\n');
-    out.push_str(if pupil.containers.is_some() { CONTAINERS } else { HOST });
-    for asked in &sifted.asked {
+    out.push_str(if request.containers.is_some() { CONTAINERS } else { HOST });
+    for wanted in &selection.links {
         out.push('\n');
-        of_link(&mut out, asked, &sifted.asked);
-        for default in &asked.defaults {
-            of_the_host(&mut out, asked, default);
+        of_link(&mut out, wanted, &selection.links);
+        for default in &wanted.defaults {
+            of_the_host(&mut out, wanted, default);
         }
     }
-    if let Some(containers) = pupil.containers {
-        pasta(&mut out, containers, sifted);
+    if let Some(containers) = request.containers {
+        pasta(&mut out, containers, selection);
     }
     if let Nameservers::First(server) = &network.nameservers {
         out.push('\n');
         comment(&mut out, &format!("resolv.conf names {server}."));
-        let grace = pupil.containers.map(|_| GRACE);
+        let grace = request.containers.map(|_| GRACE);
         out.push_str(&clause_text(&of_host(Item::Nameserver, grace)));
     }
-    if !sifted.left_out.is_empty() {
+    if !selection.left_out.is_empty() {
         out.push('\n');
         comment(&mut out, "Not asked for:");
-        for line in &sifted.left_out {
+        for line in &selection.left_out {
             comment(&mut out, &format!("  {line}"));
         }
     }
@@ -74,30 +74,30 @@ fn about(out: &mut String, containers: &Containers) {
     }
 }
 
-fn of_link(out: &mut String, asked: &Asked<'_>, all: &[Asked<'_>]) {
-    let ifname = &asked.link.ifname;
-    match &asked.name {
+fn of_link(out: &mut String, wanted: &WantedLink<'_>, all: &[WantedLink<'_>]) {
+    let ifname = &wanted.link.ifname;
+    match &wanted.name {
         LinkName::Exact(name) if name == ifname => {}
         LinkName::Exact(_) | LinkName::Glob(_) | LinkName::Mac(_) => {
             comment(out, &format!("{ifname} now, a name that the kernel may give to another card."));
         }
     }
-    if let (LinkName::Exact(name), "") = (&asked.name, asked.link.kind.as_str()) {
+    if let (LinkName::Exact(name), "") = (&wanted.name, wanted.link.kind.as_str()) {
         if counted(name) {
             let why = "the kernel may give this name to another card, and this one has no other";
             comment(out, &format!("{ifname}: {why}."));
         }
     }
-    for default in &asked.defaults {
+    for default in &wanted.defaults {
         if let Some(route) = &default.route {
             let metric = if route.metric == 0 { String::new() } else { format!(" metric {}", route.metric) };
             comment(out, &format!("{route}{metric}"));
         }
     }
     for family in Family::BOTH {
-        let has = |asked: &&Asked<'_>| asked.defaults.iter().any(|default| default.family == family);
-        let others: Vec<&str> = all.iter().filter(has).map(|asked| asked.link.ifname.as_str()).collect();
-        if has(&asked) && others.len() > 1 {
+        let has = |wanted: &&WantedLink<'_>| wanted.defaults.iter().any(|default| default.family == family);
+        let others: Vec<&str> = all.iter().filter(has).map(|wanted| wanted.link.ifname.as_str()).collect();
+        if has(&wanted) && others.len() > 1 {
             let list = others.join(", ");
             comment(
                 out,
@@ -106,14 +106,14 @@ fn of_link(out: &mut String, asked: &Asked<'_>, all: &[Asked<'_>]) {
             comment(out, "it one clause, with all of them as its interface and quorum = \"any\".");
         }
     }
-    if asked.defaults.is_empty() {
+    if wanted.defaults.is_empty() {
         comment(out, &format!("{ifname}: no default route leads through it."));
     }
-    let addresses = asked.addresses.iter().map(|family| Item::Address(AddressSpec::Family(*family)));
-    let of_link = asked.defaults.iter().filter(|default| default.source_elsewhere.is_none());
+    let addresses = wanted.addresses.iter().map(|family| Item::Address(AddressSpec::Family(*family)));
+    let of_link = wanted.defaults.iter().filter(|default| default.source_elsewhere.is_none());
     let routes = of_link.map(|default| default_of(default.family));
     let links = Links {
-        entries: vec![asked.name.clone()],
+        entries: vec![wanted.name.clone()],
         exclude: Vec::new(),
         quorum: Quorum::Each,
         implied: false,
@@ -130,10 +130,10 @@ fn of_link(out: &mut String, asked: &Asked<'_>, all: &[Asked<'_>]) {
 
 /// A default route whose source stands on another link, as on a router with a delegated prefix: only the host
 /// as a whole can be asked for it.
-fn of_the_host(out: &mut String, asked: &Asked<'_>, default: &Default) {
+fn of_the_host(out: &mut String, wanted: &WantedLink<'_>, default: &DefaultRoute) {
     if let Some(source) = &default.source_elsewhere {
         out.push('\n');
-        let (family, ifname) = (default.family, &asked.link.ifname);
+        let (family, ifname) = (default.family, &wanted.link.ifname);
         comment(
             out,
             &format!("{ifname} has no {family} address to send from. {source} is used, so this clause"),
@@ -143,9 +143,9 @@ fn of_the_host(out: &mut String, asked: &Asked<'_>, default: &Default) {
     }
 }
 
-fn pasta(out: &mut String, containers: &Containers, sifted: &Sifted<'_>) {
+fn pasta(out: &mut String, containers: &Containers, selection: &Selection<'_>) {
     out.push('\n');
-    let routed = sifted.asked.iter().any(|asked| !asked.defaults.is_empty());
+    let routed = selection.links.iter().any(|wanted| !wanted.defaults.is_empty());
     if !containers.need_pasta() {
         comment(out, "No pasta = true: the containers have the host's network, or none.");
     } else if routed {

@@ -105,7 +105,7 @@ fn where_a_more_specific_route_hides_the_prefix_the_next_address_is_asked_for() 
 fn an_answer_that_cannot_be_decoded_leaves_no_older_one() {
     let mut bench = Bench::with_links("route-to = \"203.0.113.7\"", HOST);
     let unreachable = Lookup::None(libc::ENETUNREACH);
-    assert!(matches!(bench.finds(0, Found::Way(Some(unreachable))), Read::Way { .. }));
+    assert!(matches!(bench.finds(0, Found::Path(Some(unreachable))), Read::Path { .. }));
     assert_eq!(bench.network.lookups.len(), 1);
     bench.refresh.read_all();
     let kernel = network(HOST);
@@ -114,7 +114,7 @@ fn an_answer_that_cannot_be_decoded_leaves_no_older_one() {
         bench.finds(0, Found::Passed);
     }
     bench.finds(0, Found::Links(links, addresses));
-    bench.finds(0, Found::Way(None));
+    bench.finds(0, Found::Path(None));
     assert_eq!(bench.network.lookups.len(), 0);
 }
 

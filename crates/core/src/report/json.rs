@@ -8,7 +8,7 @@ use crate::escape::is_unsafe;
 use crate::gate_state::Phase;
 use crate::report::{Span, behind};
 use crate::requirement::Gate;
-use crate::verdict::{AddressRef, Code, Evidence, Outcome, Reason, RouteRef, Verdict};
+use crate::verdict::{AddressRef, Evidence, Outcome, Reason, ReasonCode, RouteRef, Verdict};
 
 /// The word for a phase in the field `state`.
 pub fn state_word(phase: Phase) -> &'static str {
@@ -32,8 +32,8 @@ pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool, state: &str) ->
         let (met, code) = match &row.outcome {
             Outcome::Met(_) => (true, None),
             Outcome::Unmet(reason) => (false, Some(reason.code().as_str())),
-            Outcome::NotPresent => (false, Some(Code::NotPresent.as_str())),
-            Outcome::NotAsked => (false, Some(Code::NotTried.as_str())),
+            Outcome::NotPresent => (false, Some(ReasonCode::NotPresent.as_str())),
+            Outcome::NotAsked => (false, Some(ReasonCode::NotTried.as_str())),
         };
         json!({
             "requirement": row.item.to_string(),

@@ -9,17 +9,17 @@ mod text;
 
 use core::time::Duration;
 
-use table::{LIMITED, Place, ROWS, Row};
-use text::{Chain, Said, begins};
+use table::{LIMITED, Position, RULES, Rule};
+use text::{Chain, Extract, begins};
 
 use crate::escape::escape;
-use crate::retry::Again;
+use crate::retry::Retryability;
 
 /// What a failure means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meaning {
     /// Whether another attempt makes sense.
-    pub again: Again,
+    pub again: Retryability,
     /// What failed, in a few words; of a text that is not known, its end.
     pub why: String,
 }
@@ -35,8 +35,8 @@ pub fn classify(stderr: &str) -> Meaning {
     let text = text::plain(stderr);
     let found = match text::said(&text) {
         // `podman pull A B` needs both, so the least hopeful error counts.
-        Said::Errors(errors) => errors.iter().map(|error| of_error(error)).max_by_key(Found::gravity),
-        Said::Lines(lines) => {
+        Extract::Errors(errors) => errors.iter().map(|error| of_error(error)).max_by_key(Found::gravity),
+        Extract::Lines(lines) => {
             let mut found = lines.iter().map(|line| of_part("", line));
             let last = found.next();
             match &last {
@@ -47,18 +47,18 @@ pub fn classify(stderr: &str) -> Meaning {
     };
     match found {
         Some(Found { again: LIMITED, why, .. }) => {
-            Meaning { again: Again::Limited(told_to_wait(&text)), why }
+            Meaning { again: Retryability::Limited(told_to_wait(&text)), why }
         }
         Some(Found { again, why, .. }) => Meaning { again, why },
-        None => Meaning { again: Again::Later, why: String::new() },
+        None => Meaning { again: Retryability::Later, why: String::new() },
     }
 }
 
 /// What one error of one registry means, and by which row.
 #[derive(Debug)]
 struct Found {
-    row: Option<&'static Row>,
-    again: Again,
+    row: Option<&'static Rule>,
+    again: Retryability,
     why: String,
 }
 
@@ -68,10 +68,10 @@ impl Found {
     fn gravity(&self) -> u8 {
         match (self.row, self.again) {
             (None, _) => 0,
-            (Some(_), Again::Later) => 1,
-            (Some(_), Again::Limited(_)) => 2,
-            (Some(_), Again::AtBootOnly) => 4,
-            (Some(_), Again::Never) => 5,
+            (Some(_), Retryability::Later) => 1,
+            (Some(_), Retryability::Limited(_)) => 2,
+            (Some(_), Retryability::AtBootOnly) => 4,
+            (Some(_), Retryability::Never) => 5,
         }
     }
 
@@ -85,7 +85,7 @@ impl Found {
 /// Where several registries or mirrors were tried, one that may yet answer is enough.
 fn of_error(error: &str) -> Found {
     let found = text::parts(error).iter().map(|(head, part)| of_part(head, part)).min_by_key(Found::hope);
-    found.unwrap_or(Found { row: None, again: Again::Later, why: String::new() })
+    found.unwrap_or(Found { row: None, again: Retryability::Later, why: String::new() })
 }
 
 /// One registry's error; the head is what the tool put before a list of them.
@@ -93,14 +93,14 @@ fn of_part(head: &str, part: &str) -> Found {
     let text = format!("{head}{part}");
     let chain = Chain::new(&text);
     let Some(Sign { row, index, status }) = sign(&chain) else {
-        return Found { row: None, again: Again::Later, why: ending(part) };
+        return Found { row: None, again: Retryability::Later, why: ending(part) };
     };
     let start =
-        chain.links.get(index).map_or(0, |(start, end)| if row.0 == Place::Code { *end } else { *start });
+        chain.links.get(index).map_or(0, |(start, end)| if row.0 == Position::Code { *end } else { *start });
     let said = text.get(start..).unwrap_or_default();
     let again = match row.2 {
-        Again::Limited(_) => Again::Limited(retry_after(said)),
-        again @ (Again::Later | Again::AtBootOnly | Again::Never) => again,
+        Retryability::Limited(_) => Retryability::Limited(retry_after(said)),
+        again @ (Retryability::Later | Retryability::AtBootOnly | Retryability::Never) => again,
     };
     let why = match (row.3.strip_suffix(':'), status) {
         (Some(why), _) => match words(said) {
@@ -115,7 +115,7 @@ fn of_part(head: &str, part: &str) -> Found {
 
 /// A row that fits, at which link, and the HTTP status there.
 struct Sign {
-    row: &'static Row,
+    row: &'static Rule,
     index: usize,
     status: Option<u16>,
 }
@@ -135,20 +135,20 @@ fn sign(chain: &Chain) -> Option<Sign> {
         let transports = asks || is_one_of(TRANSPORT, link);
         // Podman lists several codes of one answer after `errors:`.
         let heads = link == "errors";
-        let fits = |row: &&Row| match row.0 {
-            Place::Begins => begins(rest, row.1),
-            Place::Is | Place::Code => link.eq_ignore_ascii_case(row.1),
-            Place::Within => link.to_ascii_lowercase().contains(&row.1.to_ascii_lowercase()),
-            Place::Status => status.is_some_and(|status| is_status(status, row.1)),
-            Place::Phrase => request && link.eq_ignore_ascii_case(row.1),
-            Place::Answer => answer && !transports && !heads && begins(rest, row.1),
-            Place::Otherwise | Place::Lookup => false,
+        let fits = |row: &&Rule| match row.0 {
+            Position::Begins => begins(rest, row.1),
+            Position::Is | Position::Code => link.eq_ignore_ascii_case(row.1),
+            Position::Within => link.to_ascii_lowercase().contains(&row.1.to_ascii_lowercase()),
+            Position::Status => status.is_some_and(|status| is_status(status, row.1)),
+            Position::Phrase => request && link.eq_ignore_ascii_case(row.1),
+            Position::Answer => answer && !transports && !heads && begins(rest, row.1),
+            Position::Otherwise | Position::Lookup => false,
         };
-        if let Some(row) = ROWS.iter().find(fits) {
+        if let Some(row) = RULES.iter().find(fits) {
             return Some(Sign { row, index, status });
         }
-        let fits = |row: &&Row| row.0 == Place::Otherwise && begins(rest, row.1);
-        otherwise = otherwise.or_else(|| Some(Sign { row: ROWS.iter().find(fits)?, index, status: None }));
+        let fits = |row: &&Rule| row.0 == Position::Otherwise && begins(rest, row.1);
+        otherwise = otherwise.or_else(|| Some(Sign { row: RULES.iter().find(fits)?, index, status: None }));
         answer = answers(link) || (answer && heads);
         request = asks;
     }
@@ -156,8 +156,8 @@ fn sign(chain: &Chain) -> Option<Sign> {
 }
 
 /// Why a lookup failed, from the link after it on.
-fn lookup(chain: &Chain, from: usize) -> Option<&'static Row> {
-    let rows = || ROWS.iter().filter(|row| row.0 == Place::Lookup);
+fn lookup(chain: &Chain, from: usize) -> Option<&'static Rule> {
+    let rows = || RULES.iter().filter(|row| row.0 == Position::Lookup);
     let known = (from..chain.links.len())
         .find_map(|index| rows().find(|row| !row.1.is_empty() && begins(chain.from(index), row.1)));
     known.or_else(|| rows().find(|row| row.1.is_empty()))

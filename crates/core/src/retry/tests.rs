@@ -7,9 +7,9 @@ fn at(seconds: u64) -> Moment {
     Moment::after_boot(Duration::from_secs(seconds))
 }
 
-fn course(retries: Option<u32>, max_elapsed: Option<u64>) -> Course {
+fn attempts(retries: Option<u32>, max_elapsed: Option<u64>) -> Attempts {
     let backoff = Backoff { base: 2 * SECOND, cap: 60 * SECOND };
-    Course::new(backoff, Limits { retries, max_elapsed: max_elapsed.map(Duration::from_secs) }, at(0))
+    Attempts::new(backoff, Limits { retries, max_elapsed: max_elapsed.map(Duration::from_secs) }, at(0))
 }
 
 #[test]
@@ -26,72 +26,89 @@ fn ceilings_double_up_to_the_cap() {
 
 #[test]
 fn every_kind_of_failure() {
-    let give_up = Next::GiveUp(GiveUp::Final);
+    let give_up = RetryDecision::GiveUp(GiveUp::Final);
     let last = 0.999_999;
     for (again, now, chance, next) in [
-        (Again::Never, 0, 0.0, give_up),
-        (Again::Later, 0, 0.0, Next::After(Duration::ZERO)),
-        (Again::Later, 0, 0.5, Next::After(SECOND)),
-        (Again::AtBootOnly, 599, 0.5, Next::After(SECOND)),
-        (Again::AtBootOnly, 600, 0.5, give_up),
-        (Again::Limited(None), 0, 0.0, Next::After(30 * SECOND)),
-        (Again::Limited(None), 0, 0.5, Next::After(45 * SECOND)),
-        (Again::Limited(Some(20 * SECOND)), 0, 0.0, Next::After(20 * SECOND)),
-        (Again::Limited(Some(20 * SECOND)), 0, 0.5, Next::After(22 * SECOND)),
+        (Retryability::Never, 0, 0.0, give_up),
+        (Retryability::Later, 0, 0.0, RetryDecision::After(Duration::ZERO)),
+        (Retryability::Later, 0, 0.5, RetryDecision::After(SECOND)),
+        (Retryability::AtBootOnly, 599, 0.5, RetryDecision::After(SECOND)),
+        (Retryability::AtBootOnly, 600, 0.5, give_up),
+        (Retryability::Limited(None), 0, 0.0, RetryDecision::After(30 * SECOND)),
+        (Retryability::Limited(None), 0, 0.5, RetryDecision::After(45 * SECOND)),
+        (Retryability::Limited(Some(20 * SECOND)), 0, 0.0, RetryDecision::After(20 * SECOND)),
+        (Retryability::Limited(Some(20 * SECOND)), 0, 0.5, RetryDecision::After(22 * SECOND)),
     ] {
-        assert_eq!(course(None, None).failed(again, at(now), chance), next, "{again:?} at {now}");
+        assert_eq!(attempts(None, None).failed(again, at(now), chance), next, "{again:?} at {now}");
     }
-    let Next::After(delay) = course(None, None).failed(Again::Later, at(0), last) else { panic!() };
+    let RetryDecision::After(delay) = attempts(None, None).failed(Retryability::Later, at(0), last) else {
+        panic!()
+    };
     assert!(delay < 2 * SECOND);
 }
 
 #[test]
 fn retries_are_counted_and_a_final_failure_is_told_from_the_last_retry() {
-    let mut course = course(Some(2), None);
-    assert_eq!((course.attempt(), course.last_attempt()), (1, Some(3)));
-    assert_eq!(course.failed(Again::Later, at(0), 0.5), Next::After(SECOND));
-    assert_eq!(course.failed(Again::Later, at(0), 0.5), Next::After(2 * SECOND));
-    assert_eq!(course.attempt(), 3);
-    assert_eq!(course.clone().failed(Again::Never, at(0), 0.5), Next::GiveUp(GiveUp::Final));
-    assert_eq!(course.failed(Again::Later, at(0), 0.5), Next::GiveUp(GiveUp::NoMoreRetries));
+    let mut attempts = attempts(Some(2), None);
+    assert_eq!((attempts.attempt(), attempts.last_attempt()), (1, Some(3)));
+    assert_eq!(attempts.failed(Retryability::Later, at(0), 0.5), RetryDecision::After(SECOND));
+    assert_eq!(attempts.failed(Retryability::Later, at(0), 0.5), RetryDecision::After(2 * SECOND));
+    assert_eq!(attempts.attempt(), 3);
+    assert_eq!(
+        attempts.clone().failed(Retryability::Never, at(0), 0.5),
+        RetryDecision::GiveUp(GiveUp::Final)
+    );
+    assert_eq!(
+        attempts.failed(Retryability::Later, at(0), 0.5),
+        RetryDecision::GiveUp(GiveUp::NoMoreRetries)
+    );
 }
 
 #[test]
 fn what_is_ambiguous_is_final_late_but_not_right_after_what_can_pass() {
     let late = at(3600);
-    let mut course = course(None, None);
-    assert_eq!(course.clone().failed(Again::AtBootOnly, late, 0.5), Next::GiveUp(GiveUp::Final));
-    for passing in [Again::Later, Again::Limited(None)] {
-        assert_ne!(course.failed(passing, late, 0.5), Next::GiveUp(GiveUp::Final));
-        assert_ne!(course.failed(Again::AtBootOnly, late, 0.5), Next::GiveUp(GiveUp::Final));
-        assert_eq!(course.clone().failed(Again::AtBootOnly, late, 0.5), Next::GiveUp(GiveUp::Final));
+    let mut attempts = attempts(None, None);
+    assert_eq!(
+        attempts.clone().failed(Retryability::AtBootOnly, late, 0.5),
+        RetryDecision::GiveUp(GiveUp::Final)
+    );
+    for passing in [Retryability::Later, Retryability::Limited(None)] {
+        assert_ne!(attempts.failed(passing, late, 0.5), RetryDecision::GiveUp(GiveUp::Final));
+        assert_ne!(
+            attempts.failed(Retryability::AtBootOnly, late, 0.5),
+            RetryDecision::GiveUp(GiveUp::Final)
+        );
+        assert_eq!(
+            attempts.clone().failed(Retryability::AtBootOnly, late, 0.5),
+            RetryDecision::GiveUp(GiveUp::Final)
+        );
     }
-    assert_ne!(course.failed(Again::AtBootOnly, at(599), 0.5), Next::GiveUp(GiveUp::Final));
-    assert_eq!(course.failed(Again::AtBootOnly, at(600), 0.5), Next::GiveUp(GiveUp::Final));
+    assert_ne!(attempts.failed(Retryability::AtBootOnly, at(599), 0.5), RetryDecision::GiveUp(GiveUp::Final));
+    assert_eq!(attempts.failed(Retryability::AtBootOnly, at(600), 0.5), RetryDecision::GiveUp(GiveUp::Final));
 }
 
 #[test]
 fn nothing_is_begun_after_the_time_is_up() {
-    let mut course = course(None, Some(10));
-    assert_eq!(course.deadline(), Some(at(10)));
-    assert_eq!(course.failed(Again::Later, at(8), 0.5), Next::After(SECOND));
-    assert_eq!(course.failed(Again::Later, at(9), 0.9), Next::GiveUp(GiveUp::TimeUp));
-    assert_eq!(course.failed(Again::Later, at(11), 0.0), Next::GiveUp(GiveUp::TimeUp));
+    let mut attempts = attempts(None, Some(10));
+    assert_eq!(attempts.deadline(), Some(at(10)));
+    assert_eq!(attempts.failed(Retryability::Later, at(8), 0.5), RetryDecision::After(SECOND));
+    assert_eq!(attempts.failed(Retryability::Later, at(9), 0.9), RetryDecision::GiveUp(GiveUp::TimeUp));
+    assert_eq!(attempts.failed(Retryability::Later, at(11), 0.0), RetryDecision::GiveUp(GiveUp::TimeUp));
 }
 
 #[test]
 fn a_rate_limit_does_not_lengthen_the_other_delays() {
-    let mut course = course(None, None);
-    assert_eq!(course.failed(Again::Limited(None), at(0), 0.5), Next::After(45 * SECOND));
-    assert_eq!(course.failed(Again::Limited(None), at(0), 0.5), Next::After(60 * SECOND));
-    assert_eq!(course.failed(Again::Later, at(0), 0.5), Next::After(SECOND));
+    let mut attempts = attempts(None, None);
+    assert_eq!(attempts.failed(Retryability::Limited(None), at(0), 0.5), RetryDecision::After(45 * SECOND));
+    assert_eq!(attempts.failed(Retryability::Limited(None), at(0), 0.5), RetryDecision::After(60 * SECOND));
+    assert_eq!(attempts.failed(Retryability::Later, at(0), 0.5), RetryDecision::After(SECOND));
 }
 
-fn again() -> impl Strategy<Value = Again> {
+fn again() -> impl Strategy<Value = Retryability> {
     prop_oneof![
-        4 => Just(Again::Later),
-        1 => Just(Again::AtBootOnly),
-        1 => proptest::option::of(0_u64..100).prop_map(|told| Again::Limited(told.map(Duration::from_secs))),
+        4 => Just(Retryability::Later),
+        1 => Just(Retryability::AtBootOnly),
+        1 => proptest::option::of(0_u64..100).prop_map(|told| Retryability::Limited(told.map(Duration::from_secs))),
     ]
 }
 
@@ -111,14 +128,14 @@ proptest! {
         failures in proptest::collection::vec((again(), 0.0..1.0, 0_u64..30), 0..60),
     ) {
         let limits = Limits { retries: Some(retries), max_elapsed: Some(Duration::from_secs(elapsed)) };
-        let mut course = Course::new(Backoff { base: SECOND, cap: 60 * SECOND }, limits, at(5));
+        let mut attempts = Attempts::new(Backoff { base: SECOND, cap: 60 * SECOND }, limits, at(5));
         let mut now = at(5);
         let mut begun = 1;
         for (again, chance, took) in failures {
             now = now + Duration::from_secs(took);
-            match course.failed(again, now, chance) {
-                Next::GiveUp(_) => break,
-                Next::After(delay) => {
+            match attempts.failed(again, now, chance) {
+                RetryDecision::GiveUp(_) => break,
+                RetryDecision::After(delay) => {
                     now = now + delay;
                     begun += 1;
                     prop_assert!(now < at(5 + elapsed));
@@ -126,13 +143,13 @@ proptest! {
             }
         }
         prop_assert!(begun <= retries + 1);
-        prop_assert_eq!(Some(retries + 1), course.last_attempt());
+        prop_assert_eq!(Some(retries + 1), attempts.last_attempt());
     }
 
     #[test]
     fn a_limit_that_was_told_is_kept(told in 0_u64..100_000, chance in 0.0..1.0) {
         let told = Duration::from_secs(told);
-        let Next::After(delay) = course(None, None).failed(Again::Limited(Some(told)), at(0), chance) else { panic!() };
+        let RetryDecision::After(delay) = attempts(None, None).failed(Retryability::Limited(Some(told)), at(0), chance) else { panic!() };
         prop_assert!(delay >= told);
     }
 }

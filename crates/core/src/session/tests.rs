@@ -146,8 +146,8 @@ fn answer(kernel: &Network, read: &Read) -> Found {
     match read {
         Read::Barrier => Found::Passed,
         Read::Links => Found::Links(kernel.links().cloned().collect(), kernel.addresses().cloned().collect()),
-        Read::Way { wanted, .. } => {
-            Found::Way(Some(kernel.lookups.get(wanted).cloned().unwrap_or(Lookup::None(libc::ENETUNREACH))))
+        Read::Path { wanted, .. } => {
+            Found::Path(Some(kernel.lookups.get(wanted).cloned().unwrap_or(Lookup::None(libc::ENETUNREACH))))
         }
         Read::Matching { prefix, table, .. } => {
             let chosen = kernel.routes.chosen.get(&(*prefix, *table)).cloned();

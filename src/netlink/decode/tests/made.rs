@@ -142,7 +142,7 @@ fn a_lookup_s_answer_is_a_way_or_a_refusal() {
     };
     let way = |local, gateway: Option<&str>, source: Option<&str>| {
         let ip = |text: &str| text.parse().unwrap();
-        Some(Lookup::Way { ifindex: 7, gateway: gateway.map(ip), source: source.map(ip), expires: None, local })
+        Some(Lookup::Path { ifindex: 7, gateway: gateway.map(ip), source: source.map(ip), expires: None, local })
     };
     let oif = RouteAttribute::Oif(7);
     let full = vec![RouteAttribute::Gateway(v4("192.0.2.1")), oif.clone(), RouteAttribute::PrefSource(v4("192.0.2.10"))];

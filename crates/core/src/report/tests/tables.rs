@@ -2,7 +2,7 @@
 
 use super::super::{Tone, error_json, json_text, outcome, paint_none, status, summary, table, unmet_lines, verdict_json};
 use super::{judged, standing};
-use crate::verdict::{Code, Outcome};
+use crate::verdict::{ReasonCode, Outcome};
 
 const STORAGE: &str = "interface=['ens2f0','ens2f1']; carrier=true | address='10.10.0.0/16' | address='ipv6'; grace='5s' \
                        | interface='wg0'; if-present=true";
@@ -107,7 +107,7 @@ fn a_code_is_null_just_where_it_is_met() {
             assert_eq!(row["code"].is_null(), matches!(known.outcome, Outcome::Met(_)), "{row}");
             assert_eq!(row["met"].as_bool(), Some(row["code"].is_null()), "{row}");
             if let Some(code) = row["code"].as_str() {
-                assert!(Code::ALL.iter().any(|known| known.as_str() == code), "{code} is documented");
+                assert!(ReasonCode::ALL.iter().any(|known| known.as_str() == code), "{code} is documented");
             }
         }
     }
@@ -115,10 +115,10 @@ fn a_code_is_null_just_where_it_is_met() {
 
 #[test]
 fn codes_are_words_of_their_own() {
-    let mut words: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let mut words: Vec<&str> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
     words.sort_unstable();
     words.dedup();
-    assert_eq!(words.len(), Code::ALL.len());
+    assert_eq!(words.len(), ReasonCode::ALL.len());
     // Stable: what scripts rely on.
     for word in ["absent", "admin-down", "no-carrier", "dormant", "no-address", "tentative", "dadfailed", "deprecated", "no-route", "route-dead"] {
         assert!(words.contains(&word), "{word}");

@@ -2,9 +2,9 @@
 //! report, but for names and numbers.
 
 use super::table::LIMITED;
-use crate::retry::Again::{self, AtBootOnly, Later, Never};
+use crate::retry::Retryability::{self, AtBootOnly, Later, Never};
 
-pub(super) const EXAMPLES: &[(&str, Again, &str)] = &[
+pub(super) const EXAMPLES: &[(&str, Retryability, &str)] = &[
     // DNS. Go names the server that it asked, glibc and musl do not.
     (
         "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": dial tcp: lookup r.example.org on 127.0.0.53:53: no such host",

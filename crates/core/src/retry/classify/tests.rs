@@ -1,6 +1,6 @@
 use super::examples::EXAMPLES;
 use super::*;
-use crate::retry::Again::{AtBootOnly, Later, Never};
+use crate::retry::Retryability::{AtBootOnly, Later, Never};
 use proptest::prelude::*;
 
 const MANIFEST: &str = "reading manifest 1 in r.example.org/lib/img: ";
@@ -45,11 +45,11 @@ fn every_example_however_it_is_printed() {
 
 #[test]
 fn every_row_has_an_example_that_it_decides() {
-    let mut decided: Vec<&Row> = Vec::new();
+    let mut decided: Vec<&Rule> = Vec::new();
     for (text, ..) in EXAMPLES {
         decided.extend(text::parts(text).iter().filter_map(|(head, part)| of_part(head, part).row));
     }
-    for row in ROWS {
+    for row in RULES {
         assert!(decided.iter().any(|found| core::ptr::eq(*found, row)), "no example is decided by {row:?}");
     }
 }
@@ -233,7 +233,7 @@ fn a_text_that_was_cut_is_judged_by_what_is_left() {
 
 #[test]
 fn a_wait_that_is_asked_for_is_kept_and_bounded() {
-    let limited = |millis| Again::Limited(Some(Duration::from_millis(millis)));
+    let limited = |millis| Retryability::Limited(Some(Duration::from_millis(millis)));
     for (message, again) in [
         ("slow down", LIMITED),
         ("retry-after: 2s, allowed: 44000/minute", limited(2000)),
@@ -249,7 +249,7 @@ fn a_wait_that_is_asked_for_is_kept_and_bounded() {
         assert_eq!(found(&format!("{MANIFEST}toomanyrequests: {message}")).again, again, "{message}");
     }
     let text = format!("{MANIFEST}toomanyrequests: retry-after: 985.86µs, allowed: 44000/minute");
-    assert_eq!(found(&text).again, Again::Limited(Some(Duration::from_nanos(985_860))));
+    assert_eq!(found(&text).again, Retryability::Limited(Some(Duration::from_nanos(985_860))));
     // Podman itself says so with debug output only.
     let text = "time=\"x\" level=debug msg=\"Too many requests to https://h/v2/: sleeping for 42.000000 seconds before next attempt\"\n\
         Error: reading manifest 1 in h/a: toomanyrequests: slow down\n";
@@ -291,7 +291,7 @@ fn every_reason_is_in_the_documentation_with_its_class() {
         ("### Tried again shortly after boot\n", AtBootOnly),
         ("### Ends at once\n", Never),
     ];
-    let mut told: Vec<(Again, &str)> = Vec::new();
+    let mut told: Vec<(Retryability, &str)> = Vec::new();
     for (heading, class) in classes {
         let (_, rest) = section.split_once(heading).unwrap_or_else(|| panic!("no {heading}"));
         let body = rest.split("\n### ").next().unwrap();
@@ -309,7 +309,7 @@ fn every_reason_is_in_the_documentation_with_its_class() {
             told.push((class, reason));
         }
     }
-    for Row(_, sign, again, why) in ROWS {
+    for Rule(_, sign, again, why) in RULES {
         let why = why.strip_suffix(':').map_or_else(|| (*why).to_owned(), |why| format!("{why}: …"));
         let (start, _) = why.split_once("{status}").unwrap_or((&why, ""));
         let known = told.iter().any(|(class, reason)| {

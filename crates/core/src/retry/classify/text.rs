@@ -1,7 +1,7 @@
 //! From what a command said on stderr to the errors in it, and from an error to the links of its chain.
 
 /// What was said in the end.
-pub(super) enum Said {
+pub(super) enum Extract {
     /// Errors that the tool marked as such, one after the other without any progress between them.
     Errors(Vec<String>),
     /// The last lines, if no error is marked. The last line comes first.
@@ -30,7 +30,7 @@ const PROGRESS: &[&str] = &[
 const ERROR: &[&str] = &["Error: ", "Error response from daemon: ", "docker: Error "];
 
 /// Finds the errors in a text without terminal codes.
-pub(super) fn said(text: &str) -> Said {
+pub(super) fn said(text: &str) -> Extract {
     let mut errors: Vec<String> = Vec::new();
     let mut lesser = None;
     let mut lines = Vec::new();
@@ -73,8 +73,8 @@ pub(super) fn said(text: &str) -> Said {
         errors.extend(lesser);
     }
     match errors.is_empty() {
-        true => Said::Lines(lines.into_iter().rev().take(LINES).map(str::to_owned).collect()),
-        false => Said::Errors(errors),
+        true => Extract::Lines(lines.into_iter().rev().take(LINES).map(str::to_owned).collect()),
+        false => Extract::Errors(errors),
     }
 }
 

@@ -6,7 +6,7 @@ fn kinds(reads: &[Read]) -> Vec<&'static str> {
     let kind = |read: &Read| match read {
         Read::Barrier => "barrier",
         Read::Links => "links",
-        Read::Way { .. } => "way",
+        Read::Path { .. } => "way",
         Read::Matching { .. } => "matching",
         Read::Table(_) => "table",
         Read::Gateway { .. } => "gateway",

@@ -29,27 +29,27 @@ const OF_THE_KERNEL: [(&str, &str); 9] = [
 const OF_CONTAINERS: [&str; 5] = ["veth", "macvlan", "macvtap", "ipvlan", "ipvtap"];
 
 /// A network taken apart.
-pub struct Sifted<'a> {
-    /// What the gate asks for, those with default routes first.
-    pub asked: Vec<Asked<'a>>,
+pub struct Selection<'a> {
+    /// The links that the gate asks for, those with default routes first.
+    pub links: Vec<WantedLink<'a>>,
     /// What it does not ask for, and why; a line each.
     pub left_out: Vec<String>,
 }
 
 /// A link to ask for.
-pub struct Asked<'a> {
+pub struct WantedLink<'a> {
     /// The link.
     pub link: &'a Link,
     /// What the gate calls it.
     pub name: LinkName,
     /// Default routes through it.
-    pub defaults: Vec<Default>,
+    pub defaults: Vec<DefaultRoute>,
     /// Families of which it has an address to ask for.
     pub addresses: BTreeSet<Family>,
 }
 
 /// A default route.
-pub struct Default {
+pub struct DefaultRoute {
     /// Its family.
     pub family: Family,
     /// As it is; none where it is dead.
@@ -61,14 +61,14 @@ pub struct Default {
 /// A link that may be asked for, before anything is known of the others.
 struct Candidate<'a> {
     link: &'a Link,
-    defaults: Vec<(Family, Judged)>,
+    defaults: Vec<(Family, JudgedDefault)>,
 }
 
 /// A default route and the source it has on another link, or why it is dead.
-type Judged = Result<(RouteRef, Option<AddressRef>), Option<Box<Reason>>>;
+type JudgedDefault = Result<(RouteRef, Option<AddressRef>), Option<Box<Reason>>>;
 
 /// Takes a network apart.
-pub fn sift(network: &Network, now: Moment) -> Sifted<'_> {
+pub fn select(network: &Network, now: Moment) -> Selection<'_> {
     let mut left_out = Vec::new();
     let has_card = network.links().any(card);
     let mut candidates = Vec::new();
@@ -85,20 +85,20 @@ pub fn sift(network: &Network, now: Moment) -> Sifted<'_> {
     }
     drop_dead_defaults(network, &mut candidates, &mut left_out);
     let routed = candidates.iter().any(|candidate| !candidate.defaults.is_empty());
-    let mut asked = Vec::new();
+    let mut links = Vec::new();
     for candidate in candidates {
-        match ask(network, candidate, routed) {
-            Ok(link) => asked.push(link),
+        match wanted_link(network, candidate, routed) {
+            Ok(link) => links.push(link),
             Err(why) => left_out.push(why),
         }
     }
     // A stable sort: else by number.
-    asked.sort_by_key(|asked: &Asked<'_>| asked.defaults.is_empty());
-    for asked in &asked {
-        let addresses = network.addresses_of(asked.link.ifindex).filter(|address| address.global());
-        left_out.extend(addresses.map(|address| unasked(asked, address)));
+    links.sort_by_key(|link: &WantedLink<'_>| link.defaults.is_empty());
+    for wanted in &links {
+        let addresses = network.addresses_of(wanted.link.ifindex).filter(|address| address.global());
+        left_out.extend(addresses.map(|address| unasked(wanted, address)));
     }
-    Sifted { asked, left_out }
+    Selection { links, left_out }
 }
 
 /// Why a link is not the host's own to ask for, if it is not.
@@ -169,7 +169,7 @@ fn leaves_through(route: &Route, link: &Link) -> bool {
 /// A family's default route through a link, as a gate that asks for it would judge it: of the link, or else of
 /// the host, which may send from an address of another link. That link must be the host's own: docker0 has an
 /// address only when docker runs, and that may wait for this gate.
-fn judged(network: &Network, link: &Link, family: Family, has_card: bool, now: Moment) -> Judged {
+fn judged(network: &Network, link: &Link, family: Family, has_card: bool, now: Moment) -> JudgedDefault {
     let links = Links {
         entries: vec![LinkName::Exact(link.ifname.clone())],
         exclude: Vec::new(),
@@ -246,7 +246,11 @@ fn drop_dead_defaults(network: &Network, candidates: &mut [Candidate<'_>], left_
 }
 
 /// What to ask of a link; the error says why nothing.
-fn ask<'a>(network: &Network, candidate: Candidate<'a>, routed: bool) -> Result<Asked<'a>, String> {
+fn wanted_link<'a>(
+    network: &Network,
+    candidate: Candidate<'a>,
+    routed: bool,
+) -> Result<WantedLink<'a>, String> {
     let Candidate { link, defaults } = candidate;
     let ifname = &link.ifname;
     if let (Err(why), true) = (network.carrier(link), defaults.is_empty()) {
@@ -272,19 +276,19 @@ fn ask<'a>(network: &Network, candidate: Candidate<'a>, routed: bool) -> Result<
     let name = name::lasting(network, link);
     let defaults = defaults.into_iter().map(|(family, judged)| {
         let (route, source_elsewhere) = judged.map_or((None, None), |(route, source)| (Some(route), source));
-        Default { family, route, source_elsewhere }
+        DefaultRoute { family, route, source_elsewhere }
     });
     let defaults = defaults.collect();
-    Ok(Asked { link, name, defaults, addresses: wanted })
+    Ok(WantedLink { link, name, defaults, addresses: wanted })
 }
 
 /// An address is asked for by its family; what it is, and why not it.
-fn unasked(asked: &Asked<'_>, address: &Address) -> String {
-    let (local, ifname) = (address.local, &asked.link.ifname);
+fn unasked(wanted: &WantedLink<'_>, address: &Address) -> String {
+    let (local, ifname) = (address.local, &wanted.link.ifname);
     let family = Family::of(local);
     let why = if address.temporary() {
         "temporary (privacy): the next one is another".to_owned()
-    } else if !asked.addresses.contains(&family) {
+    } else if !wanted.addresses.contains(&family) {
         format!("no default route of {family} leads through {ifname}, and it is leased")
     } else if address.permanent() {
         format!("static; where a service binds it, ask for address = \"{local}\"")
