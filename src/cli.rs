@@ -25,7 +25,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use tracing::Level;
 
 use crate::attempt::{self, AttemptError};
-use crate::config::{self, ConfigError, Environment, Loaded, Request, SaveError};
+use crate::config::{self, ConfigError, Environment, GateRequest, Loaded, SaveError};
 use crate::driver::Failure;
 use crate::escape::{escape, escape_bytes, escape_lines};
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
@@ -220,7 +220,7 @@ enum Error {
     #[error(transparent)]
     Attempt(#[from] AttemptError),
     #[error("nothing was changed")]
-    Fix(#[from] crate::ipam::Error),
+    Fix(#[from] crate::ipam::LeaseError),
     #[error("nothing was changed: {0}")]
     Unseen(String),
     #[error("--fix asks before it changes anything, and nobody is there to ask: add --yes")]
@@ -437,7 +437,7 @@ fn complain(error: &str, json: bool) {
     last_words(PATIENCE);
 }
 
-fn load(request: &Request) -> Result<Loaded, ConfigError> {
+fn load(request: &GateRequest) -> Result<Loaded, ConfigError> {
     config::load(request, &Environment::from_process(), &|name| nix::net::if_::if_nametoindex(name).is_ok())
 }
 

@@ -17,7 +17,7 @@ pub use save::{SaveError, save};
 
 /// What a caller asks for: a gate, changed or made by options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Request {
+pub struct GateRequest {
     /// A gate's name, or with a slash in it a file.
     pub gate: Option<String>,
     /// Added to the gate; a gate of their own where none is named.
@@ -72,7 +72,7 @@ impl Environment {
 ///
 /// `link_exists` is asked only where the gate does not, to tell somebody who named a link.
 pub fn load(
-    request: &Request,
+    request: &GateRequest,
     environment: &Environment,
     link_exists: &dyn Fn(&str) -> bool,
 ) -> Result<Loaded, ConfigError> {

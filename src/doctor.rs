@@ -1,9 +1,9 @@
 //! One look over a host: what would break at the next boot, and what this boot broke.
 //!
 //! ```text
-//! Scene ─reader▶ what stands there ─judge▶ Finding ┐
-//!                                                  ├▶ Report ─say▶ text, JSON
-//! what cannot be read ─────────────────▶ Unseen    ┘
+//! Host ─reader▶ what is there ─judge▶ Finding ┐
+//!                                              ├▶ DoctorReport ─format▶ text, JSON
+//! what cannot be read ─────────────▶ Unseen    ┘
 //! ```
 //!
 //! Each subject is a module with a judge, which is pure, and a reader, which is thin. Readers only read: a
@@ -23,25 +23,25 @@ use crate::quadlet::{self, Manager};
 
 mod addresses;
 mod containers;
+mod format;
 mod gates;
+mod host;
 pub mod leases;
 mod pasta;
 pub mod programs;
 mod quadlets;
-mod say;
-mod scene;
 mod units;
 mod wait_unit;
 pub mod waiters;
 
-pub use say::{json, text};
-pub use scene::Scene;
+pub use format::{json, text};
+pub use host::Host;
 
 /// One thing that is wrong, or will be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What kind of thing.
-    pub code: Code,
+    pub code: FindingCode,
     /// What it is about: a gate, a unit, a quadlet, a container.
     pub subject: String,
     /// What is wrong.
@@ -63,7 +63,7 @@ pub struct Unseen {
 
 /// What one look found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct DoctorReport {
     /// In the order in which the host was looked over.
     pub findings: Vec<Finding>,
     /// What could not be looked at.
@@ -76,7 +76,7 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
-impl Report {
+impl DoctorReport {
     fn unseen(&mut self, what: impl Into<String>, because: impl fmt::Display) {
         let unseen = Unseen { what: what.into(), because: because.to_string() };
         if !self.unseen.contains(&unseen) {
@@ -108,25 +108,25 @@ macro_rules! codes {
     ($($variant:ident $word:literal $why:literal)*) => {
         /// The kind of a finding. Codes do not change; there may be new ones.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Code {
+        pub enum FindingCode {
             $(#[doc = $why] $variant,)*
         }
 
-        impl Code {
+        impl FindingCode {
             /// Every code, in the order of docs/doctor.md.
-            pub const ALL: &[Code] = &[$(Code::$variant),*];
+            pub const ALL: &[FindingCode] = &[$(FindingCode::$variant),*];
 
             /// The word for scripts.
             pub fn as_str(self) -> &'static str {
                 match self {
-                    $(Code::$variant => $word,)*
+                    $(FindingCode::$variant => $word,)*
                 }
             }
 
             /// Why it matters.
             pub fn why(self) -> &'static str {
                 match self {
-                    $(Code::$variant => $why,)*
+                    $(FindingCode::$variant => $why,)*
                 }
             }
         }
@@ -197,25 +197,25 @@ codes! {
 }
 
 /// Looks over one side of the host: the system's, or a user's.
-pub fn look(scene: &Scene, network: &Network) -> Report {
-    let mut report = Report::default();
+pub fn look(host: &Host, network: &Network) -> DoctorReport {
+    let mut report = DoctorReport::default();
     // What cannot be read there, Podman says better.
-    let input = generator::input(&scene.place, &mut |_| {});
+    let input = generator::input(&host.paths, &mut |_| {});
     let quadlets = quadlet::units(&input);
-    gates::look(scene, &quadlets, network, &mut report);
-    gates::look_back(scene, &mut report);
-    match scene.manager {
-        Manager::System => waiters::look(scene, &mut report),
+    gates::look(host, &quadlets, network, &mut report);
+    gates::look_back(host, &mut report);
+    match host.manager {
+        Manager::System => waiters::look(host, &mut report),
         Manager::User => {
-            units::look(scene, &quadlets, &mut report);
-            wait_unit::look(scene, &quadlets, &mut report);
-            pasta::look(scene, &quadlets, network, &mut report);
-            containers::look(scene, network, &mut report);
+            units::look(host, &quadlets, &mut report);
+            wait_unit::look(host, &quadlets, &mut report);
+            pasta::look(host, &quadlets, network, &mut report);
+            containers::look(host, network, &mut report);
         }
     }
-    quadlets::look(scene, &input, &quadlets, &mut report);
-    addresses::look(scene, &quadlets, &mut report);
-    leases::look(scene, &mut report);
+    quadlets::look(host, &input, &quadlets, &mut report);
+    addresses::look(host, &quadlets, &mut report);
+    leases::look(host, &mut report);
     report.escape();
     report
 }
@@ -228,12 +228,12 @@ fn quadlets_of(files: &[(&str, &str)]) -> Vec<quadlet::Unit> {
 
 /// Quadlets by name in a folder `/q`, for tests.
 #[cfg(test)]
-fn input_of(files: &[(&str, &str)]) -> quadlet::Input {
+fn input_of(files: &[(&str, &str)]) -> quadlet::QuadletInput {
     let source =
         |name: &str, text: &str| quadlet::Source { path: format!("/q/{name}"), text: text.to_owned() };
     let quadlets = files.iter().map(|(name, text)| ((*name).to_owned(), source(name, text)));
     let directory = quadlet::Directory { quadlets: quadlets.collect(), ..quadlet::Directory::default() };
-    quadlet::Input {
+    quadlet::QuadletInput {
         manager: Manager::User,
         wait_unit: quadlet::WaitUnit::Gated,
         netready: String::new(),

@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::escape::{escape, escape_bytes};
-use crate::quadlet::{self, Attachment, Directory, Input, Manager, Plan, WAIT_UNIT, WaitUnit};
+use crate::quadlet::{self, Attachment, Directory, Manager, Plan, QuadletInput, WAIT_UNIT, WaitUnit};
 
 mod output;
-mod place;
+mod paths;
 mod search;
 
 use output::Output;
-pub use place::Place;
+pub use paths::UnitPaths;
 
 const HELP: &str = "\
 Writes drop-ins for the units that Podman generates from quadlets, so that they wait for their network gate
@@ -54,8 +54,8 @@ pub fn main() -> ExitCode {
         Ok(Request::Help) => print(HELP),
         Ok(Request::Version) => print(concat!("netready-generator ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Request::DryRun { user }) => {
-            let place = Place::from_process(user, None, None);
-            let plan = quadlet::plan(&input(&place, &mut |message| say(message)));
+            let paths = UnitPaths::from_process(user, None, None);
+            let plan = quadlet::plan(&input(&paths, &mut |message| say(message)));
             for problem in &plan.problems {
                 say(&problem.to_string());
             }
@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
             print(&texts.join("\n"));
         }
         Ok(Request::Generate { user, normal, early }) => {
-            generate(&Place::from_process(user, Some(&normal), early.as_deref()), &normal);
+            generate(&UnitPaths::from_process(user, Some(&normal), early.as_deref()), &normal);
         }
         Err(message) => {
             let _ = write!(io::stderr(), "netready-generator: {message}\n\n{HELP}");
@@ -100,9 +100,9 @@ fn request(arguments: Vec<OsString>) -> Result<Request, String> {
     }
 }
 
-fn generate(place: &Place, normal: &Path) {
-    let mut journal = Journal::of(place.manager);
-    let plan = quadlet::plan(&input(place, &mut |message| journal.warn(message)));
+fn generate(paths: &UnitPaths, normal: &Path) {
+    let mut journal = Journal::of(paths.manager);
+    let plan = quadlet::plan(&input(paths, &mut |message| journal.warn(message)));
     for problem in &plan.problems {
         journal.warn(&problem.to_string());
     }
@@ -123,9 +123,9 @@ fn generate(place: &Place, normal: &Path) {
 
 /// How this caller's quadlets are attached to the network; a user's for `user`, else the system's.
 pub fn attachments(user: bool) -> Vec<Attachment> {
-    let place = Place::from_process(user, None, None);
+    let paths = UnitPaths::from_process(user, None, None);
     // What is wrong with them is told at each daemon-reload.
-    quadlet::attachments(&input(&place, &mut |_| ()))
+    quadlet::attachments(&input(&paths, &mut |_| ()))
 }
 
 /// Paths below the output directory, and what to write there.
@@ -135,19 +135,19 @@ fn files(plan: &Plan) -> impl Iterator<Item = (String, &str)> {
 }
 
 /// Everything that the drop-ins depend on.
-pub fn input(place: &Place, complain: &mut dyn FnMut(&str)) -> Input {
-    let directories = search::directories(place, complain);
-    let wait_unit = place.wait_unit();
+pub fn input(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> QuadletInput {
+    let directories = search::directories(paths, complain);
+    let wait_unit = paths.wait_unit();
     // Only a gate of a quadlet's own changes what these units wait for.
-    let can_take_over = place.manager == Manager::User && wait_unit == WaitUnit::Gated;
+    let can_take_over = paths.manager == Manager::User && wait_unit == WaitUnit::Gated;
     let waiting =
-        if can_take_over && directories.iter().any(names_a_gate) { waiting(place) } else { Vec::new() };
-    Input {
-        manager: place.manager,
+        if can_take_over && directories.iter().any(names_a_gate) { waiting(paths) } else { Vec::new() };
+    QuadletInput {
+        manager: paths.manager,
         wait_unit,
-        netready: place.netready.clone(),
+        netready: paths.netready.clone(),
         directories,
-        taken: taken(place),
+        taken: taken(paths),
         waiting,
     }
 }
@@ -162,9 +162,9 @@ const MOST_UNITS: usize = 20_000;
 
 /// The unit files and drop-ins of the manager, other than the generated ones, that name Podman's wait unit. When that
 /// unit is to wait for nothing, these would wait for nothing as well. What there is no time to look at counts too.
-fn waiting(place: &Place) -> Vec<String> {
+fn waiting(paths: &UnitPaths) -> Vec<String> {
     let mut files = Vec::new();
-    for folder in place.units_above.iter().chain(&place.units_below) {
+    for folder in paths.units_above.iter().chain(&paths.units_below) {
         for path in entries(folder, MOST_UNITS.saturating_sub(files.len())) {
             // Both are about the wait unit itself.
             if path.file_name().is_some_and(|name| name.as_bytes().starts_with(WAIT_UNIT.as_bytes())) {
@@ -198,9 +198,9 @@ fn names_the_wait_unit(path: &Path) -> bool {
 const LARGEST_UNIT: u64 = 4 << 20;
 
 /// The units that stand above the generated ones and can be started.
-fn taken(place: &Place) -> BTreeSet<String> {
+fn taken(paths: &UnitPaths) -> BTreeSet<String> {
     let mut taken = BTreeSet::new();
-    for folder in &place.units_above {
+    for folder in &paths.units_above {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             if let Some(name) = entry.file_name().to_str().filter(|name| name.ends_with(".service")) {
                 if !is_masked(&entry.path()) {

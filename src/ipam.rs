@@ -24,7 +24,7 @@ pub mod podman;
 #[cfg(target_endian = "little")]
 mod tests;
 
-pub use leases::{Held, Lease, State};
+pub use leases::{HeldAddress, Lease, LeaseState};
 pub use podman::Podman;
 
 /// A container takes this long from its address to its first process, on a busy machine a few times as long.
@@ -32,10 +32,10 @@ const START: Duration = Duration::from_secs(1);
 
 /// Why leases cannot be read or freed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum LeaseError {
     /// Podman did not answer.
     #[error(transparent)]
-    Podman(#[from] podman::Error),
+    Podman(#[from] podman::PodmanError),
     /// The database cannot be used.
     #[error("{}", shown(path))]
     File {
@@ -43,7 +43,7 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         #[source]
-        source: file::Error,
+        source: file::DatabaseError,
     },
     /// It is not netavark's.
     #[error("{}", shown(path))]
@@ -52,7 +52,7 @@ pub enum Error {
         path: PathBuf,
         /// What is in it.
         #[source]
-        source: leases::Layout,
+        source: leases::LayoutError,
     },
 }
 
@@ -63,7 +63,7 @@ fn shown(path: &Path) -> Cow<'_, str> {
 
 /// What one look saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct LeaseList {
     /// Where the leases are written down.
     pub database: PathBuf,
     /// All of them.
@@ -75,19 +75,19 @@ pub struct Look {
 ///
 /// # Errors
 /// Where Podman or the database cannot be asked; not where there is no database.
-pub fn look(podman: &Podman) -> Result<Look, Error> {
+pub fn look(podman: &Podman) -> Result<LeaseList, LeaseError> {
     look_twice(podman, pause)
 }
 
 /// `pause`: what passes the time before the second look.
-fn look_twice(podman: &Podman, pause: impl FnOnce()) -> Result<Look, Error> {
+fn look_twice(podman: &Podman, pause: impl FnOnce()) -> Result<LeaseList, LeaseError> {
     let database = podman.database()?;
     let mut leases = once(podman, &database)?;
-    if leases.iter().any(|lease| matches!(lease.state, State::Idle | State::Leaked)) {
+    if leases.iter().any(|lease| matches!(lease.state, LeaseState::Idle | LeaseState::Leaked)) {
         pause();
         leases = leases::lasting(&leases, once(podman, &database)?);
     }
-    Ok(Look { database, leases })
+    Ok(LeaseList { database, leases })
 }
 
 /// Frees those of these leases that are leaked, and nothing else: what has changed hands since they were looked at
@@ -95,13 +95,17 @@ fn look_twice(podman: &Podman, pause: impl FnOnce()) -> Result<Look, Error> {
 ///
 /// # Errors
 /// Where it cannot be done safely; then nothing was changed.
-pub fn free(podman: &Podman, leases: &[Lease]) -> Result<Vec<Held>, Error> {
+pub fn free(podman: &Podman, leases: &[Lease]) -> Result<Vec<HeldAddress>, LeaseError> {
     let path = podman.database()?;
-    let leaked = |leases: &[Lease]| -> BTreeSet<Held> {
-        leases.iter().filter(|lease| lease.state == State::Leaked).map(|lease| lease.held.clone()).collect()
+    let leaked = |leases: &[Lease]| -> BTreeSet<HeldAddress> {
+        leases
+            .iter()
+            .filter(|lease| lease.state == LeaseState::Leaked)
+            .map(|lease| lease.held.clone())
+            .collect()
     };
     // An ID is never used again, so what is leaked stays so; but it may have been judged an hour ago.
-    let leaked: BTreeSet<Held> =
+    let leaked: BTreeSet<HeldAddress> =
         leaked(&once(podman, &path)?).intersection(&leaked(leases)).cloned().collect();
     let mut freed = BTreeSet::new();
     if !leaked.is_empty() {
@@ -109,18 +113,18 @@ pub fn free(podman: &Podman, leases: &[Lease]) -> Result<Vec<Held>, Error> {
             freed = leases::without(root, &leaked);
             !freed.is_empty()
         })
-        .map_err(|source| Error::File { path, source })?;
+        .map_err(|source| LeaseError::File { path, source })?;
     }
     Ok(freed.into_iter().collect())
 }
 
 /// First the leases and then the containers: the other way round, one that has just been started would have a
 /// lease and not exist.
-fn once(podman: &Podman, path: &Path) -> Result<Vec<Lease>, Error> {
-    let database = file::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+fn once(podman: &Podman, path: &Path) -> Result<Vec<Lease>, LeaseError> {
+    let database = file::read(path).map_err(|source| LeaseError::File { path: path.to_owned(), source })?;
     let Some(database) = database else { return Ok(Vec::new()) };
-    let held =
-        leases::held(&database.root).map_err(|source| Error::Layout { path: path.to_owned(), source })?;
+    let held = leases::held(&database.root)
+        .map_err(|source| LeaseError::Layout { path: path.to_owned(), source })?;
     if held.is_empty() {
         return Ok(Vec::new());
     }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::config::Problem;
 use crate::escape::escape;
 
+pub mod command_line;
 mod gates;
 mod heal;
 mod network;
@@ -21,15 +22,14 @@ mod pull;
 mod settings;
 mod unit;
 pub mod unit_file;
-pub mod words;
 
+use command_line::Argument;
 use gates::{Gates, Gating};
 pub use heal::OwnUnit;
 pub use network::{Attachment, attachments};
 pub use settings::is_gate;
 use settings::problem;
 pub use unit::{Kind, Unit};
-use words::Word;
 
 /// Every drop-in has this name.
 pub const DROP_IN: &str = "50-netready.conf";
@@ -97,7 +97,7 @@ pub struct Directory {
 
 /// What the drop-ins depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
+pub struct QuadletInput {
     /// Who asks.
     pub manager: Manager,
     /// Of no meaning in the system manager.
@@ -140,7 +140,7 @@ pub struct Plan {
 }
 
 /// Makes the drop-ins.
-pub fn plan(input: &Input) -> Plan {
+pub fn plan(input: &QuadletInput) -> Plan {
     let mut problems = Vec::new();
     let unit::Reading { units, not_understood } = unit::read(input, &mut problems);
     let gates = Gates::of(input.manager, &units);
@@ -176,7 +176,7 @@ pub fn plan(input: &Input) -> Plan {
 /// systemd also reads the drop-ins of `app@.service` for `app@x.service`, and so for `app@-volume.service`, which
 /// Podman before 5.7 makes of `app@.volume`. A unit that has no drop-in of its own is kept from its template's: by
 /// one of the same name that says nothing.
-fn shields(input: &Input, units: &[Unit], written: &[DropIn]) -> Vec<DropIn> {
+fn shields(input: &QuadletInput, units: &[Unit], written: &[DropIn]) -> Vec<DropIn> {
     let written: HashSet<&str> = written.iter().map(|drop_in| drop_in.unit.as_str()).collect();
     let made = units.iter().flat_map(Unit::services);
     let names: BTreeSet<&str> = made.chain(input.taken.iter().map(String::as_str)).collect();
@@ -191,7 +191,7 @@ fn shields(input: &Input, units: &[Unit], written: &[DropIn]) -> Vec<DropIn> {
 }
 
 /// Every unit that Podman will make of these files.
-pub fn units(input: &Input) -> Vec<Unit> {
+pub fn units(input: &QuadletInput) -> Vec<Unit> {
     unit::read(input, &mut Vec::new()).units
 }
 
@@ -200,7 +200,7 @@ pub fn units(input: &Input) -> Vec<Unit> {
 /// would start without any gate, which is worse than without netready. The same goes for a unit that is no quadlet
 /// and was ordered after the wait unit by hand.
 fn takes_over(
-    input: &Input,
+    input: &QuadletInput,
     units: &[Unit],
     gates: &Gates,
     not_understood: &[String],
@@ -241,7 +241,7 @@ struct Parts {
 
 impl Parts {
     fn of(
-        input: &Input,
+        input: &QuadletInput,
         unit: &Unit,
         gating: &Gating,
         takes_over: bool,
@@ -259,16 +259,17 @@ impl Parts {
             (true, WaitUnit::Absent | WaitUnit::Replaced, _) | (false, _, _) => true,
         });
         let required = required_gate(input.manager, unit, gating, problems);
-        let mut commands: Vec<Vec<Word>> = Vec::new();
+        let mut commands: Vec<Vec<Argument>> = Vec::new();
         if let Some(gate) = required {
             // A gate's own no-carrier-timeout would end the wait too.
             let words = ["wait", gate, "--timeout", "infinity", "--no-carrier-timeout", "infinity"];
-            commands.push(words.map(Word::plain).to_vec());
+            commands.push(words.map(Argument::plain).to_vec());
         }
         commands.extend(pull::command(unit, &unit.settings, gate, problems));
-        let line = |command: Vec<Word>| {
-            let line: Vec<Word> = std::iter::once(Word::plain(&*input.netready)).chain(command).collect();
-            words::line(&line)
+        let line = |command: Vec<Argument>| {
+            let line: Vec<Argument> =
+                std::iter::once(Argument::plain(&*input.netready)).chain(command).collect();
+            command_line::line(&line)
         };
         Parts {
             after: ordered_after.map(|gate| input.manager.gate_unit(gate)),

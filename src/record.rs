@@ -26,7 +26,7 @@ pub struct Record {
 
 /// Another `run`'s record; its texts are safe to print.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct GateRecord {
     /// The gate.
     pub gate: String,
     /// Where it was read.
@@ -93,7 +93,7 @@ impl Record {
 }
 
 /// What the caller's own netready.service keeps, if it runs.
-pub fn of_service() -> Option<Kept> {
+pub fn of_service() -> Option<GateRecord> {
     let records = read_all(&base()?.join(FOLDER), Some(OsStr::new("netready")));
     records.iter().find_map(|record| {
         let pid = record.get("pid").and_then(Value::as_u64)?;
@@ -103,7 +103,7 @@ pub fn of_service() -> Option<Kept> {
 }
 
 /// The records of this boot in a folder of all records.
-pub fn of_this_boot(folder: &Path) -> Vec<Kept> {
+pub fn of_this_boot(folder: &Path) -> Vec<GateRecord> {
     let boot = boot_id();
     let records = read_all(folder, None);
     let fresh =
@@ -147,9 +147,9 @@ fn is_record(name: &OsStr) -> bool {
     name.ends_with(b".json") && !name.starts_with(b".")
 }
 
-fn kept(record: &Value) -> Option<Kept> {
+fn kept(record: &Value) -> Option<GateRecord> {
     let text = |key: &str| record.get(key).and_then(Value::as_str).map(|text| escape(text).into_owned());
-    Some(Kept {
+    Some(GateRecord {
         gate: text("gate")?,
         source: text("source")?,
         status: text("status").unwrap_or_default(),

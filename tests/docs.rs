@@ -285,10 +285,10 @@ fn the_documents_have_every_reason_code_and_no_other() {
 fn the_page_has_every_code_of_doctor_and_no_other() {
     let page = read("docs/doctor.md");
     let headings = page.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
-    let codes: Vec<&str> = netready::doctor::Code::ALL.iter().map(|code| code.as_str()).collect();
+    let codes: Vec<&str> = netready::doctor::FindingCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(headings.collect::<Vec<_>>(), codes);
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for code in netready::doctor::Code::ALL {
+    for code in netready::doctor::FindingCode::ALL {
         assert!(words(&page).contains(&words(code.why())), "{}: {}", code.as_str(), code.why());
     }
 }

@@ -4,8 +4,8 @@ use clap::Args;
 
 use crate::cli::{Error, Exit, Tuning, block_on, check, paint, print};
 use crate::config;
-use crate::doctor::{self, Code, Finding, Report, Scene, json, text};
-use crate::ipam::Held;
+use crate::doctor::{self, DoctorReport, Finding, FindingCode, Host, json, text};
+use crate::ipam::HeldAddress;
 use crate::model::Network;
 use crate::report::json_text;
 
@@ -34,24 +34,24 @@ pub(super) struct DoctorArgs {
 
 pub(super) fn execute(args: &DoctorArgs) -> Result<Exit, Error> {
     crate::log::start(tracing::Level::WARN);
-    let scene = Scene::from_process();
+    let host = Host::from_process();
     let network = observe(args.tuning.receive_buffer)?;
-    let report = doctor::look(&scene, &network);
+    let report = doctor::look(&host, &network);
     // With --json there is one object, so what was freed is in it, and nobody can be asked.
     if args.json {
-        let freed = if args.fix { Some(fix::without_asking(&scene, &report, args.yes)?) } else { None };
-        print(&format!("{}\n", json_text(&json(&report, scene.manager, freed.as_deref()))))?;
+        let freed = if args.fix { Some(fix::without_asking(&host, &report, args.yes)?) } else { None };
+        print(&format!("{}\n", json_text(&json(&report, host.manager, freed.as_deref()))))?;
         return Ok(exit(&report, freed.as_deref().unwrap_or_default()));
     }
-    print(&text(&report, scene.manager, args.quiet, paint))?;
-    let freed = if args.fix { fix::after_asking(&scene, &report, args.yes)? } else { Vec::new() };
+    print(&text(&report, host.manager, args.quiet, paint))?;
+    let freed = if args.fix { fix::after_asking(&host, &report, args.yes)? } else { Vec::new() };
     Ok(exit(&report, &freed))
 }
 
 /// Findings that were mended count no more.
-fn exit(report: &Report, freed: &[Held]) -> Exit {
+fn exit(report: &DoctorReport, freed: &[HeldAddress]) -> Exit {
     let mended = !report.leaked.is_empty() && report.leaked.iter().all(|lease| freed.contains(&lease.held));
-    let left = |finding: &&Finding| !(mended && finding.code == Code::LeaseLeaked);
+    let left = |finding: &&Finding| !(mended && finding.code == FindingCode::LeaseLeaked);
     if report.findings.iter().any(|finding| left(&finding)) { Exit::NotReady } else { Exit::Done }
 }
 

@@ -7,7 +7,7 @@ use tracing::{error, info};
 
 use crate::cli::{Error, Exit, Tuning, block_on, check, print};
 use crate::clock;
-use crate::config::{self, ConfigError, Environment, Problem, Request};
+use crate::config::{self, ConfigError, Environment, GateRequest, Problem};
 use crate::generator;
 use crate::learn::{Containers, LearnRequest, Learned, Refusal, learn, survey};
 use crate::quadlet::is_gate;
@@ -129,7 +129,7 @@ fn exists(source: &str, gate: &str) -> ConfigError {
 
 /// The file that the gate was read from until now.
 fn read_before(gate: &str, environment: &Environment) -> Option<String> {
-    let request = Request { gate: Some(gate.to_owned()), ..Request::default() };
+    let request = GateRequest { gate: Some(gate.to_owned()), ..GateRequest::default() };
     let loaded = config::load(&request, environment, &|_| false).ok()?;
     loaded.parts.into_iter().next().map(|part| part.origin)
 }
@@ -147,7 +147,7 @@ fn notes(
     if let Some(before) = before.filter(|before| *before != source && before.starts_with('/')) {
         notes.push(format!("it takes the place of {before}"));
     }
-    let request = Request { gate: Some(gate.clone()), ..Request::default() };
+    let request = GateRequest { gate: Some(gate.clone()), ..GateRequest::default() };
     match config::load(&request, environment, &|_| false) {
         Ok(loaded) => {
             for part in loaded.parts.iter().filter(|part| part.origin != source) {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::config::{ConfigError, Options, Problem, Request};
+use crate::config::{ConfigError, GateRequest, Options, Problem};
 
 // Which gate, and what is required beside it or instead. (No doc comment: clap would print it in the
 // place of each command's own.)
@@ -128,22 +128,22 @@ const HOW_LONG: &str = "How long";
 
 impl GateOptions {
     /// What is asked for; an error for words that no single GATE is.
-    pub fn request(self) -> Result<Request, ConfigError> {
+    pub fn request(self) -> Result<GateRequest, ConfigError> {
         if let Some(first) = self.gate.as_ref().filter(|_| !self.left_over.is_empty()) {
             return Err(left_over(first, &self.left_over, &self.requirements.interface));
         }
-        Ok(Request { gate: self.gate, options: self.requirements.options() })
+        Ok(GateRequest { gate: self.gate, options: self.requirements.options() })
     }
 }
 
 impl NamedGateOptions {
     /// What is asked for; `None` for `--gate none`: nothing is waited for.
-    pub fn request(&self) -> Option<Request> {
+    pub fn request(&self) -> Option<GateRequest> {
         let options = self.requirements.clone().options();
         let none = self.gate.as_deref() == Some("none");
         match none && !options.require_something() {
             true => None,
-            false => Some(Request { gate: self.gate.clone().filter(|_| !none), options }),
+            false => Some(GateRequest { gate: self.gate.clone().filter(|_| !none), options }),
         }
     }
 }
@@ -227,7 +227,7 @@ mod tests {
         gate: GateOptions,
     }
 
-    fn request(args: &str) -> Result<Request, String> {
+    fn request(args: &str) -> Result<GateRequest, String> {
         let args = std::iter::once("netready").chain(args.split_whitespace());
         let cli = Cli::try_parse_from(args).map_err(|error| error.to_string())?;
         cli.gate.request().map_err(|error| error.to_string())
@@ -277,8 +277,8 @@ mod tests {
             ),
             ("--settle 1 --settle 2", Options { settle: text("2"), ..Options::default() }),
         ] {
-            assert_eq!(request(args), Ok(Request { gate: None, options: options.clone() }), "{args}");
-            let with_gate = Request { gate: text("uplink"), options };
+            assert_eq!(request(args), Ok(GateRequest { gate: None, options: options.clone() }), "{args}");
+            let with_gate = GateRequest { gate: text("uplink"), options };
             assert_eq!(request(&format!("{args} uplink")), Ok(with_gate.clone()), "{args}");
             assert_eq!(request(&format!("uplink {args}")), Ok(with_gate), "{args}");
         }

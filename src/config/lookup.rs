@@ -21,7 +21,7 @@ const BUILT_IN: [(&str, &str); 2] = [
 
 /// A gate's texts.
 #[derive(Debug)]
-pub struct Found {
+pub struct GateTexts {
     /// The gate's name; a file's is its stem.
     pub name: String,
     /// The gate first, then its drop-ins in the order in which they are read over it.
@@ -34,12 +34,12 @@ pub fn find(
     options: &Options,
     environment: &Environment,
     link_exists: &dyn Fn(&str) -> bool,
-) -> Result<Found, Vec<Problem>> {
+) -> Result<GateTexts, Vec<Problem>> {
     if gate.contains('/') {
         let path = Path::new(gate);
         let part = read(path, path.to_owned()).map_err(|problem| vec![problem])?;
         let name = path.file_stem().unwrap_or(path.as_os_str());
-        return Ok(Found { name: name.to_string_lossy().into_owned(), parts: vec![part] });
+        return Ok(GateTexts { name: name.to_string_lossy().into_owned(), parts: vec![part] });
     }
     let directories = directories(environment);
     let mut problems = Vec::new();
@@ -58,7 +58,7 @@ pub fn find(
     let drop_ins = drop_ins(gate, environment, &directories, &mut problems);
     match main {
         Some(main) if problems.is_empty() => {
-            Ok(Found { name: gate.to_owned(), parts: std::iter::once(main).chain(drop_ins).collect() })
+            Ok(GateTexts { name: gate.to_owned(), parts: std::iter::once(main).chain(drop_ins).collect() })
         }
         Some(_) | None => Err(problems),
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use super::{Environment, Loaded, Request, load};
+use super::{Environment, GateRequest, Loaded, load};
 use crate::requirement::Family::{self, V4, V6};
 use crate::requirement::{
     AddressSpec, Clause, Destination, Item, LinkName, Links, Quorum, RouteSpec, RouteTo, Subject, Table,
@@ -57,8 +57,8 @@ fn default_of(family: Family) -> Item {
 const EITHER: Item = Item::Address(AddressSpec::Either);
 
 /// What the command line makes of these words (`cli::options` has its own tests).
-fn typed(args: &str) -> Request {
-    let mut request = Request::default();
+fn typed(args: &str) -> GateRequest {
+    let mut request = GateRequest::default();
     let mut words = args.split_whitespace().map(str::to_owned);
     while let Some(word) = words.next() {
         let options = &mut request.options;

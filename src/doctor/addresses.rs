@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::{Code, Finding, Report, Scene};
+use super::{DoctorReport, Finding, FindingCode, Host};
 use crate::quadlet::{Kind, Unit};
 
 /// A quadlet's static address.
@@ -18,7 +18,7 @@ struct Static<'a> {
 }
 
 /// Looks at the static addresses of all quadlets.
-pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
+pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
     let addresses: Vec<Static<'_>> = quadlets.iter().flat_map(addresses).collect();
     let mut subnets: BTreeMap<String, Vec<IpNet>> = BTreeMap::new();
     for network in addresses.iter().map(|address| &address.network) {
@@ -30,15 +30,15 @@ pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
             subnets.insert(network.clone(), written);
             continue;
         }
-        let known = scene.programs.ask("podman", &["network", "inspect", &name(network, quadlets)]);
-        match known.map_err(|error| error.to_string()).and_then(super::programs::Said::good) {
+        let known = host.programs.ask("podman", &["network", "inspect", &name(network, quadlets)]);
+        match known.map_err(|error| error.to_string()).and_then(super::programs::ProgramOutput::success) {
             Ok(text) => {
                 subnets.insert(network.clone(), inspected(&text));
             }
             Err(error) => report.unseen(format!("the subnets of {network}"), error),
         }
     }
-    report.findings.extend(judge(&addresses, &subnets, scene.reload()));
+    report.findings.extend(judge(&addresses, &subnets, host.reload()));
 }
 
 fn judge(addresses: &[Static<'_>], subnets: &BTreeMap<String, Vec<IpNet>>, reload: &str) -> Vec<Finding> {
@@ -48,7 +48,7 @@ fn judge(addresses: &[Static<'_>], subnets: &BTreeMap<String, Vec<IpNet>>, reloa
         let same = |other: &&Static<'_>| other.network == one.network && other.address == one.address;
         if let Some(other) = earlier.filter(same).find(|other| !exclusive(one.unit, other.unit)) {
             findings.push(Finding {
-                code: Code::AddressTwice,
+                code: FindingCode::AddressTwice,
                 subject: one.unit.name.clone(),
                 what: format!("has {} on {}, and so has {}", one.address, one.network, other.unit.name),
                 seen: format!("{} and {}", one.unit.path, other.unit.path),
@@ -64,7 +64,7 @@ fn judge(addresses: &[Static<'_>], subnets: &BTreeMap<String, Vec<IpNet>>, reloa
                 false => format!("whose subnet is {}", listed.join(", ")),
             };
             findings.push(Finding {
-                code: Code::AddressOutside,
+                code: FindingCode::AddressOutside,
                 subject: one.unit.name.clone(),
                 what: format!("has {} on {}, {of}", one.address, one.network),
                 seen: one.unit.path.clone(),

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::programs::Said;
-use super::{Code, Finding, Report, Scene};
+use super::programs::ProgramOutput;
+use super::{DoctorReport, Finding, FindingCode, Host};
 use crate::clock;
 use crate::config;
 use crate::evaluate::evaluate;
@@ -67,15 +67,15 @@ struct Pasta {
 }
 
 /// Looks into the network namespaces of a user's containers.
-pub fn look(scene: &Scene, network: &Network, report: &mut Report) {
-    let pastas = pastas(&scene.at("/proc"), scene.environment.uid);
+pub fn look(host: &Host, network: &Network, report: &mut DoctorReport) {
+    let pastas = pastas(&host.at("/proc"), host.environment.uid);
     if pastas.is_empty() {
         return;
     }
-    let host = host(network);
+    let defaults = host_defaults(network);
     let ask = |words: &[&str]| {
-        let said = scene.programs.ask("podman", words).map_err(|error| error.to_string());
-        said.and_then(Said::good)
+        let said = host.programs.ask("podman", words).map_err(|error| error.to_string());
+        said.and_then(ProgramOutput::success)
     };
     let containers = match ask(&["ps", "--format", "json"]) {
         Ok(text) => containers(&text),
@@ -87,16 +87,16 @@ pub fn look(scene: &Scene, network: &Network, report: &mut Report) {
         let files = FILES.map(|file| format!("/proc/self/net/{file}"));
         let [a, b, c] = &files;
         match ask(&["unshare", "--rootless-netns", "cat", a, b, c]) {
-            Ok(text) => report.findings.extend(judge(inside(&text), host, &of_bridges, false)),
+            Ok(text) => report.findings.extend(judge(inside(&text), defaults, &of_bridges, false)),
             Err(error) => report.unseen("the network that this user's bridge networks share", error),
         }
     }
     let one_family = pastas.iter().any(|pasta| pasta.one_family);
-    let proc = scene.at("/proc");
+    let proc = host.at("/proc");
     match alone(&proc, &containers) {
         Ok(groups) => report.findings.extend(groups.iter().filter_map(|group| {
             let text = shown(&proc, group.first()?.pid);
-            judge(inside(&text), host, group, one_family)
+            judge(inside(&text), defaults, group, one_family)
         })),
         Err(error) => report.unseen("the networks of this user's containers", error),
     }
@@ -113,13 +113,16 @@ fn judge(inside: Inside, host: Defaults, containers: &[&Container], one_family: 
         Family::V6 => host.v6 && !inside.defaults.v6,
     };
     let (code, what) = if inside.local_mode {
-        (Code::ContainerLocal, "started before there was any network, in pasta's local mode".to_owned())
+        (
+            FindingCode::ContainerLocal,
+            "started before there was any network, in pasta's local mode".to_owned(),
+        )
     } else if !has_one(inside.defaults) {
-        (Code::ContainerNoDefault, "started before there was a default route, and has none".to_owned())
+        (FindingCode::ContainerNoDefault, "started before there was a default route, and has none".to_owned())
     } else {
         let family = Family::BOTH.into_iter().find(|family| lacks(*family)).filter(|_| !one_family)?;
         let what = format!("started before there was an {family} default route, and has none of {family}");
-        (Code::ContainerOneFamily, what)
+        (FindingCode::ContainerOneFamily, what)
     };
     let units: Vec<&str> = containers.iter().filter_map(|container| container.unit.as_deref()).collect();
     let names: Vec<&str> = containers.iter().map(|container| container.name.as_str()).collect();
@@ -140,7 +143,7 @@ fn judge(inside: Inside, host: Defaults, containers: &[&Container], one_family: 
 }
 
 /// Default routes that work.
-fn host(network: &Network) -> Defaults {
+fn host_defaults(network: &Network) -> Defaults {
     let live = |spec: &str| {
         let text = format!("[[require]]\nroute = \"{spec}\"\n");
         let gate = config::parse("default", "built-in", &text);

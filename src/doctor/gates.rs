@@ -6,26 +6,26 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::{Code, Finding, Report, Scene};
-use crate::config::{self, ConfigError, Request};
+use super::{DoctorReport, Finding, FindingCode, Host};
+use crate::config::{self, ConfigError, GateRequest};
 use crate::evaluate::matching;
 use crate::model::Network;
 use crate::quadlet::{Manager, Unit};
-use crate::record::{self, Kept};
+use crate::record::{self, GateRecord};
 use crate::requirement::{
     AddressSpec, Clause, Destination, Endpoint, Family, Gate, Item, LinkName, Links, Probe, Quorum, Subject,
 };
 
 /// Looks at every gate that has a file, and at those that something waits for.
-pub fn look(scene: &Scene, quadlets: &[Unit], network: &Network, report: &mut Report) {
-    let wanted = wanted(scene, quadlets);
-    let ipv6 = has_ipv6(&scene.at("/proc/sys/net/ipv6"), network);
-    let mut names = config::names(&scene.environment);
+pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut DoctorReport) {
+    let wanted = wanted(host, quadlets);
+    let ipv6 = has_ipv6(&host.at("/proc/sys/net/ipv6"), network);
+    let mut names = config::names(&host.environment);
     let named: Vec<String> = names.iter().cloned().collect();
     names.extend(wanted.keys().cloned());
     for name in names {
-        let request = Request { gate: Some(name.clone()), ..Request::default() };
-        match (config::load(&request, &scene.environment, &|_| false), wanted.get(&name)) {
+        let request = GateRequest { gate: Some(name.clone()), ..GateRequest::default() };
+        match (config::load(&request, &host.environment, &|_| false), wanted.get(&name)) {
             (Ok(loaded), _) => {
                 report.findings.extend(impossible(&loaded.gate, network, ipv6));
                 report.notes.extend(not_there_now(&loaded.gate, network));
@@ -35,7 +35,7 @@ pub fn look(scene: &Scene, quadlets: &[Unit], network: &Network, report: &mut Re
                     let drop_ins = format!("drop-ins in {name}.toml.d/");
                     (named.contains(&name) && !masked(&error)).then_some(drop_ins)
                 });
-                report.findings.extend(by.map(|by| not_here(scene.manager, &name, &by, &error)));
+                report.findings.extend(by.map(|by| not_here(host.manager, &name, &by, &error)));
             }
             (Err(error), _) => report.findings.push(invalid(&name, &error)),
         }
@@ -43,21 +43,21 @@ pub fn look(scene: &Scene, quadlets: &[Unit], network: &Network, report: &mut Re
 }
 
 /// Gates that something waits for, and what.
-fn wanted(scene: &Scene, quadlets: &[Unit]) -> BTreeMap<String, String> {
+fn wanted(host: &Host, quadlets: &[Unit]) -> BTreeMap<String, String> {
     let mut wanted = BTreeMap::new();
     for unit in quadlets {
         if let Some(gate) = unit.gate() {
             wanted.insert(gate.to_owned(), format!("{} (Gate={gate})", unit.name));
         }
     }
-    for folder in &scene.place.units_above {
+    for folder in &host.paths.units_above {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let links = entry.file_name();
             let wants = [".wants", ".requires"].iter().any(|end| links.to_string_lossy().ends_with(end));
             for link in fs::read_dir(entry.path()).into_iter().flatten().flatten().filter(|_| wants) {
                 let name = link.file_name().to_string_lossy().into_owned();
                 let gate = match name.strip_suffix(".service") {
-                    Some("netready") => Some(scene.manager.main_gate()),
+                    Some("netready") => Some(host.manager.main_gate()),
                     Some(stem) => stem.strip_prefix("netready@"),
                     None => None,
                 };
@@ -86,7 +86,7 @@ fn not_here(manager: Manager, name: &str, by: &str, error: &ConfigError) -> Find
         Manager::User => "~/.config/netready",
     };
     Finding {
-        code: Code::GateMissing,
+        code: FindingCode::GateMissing,
         subject: format!("gate {name}"),
         what: format!("wanted by {by}, but there is none"),
         seen: first,
@@ -102,7 +102,7 @@ fn invalid(name: &str, error: &ConfigError) -> Finding {
         more => format!(" (and {more} more)"),
     };
     Finding {
-        code: Code::GateInvalid,
+        code: FindingCode::GateInvalid,
         subject: format!("gate {name}"),
         what: format!("{first}{more}"),
         seen: "its file and drop-ins were read as netready run reads them".to_owned(),
@@ -124,7 +124,7 @@ fn impossible(gate: &Gate, network: &Network, ipv6: bool) -> Option<Finding> {
     let required = gate.clauses.iter().filter(|clause| clause.grace.is_none() && clause.if_present.is_none());
     let why = required.filter_map(|clause| never(clause, network, ipv6)).next()?;
     Some(Finding {
-        code: Code::GateImpossible,
+        code: FindingCode::GateImpossible,
         subject: format!("gate {}", gate.name),
         what: why.what,
         seen: why.seen,
@@ -253,24 +253,24 @@ fn not_there_now(gate: &Gate, network: &Network) -> Vec<String> {
 }
 
 /// Looks at what the gates' own runs left behind.
-pub fn look_back(scene: &Scene, report: &mut Report) {
-    let run = match scene.manager {
-        Manager::System => Some(scene.at("/run")),
-        Manager::User => scene.place.runtime.clone(),
+pub fn look_back(host: &Host, report: &mut DoctorReport) {
+    let run = match host.manager {
+        Manager::System => Some(host.at("/run")),
+        Manager::User => host.paths.runtime.clone(),
     };
     let records = run.map(|run| record::of_this_boot(&run.join(record::FOLDER))).unwrap_or_default();
     for kept in &records {
-        match gave_up(scene.manager, kept) {
+        match gave_up(host.manager, kept) {
             Some(Back::Finding(finding)) => report.findings.push(finding),
             Some(Back::Note(note)) => report.notes.push(note),
             None => {}
         }
     }
-    if !scene.booted_by_systemd() {
+    if !host.booted_by_systemd() {
         return;
     }
-    match scene.units("netready*.service", "Id,ActiveState,Result,ExecMainStatus") {
-        Ok(units) => report.findings.extend(units.iter().filter_map(|unit| failed(scene.manager, unit))),
+    match host.units("netready*.service", "Id,ActiveState,Result,ExecMainStatus") {
+        Ok(units) => report.findings.extend(units.iter().filter_map(|unit| failed(host.manager, unit))),
         Err(error) => report.unseen("the state of netready's units", error),
     }
 }
@@ -282,7 +282,7 @@ enum Back {
 }
 
 /// A gate that gave up is a finding for as long as it is shut.
-fn gave_up(manager: Manager, kept: &Kept) -> Option<Back> {
+fn gave_up(manager: Manager, kept: &GateRecord) -> Option<Back> {
     let at = kept.gave_up_at.as_ref()?;
     if kept.status.starts_with("Ready") {
         return Some(Back::Note(format!("gate {} gave up at {at}, and became ready later", kept.gate)));
@@ -292,7 +292,7 @@ fn gave_up(manager: Manager, kept: &Kept) -> Option<Back> {
         Manager::User => " --user",
     };
     Some(Back::Finding(Finding {
-        code: Code::GateGaveUp,
+        code: FindingCode::GateGaveUp,
         subject: format!("gate {}", kept.gate),
         what: format!("gave up at {at}, and is not ready: {}", kept.status),
         seen: format!("the record of its run ({})", kept.source),
@@ -316,7 +316,7 @@ fn failed(manager: Manager, unit: &BTreeMap<String, String>) -> Option<Finding> 
     let (id, code) = (of("Id"), of("ExecMainStatus"));
     let meaning = if code == "2" { ", a usage or configuration error" } else { "" };
     Some(Finding {
-        code: Code::GateUnitFailed,
+        code: FindingCode::GateUnitFailed,
         subject: id.to_owned(),
         what: format!("has failed ({}, exit code {code}{meaning}) and is not started again", of("Result")),
         seen: format!("systemctl{user} show {id}"),

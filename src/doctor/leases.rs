@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Code, Finding, Report, Scene};
+use super::{DoctorReport, Finding, FindingCode, Host};
 use crate::escape::escape;
-use crate::ipam::{self, Lease, Look, Podman, State};
+use crate::ipam::{self, Lease, LeaseList, LeaseState, Podman};
 use crate::quadlet::Manager;
 use crate::report::chain;
 
@@ -13,24 +13,27 @@ use crate::report::chain;
 const NAMED: usize = 8;
 
 /// Looks at the leases of this side's containers.
-pub fn look(scene: &Scene, report: &mut Report) {
-    if !was_used(scene) {
+pub fn look(host: &Host, report: &mut DoctorReport) {
+    if !was_used(host) {
         return;
     }
-    let Some(podman) = Podman::find(&scene.programs) else { return };
+    let Some(podman) = Podman::find(&host.programs) else { return };
     match ipam::look(&podman) {
         Ok(look) => {
-            report.findings.extend(judge(&look, scene.manager));
-            report.leaked = look.leases.into_iter().filter(|lease| lease.state == State::Leaked).collect();
+            report.findings.extend(judge(&look, host.manager));
+            report.leaked =
+                look.leases.into_iter().filter(|lease| lease.state == LeaseState::Leaked).collect();
         }
         Err(error) => {
             let because = chain(&error);
             report.leases_unknown = Some(because.clone());
             match &error {
-                ipam::Error::File { path, source } if source.is_damage() => {
-                    report.findings.push(damaged(path, source, scene.manager));
+                ipam::LeaseError::File { path, source } if source.is_damage() => {
+                    report.findings.push(damaged(path, source, host.manager));
                 }
-                ipam::Error::File { .. } | ipam::Error::Podman(_) | ipam::Error::Layout { .. } => {
+                ipam::LeaseError::File { .. }
+                | ipam::LeaseError::Podman(_)
+                | ipam::LeaseError::Layout { .. } => {
                     report.unseen("the addresses that Podman holds for containers", because);
                 }
             }
@@ -41,11 +44,11 @@ pub fn look(scene: &Scene, report: &mut Report) {
 /// Podman cannot use such a file either, and makes a new one where there is none. A new one gives the addresses of
 /// running containers out again, so no container is started until all have been stopped. The file is moved away
 /// before that: Podman 5.4 crashes (SIGBUS) on a truncated one when it stops a container.
-fn damaged(path: &Path, source: &ipam::file::Error, manager: Manager) -> Finding {
+fn damaged(path: &Path, source: &ipam::file::DatabaseError, manager: Manager) -> Finding {
     let user = if manager == Manager::User { " --user" } else { "" };
     let path = path.display();
     Finding {
-        code: Code::LeasesDamaged,
+        code: FindingCode::LeasesDamaged,
         subject: path.to_string(),
         what: format!("Podman cannot use this list of addresses: {}", chain(source)),
         seen: "it was read 20 times, as Podman's library reads it".to_owned(),
@@ -61,31 +64,31 @@ fn damaged(path: &Path, source: &ipam::file::Error, manager: Manager) -> Finding
 }
 
 /// Whether Podman has run here since the boot: a look is not to be its first use, which leaves traces.
-fn was_used(scene: &Scene) -> bool {
-    match scene.manager {
-        Manager::System => scene.at(ipam::podman::ROOTS).exists(),
+fn was_used(host: &Host) -> bool {
+    match host.manager {
+        Manager::System => host.at(ipam::podman::ROOTS).exists(),
         Manager::User => {
-            let runtime = scene.place.runtime.as_deref().unwrap_or(Path::new("/nonexistent"));
+            let runtime = host.paths.runtime.as_deref().unwrap_or(Path::new("/nonexistent"));
             ["containers", "libpod"].iter().any(|name| runtime.join(name).exists())
         }
     }
 }
 
 /// A finding for the leaked leases of each network, and one for each container that does not run.
-fn judge(look: &Look, manager: Manager) -> Vec<Finding> {
+fn judge(look: &LeaseList, manager: Manager) -> Vec<Finding> {
     let mut leaked = BTreeMap::<&str, Vec<&Lease>>::new();
     let mut idle = BTreeMap::<&str, Vec<&Lease>>::new();
     for lease in &look.leases {
         match lease.state {
-            State::Leaked => leaked.entry(&lease.held.network).or_default().push(lease),
-            State::Idle => idle.entry(&lease.held.container).or_default().push(lease),
-            State::InUse | State::Elsewhere => {}
+            LeaseState::Leaked => leaked.entry(&lease.held.network).or_default().push(lease),
+            LeaseState::Idle => idle.entry(&lease.held.container).or_default().push(lease),
+            LeaseState::InUse | LeaseState::Elsewhere => {}
         }
     }
     let database = look.database.display();
     let user = if manager == Manager::User { " --user" } else { "" };
     let gone = leaked.into_iter().map(|(network, leases)| Finding {
-        code: Code::LeaseLeaked,
+        code: FindingCode::LeaseLeaked,
         subject: format!("network {network}"),
         what: match leases.as_slice() {
             [one] => format!(
@@ -110,7 +113,7 @@ fn judge(look: &Look, manager: Manager) -> Vec<Finding> {
         let container =
             leases.first().map(|lease| lease.name.clone().unwrap_or_default()).unwrap_or_default();
         Finding {
-            code: Code::LeaseIdle,
+            code: FindingCode::LeaseIdle,
             subject: format!("container {container}"),
             what: format!("it does not run, and {} held for it", is_or_are(&leases)),
             seen: format!("{database}; podman ps --all"),
@@ -145,28 +148,28 @@ pub fn plan(leaked: &[Lease]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ipam::Held;
+    use crate::ipam::HeldAddress;
 
     #[test]
     fn findings() {
         let lease = |network: &str, last: u8, container: &str, state| Lease {
-            held: Held {
+            held: HeldAddress {
                 network: network.into(),
                 address: [10, 0, 0, last].into(),
                 container: container.repeat(64),
             },
-            name: (state != State::Leaked).then(|| format!("name-{container}")),
+            name: (state != LeaseState::Leaked).then(|| format!("name-{container}")),
             state,
         };
         let mut leases = vec![
-            lease("a", 2, "1", State::InUse),
-            lease("a", 3, "2", State::Leaked),
-            lease("b", 3, "3", State::Idle),
-            lease("c", 3, "3", State::Idle),
-            lease("d", 3, "4", State::Elsewhere),
+            lease("a", 2, "1", LeaseState::InUse),
+            lease("a", 3, "2", LeaseState::Leaked),
+            lease("b", 3, "3", LeaseState::Idle),
+            lease("c", 3, "3", LeaseState::Idle),
+            lease("d", 3, "4", LeaseState::Elsewhere),
         ];
-        leases.extend((10..21).map(|last| lease("e", last, "5", State::Leaked)));
-        let look = Look { database: "/db".into(), leases };
+        leases.extend((10..21).map(|last| lease("e", last, "5", LeaseState::Leaked)));
+        let look = LeaseList { database: "/db".into(), leases };
         let said: Vec<String> = judge(&look, Manager::User)
             .iter()
             .map(|finding| format!("{} {}: {}", finding.code.as_str(), finding.subject, finding.what))
@@ -180,7 +183,7 @@ mod tests {
                 "lease-idle container name-3: it does not run, and 10.0.0.3, 10.0.0.3 are held for it",
             ]
         );
-        let healthy = Look { leases: look.leases[..1].to_vec(), ..look };
+        let healthy = LeaseList { leases: look.leases[..1].to_vec(), ..look };
         assert_eq!(judge(&healthy, Manager::User), []);
     }
 }

@@ -1,8 +1,8 @@
 //! What pasta would take now, and whether it is what the gate asks for.
 
-use super::{Code, Finding, Report, Scene};
+use super::{DoctorReport, Finding, FindingCode, Host};
 use crate::clock;
-use crate::config::{self, Request};
+use crate::config::{self, GateRequest};
 use crate::evaluate::{evaluate, matching};
 use crate::model::Network;
 use crate::quadlet::{Manager, Unit};
@@ -10,7 +10,7 @@ use crate::requirement::{Gate, Item, Subject};
 use crate::verdict::{Outcome, Reason, Verdict, Warning};
 
 /// Looks at the choice that a user's next container would freeze.
-pub fn look(scene: &Scene, quadlets: &[Unit], network: &Network, report: &mut Report) {
+pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut DoctorReport) {
     let waiting: Vec<&Unit> = quadlets.iter().filter(|unit| unit.kind.needs_network()).collect();
     if waiting.is_empty() {
         return;
@@ -27,9 +27,9 @@ pub fn look(scene: &Scene, quadlets: &[Unit], network: &Network, report: &mut Re
     gates.sort_unstable();
     gates.dedup();
     for name in gates {
-        let request = Request { gate: Some(name.to_owned()), ..Request::default() };
+        let request = GateRequest { gate: Some(name.to_owned()), ..GateRequest::default() };
         // What is wrong with it is found elsewhere.
-        let Ok(loaded) = config::load(&request, &scene.environment, &|_| false) else { continue };
+        let Ok(loaded) = config::load(&request, &host.environment, &|_| false) else { continue };
         report.findings.extend(another(&loaded.gate, &verdict, network));
     }
 }
@@ -56,11 +56,11 @@ fn fit(verdict: &Verdict) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     if let Some(reason @ Reason::Pasta { route: Some(route), .. }) = reason(verdict) {
-        findings.push(finding(Code::PastaUnfit, &route.ifname, reason.to_string()));
+        findings.push(finding(FindingCode::PastaUnfit, &route.ifname, reason.to_string()));
     }
     for warning in &verdict.warnings {
         if let Warning::PastaMultipath(route) = warning {
-            findings.push(finding(Code::PastaMultipath, &route.ifname, warning.to_string()));
+            findings.push(finding(FindingCode::PastaMultipath, &route.ifname, warning.to_string()));
         }
     }
     findings
@@ -92,7 +92,7 @@ fn another(gate: &Gate, verdict: &Verdict, network: &Network) -> Option<Finding>
     }
     let names: Vec<&str> = named.iter().map(|link| link.ifname.as_str()).collect();
     Some(Finding {
-        code: Code::PastaOther,
+        code: FindingCode::PastaOther,
         subject: format!("gate {}", gate.name),
         what: format!("asks for {}, and pasta takes {}", names.join(", "), first.ifname),
         seen: format!("{}; the main routing table", gate.source),

@@ -60,7 +60,7 @@ pub struct Programs {
 
 /// What a program said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct ProgramOutput {
     /// Its exit code; `None` where a signal ended it.
     pub code: Option<i32>,
     /// On stdout.
@@ -73,7 +73,7 @@ pub struct Said {
 
 /// Why a program said nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum ProgramError {
     /// It is not in PATH.
     #[error("{0} is not here")]
     Absent(String),
@@ -102,12 +102,12 @@ pub enum AskError {
     },
 }
 
-impl Said {
+impl ProgramOutput {
     /// stdout, where it went well.
     ///
     /// # Errors
     /// Its first line of stderr, where it did not.
-    pub fn good(self) -> Result<String, String> {
+    pub fn success(self) -> Result<String, String> {
         match self.code {
             Some(0) => Ok(self.stdout),
             code => {
@@ -137,13 +137,13 @@ impl Programs {
     /// Asks a program in PATH.
     ///
     /// # Errors
-    /// See [`AskError`].
-    pub fn ask(&self, name: &str, arguments: &[&str]) -> Result<Said, AskError> {
+    /// See [`ProgramError`].
+    pub fn ask(&self, name: &str, arguments: &[&str]) -> Result<ProgramOutput, ProgramError> {
         let Some(path) = self.find(name) else {
             let mut paths = self.folders.iter().map(|folder| folder.join(name));
             return Err(match paths.find(|path| is_executable(path)) {
-                Some(path) => AskError::Foreign(shown(&path)),
-                None => AskError::Absent(name.to_owned()),
+                Some(path) => ProgramError::Foreign(shown(&path)),
+                None => ProgramError::Absent(name.to_owned()),
             });
         };
         self.ask_at(&path, arguments)
@@ -152,10 +152,10 @@ impl Programs {
     /// Asks the program at a path.
     ///
     /// # Errors
-    /// See [`AskError`].
-    pub fn ask_at(&self, path: &Path, arguments: &[&str]) -> Result<Said, AskError> {
+    /// See [`ProgramError`].
+    pub fn ask_at(&self, path: &Path, arguments: &[&str]) -> Result<ProgramOutput, ProgramError> {
         let program = shown(path);
-        let late = || AskError::Late { program: program.clone(), limit: self.limit };
+        let late = || ProgramError::Late { program: program.clone(), limit: self.limit };
         if self.late.borrow().contains(path) {
             return Err(late());
         }
@@ -173,14 +173,14 @@ impl Programs {
         command.envs(self.runtime.iter().map(|runtime| ("XDG_RUNTIME_DIR", runtime)));
         // A working directory that the user may not enter stops Podman.
         command.current_dir("/").process_group(0);
-        let failed = |source| AskError::Run { program: program.clone(), source };
-        let held = Held::new().map_err(failed)?;
+        let failed = |source| ProgramError::Run { program: program.clone(), source };
+        let held = BlockedSignals::new().map_err(failed)?;
         let mut running = Running::start(&mut command, &held).map_err(failed)?;
         let end = running.listen(clock::now() + self.limit, &held).map_err(failed)?;
         drop(running);
         drop(held);
         match end {
-            End::Said(said) => Ok(said),
+            End::Exited(output) => Ok(output),
             End::Late => {
                 self.late.borrow_mut().insert(path.to_owned());
                 Err(late())
@@ -188,7 +188,7 @@ impl Programs {
             End::Signalled(signal) => {
                 // Nothing of the program is left. Now this process ends as if it had not held the signal back.
                 let _ = raise(signal);
-                Err(AskError::Signalled(program))
+                Err(ProgramError::Signalled(program))
             }
         }
     }
@@ -224,13 +224,13 @@ fn is_roots(path: &Path) -> bool {
 
 /// The signals that end this process, held back while a program runs: the program has to be ended first, for it
 /// is in a process group of its own, which a terminal's ^C does not reach.
-struct Held {
+struct BlockedSignals {
     before: SigSet,
     signals: SignalFd,
 }
 
-impl Held {
-    fn new() -> io::Result<Held> {
+impl BlockedSignals {
+    fn new() -> io::Result<BlockedSignals> {
         let before = SigSet::thread_get_mask()?;
         let mut mask = SigSet::empty();
         // What does not end this process otherwise (nohup(1)) is not to end it now.
@@ -240,7 +240,7 @@ impl Held {
         }
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         mask.thread_block()?;
-        Ok(Held { before, signals })
+        Ok(BlockedSignals { before, signals })
     }
 
     /// One that has come.
@@ -250,7 +250,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for BlockedSignals {
     fn drop(&mut self) {
         let _ = self.before.thread_set_mask();
     }
@@ -267,7 +267,7 @@ fn is_ignored(signal: Signal) -> bool {
 
 /// How listening to a program ended.
 enum End {
-    Said(Said),
+    Exited(ProgramOutput),
     Late,
     Signalled(Signal),
 }
@@ -280,7 +280,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(command: &mut Command, held: &Held) -> io::Result<Running> {
+    fn start(command: &mut Command, held: &BlockedSignals) -> io::Result<Running> {
         let (before, parent) = (held.before, std::process::id());
         // SAFETY: between fork and exec the closure makes system calls only, and allocates nothing.
         unsafe {
@@ -297,9 +297,9 @@ impl Running {
     }
 
     /// Until it ends, but no longer than this.
-    fn listen(&mut self, until: Moment, held: &Held) -> io::Result<End> {
+    fn listen(&mut self, until: Moment, held: &BlockedSignals) -> io::Result<End> {
         let (mut stdout, mut stderr) = (self.child.stdout.take(), self.child.stderr.take());
-        let (mut out, mut err) = (Kept::default(), Kept::default());
+        let (mut out, mut err) = (Captured::default(), Captured::default());
         loop {
             if let Some(signal) = held.next()? {
                 return Ok(End::Signalled(signal));
@@ -320,7 +320,12 @@ impl Running {
                 let status = self.child.wait()?;
                 self.reaped = true;
                 let (stdout, stderr) = (out.text(), err.text());
-                return Ok(End::Said(Said { code: status.code(), stdout, stderr, cut: out.cut || err.cut }));
+                return Ok(End::Exited(ProgramOutput {
+                    code: status.code(),
+                    stdout,
+                    stderr,
+                    cut: out.cut || err.cut,
+                }));
             }
         }
     }
@@ -366,12 +371,12 @@ impl Drop for Running {
 
 /// What a program has said so far.
 #[derive(Default)]
-struct Kept {
+struct Captured {
     octets: Vec<u8>,
     cut: bool,
 }
 
-impl Kept {
+impl Captured {
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.octets).into_owned()
     }
@@ -381,7 +386,7 @@ impl Kept {
 fn wait(
     stdout: Option<&ChildStdout>,
     stderr: Option<&ChildStderr>,
-    held: &Held,
+    held: &BlockedSignals,
     pause: Duration,
 ) -> io::Result<bool> {
     let pipes = stdout.map(AsFd::as_fd).into_iter().chain(stderr.map(AsFd::as_fd));
@@ -396,7 +401,7 @@ fn wait(
 }
 
 /// Reads once of a pipe where that does not block; closes it at its end.
-fn take<Pipe: Read + AsFd>(pipe: &mut Option<Pipe>, into: &mut Kept) -> io::Result<()> {
+fn take<Pipe: Read + AsFd>(pipe: &mut Option<Pipe>, into: &mut Captured) -> io::Result<()> {
     let Some(open) = pipe else { return Ok(()) };
     let mut one = [PollFd::new(open.as_fd(), PollFlags::POLLIN)];
     if poll(&mut one, PollTimeout::ZERO)? == 0 {
@@ -426,15 +431,19 @@ mod tests {
     #[test]
     fn what_a_program_says() {
         let said = programs(LONGEST).ask("sh", &["-c", "echo out; echo err >&2; exit 3"]).unwrap();
-        let expected =
-            Said { code: Some(3), stdout: "out\n".to_owned(), stderr: "err\n".to_owned(), cut: false };
+        let expected = ProgramOutput {
+            code: Some(3),
+            stdout: "out\n".to_owned(),
+            stderr: "err\n".to_owned(),
+            cut: false,
+        };
         assert_eq!(said, expected);
-        assert_eq!(said.good(), Err("err (exit code 3)".to_owned()));
+        assert_eq!(said.success(), Err("err (exit code 3)".to_owned()));
         // More than a pipe holds, on both.
         let much = "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero";
         let said = programs(LONGEST).ask("sh", &["-c", much]).unwrap();
         assert_eq!((said.stdout.len(), said.stderr.len()), (300_000, 300_000));
-        assert!(matches!(programs(LONGEST).ask("no-such-program", &[]), Err(AskError::Absent(_))));
+        assert!(matches!(programs(LONGEST).ask("no-such-program", &[]), Err(ProgramError::Absent(_))));
     }
 
     /// It dies when it is its turn to run, a moment after the signal.
@@ -486,7 +495,7 @@ mod tests {
     #[test]
     fn what_others_say_is_made_safe_to_print() {
         let said = programs(LONGEST).ask("sh", &["-c", "printf '\\033[2J\\n' >&2; exit 1"]).unwrap();
-        assert_eq!(said.good(), Err(r"\x1b[2J (exit code 1)".to_owned()));
+        assert_eq!(said.success(), Err(r"\x1b[2J (exit code 1)".to_owned()));
     }
 
     /// The mode of a folder in /tmp and of the program in it, and whose each is; whether root runs it.

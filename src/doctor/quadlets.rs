@@ -11,11 +11,11 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::programs::Said;
-use super::{Code, Finding, Report, Scene, units};
+use super::programs::ProgramOutput;
+use super::{DoctorReport, Finding, FindingCode, Host, units};
 use crate::config::Problem;
 use crate::quadlet::unit_file::{self, UnitFile};
-use crate::quadlet::{self, Input, Kind, Manager, Unit};
+use crate::quadlet::{self, Kind, Manager, QuadletInput, Unit};
 
 /// Where Podman's generator is, by its own installation.
 const GENERATORS: [&str; 4] = [
@@ -32,12 +32,12 @@ const LATER: [(&str, &str, &str); 2] = [
 ];
 
 /// Asks Podman's generator what it makes of the quadlets, and ours what is wrong with netready's section.
-pub fn look(scene: &Scene, input: &Input, quadlets: &[Unit], report: &mut Report) {
+pub fn look(host: &Host, input: &QuadletInput, quadlets: &[Unit], report: &mut DoctorReport) {
     if input.directories.iter().all(|folder| folder.quadlets.is_empty() && folder.unread.is_empty()) {
         return;
     }
     let refused = refused(input);
-    let reload = scene.reload();
+    let reload = host.reload();
     let problems = quadlet::plan(input).problems;
     let ours = problems.iter().filter(|problem| !refused.iter().any(|file| file.is_about(problem)));
     report.findings.extend(ours.map(|problem| setting(problem, reload)));
@@ -47,15 +47,15 @@ pub fn look(scene: &Scene, input: &Input, quadlets: &[Unit], report: &mut Report
     if let Some((first, _)) = traps.first() {
         return report.unseen(what, format!("its generator would wait for {first}"));
     }
-    let Some(generator) = generator(scene) else {
+    let Some(generator) = generator(host) else {
         report.unseen(what, "Podman's generator is not here");
         return;
     };
-    let words: &[&str] = match scene.manager {
+    let words: &[&str] = match host.manager {
         Manager::System => &["--dryrun"],
         Manager::User => &["--user", "--dryrun"],
     };
-    match scene.programs.ask_at(&generator, words) {
+    match host.programs.ask_at(&generator, words) {
         Ok(said) if said.cut => report.unseen(what, "its generator says too much"),
         Ok(said) => {
             let seen = format!("{} --dryrun", generator.display());
@@ -70,7 +70,7 @@ pub fn look(scene: &Scene, input: &Input, quadlets: &[Unit], report: &mut Report
 
 /// Quadlets and drop-ins that Podman's generator opens, and that reading never comes to an end of; and what they
 /// are.
-fn traps(input: &Input) -> Vec<(&str, &'static str)> {
+fn traps(input: &QuadletInput) -> Vec<(&str, &'static str)> {
     let unread = input.directories.iter().flat_map(|folder| &folder.unread);
     unread.filter_map(|path| Some((path.as_str(), trap(Path::new(path))?))).collect()
 }
@@ -88,7 +88,7 @@ fn trap(path: &Path) -> Option<&'static str> {
 
 fn trapped(path: &str, kind: &str, reload: &str) -> Finding {
     Finding {
-        code: Code::QuadletRefused,
+        code: FindingCode::QuadletRefused,
         subject: file_name(path),
         what: format!("is {kind}: Podman's generator waits for it, and {reload} with it"),
         seen: path.to_owned(),
@@ -98,12 +98,12 @@ fn trapped(path: &str, kind: &str, reload: &str) -> Finding {
 
 /// A quadlet with a line for which Podman refuses it, by netready's own reader.
 #[derive(Debug)]
-struct Refused {
+struct RefusedQuadlet {
     path: String,
     line: usize,
 }
 
-impl Refused {
+impl RefusedQuadlet {
     /// What Podman refuses, Podman says better.
     fn is_about(&self, problem: &Problem) -> bool {
         problem.origin == self.path && problem.line == Some(self.line)
@@ -122,7 +122,7 @@ struct Expected {
 ///
 /// Of files of one name Podman takes the first that it can read. An empty file, or a link to /dev/null, is a mask, but
 /// for a kind that needs no key it is a unit like any other.
-fn expected(input: &Input) -> (Vec<Expected>, BTreeSet<String>) {
+fn expected(input: &QuadletInput) -> (Vec<Expected>, BTreeSet<String>) {
     let mut first = BTreeMap::new();
     for (name, source) in input.directories.iter().flat_map(|directory| &directory.quadlets) {
         if let Some(kind) = Kind::of(name).filter(|_| unit_file::read(&source.path, &source.text).is_ok()) {
@@ -141,24 +141,24 @@ fn expected(input: &Input) -> (Vec<Expected>, BTreeSet<String>) {
     (expected, masked)
 }
 
-fn refused(input: &Input) -> Vec<Refused> {
+fn refused(input: &QuadletInput) -> Vec<RefusedQuadlet> {
     let directories = &input.directories;
     let drop_ins = directories.iter().flat_map(|directory| directory.drop_ins.values().flatten());
     let quadlets = directories.iter().flat_map(|directory| &directory.quadlets);
     let read = quadlets.chain(drop_ins).map(|(_, source)| unit_file::read(&source.path, &source.text));
     read.filter_map(Result::err)
-        .map(|refused| Refused { path: refused.place.file.to_string(), line: refused.place.line })
+        .map(|refused| RefusedQuadlet { path: refused.place.file.to_string(), line: refused.place.line })
         .collect()
 }
 
-fn generator(scene: &Scene) -> Option<PathBuf> {
-    GENERATORS.iter().map(|path| scene.at(path)).find(|path| path.is_file())
+fn generator(host: &Host) -> Option<PathBuf> {
+    GENERATORS.iter().map(|path| host.at(path)).find(|path| path.is_file())
 }
 
 fn setting(problem: &Problem, reload: &str) -> Finding {
     let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
     Finding {
-        code: Code::QuadletSetting,
+        code: FindingCode::QuadletSetting,
         subject: file_name(&problem.origin),
         what: problem.message.clone(),
         seen: format!("{}{line}; netready-generator --dry-run says it too", problem.origin),
@@ -264,17 +264,17 @@ struct Judge<'a> {
     /// As netready understands them.
     quadlets: &'a [Unit],
     /// Those with a line for which Podman refuses them.
-    refused: &'a [Refused],
+    refused: &'a [RefusedQuadlet],
     seen: String,
     reload: &'a str,
 }
 
 impl Judge<'_> {
-    fn finding(&self, code: Code, subject: &str, what: String, mend: Vec<String>) -> Finding {
+    fn finding(&self, code: FindingCode, subject: &str, what: String, mend: Vec<String>) -> Finding {
         Finding { code, subject: subject.to_owned(), what, seen: self.seen.clone(), mend }
     }
 
-    fn judge(&self, said: &Said) -> Vec<Finding> {
+    fn judge(&self, said: &ProgramOutput) -> Vec<Finding> {
         let complaints: Vec<Complaint> = said.stderr.lines().filter_map(Complaint::of).collect();
         let made = made(&said.stdout);
         let mut findings = Vec::new();
@@ -289,12 +289,12 @@ impl Judge<'_> {
                     if folder.extension().is_some_and(|extension| extension == "d") {
                         let what = format!("Podman passes over this drop-in: {why}");
                         let mend = vec![format!("mend {path}, then {}", self.reload)];
-                        findings.push(self.finding(Code::DropInIgnored, &name, what, mend));
+                        findings.push(self.finding(FindingCode::DropInIgnored, &name, what, mend));
                         continue;
                     }
                     let what = format!("Podman cannot read it: {why}");
                     let mend = vec![format!("mend or remove {path}, then {}", self.reload)];
-                    findings.push(self.finding(Code::QuadletRefused, &name, what, mend));
+                    findings.push(self.finding(FindingCode::QuadletRefused, &name, what, mend));
                     explained.insert(name.clone());
                     broken.entry(folder).or_default().push(name);
                 }
@@ -328,16 +328,17 @@ impl Judge<'_> {
             );
             let mend = vec![format!("mend or remove {names}, then {}", self.reload)];
             let subject = format!("folder {}", folder.display());
-            findings.push(self.finding(Code::QuadletDropped, &subject, what, mend));
+            findings.push(self.finding(FindingCode::QuadletDropped, &subject, what, mend));
         }
-        let is_quadlet = |file: &&Refused| folder_of(&file.path).extension().is_none_or(|it| it != "d");
+        let is_quadlet =
+            |file: &&RefusedQuadlet| folder_of(&file.path).extension().is_none_or(|it| it != "d");
         for file in self.refused.iter().filter(is_quadlet).filter(|file| silent(&file_name(&file.path))) {
             let what = format!(
                 "Podman passes over it without a word: line {} is no section, no key=value and no comment",
                 file.line
             );
             let mend = vec![format!("mend that line, then {}", self.reload)];
-            findings.push(self.finding(Code::QuadletRefused, &file_name(&file.path), what, mend));
+            findings.push(self.finding(FindingCode::QuadletRefused, &file_name(&file.path), what, mend));
         }
         for (name, unit) in &made {
             findings.extend(named_quadlets(name, &self.seen, unit, self.quadlets));
@@ -355,7 +356,7 @@ impl Judge<'_> {
         let since = later.map(|(_, since, _)| format!(" (Podman {since} has it)")).unwrap_or_default();
         mend.extend(later.map(|(.., instead)| (*instead).to_owned()));
         let what = format!("Podman makes no unit of it: {why}{since}");
-        self.finding(Code::QuadletRefused, name, what, mend)
+        self.finding(FindingCode::QuadletRefused, name, what, mend)
     }
 
     /// The generator passes over what it does not know.
@@ -372,7 +373,7 @@ impl Judge<'_> {
             }
         };
         let mend = vec![format!("podman --version    # {since}")];
-        self.finding(Code::QuadletRefused, &unit.name, what, mend)
+        self.finding(FindingCode::QuadletRefused, &unit.name, what, mend)
     }
 }
 
@@ -424,7 +425,7 @@ pub fn named_quadlets(name: &str, seen: &str, file: &UnitFile, quadlets: &[Unit]
         mend.push("write the name of the unit that Podman makes of it, which ends in .service".to_owned());
     }
     Some(Finding {
-        code: Code::QuadletName,
+        code: FindingCode::QuadletName,
         subject: name.to_owned(),
         what: format!("names a quadlet's file where systemd wants a unit's name: {}", named.join(", ")),
         seen: seen.to_owned(),
@@ -437,9 +438,14 @@ mod tests {
     use super::*;
     use crate::doctor::input_of;
 
-    fn found_of(quadlets: &[(&str, &str)], refused: &[Refused], stdout: &str, stderr: &str) -> Vec<String> {
+    fn found_of(
+        quadlets: &[(&str, &str)],
+        refused: &[RefusedQuadlet],
+        stdout: &str,
+        stderr: &str,
+    ) -> Vec<String> {
         let (stdout, stderr) = (stdout.to_owned(), stderr.to_owned());
-        let said = Said { code: Some(1), stdout, stderr, cut: false };
+        let said = ProgramOutput { code: Some(1), stdout, stderr, cut: false };
         let input = input_of(quadlets);
         let (units, (expected, masked)) = (quadlet::units(&input), expected(&input));
         let (seen, reload) = ("g".to_owned(), "daemon-reload");
@@ -597,7 +603,7 @@ mod tests {
                 "quadlet-refused b.build: Podman makes no unit of it, and does not say why; podman --version    # .build files need Podman 5.2"
             ]
         );
-        let broken = [Refused { path: "/q/z.container".to_owned(), line: 3 }];
+        let broken = [RefusedQuadlet { path: "/q/z.container".to_owned(), line: 3 }];
         let silent = [
             "quadlet-refused z.container: Podman passes over it without a word: line 3 is no section, no key=value and no comment; mend that line, then daemon-reload",
         ];
@@ -606,7 +612,7 @@ mod tests {
         assert_eq!(found_of(&[("a.container", GOOD)], &broken, &made, said).len(), 1, "it is said once");
         // A drop-in costs itself only.
         let drop_in = "error loading \"/q/a.container.d/x.conf\", file contains line 1: …\n";
-        let broken = [Refused { path: "/q/a.container.d/x.conf".to_owned(), line: 1 }];
+        let broken = [RefusedQuadlet { path: "/q/a.container.d/x.conf".to_owned(), line: 1 }];
         assert_eq!(
             found_of(&[("a.container", GOOD)], &broken, &made, drop_in),
             [
@@ -617,7 +623,7 @@ mod tests {
 
     #[test]
     fn nothing_is_told_of_what_a_generator_did_not_finish() {
-        let said = Said { code: None, stdout: String::new(), stderr: String::new(), cut: false };
+        let said = ProgramOutput { code: None, stdout: String::new(), stderr: String::new(), cut: false };
         let (expected, masked) = expected(&input_of(&[("a.container", GOOD)]));
         let judge = Judge {
             expected: &expected,
@@ -678,7 +684,7 @@ mod tests {
         let names = ["a.container", "b.pod", "c.volume", "d.volume", "e.kube", "f.kube"];
         let unread = names.map(|name| at(name).display().to_string()).to_vec();
         let directories = vec![quadlet::Directory { unread, ..quadlet::Directory::default() }];
-        let input = Input { directories, ..input_of(&[]) };
+        let input = QuadletInput { directories, ..input_of(&[]) };
         let found: Vec<(String, &str)> =
             traps(&input).iter().map(|(path, kind)| (file_name(path), *kind)).collect();
         let expected = [("b.pod", "a FIFO"), ("c.volume", "a device"), ("f.kube", "a FIFO")];
@@ -692,10 +698,10 @@ mod tests {
             line: Some(line),
             message: message.to_owned(),
         };
-        let refused = Refused { path: "/q/a.container".to_owned(), line: 3 };
+        let refused = RefusedQuadlet { path: "/q/a.container".to_owned(), line: 3 };
         assert!(refused.is_about(&problem(3, "whatever it says")));
         assert!(!refused.is_about(&problem(4, "whatever it says")));
         let finding = setting(&problem(4, "Gat: unknown key; it is written Gate"), "");
-        assert_eq!((finding.subject.as_str(), finding.code), ("a.container", Code::QuadletSetting));
+        assert_eq!((finding.subject.as_str(), finding.code), ("a.container", FindingCode::QuadletSetting));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Code, Finding, Report, Scene, quadlets::named_quadlets, text_of};
+use super::{DoctorReport, Finding, FindingCode, Host, quadlets::named_quadlets, text_of};
 use crate::quadlet::unit_file::{self, UnitFile};
 use crate::quadlet::{Kind, Unit, WAIT_UNIT};
 
@@ -39,21 +39,21 @@ impl There {
 }
 
 /// Looks at a user's quadlets and his own units.
-pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
-    let there = there(scene, quadlets);
+pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
+    let there = there(host, quadlets);
     // Podman orders it after its gate itself, unless it is told not to.
     let is_gated = |unit: &Unit| unit.ordered_by_podman() || unit.gate().is_some();
     for unit in quadlets {
         judge(&unit.name, &unit.path, &unit.file, is_gated(unit), &there, report);
     }
-    let own = own_units(&scene.place.units_above);
+    let own = own_units(&host.paths.units_above);
     let more = own.iter().map(|(name, (_, file))| (name.as_str(), file)).collect();
     report.findings.extend(without_order(quadlets, &more));
     for (name, (path, mut file)) in own {
         // Nobody translates what stands in systemd's own files.
         report.findings.extend(named_quadlets(&name, &path, &file, quadlets));
         // A copy of a packaged unit keeps the packaged drop-ins, which may bring its gate.
-        for folder in scene.generated().iter().chain(&scene.place.units_below) {
+        for folder in host.generated().iter().chain(&host.paths.units_below) {
             for path in drop_ins(&folder.join(format!("{name}.d"))) {
                 let text = text_of(&path).unwrap_or_default();
                 file.read_over(read(&path.display().to_string(), &text));
@@ -63,10 +63,10 @@ pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
         let gated = quadlets.iter().any(|unit| unit.service == name && is_gated(unit));
         judge(&name, &path, &file, gated, &there, report);
     }
-    linger(scene, quadlets, report);
+    linger(host, quadlets, report);
 }
 
-fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, report: &mut Report) {
+fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, report: &mut DoctorReport) {
     let orders = words(file, "Unit", &ORDERS);
     let gated = gated || orders.iter().any(|unit| unit.starts_with("netready") || *unit == WAIT_UNIT);
     let finding = |code, what: String, mend: Vec<String>| Finding {
@@ -86,7 +86,7 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
         } else {
             let what = format!("is to start after {list}, which only the system's manager has");
             report.findings.push(finding(
-                Code::OrderingDropped,
+                FindingCode::OrderingDropped,
                 what,
                 vec![in_place_of(&dropped).to_owned()],
             ));
@@ -98,7 +98,7 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
         let what =
             format!("demands {}, which only the system's manager has: no start succeeds", listed(&missing));
         let mend = vec![in_place_of(&missing).to_owned()];
-        report.findings.push(finding(Code::OrderingDropped, what, mend));
+        report.findings.push(finding(FindingCode::OrderingDropped, what, mend));
     }
     let wanted_by = words(file, "Install", &["WantedBy", "RequiredBy", "UpheldBy"]);
     let nowhere: BTreeSet<&str> =
@@ -109,7 +109,7 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
             listed(&nowhere)
         );
         let mend = vec![format!("[Install] WantedBy={AT_BOOT}, then systemctl --user daemon-reload")];
-        report.findings.push(finding(Code::InstallTarget, what, mend));
+        report.findings.push(finding(FindingCode::InstallTarget, what, mend));
     }
 }
 
@@ -139,7 +139,7 @@ fn without_order(quadlets: &[Unit], more: &BTreeMap<&str, &UnitFile>) -> Vec<Fin
         }
     }
     let finding = |unit: &Unit, what: &str, mend: &[&str]| Finding {
-        code: Code::DependenciesOff,
+        code: FindingCode::DependenciesOff,
         subject: unit.name.clone(),
         what: what.to_owned(),
         seen: unit.path.clone(),
@@ -196,7 +196,7 @@ fn is_of_network(unit: &str) -> bool {
         || managers.iter().any(|name| unit.starts_with(name))
 }
 
-fn there(scene: &Scene, quadlets: &[Unit]) -> There {
+fn there(host: &Host, quadlets: &[Unit]) -> There {
     let system = [
         "/etc/systemd/system",
         "/run/systemd/system",
@@ -205,14 +205,14 @@ fn there(scene: &Scene, quadlets: &[Unit]) -> There {
         "/usr/lib/systemd/system",
     ];
     let mut there = There::default();
-    let folders = scene.place.units_above.iter().chain(&scene.place.units_below);
-    let generated = scene.generated();
+    let folders = host.paths.units_above.iter().chain(&host.paths.units_below);
+    let generated = host.generated();
     for folder in folders.chain(&generated) {
         there.of_user.extend(names(folder));
     }
     there.of_user.extend(quadlets.iter().map(|unit| unit.service.clone()));
     for folder in system {
-        there.of_system.extend(names(&scene.at(folder)));
+        there.of_system.extend(names(&host.at(folder)));
     }
     there
 }
@@ -274,7 +274,7 @@ pub fn read(path: &str, text: &str) -> UnitFile {
     }
 }
 
-fn linger(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
+fn linger(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
     let at_boot: Vec<&Unit> = quadlets
         .iter()
         .filter(|unit| {
@@ -285,11 +285,11 @@ fn linger(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
         return;
     }
     let what = "whether this user lingers";
-    match &scene.user {
-        _ if !scene.booted_by_systemd() => report.unseen(what, "systemd does not run this host"),
+    match &host.user {
+        _ if !host.booted_by_systemd() => report.unseen(what, "systemd does not run this host"),
         None => report.unseen(what, "this user has no name"),
         Some(user) => {
-            let file = scene.at("/var/lib/systemd/linger").join(user);
+            let file = host.at("/var/lib/systemd/linger").join(user);
             report.findings.extend(lingers(user, &file, file.exists(), &at_boot));
         }
     }
@@ -298,7 +298,7 @@ fn linger(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
 fn lingers(user: &str, file: &Path, there: bool, at_boot: &[&Unit]) -> Option<Finding> {
     let names: Vec<&str> = at_boot.iter().map(|unit| unit.name.as_str()).collect();
     (!there).then(|| Finding {
-        code: Code::LingerOff,
+        code: FindingCode::LingerOff,
         subject: format!("user {user}"),
         what: format!("does not linger, and {} is to start at boot", names.join(", ")),
         seen: format!("[Install] WantedBy={AT_BOOT}; there is no {}", file.display()),
@@ -384,7 +384,7 @@ mod tests {
                 "ordering-dropped is to start after remote-fs.target, which only the system's manager has",
             ),
         ] {
-            let mut report = Report::default();
+            let mut report = DoctorReport::default();
             judge("a", "/a", &read("/a", text), gated, &there(), &mut report);
             let findings = report.findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.what));
             let notes = report.notes.iter().map(|note| format!("note {note}"));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Code, Finding, Report, Scene, text_of, units};
+use super::{DoctorReport, Finding, FindingCode, Host, text_of, units};
 use crate::quadlet::{DROP_IN, Manager, Unit, WAIT_UNIT};
 
 const ONLINE: &str = "network-online.target";
@@ -27,29 +27,29 @@ struct Online {
 }
 
 /// Looks at a user's wait unit.
-pub fn look(scene: &Scene, quadlets: &[Unit], report: &mut Report) {
+pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
     // Podman orders all kinds after it; those that need no network lose nothing.
     if !quadlets.iter().any(|unit| unit.ordered_by_podman() && unit.kind.needs_network()) {
         return;
     }
-    let Some(unit) = wait_unit(scene) else { return };
+    let Some(unit) = wait_unit(host) else { return };
     if let Some(finding) = ungated(&unit) {
         report.findings.push(finding);
     }
     if unit.waits_for_online() {
-        online(scene, WAIT_UNIT, report);
+        online(host, WAIT_UNIT, report);
     }
 }
 
 /// Looks at the system's gate: it is pulled in by network-online.target only.
-pub fn look_at_system(scene: &Scene, netready_is_wanted: bool, report: &mut Report) {
+pub fn look_at_system(host: &Host, netready_is_wanted: bool, report: &mut DoctorReport) {
     if netready_is_wanted {
-        online(scene, "netready.service", report);
+        online(host, "netready.service", report);
     }
 }
 
-fn online(scene: &Scene, who: &str, report: &mut Report) {
-    let of = |property| scene.property_of(Manager::System, ONLINE, property);
+fn online(host: &Host, who: &str, report: &mut DoctorReport) {
+    let of = |property| host.property_of(Manager::System, ONLINE, property);
     let wanted = ["WantedBy", "RequiredBy", "UpheldBy"]
         .iter()
         .try_fold(false, |wanted, property| of(property).map(|units| wanted || !units.is_empty()));
@@ -69,7 +69,7 @@ impl WaitUnit {
 
 fn ungated(unit: &WaitUnit) -> Option<Finding> {
     (unit.waits_for_online() && !unit.decided).then(|| Finding {
-        code: Code::WaitUnitUngated,
+        code: FindingCode::WaitUnitUngated,
         subject: WAIT_UNIT.to_owned(),
         what: format!("waits for the system's {ONLINE}, not for this user's gate"),
         seen: format!("its file and drop-ins: there is no {WAIT_UNIT}.d/{DROP_IN} that replaces its command"),
@@ -83,7 +83,7 @@ fn ungated(unit: &WaitUnit) -> Option<Finding> {
 fn unwanted(who: &str, online: &Online) -> Option<Finding> {
     let ours = who == "netready.service";
     (!online.active && !online.wanted).then(|| Finding {
-        code: Code::OnlineUnwanted,
+        code: FindingCode::OnlineUnwanted,
         subject: who.to_owned(),
         what: match ours {
             true => format!("is started by {ONLINE}, which nothing starts"),
@@ -97,10 +97,10 @@ fn unwanted(who: &str, online: &Online) -> Option<Finding> {
 }
 
 /// As systemd puts it together; `None` where there is none, or it is masked.
-fn wait_unit(scene: &Scene) -> Option<WaitUnit> {
-    let generated = scene.generated();
-    let above = &scene.place.units_above;
-    let folders: Vec<&PathBuf> = above.iter().chain(&generated).chain(&scene.place.units_below).collect();
+fn wait_unit(host: &Host) -> Option<WaitUnit> {
+    let generated = host.generated();
+    let above = &host.paths.units_above;
+    let folders: Vec<&PathBuf> = above.iter().chain(&generated).chain(&host.paths.units_below).collect();
     let file =
         folders.iter().map(|folder| folder.join(WAIT_UNIT)).find(|path| path.symlink_metadata().is_ok())?;
     let text = text_of(&file).ok().filter(|text| !text.is_empty())?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Code, Finding, Report, Scene, text_of, wait_unit};
+use super::{DoctorReport, Finding, FindingCode, Host, text_of, wait_unit};
 
 /// systemd.unit(5)
 const UNIT_FOLDERS: [&str; 4] = [
@@ -63,17 +63,16 @@ struct Known {
 }
 
 /// Looks at what is enabled for network-online.target.
-pub fn look(scene: &Scene, report: &mut Report) {
-    let mut known =
-        Known { wanted: wanted(&UNIT_FOLDERS.map(|folder| scene.at(folder))), ..Known::default() };
-    wait_unit::look_at_system(scene, known.wanted.contains(NETREADY), report);
+pub fn look(host: &Host, report: &mut DoctorReport) {
+    let mut known = Known { wanted: wanted(&UNIT_FOLDERS.map(|folder| host.at(folder))), ..Known::default() };
+    wait_unit::look_at_system(host, known.wanted.contains(NETREADY), report);
     let waiters: Vec<&String> = known.wanted.iter().filter(|name| is_waiter(name)).collect();
     if waiters.is_empty() {
         return;
     }
     for (_, manager) in MANAGERS.iter().filter(|(waiter, _)| waiters.iter().any(|name| kind(name) == *waiter))
     {
-        match scene.property(manager, "ActiveState") {
+        match host.property(manager, "ActiveState") {
             // What is on its way counts as there.
             Ok(state) => {
                 known.active.insert((*manager).to_owned(), !["inactive", "failed"].contains(&state.as_str()));
@@ -81,7 +80,7 @@ pub fn look(scene: &Scene, report: &mut Report) {
             Err(error) => report.unseen(format!("whether {manager} runs"), error),
         }
     }
-    known.networkd_has_links = networkd_has_links(&scene.at("/run/systemd/netif/links"));
+    known.networkd_has_links = networkd_has_links(&host.at("/run/systemd/netif/links"));
     report.findings.extend(judge(&known));
 }
 
@@ -108,13 +107,13 @@ fn judge(known: &Known) -> Vec<Finding> {
             (false, false) => continue,
         };
         idle.insert(*name);
-        findings.push(finding(Code::WaitOnlineNoManager, name, what, seen));
+        findings.push(finding(FindingCode::WaitOnlineNoManager, name, what, seen));
     }
     let live: Vec<&String> = waiters.into_iter().filter(|name| !idle.contains(name)).collect();
     if known.wanted.contains(NETREADY) {
         findings.extend(live.iter().map(|name| {
             let what = format!("{ONLINE} waits for it too, beside {NETREADY}");
-            finding(Code::WaitOnlineBeside, name, what, format!("{ONLINE}.wants/ has both"))
+            finding(FindingCode::WaitOnlineBeside, name, what, format!("{ONLINE}.wants/ has both"))
         }));
         return findings;
     }
@@ -124,7 +123,8 @@ fn judge(known: &Known) -> Vec<Finding> {
     if let [first, others @ ..] = &of_managers[..] {
         findings.extend(others.iter().filter(|name| kind(name) != kind(first)).map(|name| {
             let what = format!("{ONLINE} waits for it and for {first}");
-            let several = finding(Code::WaitOnlineSeveral, name, what, format!("{ONLINE}.wants/ has both"));
+            let several =
+                finding(FindingCode::WaitOnlineSeveral, name, what, format!("{ONLINE}.wants/ has both"));
             let mend = vec![format!("systemctl disable {name}    # or {first}, whichever manages less")];
             Finding { mend, ..several }
         }));

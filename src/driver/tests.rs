@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Environment, Options, Request, load};
+use crate::config::{Environment, GateRequest, Options, load};
 use crate::evaluate::evaluate;
 use crate::model::{Lookup, Message, RouteKind};
 use crate::netlink::RECEIVE_BUFFER;
@@ -14,7 +14,7 @@ use crate::netlink::tests::{batch, in_namespace, ip, veth};
 use crate::requirement::RouteTo;
 
 fn gate(options: Options) -> Gate {
-    load(&Request { gate: None, options }, &Environment::from_process(), &|_| false).unwrap().gate
+    load(&GateRequest { gate: None, options }, &Environment::from_process(), &|_| false).unwrap().gate
 }
 
 fn default_ipv4() -> Gate {

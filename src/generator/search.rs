@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::quadlet::{Directory, Kind, Manager, Source};
 
-use super::{Place, shown};
+use super::{UnitPaths, shown};
 
 const RUN: &str = "/run/containers/systemd";
 const ADMIN: &str = "/etc/containers/systemd";
@@ -66,12 +66,12 @@ impl LeavesOut {
 }
 
 /// Reads every directory that Podman reads, in Podman's order; those without quadlets are left out.
-pub fn directories(place: &Place, complain: &mut dyn FnMut(&str)) -> Vec<Directory> {
-    let starts = starts(place, complain);
+pub fn directories(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> Vec<Directory> {
+    let starts = starts(paths, complain);
     Search::new(starts, LIMITS, complain).run()
 }
 
-fn starts(place: &Place, complain: &mut dyn FnMut(&str)) -> Vec<Start> {
+fn starts(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> Vec<Start> {
     let mut starts = Vec::new();
     let mut begin_at = |path: PathBuf, leaves_out| starts.push(Start { path, leaves_out });
     if let Some(folders) = env::var_os("QUADLET_UNIT_DIRS").filter(|folders| !folders.is_empty()) {
@@ -88,16 +88,16 @@ fn starts(place: &Place, complain: &mut dyn FnMut(&str)) -> Vec<Start> {
         let users = Path::new(base).join("users");
         fs::canonicalize(&users).unwrap_or(users)
     };
-    match place.manager {
+    match paths.manager {
         Manager::User => {
-            for folder in place.runtime.iter().chain(&place.config) {
+            for folder in paths.runtime.iter().chain(&paths.config) {
                 begin_at(folder.join("containers/systemd"), LeavesOut::Nothing);
             }
             // Podman reads the distribution's from 6.0 on; before that there are none.
             for base in [ADMIN, DISTRIBUTION] {
                 let users = users(base);
                 begin_at(users.clone(), LeavesOut::SingleUsers(users.clone()));
-                begin_at(users.join(place.uid.to_string()), LeavesOut::Nothing);
+                begin_at(users.join(paths.uid.to_string()), LeavesOut::Nothing);
             }
         }
         Manager::System => {
@@ -401,8 +401,8 @@ fn is_drop_in_folder(name: &str) -> bool {
 /// device can set it going.
 pub(super) fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, String> {
     let said = |error: io::Error| error.to_string();
-    let place = File::options().read(true).custom_flags(libc::O_PATH).open(path).map_err(said)?;
-    let kind = place.metadata().map_err(said)?;
+    let handle = File::options().read(true).custom_flags(libc::O_PATH).open(path).map_err(said)?;
+    let kind = handle.metadata().map_err(said)?;
     // A link to /dev/null is an empty file.
     if kind.file_type().is_char_device() && kind.rdev() == libc::makedev(1, 3) {
         return Ok(Vec::new());
@@ -410,7 +410,7 @@ pub(super) fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, Stri
     if !kind.is_file() {
         return Err("is not a file".to_owned());
     }
-    let same = format!("/proc/self/fd/{}", place.as_raw_fd());
+    let same = format!("/proc/self/fd/{}", handle.as_raw_fd());
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags).open(same).map_err(said)?;
     let mut bytes = Vec::with_capacity(usize::try_from(kind.len().min(largest)).unwrap_or_default());

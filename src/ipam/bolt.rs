@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use read::Reader;
+use read::PageReader;
 
 mod read;
 // The recorded databases are of little-endian machines.
@@ -86,12 +86,12 @@ pub struct Bucket {
     /// bbolt's counter for its users; kept as it is.
     pub sequence: u64,
     /// What it holds.
-    pub entries: BTreeMap<Vec<u8>, Entry>,
+    pub entries: BTreeMap<Vec<u8>, BucketEntry>,
 }
 
 /// What a key leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum BucketEntry {
     /// Bytes.
     Value(Vec<u8>),
     /// A bucket in the bucket.
@@ -146,7 +146,7 @@ impl Database {
         for first in pages.iter_mut().take(2) {
             *first = Use::Reachable;
         }
-        let mut reader = Reader::new(data, meta.page_size, pages);
+        let mut reader = PageReader::new(data, meta.page_size, pages);
         let root = reader.bucket(meta.root, meta.sequence, 0)?;
         if meta.freelist != NO_FREELIST {
             reader.freelist(meta.freelist)?;

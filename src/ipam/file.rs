@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum DatabaseError {
     /// The file system's answer.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -63,19 +63,19 @@ pub enum Error {
     Replaced,
 }
 
-impl Error {
+impl DatabaseError {
     /// The file itself is no good, whoever reads it.
     pub fn is_damage(&self) -> bool {
-        matches!(self, Error::Damage(_) | Error::Kind)
+        matches!(self, DatabaseError::Damage(_) | DatabaseError::Kind)
     }
 }
 
 /// The content of one moment. `None` where there is no file, or one without a byte: Podman makes both a new
 /// database at its next use.
-pub fn read(path: &Path) -> Result<Option<Database>, Error> {
+pub fn read(path: &Path) -> Result<Option<Database>, DatabaseError> {
     for last in (0..COPIES).map(|copy| copy + 1 == COPIES) {
         let file = match Place::of(path).and_then(|place| place.open(OFlag::O_RDONLY)) {
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(DatabaseError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
         let data = content(&file)?;
@@ -87,21 +87,25 @@ pub fn read(path: &Path) -> Result<Option<Database>, Error> {
             Ok(_) | Err(_) => pause(),
         }
     }
-    Err(Error::Busy)
+    Err(DatabaseError::Busy)
 }
 
 /// Changes the content in one transaction, under the lock; not where `change` says that nothing changed.
-pub fn write(path: &Path, change: impl FnOnce(&mut Bucket) -> bool) -> Result<(), Error> {
+pub fn write(path: &Path, change: impl FnOnce(&mut Bucket) -> bool) -> Result<(), DatabaseError> {
     write_within(TRIES, path, change)
 }
 
 /// `tries`: how often the lock is asked for, if somebody else has it.
-fn write_within(tries: usize, path: &Path, change: impl FnOnce(&mut Bucket) -> bool) -> Result<(), Error> {
+fn write_within(
+    tries: usize,
+    path: &Path,
+    change: impl FnOnce(&mut Bucket) -> bool,
+) -> Result<(), DatabaseError> {
     let place = Place::of(path)?;
     let file = lock(place.open(OFlag::O_RDWR)?, tries)?;
     let (locked, there) = (fstat(&*file).map_err(io::Error::from)?, place.stat()?);
     if (locked.st_dev, locked.st_ino) != (there.st_dev, there.st_ino) {
-        return Err(Error::Replaced);
+        return Err(DatabaseError::Replaced);
     }
     let data = content(&file)?;
     let database = Database::parse(&data)?;
@@ -131,50 +135,50 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     /// A folder of the caller's own that nobody else can write to.
-    fn of(path: &'a Path) -> Result<Place<'a>, Error> {
+    fn of(path: &'a Path) -> Result<Place<'a>, DatabaseError> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(Error::Kind);
+            return Err(DatabaseError::Kind);
         };
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let folder = nix::fcntl::open(parent, flags, Mode::empty()).map_err(io::Error::from)?;
         let stat = fstat(&folder).map_err(io::Error::from)?;
         owned("its folder", &stat)?;
         if stat.st_mode & 0o022 != 0 {
-            return Err(Error::Exposed);
+            return Err(DatabaseError::Exposed);
         }
         Ok(Place { folder, name })
     }
 
-    fn stat(&self) -> Result<FileStat, Error> {
+    fn stat(&self) -> Result<FileStat, DatabaseError> {
         let stat = fstatat(&self.folder, self.name, AtFlags::AT_SYMLINK_NOFOLLOW);
         Ok(stat.map_err(io::Error::from)?)
     }
 
     /// A regular file of the caller's own, and not one that a link leads to. Others are not opened: a named pipe
     /// would hold us for ever.
-    fn open(&self, how: OFlag) -> Result<File, Error> {
+    fn open(&self, how: OFlag) -> Result<File, DatabaseError> {
         let kind = |stat: &FileStat| stat.st_mode & SFlag::S_IFMT.bits();
         let is_other = |kind| kind != SFlag::S_IFREG.bits() && kind != SFlag::S_IFLNK.bits();
         if is_other(kind(&self.stat()?)) {
-            return Err(Error::Kind);
+            return Err(DatabaseError::Kind);
         }
         let flags = how | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
         let file =
             File::from(openat(&self.folder, self.name, flags, Mode::empty()).map_err(io::Error::from)?);
         let stat = fstat(&file).map_err(io::Error::from)?;
         if kind(&stat) != SFlag::S_IFREG.bits() {
-            return Err(Error::Kind);
+            return Err(DatabaseError::Kind);
         }
         owned("it", &stat)?;
         match u64::try_from(stat.st_size).unwrap_or(u64::MAX) {
-            size if size > LARGEST => Err(Error::Size(size)),
+            size if size > LARGEST => Err(DatabaseError::Size(size)),
             _ => Ok(file),
         }
     }
 }
 
-fn owned(what: &'static str, stat: &FileStat) -> Result<(), Error> {
-    if stat.st_uid == geteuid().as_raw() { Ok(()) } else { Err(Error::Foreign(what, stat.st_uid)) }
+fn owned(what: &'static str, stat: &FileStat) -> Result<(), DatabaseError> {
+    if stat.st_uid == geteuid().as_raw() { Ok(()) } else { Err(DatabaseError::Foreign(what, stat.st_uid)) }
 }
 
 fn content(file: &File) -> io::Result<Vec<u8>> {
@@ -191,16 +195,16 @@ fn still(file: &File, data: &[u8], end: usize) -> io::Result<bool> {
     Ok(data.get(..end) == Some(now.as_slice()))
 }
 
-fn lock(mut file: File, tries: usize) -> Result<Flock<File>, Error> {
+fn lock(mut file: File, tries: usize) -> Result<Flock<File>, DatabaseError> {
     for _ in 0..tries {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(locked) => return Ok(locked),
             Err((unlocked, Errno::EWOULDBLOCK)) => file = unlocked,
-            Err((_, error)) => return Err(Error::Io(error.into())),
+            Err((_, error)) => return Err(DatabaseError::Io(error.into())),
         }
         pause();
     }
-    Err(Error::Locked)
+    Err(DatabaseError::Locked)
 }
 
 #[allow(

@@ -11,14 +11,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::bolt::{Bucket, Entry};
+use super::bolt::{Bucket, BucketEntry};
 
 const IDS: &[u8] = b"ids";
 const LAST: &[u8] = b"lastIP";
 
 /// An address that the database holds for a container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Held {
+pub struct HeldAddress {
     /// Podman's name of the network.
     pub network: String,
     /// The address.
@@ -31,16 +31,16 @@ pub struct Held {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// What is held for whom.
-    pub held: Held,
+    pub held: HeldAddress,
     /// The container's name, where it exists.
     pub name: Option<String>,
     /// Whether it is used.
-    pub state: State,
+    pub state: LeaseState,
 }
 
 /// What became of a lease's container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum LeaseState {
     /// It exists, and may have its network up.
     InUse,
     /// Podman does not know it, but somebody else may: a build, or a Podman with another storage.
@@ -63,24 +63,24 @@ pub struct Container {
 /// The database has another layout than netavark's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not the layout of netavark's database: {0}")]
-pub struct Layout(String);
+pub struct LayoutError(String);
 
-fn layout<T>(what: &str, key: &[u8]) -> Result<T, Layout> {
-    Err(Layout(format!("{what} \"{}\"", key.escape_ascii())))
+fn layout<T>(what: &str, key: &[u8]) -> Result<T, LayoutError> {
+    Err(LayoutError(format!("{what} \"{}\"", key.escape_ascii())))
 }
 
 /// All that is held, in order.
 ///
 /// # Errors
 /// Where the database holds something else.
-pub fn held(root: &Bucket) -> Result<BTreeSet<Held>, Layout> {
+pub fn held(root: &Bucket) -> Result<BTreeSet<HeldAddress>, LayoutError> {
     let mut all = BTreeSet::new();
     for (key, entry) in &root.entries {
-        let (Entry::Bucket(network), Ok(name)) = (entry, std::str::from_utf8(key)) else {
+        let (BucketEntry::Bucket(network), Ok(name)) = (entry, std::str::from_utf8(key)) else {
             return layout("no network:", key);
         };
         for (key, entry) in &network.entries {
-            let Entry::Bucket(bucket) = entry else {
+            let BucketEntry::Bucket(bucket) = entry else {
                 return layout("no bucket:", key);
             };
             let subnet = std::str::from_utf8(key).ok().and_then(|text| text.parse::<IpNet>().ok());
@@ -89,14 +89,14 @@ pub fn held(root: &Bucket) -> Result<BTreeSet<Held>, Layout> {
                 Some(_) => by_address(bucket)?,
                 None => return layout("no subnet:", key),
             };
-            let held = |(address, container)| Held { network: name.to_owned(), address, container };
+            let held = |(address, container)| HeldAddress { network: name.to_owned(), address, container };
             all.extend(entries.into_iter().map(held));
         }
     }
     Ok(all)
 }
 
-fn by_container(ids: &Bucket) -> Result<Vec<(IpAddr, String)>, Layout> {
+fn by_container(ids: &Bucket) -> Result<Vec<(IpAddr, String)>, LayoutError> {
     let mut all = Vec::new();
     for (key, entry) in &ids.entries {
         let Some((container, addresses)) = container(key).zip(addresses(entry)) else {
@@ -107,10 +107,10 @@ fn by_container(ids: &Bucket) -> Result<Vec<(IpAddr, String)>, Layout> {
     Ok(all)
 }
 
-fn by_address(subnet: &Bucket) -> Result<Vec<(IpAddr, String)>, Layout> {
+fn by_address(subnet: &Bucket) -> Result<Vec<(IpAddr, String)>, LayoutError> {
     let mut all = Vec::new();
     for (key, entry) in subnet.entries.iter().filter(|(key, _)| key.as_slice() != LAST) {
-        let Entry::Value(value) = entry else {
+        let BucketEntry::Value(value) = entry else {
             return layout("a bucket among addresses:", key);
         };
         let Some(lease) = address(key).zip(container(value)) else {
@@ -134,19 +134,19 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// The value of a container's entry.
-fn addresses(entry: &Entry) -> Option<Vec<IpAddr>> {
-    let Entry::Value(json) = entry else { return None };
+fn addresses(entry: &BucketEntry) -> Option<Vec<IpAddr>> {
+    let BucketEntry::Value(json) = entry else { return None };
     let texts: serde_json::Value = serde_json::from_slice(json).ok()?;
     texts.as_array()?.iter().map(|text| Some(text.as_str()?.parse::<IpAddr>().ok()?.to_canonical())).collect()
 }
 
 /// Takes out exactly these, and says which of them were still there. `lastIP`, and buckets that become empty,
 /// stay: Podman wants a network's buckets when it stops a container of it.
-pub fn without(root: &mut Bucket, leaked: &BTreeSet<Held>) -> BTreeSet<Held> {
+pub fn without(root: &mut Bucket, leaked: &BTreeSet<HeldAddress>) -> BTreeSet<HeldAddress> {
     let there = held(root).unwrap_or_default();
-    let freed: BTreeSet<Held> = leaked.intersection(&there).cloned().collect();
+    let freed: BTreeSet<HeldAddress> = leaked.intersection(&there).cloned().collect();
     for (key, entry) in &mut root.entries {
-        let (Entry::Bucket(network), Ok(name)) = (entry, std::str::from_utf8(key)) else { continue };
+        let (BucketEntry::Bucket(network), Ok(name)) = (entry, std::str::from_utf8(key)) else { continue };
         let mut wanted = BTreeMap::<&str, BTreeSet<IpAddr>>::new();
         for held in freed.iter().filter(|held| held.network == name) {
             wanted.entry(&held.container).or_default().insert(held.address);
@@ -158,13 +158,13 @@ pub fn without(root: &mut Bucket, leaked: &BTreeSet<Held>) -> BTreeSet<Held> {
                 .is_some_and(|of| of.contains(&address))
         };
         for (key, entry) in &mut network.entries {
-            let Entry::Bucket(bucket) = entry else { continue };
+            let BucketEntry::Bucket(bucket) = entry else { continue };
             if key == IDS {
                 bucket.entries.retain(|id, entry| shorten(entry, |address| is(id, address)));
             } else {
                 bucket.entries.retain(|key, entry| match (key.as_slice(), address(key), &entry) {
                     (LAST, _, _) => true,
-                    (_, Some(address), Entry::Value(id)) => !is(id, address),
+                    (_, Some(address), BucketEntry::Value(id)) => !is(id, address),
                     _ => true,
                 });
             }
@@ -174,29 +174,29 @@ pub fn without(root: &mut Bucket, leaked: &BTreeSet<Held>) -> BTreeSet<Held> {
 }
 
 /// Takes addresses out of a container's list; false where none is left.
-fn shorten(entry: &mut Entry, is: impl Fn(IpAddr) -> bool) -> bool {
+fn shorten(entry: &mut BucketEntry, is: impl Fn(IpAddr) -> bool) -> bool {
     let Some(all) = addresses(entry) else { return true };
     let left: Vec<String> = all.iter().filter(|address| !is(**address)).map(IpAddr::to_string).collect();
     if left.len() < all.len() && !left.is_empty() {
-        *entry = Entry::Value(serde_json::Value::from(left.clone()).to_string().into_bytes());
+        *entry = BucketEntry::Value(serde_json::Value::from(left.clone()).to_string().into_bytes());
     }
     left.len() == all.len() || !left.is_empty()
 }
 
 /// What became of each lease's container. `running` says whether a process is at work for a container's ID.
 pub fn judge(
-    held: BTreeSet<Held>,
+    held: BTreeSet<HeldAddress>,
     containers: &BTreeMap<String, Container>,
     running: impl Fn(&str) -> bool,
 ) -> Vec<Lease> {
-    let judged = |held: Held| {
+    let judged = |held: HeldAddress| {
         let container = containers.get(&held.container);
         let state = match container.map(|container| container.state.as_str()) {
             // Whether it is so in a state that is not known here is not for us to say.
-            Some("created" | "configured" | "exited") if !running(&held.container) => State::Idle,
-            Some(_) => State::InUse,
-            None if !is_podmans(&held.container) || running(&held.container) => State::Elsewhere,
-            None => State::Leaked,
+            Some("created" | "configured" | "exited") if !running(&held.container) => LeaseState::Idle,
+            Some(_) => LeaseState::InUse,
+            None if !is_podmans(&held.container) || running(&held.container) => LeaseState::Elsewhere,
+            None => LeaseState::Leaked,
         };
         Lease { name: container.map(|container| container.name.clone()), held, state }
     };
@@ -212,8 +212,8 @@ fn is_podmans(id: &str) -> bool {
 /// holds its address for a moment before it runs.
 pub fn lasting(first: &[Lease], second: Vec<Lease>) -> Vec<Lease> {
     let lasts = |mut lease: Lease| {
-        if matches!(lease.state, State::Idle | State::Leaked) && !first.contains(&lease) {
-            lease.state = State::InUse;
+        if matches!(lease.state, LeaseState::Idle | LeaseState::Leaked) && !first.contains(&lease) {
+            lease.state = LeaseState::InUse;
         }
         lease
     };

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::leases::Container;
-use crate::doctor::programs::{AskError, Programs};
+use crate::doctor::programs::{ProgramError, Programs};
 
 /// Where root's leases are, whatever the storage: all of root's Podmans share one network namespace.
 pub const ROOTS: &str = "/run/containers/networks/ipam.db";
@@ -22,10 +22,10 @@ pub struct Podman {
 
 /// Why Podman did not say what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum PodmanError {
     /// It cannot be run, or does not come back.
     #[error(transparent)]
-    Ask(#[from] AskError),
+    Ask(#[from] ProgramError),
     /// It failed.
     #[error("podman {0}: {1}")]
     Failed(&'static str, String),
@@ -47,34 +47,37 @@ impl Podman {
     ///
     /// # Errors
     /// Where Podman does not say so.
-    pub fn database(&self) -> Result<PathBuf, Error> {
+    pub fn database(&self) -> Result<PathBuf, PodmanError> {
         let format = "{{.Host.ServiceIsRemote}} {{.Host.Security.Rootless}} {{.Store.RunRoot}}";
         database(&self.ask("info", &["--format", format])?)
     }
 
     /// Every container that exists, by ID: pods' own and those of other tools in the same storage too.
-    pub(super) fn containers(&self) -> Result<BTreeMap<String, Container>, Error> {
+    pub(super) fn containers(&self) -> Result<BTreeMap<String, Container>, PodmanError> {
         let said = self.ask("ps", &["--all", "--external", "--no-trunc", "--format", "json"])?;
-        containers(&said).ok_or(Error::Answer("ps"))
+        containers(&said).ok_or(PodmanError::Answer("ps"))
     }
 
-    fn ask(&self, command: &'static str, arguments: &[&str]) -> Result<String, Error> {
+    fn ask(&self, command: &'static str, arguments: &[&str]) -> Result<String, PodmanError> {
         // With a list of another host's containers every lease would be a leak.
         let words = [&["--remote=false", command], arguments].concat();
-        self.programs.ask_at(&self.program, &words)?.good().map_err(|said| Error::Failed(command, said))
+        self.programs
+            .ask_at(&self.program, &words)?
+            .success()
+            .map_err(|said| PodmanError::Failed(command, said))
     }
 }
 
 /// `podman info`, in the words that it was asked for.
-pub(super) fn database(said: &str) -> Result<PathBuf, Error> {
+pub(super) fn database(said: &str) -> Result<PathBuf, PodmanError> {
     let mut words = said.trim_end_matches('\n').splitn(3, ' ');
     match (words.next(), words.next(), words.next()) {
-        (Some("true"), _, _) => Err(Error::Remote),
+        (Some("true"), _, _) => Err(PodmanError::Remote),
         (Some("false"), Some("false"), Some(_)) => Ok(PathBuf::from(ROOTS)),
         (Some("false"), Some("true"), Some(runroot)) if runroot.starts_with('/') => {
             Ok(PathBuf::from(runroot).join("networks/ipam.db"))
         }
-        _ => Err(Error::Answer("info")),
+        _ => Err(PodmanError::Answer("info")),
     }
 }
 

@@ -12,8 +12,8 @@ const LEAK: &[u8] = include_bytes!("tests/leak.db");
 const NETWORKS: &[u8] = include_bytes!("tests/networks.db");
 
 /// `NETWORK ADDRESS FIRST-DIGITS`, a line each.
-fn text<'a>(all: impl IntoIterator<Item = &'a Held>) -> String {
-    let line = |held: &Held| format!("{} {} {:.4}\n", held.network, held.address, held.container);
+fn text<'a>(all: impl IntoIterator<Item = &'a HeldAddress>) -> String {
+    let line = |held: &HeldAddress| format!("{} {} {:.4}\n", held.network, held.address, held.container);
     all.into_iter().map(line).collect()
 }
 
@@ -31,7 +31,7 @@ fn recorded_leases() {
 fn only_what_leaked_is_taken_out() {
     let mut root = Database::parse(NETWORKS).unwrap().root;
     let before = held(&root).unwrap();
-    let leaked: BTreeSet<Held> = before
+    let leaked: BTreeSet<HeldAddress> = before
         .iter()
         .filter(|held| held.container.starts_with("d5b8") && held.network == "dual")
         .cloned()
@@ -54,7 +54,8 @@ fn verdicts() {
     let id = "0eebf4178c8cea329b06ce7ee3380dbb819560f6a4ff3bba7d478e69e5eb4e89";
     let build = "buildah-buildah2837482913";
     let judged = |container: &str, listed: Option<&str>, running: bool| {
-        let held = Held { network: "n".into(), address: [10, 0, 0, 2].into(), container: container.into() };
+        let held =
+            HeldAddress { network: "n".into(), address: [10, 0, 0, 2].into(), container: container.into() };
         let containers: BTreeMap<String, Container> = listed
             .map(|state| (container.to_owned(), Container { name: "web".into(), state: state.into() }))
             .into_iter()
@@ -62,17 +63,17 @@ fn verdicts() {
         judge([held].into(), &containers, |_| running)[0].state
     };
     for (container, listed, running, expected) in [
-        (id, Some("running"), true, State::InUse),
-        (id, Some("running"), false, State::InUse),
-        (id, Some("paused"), true, State::InUse),
-        (id, Some("stopping"), true, State::InUse),
-        (id, Some("a state of tomorrow"), false, State::InUse),
-        (id, Some("created"), false, State::Idle),
-        (id, Some("exited"), false, State::Idle),
-        (id, Some("exited"), true, State::InUse),
-        (id, None, false, State::Leaked),
-        (id, None, true, State::Elsewhere),
-        (build, None, false, State::Elsewhere),
+        (id, Some("running"), true, LeaseState::InUse),
+        (id, Some("running"), false, LeaseState::InUse),
+        (id, Some("paused"), true, LeaseState::InUse),
+        (id, Some("stopping"), true, LeaseState::InUse),
+        (id, Some("a state of tomorrow"), false, LeaseState::InUse),
+        (id, Some("created"), false, LeaseState::Idle),
+        (id, Some("exited"), false, LeaseState::Idle),
+        (id, Some("exited"), true, LeaseState::InUse),
+        (id, None, false, LeaseState::Leaked),
+        (id, None, true, LeaseState::Elsewhere),
+        (build, None, false, LeaseState::Elsewhere),
     ] {
         assert_eq!(judged(container, listed, running), expected, "{container} {listed:?} {running}");
     }
@@ -81,20 +82,27 @@ fn verdicts() {
 #[test]
 fn a_container_that_is_just_starting_is_not_amiss() {
     let lease = |last: u8, state| Lease {
-        held: Held { network: "n".into(), address: [10, 0, 0, last].into(), container: "a".repeat(64) },
+        held: HeldAddress {
+            network: "n".into(),
+            address: [10, 0, 0, last].into(),
+            container: "a".repeat(64),
+        },
         name: None,
         state,
     };
-    let first = [lease(2, State::Leaked), lease(3, State::InUse), lease(4, State::Idle)];
+    let first = [lease(2, LeaseState::Leaked), lease(3, LeaseState::InUse), lease(4, LeaseState::Idle)];
     let second = vec![
-        lease(2, State::Leaked),
-        lease(3, State::Leaked),
-        lease(4, State::Leaked),
-        lease(5, State::Idle),
-        lease(6, State::Elsewhere),
+        lease(2, LeaseState::Leaked),
+        lease(3, LeaseState::Leaked),
+        lease(4, LeaseState::Leaked),
+        lease(5, LeaseState::Idle),
+        lease(6, LeaseState::Elsewhere),
     ];
-    let states: Vec<State> = lasting(&first, second).iter().map(|lease| lease.state).collect();
-    assert_eq!(states, [State::Leaked, State::InUse, State::InUse, State::InUse, State::Elsewhere]);
+    let states: Vec<LeaseState> = lasting(&first, second).iter().map(|lease| lease.state).collect();
+    assert_eq!(
+        states,
+        [LeaseState::Leaked, LeaseState::InUse, LeaseState::InUse, LeaseState::InUse, LeaseState::Elsewhere]
+    );
 }
 
 #[test]
@@ -119,14 +127,17 @@ fn where_the_database_is() {
     );
     assert_eq!(at("false true /tmp/with a space\n").unwrap(), "/tmp/with a space/networks/ipam.db");
     assert_eq!(at("false false /run/containers/storage\n").unwrap(), "/run/containers/networks/ipam.db");
-    assert_eq!(at("true true /run/user/1000/containers\n").unwrap_err(), podman::Error::Remote.to_string());
+    assert_eq!(
+        at("true true /run/user/1000/containers\n").unwrap_err(),
+        podman::PodmanError::Remote.to_string()
+    );
     for wrong in ["", "false", "false true", "false true relative", "<no value> true /run"] {
-        assert_eq!(at(wrong).unwrap_err(), podman::Error::Answer("info").to_string(), "{wrong}");
+        assert_eq!(at(wrong).unwrap_err(), podman::PodmanError::Answer("info").to_string(), "{wrong}");
     }
 }
 
 /// Two looks, one right after the other.
-fn seen(podman: &Podman) -> Result<Look, Error> {
+fn seen(podman: &Podman) -> Result<LeaseList, LeaseError> {
     look_twice(podman, || ())
 }
 
@@ -184,7 +195,10 @@ fn looked_at_and_freed() {
     let stage = Stage::new(NETWORKS, &ps);
     let leases = seen(&stage.podman).unwrap().leases;
     let count = |state| leases.iter().filter(|lease| lease.state == state).count();
-    assert_eq!([State::InUse, State::Idle, State::Leaked, State::Elsewhere].map(count), [3, 3, 13, 0]);
+    assert_eq!(
+        [LeaseState::InUse, LeaseState::Idle, LeaseState::Leaked, LeaseState::Elsewhere].map(count),
+        [3, 3, 13, 0]
+    );
     assert_eq!(std::fs::read(stage.database()).unwrap(), NETWORKS, "a look changes nothing");
 
     let kept = "dual 10.77.0.5 c213\ndual 10.77.0.7 d5b8\ndual fd00:77::5 c213\ndual fd00:77::7 d5b8\n\
@@ -202,7 +216,7 @@ fn looked_at_and_freed() {
 fn what_exists_again_is_not_freed() {
     let stage = Stage::new(LEAK, "[]");
     let leases = seen(&stage.podman).unwrap().leases;
-    assert_eq!(leases[0].state, State::Leaked);
+    assert_eq!(leases[0].state, LeaseState::Leaked);
     let id = &leases[0].held.container;
     std::fs::write(stage.folder.path().join("ps"), format!(r#"[{{"Id":"{id}","State":"created"}}]"#))
         .unwrap();
@@ -220,7 +234,7 @@ fn a_container_that_is_listed_at_the_second_look_has_just_started() {
         std::fs::write(stage.folder.path().join("ps"), listed).unwrap();
     };
     let leases = look_twice(&stage.podman, starts).unwrap().leases;
-    assert_eq!(leases[0].state, State::InUse);
+    assert_eq!(leases[0].state, LeaseState::InUse);
 }
 
 /// A container of another storage: only its processes can be seen.
@@ -236,7 +250,7 @@ fn what_a_process_runs_for_is_not_leaked() {
     let leases = seen(&stage.podman).unwrap().leases;
     conmon.kill().unwrap();
     conmon.wait().unwrap();
-    assert_eq!(leases[0].state, State::Elsewhere);
+    assert_eq!(leases[0].state, LeaseState::Elsewhere);
     assert_eq!(free(&stage.podman, &leases).unwrap(), []);
 }
 

@@ -37,7 +37,7 @@ pub enum AskError {
 }
 
 /// The kernel's answer to a lookup.
-pub enum Answer {
+pub enum LookupAnswer {
     /// A route.
     Found(RouteMessage),
     /// None, for this errno(3).
@@ -126,7 +126,7 @@ impl Questions {
             IpAddr::V4(_) => RouteFlags::FibMatch | RouteFlags::LookupTable,
             IpAddr::V6(_) => RouteFlags::FibMatch,
         };
-        let Answer::Found(message) = self.route(asked, flags).await? else { return Ok(None) };
+        let LookupAnswer::Found(message) = self.route(asked, flags).await? else { return Ok(None) };
         let Some(mut route) = decode::dumped_route(RouteNetlinkMessage::NewRoute(message), now) else {
             return Ok(None);
         };
@@ -179,9 +179,9 @@ impl Questions {
 
     async fn lookup(&mut self, asked: &RouteQuery) -> Result<Option<Lookup>, AskError> {
         let mut lookup = match self.route(asked, RouteFlags::empty()).await? {
-            Answer::Found(message) => decode::lookup(&message),
-            Answer::None(errno) => Some(Lookup::None(errno)),
-            Answer::Unclear => None,
+            LookupAnswer::Found(message) => decode::lookup(&message),
+            LookupAnswer::None(errno) => Some(Lookup::None(errno)),
+            LookupAnswer::Unclear => None,
         };
         // The kernel does not repeat the source that it was asked for.
         if let (Some(Lookup::Path { source, .. }), Some(from)) = (&mut lookup, asked.from) {
@@ -190,7 +190,7 @@ impl Questions {
         Ok(lookup)
     }
 
-    async fn route(&mut self, asked: &RouteQuery, flags: RouteFlags) -> Result<Answer, AskError> {
+    async fn route(&mut self, asked: &RouteQuery, flags: RouteFlags) -> Result<LookupAnswer, AskError> {
         let mut message = RouteMessage::default();
         let target = asked.target;
         let (family, bits) = match target {
@@ -208,15 +208,17 @@ impl Questions {
         message.attributes.extend(asked.oif.map(RouteAttribute::Oif));
         let answer = self.ask(RouteNetlinkMessage::GetRoute(message)).await?;
         Ok(match answer {
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(message)) => Answer::Found(message),
+            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(message)) => {
+                LookupAnswer::Found(message)
+            }
             NetlinkPayload::Error(error) if error.raw_code() != 0 => {
-                Answer::None(error.raw_code().saturating_neg())
+                LookupAnswer::None(error.raw_code().saturating_neg())
             }
             // An acknowledgement: what it acknowledges could not be decoded.
-            NetlinkPayload::Error(_) => Answer::Unclear,
+            NetlinkPayload::Error(_) => LookupAnswer::Unclear,
             unexpected => {
                 debug!("an unexpected answer to a lookup of {target}: {unexpected:?}");
-                Answer::Unclear
+                LookupAnswer::Unclear
             }
         })
     }

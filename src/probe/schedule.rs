@@ -36,14 +36,14 @@ const BACKOFF: Backoff = Backoff { base: SPACING, cap: Duration::from_secs(10) }
 /// All probes of a gate.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    courses: BTreeMap<Question, Course>,
+    probes: BTreeMap<Question, ProbeState>,
 }
 
 /// One probe's tries.
 #[derive(Debug)]
-struct Course {
+struct ProbeState {
     recheck: Option<Duration>,
-    state: State,
+    state: TryState,
     met: bool,
     failures: u32,
     /// When the last try began.
@@ -53,7 +53,7 @@ struct Course {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum TryState {
     /// To be tried then.
     Due(Moment),
     /// Being tried; whether the network changed since.
@@ -72,27 +72,27 @@ impl Schedule {
         now: Moment,
     ) -> Vec<Question> {
         let mut unwanted = Vec::new();
-        self.courses.retain(|question, course| {
+        self.probes.retain(|question, probe| {
             let wanted = questions.contains_key(question);
-            if !wanted && matches!(course.state, State::Running { .. }) {
+            if !wanted && matches!(probe.state, TryState::Running { .. }) {
                 unwanted.push(question.clone());
             }
             wanted
         });
         for (question, recheck) in questions {
-            let course = self.courses.entry(question.clone()).or_insert(Course {
+            let probe = self.probes.entry(question.clone()).or_insert(ProbeState {
                 recheck: *recheck,
-                state: State::Due(now),
+                state: TryState::Due(now),
                 met: false,
                 failures: 0,
                 began: None,
                 cut: false,
             });
-            course.recheck = *recheck;
-            match (course.state, course.met, repeat) {
-                (State::Resting, false, true) => course.state = State::Due(course.soon(now)),
-                (State::Due(_), false, false) if course.failures > 0 => course.state = State::Resting,
-                (State::Due(_) | State::Running { .. } | State::Resting, ..) => {}
+            probe.recheck = *recheck;
+            match (probe.state, probe.met, repeat) {
+                (TryState::Resting, false, true) => probe.state = TryState::Due(probe.soon(now)),
+                (TryState::Due(_), false, false) if probe.failures > 0 => probe.state = TryState::Resting,
+                (TryState::Due(_) | TryState::Running { .. } | TryState::Resting, ..) => {}
             }
         }
         unwanted
@@ -103,18 +103,18 @@ impl Schedule {
     /// not keep it from ever ending. Returns those.
     pub fn news(&mut self, now: Moment) -> Vec<Question> {
         let mut cut = Vec::new();
-        for (question, course) in &mut self.courses {
-            course.failures = 0;
-            match course.state {
-                State::Due(at) if !course.met => course.state = State::Due(course.soon(now).min(at)),
-                State::Resting if !course.met => course.state = State::Due(course.soon(now)),
-                State::Running { .. } if !course.cut && course.soon(now) <= now => {
-                    course.cut = true;
-                    course.state = State::Due(now);
+        for (question, probe) in &mut self.probes {
+            probe.failures = 0;
+            match probe.state {
+                TryState::Due(at) if !probe.met => probe.state = TryState::Due(probe.soon(now).min(at)),
+                TryState::Resting if !probe.met => probe.state = TryState::Due(probe.soon(now)),
+                TryState::Running { .. } if !probe.cut && probe.soon(now) <= now => {
+                    probe.cut = true;
+                    probe.state = TryState::Due(now);
                     cut.push(question.clone());
                 }
-                State::Running { .. } => course.state = State::Running { news: true },
-                State::Due(_) | State::Resting => {}
+                TryState::Running { .. } => probe.state = TryState::Running { news: true },
+                TryState::Due(_) | TryState::Resting => {}
             }
         }
         cut
@@ -122,18 +122,18 @@ impl Schedule {
 
     /// The tries that are to begin now; they count as begun.
     pub fn begin(&mut self, now: Moment) -> Vec<Question> {
-        let running = |course: &&Course| matches!(course.state, State::Running { .. });
-        let room = AT_ONCE.saturating_sub(self.courses.values().filter(running).count());
-        let mut due: Vec<(&Question, &mut Course)> = self
-            .courses
+        let running = |probe: &&ProbeState| matches!(probe.state, TryState::Running { .. });
+        let room = AT_ONCE.saturating_sub(self.probes.values().filter(running).count());
+        let mut due: Vec<(&Question, &mut ProbeState)> = self
+            .probes
             .iter_mut()
-            .filter(|(_, course)| matches!(course.state, State::Due(at) if at <= now))
+            .filter(|(_, probe)| matches!(probe.state, TryState::Due(at) if at <= now))
             .collect();
         // Who waited longest is first.
-        due.sort_by_key(|(_, course)| course.began);
-        let begun = due.into_iter().take(room).map(|(question, course)| {
-            course.state = State::Running { news: false };
-            course.began = Some(now);
+        due.sort_by_key(|(_, probe)| probe.began);
+        let begun = due.into_iter().take(room).map(|(question, probe)| {
+            probe.state = TryState::Running { news: false };
+            probe.began = Some(now);
             question.clone()
         });
         begun.collect()
@@ -141,48 +141,46 @@ impl Schedule {
 
     /// A try is over.
     pub fn ended(&mut self, question: &Question, met: bool, repeat: bool, now: Moment, chance: f64) {
-        let Some(course) = self.courses.get_mut(question) else { return };
-        let news = matches!(course.state, State::Running { news: true });
-        course.met = met;
-        course.cut = false;
-        course.state = if met {
-            course.failures = 0;
-            course.recheck.map_or(State::Resting, |pause| State::Due(now + pause))
+        let Some(probe) = self.probes.get_mut(question) else { return };
+        let news = matches!(probe.state, TryState::Running { news: true });
+        probe.met = met;
+        probe.cut = false;
+        probe.state = if met {
+            probe.failures = 0;
+            probe.recheck.map_or(TryState::Resting, |pause| TryState::Due(now + pause))
         } else if news {
-            State::Due(course.soon(now))
+            TryState::Due(probe.soon(now))
         } else {
-            let delay = BACKOFF.delay(course.failures, chance);
-            course.failures = course.failures.saturating_add(1);
-            if repeat { State::Due(now + delay) } else { State::Resting }
+            let delay = BACKOFF.delay(probe.failures, chance);
+            probe.failures = probe.failures.saturating_add(1);
+            if repeat { TryState::Due(now + delay) } else { TryState::Resting }
         };
     }
 
     /// The tries whose time is up.
     pub fn overdue(&self, now: Moment) -> Vec<Question> {
-        let all = self
-            .courses
-            .iter()
-            .filter(|(question, course)| course.ends(question).is_some_and(|end| end <= now));
+        let all =
+            self.probes.iter().filter(|(question, probe)| probe.ends(question).is_some_and(|end| end <= now));
         all.map(|(question, _)| question.clone()).collect()
     }
 
     /// When to look again though nothing happens.
     pub fn deadline(&self) -> Option<Moment> {
-        let due = self.courses.iter().filter_map(|(question, course)| match course.state {
-            State::Due(at) => Some(at),
-            State::Running { .. } => course.ends(question),
-            State::Resting => None,
+        let due = self.probes.iter().filter_map(|(question, probe)| match probe.state {
+            TryState::Due(at) => Some(at),
+            TryState::Running { .. } => probe.ends(question),
+            TryState::Resting => None,
         });
         due.min()
     }
 
     /// Whether nothing is being tried or will be before something happens.
     pub fn is_at_rest(&self) -> bool {
-        self.courses.values().all(|course| course.state == State::Resting || course.met)
+        self.probes.values().all(|probe| probe.state == TryState::Resting || probe.met)
     }
 }
 
-impl Course {
+impl ProbeState {
     /// At once, but for the spacing.
     fn soon(&self, now: Moment) -> Moment {
         self.began.map_or(now, |began| (began + SPACING).max(now))
@@ -190,8 +188,8 @@ impl Course {
 
     fn ends(&self, question: &Question) -> Option<Moment> {
         match self.state {
-            State::Running { .. } => self.began.map(|began| began + limit(question)),
-            State::Due(_) | State::Resting => None,
+            TryState::Running { .. } => self.began.map(|began| began + limit(question)),
+            TryState::Due(_) | TryState::Resting => None,
         }
     }
 }

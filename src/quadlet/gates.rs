@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::settings::Choice;
+use super::settings::GateChoice;
 use super::unit::{Kind, Unit};
 use super::unit_file::UnitFile;
-use super::{Manager, pull, words};
+use super::{Manager, command_line, pull};
 
 /// What a unit waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +74,8 @@ impl<'a> Gates<'a> {
 
 fn said(unit: &Unit) -> Option<Gating> {
     match unit.settings.gate.as_ref()? {
-        Choice::None => Some(Gating::Refused),
-        Choice::Named(gate) => Some(Gating::Named(gate.clone())),
+        GateChoice::None => Some(Gating::Refused),
+        GateChoice::Named(gate) => Some(Gating::Named(gate.clone())),
     }
 }
 
@@ -113,7 +113,7 @@ fn needs(unit: &Unit) -> Vec<String> {
 
 /// What `Mount=` names: `type=image,source=x.image,destination=/x`, or with `src=`.
 fn mounts(file: &UnitFile) -> Vec<String> {
-    let words = file.every("Container", "Mount").into_iter().filter_map(words::split).flatten();
+    let words = file.every("Container", "Mount").into_iter().filter_map(command_line::split).flatten();
     let sources = words.flat_map(|mount| {
         let options = mount.split(',').map(|option| option.trim().trim_matches('"').to_owned());
         options.collect::<Vec<_>>()

@@ -12,8 +12,8 @@
 
 use std::fmt::Write;
 
-use super::words::{self, Word};
-use super::{Input, Manager, WAIT_UNIT};
+use super::command_line::{self, Argument};
+use super::{Manager, QuadletInput, WAIT_UNIT};
 
 /// The longest name of a unit (systemd.unit(5)).
 const LONGEST: usize = 255;
@@ -47,7 +47,7 @@ fn target(gate: &str) -> String {
 }
 
 /// The helper and its gate's target.
-pub fn units(input: &Input, helper: &str, service: &str, gate: &str) -> [OwnUnit; 2] {
+pub fn units(input: &QuadletInput, helper: &str, service: &str, gate: &str) -> [OwnUnit; 2] {
     let target = target(gate);
     let service = service.replace("@.service", "@%i.service");
     let gate_unit = input.manager.gate_unit(gate);
@@ -56,8 +56,8 @@ pub fn units(input: &Input, helper: &str, service: &str, gate: &str) -> [OwnUnit
         Manager::User => (format!("{gate_unit} {WAIT_UNIT}"), &["systemctl", "--user"]),
     };
     let words = |words: &[&str]| {
-        let words: Vec<Word> = words.iter().map(|word| Word::plain(*word)).collect();
-        words::line(&words)
+        let words: Vec<Argument> = words.iter().map(|word| Argument::plain(*word)).collect();
+        command_line::line(&words)
     };
     // 1: not ready. At 2 and 3 there is nothing to wait for.
     let is_shut = words(&["/bin/sh", "-c", "\"$0\" check \"$1\"; test $? = 1", &input.netready, gate]);

@@ -1,7 +1,7 @@
 //! How quadlets are attached to the network: what `Network=` and `IP=` say.
 
 use super::unit::{Kind, Unit};
-use super::{Input, units};
+use super::{QuadletInput, units};
 
 /// A quadlet with a network of its own: a container that is in no pod, a pod, or a kube file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Attachment {
 }
 
 /// Those of every quadlet that Podman takes.
-pub fn attachments(input: &Input) -> Vec<Attachment> {
+pub fn attachments(input: &QuadletInput) -> Vec<Attachment> {
     units(input).iter().filter_map(attachment).collect()
 }
 
@@ -57,7 +57,7 @@ mod tests {
     fn of(name: &str, text: &str) -> Option<(bool, bool)> {
         let source = Source { path: format!("/q/{name}"), text: text.to_owned() };
         let directory = Directory { quadlets: [(name.to_owned(), source)].into(), ..Directory::default() };
-        let input = Input {
+        let input = QuadletInput {
             manager: Manager::User,
             wait_unit: WaitUnit::Absent,
             netready: "/usr/bin/netready".to_owned(),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::config::{Problem, duration_text};
 
+use super::command_line::{self, Argument};
 use super::settings::{Settings, problem};
 use super::unit::{Kind, Unit};
 use super::unit_file::UnitFile;
-use super::words::{self, Word};
 
 /// Options of `podman run` in `PodmanArgs=` that change what is pulled or how; each takes a value.
 const OF_RUN: [&str; 8] =
@@ -44,7 +44,7 @@ pub fn command(
     settings: &Settings,
     gate: Option<&str>,
     problems: &mut Vec<Problem>,
-) -> Option<Vec<Word>> {
+) -> Option<Vec<Argument>> {
     let asked = settings.pull.as_ref()?;
     if settings.retries == Some(0) {
         return None;
@@ -69,7 +69,7 @@ pub fn command(
         Kind::Network | Kind::Volume => return None,
     };
     match wanted.map(|wanted| line(unit, settings, gate, wanted)) {
-        Ok(line) if !line.iter().all(Word::can_be_written) => {
+        Ok(line) if !line.iter().all(Argument::can_be_written) => {
             tell("the image or its options are no text that a unit file can hold");
             None
         }
@@ -94,7 +94,7 @@ enum NoPull {
 /// What is pulled, and how.
 struct Wanted {
     image: String,
-    policy: Word,
+    policy: Argument,
     /// What goes to `podman pull`.
     arguments: Vec<String>,
 }
@@ -162,30 +162,30 @@ fn of_image(file: &UnitFile) -> Result<Wanted, NoPull> {
 }
 
 /// Podman pulls never by every other word, or refuses it.
-fn policy_word(policy: &str) -> Result<Word, NoPull> {
+fn policy_word(policy: &str) -> Result<Argument, NoPull> {
     let word = match policy {
         "always" | "Always" => "always",
         "missing" | "Missing" | "ifnotpresent" | "IfNotPresent" => "missing",
         "newer" | "Newer" | "ifnewer" | "IfNewer" => "newer",
         _ => return Err(NoPull::Never),
     };
-    Ok(Word::plain(word))
+    Ok(Argument::plain(word))
 }
 
 /// A value that cannot be taken apart is left out, as Podman does.
 fn arguments_of(file: &UnitFile, section: &str, key: &str) -> Vec<String> {
-    file.every(section, key).into_iter().filter_map(words::split).flatten().collect()
+    file.every(section, key).into_iter().filter_map(command_line::split).flatten().collect()
 }
 
-fn line(unit: &Unit, settings: &Settings, gate: Option<&str>, wanted: Wanted) -> Vec<Word> {
-    let mut line = vec![Word::plain("pull")];
-    let mut pair = |option: &str, value: Word| line.extend([Word::plain(option), value]);
+fn line(unit: &Unit, settings: &Settings, gate: Option<&str>, wanted: Wanted) -> Vec<Argument> {
+    let mut line = vec![Argument::plain("pull")];
+    let mut pair = |option: &str, value: Argument| line.extend([Argument::plain(option), value]);
     // Without a word of it, pull would wait for a gate that nobody asked for.
-    pair("--gate", Word::plain(gate.unwrap_or("none")));
+    pair("--gate", Argument::plain(gate.unwrap_or("none")));
     if let Some(retries) = settings.retries {
-        pair("--retries", Word::plain(retries.to_string()));
+        pair("--retries", Argument::plain(retries.to_string()));
     }
-    let duration = |span: Duration| Word::plain(duration_text(span));
+    let duration = |span: Duration| Argument::plain(duration_text(span));
     if let Some(delay) = settings.delay {
         pair("--delay", duration(delay));
     }
@@ -196,13 +196,13 @@ fn line(unit: &Unit, settings: &Settings, gate: Option<&str>, wanted: Wanted) ->
     // They stand before podman's subcommand, where alone --module is read.
     let section = unit.kind.section();
     let modules = unit.file.every(section, "ContainersConfModule");
-    line.extend(modules.iter().map(|module| Word::expanded(format!("--global-arg=--module={module}"))));
+    line.extend(modules.iter().map(|module| Argument::expanded(format!("--global-arg=--module={module}"))));
     let globals = arguments_of(&unit.file, section, "GlobalArgs");
-    line.extend(globals.iter().map(|argument| Word::expanded(format!("--global-arg={argument}"))));
-    line.push(Word::expanded(wanted.image));
+    line.extend(globals.iter().map(|argument| Argument::expanded(format!("--global-arg={argument}"))));
+    line.push(Argument::expanded(wanted.image));
     if !wanted.arguments.is_empty() {
-        line.push(Word::plain("--"));
-        line.extend(wanted.arguments.into_iter().map(Word::expanded));
+        line.push(Argument::plain("--"));
+        line.extend(wanted.arguments.into_iter().map(Argument::expanded));
     }
     line
 }

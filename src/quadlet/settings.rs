@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Problem, Span, parse_duration};
 
-use super::unit_file::{Entry, Place, UnitFile};
+use super::unit_file::{Assignment, Location, UnitFile};
 
 /// The section's name.
 pub const SECTION: &str = "X-Netready";
@@ -23,7 +23,7 @@ const LONGEST_GATE: usize = 200;
 
 /// The gate that a quadlet names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
+pub enum GateChoice {
     /// `Gate=none`
     None,
     /// `Gate=NAME`
@@ -34,13 +34,13 @@ pub enum Choice {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// `Gate=`
-    pub gate: Option<Choice>,
+    pub gate: Option<GateChoice>,
     /// The last `Gate=` is no gate's name, so which gate is meant is not known.
     pub gate_is_unknown: bool,
     /// Where `GateRequired=yes` stands.
-    pub required: Option<Place>,
+    pub required: Option<Location>,
     /// Where `RestartWhenReady=yes` stands.
-    pub restart: Option<Place>,
+    pub restart: Option<Location>,
     /// `PullRetry=`; 0 leaves the pull to Podman.
     pub retries: Option<u32>,
     /// `PullRetryDelay=`
@@ -48,11 +48,11 @@ pub struct Settings {
     /// `PullRetryMaxDelay=`
     pub max_delay: Option<Duration>,
     /// Where the first key stands that asks for a pull.
-    pub pull: Option<Place>,
+    pub pull: Option<Location>,
 }
 
 /// A complaint about a line.
-pub fn problem(place: &Place, message: impl Into<String>) -> Problem {
+pub fn problem(place: &Location, message: impl Into<String>) -> Problem {
     Problem { origin: place.file.to_string(), line: Some(place.line), message: message.into() }
 }
 
@@ -86,7 +86,7 @@ pub fn read(unit: &UnitFile, problems: &mut Vec<Problem>) -> Settings {
 
 impl Settings {
     /// An empty value takes back what was said before, as everywhere in unit files.
-    fn take(&mut self, entry: &Entry) -> Result<(), String> {
+    fn take(&mut self, entry: &Assignment) -> Result<(), String> {
         let value = entry.value.as_str();
         let given = !value.is_empty();
         match entry.key.as_str() {
@@ -120,9 +120,9 @@ impl Settings {
     }
 }
 
-fn gate(value: &str) -> Result<Choice, String> {
+fn gate(value: &str) -> Result<GateChoice, String> {
     if value == "none" {
-        return Ok(Choice::None);
+        return Ok(GateChoice::None);
     }
     if let Some(name) = value.strip_suffix(".toml").filter(|name| is_gate(name)) {
         return Err(format!("{GATE}: a gate is named without .toml: {GATE}={name}"));
@@ -137,7 +137,7 @@ fn gate(value: &str) -> Result<Choice, String> {
             "{GATE}: {value:?} is no gate's name; it has letters, digits, '-', '_', '.' and ':', as in {GATE}=uplink, or is none"
         ));
     }
-    Ok(Choice::Named(value.to_owned()))
+    Ok(GateChoice::Named(value.to_owned()))
 }
 
 /// The characters that stand in a unit's name as they are, so that the unit's `%i` is the gate.

@@ -9,7 +9,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Files by path: `foo.container`, `foo.container.d/a.conf`, with `1:` in front in the second directory.
-fn input(manager: Manager, wait_unit: WaitUnit, files: &[(&str, &str)]) -> Input {
+fn input(manager: Manager, wait_unit: WaitUnit, files: &[(&str, &str)]) -> QuadletInput {
     let mut directories = vec![Directory::default(), Directory::default()];
     for (path, text) in files {
         let (directory, path) = match path.strip_prefix("1:") {
@@ -28,7 +28,7 @@ fn input(manager: Manager, wait_unit: WaitUnit, files: &[(&str, &str)]) -> Input
         }
     }
     let netready = "/usr/bin/netready".to_owned();
-    Input { manager, wait_unit, netready, directories, taken: BTreeSet::new(), waiting: Vec::new() }
+    QuadletInput { manager, wait_unit, netready, directories, taken: BTreeSet::new(), waiting: Vec::new() }
 }
 
 /// `UNIT: line; line`, without comments and headers, then the complaints.
@@ -536,7 +536,7 @@ proptest! {
         let input = input(manager, wait_unit, &all);
         let plan = plan(&input);
         prop_assert_eq!(&plan, &super::plan(&input));
-        let alone = super::plan(&Input {
+        let alone = super::plan(&QuadletInput {
             directories: vec![Directory {
                 quadlets: input.directories[0].quadlets.iter().filter(|(name, _)| *name == "good.container").map(|(name, source)| (name.clone(), source.clone())).collect(),
                 ..Directory::default()
@@ -565,7 +565,7 @@ proptest! {
                     "{}", drop_in.text
                 );
                 if entry.key == "ExecStartPre" {
-                    prop_assert!(words::split(&entry.value).is_some_and(|words| words[0] == "/usr/bin/netready"));
+                    prop_assert!(command_line::split(&entry.value).is_some_and(|words| words[0] == "/usr/bin/netready"));
                 }
             }
         }

@@ -6,8 +6,8 @@ use crate::config::Problem;
 use crate::escape::escape;
 
 use super::settings::{self, SECTION, Settings, problem};
-use super::unit_file::{self, Place, UnitFile};
-use super::{Directory, Input, Source, WAIT_UNIT};
+use super::unit_file::{self, Location, UnitFile};
+use super::{Directory, QuadletInput, Source, WAIT_UNIT};
 
 /// Podman's kinds of unit files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ pub struct Reading {
 }
 
 /// Reads all quadlets with their drop-ins.
-pub fn read(input: &Input, problems: &mut Vec<Problem>) -> Reading {
+pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let mut services: HashMap<String, String> = HashMap::new();
     let mut units = Vec::new();
@@ -211,7 +211,7 @@ pub fn read(input: &Input, problems: &mut Vec<Problem>) -> Reading {
     Reading { units, not_understood }
 }
 
-fn refusal(refused: &unit_file::Refused) -> Problem {
+fn refusal(refused: &unit_file::RefusedLine) -> Problem {
     problem(&refused.place, "Podman refuses this file: the line is no section, no key=value and no comment")
 }
 
@@ -301,8 +301,8 @@ impl Unit {
     /// The gate that it names.
     pub fn gate(&self) -> Option<&str> {
         match self.settings.gate.as_ref()? {
-            settings::Choice::Named(gate) => Some(gate),
-            settings::Choice::None => None,
+            settings::GateChoice::Named(gate) => Some(gate),
+            settings::GateChoice::None => None,
         }
     }
 
@@ -312,7 +312,7 @@ impl Unit {
     }
 
     /// Whether a line speaks of this unit only: it stands in the quadlet, or in a drop-in that is named after it.
-    pub fn is_own(&self, place: &Place) -> bool {
+    pub fn is_own(&self, place: &Location) -> bool {
         let folder = place.file.rsplit('/').nth(1).and_then(|folder| folder.strip_suffix(".d"));
         *place.file == *self.path || folder == Some(self.name.as_str())
     }

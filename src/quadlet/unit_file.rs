@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 /// Where something was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The file's path.
     pub file: Rc<str>,
     /// From 1.
@@ -17,7 +17,7 @@ pub struct Place {
 
 /// One `key=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct Assignment {
     /// Without its brackets.
     pub section: Rc<str>,
     /// Without spaces around it.
@@ -25,7 +25,7 @@ pub struct Entry {
     /// Continued lines joined; not unquoted.
     pub value: String,
     /// The first of its lines.
-    pub place: Place,
+    pub place: Location,
 }
 
 /// A section's header.
@@ -34,27 +34,27 @@ pub struct Header {
     /// Without its brackets.
     pub name: Rc<str>,
     /// Where it stands.
-    pub place: Place,
+    pub place: Location,
 }
 
 /// One file, or a quadlet with its drop-ins read over it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitFile {
     /// In the order in which they were read.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Assignment>,
     /// In the order in which they were read.
     pub headers: Vec<Header>,
 }
 
 /// The first line that makes Podman refuse a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedLine {
     /// Where it stands.
-    pub place: Place,
+    pub place: Location,
 }
 
 /// Reads one file.
-pub fn read(path: &str, text: &str) -> Result<UnitFile, Refused> {
+pub fn read(path: &str, text: &str) -> Result<UnitFile, RefusedLine> {
     let file: Rc<str> = Rc::from(path);
     let mut unit = UnitFile::default();
     let mut section: Option<Rc<str>> = None;
@@ -75,7 +75,7 @@ pub fn read(path: &str, text: &str) -> Result<UnitFile, Refused> {
             Some(last) => whole.push_str(last),
             None => whole.push_str(line),
         }
-        let place = Place { file: Rc::clone(&file), line: first };
+        let place = Location { file: Rc::clone(&file), line: first };
         if let Some(name) = header(&whole) {
             let name: Rc<str> = Rc::from(name);
             unit.headers.push(Header { name: Rc::clone(&name), place });
@@ -83,13 +83,13 @@ pub fn read(path: &str, text: &str) -> Result<UnitFile, Refused> {
             continue;
         }
         match (whole.split_once('='), &section) {
-            (Some((key, value)), Some(section)) if !key.trim().is_empty() => unit.entries.push(Entry {
+            (Some((key, value)), Some(section)) if !key.trim().is_empty() => unit.entries.push(Assignment {
                 section: Rc::clone(section),
                 key: key.trim().to_owned(),
                 value: value.trim().to_owned(),
                 place,
             }),
-            (Some(_) | None, Some(_) | None) => return Err(Refused { place }),
+            (Some(_) | None, Some(_) | None) => return Err(RefusedLine { place }),
         }
     }
     Ok(unit)
@@ -113,13 +113,13 @@ impl UnitFile {
         self.entries.iter().any(|entry| &*entry.section == section)
     }
 
-    fn all_of(&self, section: &str, key: &str) -> Vec<&Entry> {
-        let is_wanted = |entry: &&Entry| &*entry.section == section && entry.key == key;
+    fn all_of(&self, section: &str, key: &str) -> Vec<&Assignment> {
+        let is_wanted = |entry: &&Assignment| &*entry.section == section && entry.key == key;
         self.entries.iter().filter(is_wanted).collect()
     }
 
     /// The last value of a key.
-    pub fn last(&self, section: &str, key: &str) -> Option<&Entry> {
+    pub fn last(&self, section: &str, key: &str) -> Option<&Assignment> {
         self.entries.iter().rev().find(|entry| &*entry.section == section && entry.key == key)
     }
 

@@ -3,21 +3,25 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::cli::{Error, print};
-use crate::doctor::{Report, Scene, leases};
+use crate::doctor::{DoctorReport, Host, leases};
 use crate::escape::escape;
-use crate::ipam::{self, Held, Podman};
+use crate::ipam::{self, HeldAddress, Podman};
 
 /// For scripts: only with `--yes`.
-pub(super) fn without_asking(scene: &Scene, report: &Report, yes: bool) -> Result<Vec<Held>, Error> {
+pub(super) fn without_asking(
+    host: &Host,
+    report: &DoctorReport,
+    yes: bool,
+) -> Result<Vec<HeldAddress>, Error> {
     if !yes {
         return Err(Error::NobodyToAsk);
     }
     seen(report)?;
-    free(scene, report)
+    free(host, report)
 }
 
 /// For people: they are asked, unless they have said `--yes`.
-pub(super) fn after_asking(scene: &Scene, report: &Report, yes: bool) -> Result<Vec<Held>, Error> {
+pub(super) fn after_asking(host: &Host, report: &DoctorReport, yes: bool) -> Result<Vec<HeldAddress>, Error> {
     seen(report)?;
     if report.leaked.is_empty() {
         print("--fix has nothing to free\n")?;
@@ -28,7 +32,7 @@ pub(super) fn after_asking(scene: &Scene, report: &Report, yes: bool) -> Result<
         print("Nothing was changed.\n")?;
         return Ok(Vec::new());
     }
-    let freed = free(scene, report)?;
+    let freed = free(host, report)?;
     for held in &freed {
         print(&format!("Freed {} of network {}\n", held.address, escape(&held.network)))?;
     }
@@ -40,15 +44,15 @@ pub(super) fn after_asking(scene: &Scene, report: &Report, yes: bool) -> Result<
 }
 
 /// That nothing was found to free is no answer where nothing could be seen.
-fn seen(report: &Report) -> Result<(), Error> {
+fn seen(report: &DoctorReport) -> Result<(), Error> {
     match &report.leases_unknown {
         Some(because) => Err(Error::Unseen(because.clone())),
         None => Ok(()),
     }
 }
 
-fn free(scene: &Scene, report: &Report) -> Result<Vec<Held>, Error> {
-    match Podman::find(&scene.programs) {
+fn free(host: &Host, report: &DoctorReport) -> Result<Vec<HeldAddress>, Error> {
+    match Podman::find(&host.programs) {
         Some(podman) if !report.leaked.is_empty() => Ok(ipam::free(&podman, &report.leaked)?),
         _ => Ok(Vec::new()),
     }

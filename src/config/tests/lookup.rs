@@ -207,7 +207,7 @@ fn an_unknown_gate_is_told_what_was_meant() {
     ] {
         assert_eq!(load_in(&environment, args).unwrap_err(), said, "{args}");
     }
-    let request = Request { gate: Some(String::new()), options: Options::default() };
+    let request = GateRequest { gate: Some(String::new()), options: Options::default() };
     assert_eq!(
         load(&request, &environment, &|_| false).unwrap_err().to_string(),
         "gate : a gate needs a name"

@@ -306,7 +306,7 @@ proptest! {
     fn no_bytes_panic(bytes in any::<Vec<u8>>()) {
         let (root, environment) = tree(&[("etc/netready/x", "")]);
         fs::write(root.path().join("etc/netready/default.toml"), &bytes).unwrap();
-        let _ = load(&Request::default(), &environment, &|_| false);
+        let _ = load(&GateRequest::default(), &environment, &|_| false);
     }
 
     #[test]
@@ -336,6 +336,6 @@ proptest! {
             ipv4: flags[2],
             ..Options::default()
         };
-        let _ = load(&Request { gate: some(3), options }, &nowhere(), &|_| true);
+        let _ = load(&GateRequest { gate: some(3), options }, &nowhere(), &|_| true);
     }
 }

@@ -127,8 +127,8 @@ fn whether_the_host_has_ipv6() {
     assert!(has_ipv6(&sysctls, &off), "a link that comes later will have it");
 }
 
-fn kept(status: &str, gave_up_at: Option<&str>) -> Kept {
-    Kept {
+fn kept(status: &str, gave_up_at: Option<&str>) -> GateRecord {
+    GateRecord {
         gate: "podman".to_owned(),
         source: "built-in".to_owned(),
         status: status.to_owned(),

@@ -1,11 +1,11 @@
 //! From pages to buckets, of a file that may be anything.
 
 use super::{
-    BRANCH, BUCKET, BUCKET_HEADER, Bucket, DEEPEST, Damage, ELEMENT, Entry, FREELIST, HEADER, LEAF, MANY,
-    Use, damaged, u16_at, u32_at, u64_at,
+    BRANCH, BUCKET, BUCKET_HEADER, Bucket, BucketEntry, DEEPEST, Damage, ELEMENT, FREELIST, HEADER, LEAF,
+    MANY, Use, damaged, u16_at, u32_at, u64_at,
 };
 
-pub(super) struct Reader<'a> {
+pub(super) struct PageReader<'a> {
     data: &'a [u8],
     page_size: usize,
     pages: Vec<Use>,
@@ -34,9 +34,9 @@ struct Order {
     floor: Vec<u8>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(data: &'a [u8], page_size: usize, pages: Vec<Use>) -> Reader<'a> {
-        Reader { data, page_size, pages }
+impl<'a> PageReader<'a> {
+    pub(super) fn new(data: &'a [u8], page_size: usize, pages: Vec<Use>) -> PageReader<'a> {
+        PageReader { data, page_size, pages }
     }
 
     /// What each page turned out to be used for.
@@ -120,8 +120,8 @@ impl<'a> Reader<'a> {
                 return damaged(page.number, "an element without a key");
             }
             let entry = match flags {
-                0 => Entry::Value(value.to_vec()),
-                BUCKET => Entry::Bucket(self.nested(page.number, value, depth + 1)?),
+                0 => BucketEntry::Value(value.to_vec()),
+                BUCKET => BucketEntry::Bucket(self.nested(page.number, value, depth + 1)?),
                 _ => return damaged(page.number, "an element of an unknown kind"),
             };
             order.last = Some(key.to_vec());

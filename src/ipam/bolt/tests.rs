@@ -30,10 +30,10 @@ fn new(page_size: usize) -> Vec<u8> {
 #[test]
 fn a_recorded_database() {
     let database = Database::parse(LEAK).unwrap();
-    let Entry::Bucket(network) = &database.root.entries[b"systemd-seed".as_slice()] else { panic!() };
-    let Entry::Bucket(ids) = &network.entries[b"ids".as_slice()] else { panic!() };
+    let BucketEntry::Bucket(network) = &database.root.entries[b"systemd-seed".as_slice()] else { panic!() };
+    let BucketEntry::Bucket(ids) = &network.entries[b"ids".as_slice()] else { panic!() };
     let id = b"7c62d2bfb262240647c11f255fb559439133b51c551c4e421f493bff1faf9865".to_vec();
-    assert_eq!(Vec::from_iter(&ids.entries), [(&id, &Entry::Value(br#"["172.21.0.2"]"#.to_vec()))]);
+    assert_eq!(Vec::from_iter(&ids.entries), [(&id, &BucketEntry::Value(br#"["172.21.0.2"]"#.to_vec()))]);
     assert!(database.accounts_for_every_page());
     assert!(Database::parse(NETWORKS).unwrap().accounts_for_every_page());
 }

@@ -4,8 +4,8 @@
 //! that the old one leads to is touched: wherever the writing ends, the file is the old database or the new.
 
 use super::{
-    BRANCH, BUCKET, BUCKET_HEADER, Bucket, Damage, Database, ELEMENT, Entry, FREELIST, HEADER, LEAF, MANY,
-    META, Meta, Use,
+    BRANCH, BUCKET, BUCKET_HEADER, Bucket, BucketEntry, Damage, Database, ELEMENT, FREELIST, HEADER, LEAF,
+    MANY, META, Meta, Use,
 };
 
 /// What is to be written, in this order, and on the disk before the next.
@@ -109,10 +109,10 @@ impl Writer {
 
     /// A bucket's elements; the buckets in it are written first.
     fn elements(&mut self, bucket: &Bucket) -> Result<Vec<Element>, Damage> {
-        let element = |(key, entry): (&Vec<u8>, &Entry)| {
+        let element = |(key, entry): (&Vec<u8>, &BucketEntry)| {
             let (flags, value) = match entry {
-                Entry::Value(value) => (0, value.clone()),
-                Entry::Bucket(bucket) => (BUCKET, self.nested(bucket)?),
+                BucketEntry::Value(value) => (0, value.clone()),
+                BucketEntry::Bucket(bucket) => (BUCKET, self.nested(bucket)?),
             };
             Ok(Element { flags, key: key.clone(), value })
         };
@@ -120,7 +120,7 @@ impl Writer {
     }
 
     fn nested(&mut self, bucket: &Bucket) -> Result<Vec<u8>, Damage> {
-        let inner = bucket.entries.values().any(|entry| matches!(entry, Entry::Bucket(_)));
+        let inner = bucket.entries.values().any(|entry| matches!(entry, BucketEntry::Bucket(_)));
         let mut value = Vec::with_capacity(BUCKET_HEADER);
         // bbolt's own measure of what is small enough to lie in its parent's leaf.
         let inline = if inner { None } else { Some(self.elements(bucket)?) };

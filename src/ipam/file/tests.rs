@@ -3,7 +3,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::sync::mpsc;
 
-use super::super::bolt::Entry;
+use super::super::bolt::BucketEntry;
 use super::*;
 
 const LEAK: &[u8] = include_bytes!("../tests/leak.db");
@@ -52,7 +52,7 @@ fn a_lock_that_is_kept() {
     let file = database();
     let _held = Flock::lock(File::open(file.path()).unwrap(), FlockArg::LockShared).unwrap();
     let wrong = write_within(2, file.path(), |_| panic!("it must not come to this")).unwrap_err();
-    assert!(matches!(wrong, Error::Locked), "{wrong}");
+    assert!(matches!(wrong, DatabaseError::Locked), "{wrong}");
     assert_eq!(std::fs::read(file.path()).unwrap(), LEAK);
 }
 
@@ -70,13 +70,13 @@ fn no_file_as_expected() {
     assert!(read(&at("none")).unwrap().is_none());
     let elsewhere = database();
     std::os::unix::fs::symlink(elsewhere.path(), at("link")).unwrap();
-    assert!(matches!(read(&at("link")), Err(Error::Io(_))));
+    assert!(matches!(read(&at("link")), Err(DatabaseError::Io(_))));
     File::create(at("large")).unwrap().set_len(LARGEST + 1).unwrap();
-    assert!(matches!(read(&at("large")), Err(Error::Size(_))));
+    assert!(matches!(read(&at("large")), Err(DatabaseError::Size(_))));
     nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    assert!(matches!(read(&at("pipe")), Err(Error::Kind)));
+    assert!(matches!(read(&at("pipe")), Err(DatabaseError::Kind)));
     std::fs::create_dir(at("folder")).unwrap();
-    assert!(matches!(read(&at("folder")), Err(Error::Kind)));
+    assert!(matches!(read(&at("folder")), Err(DatabaseError::Kind)));
     File::create(at("empty")).unwrap();
     assert!(read(&at("empty")).unwrap().is_none());
     assert!(read(&at("no-folder/none")).unwrap().is_none());
@@ -90,7 +90,7 @@ fn what_another_user_can_write() {
     for (mode, refused) in [(0o755, false), (0o700, false), (0o775, true), (0o757, true), (0o1777, true)] {
         std::fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap();
         for wrong in [read(file.path()).err(), write(file.path(), |_| false).err()] {
-            assert_eq!(matches!(wrong, Some(Error::Exposed)), refused, "{mode:o}: {wrong:?}");
+            assert_eq!(matches!(wrong, Some(DatabaseError::Exposed)), refused, "{mode:o}: {wrong:?}");
         }
     }
 }
@@ -101,11 +101,11 @@ fn what_belongs_to_another_user() {
     let file = database();
     let folder = file.0.path();
     chown(file.path(), Some(1234), None).unwrap();
-    assert!(matches!(read(file.path()), Err(Error::Foreign("it", 1234))));
-    assert!(matches!(write(file.path(), |_| true), Err(Error::Foreign("it", 1234))));
+    assert!(matches!(read(file.path()), Err(DatabaseError::Foreign("it", 1234))));
+    assert!(matches!(write(file.path(), |_| true), Err(DatabaseError::Foreign("it", 1234))));
     chown(file.path(), Some(0), None).unwrap();
     chown(folder, Some(1234), None).unwrap();
-    assert!(matches!(write(file.path(), |_| true), Err(Error::Foreign("its folder", 1234))));
+    assert!(matches!(write(file.path(), |_| true), Err(DatabaseError::Foreign("its folder", 1234))));
     assert_eq!(std::fs::read(file.path()).unwrap(), LEAK);
 }
 
@@ -117,7 +117,8 @@ fn copies_while_another_writes() {
         move |root: &mut Bucket| {
             // On either side of the tree, so that a torn copy would show two.
             for name in [b"a", b"z"] {
-                root.entries.insert(name.to_vec(), Entry::Value(value.to_string().repeat(2000).into_bytes()));
+                root.entries
+                    .insert(name.to_vec(), BucketEntry::Value(value.to_string().repeat(2000).into_bytes()));
             }
             true
         }
@@ -138,7 +139,7 @@ fn copies_while_another_writes() {
                 seen += 1;
             }
             // Without a pause between two writes it may never come to a look.
-            Err(error) => assert!(matches!(error, Error::Busy | Error::Damage(_)), "{error}"),
+            Err(error) => assert!(matches!(error, DatabaseError::Busy | DatabaseError::Damage(_)), "{error}"),
         }
     }
     writer.join().unwrap();

@@ -5,7 +5,7 @@ use super::*;
 const LAN: &str = "lan.service: Wants=netready@lan.service; After=netready@lan.service";
 
 /// What is said beside a quadlet with `Gate=lan`: whether the wait unit is emptied, and the complaints.
-fn beside(change: impl FnOnce(&mut Input)) -> (bool, Vec<String>) {
+fn beside(change: impl FnOnce(&mut QuadletInput)) -> (bool, Vec<String>) {
     let lan = with("Gate=lan");
     let files = [("app.container", APP), ("lan.container", lan.as_str()), ("web.pod", "[Pod]\n")];
     let mut input = input(Manager::User, WaitUnit::Gated, &files);
@@ -23,7 +23,7 @@ fn beside(change: impl FnOnce(&mut Input)) -> (bool, Vec<String>) {
     (emptied, plan.problems.iter().map(ToString::to_string).collect())
 }
 
-fn file(input: &mut Input, name: &str, text: &str) {
+fn file(input: &mut QuadletInput, name: &str, text: &str) {
     let source = Source { path: format!("/q0/{name}"), text: text.to_owned() };
     input.directories[0].quadlets.insert(name.to_owned(), source);
 }
@@ -43,7 +43,7 @@ fn it_is_emptied_where_every_quadlet_was_understood() {
     }
     // Drop-ins that Podman refuses cost themselves.
     let refused = Source { path: "/q0/container.d/x.conf".to_owned(), text: "nonsense".to_owned() };
-    let refused = |input: &mut Input| {
+    let refused = |input: &mut QuadletInput| {
         input.directories[0]
             .drop_ins
             .insert("container.d".to_owned(), [("x.conf".to_owned(), refused)].into());
@@ -109,7 +109,7 @@ fn nothing_is_said_where_it_would_not_have_been_emptied() {
 #[test]
 fn it_is_left_alone_where_a_unit_of_another_kind_names_it() {
     let waiting =
-        |input: &mut Input| input.waiting = vec!["/u/b.service".to_owned(), "/u/c.timer".to_owned()];
+        |input: &mut QuadletInput| input.waiting = vec!["/u/b.service".to_owned(), "/u/c.timer".to_owned()];
     let said = format!(
         "/u/b.service: this unit names Podman's wait unit, so {WAIT_UNIT} is left as it is, and quadlets with a gate \
          of their own wait for podman as well"

@@ -18,23 +18,23 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn bucket() -> impl Strategy<Value = Bucket> {
-    let value = || bytes().prop_map(Entry::Value);
-    let of = |entries: BTreeMap<_, _>, sequence| Entry::Bucket(Bucket { sequence, entries });
+    let value = || bytes().prop_map(BucketEntry::Value);
+    let of = |entries: BTreeMap<_, _>, sequence| BucketEntry::Bucket(Bucket { sequence, entries });
     let leaf = (btree_map(bytes(), value(), 0..40), any::<u64>()).prop_map(move |(it, at)| of(it, at));
     let tree = leaf.prop_recursive(3, 200, 12, move |inner| {
         let entry = prop_oneof![1 => value(), 2 => inner];
         (btree_map(bytes(), entry, 0..12), any::<u64>()).prop_map(move |(it, at)| of(it, at))
     });
     tree.prop_filter_map("a bucket", |entry| match entry {
-        Entry::Bucket(bucket) => Some(bucket),
-        Entry::Value(_) => None,
+        BucketEntry::Bucket(bucket) => Some(bucket),
+        BucketEntry::Value(_) => None,
     })
 }
 
 /// Takes out a share of all keys, in all depths.
 fn thin_out(bucket: &mut Bucket, chances: &mut impl Iterator<Item = bool>) {
     bucket.entries.retain(|_, entry| {
-        if let Entry::Bucket(inner) = entry {
+        if let BucketEntry::Bucket(inner) = entry {
             thin_out(inner, chances);
         }
         chances.next().unwrap_or(true)
@@ -174,13 +174,13 @@ fn every_truncation() {
 fn a_long_list_of_free_pages() {
     let mut data = new(1024);
     let mut root = Bucket::default();
-    root.entries.insert(b"large".to_vec(), Entry::Value(vec![7; 66_000 * 1024]));
+    root.entries.insert(b"large".to_vec(), BucketEntry::Value(vec![7; 66_000 * 1024]));
     data = next(&data, &root).applied(&data);
     root.entries.clear();
     data = next(&data, &root).applied(&data);
     let list = usize::try_from(Database::parse(&data).unwrap().meta.freelist).unwrap() * 1024;
     assert_eq!(u16_at(&data, list + 10), Some(MANY));
-    root.entries.insert(b"small".to_vec(), Entry::Value(vec![7; 3000]));
+    root.entries.insert(b"small".to_vec(), BucketEntry::Value(vec![7; 3000]));
     let length = data.len();
     data = next(&data, &root).applied(&data);
     assert_eq!(Database::parse(&data).unwrap().root, root);

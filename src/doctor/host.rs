@@ -5,34 +5,34 @@ use std::path::{Path, PathBuf};
 
 use super::programs::Programs;
 use crate::config::Environment;
-use crate::generator::Place;
+use crate::generator::UnitPaths;
 use crate::quadlet::Manager;
 
 /// Who looks, and where things are.
 #[derive(Debug)]
-pub struct Scene {
+pub struct Host {
     /// Which side is looked at.
     pub manager: Manager,
     /// Where gate files are.
     pub environment: Environment,
     /// Where units are.
-    pub place: Place,
+    pub paths: UnitPaths,
     /// Who looks, by name; `None` where the number has none.
     pub user: Option<String>,
     /// The programs that may be asked.
     pub programs: Programs,
 }
 
-impl Scene {
+impl Host {
     /// Of this process: root looks at the system's side, everybody else at his own.
-    pub fn from_process() -> Scene {
+    pub fn from_process() -> Host {
         let environment = Environment::from_process();
         let manager = if environment.is_user() { Manager::User } else { Manager::System };
-        let place = Place::from_process(manager == Manager::User, None, None);
-        let programs = Programs::from_process(place.runtime.as_deref());
+        let paths = UnitPaths::from_process(manager == Manager::User, None, None);
+        let programs = Programs::from_process(paths.runtime.as_deref());
         let uid = nix::unistd::Uid::from_raw(environment.uid);
         let user = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
-        Scene { manager, environment, place, user, programs }
+        Host { manager, environment, paths, user, programs }
     }
 
     /// Where a path of the host's is.
@@ -75,7 +75,7 @@ impl Scene {
         };
         let words = [side, "show", "--value", "-p", property, "--", unit];
         let said = self.programs.ask("systemctl", &words).map_err(|error| error.to_string())?;
-        Ok(said.good().map_err(|error| format!("systemctl says: {error}"))?.trim().to_owned())
+        Ok(said.success().map_err(|error| format!("systemctl says: {error}"))?.trim().to_owned())
     }
 
     /// Properties of each loaded unit that a pattern matches.
@@ -88,7 +88,7 @@ impl Scene {
             Manager::User => "--user",
         };
         let said = self.programs.ask("systemctl", &[side, "show", "-p", properties, "--", pattern]);
-        let text = said.map_err(|error| error.to_string())?.good();
+        let text = said.map_err(|error| error.to_string())?.success();
         let text = text.map_err(|error| format!("systemctl says: {error}"))?;
         Ok(text.split("\n\n").map(properties_of).collect())
     }
@@ -96,7 +96,7 @@ impl Scene {
     /// Where this user's manager has its generators write.
     pub fn generated(&self) -> Vec<PathBuf> {
         let folders = ["generator.early", "generator", "generator.late"];
-        let runtime = self.place.runtime.iter();
+        let runtime = self.paths.runtime.iter();
         runtime.flat_map(|runtime| folders.map(|name| runtime.join("systemd").join(name))).collect()
     }
 }

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Finding, Report};
+use super::{DoctorReport, Finding};
 use crate::escape::escape;
-use crate::ipam::Held;
+use crate::ipam::HeldAddress;
 use crate::quadlet::Manager;
 use crate::report::{Paint, Tone};
 
 /// Each finding in a few lines, then what could not be looked at. `quiet`: a line for each finding, no more.
-pub fn text(report: &Report, manager: Manager, quiet: bool, paint: Paint) -> String {
+pub fn text(report: &DoctorReport, manager: Manager, quiet: bool, paint: Paint) -> String {
     let mut text = String::new();
     for finding in &report.findings {
         let code = paint(Tone::Bad, finding.code.as_str());
@@ -52,7 +52,7 @@ fn details(finding: &Finding, text: &mut String) {
 
 /// `{side, findings: […], not_looked_at: […], notes: […], freed: […]}`, the last with `--fix`. Fields are only ever
 /// added.
-pub fn json(report: &Report, manager: Manager, freed: Option<&[Held]>) -> Value {
+pub fn json(report: &DoctorReport, manager: Manager, freed: Option<&[HeldAddress]>) -> Value {
     let findings = report.findings.iter().map(|finding| {
         json!({
             "code": finding.code.as_str(),
@@ -64,7 +64,7 @@ pub fn json(report: &Report, manager: Manager, freed: Option<&[Held]>) -> Value 
         })
     });
     let unseen = report.unseen.iter().map(|unseen| json!({ "what": unseen.what, "because": unseen.because }));
-    let held = |held: &Held| {
+    let held = |held: &HeldAddress| {
         json!({
             "network": escape(&held.network),
             "address": held.address.to_string(),
@@ -87,13 +87,13 @@ pub fn json(report: &Report, manager: Manager, freed: Option<&[Held]>) -> Value 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::{Code, Unseen};
+    use crate::doctor::{FindingCode, Unseen};
     use crate::report::paint_none;
 
-    fn report() -> Report {
-        let mut report = Report::default();
+    fn report() -> DoctorReport {
+        let mut report = DoctorReport::default();
         report.findings.push(Finding {
-            code: Code::LingerOff,
+            code: FindingCode::LingerOff,
             subject: "user a".to_owned(),
             what: "does not linger".to_owned(),
             seen: "no file".to_owned(),
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn as_text() {
-        let why = Code::LingerOff.why();
+        let why = FindingCode::LingerOff.why();
         assert_eq!(
             text(&report(), Manager::User, false, paint_none),
             format!(
@@ -117,14 +117,15 @@ mod tests {
         );
         assert_eq!(text(&report(), Manager::User, true, paint_none), "linger-off  user a: does not linger\n");
         assert_eq!(
-            text(&Report::default(), Manager::System, false, paint_none),
+            text(&DoctorReport::default(), Manager::System, false, paint_none),
             "Nothing found: the system's side of this host\n"
         );
     }
 
     #[test]
     fn codes_are_words_of_their_own() {
-        let words: std::collections::BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        assert_eq!(words.len(), Code::ALL.len());
+        let words: std::collections::BTreeSet<&str> =
+            FindingCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(words.len(), FindingCode::ALL.len());
     }
 }

@@ -12,7 +12,7 @@ const INSTALLED: &str = "/usr/bin/netready";
 
 /// What the process was started with.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct UnitPaths {
     /// Who asks.
     pub manager: Manager,
     /// Who runs it.
@@ -39,15 +39,15 @@ fn directories(name: &str, default: &str) -> Vec<PathBuf> {
     env::split_paths(&paths).filter(|path| path.is_absolute()).collect()
 }
 
-impl Place {
+impl UnitPaths {
     /// Of this process; `user` overrules what the environment says.
-    pub fn from_process(user: bool, normal: Option<&Path>, early: Option<&Path>) -> Place {
+    pub fn from_process(user: bool, normal: Option<&Path>, early: Option<&Path>) -> UnitPaths {
         let manager = if user || is_user_manager() { Manager::User } else { Manager::System };
         let home = directory("HOME");
         let config = directory("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
         let data = directory("XDG_DATA_HOME").or_else(|| Some(home.as_ref()?.join(".local/share")));
         let runtime = Identity::of_process().runtime;
-        let mut place = Place {
+        let mut paths = UnitPaths {
             manager,
             uid: nix::unistd::geteuid().as_raw(),
             netready: netready(env::current_exe().ok().as_deref()),
@@ -56,7 +56,7 @@ impl Place {
             units_above: Vec::new(),
             units_below: Vec::new(),
         };
-        place.find_unit_folders(data.as_deref(), early);
+        paths.find_unit_folders(data.as_deref(), early);
         // systemd's own variable, for managers with a unit path of their own.
         if let Some(path) = env::var_os("SYSTEMD_UNIT_PATH").filter(|path| !path.is_empty()) {
             let extends = path.as_encoded_bytes().ends_with(b":");
@@ -64,13 +64,13 @@ impl Place {
             let at = folders.iter().position(|folder| Some(folder.as_path()) == normal).unwrap_or(0);
             let (above, below) = folders.split_at(at);
             if !extends {
-                place.units_above.clear();
-                place.units_below.clear();
+                paths.units_above.clear();
+                paths.units_below.clear();
             }
-            place.units_above.splice(0..0, above.iter().cloned());
-            place.units_below.splice(0..0, below.iter().cloned());
+            paths.units_above.splice(0..0, above.iter().cloned());
+            paths.units_below.splice(0..0, below.iter().cloned());
         }
-        place
+        paths
     }
 
     /// systemd.unit(5), "Unit File Load Path".

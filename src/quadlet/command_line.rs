@@ -4,43 +4,43 @@ use crate::escape::is_unsafe;
 
 /// One word of an `Exec…=` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum Argument {
     /// To arrive as it is: specifiers and variables in it are none.
     Plain(String),
     /// As Podman would write it: `%i` and `${NAME}` mean what they mean in the quadlet.
     Expanded(String),
 }
 
-impl Word {
+impl Argument {
     /// A word that is to arrive as it is.
-    pub fn plain(text: impl Into<String>) -> Word {
-        Word::Plain(text.into())
+    pub fn plain(text: impl Into<String>) -> Argument {
+        Argument::Plain(text.into())
     }
 
     /// A word of the quadlet's.
-    pub fn expanded(text: impl Into<String>) -> Word {
-        Word::Expanded(text.into())
+    pub fn expanded(text: impl Into<String>) -> Argument {
+        Argument::Expanded(text.into())
     }
 }
 
-impl Word {
+impl Argument {
     /// systemd takes no NUL, and a byte that is no UTF-8 was lost when the quadlet was read.
     pub fn can_be_written(&self) -> bool {
-        let (Word::Plain(text) | Word::Expanded(text)) = self;
+        let (Argument::Plain(text) | Argument::Expanded(text)) = self;
         !text.contains(['\0', '\u{fffd}'])
     }
 }
 
 /// Writes a command line.
-pub fn line(words: &[Word]) -> String {
+pub fn line(words: &[Argument]) -> String {
     let quoted: Vec<String> = words.iter().map(quoted).collect();
     quoted.join(" ")
 }
 
-fn quoted(word: &Word) -> String {
+fn quoted(word: &Argument) -> String {
     match word {
-        Word::Plain(text) => quote(&text.replace('%', "%%").replace('$', "$$")),
-        Word::Expanded(text) => quote(text),
+        Argument::Plain(text) => quote(&text.replace('%', "%%").replace('$', "$$")),
+        Argument::Expanded(text) => quote(text),
     }
 }
 
@@ -153,16 +153,16 @@ mod tests {
     #[test]
     fn writes_words() {
         for (word, text) in [
-            (Word::plain("a"), "a"),
-            (Word::plain(""), "\"\""),
-            (Word::plain("50% $HOME"), "\"50%% $$HOME\""),
-            (Word::expanded("img:%i"), "img:%i"),
-            (Word::expanded("a \"b\""), "\"a \\\"b\\\"\""),
-            (Word::plain(";"), "\";\""),
-            (Word::plain("a\nb"), "\"a\\nb\""),
-            (Word::plain("a\u{1b}[31m"), "\"a\\x1b[31m\""),
-            (Word::expanded("a\u{202e}b\u{85}\u{2028}"), "\"a\\u202eb\\u0085\\u2028\""),
-            (Word::plain("\u{e0041}é"), "\"\\U000e0041é\""),
+            (Argument::plain("a"), "a"),
+            (Argument::plain(""), "\"\""),
+            (Argument::plain("50% $HOME"), "\"50%% $$HOME\""),
+            (Argument::expanded("img:%i"), "img:%i"),
+            (Argument::expanded("a \"b\""), "\"a \\\"b\\\"\""),
+            (Argument::plain(";"), "\";\""),
+            (Argument::plain("a\nb"), "\"a\\nb\""),
+            (Argument::plain("a\u{1b}[31m"), "\"a\\x1b[31m\""),
+            (Argument::expanded("a\u{202e}b\u{85}\u{2028}"), "\"a\\u202eb\\u0085\\u2028\""),
+            (Argument::plain("\u{e0041}é"), "\"\\U000e0041é\""),
         ] {
             assert_eq!(line(&[word]), text);
         }
@@ -176,7 +176,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_is_read_back(texts in proptest::collection::vec("[^\0]*", 1..5)) {
-            let words: Vec<Word> = texts.iter().map(|text| Word::plain(text.clone())).collect();
+            let words: Vec<Argument> = texts.iter().map(|text| Argument::plain(text.clone())).collect();
             let text = line(&words);
             prop_assert!(!text.contains(is_unsafe));
             let read: Vec<String> = split(&text).unwrap().iter().map(|word| expand(word)).collect();
@@ -186,7 +186,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in any::<String>()) {
             if let Some(words) = split(&text) {
-                let again: Vec<Word> = words.iter().map(|word| Word::expanded(word.clone())).collect();
+                let again: Vec<Argument> = words.iter().map(|word| Argument::expanded(word.clone())).collect();
                 prop_assert_eq!(split(&line(&again)), Some(words));
             }
         }
