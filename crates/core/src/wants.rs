@@ -5,10 +5,7 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::model::{Route, RouteKind, Routes};
-use crate::requirement::{
-    Destination, Family, Gate, Item, Presence, RouteSpec, RouteTo, Subject, TABLE_MAIN, Table,
-};
+use crate::requirement::{Destination, Family, Gate, Item, Presence, RouteSpec, RouteTo, Subject, Table};
 
 /// What a gate wants to know of routes and resolv.conf.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -75,27 +72,6 @@ impl Wants {
     /// Whether a route to this destination is wanted, in whatever table.
     pub fn destination(&self, destination: &IpNet) -> bool {
         self.routes.iter().any(|(wanted, _)| wanted == destination)
-    }
-
-    /// Whether a change of this route can change what was read.
-    pub fn concerns(&self, route: &Route, read: &Routes) -> bool {
-        self.destination(&route.destination) || (self.pasta && pasta_sees(route, read))
-    }
-}
-
-/// Once pasta has a default route to take, no other route can change its choice, unless it stands on
-/// the same link, where it may be the gateway's.
-fn pasta_sees(route: &Route, read: &Routes) -> bool {
-    if route.table != TABLE_MAIN || route.kind != RouteKind::Unicast {
-        return false;
-    }
-    let taken = read.pasta.get(&route.family()).and_then(|view| view.default.as_ref());
-    match taken {
-        Some(taken) => {
-            route.destination.prefix_len() == 0
-                || route.hops.iter().any(|hop| taken.hops.iter().any(|other| hop.ifindex == other.ifindex))
-        }
-        None => true,
     }
 }
 

@@ -44,7 +44,7 @@ fn if_present_wants_to_know_of_both_families_defaults() {
 fn a_route_message_concerns_those_who_want_its_destination() {
     let concerns = |gate_text: &str, route: &str, known: &str| {
         let told = network(&format!("x0: up; y0: up; route {route}")).routes.known[0].clone();
-        Wants::of(&gate(gate_text)).concerns(&told, &network(&format!("x0: up; y0: up; {known}")).routes)
+        network(&format!("x0: up; y0: up; {known}")).routes.depend_on(&told, &Wants::of(&gate(gate_text)))
     };
     assert!(concerns("route='default'", "default4 dev x0", ""));
     assert!(
