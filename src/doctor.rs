@@ -30,6 +30,7 @@ pub mod leases;
 mod pasta;
 pub mod programs;
 mod quadlets;
+mod unit_files;
 mod units;
 mod wait_unit;
 pub mod waiters;

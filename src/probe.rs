@@ -5,14 +5,16 @@
 //! that keeps the gate is never blocked. It is a program of its own because the code of TLS and DNS in the
 //! daemon's would cost it half a MiB, used or not.
 
+mod deadline;
 mod dns;
 mod gateway;
 mod http;
 mod ping;
+mod program;
 mod schedule;
+mod socket_error;
 mod tcp;
 mod tls;
-mod trying;
 pub mod zone;
 
 use std::collections::BTreeMap;
@@ -35,7 +37,7 @@ use crate::probe::schedule::{Schedule, limit};
 use crate::report::Span;
 use crate::sibling;
 
-pub use trying::serve;
+pub use program::serve;
 
 /// As much as an answer may be.
 const LONGEST: usize = 4096;
@@ -145,7 +147,7 @@ impl Try {
     fn begin(question: &Question) -> io::Result<Try> {
         let path = sibling::path(sibling::PROBE)?;
         let mut command = Command::new(&path);
-        command.arg(std::process::id().to_string()).args(trying::words(question));
+        command.arg(std::process::id().to_string()).args(program::words(question));
         // Its end of the pipe is all that it says.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.env_remove("NOTIFY_SOCKET");
@@ -185,7 +187,7 @@ impl Try {
 
     /// What it was asked, if that still matters, and what it said.
     fn end(mut self) -> (Option<Question>, Tried) {
-        let tried = match trying::read(&self.said) {
+        let tried = match program::read(&self.said) {
             Some(answer) => answer.map_err(NoAnswer::Failed),
             None => Err(NoAnswer::NoProgram(format!(
                 "{} ended without an answer; {}",

@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::programs::ProgramOutput;
-use super::{DoctorReport, Finding, FindingCode, Host, units};
+use super::{DoctorReport, Finding, FindingCode, Host, unit_files};
 use crate::config::Problem;
 use crate::quadlet::unit_file::{self, UnitFile};
 use crate::quadlet::{self, Kind, Manager, QuadletInput, Unit};
@@ -233,7 +233,7 @@ fn made(stdout: &str) -> BTreeMap<String, UnitFile> {
     let mut made = BTreeMap::new();
     let mut text = String::new();
     let mut finish = |text: &mut String| {
-        let unit = units::read("", &std::mem::take(text));
+        let unit = unit_files::read("", &std::mem::take(text));
         if let Some(path) = unit.last("Unit", "SourcePath").map(|entry| file_name(&entry.value)) {
             made.insert(path, unit);
         }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{DoctorReport, Finding, FindingCode, Host, quadlets::named_quadlets, text_of};
-use crate::quadlet::unit_file::{self, UnitFile};
+use super::quadlets::named_quadlets;
+use super::{DoctorReport, Finding, FindingCode, Host, text_of, unit_files};
+use crate::quadlet::unit_file::UnitFile;
 use crate::quadlet::{Kind, Unit, WAIT_UNIT};
 
 /// The user's service manager is started for these at boot.
@@ -54,9 +55,9 @@ pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
         report.findings.extend(named_quadlets(&name, &path, &file, quadlets));
         // A copy of a packaged unit keeps the packaged drop-ins, which may bring its gate.
         for folder in host.generated().iter().chain(&host.paths.units_below) {
-            for path in drop_ins(&folder.join(format!("{name}.d"))) {
+            for path in unit_files::drop_ins(&folder.join(format!("{name}.d"))) {
                 let text = text_of(&path).unwrap_or_default();
-                file.read_over(read(&path.display().to_string(), &text));
+                file.read_over(unit_files::read(&path.display().to_string(), &text));
             }
         }
         // Drop-ins of the unit that Podman makes.
@@ -208,23 +209,13 @@ fn there(host: &Host, quadlets: &[Unit]) -> There {
     let folders = host.paths.units_above.iter().chain(&host.paths.units_below);
     let generated = host.generated();
     for folder in folders.chain(&generated) {
-        there.of_user.extend(names(folder));
+        there.of_user.extend(unit_files::names(folder));
     }
     there.of_user.extend(quadlets.iter().map(|unit| unit.service.clone()));
     for folder in system {
-        there.of_system.extend(names(&host.at(folder)));
+        there.of_system.extend(unit_files::names(&host.at(folder)));
     }
     there
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
-}
-
-fn drop_ins(folder: &Path) -> Vec<PathBuf> {
-    let names = names(folder).into_iter().filter(|name| name.ends_with(".conf"));
-    names.map(|name| folder.join(name)).collect()
 }
 
 /// The units and drop-ins that the user or the administrator wrote, by the unit's name: what a package brings
@@ -232,10 +223,10 @@ fn drop_ins(folder: &Path) -> Vec<PathBuf> {
 fn own_units(folders: &[PathBuf]) -> BTreeMap<String, (String, UnitFile)> {
     let mut units: BTreeMap<String, (String, UnitFile)> = BTreeMap::new();
     for folder in folders {
-        for name in names(folder) {
+        for name in unit_files::names(folder) {
             let path = folder.join(&name);
             let (unit, files) = match name.strip_suffix(".d") {
-                Some(unit) => (unit.to_owned(), drop_ins(&path)),
+                Some(unit) => (unit.to_owned(), unit_files::drop_ins(&path)),
                 None => (name, vec![path]),
             };
             let kinds = [".service", ".timer", ".socket", ".path", ".target", ".mount"];
@@ -245,7 +236,7 @@ fn own_units(folders: &[PathBuf]) -> BTreeMap<String, (String, UnitFile)> {
             for path in files.iter().filter(|path| is_own(path)) {
                 let Ok(text) = text_of(path) else { continue };
                 let shown = path.display().to_string();
-                let file = read(&shown, &text);
+                let file = unit_files::read(&shown, &text);
                 units.entry(unit.clone()).or_insert((shown, UnitFile::default())).1.read_over(file);
             }
         }
@@ -258,20 +249,6 @@ fn is_own(path: &Path) -> bool {
     let packaged = ["/usr/lib", "/lib", "/usr/share", "/dev"];
     fs::canonicalize(path)
         .is_ok_and(|real| real.is_file() && !packaged.iter().any(|folder| real.starts_with(folder)))
-}
-
-/// A unit file; lines that are none cost no more than themselves, as in systemd.
-pub fn read(path: &str, text: &str) -> UnitFile {
-    let mut lines: Vec<&str> = text.lines().collect();
-    loop {
-        match unit_file::read(path, &lines.join("\n")) {
-            Ok(file) => return file,
-            Err(refused) => match lines.get_mut(refused.place.line.saturating_sub(1)) {
-                Some(line) if !line.is_empty() => *line = "",
-                Some(_) | None => return UnitFile::default(),
-            },
-        }
-    }
 }
 
 fn linger(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
@@ -385,7 +362,7 @@ mod tests {
             ),
         ] {
             let mut report = DoctorReport::default();
-            judge("a", "/a", &read("/a", text), gated, &there(), &mut report);
+            judge("a", "/a", &unit_files::read("/a", text), gated, &there(), &mut report);
             let findings = report.findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.what));
             let notes = report.notes.iter().map(|note| format!("note {note}"));
             let found: Vec<String> = findings.chain(notes).collect();
@@ -430,7 +407,7 @@ mod tests {
                 .filter(|(_, text)| !text.is_empty())
                 .collect();
             let quadlets = quadlets_of(&files);
-            let more_file = read("/m", more);
+            let more_file = unit_files::read("/m", more);
             let more = BTreeMap::from([("a.service", &more_file)]);
             let found: Vec<String> = without_order(&quadlets, &more)
                 .into_iter()

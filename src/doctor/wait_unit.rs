@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{DoctorReport, Finding, FindingCode, Host, text_of, units};
+use super::{DoctorReport, Finding, FindingCode, Host, text_of, unit_files};
 use crate::quadlet::{DROP_IN, Manager, Unit, WAIT_UNIT};
 
 const ONLINE: &str = "network-online.target";
@@ -124,9 +124,9 @@ fn drop_in_of(folder: &Path) -> PathBuf {
 }
 
 fn put_together(text: &str, drop_ins: impl Iterator<Item = String>, decided: bool) -> WaitUnit {
-    let mut file = units::read(WAIT_UNIT, text);
+    let mut file = unit_files::read(WAIT_UNIT, text);
     for text in drop_ins {
-        file.read_over(units::read(DROP_IN, &text));
+        file.read_over(unit_files::read(DROP_IN, &text));
     }
     let commands = file.every("Service", "ExecStart").into_iter().map(str::to_owned).collect();
     WaitUnit { commands, decided }

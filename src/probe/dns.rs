@@ -10,7 +10,8 @@ use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, getaddrinfo};
 
 use crate::chance::chance;
 use crate::model::Answer;
-use crate::probe::trying::Deadline;
+use crate::probe::deadline::Deadline;
+use crate::probe::socket_error;
 use crate::probe::zone;
 use crate::resolv::{self, Resolver};
 
@@ -158,7 +159,7 @@ fn query(server: SocketAddr, name: &str, kind: u16, deadline: Deadline) -> Reply
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = match UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(server).map(|()| socket)) {
         Ok(socket) => socket,
-        Err(error) => return Reply::Error(super::tcp::explain(&error)),
+        Err(error) => return Reply::Error(socket_error::explain(&error)),
     };
     let mut reply = [0; 512];
     // A packet may be lost.
@@ -173,7 +174,7 @@ fn query(server: SocketAddr, name: &str, kind: u16, deadline: Deadline) -> Reply
                 None => {}
             },
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
-            Err(error) => return Reply::Error(super::tcp::explain(&error)),
+            Err(error) => return Reply::Error(socket_error::explain(&error)),
         }
     }
     Reply::Silence

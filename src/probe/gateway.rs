@@ -21,9 +21,9 @@ use netlink_sys::{Socket, SocketAddr as NetlinkAddr, protocols::NETLINK_ROUTE};
 use socket2::{Domain, Protocol, Type};
 
 use crate::model::Answer;
+use crate::probe::deadline::Deadline;
 use crate::probe::ping::Echo;
-use crate::probe::tcp;
-use crate::probe::trying::Deadline;
+use crate::probe::socket_error;
 
 /// RTNLGRP_NEIGH of linux/rtnetlink.h.
 const NEIGHBOURS: u32 = 3;
@@ -44,7 +44,7 @@ pub fn ask(address: IpAddr, ifindex: u32, deadline: Deadline) -> Answer {
         Ok(answer) => answer,
         Err(_) => match provoked {
             Ok(()) => Err("does not answer".to_owned()),
-            Err(error) => Err(format!("cannot be asked: {}", tcp::explain(&error))),
+            Err(error) => Err(format!("cannot be asked: {}", socket_error::explain(&error))),
         },
     }
 }

@@ -11,19 +11,19 @@ mod proxy;
 use std::borrow::Cow;
 
 use http::response::Parts;
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderName, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::net::TcpStream;
 
 use crate::clock;
 use crate::config;
 use crate::model::Answer;
+use crate::probe::deadline::Deadline;
 use crate::probe::tcp;
 use crate::probe::tls;
-use crate::probe::trying::Deadline;
 use crate::requirement::{Request, Url};
 
-use exchange::exchange;
+use exchange::{exchange, meaning};
 use proxy::Proxy;
 
 /// As many redirections as are followed.
@@ -78,11 +78,6 @@ fn verdict(request: &Request, url: &Url, head: &Parts) -> Answer {
         codes => format!(", expected {}", codes.join(" or ")),
     };
     Err(at(url, &request.url, &format!("status {status}{}{retry}{expected}{kind}", meaning(head.status))))
-}
-
-/// What a status means, in the words of RFC 9110, with a blank before them.
-fn meaning(status: StatusCode) -> String {
-    status.canonical_reason().map_or(String::new(), |reason| format!(" {}", reason.to_lowercase()))
 }
 
 /// Where a redirection leads (RFC 3986, 5.2, without the removal of dots).

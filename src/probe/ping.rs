@@ -8,8 +8,8 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::model::Answer;
-use crate::probe::tcp;
-use crate::probe::trying::Deadline;
+use crate::probe::deadline::Deadline;
+use crate::probe::socket_error;
 use crate::probe::zone;
 
 /// From one request to the next, as ping(8) has it.
@@ -25,7 +25,7 @@ pub fn ask(address: IpAddr, zone: Option<&str>, deadline: Deadline) -> Answer {
             "no echo requests without privileges here: sysctl net.ipv4.ping_group_range=\"0 2147483647\""
                 .to_owned()
         } else {
-            tcp::explain(&error)
+            socket_error::explain(&error)
         }
     })?;
     let mut sequence = 0;
@@ -38,7 +38,7 @@ pub fn ask(address: IpAddr, zone: Option<&str>, deadline: Deadline) -> Answer {
                     return Err("no answer".to_owned());
                 }
             }
-            Err(error) => return Err(tcp::explain(&error)),
+            Err(error) => return Err(socket_error::explain(&error)),
         }
     }
 }

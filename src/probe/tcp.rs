@@ -1,14 +1,14 @@
 //! Whether a connection is accepted, on any of a name's addresses.
 
-use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpStream};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use crate::model::Answer;
+use crate::probe::deadline::Deadline;
 use crate::probe::dns;
-use crate::probe::trying::Deadline;
+use crate::probe::socket_error;
 use crate::probe::zone;
 use crate::requirement::Endpoint;
 
@@ -60,7 +60,7 @@ pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(TcpStream, So
             Ok((address, Ok(stream))) => return Ok((stream, address)),
             Ok((address, Err(error))) => {
                 running -= 1;
-                let why = explain(&error);
+                let why = socket_error::explain(&error);
                 // Of several addresses the reason says which.
                 failure = Some(if addresses.len() > 1 { format!("{}: {why}", address.ip()) } else { why });
             }
@@ -69,15 +69,5 @@ pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(TcpStream, So
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
-    }
-}
-
-/// An error of a socket, in the kernel's words.
-pub fn explain(error: &io::Error) -> String {
-    match (error.kind(), error.raw_os_error()) {
-        (ErrorKind::TimedOut | ErrorKind::WouldBlock, _) => Deadline::text(),
-        (_, Some(errno)) => nix::errno::Errno::from_raw(errno).desc().to_lowercase(),
-        (ErrorKind::UnexpectedEof, None) => "the connection was closed".to_owned(),
-        (_, None) => error.to_string(),
     }
 }

@@ -120,7 +120,7 @@ pub fn explain(error: &io::Error, host: &str) -> String {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         return match error.kind() {
             io::ErrorKind::UnexpectedEof => "the connection was closed during the TLS handshake".to_owned(),
-            _ => super::tcp::explain(error),
+            _ => crate::probe::socket_error::explain(error),
         };
     };
     match tls {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures::FutureExt;
 use futures::future::{Either, select};
+use http::StatusCode;
 use http::response::Parts;
 use hyper::client::conn::http1;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -75,6 +76,12 @@ fn is_http2(start: &[u8]) -> bool {
         _ => true,
     });
     frame && !start.is_empty()
+}
+
+/// What a status means, in the words of RFC 9110, with a blank before them: ` not found`. Empty if the RFC does
+/// not name it.
+pub fn meaning(status: StatusCode) -> String {
+    status.canonical_reason().map_or(String::new(), |reason| format!(" {}", reason.to_lowercase()))
 }
 
 /// As many of the first bytes as `is_http2` looks at.

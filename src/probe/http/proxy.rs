@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use tokio::net::TcpStream;
 
 use crate::config;
-use crate::probe::http::exchange::exchange;
+use crate::probe::http::exchange::{exchange, meaning};
 use crate::requirement::{Endpoint, Url};
 
 /// An HTTP proxy.
@@ -53,7 +53,7 @@ impl Proxy {
         if head.status.is_success() {
             return Ok(stream);
         }
-        Err(format!("status {}{} for CONNECT {to}", head.status.as_u16(), super::meaning(head.status)))
+        Err(format!("status {}{} for CONNECT {to}", head.status.as_u16(), meaning(head.status)))
     }
 }
 
