@@ -82,7 +82,7 @@ impl Reporter for Silent {
 
 /// How a run of the driver ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RunEnd {
     /// The session is over.
     Ended(Ended),
     /// A signal came; whether the gate was open.
@@ -170,7 +170,7 @@ impl<'a> Driver<'a> {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn run(&mut self, reporter: &mut dyn Reporter) -> Result<Outcome, Failure> {
+    pub async fn run(&mut self, reporter: &mut dyn Reporter) -> Result<RunEnd, Failure> {
         loop {
             if let Some(outcome) = self.advance(reporter).await? {
                 return Ok(outcome);
@@ -205,7 +205,7 @@ impl<'a> Driver<'a> {
     }
 
     /// One input, and the answer to it.
-    async fn advance(&mut self, reporter: &mut dyn Reporter) -> Result<Option<Outcome>, Failure> {
+    async fn advance(&mut self, reporter: &mut dyn Reporter) -> Result<Option<RunEnd>, Failure> {
         let input = match self.event(reporter).await? {
             Event::Input(input) => input,
             Event::Reloaded(Ok(gate)) => Input::Reload(gate),
@@ -215,7 +215,7 @@ impl<'a> Driver<'a> {
                 }
                 Input::Wake
             }
-            Event::End(signal) => return Ok(Some(Outcome::Signalled(signal, self.session.is_open()))),
+            Event::End(signal) => return Ok(Some(RunEnd::Signalled(signal, self.session.is_open()))),
         };
         let reloaded = matches!(input, Input::Reload(_));
         let now = clock::now();
@@ -231,7 +231,7 @@ impl<'a> Driver<'a> {
         }
         if let Next::End(ended) = step.next {
             self.next = Next::Drain;
-            return Ok(Some(Outcome::Ended(ended)));
+            return Ok(Some(RunEnd::Ended(ended)));
         }
         self.next = step.next;
         Ok(None)

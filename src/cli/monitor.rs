@@ -18,8 +18,8 @@ pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
     let receive_buffer = args.tuning.receive_buffer;
     let setup = Setup { mode: Mode::Watch, gate, receive_buffer, signals: None, gave_up_at: None };
     Ok(match block_on(async { Ok(Driver::new(setup)?.run(&mut printer).await?) })? {
-        driver::Outcome::Ended(_) => Exit::Done,
-        driver::Outcome::Signalled(signal, _) => Exit::Signal(signal),
+        driver::RunEnd::Ended(_) => Exit::Done,
+        driver::RunEnd::Signalled(signal, _) => Exit::Signal(signal),
     })
 }
 

@@ -383,9 +383,9 @@ async fn wait_for(
     };
     tokio::select! {
         outcome = driver.run(speaker) => Ok(match outcome? {
-            driver::Outcome::Ended(session::Ended::Opened(_)) => Opening::Open,
-            driver::Outcome::Ended(_) => Opening::Shut,
-            driver::Outcome::Signalled(signal, _) => Opening::Signalled(signal),
+            driver::RunEnd::Ended(session::Ended::Opened(_)) => Opening::Open,
+            driver::RunEnd::Ended(_) => Opening::Shut,
+            driver::RunEnd::Signalled(signal, _) => Opening::Signalled(signal),
         }),
         fired = time_up => {
             fired.map_err(AttemptError::from)?;

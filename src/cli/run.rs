@@ -51,8 +51,8 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let outcome = block_on(async { Ok(Driver::new(setup)?.run(&mut manager).await?) })?;
     Ok(match outcome {
         // Watching ends only where the gate was given up, or lost.
-        driver::Outcome::Ended(_) => Exit::NotReady,
-        driver::Outcome::Signalled(signal, open) => {
+        driver::RunEnd::Ended(_) => Exit::NotReady,
+        driver::RunEnd::Signalled(signal, open) => {
             manager.notifier.stopping();
             if open { Exit::Done } else { Exit::Signal(signal) }
         }

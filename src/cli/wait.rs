@@ -8,7 +8,7 @@ use std::process::Command;
 use std::task::{Context, Poll};
 
 use crate::cli::{Error, Exit, PATIENCE, WaitArgs, block_on, load};
-use crate::driver::{Driver, Failure, Outcome, Reporter, Setup, View};
+use crate::driver::{Driver, Failure, Reporter, RunEnd, Setup, View};
 use crate::escape::{escape, escape_bytes};
 use crate::gate_state::Phase;
 use crate::moment::Moment;
@@ -36,13 +36,13 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     let setup = Setup { mode: Mode::UntilOpen, gate, receive_buffer, signals: None, gave_up_at: None };
     let outcome = block_on(async { Ok(Driver::new(setup)?.run(&mut terminal).await?) })?;
     Ok(match outcome {
-        Outcome::Ended(Ended::Opened(_)) => {
+        RunEnd::Ended(Ended::Opened(_)) => {
             // What is said of the unit from now on is not this program's to say.
             terminal.notifier.status("");
             become_command(&args.command)
         }
-        Outcome::Ended(_) => Exit::NotReady,
-        Outcome::Signalled(signal, _) => Exit::Signal(signal),
+        RunEnd::Ended(_) => Exit::NotReady,
+        RunEnd::Signalled(signal, _) => Exit::Signal(signal),
     })
 }
 

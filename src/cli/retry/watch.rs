@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::driver::{Driver, Failure, Outcome, Setup, Silent};
+use crate::driver::{Driver, Failure, RunEnd, Setup, Silent};
 use crate::requirement::{
     AddressSpec, Clause, Destination, Family, Gate, Item, OnLoss, OnTimeout, RouteSpec, Subject, Table,
 };
@@ -45,7 +45,7 @@ impl NetworkWatch {
     /// Where the kernel's state cannot be observed.
     pub(super) async fn better(&mut self) -> Result<(), Failure> {
         loop {
-            if let Outcome::Ended(Ended::Better) = self.0.run(&mut Silent).await? {
+            if let RunEnd::Ended(Ended::Better) = self.0.run(&mut Silent).await? {
                 return Ok(());
             }
         }
