@@ -11,7 +11,7 @@ use crate::identity::Identity;
 mod lookup;
 mod save;
 
-pub use lookup::names;
+pub use lookup::{FindError, FindErrorKind, GateTexts, find, names};
 pub use netready_core::config::*;
 pub use save::{SaveError, save};
 
@@ -80,9 +80,8 @@ pub fn load(
         None if request.options.require_something() => of_options(&request.options),
         gate => {
             let name = gate.as_deref().unwrap_or("default");
-            let found = lookup::find(name, &request.options, environment, link_exists)
-                .map_err(|problems| ConfigError { problems })?;
-            of_texts(&found.name, found.parts, &request.options)
+            let texts = find(name, &request.options, environment, link_exists)?;
+            of_texts(&texts.name, texts.parts, &request.options)
         }
     }
 }

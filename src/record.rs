@@ -13,7 +13,9 @@ use tracing::debug;
 
 use crate::escape::escape;
 use crate::files::Folder;
+use crate::gate_state::Phase;
 use crate::identity::Identity;
+use crate::report::state_word;
 
 /// Where `run` keeps its record.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct GateRecord {
     pub source: String,
     /// What STATUS= said last.
     pub status: String,
+    /// Whether the gate is ready. `None` in a record of an earlier version, which does not tell.
+    pub ready: Option<bool>,
     /// The time of day at which a `run` of it gave up in this boot.
     pub gave_up_at: Option<String>,
 }
@@ -45,6 +49,9 @@ const LARGEST: u64 = 64 << 10;
 
 /// No host has so many gates.
 const MOST: usize = 256;
+
+/// The word for the phase `Ready` in the field `state`.
+const READY: &str = "ready";
 
 impl Record {
     /// `$RUNTIME_DIRECTORY/GATE.json` in a unit, else in the folder of all records, which is made where there is
@@ -76,13 +83,14 @@ impl Record {
     }
 
     /// Writes how it stands.
-    pub fn write(&self, gate: &str, source: &str, status: &str, gave_up_at: Option<&str>) {
+    pub fn write(&self, gate: &str, source: &str, phase: Phase, status: &str, gave_up_at: Option<&str>) {
         let Some(place) = &self.place else { return };
         let record = json!({
             "gate": gate,
             "source": source,
             "pid": std::process::id(),
             "boot-id": boot_id(),
+            "state": state_word(phase),
             "status": status,
             "gave-up-at": gave_up_at,
         });
@@ -153,6 +161,7 @@ fn kept(record: &Value) -> Option<GateRecord> {
         gate: text("gate")?,
         source: text("source")?,
         status: text("status").unwrap_or_default(),
+        ready: record.get("state").and_then(Value::as_str).map(|state| state == READY),
         gave_up_at: text("gave-up-at"),
     })
 }
@@ -178,6 +187,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 
     use super::*;
+    use crate::gate_state::{Came, GaveUp, OpenedBy};
 
     /// A record of this boot, as its text.
     fn record(gate: &str) -> String {
@@ -218,6 +228,27 @@ mod tests {
         let kept = of_this_boot(place.path());
         assert_eq!(kept[0].gate, r"a\x0a\x1b[2J\u{202e}");
         assert_eq!(kept[0].status, r"Ready\x0aREADY=1");
+        assert_eq!(kept[0].ready, None, "a text is not believed to tell the state");
+    }
+
+    #[test]
+    fn a_record_tells_whether_the_gate_is_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let place = Some(Folder::open_own(folder.path()).unwrap());
+        let record = Record { place, name: "a.json".to_owned(), of_unit: false };
+        let (after, now) = (std::time::Duration::ZERO, crate::clock::now());
+        for (phase, ready) in [
+            (Phase::Waiting, false),
+            (Phase::Ready { came: Came::First { after } }, true),
+            (Phase::Opened { after, by: OpenedBy::Request }, false),
+            (Phase::Lost { since: now }, false),
+            (Phase::GaveUp { after, why: GaveUp::Timeout }, false),
+        ] {
+            record.write("a", "/s", phase, "Ready, says this text", None);
+            let records = of_this_boot(folder.path());
+            assert_eq!(records[0].ready, Some(ready), "{phase:?}");
+        }
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Manager {
             Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => info!("{}", view.status),
         }
         let (gate, source) = (&view.gate.name, &view.gate.source);
-        self.record.write(gate, source, view.status, self.gave_up_at.as_deref());
+        self.record.write(gate, source, view.phase, view.status, self.gave_up_at.as_deref());
     }
 }
 

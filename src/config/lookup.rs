@@ -6,7 +6,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Environment, Options, Part, Problem, in_place_of_state, is_glob, nearest, printable};
+use super::{
+    ConfigError, Environment, Options, Part, Problem, in_place_of_state, is_glob, nearest, printable,
+};
 use crate::files;
 
 /// For every user, the first that has a file wins.
@@ -28,39 +30,76 @@ pub struct GateTexts {
     pub parts: Vec<Part>,
 }
 
-/// Finds a gate by its name, or reads the file where there is a slash in it.
+/// Why the texts of a gate cannot be had.
+#[derive(Debug)]
+pub struct FindError {
+    /// What kind of failure it is.
+    pub kind: FindErrorKind,
+    /// Everything that is wrong, the gate's own file first. Never empty.
+    pub problems: Vec<Problem>,
+}
+
+/// The kinds of [`FindError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindErrorKind {
+    /// No directory has a file for the gate, and it is not built in.
+    Missing,
+    /// The gate's file is a link to /dev/null.
+    Masked,
+    /// A file of the gate cannot be read.
+    Unreadable,
+}
+
+impl FindError {
+    fn new(kind: FindErrorKind, problem: Problem) -> FindError {
+        FindError { kind, problems: vec![problem] }
+    }
+}
+
+impl From<FindError> for ConfigError {
+    fn from(error: FindError) -> ConfigError {
+        ConfigError { problems: error.problems }
+    }
+}
+
+/// Finds a gate by its name. A name with a slash is the path of a gate file.
+///
+/// # Errors
+/// Where the gate does not exist, is masked, or a file of it cannot be read.
 pub fn find(
     gate: &str,
     options: &Options,
     environment: &Environment,
     link_exists: &dyn Fn(&str) -> bool,
-) -> Result<GateTexts, Vec<Problem>> {
+) -> Result<GateTexts, FindError> {
     if gate.contains('/') {
         let path = Path::new(gate);
-        let part = read(path, path.to_owned()).map_err(|problem| vec![problem])?;
+        let unreadable = |problem| FindError::new(FindErrorKind::Unreadable, problem);
+        let part = read(path, path.to_owned()).map_err(unreadable)?;
         let name = path.file_stem().unwrap_or(path.as_os_str());
         return Ok(GateTexts { name: name.to_string_lossy().into_owned(), parts: vec![part] });
     }
     let directories = directories(environment);
-    let mut problems = Vec::new();
     let main = match main_part(gate, environment, &directories) {
-        Ok(Some(part)) => Some(part),
+        Ok(Some(part)) => Ok(part),
         Ok(None) => {
             let message = unknown(gate, options, environment, &directories, link_exists);
-            problems.push(Problem { origin: format!("gate {}", printable(gate)), line: None, message });
-            return Err(problems);
+            let problem = Problem { origin: format!("gate {}", printable(gate)), line: None, message };
+            return Err(FindError::new(FindErrorKind::Missing, problem));
         }
-        Err(problem) => {
-            problems.push(problem);
-            None
-        }
+        Err(error) => Err(error),
     };
-    let drop_ins = drop_ins(gate, environment, &directories, &mut problems);
+    let mut of_drop_ins = Vec::new();
+    let drop_ins = drop_ins(gate, environment, &directories, &mut of_drop_ins);
     match main {
-        Some(main) if problems.is_empty() => {
+        Ok(main) if of_drop_ins.is_empty() => {
             Ok(GateTexts { name: gate.to_owned(), parts: std::iter::once(main).chain(drop_ins).collect() })
         }
-        Some(_) | None => Err(problems),
+        Ok(_) => Err(FindError { kind: FindErrorKind::Unreadable, problems: of_drop_ins }),
+        Err(mut error) => {
+            error.problems.extend(of_drop_ins);
+            Err(error)
+        }
     }
 }
 
@@ -101,17 +140,19 @@ fn main_part(
     gate: &str,
     environment: &Environment,
     directories: &[Directory],
-) -> Result<Option<Part>, Problem> {
+) -> Result<Option<Part>, FindError> {
+    let unreadable_file = |problem| FindError::new(FindErrorKind::Unreadable, problem);
     for directory in directories {
         let path = directory.path.join(format!("{gate}.toml"));
         let real = environment.at(&path);
         match fs::symlink_metadata(&real) {
             Err(error) if directory.is_absence(&error) => {}
-            Err(error) => return Err(unreadable(&path, &error)),
+            Err(error) => return Err(unreadable_file(unreadable(&path, &error))),
             Ok(_) if is_mask(&real) => {
-                return Err(problem(&path, "this gate is masked: the file is a link to /dev/null"));
+                let masked = problem(&path, "this gate is masked: the file is a link to /dev/null");
+                return Err(FindError::new(FindErrorKind::Masked, masked));
             }
-            Ok(_) => return read(&path, real).map(Some),
+            Ok(_) => return read(&path, real).map(Some).map_err(unreadable_file),
         }
     }
     let built_in = BUILT_IN.iter().find(|(name, _)| *name == gate);

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::{DoctorReport, Finding, FindingCode, Host};
-use crate::config::{self, ConfigError, GateRequest};
+use crate::config::{self, FindError, FindErrorKind, Options, Problem};
 use crate::evaluate::matching;
 use crate::model::Network;
 use crate::quadlet::{Manager, Unit};
@@ -24,20 +24,31 @@ pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut Doct
     let named: Vec<String> = names.iter().cloned().collect();
     names.extend(wanted.keys().cloned());
     for name in names {
-        let request = GateRequest { gate: Some(name.clone()), ..GateRequest::default() };
-        match (config::load(&request, &host.environment, &|_| false), wanted.get(&name)) {
-            (Ok(loaded), _) => {
+        let texts = match config::find(&name, &Options::default(), &host.environment, &|_| false) {
+            Ok(texts) => texts,
+            Err(FindError { kind: FindErrorKind::Unreadable, problems }) => {
+                report.findings.push(invalid(&name, &problems));
+                continue;
+            }
+            Err(FindError { kind: FindErrorKind::Missing, problems }) => {
+                // Without its file, a gate is named by its drop-ins only.
+                let drop_ins = || named.contains(&name).then(|| format!("drop-ins in {name}.toml.d/"));
+                let by = wanted.get(&name).cloned().or_else(drop_ins);
+                report.findings.extend(by.map(|by| not_here(host.manager, &name, &by, &problems)));
+                continue;
+            }
+            Err(FindError { kind: FindErrorKind::Masked, problems }) => {
+                let by = wanted.get(&name);
+                report.findings.extend(by.map(|by| not_here(host.manager, &name, by, &problems)));
+                continue;
+            }
+        };
+        match config::of_texts(&texts.name, texts.parts, &Options::default()) {
+            Ok(loaded) => {
                 report.findings.extend(impossible(&loaded.gate, network, ipv6));
                 report.notes.extend(not_there_now(&loaded.gate, network));
             }
-            (Err(error), wanted_by) if missing(&error) => {
-                let by = wanted_by.cloned().or_else(|| {
-                    let drop_ins = format!("drop-ins in {name}.toml.d/");
-                    (named.contains(&name) && !masked(&error)).then_some(drop_ins)
-                });
-                report.findings.extend(by.map(|by| not_here(host.manager, &name, &by, &error)));
-            }
-            (Err(error), _) => report.findings.push(invalid(&name, &error)),
+            Err(error) => report.findings.push(invalid(&name, &error.problems)),
         }
     }
 }
@@ -70,17 +81,8 @@ fn wanted(host: &Host, quadlets: &[Unit]) -> BTreeMap<String, String> {
     wanted
 }
 
-fn masked(error: &ConfigError) -> bool {
-    error.problems.iter().any(|problem| problem.message.starts_with("this gate is masked"))
-}
-
-/// Whether there is no such gate, as against one that is wrong.
-fn missing(error: &ConfigError) -> bool {
-    masked(error) || error.problems.iter().all(|problem| problem.message.starts_with("no such gate"))
-}
-
-fn not_here(manager: Manager, name: &str, by: &str, error: &ConfigError) -> Finding {
-    let first = error.problems.first().map(ToString::to_string).unwrap_or_default();
+fn not_here(manager: Manager, name: &str, by: &str, problems: &[Problem]) -> Finding {
+    let first = problems.first().map(ToString::to_string).unwrap_or_default();
     let folder = match manager {
         Manager::System => "/etc/netready",
         Manager::User => "~/.config/netready",
@@ -94,8 +96,8 @@ fn not_here(manager: Manager, name: &str, by: &str, error: &ConfigError) -> Find
     }
 }
 
-fn invalid(name: &str, error: &ConfigError) -> Finding {
-    let mut lines = error.problems.iter().map(ToString::to_string);
+fn invalid(name: &str, problems: &[Problem]) -> Finding {
+    let mut lines = problems.iter().map(ToString::to_string);
     let first = lines.next().unwrap_or_default();
     let more = match lines.count() {
         0 => String::new(),
@@ -284,8 +286,18 @@ enum Back {
 /// A gate that gave up is a finding for as long as it is shut.
 fn gave_up(manager: Manager, kept: &GateRecord) -> Option<Back> {
     let at = kept.gave_up_at.as_ref()?;
-    if kept.status.starts_with("Ready") {
-        return Some(Back::Note(format!("gate {} gave up at {at}, and became ready later", kept.gate)));
+    match kept.ready {
+        Some(true) => {
+            return Some(Back::Note(format!("gate {} gave up at {at}, and became ready later", kept.gate)));
+        }
+        Some(false) => {}
+        None => {
+            let status = &kept.status;
+            return Some(Back::Note(format!(
+                "gate {} gave up at {at}; its status is now: {status}",
+                kept.gate
+            )));
+        }
     }
     let user = match manager {
         Manager::System => "",

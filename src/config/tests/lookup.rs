@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::Options;
+use crate::config::{FindErrorKind, Options, find};
 
 fn timeout(seconds: u64) -> String {
     format!("timeout = {seconds}\n[[require]]\nroute = \"default\"\n")
@@ -161,6 +161,22 @@ fn unreadable_files_are_named() {
         ("large", "/etc/netready/large.toml: cannot be read: it is larger than 1 MiB"),
     ] {
         assert_eq!(load_in(&environment, args).unwrap_err(), said, "{args}");
+    }
+    use FindErrorKind::{Masked, Missing, Unreadable};
+    for (gate, kind) in [
+        ("dir", Unreadable),
+        ("gone", Unreadable),
+        ("latin", Unreadable),
+        ("masked", Masked),
+        ("loop", Unreadable),
+        ("default", Unreadable),
+        ("piped", Unreadable),
+        ("./nonexistent.toml", Unreadable),
+        ("nonexistent", Missing),
+    ] {
+        let error = find(gate, &Options::default(), &environment, &|_| false).unwrap_err();
+        assert_eq!(error.kind, kind, "{gate}");
+        assert!(!error.problems.is_empty(), "{gate}");
     }
     // A file where a folder of drop-ins is looked for is none.
     assert!(load_in(&environment, "podman").is_ok());

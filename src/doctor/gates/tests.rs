@@ -127,30 +127,40 @@ fn whether_the_host_has_ipv6() {
     assert!(has_ipv6(&sysctls, &off), "a link that comes later will have it");
 }
 
-fn kept(status: &str, gave_up_at: Option<&str>) -> GateRecord {
+fn kept(status: &str, ready: Option<bool>, gave_up_at: Option<&str>) -> GateRecord {
     GateRecord {
         gate: "podman".to_owned(),
         source: "built-in".to_owned(),
         status: status.to_owned(),
+        ready,
         gave_up_at: gave_up_at.map(str::to_owned),
     }
 }
 
 #[test]
 fn what_became_of_a_gate() {
-    let found = |status: &str, at| match gave_up(Manager::User, &kept(status, at)) {
+    let found = |status: &str, ready, at| match gave_up(Manager::User, &kept(status, ready, at)) {
         None => String::new(),
         Some(Back::Note(note)) => format!("note {note}"),
         Some(Back::Finding(finding)) => finding.what,
     };
-    assert_eq!(found("Ready after 2s: …", None), "");
-    assert_eq!(found("Waiting (up to 90s): x0 has no carrier", None), "");
+    assert_eq!(found("Ready after 2s: …", Some(true), None), "");
+    assert_eq!(found("Waiting (up to 90s): x0 has no carrier", Some(false), None), "");
     assert_eq!(
-        found("Ready after 2s: …", Some("08:15:30")),
+        found("a text", Some(true), Some("08:15:30")),
         "note gate podman gave up at 08:15:30, and became ready later"
     );
+    // Only the state decides, not what the text begins with.
     assert_eq!(
-        found("Waiting (gave up at 08:15:30): x0 has no carrier", Some("08:15:30")),
+        found("Ready or not", Some(false), Some("08:15:30")),
+        "gave up at 08:15:30, and is not ready: Ready or not"
+    );
+    assert_eq!(
+        found("Ready after 2s: …", None, Some("08:15:30")),
+        "note gate podman gave up at 08:15:30; its status is now: Ready after 2s: …"
+    );
+    assert_eq!(
+        found("Waiting (gave up at 08:15:30): x0 has no carrier", Some(false), Some("08:15:30")),
         "gave up at 08:15:30, and is not ready: Waiting (gave up at 08:15:30): x0 has no carrier"
     );
 }
