@@ -11,7 +11,7 @@ use tokio::io::unix::AsyncFd;
 use crate::descriptor::{self, Descriptor};
 use crate::moment::Moment;
 
-/// CLOCK_BOOTTIME now.
+/// The present time of CLOCK_BOOTTIME, which counts the time in suspend.
 #[allow(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> Moment {
     let elapsed = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from);

@@ -27,11 +27,11 @@ pub struct GateRequest {
 /// What the search for gate files depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// Who asks.
+    /// The number of the effective user.
     pub uid: u32,
-    /// `$HOME`
+    /// `$HOME`, if it is an absolute path that this user may use.
     pub home: Option<PathBuf>,
-    /// `$XDG_CONFIG_HOME`
+    /// `$XDG_CONFIG_HOME`, if it is an absolute path that this user may use.
     pub config_home: Option<PathBuf>,
     /// Whether this user's own service manager started this process.
     pub user_manager: bool,

@@ -45,7 +45,7 @@ pub struct Finding {
     pub code: FindingCode,
     /// What it is about: a gate, a unit, a quadlet, a container.
     pub subject: String,
-    /// What is wrong.
+    /// What is wrong with the subject, as the rest of a sentence that begins with it.
     pub what: String,
     /// How this was seen.
     pub seen: String,
@@ -56,9 +56,9 @@ pub struct Finding {
 /// Something that could not be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unseen {
-    /// What.
+    /// What could not be examined.
     pub what: String,
-    /// Why not.
+    /// Why it could not be examined.
     pub because: String,
 }
 
@@ -124,7 +124,7 @@ macro_rules! codes {
                 }
             }
 
-            /// Why it matters.
+            /// What follows from findings of this kind if nothing is done.
             pub fn why(self) -> &'static str {
                 match self {
                     $(FindingCode::$variant => $why,)*

@@ -47,7 +47,8 @@ enum Request {
     Generate { user: bool, normal: PathBuf, early: Option<PathBuf> },
 }
 
-/// Runs the program.
+/// Runs `netready-generator`. As a generator it always ends with 0, because systemd may take a failure for its
+/// own.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match request(arguments) {

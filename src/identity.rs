@@ -14,7 +14,7 @@ use crate::files::Folder;
 /// Whose process this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The effective user.
+    /// The number of the effective user.
     pub uid: u32,
     /// Whether that user's own service manager started this process (systemd.exec(5)). Root can have one too.
     pub user_manager: bool,
@@ -23,7 +23,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Of this process.
+    /// The identity of this process.
     pub fn of_process() -> Identity {
         Identity::of(
             nix::unistd::geteuid().as_raw(),

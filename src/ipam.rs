@@ -39,16 +39,16 @@ pub enum LeaseError {
     /// The database cannot be used.
     #[error("{}", shown(path))]
     File {
-        /// Its path.
+        /// The path of the database.
         path: PathBuf,
-        /// Why.
+        /// What went wrong with the file.
         #[source]
         source: file::DatabaseError,
     },
     /// It is not netavark's.
     #[error("{}", shown(path))]
     Layout {
-        /// Its path.
+        /// The path of the database.
         path: PathBuf,
         /// What is in it.
         #[source]
@@ -66,7 +66,7 @@ fn shown(path: &Path) -> Cow<'_, str> {
 pub struct LeaseList {
     /// Where the leases are written down.
     pub database: PathBuf,
-    /// All of them.
+    /// All leases of the database.
     pub leases: Vec<Lease>,
 }
 

@@ -32,7 +32,7 @@ pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// Why the kernel's state cannot be observed.
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
-    /// The event socket.
+    /// The socket for notifications cannot be opened.
     #[error("cannot subscribe to the kernel's network events")]
     Subscribe(#[source] io::Error),
     /// The event socket, later.
@@ -41,10 +41,10 @@ pub enum ObserveError {
     /// The socket for dumps.
     #[error("cannot open a netlink socket")]
     Open(#[source] io::Error),
-    /// A list.
+    /// A dump failed.
     #[error("cannot read the kernel's network state")]
     Dump(#[from] DumpError),
-    /// A question.
+    /// A single question failed.
     #[error("cannot ask the kernel for routes")]
     Ask(#[from] AskError),
 }
@@ -52,7 +52,7 @@ pub enum ObserveError {
 /// What the kernel announced.
 #[derive(Debug, PartialEq)]
 pub enum Notification {
-    /// This changed.
+    /// The kernel announced this change.
     Message(Message),
     /// Something was lost, or could not be read, that may have told of this.
     Lost(Stale),

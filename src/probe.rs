@@ -42,7 +42,7 @@ pub use program::serve;
 /// As much as an answer may be.
 const LONGEST: usize = 4096;
 
-/// Tries probes.
+/// Runs the tries of all probes that a verdict asks for, each as a child process.
 #[derive(Default)]
 pub struct Prober {
     schedule: Schedule,

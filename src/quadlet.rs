@@ -40,9 +40,9 @@ pub const WAIT_UNIT: &str = "podman-user-wait-network-online.service";
 /// Which service manager asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
-    /// The system's.
+    /// The service manager of the system (PID 1).
     System,
-    /// A user's.
+    /// The service manager of a user (`systemd --user`).
     User,
 }
 
@@ -78,7 +78,7 @@ pub enum WaitUnit {
 /// A file and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// For complaints.
+    /// The path of the file, for messages.
     pub path: String,
     /// As it stands there.
     pub text: String,
@@ -98,11 +98,11 @@ pub struct Directory {
 /// What the drop-ins depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuadletInput {
-    /// Who asks.
+    /// The service manager whose generator runs.
     pub manager: Manager,
     /// Of no meaning in the system manager.
     pub wait_unit: WaitUnit,
-    /// The program's path.
+    /// The path of the `netready` program, for the commands in drop-ins.
     pub netready: String,
     /// In the order in which Podman searches them.
     pub directories: Vec<Directory>,
@@ -112,12 +112,12 @@ pub struct QuadletInput {
     pub waiting: Vec<String>,
 }
 
-/// One drop-in.
+/// A drop-in for a unit that Podman generates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropIn {
-    /// `foo.service`
+    /// The name of the unit, such as `foo.service`.
     pub unit: String,
-    /// What to write.
+    /// The text of the drop-in.
     pub text: String,
 }
 
@@ -131,7 +131,7 @@ impl DropIn {
 /// What to write, and what is wrong with what was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// By unit.
+    /// The drop-ins, ordered by the name of their unit.
     pub drop_ins: Vec<DropIn>,
     /// Units that drop-ins speak of, by name.
     pub units: Vec<OwnUnit>,
@@ -139,7 +139,7 @@ pub struct Plan {
     pub problems: Vec<Problem>,
 }
 
-/// Makes the drop-ins.
+/// Decides which drop-ins and units to write for the quadlets.
 pub fn plan(input: &QuadletInput) -> Plan {
     let mut problems = Vec::new();
     let unit::Reading { units, not_understood } = unit::read(input, &mut problems);
@@ -233,7 +233,7 @@ ExecStart=/bin/sh -c :
 
 /// What a unit's drop-in says, under each of the unit's names.
 struct Parts {
-    /// The gate's unit.
+    /// The unit of the gate that the unit is ordered after.
     after: Option<String>,
     timeout: bool,
     commands: Vec<String>,

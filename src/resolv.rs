@@ -14,12 +14,12 @@ use crate::files::{LARGEST, read_bounded};
 use crate::model::Nameservers;
 use crate::probe::zone;
 
-/// resolver(5)
+/// The file of resolver(5).
 const PATH: &str = "/etc/resolv.conf";
 /// As many links as path_resolution(7) follows.
 const MAX_LINKS: u32 = 40;
 
-/// Reads it.
+/// Reads resolv.conf and tells which nameserver it names first.
 pub fn read() -> Nameservers {
     match read_bounded(Path::new(PATH), LARGEST) {
         Ok(bytes) => first(&String::from_utf8_lossy(&bytes)),
@@ -53,7 +53,7 @@ pub struct Resolver {
     pub search: Vec<String>,
 }
 
-/// A name server.
+/// A nameserver that resolv.conf names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// As resolv.conf writes it.
@@ -69,7 +69,7 @@ pub fn resolver() -> Resolver {
 }
 
 fn understood(text: &str) -> Resolver {
-    /// MAXNS of resolv.h
+    /// The C library asks only so many servers (MAXNS of resolv.h).
     const MOST: usize = 3;
     let mut resolver = Resolver::default();
     for line in text.lines() {

@@ -21,7 +21,7 @@ const BUILT_IN: [(&str, &str); 2] = [
     ("podman", include_str!("../../gates/podman.toml")),
 ];
 
-/// A gate's texts.
+/// The texts that make up a gate: its file and the drop-ins.
 #[derive(Debug)]
 pub struct GateTexts {
     /// The gate's name; a file's is its stem.

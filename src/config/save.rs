@@ -11,15 +11,15 @@ use crate::chance::chance;
 /// Why a gate file was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
-    /// There is one.
+    /// There is a file already, and it is not to be replaced.
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
     /// Files cannot be written there.
     #[error("{} cannot be written", path.display())]
     Write {
-        /// The gate file.
+        /// The path of the gate file.
         path: PathBuf,
-        /// What was said.
+        /// The error of the file system.
         #[source]
         error: io::Error,
     },

@@ -15,7 +15,7 @@ pub struct Host {
     pub manager: Manager,
     /// Where gate files are.
     pub environment: Environment,
-    /// Where units are.
+    /// The folders in which units are.
     pub paths: UnitPaths,
     /// Who looks, by name; `None` where the number has none.
     pub user: Option<String>,

@@ -63,9 +63,9 @@ pub struct Programs {
 pub struct ProgramOutput {
     /// Its exit code; `None` where a signal ended it.
     pub code: Option<i32>,
-    /// On stdout.
+    /// What it wrote to stdout. Octets that are not UTF-8 are replaced.
     pub stdout: String,
-    /// On stderr.
+    /// What it wrote to stderr. Octets that are not UTF-8 are replaced.
     pub stderr: String,
     /// It said more than is kept.
     pub cut: bool,
@@ -83,9 +83,9 @@ pub enum ProgramError {
     /// It cannot be run.
     #[error("{program} cannot be run: {source}")]
     Run {
-        /// Which.
+        /// The path of the program.
         program: String,
-        /// Why not.
+        /// Why it cannot be run.
         #[source]
         source: io::Error,
     },
@@ -95,7 +95,7 @@ pub enum ProgramError {
     /// It did not end in time.
     #[error("{program} did not answer within {}", duration_text(*.limit))]
     Late {
-        /// Which.
+        /// The path of the program.
         program: String,
         /// How long it was waited for.
         limit: Duration,

@@ -13,13 +13,13 @@ const ONLINE: &str = "network-online.target";
 /// Podman's wait unit, as systemd puts it together.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct WaitUnit {
-    /// Its commands.
+    /// The commands of `ExecStart=`.
     commands: Vec<String>,
     /// A file of the packaged drop-in's name stands above it: somebody here decided.
     decided: bool,
 }
 
-/// The system's network-online.target.
+/// What is known of network-online.target of the system's manager.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Online {
     active: bool,

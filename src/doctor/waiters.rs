@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{DoctorReport, Finding, FindingCode, Host, text_of, wait_unit};
 
-/// systemd.unit(5)
+/// The folders of the system's units (systemd.unit(5)).
 const UNIT_FOLDERS: [&str; 4] = [
     "/etc/systemd/system",
     "/run/systemd/system",

@@ -13,15 +13,15 @@ const INSTALLED: &str = "/usr/bin/netready";
 /// What the process was started with.
 #[derive(Debug, Clone)]
 pub struct UnitPaths {
-    /// Who asks.
+    /// The service manager whose units these are.
     pub manager: Manager,
-    /// Who runs it.
+    /// The number of the user who runs the generator.
     pub uid: u32,
     /// The program's path, for command lines.
     pub netready: String,
     /// The user's runtime directory.
     pub runtime: Option<PathBuf>,
-    /// `$XDG_CONFIG_HOME`, else `~/.config`
+    /// The folder of the user's configuration: `$XDG_CONFIG_HOME`, else `~/.config`.
     pub config: Option<PathBuf>,
     /// Unit directories that come before the generator's.
     pub units_above: Vec<PathBuf>,

@@ -111,7 +111,7 @@ fn starts(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> Vec<Start> {
 
 /// A folder that was found.
 struct Folder {
-    /// Without symbolic links.
+    /// The path of the folder, with all symbolic links resolved.
     path: PathBuf,
     /// By number: the start that it was found from.
     start: usize,
@@ -132,7 +132,7 @@ struct Search<'a> {
     complain: &'a mut dyn FnMut(&str),
     folders: Vec<Folder>,
     numbers: HashMap<PathBuf, usize>,
-    /// Folders to open.
+    /// The folders that are still to be opened, by their index.
     next: VecDeque<usize>,
     /// Links to follow once there is no folder left to open.
     links: VecDeque<Link>,

@@ -46,7 +46,7 @@ pub enum Damage {
     /// No bytes at all.
     #[error("the file is empty")]
     Empty,
-    /// Not bbolt's.
+    /// No meta page has bbolt's magic number: the file is not a bbolt database.
     #[error("not a bbolt database")]
     Foreign,
     /// bbolt's, but of another version.
@@ -58,17 +58,17 @@ pub enum Damage {
     /// Fewer bytes than the meta page says.
     #[error("truncated: {found} bytes of {expected}")]
     Truncated {
-        /// What is there.
+        /// The value in the file.
         found: u64,
-        /// What should be.
+        /// The value that the file should have.
         expected: u64,
     },
     /// A page does not hold what it must.
     #[error("damaged: page {page}: {what}")]
     Page {
-        /// Its number.
+        /// The number of the page.
         page: u64,
-        /// What is wrong.
+        /// What is wrong with the page.
         what: &'static str,
     },
     /// It cannot be written so that it reads back as meant.
@@ -85,14 +85,14 @@ fn damaged<T>(page: u64, what: &'static str) -> Result<T, Damage> {
 pub struct Bucket {
     /// bbolt's counter for its users; kept as it is.
     pub sequence: u64,
-    /// What it holds.
+    /// The entries of the bucket by their keys.
     pub entries: BTreeMap<Vec<u8>, BucketEntry>,
 }
 
 /// What a key leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BucketEntry {
-    /// Bytes.
+    /// A value: octets without a meaning to the database.
     Value(Vec<u8>),
     /// A bucket in the bucket.
     Bucket(Bucket),

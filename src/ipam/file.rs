@@ -37,7 +37,7 @@ pub enum DatabaseError {
     /// The file system's answer.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Not a file.
+    /// It is not a regular file.
     #[error("not a regular file")]
     Kind,
     /// Somebody else could have prepared it.

@@ -21,7 +21,7 @@ const LAST: &[u8] = b"lastIP";
 pub struct HeldAddress {
     /// Podman's name of the network.
     pub network: String,
-    /// The address.
+    /// The address that no other container gets meanwhile.
     pub address: IpAddr,
     /// The container's ID, as whoever took the address gave it.
     pub container: String,
@@ -54,7 +54,7 @@ pub enum LeaseState {
 /// A container that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
-    /// Its name.
+    /// The first name of the container; empty if it has none.
     pub name: String,
     /// `podman ps`'s word for its state.
     pub state: String,

@@ -16,7 +16,7 @@ pub const ROOTS: &str = "/run/containers/networks/ipam.db";
 pub struct Podman {
     /// How it is asked.
     pub programs: Programs,
-    /// Where it is.
+    /// The path of the program.
     pub program: PathBuf,
 }
 
@@ -26,7 +26,7 @@ pub enum PodmanError {
     /// It cannot be run, or does not come back.
     #[error(transparent)]
     Ask(#[from] ProgramError),
-    /// It failed.
+    /// The subcommand failed, and said this.
     #[error("podman {0}: {1}")]
     Failed(&'static str, String),
     /// It said something else.

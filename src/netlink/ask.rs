@@ -28,7 +28,7 @@ pub struct Questions {
 /// How a question failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// The connection ended.
+    /// The task or thread that serves the connection has ended.
     #[error("the netlink connection ended")]
     Ended,
     /// There is none to be had.
@@ -38,7 +38,7 @@ pub enum AskError {
 
 /// The kernel's answer to a lookup.
 pub enum LookupAnswer {
-    /// A route.
+    /// The kernel would use this route.
     Found(RouteMessage),
     /// None, for this errno(3).
     None(i32),

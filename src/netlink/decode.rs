@@ -28,7 +28,7 @@ use crate::model::{
 use crate::moment::Moment;
 use crate::requirement::Family;
 
-/// linux/rtnetlink.h
+/// Types of messages, of linux/rtnetlink.h.
 const RTM_NEWLINK: u16 = libc::RTM_NEWLINK;
 const RTM_DELLINK: u16 = libc::RTM_DELLINK;
 const RTM_NEWADDR: u16 = libc::RTM_NEWADDR;
@@ -40,7 +40,7 @@ const RTM_DELRULE: u16 = libc::RTM_DELRULE;
 const RTM_NEWNEXTHOP: u16 = 104;
 const RTM_DELNEXTHOP: u16 = 105;
 const RTM_NEWNETCONF: u16 = libc::RTM_NEWNETCONF;
-/// linux/netconf.h
+/// The attribute of linux/netconf.h that holds the setting.
 const NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN: u16 = 6;
 
 /// The kernel counts a route's lifetime in clock ticks of 10 ms (USER_HZ), whatever its own.
@@ -49,11 +49,11 @@ const TICK: Duration = Duration::from_millis(10);
 /// One netlink message of a datagram, undecoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// nlmsg_type
+    /// The type of the message (nlmsg_type).
     pub kind: u16,
-    /// nlmsg_flags
+    /// The flags of the message (nlmsg_flags).
     pub flags: u16,
-    /// nlmsg_seq
+    /// The sequence number (nlmsg_seq): that of the request for an answer, 0 for a notification.
     pub sequence: u32,
     /// nlmsg_pid: whom the kernel answers
     pub port: u32,
@@ -66,7 +66,7 @@ pub struct Frame<'a> {
 pub enum Event {
     /// Something of interest changed.
     Message(Message),
-    /// Nothing of interest.
+    /// A message that no requirement depends on.
     Irrelevant,
     /// It could not be decoded; this must be read again.
     Undecodable(Stale),
@@ -214,7 +214,7 @@ pub fn dumped_route(message: RouteNetlinkMessage, now: Moment) -> Option<Route> 
     }
 }
 
-/// A lookup's answer.
+/// The answer to a lookup. `None` if the message does not tell it.
 pub fn lookup(message: &RouteMessage) -> Option<Lookup> {
     // The errors that the kernel gives for such routes, where it gives them as errors (fib_props).
     let kind = route_kind(message.header.kind);

@@ -21,7 +21,7 @@ const RTM_TABLE: u32 = 20;
 const RTM_TYPE: u32 = 23;
 /// Where the attributes of a route message begin.
 const ATTRIBUTES: u32 = 28;
-/// struct nlattr
+/// The length of struct nlattr, which precedes the value of an attribute, in octets.
 const NLA_HEADER: u32 = 4;
 const RTA_DST: u32 = libc::RTA_DST as u32;
 const RTN_UNICAST: u32 = libc::RTN_UNICAST as u32;

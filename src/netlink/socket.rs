@@ -50,11 +50,11 @@ pub enum Received {
     Overrun,
     /// Somebody else wrote; it is not to be believed.
     Foreign,
-    /// Nothing is there.
+    /// The socket has nothing to read now.
     Empty,
 }
 
-/// The subscribed socket.
+/// The socket that is subscribed to the kernel's notifications.
 pub struct EventSocket {
     socket: AsyncFd<Socket>,
     buffer: Vec<u8>,
@@ -186,10 +186,10 @@ pub enum DumpError {
     /// The network changed meanwhile (NLM_F_DUMP_INTR), again and again.
     #[error("the network changes faster than it can be read")]
     Interrupted,
-    /// The kernel refused.
+    /// The kernel refused the dump. The text names what was asked for.
     #[error("the kernel refused to list its {0}")]
     Refused(&'static str, #[source] io::Error),
-    /// The socket failed.
+    /// The socket cannot be opened, written or read.
     #[error("netlink socket")]
     Socket(#[from] io::Error),
 }
@@ -324,7 +324,7 @@ fn dump_socket() -> io::Result<(AsyncFd<Socket>, u32)> {
     Ok((watched(socket)?, port))
 }
 
-/// A request's octets.
+/// The octets of a request, as they are sent to the kernel.
 pub(super) fn serialize(header: NetlinkHeader, request: RouteNetlinkMessage) -> Vec<u8> {
     let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
     message.finalize();

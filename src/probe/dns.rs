@@ -145,7 +145,7 @@ enum Reply {
     Addresses,
     /// NOERROR, and no record.
     Nothing,
-    /// Another response code.
+    /// A response code other than NOERROR (RFC 1035, 4.1.1).
     Code(u8),
     Error(String),
     Silence,

@@ -25,7 +25,7 @@ use crate::probe::deadline::Deadline;
 use crate::probe::ping::Echo;
 use crate::probe::socket_error;
 
-/// RTNLGRP_NEIGH of linux/rtnetlink.h.
+/// The multicast group of neighbour notifications: RTNLGRP_NEIGH of linux/rtnetlink.h.
 const NEIGHBOURS: u32 = 3;
 /// The number of our question; notifications have 0.
 const QUESTION: u32 = 1;

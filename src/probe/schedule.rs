@@ -39,7 +39,7 @@ pub struct Schedule {
     probes: BTreeMap<Question, ProbeState>,
 }
 
-/// One probe's tries.
+/// What is known of the tries of one probe.
 #[derive(Debug)]
 struct ProbeState {
     recheck: Option<Duration>,

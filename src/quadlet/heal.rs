@@ -21,9 +21,9 @@ const LONGEST: usize = 255;
 /// A unit of netready's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnUnit {
-    /// `netready-restart-foo.service`
+    /// The name of the unit, such as `netready-restart-foo.service`.
     pub name: String,
-    /// What to write.
+    /// The text of the unit file.
     pub text: String,
 }
 

@@ -6,7 +6,7 @@ use crate::config::{Problem, Span, parse_duration};
 
 use super::unit_file::{Assignment, Location, UnitFile};
 
-/// The section's name.
+/// The name of the section that netready reads in a quadlet.
 pub const SECTION: &str = "X-Netready";
 
 const GATE: &str = "Gate";
@@ -24,28 +24,28 @@ const LONGEST_GATE: usize = 200;
 /// The gate that a quadlet names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GateChoice {
-    /// `Gate=none`
+    /// `Gate=none`: the unit waits for no gate.
     None,
-    /// `Gate=NAME`
+    /// `Gate=NAME`: the unit waits for this gate.
     Named(String),
 }
 
 /// What a quadlet says in its section.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `Gate=`
+    /// The valid value of `Gate=`, if there is one.
     pub gate: Option<GateChoice>,
     /// The last `Gate=` is no gate's name, so which gate is meant is not known.
     pub gate_is_unknown: bool,
-    /// Where `GateRequired=yes` stands.
+    /// Where `GateRequired=yes` is written, if it is.
     pub required: Option<Location>,
-    /// Where `RestartWhenReady=yes` stands.
+    /// Where `RestartWhenReady=yes` is written, if it is.
     pub restart: Option<Location>,
     /// `PullRetry=`; 0 leaves the pull to Podman.
     pub retries: Option<u32>,
-    /// `PullRetryDelay=`
+    /// `PullRetryDelay=`: the longest delay before the first retry.
     pub delay: Option<Duration>,
-    /// `PullRetryMaxDelay=`
+    /// `PullRetryMaxDelay=`: the longest delay before any retry.
     pub max_delay: Option<Duration>,
     /// Where the first key stands that asks for a pull.
     pub pull: Option<Location>,
@@ -56,7 +56,7 @@ pub fn problem(place: &Location, message: impl Into<String>) -> Problem {
     Problem { origin: place.file.to_string(), line: Some(place.line), message: message.into() }
 }
 
-/// Understands the section.
+/// Reads the settings of the section, and adds to `problems` what is wrong with it.
 pub fn read(unit: &UnitFile, problems: &mut Vec<Problem>) -> Settings {
     for header in &unit.headers {
         let near = ["x-netready", "netready", "x-net-ready"];

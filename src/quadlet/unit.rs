@@ -12,21 +12,21 @@ use super::{Directory, QuadletInput, Source, WAIT_UNIT};
 /// Podman's kinds of unit files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `.artifact`
+    /// `.artifact`: an OCI artifact to pull.
     Artifact,
-    /// `.build`
+    /// `.build`: an image to build.
     Build,
-    /// `.container`
+    /// `.container`: a container to run.
     Container,
-    /// `.image`
+    /// `.image`: an image to pull.
     Image,
-    /// `.kube`
+    /// `.kube`: a Kubernetes YAML file to run.
     Kube,
-    /// `.network`
+    /// `.network`: a network to create.
     Network,
-    /// `.pod`
+    /// `.pod`: a pod to run.
     Pod,
-    /// `.volume`
+    /// `.volume`: a volume to create.
     Volume,
 }
 
@@ -48,7 +48,7 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.extension() == extension && !stem.is_empty())
     }
 
-    /// Without its dot.
+    /// The extension of its files, without the dot.
     pub fn extension(self) -> &'static str {
         match self {
             Kind::Artifact => "artifact",
@@ -113,18 +113,18 @@ impl Kind {
 pub struct Unit {
     /// The quadlet's file name.
     pub name: String,
-    /// Of its name.
+    /// The kind, which the extension of the name tells.
     pub kind: Kind,
     /// Of the quadlet, for complaints.
     pub path: String,
-    /// `foo.service`
+    /// The name of the unit that Podman makes of the quadlet, such as `foo.service`.
     pub service: String,
     /// The name of a template's unit from Podman 5.7 on, where it is another one: `foo-image@.service`
     /// instead of `foo@-image.service`.
     pub service_since_5_7: Option<String>,
-    /// With its drop-ins.
+    /// The quadlet with its drop-ins read over it.
     pub file: UnitFile,
-    /// Of its section.
+    /// What its section `[X-Netready]` says.
     pub settings: Settings,
 }
 

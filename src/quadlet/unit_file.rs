@@ -9,31 +9,31 @@ use std::rc::Rc;
 /// Where something was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// The file's path.
+    /// The path of the file.
     pub file: Rc<str>,
-    /// From 1.
+    /// The number of the line, from 1.
     pub line: usize,
 }
 
-/// One `key=value`.
+/// One `key=value` of a unit file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
-    /// Without its brackets.
+    /// The name of its section, without brackets.
     pub section: Rc<str>,
-    /// Without spaces around it.
+    /// The key, without the spaces around it.
     pub key: String,
     /// Continued lines joined; not unquoted.
     pub value: String,
-    /// The first of its lines.
+    /// The first of the lines that make up the assignment.
     pub place: Location,
 }
 
-/// A section's header.
+/// The header of a section, such as `[Container]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// Without its brackets.
+    /// The name of the section, without brackets.
     pub name: Rc<str>,
-    /// Where it stands.
+    /// The line that it is in.
     pub place: Location,
 }
 
@@ -49,11 +49,11 @@ pub struct UnitFile {
 /// The first line that makes Podman refuse a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedLine {
-    /// Where it stands.
+    /// The line that it is in.
     pub place: Location,
 }
 
-/// Reads one file.
+/// Reads one file as Podman does. The error names the first line for which Podman refuses the file.
 pub fn read(path: &str, text: &str) -> Result<UnitFile, RefusedLine> {
     let file: Rc<str> = Rc::from(path);
     let mut unit = UnitFile::default();

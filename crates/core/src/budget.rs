@@ -23,7 +23,7 @@ const SHARE: u32 = 10;
 const MOST: Duration = Duration::from_millis(50);
 
 impl Budget {
-    /// A full one.
+    /// A budget from which nothing has been taken.
     pub fn new(now: Moment) -> Budget {
         Budget { credit: nanoseconds(MOST), at: now }
     }
@@ -86,12 +86,12 @@ impl Spacing {
         }
     }
 
-    /// This is owed.
+    /// Notes what has to be read again, in addition to what is noted already.
     pub fn owe(&mut self, stale: Stale) {
         self.owed = self.owed.or(stale);
     }
 
-    /// Whether anything is.
+    /// Whether anything has to be read again.
     pub fn owes(&self) -> bool {
         self.owed.any()
     }

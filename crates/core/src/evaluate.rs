@@ -29,7 +29,7 @@ use crate::requirement::{Clause, Family, Gate, Item, Links, Subject};
 use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict};
 use judged::{Evaluated, Judged};
 
-/// Evaluates a gate.
+/// Evaluates a gate against the network: whether each requirement is met, by what, or why not.
 pub fn evaluate(gate: &Gate, network: &Network, now: Moment) -> Verdict {
     let judge = Judge { network, now };
     let clauses: Vec<Evaluated<Vec<Row>>> = gate.clauses.iter().map(|clause| judge.clause(clause)).collect();

@@ -24,7 +24,7 @@ mod text;
 /// For whom a gate is learned.
 #[derive(Debug, Clone, Copy)]
 pub struct LearnRequest<'a> {
-    /// The gate's name.
+    /// The name of the gate, which the file's comments mention.
     pub gate: &'a str,
     /// Where it will stand, for messages.
     pub source: &'a str,
@@ -53,9 +53,9 @@ impl Containers {
 /// A gate that is ready on the network that it was learned from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learned {
-    /// The gate file.
+    /// The text of the gate file, with comments.
     pub text: String,
-    /// What it means.
+    /// The gate that `text` describes.
     pub gate: Gate,
 }
 

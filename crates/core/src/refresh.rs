@@ -40,9 +40,9 @@ pub enum Read {
     Matching {
         /// The addresses that are left to be asked for.
         probes: VecDeque<IpAddr>,
-        /// The wanted destination.
+        /// The destination prefix that the gate asks about.
         prefix: IpNet,
-        /// The wanted table.
+        /// The number of the routing table that the gate asks about.
         table: u32,
     },
     /// A routing table, as far as it is wanted.
@@ -51,7 +51,7 @@ pub enum Read {
     Gateway {
         /// The family of the default route.
         family: Family,
-        /// Its gateway.
+        /// The gateway of the default route.
         gateway: IpAddr,
         /// The link that it leaves through.
         ifindex: u32,
@@ -63,7 +63,7 @@ pub enum Read {
 pub struct ReadTable {
     /// The family of its routes.
     pub family: Family,
-    /// Its number.
+    /// The number of the table (RTA_TABLE).
     pub id: u32,
     /// The destinations that are wanted of it.
     pub destinations: Vec<IpNet>,
@@ -96,7 +96,7 @@ pub enum Found {
 pub struct Current<'a>(&'a Network);
 
 impl<'a> Current<'a> {
-    /// Judges the gate.
+    /// Evaluates the gate against this network, which is current.
     pub fn judge(self, gate: &Gate, now: Moment) -> Verdict {
         evaluate(gate, self.0, now)
     }

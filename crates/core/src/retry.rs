@@ -22,7 +22,7 @@ const LIMITED_MOST: Duration = Duration::from_secs(600);
 /// What a failure says about another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retryability {
-    /// It can pass.
+    /// The failure can pass at any time, so another attempt may succeed.
     Later,
     /// The other side counts requests; it says for how long, or it does not.
     Limited(Option<Duration>),
@@ -69,7 +69,7 @@ pub struct Limits {
 pub enum RetryDecision {
     /// Another attempt after this long.
     After(Duration),
-    /// None.
+    /// There is no other attempt, for this reason.
     GiveUp(GiveUp),
 }
 
@@ -118,7 +118,8 @@ impl Attempts {
         self.limits.max_elapsed.map(|elapsed| self.started + elapsed)
     }
 
-    /// An attempt failed.
+    /// Counts a failed attempt and decides what follows. `chance`, from 0 up to 1, picks the delay below its
+    /// ceiling.
     pub fn failed(&mut self, again: Retryability, now: Moment, chance: f64) -> RetryDecision {
         let others = self.failures - self.limited;
         let delay = match again {

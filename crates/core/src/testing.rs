@@ -46,13 +46,13 @@ use crate::wants::Wants;
 /// The moment at which cases are judged; `expires` counts seconds since boot as well.
 pub const NOW: Moment = Moment::after_boot(Duration::from_secs(100));
 
-/// linux/if.h
+/// The flag IFF_UP of linux/if.h: the administrator wants the link up.
 pub const IFF_UP: u32 = 1;
-/// linux/if.h
+/// The flag IFF_LOOPBACK of linux/if.h: a loopback link.
 pub const IFF_LOOPBACK: u32 = 8;
-/// linux/if.h
+/// The flag IFF_RUNNING of linux/if.h: the link is operational.
 pub const IFF_RUNNING: u32 = 1 << 6;
-/// linux/if.h
+/// The flag IFF_LOWER_UP of linux/if.h: the driver sees a carrier.
 pub const IFF_LOWER_UP: u32 = 1 << 16;
 /// Of a link that carries traffic.
 pub const CARRIER: u32 = IFF_UP | IFF_RUNNING | IFF_LOWER_UP;

@@ -160,7 +160,7 @@ pub enum Reason {
     },
     /// There is no such address.
     NoAddress {
-        /// The wanted address.
+        /// The address that the requirement asks for.
         spec: AddressSpec,
         /// The only link that counts. `None` if any link of the host does.
         ifname: Option<String>,
@@ -178,7 +178,7 @@ pub enum Reason {
     },
     /// There is no such route.
     NoRoute {
-        /// The wanted route.
+        /// The route that the requirement asks for.
         spec: RouteSpec,
         /// The only link that counts. `None` if any link of the host does.
         ifname: Option<String>,
@@ -192,7 +192,7 @@ pub enum Reason {
     },
     /// The route is there but refuses: unreachable, blackhole, prohibit, throw.
     RefusingRoute {
-        /// The wanted route.
+        /// The route that the requirement asks for.
         spec: RouteSpec,
         /// The way in which it refuses.
         kind: RouteKind,

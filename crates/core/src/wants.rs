@@ -10,7 +10,7 @@ use crate::requirement::{Destination, Family, Gate, Item, Presence, RouteSpec, R
 /// What a gate wants to know of routes and resolv.conf.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wants {
-    /// Destinations in tables.
+    /// The destinations of the routes that the gate asks about, each with its routing table.
     pub routes: BTreeSet<(IpNet, Table)>,
     /// Whether it matters which of several routes the kernel takes: a route is wanted host-wide.
     pub choice: bool,
@@ -18,7 +18,7 @@ pub struct Wants {
     pub route_to: BTreeSet<RouteTo>,
     /// Whether pasta's choice matters.
     pub pasta: bool,
-    /// Whether resolv.conf matters.
+    /// Whether the gate depends on resolv.conf.
     pub nameserver: bool,
 }
 

@@ -19,7 +19,7 @@ struct Page<'a> {
     bytes: &'a [u8],
 }
 
-/// A leaf's element.
+/// One element of a leaf page: a key and its value.
 struct Leaf<'a> {
     flags: u32,
     key: &'a [u8],

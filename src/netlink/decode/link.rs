@@ -10,7 +10,7 @@ use crate::model::{Address, Link, Operstate};
 
 const AF_INET: u8 = libc::AF_INET as u8;
 const AF_INET6: u8 = libc::AF_INET6 as u8;
-/// linux/if_link.h
+/// The attribute of linux/if_link.h that holds the number of a VRF's table.
 const IFLA_VRF_TABLE: u16 = 1;
 const IFLA_INET6_CONF: u16 = 2;
 /// linux/ipv6.h: the place of disable_ipv6 in IFLA_INET6_CONF.
@@ -132,7 +132,7 @@ fn ipv6_disabled(families: &[u8]) -> Option<bool> {
     Some(disabled.is_some_and(|disabled| disabled != 0))
 }
 
-/// linux/if.h
+/// The operational state that a number of linux/if.h (IF_OPER_*) stands for.
 fn operstate(state: u8) -> Operstate {
     match state {
         1 => Operstate::NotPresent,

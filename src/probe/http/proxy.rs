@@ -12,12 +12,12 @@ use crate::config;
 use crate::probe::http::exchange::{exchange, meaning};
 use crate::requirement::{Endpoint, Url};
 
-/// An HTTP proxy.
+/// An HTTP proxy that an environment variable names.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Proxy {
-    /// Where it is.
+    /// The host and the port of the proxy.
     pub endpoint: Endpoint,
-    /// `user:password`, decoded.
+    /// `user:password`, as percent-decoded octets.
     user: Option<Vec<u8>>,
 }
 

@@ -38,7 +38,7 @@ pub struct Selection<'a> {
 
 /// A link to ask for.
 pub struct WantedLink<'a> {
-    /// The link.
+    /// The link as the kernel describes it now.
     pub link: &'a Link,
     /// What the gate calls it.
     pub name: LinkName,
@@ -48,9 +48,9 @@ pub struct WantedLink<'a> {
     pub addresses: BTreeSet<Family>,
 }
 
-/// A default route.
+/// A default route of one family through a link.
 pub struct DefaultRoute {
-    /// Its family.
+    /// The family of the route.
     pub family: Family,
     /// As it is; none where it is dead.
     pub route: Option<RouteRef>,

@@ -24,7 +24,7 @@ settle             = \"1s\"    # carrier that comes, goes and comes again as por
 /// How long containers wait for a nameserver when all else is there: as the built-in gate does.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The whole file.
+/// Writes the gate file that asks for the selected links, with comments that tell what was left out.
 pub fn file(request: LearnRequest<'_>, selection: &Selection<'_>, network: &Network) -> String {
     let mut out = String::new();
     let gate = request.gate;

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// linux/if_addr.h
+/// Flags of linux/if_addr.h.
 const IFA_F_TEMPORARY: u32 = 0x01;
 const IFA_F_OPTIMISTIC: u32 = 0x04;
 const IFA_F_DADFAILED: u32 = 0x08;
@@ -15,7 +15,7 @@ const IFA_F_PERMANENT: u32 = 0x80;
 /// An address of a link (RTM_NEWADDR).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// The link's number.
+    /// The number of the link that has the address.
     pub ifindex: u32,
     /// The host's own address (IFA_LOCAL, else IFA_ADDRESS).
     pub local: IpAddr,
@@ -23,7 +23,7 @@ pub struct Address {
     pub remote: IpAddr,
     /// Length of the on-link prefix, in bits.
     pub prefix_len: u8,
-    /// RT_SCOPE_* of linux/rtnetlink.h.
+    /// The scope of the address: one of RT_SCOPE_* of linux/rtnetlink.h.
     pub scope: u8,
     /// IFA_F_* of linux/if_addr.h, from IFA_FLAGS where it is there.
     pub flags: u32,
@@ -101,7 +101,7 @@ pub(super) struct AddressKey {
     pub(super) rest: Option<(u8, IpAddr)>,
 }
 
-/// fe80::/10 or 169.254.0.0/16.
+/// Whether an address is link-local: in fe80::/10 or 169.254.0.0/16.
 pub fn link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_link_local(),

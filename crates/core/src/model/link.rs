@@ -9,9 +9,9 @@ pub struct Link {
     pub ifname: String,
     /// Alternative names (IFLA_PROP_LIST), spelled likewise.
     pub altnames: Vec<String>,
-    /// IFF_* of linux/if.h.
+    /// The flags of the link: IFF_* of linux/if.h.
     pub flags: u32,
-    /// RFC 2863 state.
+    /// The operational state (RFC 2863).
     pub operstate: Operstate,
     /// What software made it (IFLA_INFO_KIND); empty for hardware.
     pub kind: String,
@@ -28,7 +28,7 @@ pub struct Link {
     pub permanent_address: bool,
     /// How often carrier was lost (IFLA_CARRIER_DOWN_COUNT).
     pub carrier_down_count: u32,
-    /// net.ipv6.conf.LINK.disable_ipv6.
+    /// Whether net.ipv6.conf.LINK.disable_ipv6 is set: the link can have no IPv6 address.
     pub ipv6_disabled: bool,
     /// A VRF's table (IFLA_VRF_TABLE).
     pub vrf_table: Option<u32>,
@@ -48,7 +48,7 @@ pub enum Operstate {
     Up,
 }
 
-/// linux/if.h
+/// Flags of linux/if.h.
 const IFF_UP: u32 = 1 << 0;
 const IFF_LOOPBACK: u32 = 1 << 3;
 const IFF_RUNNING: u32 = 1 << 6;
@@ -95,7 +95,7 @@ impl Link {
         self.flags & IFF_RUNNING != 0
     }
 
-    /// IFF_LOOPBACK
+    /// IFF_LOOPBACK: packets sent through the link come back to this host.
     pub fn loopback(&self) -> bool {
         self.flags & IFF_LOOPBACK != 0
     }
@@ -130,7 +130,7 @@ impl Link {
 /// Why a link cannot carry traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Carrierless {
-    /// Not IFF_UP.
+    /// The link is set down: it has no IFF_UP.
     AdminDown,
     /// No IFF_LOWER_UP, or no IFF_RUNNING; with its operstate.
     NoCarrier(Operstate),

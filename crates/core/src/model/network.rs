@@ -20,7 +20,7 @@ pub enum Nameservers {
     Unread,
     /// It names this one first.
     First(String),
-    /// It names none.
+    /// The file names no nameserver.
     None,
     /// It is not there or cannot be read; why.
     Unreadable(String),
@@ -35,7 +35,7 @@ pub struct Network {
     pub routes: Routes,
     /// Answers for `route-to` targets.
     pub lookups: BTreeMap<RouteTo, Lookup>,
-    /// resolv.conf.
+    /// What resolv.conf says, if a requirement asks about it.
     pub nameservers: Nameservers,
     /// What became of the last try of each probe.
     pub answers: BTreeMap<Question, Tried>,
@@ -52,7 +52,7 @@ pub enum Message {
     Address(Address),
     /// An address is gone.
     AddressGone(Address),
-    /// A route changed.
+    /// This happened to this route.
     Route(Route, RouteChange),
     /// A policy rule changed.
     Rule,
@@ -72,33 +72,33 @@ pub enum RouteChange {
     Appended,
     /// It took the place of the one with the same destination and metric (NLM_F_REPLACE).
     Replaced,
-    /// It is gone.
+    /// The route was removed.
     Gone,
 }
 
 /// What has to be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stale {
-    /// Links and addresses.
+    /// All links and all addresses.
     pub links: bool,
-    /// Wanted routes.
+    /// The routes that the gate asks about.
     pub routes: bool,
-    /// `route-to` answers.
+    /// The answers to lookups for `route-to`.
     pub lookups: bool,
 }
 
 impl Stale {
-    /// Everything.
+    /// All of it is stale.
     pub const ALL: Stale = Stale { links: true, routes: true, lookups: true };
     /// What depends on routes.
     pub const ROUTES: Stale = Stale { links: false, routes: true, lookups: true };
 
-    /// Whether anything has.
+    /// Whether anything is stale.
     pub fn any(self) -> bool {
         self.links || self.routes || self.lookups
     }
 
-    /// Both.
+    /// What is stale in one or the other.
     pub fn or(self, other: Stale) -> Stale {
         Stale {
             links: self.links || other.links,

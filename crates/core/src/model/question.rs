@@ -11,11 +11,11 @@ pub enum Question {
     Probe(Probe),
     /// Does this gateway answer neighbour discovery?
     Neighbour {
-        /// The gateway.
+        /// The address of the gateway.
         address: IpAddr,
         /// The number of its link.
         ifindex: u32,
-        /// The link's name.
+        /// The name of that link, for reports.
         ifname: String,
     },
 }

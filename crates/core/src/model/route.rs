@@ -10,22 +10,22 @@ use crate::moment::Moment;
 use crate::requirement::{Family, TABLE_MAIN};
 use crate::wants::Wants;
 
-/// A route (RTM_NEWROUTE).
+/// A route of a routing table, as an RTM_NEWROUTE message describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Where it leads.
+    /// The prefix of the addresses that it leads to. The default route has the prefix of length 0.
     pub destination: IpNet,
     /// The source prefix that it is for (`from`, RFC 8043).
     pub source: Option<IpNet>,
     /// The table it stands in (RTA_TABLE).
     pub table: u32,
-    /// RTA_PRIORITY
+    /// The metric (RTA_PRIORITY). The kernel prefers a lower one.
     pub metric: u32,
     /// The router preference of an IPv6 route (RTA_PREF, RFC 4191).
     pub preference: Preference,
     /// The TOS, or DSCP, that an IPv4 route is for (rtm_tos); 0 where it is for all traffic.
     pub tos: u8,
-    /// RTN_* of linux/rtnetlink.h.
+    /// The type of the route (RTN_* of linux/rtnetlink.h).
     pub kind: RouteKind,
     /// Its ways out; empty for unreachable and the like.
     pub hops: Vec<NextHop>,
@@ -47,7 +47,7 @@ pub struct NextHop {
     pub dead: bool,
     /// RTNH_F_LINKDOWN: the link has no carrier. Without `dead` the kernel uses the next hop all the same.
     pub linkdown: bool,
-    /// RTNH_F_ONLINK
+    /// RTNH_F_ONLINK: the gateway is on the link even if no prefix of the link covers it.
     pub onlink: bool,
 }
 
@@ -89,7 +89,7 @@ impl Route {
 /// A question for the kernel's lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteQuery {
-    /// Where to (RTA_DST).
+    /// The address to reach (RTA_DST).
     pub target: IpAddr,
     /// From which address of the host's (RTA_SRC).
     pub from: Option<IpAddr>,
@@ -107,7 +107,7 @@ impl RouteQuery {
 /// The kernel's answer to "how would one get there".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// This way.
+    /// The kernel would send the packet on this path.
     Path {
         /// The link that it leaves through.
         ifindex: u32,
@@ -154,7 +154,7 @@ impl PastaView {
         self.default.is_some()
     }
 
-    /// The route taken.
+    /// The route that pasta would take: the first default route, else the first other route.
     pub fn taken(&self) -> Option<&Route> {
         self.default.as_ref().or(self.other.as_ref())
     }
@@ -219,7 +219,7 @@ impl Routes {
 pub struct TableRoutes {
     /// The family of its routes.
     pub family: Family,
-    /// Its number.
+    /// The number of the table (RTA_TABLE).
     pub id: u32,
     /// Its routes to wanted destinations, in the kernel's order.
     pub routes: Vec<Route>,
