@@ -25,11 +25,11 @@ use crate::verdict::Verdict;
 
 /// What is said of a gate at one moment.
 pub struct View<'a> {
-    /// The gate.
+    /// The gate that is watched.
     pub gate: &'a Gate,
-    /// Its evaluation.
+    /// The last evaluation of the gate.
     pub verdict: &'a Verdict,
-    /// Where it stands.
+    /// The phase that the gate is in.
     pub phase: Phase,
     /// The line that says so.
     pub status: &'a str,
@@ -98,7 +98,7 @@ pub enum Failure {
     /// The service manager cannot be told.
     #[error(transparent)]
     Notify(#[from] NotifyError),
-    /// stdout is closed.
+    /// Nobody reads stdout any more.
     #[error("stdout")]
     Closed(#[source] io::Error),
     /// Signals or timers are not to be had.
@@ -109,11 +109,11 @@ pub enum Failure {
 /// Reads a gate again.
 pub type Reload<'a> = &'a dyn Fn() -> Result<Gate, ConfigError>;
 
-/// What to drive.
+/// What a driver starts with.
 pub struct Setup<'a> {
-    /// What for.
+    /// The command that the session serves.
     pub mode: Mode,
-    /// The gate.
+    /// The gate to watch.
     pub gate: Gate,
     /// Octets of the event socket's receive buffer.
     pub receive_buffer: usize,
@@ -124,7 +124,7 @@ pub struct Setup<'a> {
     pub gave_up_at: Option<String>,
 }
 
-/// See the module.
+/// Owns the sockets, the clock and the signals of one session. The description of the module tells how.
 pub struct Driver<'a> {
     session: Session,
     next: Next,
@@ -194,7 +194,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// The session.
+    /// The session that is driven.
     pub fn session(&self) -> &Session {
         &self.session
     }

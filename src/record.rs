@@ -29,7 +29,7 @@ pub struct Record {
 /// Another `run`'s record; its texts are safe to print.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GateRecord {
-    /// The gate.
+    /// The name of the gate.
     pub gate: String,
     /// Where it was read.
     pub source: String,

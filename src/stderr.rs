@@ -88,12 +88,12 @@ impl io::Write for Lines {
 }
 
 struct Outlet {
-    /// `None`: stderr.
+    /// Where lines are written. `None` means stderr.
     descriptor: Option<OwnedFd>,
     state: Mutex<State>,
     /// Something waits to be written.
     work: Condvar,
-    /// Something was written.
+    /// Notified after each write.
     done: Condvar,
     /// The same, for [`room`].
     less: Notify,
@@ -108,7 +108,7 @@ struct State {
     written: u64,
     /// Lines, since one was taken last.
     dropped: u64,
-    /// The thread runs.
+    /// Whether the thread that writes has been started.
     started: bool,
 }
 

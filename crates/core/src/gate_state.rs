@@ -60,7 +60,7 @@ pub enum Phase {
     Opened {
         /// How long it took.
         after: Duration,
-        /// Who opened it.
+        /// What opened it.
         by: OpenedBy,
     },
     /// Open, was ready, is not any more.
@@ -68,11 +68,11 @@ pub enum Phase {
         /// When that was seen.
         since: Moment,
     },
-    /// Shut for good.
+    /// Shut, and it will not open any more.
     GaveUp {
         /// How long it took.
         after: Duration,
-        /// Why.
+        /// Why it gave up.
         why: GaveUp,
     },
 }
@@ -85,7 +85,7 @@ pub enum Came {
         /// How long it took.
         after: Duration,
     },
-    /// After a loss.
+    /// It became ready again after a loss.
     Again {
         /// When that was seen.
         since: Moment,
@@ -100,9 +100,9 @@ pub enum Came {
 /// Who opened a gate that was not ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenedBy {
-    /// `on-timeout = "open"`
+    /// The timeout, because the gate has `on-timeout = "open"`.
     Timeout(GaveUp),
-    /// SIGUSR1
+    /// An administrator, by the signal SIGUSR1.
     Request,
     /// It was open already when another gate file was read.
     Reload,
@@ -111,7 +111,7 @@ pub enum OpenedBy {
 /// Why a gate was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GaveUp {
-    /// Its timeout passed.
+    /// The gate's `timeout` passed.
     Timeout,
     /// No wanted link had carrier for `no-carrier-timeout`.
     NoCarrier,

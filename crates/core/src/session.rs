@@ -51,12 +51,12 @@ pub enum Mode {
     Improvement,
 }
 
-/// What happened.
+/// One event that the session has to take in.
 #[derive(Debug)]
 pub enum Input {
     /// Nothing in particular: begin, or a timer fired, or notifications may be there.
     Wake,
-    /// A notification.
+    /// The kernel announced a change.
     Message(Message),
     /// Notifications were lost, or could not be read; they may have told of this.
     Lost(Stale),
@@ -68,7 +68,7 @@ pub enum Input {
     Answer(Question, Tried),
     /// resolv.conf was read. `news`: it says something else.
     Nameservers {
-        /// What it says.
+        /// What resolv.conf says now.
         nameservers: Nameservers,
         /// Whether a lookup by name may have another result now.
         news: bool,
@@ -90,7 +90,7 @@ pub enum Next {
     Read(Read),
     /// Go on with the read that is under way.
     Reading,
-    /// Wait for anything.
+    /// Wait for the next event.
     Sleep,
     /// Nothing: the session is over, for now.
     End(Ended),
@@ -133,7 +133,7 @@ pub struct Probes {
     pub repeat: bool,
 }
 
-/// See the module.
+/// Watches the network for one gate. The description of the module tells how.
 pub struct Session {
     mode: Mode,
     gate: Gate,
@@ -188,12 +188,12 @@ impl Session {
         }
     }
 
-    /// The gate.
+    /// The gate that is watched now.
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// The last verdict.
+    /// The result of the last evaluation of the gate.
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
     }
@@ -257,7 +257,7 @@ impl Session {
         self.news |= news;
     }
 
-    /// Takes one input.
+    /// Takes one input in, and says what the driver has to do.
     #[must_use = "READY=1 and the end of a session are said once, in a step"]
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
         self.stepped = now;

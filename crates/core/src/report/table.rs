@@ -13,15 +13,15 @@ pub type Paint = fn(Tone, &str) -> String;
 /// What a word tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// All is well.
+    /// The word says that all is well.
     Good,
-    /// It is not.
+    /// The word says that something is wrong.
     Bad,
     /// It does not matter.
     Dim,
 }
 
-/// No colour.
+/// Leaves the word as it is, without colour.
 pub fn paint_none(_tone: Tone, word: &str) -> String {
     word.to_owned()
 }
