@@ -154,8 +154,9 @@ enum Kind {
 #[derive(Debug)]
 struct Channel {
     name: OsString,
-    /// Connected: only so does poll(2) tell when there is room again. Each message that need not wait finds its way
-    /// anew, for the name may be another socket's by then.
+    /// Not connected, so that each message finds its way anew: the name may be another socket's by then.
+    loose: Option<UnixDatagram>,
+    /// Connected, while something is unsent: only so does poll(2) tell when there is room again.
     socket: Option<UnixDatagram>,
     /// What there was no room for, in its order.
     unsent: VecDeque<(Kind, String)>,
@@ -165,7 +166,7 @@ struct Channel {
 
 impl Channel {
     fn new(name: OsString) -> Channel {
-        Channel { name, socket: None, unsent: VecDeque::new(), room: None }
+        Channel { name, loose: None, socket: None, unsent: VecDeque::new(), room: None }
     }
 
     fn error(&self, source: io::Error) -> NotifyError {
@@ -174,17 +175,35 @@ impl Channel {
 
     /// Sends a message, or keeps it until there is room. What is kept of the same kind is out of date then.
     fn send(&mut self, kind: Kind, message: &[NotifyState<'_>]) -> io::Result<()> {
+        let lines: String = message.iter().map(|state| format!("{state}\n")).collect();
         if self.unsent.is_empty() {
-            self.socket = None;
+            match self.send_at_once(lines.as_bytes()) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.socket = None,
+                done => return done,
+            }
         }
         self.unsent.retain(|(known, _)| *known != kind);
-        let lines = message.iter().map(|state| format!("{state}\n")).collect();
         self.unsent.push_back((kind, lines));
         let sent = self.send_unsent();
         if sent.is_err() {
             self.unsent.retain(|(known, _)| *known != kind);
         }
         sent
+    }
+
+    fn send_at_once(&mut self, message: &[u8]) -> io::Result<()> {
+        let address = address(&self.name)?;
+        let socket = match self.loose.take() {
+            Some(socket) => socket,
+            None => unconnected()?,
+        };
+        let socket = self.loose.insert(socket);
+        loop {
+            match socket.send_to_addr(message, &address) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                sent => return sent.map(drop),
+            }
+        }
     }
 
     /// Sends what is kept, as far as there is room.
@@ -246,9 +265,14 @@ fn watched(socket: &UnixDatagram) -> io::Result<AsyncFd<Descriptor<UnixDatagram>
     descriptor::watch(socket.try_clone()?, Interest::WRITABLE)
 }
 
-fn connected(name: &OsStr) -> io::Result<UnixDatagram> {
+fn unconnected() -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn connected(name: &OsStr) -> io::Result<UnixDatagram> {
+    let socket = unconnected()?;
     socket.connect_addr(&address(name)?)?;
     Ok(socket)
 }
