@@ -19,9 +19,9 @@ use tracing::debug;
 use crate::clock;
 use crate::model::{Message, Stale};
 use crate::moment::Moment;
-use crate::netlink::ask::{AskError, Questions};
+use crate::netlink::ask::{Barrier, BarrierError};
 use crate::netlink::decode::{Event, event, frames};
-use crate::netlink::socket::{DumpError, DumpSocket, EventSocket, Received};
+use crate::netlink::socket::{DumpError, EventSocket, Received, RequestSocket};
 use crate::refresh::{Found, Read};
 use crate::wants::Wants;
 
@@ -38,7 +38,7 @@ pub enum ObserveError {
     /// The event socket, later.
     #[error("cannot receive the kernel's network events")]
     Receive(#[source] io::Error),
-    /// The socket for dumps.
+    /// The socket for requests.
     #[error("cannot open a netlink socket")]
     Open(#[source] io::Error),
     /// A dump failed.
@@ -46,7 +46,10 @@ pub enum ObserveError {
     Dump(#[from] DumpError),
     /// A single question failed.
     #[error("cannot ask the kernel for routes")]
-    Ask(#[from] AskError),
+    Ask(#[source] io::Error),
+    /// The barrier.
+    #[error("cannot ask the kernel for a link")]
+    Barrier(#[from] BarrierError),
 }
 
 /// What the kernel announced.
@@ -143,11 +146,9 @@ pub struct Reader {
 type Busy = Pin<Box<dyn Future<Output = (Sockets, Result<Found, ObserveError>)>>>;
 
 struct Sockets {
-    dumps: DumpSocket,
-    questions: Questions,
-    /// Where questions are asked that wait for a lock, once somebody must be served meanwhile; until
-    /// then, where all are asked.
-    barrier: Option<Questions>,
+    requests: RequestSocket,
+    /// Once somebody must be served while the kernel keeps a question waiting.
+    barrier: Option<Barrier>,
 }
 
 impl Reader {
@@ -156,9 +157,8 @@ impl Reader {
     /// # Errors
     /// Where netlink is not to be had.
     pub fn connect() -> Result<Reader, ObserveError> {
-        let dumps = DumpSocket::open().map_err(ObserveError::Open)?;
-        let sockets = Sockets { dumps, questions: Questions::connect()?, barrier: None };
-        Ok(Reader { sockets: Some(sockets), busy: None })
+        let requests = RequestSocket::open().map_err(ObserveError::Open)?;
+        Ok(Reader { sockets: Some(Sockets { requests, barrier: None }), busy: None })
     }
 
     /// Begins to read. One thing at a time: a read that is under way goes on.
@@ -189,9 +189,9 @@ impl Reader {
     /// Where netlink is not to be had.
     pub fn reconnect(&mut self) -> Result<(), ObserveError> {
         let Some(sockets) = &mut self.sockets else { return Ok(()) };
-        sockets.questions = Questions::connect()?;
+        sockets.requests = RequestSocket::open().map_err(ObserveError::Open)?;
         if sockets.barrier.take().is_some() {
-            sockets.barrier = Some(Questions::connect_apart()?);
+            sockets.barrier = Some(Barrier::start()?);
         }
         Ok(())
     }
@@ -200,8 +200,8 @@ impl Reader {
     #[cfg(test)]
     pub(crate) fn end_connections(&mut self) {
         let sockets = self.sockets.as_mut().unwrap();
-        sockets.questions = Questions::ended();
-        sockets.barrier = sockets.barrier.take().map(|_| Questions::ended());
+        sockets.requests.end();
+        sockets.barrier = sockets.barrier.take().map(|_| Barrier::ended());
     }
 
     /// From now on somebody must be served while the kernel keeps a question waiting.
@@ -214,7 +214,7 @@ impl Reader {
     pub fn ask_apart(&mut self) -> Result<(), ObserveError> {
         match &mut self.sockets {
             Some(sockets) if sockets.barrier.is_none() => {
-                sockets.barrier = Some(Questions::connect_apart()?);
+                sockets.barrier = Some(Barrier::start()?);
             }
             Some(_) | None => {}
         }
@@ -224,23 +224,29 @@ impl Reader {
 
 impl Sockets {
     async fn execute(&mut self, read: Read) -> Result<Found, ObserveError> {
+        let (requests, now) = (&mut self.requests, clock::now());
         let found = match read {
             Read::Barrier => {
-                self.barrier.as_mut().unwrap_or(&mut self.questions).barrier().await?;
+                match &mut self.barrier {
+                    Some(barrier) => barrier.pass().await?,
+                    None => requests.pass_barrier().await.map_err(ObserveError::Ask)?,
+                }
                 Ok(Found::Passed)
             }
             Read::Links => {
-                tables::links(&mut self.dumps).await.map(|(links, addresses)| Found::Links(links, addresses))
+                tables::links(requests).await.map(|(links, addresses)| Found::Links(links, addresses))
             }
-            Read::Path { asked, .. } => Ok(Found::Path(self.questions.path(asked, clock::now()).await?)),
-            Read::Matching { probes, .. } => match probes.front() {
-                Some(probe) => Ok(Found::Route(self.questions.matching_route(*probe, clock::now()).await?)),
-                None => Ok(Found::Route(None)),
-            },
+            Read::Path { asked, .. } => {
+                Ok(Found::Path(requests.path(asked, now).await.map_err(ObserveError::Ask)?))
+            }
+            Read::Matching { probes, .. } => Ok(Found::Route(match probes.front() {
+                Some(probe) => requests.matching_route(*probe, now).await.map_err(ObserveError::Ask)?,
+                None => None,
+            })),
             Read::Gateway { gateway, .. } => {
-                Ok(Found::Route(self.questions.matching_route(gateway, clock::now()).await?))
+                Ok(Found::Route(requests.matching_route(gateway, now).await.map_err(ObserveError::Ask)?))
             }
-            Read::Table(table) => tables::read(&mut self.dumps, &table).await.map(Found::Table),
+            Read::Table(table) => tables::read(requests, &table).await.map(Found::Table),
         };
         match found {
             Ok(found) => Ok(found),

@@ -1,5 +1,8 @@
-//! Single questions to the kernel, through rtnetlink on connections that are subscribed to nothing: what
-//! way a packet would go, and the barrier.
+//! Single questions to the kernel: which way a packet would go, and the barrier.
+//!
+//! A lookup is answered while it is sent, so it goes over the socket for requests, without a task in between. The
+//! barrier can wait for seconds; once somebody must be served meanwhile, it goes over a connection of the crate
+//! rtnetlink, in a thread of its own.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the wire's vocabulary, at the wire")]
 
@@ -18,17 +21,12 @@ use tracing::debug;
 use crate::model::{Lookup, Route, RouteQuery};
 use crate::moment::Moment;
 use crate::netlink::decode;
-use crate::netlink::socket::QUESTION;
+use crate::netlink::socket::{QUESTION, Reply, RequestSocket};
 
-/// A connection for questions.
-pub struct Questions {
-    handle: Handle,
-}
-
-/// How a question failed.
+/// How the barrier failed.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
-    /// The task or thread that serves the connection has ended.
+pub enum BarrierError {
+    /// The connection ended.
     #[error("the netlink connection ended")]
     Ended,
     /// There is none to be had.
@@ -36,35 +34,30 @@ pub enum AskError {
     Connect(#[from] io::Error),
 }
 
-/// The kernel's answer to a lookup.
-pub enum LookupAnswer {
-    /// The kernel would use this route.
-    Found(RouteMessage),
-    /// None, for this errno(3).
-    None(i32),
-    /// An answer that cannot be decoded.
-    Unclear,
+/// Waits until the kernel has done what it has announced. RTM_NEWLINK, RTM_DELADDR and RTM_DELNEXTHOP are sent
+/// before the routes that they cost are flushed: a lookup right after them said yes wrongly in up to 95 % of tries.
+/// The question about one link waits for the RTNL lock, under which the flush is done; after it, a lookup was
+/// never wrong.
+fn barrier_question() -> RouteNetlinkMessage {
+    const LOOPBACK_IFINDEX: u32 = 1;
+    let mut message = LinkMessage::default();
+    message.header.index = LOOPBACK_IFINDEX;
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    RouteNetlinkMessage::GetLink(message)
 }
 
-impl Questions {
-    /// Connects; the connection is served by the runtime that this is called in. The kernel answers
-    /// while the question is sent, so only questions that wait for no lock may go this way.
-    ///
-    /// # Errors
-    /// Where netlink is not to be had.
-    pub fn connect() -> Result<Questions, AskError> {
-        let (connection, handle, _) = new_connection_with_strict_check()?;
-        tokio::spawn(connection);
-        Ok(Questions { handle })
-    }
+/// The barrier, in a thread of its own. A question that has to wait for the kernel's RTNL lock, which a slow
+/// driver can hold for seconds, waits inside sendto(2): here it holds nobody else up.
+pub struct Barrier {
+    handle: Handle,
+}
 
-    /// Connects; the connection is served by a thread of its own. A question that has to wait for the
-    /// kernel's RTNL lock, which a slow driver can hold for seconds, waits inside sendto(2): here it
-    /// holds nobody else up.
+impl Barrier {
+    /// Starts the thread.
     ///
     /// # Errors
     /// Where netlink, or a thread, is not to be had.
-    pub fn connect_apart() -> Result<Questions, AskError> {
+    pub fn start() -> Result<Barrier, BarrierError> {
         let (ready, handle) = std::sync::mpsc::sync_channel(1);
         let serve = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
@@ -85,51 +78,56 @@ impl Questions {
             }
         };
         std::thread::Builder::new().name("barrier".to_owned()).stack_size(256 * 1024).spawn(serve)?;
-        let handle = handle.recv().map_err(|_| AskError::Ended)??;
-        Ok(Questions { handle })
+        let handle = handle.recv().map_err(|_| BarrierError::Ended)??;
+        Ok(Barrier { handle })
     }
 
     /// One whose connection is gone.
     #[cfg(test)]
-    pub(super) fn ended() -> Questions {
+    pub(super) fn ended() -> Barrier {
         let (_, handle, _) = new_connection_with_strict_check().unwrap();
-        Questions { handle }
+        Barrier { handle }
     }
 
-    /// Waits until the kernel has done what it has announced. RTM_NEWLINK, RTM_DELADDR and
-    /// RTM_DELNEXTHOP are sent before the routes that they cost are flushed: a lookup right after them
-    /// said yes wrongly in up to 95 % of tries. The question about one link waits for the RTNL lock, under
-    /// which the flush is done; after it, a lookup was never wrong.
+    /// Waits until the kernel has done what it has announced.
     ///
     /// # Errors
     /// Where the connection ended.
-    pub async fn barrier(&mut self) -> Result<(), AskError> {
-        const LOOPBACK_IFINDEX: u32 = 1;
-        let mut message = LinkMessage::default();
-        message.header.index = LOOPBACK_IFINDEX;
-        message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    pub async fn pass(&mut self) -> Result<(), BarrierError> {
+        let mut header = NetlinkHeader::default();
+        header.flags = QUESTION;
+        let message = NetlinkMessage::new(header, NetlinkPayload::from(barrier_question()));
+        let mut answers = self.handle.request(message).map_err(|_| BarrierError::Ended)?;
         // Whatever the answer: that there is one is what was waited for.
-        self.ask(RouteNetlinkMessage::GetLink(message)).await.map(drop)
+        answers.next().await.map(drop).ok_or(BarrierError::Ended)
+    }
+}
+
+impl RequestSocket {
+    /// [`Barrier::pass`], without a thread: nobody is served meanwhile.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn pass_barrier(&mut self) -> io::Result<()> {
+        self.ask(barrier_question()).await.map(drop)
     }
 
     /// The route that the kernel's tables give for an address (RTM_F_FIB_MATCH), as it stands there.
     ///
     /// # Errors
-    /// Where the connection ended.
-    pub async fn matching_route(&mut self, target: IpAddr, now: Moment) -> Result<Option<Route>, AskError> {
+    /// The socket's.
+    pub async fn matching_route(&mut self, target: IpAddr, now: Moment) -> io::Result<Option<Route>> {
         self.matching(&RouteQuery::target(target), now).await
     }
 
-    async fn matching(&mut self, asked: &RouteQuery, now: Moment) -> Result<Option<Route>, AskError> {
+    async fn matching(&mut self, asked: &RouteQuery, now: Moment) -> io::Result<Option<Route>> {
         // Without the second flag IPv4 calls every table main; IPv6 names it anyway and refuses the flag.
         let flags = match asked.target {
             IpAddr::V4(_) => RouteFlags::FibMatch | RouteFlags::LookupTable,
             IpAddr::V6(_) => RouteFlags::FibMatch,
         };
-        let LookupAnswer::Found(message) = self.route(asked, flags).await? else { return Ok(None) };
-        let Some(mut route) = decode::dumped_route(RouteNetlinkMessage::NewRoute(message), now) else {
-            return Ok(None);
-        };
+        let Reply::Message(message) = self.route(asked, flags).await? else { return Ok(None) };
+        let Some(mut route) = decode::dumped_route(message, now) else { return Ok(None) };
         if route.hops.is_empty() && route.kind == crate::model::RouteKind::Unicast {
             // A nexthop object that the kernel does not spell out (net.ipv4.nexthop_compat_mode=0).
             if let Some(Lookup::Path { ifindex, gateway, .. }) = self.lookup(asked).await? {
@@ -148,8 +146,8 @@ impl Questions {
     /// source-specific routes count (ip6_dst_lookup_tail).
     ///
     /// # Errors
-    /// Where the connection ended.
-    pub async fn path(&mut self, asked: RouteQuery, now: Moment) -> Result<Option<Lookup>, AskError> {
+    /// The socket's.
+    pub async fn path(&mut self, asked: RouteQuery, now: Moment) -> io::Result<Option<Lookup>> {
         let first = self.lookup(&asked).await?;
         let source = match (&first, asked.target) {
             _ if asked.from.is_some() => None,
@@ -177,11 +175,14 @@ impl Questions {
         Ok(lookup)
     }
 
-    async fn lookup(&mut self, asked: &RouteQuery) -> Result<Option<Lookup>, AskError> {
+    async fn lookup(&mut self, asked: &RouteQuery) -> io::Result<Option<Lookup>> {
         let mut lookup = match self.route(asked, RouteFlags::empty()).await? {
-            LookupAnswer::Found(message) => decode::lookup(&message),
-            LookupAnswer::None(errno) => Some(Lookup::None(errno)),
-            LookupAnswer::Unclear => None,
+            Reply::Message(RouteNetlinkMessage::NewRoute(message)) => decode::lookup(&message),
+            Reply::Refused(errno) => Some(Lookup::None(errno)),
+            Reply::Message(_) | Reply::Undecodable => {
+                debug!("the answer to a lookup of {} cannot be decoded", asked.target);
+                None
+            }
         };
         // The kernel does not repeat the source that it was asked for.
         if let (Some(Lookup::Path { source, .. }), Some(from)) = (&mut lookup, asked.from) {
@@ -190,7 +191,7 @@ impl Questions {
         Ok(lookup)
     }
 
-    async fn route(&mut self, asked: &RouteQuery, flags: RouteFlags) -> Result<LookupAnswer, AskError> {
+    async fn route(&mut self, asked: &RouteQuery, flags: RouteFlags) -> io::Result<Reply> {
         let mut message = RouteMessage::default();
         let target = asked.target;
         let (family, bits) = match target {
@@ -206,35 +207,7 @@ impl Questions {
             message.attributes.push(RouteAttribute::Source(from.into()));
         }
         message.attributes.extend(asked.oif.map(RouteAttribute::Oif));
-        let answer = self.ask(RouteNetlinkMessage::GetRoute(message)).await?;
-        Ok(match answer {
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(message)) => {
-                LookupAnswer::Found(message)
-            }
-            NetlinkPayload::Error(error) if error.raw_code() != 0 => {
-                LookupAnswer::None(error.raw_code().saturating_neg())
-            }
-            // An acknowledgement: what it acknowledges could not be decoded.
-            NetlinkPayload::Error(_) => LookupAnswer::Unclear,
-            unexpected => {
-                debug!("an unexpected answer to a lookup of {target}: {unexpected:?}");
-                LookupAnswer::Unclear
-            }
-        })
-    }
-
-    async fn ask(
-        &mut self,
-        question: RouteNetlinkMessage,
-    ) -> Result<NetlinkPayload<RouteNetlinkMessage>, AskError> {
-        let mut header = NetlinkHeader::default();
-        header.flags = QUESTION;
-        let message = NetlinkMessage::new(header, NetlinkPayload::from(question));
-        let mut answers = self.handle.request(message).map_err(|_| AskError::Ended)?;
-        match answers.next().await {
-            Some(answer) => Ok(answer.payload),
-            None => Err(AskError::Ended),
-        }
+        self.ask(RouteNetlinkMessage::GetRoute(message)).await
     }
 }
 

@@ -185,7 +185,12 @@ fn tells_of_linkdown(payload: &[u8]) -> bool {
 
 /// A route of a dump; `None` where it cannot be decoded or is none of its table's.
 pub fn dumped<T>(frame: Frame<'_>, convert: impl FnOnce(RouteNetlinkMessage) -> Option<T>) -> Option<T> {
-    decode(frame).ok().and_then(convert)
+    decoded(frame).and_then(convert)
+}
+
+/// A message that answers a question. `None` if it cannot be decoded.
+pub fn decoded(frame: Frame<'_>) -> Option<RouteNetlinkMessage> {
+    decode(frame).ok()
 }
 
 /// A link of a dump.

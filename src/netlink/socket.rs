@@ -1,5 +1,5 @@
 //! Netlink sockets of our own, where the crates' would lose data: the subscribed one, and the one for
-//! dumps. Flags, DONE codes, errors, foreign sequence numbers and the sender's port are all seen.
+//! requests. Flags, DONE codes, errors, foreign sequence numbers and the sender's port are all seen.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -17,7 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tracing::debug;
 
-use crate::netlink::decode::{Frame, frames};
+use crate::netlink::decode::{Frame, decoded, frames};
 use crate::netlink::filter;
 
 /// The kernel's largest datagram: a dump's is 32 KiB (unless VF information is asked for, which is not
@@ -169,14 +169,14 @@ fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<Received> {
     }
 }
 
-/// The socket for dumps, which is subscribed to nothing: on a subscribed one a full buffer refuses
-/// the dump, and notifications with the same sequence number pass for its end.
-pub struct DumpSocket {
+/// The socket for requests. It is subscribed to nothing: on a subscribed socket, a full buffer refuses a
+/// dump, and notifications with the same sequence number pass for its end.
+pub struct RequestSocket {
     socket: AsyncFd<Socket>,
     buffer: Vec<u8>,
     port: u32,
     sequence: u32,
-    /// A dump was left before its end: what is still to come of it goes with the socket.
+    /// A dump was left before its end.
     left: bool,
 }
 
@@ -204,16 +204,27 @@ enum Tried {
     Failed(io::Error),
 }
 
-impl DumpSocket {
+/// The kernel's answer to a question.
+#[derive(Debug)]
+pub enum Reply {
+    /// This message.
+    Message(RouteNetlinkMessage),
+    /// A refusal, with this errno(3).
+    Refused(i32),
+    /// A message that cannot be decoded.
+    Undecodable,
+}
+
+impl RequestSocket {
     /// Opens it, with strict checking of requests, which makes the kernel honour their filters.
     ///
     /// # Errors
     /// Where netlink is not to be had.
-    pub fn open() -> io::Result<DumpSocket> {
-        let (socket, port) = dump_socket()?;
+    pub fn open() -> io::Result<RequestSocket> {
+        let (socket, port) = request_socket()?;
         // The sequence begins anywhere but where others do.
         let sequence = std::process::id().wrapping_mul(0x9e37_79b9);
-        Ok(DumpSocket { socket, buffer: Vec::with_capacity(DATAGRAM), port, sequence, left: false })
+        Ok(RequestSocket { socket, buffer: Vec::with_capacity(DATAGRAM), port, sequence, left: false })
     }
 
     /// Asks for a list and reads it message by message. `begin` is called before each try: a try that
@@ -238,17 +249,70 @@ impl DumpSocket {
         Err(DumpError::Interrupted)
     }
 
+    /// Asks a question that one message answers. The kernel answers while the question is sent, so nothing is
+    /// waited for; a question that needs the RTNL lock waits for it inside sendto(2).
+    ///
+    /// # Errors
+    /// sendto(2)'s and recvfrom(2)'s. ENOBUFS: the answer was lost again and again.
+    pub async fn ask(&mut self, question: RouteNetlinkMessage) -> io::Result<Reply> {
+        for _ in 0..TRIES {
+            self.renew_if_left()?;
+            self.send(NLM_F_REQUEST, question.clone())?;
+            if let Some(answer) = self.answer().await? {
+                return Ok(answer);
+            }
+        }
+        Err(io::Error::from_raw_os_error(libc::ENOBUFS))
+    }
+
+    /// The answer to the last request. `None`: it was lost.
+    async fn answer(&mut self) -> io::Result<Option<Reply>> {
+        loop {
+            match receive(self.socket.get_ref(), &mut self.buffer)? {
+                Received::Datagram => {}
+                Received::Foreign => continue,
+                Received::Overrun => return Ok(None),
+                Received::Empty => {
+                    self.socket.readable().await?.clear_ready();
+                    continue;
+                }
+            }
+            for frame in frames(&self.buffer) {
+                let Ok(frame) = frame else { return Ok(Some(Reply::Undecodable)) };
+                if frame.sequence == self.sequence && frame.port == self.port {
+                    return Ok(Some(match i32::from(frame.kind) {
+                        libc::NLMSG_ERROR => Reply::Refused(code(&frame)),
+                        _ => decoded(frame).map_or(Reply::Undecodable, Reply::Message),
+                    }));
+                }
+            }
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn descriptor(&self) -> &Socket {
         self.socket.get_ref()
     }
 
-    async fn try_dump(&mut self, request: RouteNetlinkMessage, sink: &mut dyn DumpSink) -> io::Result<Tried> {
-        if self.left {
-            (self.socket, self.port) = dump_socket()?;
+    /// Has every request from now on fail.
+    #[cfg(test)]
+    pub(super) fn end(&mut self) {
+        let nobody = Socket::new(netlink_sys::constants::NETLINK_USERSOCK).unwrap();
+        self.socket = watched(nobody).unwrap();
+    }
+
+    /// After a dump that was left before its end, what is still to come of it goes with the socket.
+    fn renew_if_left(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.left) {
+            (self.socket, self.port) = request_socket()?;
         }
+        Ok(())
+    }
+
+    async fn try_dump(&mut self, request: RouteNetlinkMessage, sink: &mut dyn DumpSink) -> io::Result<Tried> {
+        self.renew_if_left()?;
         self.left = true;
-        self.send(request)?;
+        self.send(NLM_F_REQUEST | NLM_F_DUMP, request)?;
         let mut interrupted = false;
         loop {
             match receive(self.socket.get_ref(), &mut self.buffer)? {
@@ -262,6 +326,7 @@ impl DumpSocket {
             }
             // A large table keeps us busy for a quarter of a second: signals and timers get their turn.
             tokio::task::yield_now().await;
+            let mut enough = false;
             for frame in frames(&self.buffer) {
                 let Ok(frame) = frame else { return Ok(Tried::Again) };
                 if frame.sequence != self.sequence || frame.port != self.port {
@@ -286,18 +351,39 @@ impl DumpSocket {
                     }
                     _ => {
                         if sink.see(frame).is_break() && !interrupted {
-                            return Ok(Tried::Whole);
+                            enough = true;
+                            break;
                         }
                     }
                 }
             }
+            if enough {
+                self.left = !self.ends_soon();
+                return Ok(Tried::Whole);
+            }
         }
     }
 
-    fn send(&mut self, request: RouteNetlinkMessage) -> io::Result<()> {
+    /// Whether the dump ends in this datagram or in the next one. So a table of up to some hundred routes leaves the
+    /// socket clean; a new socket would cost the next request eight system calls.
+    fn ends_soon(&mut self) -> bool {
+        self.holds_end()
+            || matches!(receive(self.socket.get_ref(), &mut self.buffer), Ok(Received::Datagram))
+                && self.holds_end()
+    }
+
+    fn holds_end(&self) -> bool {
+        frames(&self.buffer).flatten().any(|frame| {
+            frame.sequence == self.sequence
+                && frame.port == self.port
+                && i32::from(frame.kind) == libc::NLMSG_DONE
+        })
+    }
+
+    fn send(&mut self, flags: u16, request: RouteNetlinkMessage) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        header.flags = flags;
         header.sequence_number = self.sequence;
         let bytes = serialize(header, request);
         // The kernel takes a request while it is sent: there is no queue that could be full.
@@ -313,7 +399,7 @@ pub trait DumpSink {
     fn see(&mut self, frame: Frame<'_>) -> ControlFlow<()>;
 }
 
-fn dump_socket() -> io::Result<(AsyncFd<Socket>, u32)> {
+fn request_socket() -> io::Result<(AsyncFd<Socket>, u32)> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.set_non_blocking(true)?;
     // Absent before Linux 4.20: then filters are ignored, and what comes is filtered here too.
@@ -348,6 +434,6 @@ fn failed(errno: i32) -> Tried {
     }
 }
 
-/// Flags of a question that is answered by one message: with the acknowledgement, one that cannot be
-/// decoded still ends.
+/// Flags of the barrier's question. The crate rtnetlink cannot tell that an answer is undecodable, but the
+/// acknowledgement after it still ends the wait.
 pub(super) const QUESTION: u16 = NLM_F_REQUEST | NLM_F_ACK;

@@ -15,12 +15,12 @@ use crate::clock;
 use crate::model::{Address, Link, PastaView, TableRoutes};
 use crate::moment::Moment;
 use crate::netlink::decode::{Frame, dumped, dumped_address, dumped_link, dumped_route, link_of_entry};
-use crate::netlink::socket::{DumpError, DumpSink, DumpSocket};
+use crate::netlink::socket::{DumpError, DumpSink, RequestSocket};
 use crate::refresh::ReadTable;
 use crate::requirement::Family;
 
 /// All links and addresses. An address that is added between the two lists is announced too.
-pub async fn links(dumps: &mut DumpSocket) -> Result<(Vec<Link>, Vec<Address>), DumpError> {
+pub async fn links(dumps: &mut RequestSocket) -> Result<(Vec<Link>, Vec<Address>), DumpError> {
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     let mut links = List::new(dumped_link);
@@ -69,7 +69,7 @@ impl<T> DumpSink for List<T> {
 }
 
 /// Reads one family's table.
-pub async fn read(dumps: &mut DumpSocket, table: &ReadTable) -> Result<TableRoutes, DumpError> {
+pub async fn read(dumps: &mut RequestSocket, table: &ReadTable) -> Result<TableRoutes, DumpError> {
     let mut message = RouteMessage::default();
     message.header.address_family = match table.family {
         Family::V4 => AddressFamily::Inet,

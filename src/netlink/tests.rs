@@ -53,10 +53,10 @@ fn the_barrier_keeps_lookups_from_seeing_what_is_about_to_go() {
         let tries = (1..=MOST).find(|_| race.run_up() && race.lookup_finds_it());
         let tries = tries.expect("a lookup without the barrier is never wrong any more");
         println!("wrong without the barrier after {tries} tries");
-        let mut questions = Questions::connect().unwrap();
+        let mut requests = RequestSocket::open().unwrap();
         for _ in 0..tries.max(200) {
             race.run_up();
-            questions.barrier().await.unwrap();
+            requests.pass_barrier().await.unwrap();
             assert!(!race.lookup_finds_it());
         }
     });
@@ -183,7 +183,7 @@ fn lookup_bytes(target: [u8; 4]) -> Vec<u8> {
 fn a_refused_dump_is_tried_again() {
     in_namespace(async || {
         veth();
-        let mut dumps = DumpSocket::open().unwrap();
+        let mut dumps = RequestSocket::open().unwrap();
         let mut address = SocketAddr::new(0, 0);
         dumps.address(&mut address);
         let filler = Socket::new(NETLINK_ROUTE).unwrap();
@@ -217,7 +217,7 @@ fn an_interrupted_dump_is_done_again() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, churn).unwrap();
         let mut storm = Command::new("ip").arg("-batch").arg(file.path()).spawn().unwrap();
-        let mut dumps = DumpSocket::open().unwrap();
+        let mut dumps = RequestSocket::open().unwrap();
         let mut whole = 0;
         while storm.try_wait().unwrap().is_none() {
             match tables::links(&mut dumps).await {
@@ -292,7 +292,7 @@ impl EventSocket {
     }
 }
 
-impl DumpSocket {
+impl RequestSocket {
     fn address(&self, address: &mut SocketAddr) {
         self.descriptor().get_address(address).unwrap();
     }
