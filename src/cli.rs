@@ -28,9 +28,12 @@ use crate::attempt::{self, AttemptError};
 use crate::config::{self, ConfigError, Environment, GateRequest, Loaded, SaveError};
 use crate::driver::Failure;
 use crate::escape::{escape, escape_bytes, escape_lines};
+use crate::kernel_line::KernelLine;
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
+use crate::proc_cmdline;
 use crate::report::{error_json, json_text};
+use crate::requirement::Gate;
 use crate::sibling;
 use crate::stderr;
 use options::GateOptions;
@@ -62,7 +65,8 @@ enum Command {
     Apart(Apart),
     /// Keep a gate for a Type=notify unit: READY=1 when it is ready, STATUS= always true
     ///
-    /// SIGHUP reads the gate file again, SIGUSR1 opens a gate that is shut.
+    /// SIGHUP reads the gate file again, SIGUSR1 opens a gate that is shut. `netready.open` on the kernel command
+    /// line opens it at once.
     Run(RunArgs),
 }
 
@@ -439,6 +443,20 @@ fn complain(error: &str, json: bool) {
 
 fn load(request: &GateRequest) -> Result<Loaded, ConfigError> {
     config::load(request, &Environment::from_process(), &|name| nix::net::if_::if_nametoindex(name).is_ok())
+}
+
+/// Reads what the kernel command line says to gates, and warns of what is not understood.
+fn kernel_line() -> KernelLine {
+    let (line, problems) = proc_cmdline::read();
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+    line
+}
+
+/// A gate as it is waited for in this boot.
+fn load_forced(request: &GateRequest, line: &KernelLine) -> Result<Gate, ConfigError> {
+    Ok(line.force(load(request)?.gate))
 }
 
 /// One thread: a gate has one thing to do at a time, and starts in less than a millisecond.

@@ -26,7 +26,7 @@
 //! * [`driver`]: the loop, which owns clock, timer, signals and sockets;
 //! * [`netlink`]: the sockets, and bytes to messages ([`netlink::decode`]);
 //! * [`config`]: finding, reading and writing gate files; [`files`]: reading files without trusting their place;
-//!   [`identity`]: whose process this is; [`resolv`]: resolv.conf;
+//!   [`proc_cmdline`]: reading the kernel command line; [`identity`]: whose process this is; [`resolv`]: resolv.conf;
 //! * [`probe`]: questions to others, each a process; [`attempt`]: one run of a command;
 //! * [`notify`]: the service manager; [`record`], [`log`], and [`stderr`], which waits for no reader;
 //! * [`clock`] and [`chance`]; [`descriptor`]: descriptors that the loop waits for; [`sibling`]: programs that users do not call;
@@ -35,8 +35,8 @@
 //!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
 
 pub use netready_core::{
-    budget, continuity, escape, evaluate, gate_state, ifname, learn, model, moment, refresh, report,
-    requirement, retry, session, verdict, wants,
+    budget, continuity, escape, evaluate, gate_state, ifname, kernel_line, learn, model, moment, refresh,
+    report, requirement, retry, session, verdict, wants,
 };
 
 pub mod attempt;
@@ -55,6 +55,7 @@ pub mod log;
 pub mod netlink;
 pub mod notify;
 pub mod probe;
+pub mod proc_cmdline;
 pub mod quadlet;
 pub mod record;
 pub mod resolv;

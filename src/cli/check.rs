@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::cli::{CheckOnceArgs, Error, Exit, block_on, load, paint, print};
+use crate::cli::{CheckOnceArgs, Error, Exit, block_on, kernel_line, load_forced, paint, print};
+use crate::config::duration_text;
 use crate::doctor::waiters;
 use crate::driver::{Driver, Setup, Silent};
 use crate::escape::escape;
@@ -18,7 +19,7 @@ pub(super) fn execute(args: CheckOnceArgs) -> Result<Exit, Error> {
         true => tracing::Level::DEBUG,
         false => tracing::Level::WARN,
     });
-    let gate = load(&args.check.gate.request()?)?.gate;
+    let gate = load_forced(&args.check.gate.request()?, &kernel_line())?;
     let (_, verdict) = block_on(look(&gate, args.check.tuning.receive_buffer, !args.no_probes))?;
     let ready = verdict.ready();
     if args.check.output.json {
@@ -50,6 +51,16 @@ pub(super) async fn look(
 /// What the verdict of this gate does not say of the host.
 fn notes(gate: &Gate) -> Vec<String> {
     let mut notes = Vec::new();
+    if gate.forced.open {
+        notes
+            .push("run and wait open this gate at once: netready.open on the kernel command line".to_owned());
+    }
+    if let (true, Some(timeout)) = (gate.forced.bounded, gate.timeout) {
+        let timeout = duration_text(timeout);
+        notes.push(format!(
+            "run and wait give this gate {timeout} at most: netready.timeout on the kernel command line"
+        ));
+    }
     if nix::unistd::geteuid().is_root() {
         notes.extend(waiters::still_wanted());
     }

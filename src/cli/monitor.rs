@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::cli::{CheckArgs, Error, Exit, block_on, load};
 use crate::clock;
 use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
+use crate::kernel_line::Forced;
 use crate::moment::Moment;
 use crate::report::{item, json_text, outcome, state_word, summary, verdict_json};
 use crate::requirement::{Gate, OnLoss};
@@ -23,13 +24,14 @@ pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
     })
 }
 
-/// Settle and timeouts are for those who wait.
+/// Settle, timeouts and what opens a gate without it are for those who wait.
 fn timeless(gate: Gate) -> Gate {
     Gate {
         timeout: None,
         no_carrier_timeout: None,
         settle: std::time::Duration::ZERO,
         on_loss: OnLoss::Report,
+        forced: Forced::default(),
         ..gate
     }
 }

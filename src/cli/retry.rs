@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::attempt::{self, AttemptError, Bounds, Ended, Outcome, Signals, Words};
 use crate::chance::chance;
 use crate::cli::options::NamedGateOptions;
-use crate::cli::{Error, Exit, Tuning, Volume, block_on, load};
+use crate::cli::{Error, Exit, Tuning, Volume, block_on, kernel_line, load_forced};
 use crate::clock::{self, Timer};
 use crate::config::{Span, duration_text, parse_duration};
 use crate::driver::{self, Driver, Setup};
@@ -204,7 +204,7 @@ impl Setting {
             stall: stall.0,
             attempt: again.attempt_timeout.0,
             judge,
-            gate: gate.request().map(|request| load(&request)).transpose()?.map(|loaded| loaded.gate),
+            gate: gate.request().map(|request| load_forced(&request, &kernel_line())).transpose()?,
             waits: true,
             receive_buffer: tuning.receive_buffer,
             quiet: volume.quiet,

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use crate::cli::{Error, Exit, RunArgs, block_on, load};
+use crate::cli::{Error, Exit, RunArgs, block_on, kernel_line, load_forced};
 use crate::clock;
 use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
+use crate::escape::escape;
 use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
@@ -24,7 +25,12 @@ const HINT_AFTER: Duration = Duration::from_secs(30);
 pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     crate::log::start(args.volume.level());
     let request = args.gate.request()?;
-    let gate = load(&request)?.gate;
+    let line = kernel_line();
+    let gate = load_forced(&request, &line)?;
+    if let Some(names) = line.opens_others(&gate) {
+        let names = escape(&names);
+        info!("the kernel command line (netready.open) does not open this gate; it names: {names}");
+    }
     let mut notifier = Notifier::from_env();
     notifier.extend(&gate)?;
     let record = Record::of(&gate.name);
@@ -45,7 +51,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         mode: Mode::Watch,
         gate,
         receive_buffer: args.tuning.receive_buffer,
-        signals: Some(&|| Ok(load(&request)?.gate)),
+        signals: Some(&|| load_forced(&request, &line)),
         gave_up_at,
     };
     let outcome = block_on(async { Ok(Driver::new(setup)?.run(&mut manager).await?) })?;

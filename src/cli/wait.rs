@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::task::{Context, Poll};
 
-use crate::cli::{Error, Exit, PATIENCE, WaitArgs, block_on, load};
+use crate::cli::{Error, Exit, PATIENCE, WaitArgs, block_on, kernel_line, load_forced};
 use crate::driver::{Driver, Failure, Reporter, RunEnd, Setup, View};
 use crate::escape::{escape, escape_bytes};
 use crate::gate_state::Phase;
@@ -23,7 +23,7 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
         true => tracing::Level::DEBUG,
         false => tracing::Level::WARN,
     });
-    let gate = load(&args.gate.request()?)?.gate;
+    let gate = load_forced(&args.gate.request()?, &kernel_line())?;
     let mut notifier = Notifier::from_env();
     // It runs inside other units, whose own notifications are not its business to fail for.
     if let Err(error) = notifier.extend(&gate) {

@@ -90,6 +90,20 @@ impl Netns {
         self
     }
 
+    /// A kernel command line of this test's own, beside an `/etc` and `/run` of its own. The test may run in a
+    /// container, so the arguments of PID 1 are the same words.
+    pub fn with_kernel_line(self, words: &[&str]) -> Netns {
+        let ns = self.with_private_etc();
+        let none: Option<&str> = None;
+        for (path, text) in
+            [("/proc/cmdline", words.join(" ") + "\n"), ("/proc/1/cmdline", words.join("\0") + "\0")]
+        {
+            let file = ns.file("cmdline", &text);
+            mount(Some(file.as_str()), path, none, MsFlags::MS_BIND, none).unwrap();
+        }
+        ns
+    }
+
     /// Runs `ip` once for each command; they are divided by `;` or line ends. `sysctl NAME=VALUE` is understood too.
     #[track_caller]
     pub fn ip(&self, commands: &str) {

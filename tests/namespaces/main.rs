@@ -25,6 +25,7 @@ mod doctor;
 mod gates;
 mod identity;
 mod input;
+mod kernel_line;
 mod kinds;
 mod learn;
 mod leases;

@@ -34,6 +34,8 @@ struct Terms {
     settle: Duration,
     on_timeout: OnTimeout,
     on_loss: OnLoss,
+    /// The kernel command line opens it at once.
+    forced_open: bool,
 }
 
 /// Where a gate stands.
@@ -106,6 +108,8 @@ pub enum OpenedBy {
     Request,
     /// It was open already when another gate file was read.
     Reload,
+    /// `netready.open` on the kernel command line
+    KernelLine,
 }
 
 /// Why a gate was given up.
@@ -194,6 +198,9 @@ impl GateState {
         if let Phase::GaveUp { .. } = self.phase {
             return None;
         }
+        if self.terms.forced_open {
+            return Some(self.force(verdict.ready(), now));
+        }
         self.carrierless_since = if verdict.carrier { None } else { self.carrierless_since.or(Some(now)) };
         if !verdict.ready() {
             self.required_since = None;
@@ -256,7 +263,7 @@ impl GateState {
         let came = match self.phase {
             Phase::Lost { .. } => Came::Again { since: now },
             Phase::Opened { by: OpenedBy::Reload, .. } => Came::Reloaded { since: now },
-            Phase::Opened { by: OpenedBy::Timeout(_) | OpenedBy::Request, .. }
+            Phase::Opened { by: OpenedBy::Timeout(_) | OpenedBy::Request | OpenedBy::KernelLine, .. }
             | Phase::Waiting
             | Phase::Grace { .. }
             | Phase::Settling { .. }
@@ -266,10 +273,22 @@ impl GateState {
         Phase::Ready { came }
     }
 
+    /// Opens the gate because the kernel command line says so; what is met is not asked to hold or waited for.
+    fn force(&mut self, ready: bool, now: Moment) -> Effect {
+        self.phase = match ready {
+            true => self.ready(now),
+            false => Phase::Opened { after: now - self.started, by: OpenedBy::KernelLine },
+        };
+        Effect::Open
+    }
+
     /// Sees that time has passed while no verdict could be had: gives up where that is due, and never opens
     /// a gate because it is met.
     pub fn tick(&mut self, now: Moment) -> Option<Effect> {
         match self.phase {
+            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } if self.terms.forced_open => {
+                Some(self.force(false, now))
+            }
             Phase::Waiting => self.give_up_if_due(now),
             // It would have been given its settle beyond the timeout, and not more.
             Phase::Grace { .. } | Phase::Settling { .. } if self.settled_out(now) => self.give_up_if_due(now),
@@ -310,6 +329,8 @@ impl GateState {
     pub fn deadline(&self) -> Option<Moment> {
         let timeout = self.terms.timeout.map(|timeout| self.started + timeout);
         match self.phase {
+            // Due since the start: it opens as soon as there is a verdict, or time is seen to pass without one.
+            Phase::Waiting if self.terms.forced_open => Some(self.started),
             Phase::Waiting => earliest([timeout, self.no_carrier_deadline()]),
             Phase::Grace { until } => earliest([timeout, Some(until)]),
             Phase::Settling { until } => Some(until),
@@ -364,6 +385,7 @@ impl Terms {
             settle: gate.settle,
             on_timeout: gate.on_timeout,
             on_loss: gate.on_loss,
+            forced_open: gate.forced.open,
         }
     }
 }

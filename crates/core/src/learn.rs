@@ -10,6 +10,7 @@
 
 use crate::config::{self, ConfigError};
 use crate::evaluate::evaluate;
+use crate::kernel_line::Forced;
 use crate::model::Network;
 use crate::moment::Moment;
 use crate::requirement::{
@@ -92,6 +93,7 @@ pub fn survey() -> Gate {
         settle: core::time::Duration::ZERO,
         on_timeout: OnTimeout::Fail,
         on_loss: OnLoss::Report,
+        forced: Forced::default(),
         clauses: vec![clause],
     }
 }

@@ -21,6 +21,7 @@
 //! * [`refresh`]: what to read again, in which order and when; [`budget`]: how often that may be done;
 //! * [`session`]: one input and the time in, one step out;
 //! * [`report`]: how a verdict is said; [`escape`]: text of others, made safe to print;
+//! * [`kernel_line`]: what the kernel command line says to gates;
 //! * [`config`]: gate files and options, as written and as meant; [`ifname`]: names of links, which are bytes;
 //! * [`retry`]: whether a command that failed is run again, and when; [`learn`](mod@learn): a gate of what a network
 //!   has; [`moment`]: a point in time, as a value.
@@ -34,6 +35,7 @@ pub mod escape;
 pub mod evaluate;
 pub mod gate_state;
 pub mod ifname;
+pub mod kernel_line;
 pub mod learn;
 pub mod model;
 pub mod moment;

@@ -11,6 +11,7 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use crate::ifname::Pattern;
+use crate::kernel_line::Forced;
 
 mod probe;
 
@@ -33,6 +34,8 @@ pub struct Gate {
     pub on_timeout: OnTimeout,
     /// What happens when readiness is lost after READY=1.
     pub on_loss: OnLoss,
+    /// What the kernel command line says to it; no part of what is written.
+    pub forced: Forced,
     /// Never empty.
     pub clauses: Vec<Clause>,
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::driver::{Driver, Failure, RunEnd, Setup, Silent};
+use crate::kernel_line::Forced;
 use crate::requirement::{
     AddressSpec, Clause, Destination, Family, Gate, Item, OnLoss, OnTimeout, RouteSpec, Subject, Table,
 };
@@ -73,6 +74,7 @@ fn hints() -> Gate {
         settle: Duration::ZERO,
         on_timeout: OnTimeout::Fail,
         on_loss: OnLoss::Report,
+        forced: Forced::default(),
         clauses: items.chain([Item::Nameserver]).map(clause).collect(),
     }
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::{CLAUSE_KEYS, GATE_KEYS, Options, gate_text, parse};
 use crate::ifname::{Pattern, respell};
+use crate::kernel_line::Forced;
 use crate::requirement::{self, Endpoint, Gate, OnLoss, OnTimeout, Presence, Probe, Url};
 
 fn family() -> impl Strategy<Value = Family> {
@@ -241,6 +242,7 @@ fn any_gate() -> impl Strategy<Value = Gate> {
             settle: timeout.filter(|_| settle).unwrap_or_default(),
             on_timeout: if open { OnTimeout::Open } else { OnTimeout::Fail },
             on_loss: if fail { OnLoss::Fail } else { OnLoss::Report },
+            forced: Forced::default(),
             clauses,
         })
 }

@@ -9,6 +9,7 @@ use super::links::{self, Count};
 use super::probes;
 use super::raw::{RawClause, RawGate, Written};
 use super::words;
+use crate::kernel_line::Forced;
 use crate::model::link_local;
 use crate::requirement::{
     AddressSpec, Clause, Destination, Family, Gate, Item, OnLoss, OnTimeout, Presence, Probe, RouteSpec,
@@ -34,6 +35,7 @@ pub fn gate(
         settle: optional(raw.settle.as_ref(), reader, finite).unwrap_or_default(),
         on_timeout: optional(raw.on_timeout.as_ref(), reader, on_timeout).unwrap_or(OnTimeout::Fail),
         on_loss: optional(raw.on_loss.as_ref(), reader, on_loss).unwrap_or(OnLoss::Report),
+        forced: Forced::default(),
         clauses: raw.clauses.iter().filter_map(|raw| clause(raw, reader)).collect(),
     };
     let too_short = gate.timeout.filter(|timeout| *timeout < gate.settle);

@@ -1,6 +1,7 @@
 //! The state: every cell of phase × input, the times that the contract names, and random sequences.
 
 mod cells;
+mod forced;
 mod sequences;
 mod times;
 
@@ -8,6 +9,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use super::GateState;
+use crate::kernel_line::Forced;
 use crate::moment::Moment;
 use crate::requirement::{Family, Gate, Item, OnLoss, OnTimeout, TABLE_MAIN};
 use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict};
@@ -34,6 +36,7 @@ fn terms(timeout: Option<u64>, settle: u64) -> Gate {
         settle: seconds(settle),
         on_timeout: OnTimeout::Fail,
         on_loss: OnLoss::Report,
+        forced: Forced::default(),
         clauses: Vec::new(),
     }
 }

@@ -55,6 +55,11 @@ pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool, state: &str) ->
     let warnings = verdict.warnings.iter().map(|warning| Value::from(warning.to_string()));
     object.insert("warnings".to_owned(), warnings.collect());
     object.insert("state".to_owned(), state.into());
+    if gate.forced.is_some() {
+        let timeout = gate.timeout.filter(|_| gate.forced.bounded).map(|timeout| Span(timeout).to_string());
+        let forced = json!({ "open": gate.forced.open, "timeout": timeout });
+        object.insert("kernel_command_line".to_owned(), forced);
+    }
     object
 }
 

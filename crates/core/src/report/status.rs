@@ -59,6 +59,10 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
                 OpenedBy::Request => {
                     format!("NOT ready after {}, opened by hand: {missing}", Span(after))
                 }
+                OpenedBy::KernelLine => format!(
+                    "NOT ready after {}, opened by the kernel command line (netready.open): {missing}",
+                    Span(after)
+                ),
                 OpenedBy::Reload => format!("NOT ready by the gate as reloaded: {missing}"),
             }
         }
@@ -82,7 +86,10 @@ pub fn summary(verdict: &Verdict) -> String {
 /// The bound that was reached, said as it was written.
 fn within(gate: &Gate, why: GaveUp, after: core::time::Duration) -> String {
     match why {
-        GaveUp::Timeout => Span(gate.timeout.unwrap_or(after)).to_string(),
+        GaveUp::Timeout => {
+            let by = if gate.forced.bounded { " (netready.timeout of the kernel command line)" } else { "" };
+            format!("{}{by}", Span(gate.timeout.unwrap_or(after)))
+        }
         GaveUp::NoCarrier => format!("{} without carrier", Span(gate.no_carrier_timeout.unwrap_or(after))),
         GaveUp::Lost => Span(after).to_string(),
     }
@@ -91,6 +98,9 @@ fn within(gate: &Gate, why: GaveUp, after: core::time::Duration) -> String {
 fn bound(gate: &Gate, standing: Standing<'_>) -> String {
     match (standing.gave_up_at, gate.timeout) {
         (Some(at), _) => format!(" (gave up at {at})"),
+        (None, Some(timeout)) if gate.forced.bounded => {
+            format!(" (up to {} by netready.timeout)", Span(timeout))
+        }
         (None, Some(timeout)) => format!(" (up to {})", Span(timeout)),
         (None, None) => String::new(),
     }

@@ -5,6 +5,8 @@ use core::time::Duration;
 use super::super::{Span, status, summary};
 use super::{NOW, judged, millis, standing};
 use crate::gate_state::{Came, GaveUp, OpenedBy, Phase};
+use crate::kernel_line::Forced;
+use crate::requirement::Gate;
 use crate::report::Standing;
 
 const UP: &str = "enp1s0: up; addr enp1s0 192.0.2.10/24; route default4 via 192.0.2.1 dev enp1s0";
@@ -109,6 +111,7 @@ fn opened_says_that_it_is_not_ready_all_the_same() {
     let gate = "route='default'";
     says(opened(OpenedBy::Timeout(GaveUp::Timeout)), gate, "", "NOT ready after 90s, opened all the same: no default route");
     says(opened(OpenedBy::Request), gate, "", "NOT ready after 90.003s, opened by hand: no default route");
+    says(opened(OpenedBy::KernelLine), gate, "", "NOT ready after 90.003s, opened by the kernel command line (netready.open): no default route");
     says(opened(OpenedBy::Reload), gate, "", "NOT ready by the gate as reloaded: no default route");
     let (mut gate, verdict) = judged(gate, "");
     gate.no_carrier_timeout = Some(Duration::from_secs(15));
@@ -121,6 +124,23 @@ fn given_up_says_after_what() {
     let gave_up = |why| Phase::GaveUp { after: millis(90_003), why };
     says(gave_up(GaveUp::Timeout), "route='default'", "", "NOT ready after 90s, given up: no default route");
     says(gave_up(GaveUp::Lost), "route='default'", "", "NOT ready since 08:15:30, ending: no default route");
+}
+
+#[test]
+fn a_timeout_of_the_kernel_command_line_is_named() {
+    let (gate, verdict) = judged("route='default'", "");
+    let gate = Gate { forced: Forced { open: false, bounded: true }, ..gate };
+    let says = |phase, said: &str| assert_eq!(status(&gate, &verdict, standing(phase)), said);
+    let after = millis(90_003);
+    says(Phase::Waiting, "Waiting (up to 90s by netready.timeout): no default route");
+    says(
+        Phase::GaveUp { after, why: GaveUp::Timeout },
+        "NOT ready after 90s (netready.timeout of the kernel command line), given up: no default route",
+    );
+    says(
+        Phase::Opened { after, by: OpenedBy::Timeout(GaveUp::Timeout) },
+        "NOT ready after 90s (netready.timeout of the kernel command line), opened all the same: no default route",
+    );
 }
 
 #[test]
@@ -178,6 +198,7 @@ fn every_phase_begins_with_one_of_three_words() {
         (Phase::Ready { came: Came::Reloaded { since } }, "Ready"),
         (Phase::Lost { since }, "NOT ready"),
         (Phase::Opened { after, by: OpenedBy::Request }, "NOT ready"),
+        (Phase::Opened { after, by: OpenedBy::KernelLine }, "NOT ready"),
         (Phase::Opened { after, by: OpenedBy::Reload }, "NOT ready"),
     ];
     for why in gave_up {

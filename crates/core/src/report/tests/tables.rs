@@ -2,6 +2,8 @@
 
 use super::super::{Tone, error_json, json_text, outcome, paint_none, status, summary, table, unmet_lines, verdict_json};
 use super::{judged, standing};
+use crate::kernel_line::Forced;
+use crate::requirement::Gate;
 use crate::verdict::{ReasonCode, Outcome};
 
 const STORAGE: &str = "interface=['ens2f0','ens2f1']; carrier=true | address='10.10.0.0/16' | address='ipv6'; grace='5s' \
@@ -96,6 +98,18 @@ fn json_has_the_documented_fields() {
     });
     assert_eq!(json, expected);
     assert_eq!(error_json("no gate").to_string(), r#"{"error":"no gate"}"#);
+}
+
+#[test]
+fn json_tells_what_the_kernel_command_line_changes() {
+    let (gate, verdict) = judged(STORAGE, HOST);
+    let json = |open, bounded| {
+        let gate = Gate { forced: Forced { open, bounded }, ..gate.clone() };
+        verdict_json(&gate, &verdict, false, "waiting").get("kernel_command_line").cloned()
+    };
+    assert_eq!(json(false, false), None);
+    assert_eq!(json(true, false), Some(serde_json::json!({ "open": true, "timeout": null })));
+    assert_eq!(json(false, true), Some(serde_json::json!({ "open": false, "timeout": "90s" })));
 }
 
 #[test]
