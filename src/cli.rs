@@ -32,6 +32,7 @@ use crate::kernel_line::KernelLine;
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
 use crate::proc_cmdline;
+use crate::ready_fd::ReadyFdError;
 use crate::report::{error_json, json_text};
 use crate::requirement::Gate;
 use crate::sibling;
@@ -133,6 +134,11 @@ struct CatArgs {
 struct RunArgs {
     #[command(flatten)]
     gate: GateOptions,
+    /// Write a newline to descriptor N when the gate opens, for s6, dinit and OpenRC, and close it
+    ///
+    /// The service manager opens it; it is 3 or more.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..), overrides_with = "ready_fd")]
+    ready_fd: Option<i32>,
     #[command(flatten)]
     volume: Volume,
     #[command(flatten)]
@@ -230,6 +236,8 @@ enum Error {
     #[error("--fix asks before it changes anything, and nobody is there to ask: add --yes")]
     NobodyToAsk,
     #[error(transparent)]
+    ReadyFd(#[from] ReadyFdError),
+    #[error(transparent)]
     Save(#[from] SaveError),
     #[error("this command is in a program of its own")]
     Tools(#[source] io::Error),
@@ -241,6 +249,7 @@ impl Error {
         match self {
             Error::Config(_)
             | Error::Notify(_)
+            | Error::ReadyFd(_)
             | Error::Save(_)
             | Error::NobodyToAsk
             | Error::Driver(Failure::Notify(_)) => 2,

@@ -28,7 +28,7 @@
 //! * [`config`]: finding, reading and writing gate files; [`files`]: reading files without trusting their place;
 //!   [`proc_cmdline`]: reading the kernel command line; [`identity`]: whose process this is; [`resolv`]: resolv.conf;
 //! * [`probe`]: questions to others, each a process; [`attempt`]: one run of a command;
-//! * [`notify`]: the service manager; [`record`], [`log`], and [`stderr`], which waits for no reader;
+//! * [`notify`]: the service manager, and [`ready_fd`], another kind of it; [`record`], [`log`], and [`stderr`], which waits for no reader;
 //! * [`clock`] and [`chance`]; [`descriptor`]: descriptors that the loop waits for; [`sibling`]: programs that users do not call;
 //! * [`cli`]: the commands; [`doctor`]: one look over a host, judges that are pure, each beside its reader;
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
@@ -57,6 +57,7 @@ pub mod notify;
 pub mod probe;
 pub mod proc_cmdline;
 pub mod quadlet;
+pub mod ready_fd;
 pub mod record;
 pub mod resolv;
 pub mod sibling;

@@ -13,6 +13,7 @@ use crate::escape::escape;
 use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
+use crate::ready_fd::ReadyFd;
 use crate::record::Record;
 use crate::report::unmet_lines;
 use crate::requirement::Gate;
@@ -23,6 +24,11 @@ use crate::verdict::{Outcome, Reason, ReasonCode, Verdict, Warning};
 const HINT_AFTER: Duration = Duration::from_secs(30);
 
 pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
+    let ready_fd = match args.ready_fd {
+        // SAFETY: this comes first. The command line was parsed, and nothing was opened for that.
+        Some(number) => unsafe { ReadyFd::inherit(number) }?,
+        None => ReadyFd::default(),
+    };
     crate::log::start(args.volume.level());
     let request = args.gate.request()?;
     let line = kernel_line();
@@ -38,6 +44,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let now = clock::now();
     let mut manager = Manager {
         notifier,
+        ready_fd,
         record,
         gave_up_at: gave_up_at.clone(),
         status: String::new(),
@@ -68,6 +75,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
 /// Speaks to the service manager, the journal, and whoever reads the record.
 struct Manager {
     notifier: Notifier,
+    ready_fd: ReadyFd,
     record: Record,
     gave_up_at: Option<String>,
     /// What STATUS= says.
@@ -102,7 +110,9 @@ impl Reporter for Manager {
     fn opened(&mut self, view: &View<'_>) -> Result<(), Failure> {
         view.status.clone_into(&mut self.status);
         self.hint = None;
-        Ok(self.notifier.ready(view.status)?)
+        self.notifier.ready(view.status)?;
+        self.ready_fd.ready();
+        Ok(())
     }
 
     fn reloaded(&mut self, gate: &Gate, open: bool) {
@@ -138,6 +148,9 @@ impl Reporter for Manager {
     }
 
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if self.ready_fd.poll_unsent(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
         self.notifier.poll_unsent(context).map_err(Failure::from)
     }
 }

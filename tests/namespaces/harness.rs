@@ -428,6 +428,9 @@ impl Log {
     }
 }
 
+/// Far above the descriptors that the start of a process needs.
+pub const INHERITED: i32 = 200;
+
 /// Whose process netready is.
 enum User {
     Root,
@@ -443,6 +446,7 @@ pub struct Builder {
     user: User,
     no_netlink: bool,
     bare_env: bool,
+    inherited: Option<OwnedFd>,
 }
 
 impl Builder {
@@ -456,6 +460,7 @@ impl Builder {
             user: User::Root,
             no_netlink: false,
             bare_env: false,
+            inherited: None,
         }
     }
 
@@ -478,6 +483,12 @@ impl Builder {
     pub fn unprivileged(mut self) -> Builder {
         self.user = User::Nobody;
         self.bare_env = true;
+        self
+    }
+
+    /// netready inherits this as descriptor [`INHERITED`].
+    pub fn inherits(mut self, descriptor: OwnedFd) -> Builder {
+        self.inherited = Some(descriptor);
         self
     }
 
@@ -525,6 +536,16 @@ impl Builder {
         command.envs(self.env.iter().map(|(n, v)| (n, v)));
         // SAFETY: between fork and exec it calls nothing but system calls.
         unsafe { command.pre_exec(hear_signals) };
+        if let Some(inherited) = &self.inherited {
+            let number = inherited.as_raw_fd();
+            let inherit = move || {
+                // SAFETY: nothing in the child has this number.
+                let made = unsafe { libc::dup2(number, INHERITED) };
+                if made < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+            };
+            // SAFETY: between fork and exec only dup2(2) is called.
+            unsafe { command.pre_exec(inherit) };
+        }
         if self.no_netlink {
             // SAFETY: between fork and exec only prctl(2) is called, with memory that was allocated before.
             unsafe { command.pre_exec(forbid_netlink) };

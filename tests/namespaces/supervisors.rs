@@ -1,0 +1,115 @@
+//! Service managers other than systemd, with the service files of docs/other-inits.md. .ci/test-runner leaves these
+//! tests out where s6 is not installed.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::harness::{Netns, UP0};
+use crate::netns;
+
+/// The fenced block that comes after this line of docs/other-inits.md.
+fn example(before: &str) -> String {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/other-inits.md")).unwrap();
+    let (_, after) = page.split_once(&format!("{before}\n\n```")).unwrap_or_else(|| panic!("no {before}"));
+    let (_, block) = after.split_once('\n').unwrap();
+    block.split("```").next().unwrap().to_owned()
+}
+
+/// s6-supervise with one service, ended with its service when dropped.
+struct S6 {
+    supervisor: Child,
+    service: PathBuf,
+}
+
+impl S6 {
+    fn start(ns: &Netns, run: &str) -> S6 {
+        let service = ns.scratch().join("netready");
+        std::fs::create_dir(&service).unwrap();
+        let script = service.join("run");
+        std::fs::write(&script, run).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(service.join("notification-fd"), example("`/etc/s6/netready/notification-fd`:"))
+            .unwrap();
+        let supervisor = Command::new("s6-supervise")
+            .arg(&service)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        ns.until("s6-supervise", || service.join("supervise/status").exists());
+        S6 { supervisor, service }
+    }
+
+    /// s6-svwait(8) until the service is ready, so many milliseconds.
+    fn is_ready_within(&self, millis: u32) -> bool {
+        let mut wait = Command::new("s6-svwait");
+        wait.args(["-U", "-t", &millis.to_string()]).arg(&self.service);
+        wait.stderr(Stdio::null()).status().unwrap().success()
+    }
+
+    fn state(&self) -> String {
+        let output = Command::new("s6-svstat").arg(&self.service).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for S6 {
+    fn drop(&mut self) {
+        // The service is ended, and its supervisor ends then.
+        let _ = Command::new("s6-svc").arg("-xd").arg(&self.service).status();
+        let _ = self.supervisor.wait();
+    }
+}
+
+/// The script of the page, with the built binary in the place of the installed one.
+fn run_script(binary: &Path, gate: &str) -> String {
+    let script = example("`/etc/s6/netready/run`:");
+    assert!(script.contains("/usr/bin/netready run --ready-fd 3"), "{script}");
+    script
+        .replace("/usr/bin/netready", binary.to_str().unwrap())
+        .replace("--ready-fd 3", &format!("--ready-fd 3 {gate}"))
+}
+
+#[test]
+#[ignore = "needs a network namespace, and s6"]
+fn s6_takes_the_service_for_ready_when_the_gate_opens() {
+    let ns = netns!();
+    let s6 = S6::start(&ns, &run_script(Path::new(env!("CARGO_BIN_EXE_netready")), "-i va0 -a 192.0.2.1"));
+    assert!(!s6.is_ready_within(300), "{}", s6.state());
+    assert!(s6.state().starts_with("up "), "it waits: {}", s6.state());
+    ns.ip(UP0);
+    ns.ip("addr add 192.0.2.1/24 dev va0");
+    assert!(s6.is_ready_within(20_000), "{}", s6.state());
+    assert!(s6.state().contains("ready"), "{}", s6.state());
+}
+
+/// The pipe is root's, so nobody else could open it anew; the descriptor itself is as good as root's.
+#[test]
+#[ignore = "needs a network namespace, and s6"]
+fn s6_with_a_service_of_another_user() {
+    let ns = netns!();
+    ns.ip(UP0);
+    // Where the build directory is, not everybody may go.
+    let copy = ns.scratch().join("netready-copy");
+    std::fs::copy(env!("CARGO_BIN_EXE_netready"), &copy).unwrap();
+    let script = run_script(&copy, &ns.gate("[[require]]\ninterface = \"va0\"\ncarrier = true\n"));
+    let s6 = S6::start(&ns, &script.replace("exec /", "exec s6-setuidgid nobody /"));
+    assert!(s6.is_ready_within(20_000), "{}", s6.state());
+}
+
+#[test]
+#[ignore = "needs a network namespace, and s6"]
+fn s6_starts_a_gate_that_gave_up_again() {
+    let ns = netns!();
+    let s6 = S6::start(
+        &ns,
+        &run_script(Path::new(env!("CARGO_BIN_EXE_netready")), "-i va0 -a 192.0.2.1 -t 200ms"),
+    );
+    assert!(!s6.is_ready_within(1500), "{}", s6.state());
+    ns.ip(UP0);
+    ns.ip("addr add 192.0.2.1/24 dev va0");
+    assert!(s6.is_ready_within(20_000), "{}", s6.state());
+}
