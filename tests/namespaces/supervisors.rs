@@ -1,5 +1,5 @@
-//! Service managers other than systemd, with the service files of docs/other-inits.md. .ci/test-runner leaves these
-//! tests out where s6 is not installed.
+//! Service managers other than systemd, with the service files of docs/other-inits.md. .ci/test-runner leaves out what
+//! is not installed. Debian 12 has s6, but not dinit.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -112,4 +112,100 @@ fn s6_starts_a_gate_that_gave_up_again() {
     ns.ip(UP0);
     ns.ip("addr add 192.0.2.1/24 dev va0");
     assert!(s6.is_ready_within(20_000), "{}", s6.state());
+}
+
+/// dinit as PID 1 of a PID namespace, which ends with it.
+struct Dinit {
+    init: Child,
+    control: PathBuf,
+}
+
+impl Dinit {
+    /// With a service `app` that waits for netready, and a service `needs-it` that depends on it.
+    fn start(ns: &Netns, gate: &str) -> Dinit {
+        // Where the build directory is, not everybody may go.
+        let copy = ns.scratch().join("netready-copy");
+        std::fs::copy(env!("CARGO_BIN_EXE_netready"), &copy).unwrap();
+        let folder = ns.scratch().join("dinit.d");
+        std::fs::create_dir(&folder).unwrap();
+        let netready = example("`/etc/dinit.d/netready`:");
+        let command = format!("{} run --ready-fd 3 {gate}", copy.display());
+        let netready = netready
+            .replace("/usr/bin/netready run --ready-fd 3", &command)
+            .replace("/var/log/netready.log", ns.scratch().join("log").to_str().unwrap());
+        let app = example("`/etc/dinit.d/app`, which starts when the gate is ready or has failed:")
+            .replace("/usr/local/bin/app", "/bin/sleep 600");
+        let boot = "type = internal\nwaits-for: app\nwaits-for: needs-it\n";
+        for (name, text) in [
+            ("netready", netready.as_str()),
+            ("app", &app),
+            ("needs-it", &app.replace("waits-for", "depends-on")),
+            ("boot", boot),
+        ] {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        let control = ns.scratch().join("dinitctl");
+        let init = Command::new("unshare")
+            .args(["--pid", "--mount", "--fork", "--kill-child", "--mount-proc"])
+            .args(["dinit", "--container", "--services-dir"])
+            .arg(&folder)
+            .arg("--socket-path")
+            .arg(&control)
+            .arg("boot")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        ns.until("dinit", || control.exists());
+        Dinit { init, control }
+    }
+
+    fn is_started(&self, service: &str) -> bool {
+        self.says(&["is-started", service])
+    }
+
+    /// Whether the start was tried, and failed.
+    fn has_failed(&self, service: &str) -> bool {
+        self.says(&["is-failed", service])
+    }
+
+    fn says(&self, words: &[&str]) -> bool {
+        let mut dinitctl = Command::new("dinitctl");
+        dinitctl.arg("--socket-path").arg(&self.control).args(words);
+        dinitctl.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+    }
+}
+
+impl Drop for Dinit {
+    fn drop(&mut self) {
+        // Its child is PID 1: the kernel ends all others with it.
+        let _ = self.init.kill();
+        let _ = self.init.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs a network namespace, and dinit"]
+fn dinit_starts_what_waits_when_the_gate_opens() {
+    let ns = netns!();
+    let dinit = Dinit::start(&ns, "-i va0 -a 192.0.2.1");
+    let log = ns.scratch().join("log");
+    ns.until("a gate that waits", || {
+        std::fs::read_to_string(&log).is_ok_and(|said| said.contains("Waiting"))
+    });
+    assert!(!dinit.is_started("netready") && !dinit.is_started("app") && !dinit.is_started("needs-it"));
+    ns.ip(UP0);
+    ns.ip("addr add 192.0.2.1/24 dev va0");
+    ns.until("everything", || ["netready", "app", "needs-it"].iter().all(|name| dinit.is_started(name)));
+}
+
+#[test]
+#[ignore = "needs a network namespace, and dinit"]
+fn dinit_goes_on_without_a_gate_that_gave_up() {
+    let ns = netns!();
+    let dinit = Dinit::start(&ns, "-i va0 -a 192.0.2.1 -t 300ms");
+    ns.until("what waits goes on", || dinit.is_started("app"));
+    ns.until("what depends on it has failed", || dinit.has_failed("needs-it"));
+    assert!(!dinit.is_started("netready"));
 }
