@@ -26,7 +26,7 @@ umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 exec systemd-nspawn --quiet --boot --directory="$PLACE/root" --machine="$MACHINE" --register=no --keep-unit \
     --settings=no --link-journal=no --resolv-conf=off --timezone=off --console=pipe \
-    --bind=/dev/net/tun --bind=/dev/fuse --bind="$PLACE/home:/home" --capability=all --system-call-filter=@keyring
+    --bind=/dev/net/tun --bind=/dev/fuse --bind="$PLACE/home:/home" --capability=all --system-call-filter=@keyring $KERNEL_LINE
 '
 "#;
 
@@ -110,6 +110,8 @@ pub fn run(command: &mut Command) -> String {
 pub struct Prepared {
     pub files: Files,
     pub networks: Networks,
+    /// Arguments of the guest's PID 1, which stand for its kernel command line.
+    pub kernel_line: String,
     layers: Vec<PathBuf>,
     scratch: tempfile::TempDir,
     cgroup: Cgroup,
@@ -131,6 +133,7 @@ impl Prepared {
         Prepared {
             files: Files { upper: place.join("upper"), home: place.join("home") },
             networks: Networks::new(),
+            kernel_line: String::new(),
             layers,
             cgroup: Cgroup::new(place),
             scratch,
@@ -207,6 +210,7 @@ impl Guest {
             .env("PLACE", place)
             .env("MACHINE", place.file_name().unwrap())
             .env("CGROUP", &prepared.cgroup.0)
+            .env("KERNEL_LINE", &prepared.kernel_line)
             .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network")
             .stdin(Stdio::null())
             .stdout(console.try_clone().unwrap())

@@ -21,6 +21,7 @@ mod files;
 mod generated;
 mod guest;
 mod heal;
+mod kernel_line;
 mod leak;
 mod learn;
 mod life;

@@ -1,0 +1,43 @@
+//! Words on the kernel command line, in a network that never comes.
+
+use crate::guest::Prepared;
+use crate::life::{TESTER, cable, seconds};
+use crate::stacks::ifupdown;
+
+#[test]
+#[ignore = "boots take minutes: make boot"]
+fn netready_open_leads_past_the_gates_of_the_system_and_of_users() {
+    crate::enter();
+    let mut prepared = Prepared::new(true);
+    (ifupdown().write)(&prepared.files);
+    prepared.files.linger("tester");
+    prepared.files.enable("netready.service", "network-online.target");
+    prepared.files.enable("netready@shut.service", "multi-user.target");
+    prepared.files.write("/etc/netready/shut.toml", "[[require]]\ninterface = \"e0\"\ncarrier = true\n");
+    // In a container the words are PID 1's arguments, which the units' sandbox hides.
+    for unit in ["system/netready.service", "system/netready@shut.service", "user/netready.service"] {
+        let path = format!("/etc/systemd/{unit}.d/proc.conf");
+        prepared.files.write(&path, "[Service]\nProtectProc=default\n");
+    }
+    prepared.kernel_line = "netready.open=default,podman".to_owned();
+    prepared.networks.cable("e0");
+    let guest = prepared.boot();
+    let is = |user, unit: &str, state: &str| guest.property(user, unit, "ActiveState") == state;
+    let up = guest.wait_for(seconds(60), |_| {
+        is(None, "network-online.target", "active") && is(TESTER, "netready.service", "active")
+    });
+    assert!(up, "{}", guest.console());
+    for user in [None, TESTER] {
+        let status = guest.property(user, "netready.service", "StatusText");
+        let why = "opened by the kernel command line (netready.open): ";
+        assert!(status.starts_with("NOT ready after") && status.contains(why), "{user:?}: {status}");
+    }
+    assert!(is(None, "netready@shut.service", "activating"), "a gate that is not named stays shut");
+    let check = guest.sh("netready check");
+    assert!(check.contains("note: run and wait open this gate at once"), "{check}");
+    cable(&guest, true);
+    let ready = guest.wait_for(seconds(60), |guest| {
+        guest.property(None, "netready.service", "StatusText").starts_with("Ready after")
+    });
+    assert!(ready, "it is watched: {}", guest.property(None, "netready.service", "StatusText"));
+}
