@@ -99,7 +99,9 @@ mod tests {
             seen: "no file".to_owned(),
             mend: vec!["first".to_owned(), "then".to_owned()],
         });
-        report.unseen.push(Unseen { what: "pasta".to_owned(), because: "podman is not here".to_owned() });
+        report
+            .unseen
+            .push(Unseen { what: "pasta".to_owned(), because: "podman was not found in PATH".to_owned() });
         report.notes.push("x0: not there now".to_owned());
         report
     }
@@ -111,7 +113,7 @@ mod tests {
             text(&report(), Manager::User, false, paint_none),
             format!(
                 "linger-off  user a: does not linger\n  why   {why}\n  seen  no file\n  do    first\n        then\n\n\
-                 not looked at: pasta, because podman is not here\nnote: x0: not there now\n\
+                 not looked at: pasta, because podman was not found in PATH\nnote: x0: not there now\n\
                  1 finding: this user's side of this host\n"
             )
         );

@@ -18,7 +18,7 @@ pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut Doct
     let Ok(gate) = config::parse("pasta", "built-in", "[[require]]\npasta = true\n") else { return };
     let verdict = evaluate(&gate, network, clock::now());
     if !verdict.unread.is_empty() {
-        return report.unseen("what pasta would take", "the network changed all the while");
+        return report.unseen("what pasta would take", "the network kept changing");
     }
     report.findings.extend(fit(&verdict));
     report.notes.extend(offline(&verdict));

@@ -75,7 +75,7 @@ pub struct ProgramOutput {
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// It is not in PATH.
-    #[error("{0} is not here")]
+    #[error("{0} was not found in PATH")]
     Absent(String),
     /// Root does not run what another user could replace.
     #[error("{0} is not run, because another user could replace it")]

@@ -48,7 +48,7 @@ pub fn look(host: &Host, input: &QuadletInput, quadlets: &[Unit], report: &mut D
         return report.unseen(what, format!("its generator would wait for {first}"));
     }
     let Some(generator) = generator(host) else {
-        report.unseen(what, "Podman's generator is not here");
+        report.unseen(what, "Podman's generator was not found");
         return;
     };
     let words: &[&str] = match host.manager {
@@ -56,7 +56,7 @@ pub fn look(host: &Host, input: &QuadletInput, quadlets: &[Unit], report: &mut D
         Manager::User => &["--user", "--dryrun"],
     };
     match host.programs.ask_at(&generator, words) {
-        Ok(said) if said.cut => report.unseen(what, "its generator says too much"),
+        Ok(said) if said.cut => report.unseen(what, "its generator prints more than 4 MiB"),
         Ok(said) => {
             let seen = format!("{} --dryrun", generator.display());
             let (expected, masked) = expected(input);

@@ -22,7 +22,7 @@ pub fn ask(address: IpAddr, zone: Option<&str>, deadline: Deadline) -> Answer {
     };
     let echo = Echo::open(address, scope).map_err(|error| {
         if error.kind() == ErrorKind::PermissionDenied {
-            "no echo requests without privileges here: sysctl net.ipv4.ping_group_range=\"0 2147483647\""
+            "ping is not permitted for ordinary users here; allow it with: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\""
                 .to_owned()
         } else {
             socket_error::explain(&error)

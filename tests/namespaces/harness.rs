@@ -361,7 +361,7 @@ impl Check {
     pub fn assert_unready(&self, code: &str, fragment: &str) -> &Check {
         assert!(!self.ready(), "ready, but {code} was expected: {:#}", self.json);
         let codes: Vec<&str> = self.unmet().filter_map(|r| r["code"].as_str()).collect();
-        // `|` where the contract leaves open which of two truths is named.
+        // `|` where the manual leaves open which of two truths is named.
         assert!(
             code.split('|').any(|code| codes.contains(&code)),
             "no unmet requirement with code {code}: {:#}",

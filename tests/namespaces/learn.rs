@@ -98,7 +98,7 @@ fn what_is_not_asked_for_is_told() {
             "vb1: administratively down",
             "va1: no carrier (LOWERLAYERDOWN)",
             "192.0.2.10 on va0: static; where a service binds it, ask for address = \"192.0.2.10\"",
-            "192.0.2.11 on va0: leased: the next one may be another",
+            "192.0.2.11 on va0: leased, so the next one may be another",
         ],
         "{said:?}"
     );

@@ -1,5 +1,5 @@
 //! A property: after any sequence of link, address and route operations, `check`, every `run` that saw them all happen, and
-//! an oracle agree. The oracle is written from the contract's text alone, reads iproute2's JSON, and asks the kernel: which
+//! an oracle agree. The oracle is written from the manual's text alone, reads iproute2's JSON, and asks the kernel: which
 //! route it takes (`ip route get fibmatch`), whether connect(2) and bind(2) succeed. It uses nothing of netready's.
 //!
 //! `NETREADY_ORACLE_SEED=…` repeats a failed sequence, `NETREADY_ORACLE_SEQUENCES=…` tries more of them.

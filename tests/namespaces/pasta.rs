@@ -108,7 +108,7 @@ fn a_multipath_default_is_met_with_a_warning() {
     assert_eq!(check.json["warnings"].as_array().map(Vec::len), Some(1), "{:#}", check.json);
 }
 
-/// The states of the table in section 1 of the contract, as they follow each other in a boot.
+/// The states that follow each other in a boot, and what each means for pasta.
 #[test]
 #[ignore = "needs a network namespace"]
 fn the_podman_gate_through_a_boot() {

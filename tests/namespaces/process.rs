@@ -690,7 +690,7 @@ fn a_notify_socket_that_goes() {
     std::fs::remove_file(gate.notify_socket()).unwrap();
     ns.ip(UP0);
     gate.expect_stderr("NOTIFY_SOCKET");
-    // READY=1 cannot be said any more: the contract's code for it, and no crash.
+    // READY=1 cannot be sent any more: netready ends with the documented exit code and does not crash.
     ns.until("an end, or a life without", || gate.has_exited() || gate.stderr().contains("Ready after"));
     std::thread::sleep(Duration::from_millis(100));
     if gate.has_exited() {

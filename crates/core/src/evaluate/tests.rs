@@ -1,4 +1,4 @@
-//! Every sentence of the contract's section 4, as tables: one line a case.
+//! What the manual says of each requirement, as tables: one line a case.
 //!
 //! A case is a gate, a network and what becomes of them, in the small language of [`testing`](crate::testing).
 

@@ -1,4 +1,4 @@
-//! The state: every cell of phase × input, the times that the contract names, and random sequences.
+//! The state: every cell of phase × input, the times that the manual names, and random sequences.
 
 mod cells;
 mod forced;

@@ -108,7 +108,7 @@ fn not_its_own(network: &Network, link: &Link, has_card: bool, has_default: bool
     }
     let made = |what: &str| Some(format!("{what} (kind {})", link.kind));
     if link.leads_nowhere() {
-        return made("leads nowhere");
+        return made("no other host can be reached through it");
     }
     if link.is_tunnel() || OF_DAEMONS.contains(&link.kind.as_str()) {
         return made("made by software, which may start after the network");
@@ -287,13 +287,13 @@ fn unasked(wanted: &WantedLink<'_>, address: &Address) -> String {
     let (local, ifname) = (address.local, &wanted.link.ifname);
     let family = Family::of(local);
     let why = if address.temporary() {
-        "temporary (privacy): the next one is another".to_owned()
+        "temporary (privacy), so the next one is another".to_owned()
     } else if !wanted.addresses.contains(&family) {
         format!("no default route of {family} leads through {ifname}, and it is leased")
     } else if address.permanent() {
         format!("static; where a service binds it, ask for address = \"{local}\"")
     } else {
-        "leased: the next one may be another".to_owned()
+        "leased, so the next one may be another".to_owned()
     };
     format!("{local} on {ifname}: {why}")
 }

@@ -285,13 +285,13 @@ fn the_file_says_what_it_asks_for_and_what_not() {
     let text = learned.unwrap().text;
     assert_eq!(
         text,
-        r#"# Gate default: what this host had when `netready learn` looked at it.
-# Change what you like: netready.toml(5) has every key. A clause that may be missing for a
-# while can have a grace = "10s"; one for what is not always there goes.
-# Where it stands now: netready check default
+        r#"# Gate default: what `netready learn` found on this host.
+# Edit it as you like; netready.toml(5) describes every key. Add grace = "10s" to a clause if
+# what it asks for may come late. Delete a clause if what it asks for is not always there.
+# To see its state now: netready check default
 
-timeout            = "90s"  # give up then: boot goes on, and systemctl status says what was missing
-no-carrier-timeout = "30s"  # give up earlier where none of these links has had carrier
+timeout            = "90s"  # then give up: the boot goes on, and systemctl status says what was missing
+no-carrier-timeout = "30s"  # give up earlier if none of these links has had carrier
 
 # default via 192.0.2.1 dev en0
 # default via fe80::1 dev en0
@@ -300,7 +300,7 @@ interface = "en0"
 address = ["ipv4", "ipv6"]
 route = ["default-ipv4", "default-ipv6"]
 
-# eth0 now, a name that the kernel may give to another card.
+# Its name is eth0 now, but the kernel may give that name to another card.
 # eth0: no default route leads through it.
 [[require]]
 interface = "enp1s0"
@@ -314,9 +314,9 @@ nameserver = true
 #   docker0: made by software, no card is its port (kind bridge)
 #   v0: a port of docker0
 #   wg0: made by software, which may start after the network (kind wireguard)
-#   192.0.2.10 on en0: leased: the next one may be another
-#   2001:db8::10 on en0: leased: the next one may be another
-#   2001:db8::dead on en0: temporary (privacy): the next one is another
+#   192.0.2.10 on en0: leased, so the next one may be another
+#   2001:db8::10 on en0: leased, so the next one may be another
+#   2001:db8::dead on en0: temporary (privacy), so the next one is another
 #   10.9.0.2 on eth0: static; where a service binds it, ask for address = "10.9.0.2"
 "#
     );

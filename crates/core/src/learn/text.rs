@@ -11,14 +11,14 @@ use crate::model::{Nameservers, Network};
 use crate::requirement::{AddressSpec, Clause, Family, Item, LinkName, Links, Quorum, Subject};
 
 const HOST: &str = "\
-timeout            = \"90s\"  # give up then: boot goes on, and systemctl status says what was missing
-no-carrier-timeout = \"30s\"  # give up earlier where none of these links has had carrier
+timeout            = \"90s\"  # then give up: the boot goes on, and systemctl status says what was missing
+no-carrier-timeout = \"30s\"  # give up earlier if none of these links has had carrier
 ";
 
 const CONTAINERS: &str = "\
-timeout            = \"5min\"  # a half-configured network does lasting harm, so it is worth a long wait
-no-carrier-timeout = \"90s\"   # a host that is wholly offline may start them
-settle             = \"1s\"    # carrier that comes, goes and comes again as ports negotiate kills pasta
+timeout            = \"5min\"  # wait long, because a half-configured network does lasting harm to containers
+no-carrier-timeout = \"90s\"   # a host that is wholly offline may start the containers
+settle             = \"1s\"    # pasta dies if carrier is lost again while switch ports negotiate
 ";
 
 /// How long containers wait for a nameserver when all else is there: as the built-in gate does.
@@ -28,13 +28,16 @@ const GRACE: Duration = Duration::from_secs(10);
 pub fn file(request: LearnRequest<'_>, selection: &Selection<'_>, network: &Network) -> String {
     let mut out = String::new();
     let gate = request.gate;
-    comment(&mut out, &format!("Gate {gate}: what this host had when `netready learn` looked at it."));
+    comment(&mut out, &format!("Gate {gate}: what `netready learn` found on this host."));
     comment(
         &mut out,
-        "Change what you like: netready.toml(5) has every key. A clause that may be missing for a",
+        "Edit it as you like; netready.toml(5) describes every key. Add grace = \"10s\" to a clause if",
     );
-    comment(&mut out, "while can have a grace = \"10s\"; one for what is not always there goes.");
-    comment(&mut out, &format!("Where it stands now: netready check {gate}"));
+    comment(
+        &mut out,
+        "what it asks for may come late. Delete a clause if what it asks for is not always there.",
+    );
+    comment(&mut out, &format!("To see its state now: netready check {gate}"));
     if let Some(containers) = request.containers {
         about(&mut out, containers);
     }
@@ -70,7 +73,10 @@ fn about(out: &mut String, containers: &Containers) {
     let with_static_ip = &containers.with_static_ip;
     if !with_static_ip.is_empty() {
         let list = with_static_ip.join(", ");
-        comment(out, &format!("With an IP= of their own, which is lost for good where pasta fails: {list}."));
+        comment(
+            out,
+            &format!("These have an IP= of their own, which they lose for good if pasta fails: {list}."),
+        );
     }
 }
 
@@ -79,12 +85,15 @@ fn of_link(out: &mut String, wanted: &WantedLink<'_>, all: &[WantedLink<'_>]) {
     match &wanted.name {
         LinkName::Exact(name) if name == ifname => {}
         LinkName::Exact(_) | LinkName::Glob(_) | LinkName::Mac(_) => {
-            comment(out, &format!("{ifname} now, a name that the kernel may give to another card."));
+            comment(
+                out,
+                &format!("Its name is {ifname} now, but the kernel may give that name to another card."),
+            );
         }
     }
     if let (LinkName::Exact(name), "") = (&wanted.name, wanted.link.kind.as_str()) {
         if counted(name) {
-            let why = "the kernel may give this name to another card, and this one has no other";
+            let why = "the kernel may give this name to another card, and this card has no lasting name";
             comment(out, &format!("{ifname}: {why}."));
         }
     }
@@ -101,9 +110,11 @@ fn of_link(out: &mut String, wanted: &WantedLink<'_>, all: &[WantedLink<'_>]) {
             let list = others.join(", ");
             comment(
                 out,
-                &format!("{family} has several ways out: {list}. Where one of them is enough, make"),
+                &format!(
+                    "{family} has default routes through {list}. If one of these links is enough, write"
+                ),
             );
-            comment(out, "it one clause, with all of them as its interface and quorum = \"any\".");
+            comment(out, "one clause that has all of them as its interface, and quorum = \"any\".");
         }
     }
     if wanted.defaults.is_empty() {
@@ -136,7 +147,9 @@ fn of_the_host(out: &mut String, wanted: &WantedLink<'_>, default: &DefaultRoute
         let (family, ifname) = (default.family, &wanted.link.ifname);
         comment(
             out,
-            &format!("{ifname} has no {family} address to send from. {source} is used, so this clause"),
+            &format!(
+                "{ifname} has no {family} address to send from. The kernel uses {source}, so this clause"
+            ),
         );
         comment(out, "names no link.");
         out.push_str(&clause_text(&of_host(default_of(family), None)));
@@ -147,12 +160,12 @@ fn pasta(out: &mut String, containers: &Containers, selection: &Selection<'_>) {
     out.push('\n');
     let routed = selection.links.iter().any(|wanted| !wanted.defaults.is_empty());
     if !containers.need_pasta() {
-        comment(out, "No pasta = true: the containers have the host's network, or none.");
+        comment(out, "There is no pasta = true, because the containers use the host's network, or none.");
     } else if routed {
-        comment(out, "What pasta would take, family by family, is fit to be taken.");
+        comment(out, "For each address family, the link that pasta would take is usable.");
         out.push_str(&clause_text(&of_host(Item::Pasta, None)));
     } else {
-        comment(out, "No pasta = true: it asks for a default route, and no link above has one.");
+        comment(out, "There is no pasta = true: it asks for a default route, and no link above has one.");
     }
 }
 

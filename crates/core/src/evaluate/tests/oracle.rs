@@ -1,4 +1,4 @@
-//! The quorum, beside a plain reading of the contract's sentence.
+//! The quorum, compared with a plain reading of the manual's sentence.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What pasta would take: the contract's Pasta paragraph and the table in facts/podman.md, C2.
+//! What pasta would take, and whether it is usable: one line a case.
 
 use crate::testing::{NOW, gate, network};
 use super::{check_invariants, outcome};
@@ -169,7 +169,7 @@ fn a_default_that_is_dead_or_expired_is_not_fit() {
     ]);
 }
 
-/// (a) of the contract: pasta copies such a route and dies, whatever the other family has.
+/// pasta copies such a route and dies, whatever the other family has.
 #[test]
 fn a_linkdown_route_on_a_link_taken_kills_it_though_the_link_has_carrier() {
     const FLAGGED: &str = "route-dead: pasta would take x0 (default metric 0), whose route is still flagged linkdown";

@@ -1,4 +1,4 @@
-//! Random sequences, driven beside an account of what the contract allows.
+//! Random sequences, compared with an account of what the manual allows.
 
 use alloc::collections::BTreeSet;
 use core::time::Duration;
