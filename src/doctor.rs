@@ -1,4 +1,4 @@
-//! One look over a host: what would break at the next boot, and what this boot broke.
+//! Examines a host once: what would break at the next boot, and what this boot broke.
 //!
 //! ```text
 //! Host ─reader▶ what is there ─judge▶ Finding ┐
@@ -6,9 +6,9 @@
 //! what cannot be read ─────────────▶ Unseen    ┘
 //! ```
 //!
-//! Each subject is a module with a judge, which is pure, and a reader, which is thin. Readers only read: a
-//! look changes nothing on the host, and no program that it asks can hold it up. What cannot be looked at is
-//! said and is no finding; a host that is well has none.
+//! Each subject is a module of its own. Its reader gathers facts and its judge, which is pure, turns them
+//! into findings. Readers change nothing on the host, and a program that does not answer cannot hold them up.
+//! What cannot be examined is reported apart from the findings. A healthy host has no findings.
 
 use std::fmt;
 use std::io;
@@ -38,18 +38,18 @@ pub mod waiters;
 pub use format::{json, text};
 pub use host::Host;
 
-/// One thing that is wrong, or will be.
+/// One thing that is wrong, or will be at the next boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind of thing.
+    /// The kind of the finding.
     pub code: FindingCode,
-    /// What it is about: a gate, a unit, a quadlet, a container.
+    /// The gate, unit, quadlet or container that the finding is about.
     pub subject: String,
     /// What is wrong with the subject, as the rest of a sentence that begins with it.
     pub what: String,
     /// How this was seen.
     pub seen: String,
-    /// What to do about it, a line each: commands where there are some.
+    /// What to do about it, one step a line. A step is a command if there is one.
     pub mend: Vec<String>,
 }
 
@@ -62,18 +62,18 @@ pub struct Unseen {
     pub because: String,
 }
 
-/// What one look found.
+/// The result of examining one side of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DoctorReport {
-    /// In the order in which the host was looked over.
+    /// The findings, in the order in which the subjects were examined.
     pub findings: Vec<Finding>,
-    /// What could not be looked at.
+    /// What could not be examined.
     pub unseen: Vec<Unseen>,
-    /// What `--fix` can free.
+    /// The leases that `--fix` can free.
     pub leaked: Vec<Lease>,
-    /// Why nobody knows which addresses leaked, where that is so.
+    /// Why it is not known which addresses leaked. `None` if it is known.
     pub leases_unknown: Option<String>,
-    /// What is worth knowing and nothing is wrong with.
+    /// What is worth knowing although nothing is wrong.
     pub notes: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl DoctorReport {
         }
     }
 
-    /// Makes every text safe to print: most quote files, programs or names of others.
+    /// Makes every text safe to print, because most of them quote files, programs or names that others wrote.
     fn escape(&mut self) {
         let safe = |text: &mut String| *text = escape(text).into_owned();
         for finding in &mut self.findings {
@@ -99,7 +99,8 @@ impl DoctorReport {
     }
 }
 
-/// A file of configuration. What is no regular file, or larger than 1 MiB, is an error and is not waited for.
+/// Reads a file of configuration. A file that is not regular, or is larger than 1 MiB, is an error. A FIFO is
+/// not waited for.
 fn text_of(path: &Path) -> io::Result<String> {
     let bytes = files::read_bounded(path, files::LARGEST)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -197,10 +198,10 @@ codes! {
         "The next start of the container fails if it asks for that address. If it asks for none, it takes one more."
 }
 
-/// Looks over one side of the host: the system's, or a user's.
+/// Examines one side of the host: the system's, or a user's.
 pub fn look(host: &Host, network: &Network) -> DoctorReport {
     let mut report = DoctorReport::default();
-    // What cannot be read there, Podman says better.
+    // Complaints are dropped here, because Podman's own generator explains better what cannot be read.
     let input = generator::input(&host.paths, &mut |_| {});
     let quadlets = quadlet::units(&input);
     gates::look(host, &quadlets, network, &mut report);

@@ -1,9 +1,9 @@
-//! Probes, as processes: each try is a child of netready, `netready-probe`, which asks one question, says the
-//! answer on a pipe, and ends. It may block meanwhile.
+//! Runs probes. Each try is a child process, `netready-probe`, which asks one question, writes the answer to
+//! a pipe, and ends. It may block while it asks.
 //!
-//! So a try can really be cancelled (getaddrinfo(3) cannot), nothing of it is left afterwards, and the loop
-//! that keeps the gate is never blocked. It is a program of its own because the code of TLS and DNS in the
-//! daemon's would cost it half a MiB, used or not.
+//! So a try can be cancelled at any time, which getaddrinfo(3) cannot, it leaves nothing behind, and it never
+//! blocks the loop that watches the gate. The children run a program of its own, because the code for TLS and
+//! DNS would cost the daemon half a MiB of memory, used or not.
 
 mod deadline;
 mod dns;
@@ -39,7 +39,7 @@ use crate::sibling;
 
 pub use program::serve;
 
-/// As much as an answer may be.
+/// The most octets of an answer that are kept.
 const LONGEST: usize = 4096;
 
 /// Runs the tries of all probes that a verdict asks for, each as a child process.
@@ -47,14 +47,14 @@ const LONGEST: usize = 4096;
 pub struct Prober {
     schedule: Schedule,
     tries: Vec<Try>,
-    /// Answers that are there already.
+    /// Answers that nobody has taken yet.
     known: Vec<(Question, Tried)>,
     repeat: bool,
 }
 
-/// A child that tries.
+/// A child process that tries one probe.
 struct Try {
-    /// `None`: it was killed, and is still to be waited for.
+    /// `None` after the child was killed: it only has to be waited for.
     question: Option<Question>,
     child: Child,
     pipe: AsyncFd<Descriptor<File>>,
@@ -62,8 +62,8 @@ struct Try {
 }
 
 impl Prober {
-    /// Follows what a verdict asks for; `news`: the network changed; `repeat`: what failed is tried again
-    /// by itself.
+    /// Starts and ends tries according to the questions that a verdict asks. `news`: the network has changed.
+    /// `repeat`: a failed probe is tried again by itself.
     pub fn follow(
         &mut self,
         questions: &BTreeMap<Question, Option<Duration>>,
@@ -72,7 +72,7 @@ impl Prober {
         now: Moment,
     ) {
         self.repeat = repeat;
-        // What nobody asks any more was asked of another network.
+        // Drop the answers to questions that the verdict asks no more.
         self.known.retain(|(question, _)| questions.contains_key(question));
         let mut ended = self.schedule.follow(questions, repeat, now);
         if news {
@@ -83,7 +83,7 @@ impl Prober {
         }
     }
 
-    /// Ends what takes too long, and begins what is due.
+    /// Ends the tries whose time is up, and begins those that are due.
     pub fn tick(&mut self, now: Moment) {
         for question in self.schedule.overdue(now) {
             self.kill(&question);
@@ -108,7 +108,7 @@ impl Prober {
         self.known.is_empty() && self.schedule.is_at_rest()
     }
 
-    /// Waits for an answer; for ever where nothing is being tried.
+    /// Waits for the next answer. Never ready if nothing is being tried.
     pub async fn answer(&mut self) -> (Question, Tried) {
         loop {
             if let Some(known) = self.known.pop() {
@@ -127,17 +127,18 @@ impl Prober {
         self.known.push((question, answer));
     }
 
-    /// The child that closed its pipe, taken out.
+    /// Ready with the try whose child has closed its pipe. The try is taken out.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Try> {
         let over = self.tries.iter_mut().position(|one| one.poll(context).is_ready());
         over.map_or(Poll::Pending, |index| Poll::Ready(self.tries.swap_remove(index)))
     }
 
-    /// It is waited for once it has closed its pipe: until then wait(2) could block.
+    /// Kills the child that tries a question. It is waited for once it has closed its pipe, because wait(2)
+    /// could block before that.
     fn kill(&mut self, question: &Question) {
         for one in self.tries.iter_mut().filter(|one| one.question.as_ref() == Some(question)) {
             one.question = None;
-            // Where it has just ended there is nothing to kill.
+            // This fails only if the child has ended already.
             let _ = one.child.kill();
         }
     }
@@ -148,7 +149,7 @@ impl Try {
         let path = sibling::path(sibling::PROBE)?;
         let mut command = Command::new(&path);
         command.arg(std::process::id().to_string()).args(program::words(question));
-        // Its end of the pipe is all that it says.
+        // The child speaks through the pipe only.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.env_remove("NOTIFY_SOCKET");
         let mut child = command.spawn().map_err(|error| sibling::does_not_run(&path, &error))?;
@@ -163,7 +164,7 @@ impl Try {
         }
     }
 
-    /// Ready once nothing more can come.
+    /// Ready once the child has closed its end of the pipe.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut buffer = [0; 512];
         loop {
@@ -185,7 +186,7 @@ impl Try {
         }
     }
 
-    /// What it was asked, if that still matters, and what it said.
+    /// The question, unless the try was cancelled, and the answer.
     fn end(mut self) -> (Option<Question>, Tried) {
         let tried = match program::read(&self.said) {
             Some(answer) => answer.map_err(NoAnswer::Failed),
@@ -201,7 +202,7 @@ impl Try {
 
 impl Drop for Try {
     fn drop(&mut self) {
-        // It ended or is ended: neither a process nor a zombie is left.
+        // End the child if it still runs, so that neither a process nor a zombie is left.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! A report for people and for scripts.
+//! Prints a report as text and as JSON.
 
 use std::fmt::Write;
 

@@ -1,5 +1,5 @@
-//! Gates: files that are wrong, gates that are wanted and not there, and those that can never be met here; and
-//! what became of those that were kept since the host started.
+//! Examines gates: files with errors, gates that something waits for and that do not exist, gates that this
+//! host can never meet, and what became of the gates that ran in this boot.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::requirement::{
     AddressSpec, Clause, Destination, Endpoint, Family, Gate, Item, LinkName, Links, Probe, Quorum, Subject,
 };
 
-/// Looks at every gate that has a file, and at those that something waits for.
+/// Examines every gate that has a file, and every gate that something waits for.
 pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut DoctorReport) {
     let wanted = wanted(host, quadlets);
     let ipv6 = has_ipv6(&host.at("/proc/sys/net/ipv6"), network);
@@ -53,7 +53,7 @@ pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut Doct
     }
 }
 
-/// Gates that something waits for, and what.
+/// The names of the gates that something waits for, each with what waits for it.
 fn wanted(host: &Host, quadlets: &[Unit]) -> BTreeMap<String, String> {
     let mut wanted = BTreeMap::new();
     for unit in quadlets {
@@ -120,9 +120,10 @@ fn has_ipv6(sysctls: &Path, network: &Network) -> bool {
     sysctls.is_dir() && (enabled || of_new_links.is_ok_and(|value| value.trim() == "0"))
 }
 
-/// Why a gate can never open on this host, whatever comes. What may come later is no reason.
+/// Why a gate can never open on this host. A link or an address that may still come is not a reason.
 fn impossible(gate: &Gate, network: &Network, ipv6: bool) -> Option<Finding> {
-    // Without a clause that has a grace the gate opens; one with if-present may never count.
+    // Skip clauses with a grace, because the gate opens without them, and clauses with if-present, because
+    // they may not count.
     let required = gate.clauses.iter().filter(|clause| clause.grace.is_none() && clause.if_present.is_none());
     let why = required.filter_map(|clause| never(clause, network, ipv6)).next()?;
     Some(Finding {
@@ -156,7 +157,7 @@ fn never(clause: &Clause, network: &Network, ipv6: bool) -> Option<Never> {
     if let Some(item) = of_ipv6.first().filter(|_| !ipv6) {
         return Some(without_ipv6(item));
     }
-    // Of the entries below each must be satisfied; of others some link that comes later may do.
+    // With another quorum, a link that comes later may satisfy the clause.
     if matches!(links.quorum, Quorum::AtLeast(_)) {
         return None;
     }
@@ -187,7 +188,7 @@ fn without_ipv6(item: &Item) -> Never {
     }
 }
 
-/// The family that an item needs; `None` where either will do.
+/// The address family that an item needs. `None` if either one will do.
 fn family(item: &Item) -> Option<Family> {
     if let Item::Address(spec) = item {
         return match spec {
@@ -217,7 +218,7 @@ fn family(item: &Item) -> Option<Family> {
     None
 }
 
-/// The address that a probe asks, where it is written as one, and its zone.
+/// The address that a probe asks, and its zone. `None` if the target is a name.
 fn target(probe: &Probe) -> Option<(IpAddr, Option<&str>)> {
     match probe {
         Probe::Ping { address, zone } => Some((*address, zone.as_deref())),
@@ -227,19 +228,19 @@ fn target(probe: &Probe) -> Option<(IpAddr, Option<&str>)> {
     }
 }
 
-/// `None` of a name.
+/// The address and the zone of an endpoint. `None` if its host is a name.
 fn of_endpoint(endpoint: &Endpoint) -> Option<(IpAddr, Option<&str>)> {
     Some((endpoint.host.parse().ok()?, endpoint.zone.as_deref()))
 }
 
-/// The link without IPv6 through which a probe asks.
+/// The zone of a probe's target, if that zone is a link without IPv6.
 fn zone_without_ipv6<'a>(item: &'a Item, network: &Network) -> Option<&'a str> {
     let Item::Probe(probe) = item else { return None };
     let (_, zone) = target(probe)?;
     zone.filter(|zone| network.links().any(|link| link.named(zone) && link.ipv6_disabled))
 }
 
-/// Links that a gate names and this host does not have at the moment, which may be as it should.
+/// The links that a gate names and this host does not have now. That may be intended.
 fn not_there_now(gate: &Gate, network: &Network) -> Vec<String> {
     let mut notes = Vec::new();
     for clause in gate.clauses.iter().filter(|clause| clause.if_present.is_none()) {
@@ -254,7 +255,7 @@ fn not_there_now(gate: &Gate, network: &Network) -> Vec<String> {
     notes
 }
 
-/// Looks at what the gates' own runs left behind.
+/// Examines the records that `netready run` left behind, and the state of its units.
 pub fn look_back(host: &Host, report: &mut DoctorReport) {
     let run = match host.manager {
         Manager::System => Some(host.at("/run")),
@@ -283,7 +284,7 @@ enum Back {
     Note(String),
 }
 
-/// A gate that gave up is a finding for as long as it is shut.
+/// What to report of a gate that gave up: a finding while it is not ready, else a note.
 fn gave_up(manager: Manager, kept: &GateRecord) -> Option<Back> {
     let at = kept.gave_up_at.as_ref()?;
     match kept.ready {
@@ -315,7 +316,7 @@ fn gave_up(manager: Manager, kept: &GateRecord) -> Option<Back> {
     }))
 }
 
-/// A unit that systemd will not start again by itself.
+/// The finding about a unit that has failed: systemd does not start it again by itself.
 fn failed(manager: Manager, unit: &BTreeMap<String, String>) -> Option<Finding> {
     let of = |name: &str| unit.get(name).map(String::as_str).unwrap_or_default();
     if of("ActiveState") != "failed" {

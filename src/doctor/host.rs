@@ -1,4 +1,4 @@
-//! What a look goes by: who looks, and where things are.
+//! The host as one user sees it: whose side is examined, and where its files and programs are.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,23 +8,24 @@ use crate::config::Environment;
 use crate::generator::UnitPaths;
 use crate::quadlet::Manager;
 
-/// Who looks, and where things are.
+/// One side of a host, as the user who examines it sees it.
 #[derive(Debug)]
 pub struct Host {
-    /// Which side is looked at.
+    /// The side that is examined.
     pub manager: Manager,
     /// Where gate files are.
     pub environment: Environment,
     /// The folders in which units are.
     pub paths: UnitPaths,
-    /// Who looks, by name; `None` where the number has none.
+    /// The name of the user who examines the host. `None` if the user's number has no name.
     pub user: Option<String>,
     /// The programs that may be asked.
     pub programs: Programs,
 }
 
 impl Host {
-    /// Of this process: root looks at the system's side, everybody else at his own.
+    /// Makes the host as this process sees it: root examines the system's side, and every other user their
+    /// own.
     pub fn from_process() -> Host {
         let environment = Environment::from_process();
         let manager = if environment.is_user() { Manager::User } else { Manager::System };
@@ -35,7 +36,7 @@ impl Host {
         Host { manager, environment, paths, user, programs }
     }
 
-    /// Where a path of the host's is.
+    /// The path at which a path of the host is found. They differ in tests only.
     pub fn at(&self, path: &str) -> PathBuf {
         self.environment.at(Path::new(path))
     }
@@ -45,7 +46,7 @@ impl Host {
         self.at("/run/systemd/system").is_dir()
     }
 
-    /// What has this side's manager read its files again.
+    /// The command that makes this side's service manager read its files again.
     pub fn reload(&self) -> &'static str {
         match self.manager {
             Manager::System => "systemctl daemon-reload",
@@ -55,13 +56,12 @@ impl Host {
 
     /// One property of a unit of this side's service manager.
     ///
-    /// # Errors
-    /// Why it cannot be had, for whoever reads the report.
+    /// # Errors The text says why the property is unknown.
     pub fn property(&self, unit: &str, property: &str) -> Result<String, String> {
         self.property_of(self.manager, unit, property)
     }
 
-    /// One property of a unit, of either side's.
+    /// One property of a unit of either side's service manager.
     ///
     /// # Errors
     /// Why it cannot be had, for whoever reads the report.

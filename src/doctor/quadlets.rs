@@ -1,10 +1,9 @@
-//! Quadlets that make no unit, by what Podman's own generator makes of them, and sections of netready's that do not
-//! mean what they say.
+//! Finds quadlets of which Podman's generator makes no unit, and errors in the section that netready reads.
 //!
-//! Which quadlets become units is told by the units that the generator prints, on every version. Its complaints
-//! only tell why. What it does with a file that it cannot read differs: Podman 4.4 and 4.5 pass over the file and
-//! say so, 4.6 to 4.9 pass over it without a word, and from 5.0 on every quadlet of the same folder (not of the
-//! folders below) is passed over with it.
+//! In every version of Podman, the units that the generator prints tell which quadlets become units. Its
+//! complaints only tell why the others do not. Versions differ in what they do with a file that they cannot
+//! read: Podman 4.4 and 4.5 skip the file and say so, 4.6 to 4.9 skip it silently, and 5.0 and later skip
+//! every quadlet of the same folder too, but not those of the folders below.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,7 +16,7 @@ use crate::config::Problem;
 use crate::quadlet::unit_file::{self, UnitFile};
 use crate::quadlet::{self, Kind, Manager, QuadletInput, Unit};
 
-/// Where Podman's generator is, by its own installation.
+/// The paths at which Podman installs its generator.
 const GENERATORS: [&str; 4] = [
     "/usr/libexec/podman/quadlet",
     "/usr/lib/podman/quadlet",
@@ -25,13 +24,13 @@ const GENERATORS: [&str; 4] = [
     "/usr/local/libexec/podman/quadlet",
 ];
 
-/// Keys that a Podman before this one does not know, and what does the same there.
+/// Keys, the first version of Podman that knows each, and what to write for older versions.
 const LATER: [(&str, &str, &str); 2] = [
     ("Retry", "5.5", "[X-Netready] PullRetry=8    # in its place; netready pulls, on any Podman"),
     ("RetryDelay", "5.5", "[X-Netready] PullRetryDelay=2s    # in its place; netready pulls, on any Podman"),
 ];
 
-/// Asks Podman's generator what it makes of the quadlets, and ours what is wrong with netready's section.
+/// Examines the quadlets: what Podman's generator makes of them, and what is wrong with netready's section.
 pub fn look(host: &Host, input: &QuadletInput, quadlets: &[Unit], report: &mut DoctorReport) {
     if input.directories.iter().all(|folder| folder.quadlets.is_empty() && folder.unread.is_empty()) {
         return;
@@ -68,8 +67,8 @@ pub fn look(host: &Host, input: &QuadletInput, quadlets: &[Unit], report: &mut D
     }
 }
 
-/// Quadlets and drop-ins that Podman's generator opens, and that reading never comes to an end of; and what they
-/// are.
+/// Quadlets and drop-ins that would block Podman's generator when it opens them, each with what it is: a FIFO
+/// or a device.
 fn traps(input: &QuadletInput) -> Vec<(&str, &'static str)> {
     let unread = input.directories.iter().flat_map(|folder| &folder.unread);
     unread.filter_map(|path| Some((path.as_str(), trap(Path::new(path))?))).collect()
@@ -96,7 +95,8 @@ fn trapped(path: &str, kind: &str, reload: &str) -> Finding {
     }
 }
 
-/// A quadlet with a line for which Podman refuses it, by netready's own reader.
+/// A quadlet, or a drop-in, with a line for which Podman refuses the file, according to netready's own
+/// reader.
 #[derive(Debug)]
 struct RefusedQuadlet {
     path: String,
@@ -104,7 +104,7 @@ struct RefusedQuadlet {
 }
 
 impl RefusedQuadlet {
-    /// What Podman refuses, Podman says better.
+    /// Whether a problem is about this line. Podman explains such a line better than netready.
     fn is_about(&self, problem: &Problem) -> bool {
         problem.origin == self.path && problem.line == Some(self.line)
     }
@@ -120,8 +120,8 @@ struct Expected {
 
 /// The quadlets that Podman should make a unit of, and the names of those that are masked.
 ///
-/// Of files of one name Podman takes the first that it can read. An empty file, or a link to /dev/null, is a mask, but
-/// for a kind that needs no key it is a unit like any other.
+/// Of several files with the same name, Podman takes the first one that it can read. An empty file or a link
+/// to /dev/null is a mask, unless the kind needs no key: then it is a unit like any other.
 fn expected(input: &QuadletInput) -> (Vec<Expected>, BTreeSet<String>) {
     let mut first = BTreeMap::new();
     for (name, source) in input.directories.iter().flat_map(|directory| &directory.quadlets) {
@@ -183,9 +183,9 @@ enum Complaint {
 }
 
 impl Complaint {
-    /// A line of stderr; `None` of a line that is no complaint about a file.
+    /// Parses a line of stderr. `None` if the line is not a complaint about a file.
     fn of(line: &str) -> Option<Complaint> {
-        // Joined errors stand on lines of their own, without the program's name.
+        // If the generator joins errors, each further one is on a line without the program's name.
         let text = match line.split_once("]: ") {
             Some((program, rest)) if program.starts_with("quadlet-generator[") => rest,
             Some(_) | None => line,
@@ -212,7 +212,7 @@ fn quoted(text: &str) -> Option<(String, String)> {
     Some((name, rest.trim_start_matches([':', ',']).trim().to_owned()))
 }
 
-/// As Go's %q writes it, and what follows.
+/// Parses a text in double quotes, as Go's %q writes it. Returns the text and what follows.
 fn in_double_quotes(text: &str) -> Option<(String, &str)> {
     let mut name = String::new();
     let mut characters = text.strip_prefix('"')?.chars();
@@ -250,20 +250,21 @@ fn made(stdout: &str) -> BTreeMap<String, UnitFile> {
     made
 }
 
-/// The folder of a path. Podman before 5.3 names a folder as it is configured, and later ones as it really is.
+/// The folder of a path, without symbolic links. Podman before 5.3 prints paths as configured, and later
+/// versions print them resolved.
 fn folder_of(path: &str) -> PathBuf {
     let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
     fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
-/// What is needed to judge what the generator said.
+/// What is compared with the output of the generator.
 struct Judge<'a> {
     expected: &'a [Expected],
     /// Names of quadlets of which no unit is wanted.
     masked: &'a BTreeSet<String>,
-    /// As netready understands them.
+    /// The units of the quadlets, as netready understands them.
     quadlets: &'a [Unit],
-    /// Those with a line for which Podman refuses them.
+    /// The quadlets for which Podman refuses a line.
     refused: &'a [RefusedQuadlet],
     seen: String,
     reload: &'a str,
@@ -279,7 +280,7 @@ impl Judge<'_> {
         let made = made(&said.stdout);
         let mut findings = Vec::new();
         let mut explained = BTreeSet::new();
-        // Names of unreadable quadlets by their folder.
+        // The names of the quadlets that Podman cannot read, by their folder.
         let mut broken: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
         for complaint in &complaints {
             match complaint {
@@ -298,7 +299,7 @@ impl Judge<'_> {
                     explained.insert(name.clone());
                     broken.entry(folder).or_default().push(name);
                 }
-                // Podman complains of a mask as of a quadlet without Image=.
+                // Podman complains about a mask as about a quadlet without Image=, so skip it.
                 Complaint::Convert { name, .. } if self.masked.contains(&file_name(name)) => {}
                 Complaint::Convert { name, why } => {
                     findings.push(self.not_made(&file_name(name), why));
@@ -307,7 +308,7 @@ impl Judge<'_> {
             }
         }
         if said.code.is_none() {
-            // It was ended by a signal, so what it did not print may still be made.
+            // A signal ended the generator, so the units that it did not print prove nothing.
             return findings;
         }
         let silent = |name: &str| !made.contains_key(name) && !explained.contains(name);
@@ -359,7 +360,8 @@ impl Judge<'_> {
         self.finding(FindingCode::QuadletRefused, name, what, mend)
     }
 
-    /// The generator passes over what it does not know.
+    /// The finding about a quadlet that the generator skips silently, because this version of Podman does not
+    /// know its kind or its folder.
     fn not_made_silently(&self, unit: &Expected) -> Finding {
         let what = "Podman makes no unit of it, and does not say why".to_owned();
         let since = match unit.kind {
@@ -377,7 +379,7 @@ impl Judge<'_> {
     }
 }
 
-/// What systemd.unit(5) has that names other units.
+/// The keys of systemd.unit(5) whose values are names of other units, by section.
 const NAMING: [(&str, &[&str]); 2] = [
     (
         "Unit",
@@ -403,8 +405,8 @@ const NAMING: [(&str, &[&str]); 2] = [
     ("Install", &["WantedBy", "RequiredBy", "UpheldBy", "Also"]),
 ];
 
-/// Quadlets' file names where systemd reads units' names. Podman 5.5 and later translate those of `[Unit]` in
-/// quadlets; nobody translates the others.
+/// Finds file names of quadlets where systemd expects names of units. Podman 5.5 and later translate such
+/// names in `[Unit]` of quadlets; nothing translates the others.
 pub fn named_quadlets(name: &str, seen: &str, file: &UnitFile, quadlets: &[Unit]) -> Option<Finding> {
     let mut named: Vec<String> = Vec::new();
     let mut mend: Vec<String> = Vec::new();

@@ -1,5 +1,6 @@
-//! What systemd drops without a word: an order after units that this user's manager does not have, an
-//! [Install] that leads nowhere, and quadlets that are to start at boot while nothing starts their manager.
+//! Finds what systemd ignores silently: dependencies on units that the user's service manager does not have,
+//! an [Install] section without effect, and quadlets that should start at boot although nothing starts the
+//! user's service manager then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,15 +11,15 @@ use super::{DoctorReport, Finding, FindingCode, Host, text_of, unit_files};
 use crate::quadlet::unit_file::UnitFile;
 use crate::quadlet::{Kind, Unit, WAIT_UNIT};
 
-/// The user's service manager is started for these at boot.
+/// A quadlet that this target wants should start at boot.
 const AT_BOOT: &str = "default.target";
 
-/// Words of `[Unit]` that only order, or want what may be missing.
+/// Keys of `[Unit]` that have no effect if the other unit does not exist.
 const ORDERS: [&str; 2] = ["After", "Wants"];
-/// Words of `[Unit]` that make a start fail where the other unit is missing.
+/// Keys of `[Unit]` that make the start fail if the other unit does not exist.
 const DEMANDS: [&str; 3] = ["Requires", "Requisite", "BindsTo"];
 
-/// Which units there are.
+/// The names of the units that exist.
 #[derive(Debug, Default)]
 struct There {
     of_user: BTreeSet<String>,
@@ -26,7 +27,7 @@ struct There {
 }
 
 impl There {
-    /// Whether the system has a unit that this user has not.
+    /// Whether the system's service manager has a unit of this name and the user's has not.
     fn only_of_system(&self, name: &str) -> bool {
         let template = name.split_once('@').map(|(stem, rest)| {
             let kind = rest.rsplit_once('.').map_or("", |(_, kind)| kind);
@@ -39,10 +40,10 @@ impl There {
     }
 }
 
-/// Looks at a user's quadlets and his own units.
+/// Examines a user's quadlets and the units that the user wrote.
 pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
     let there = there(host, quadlets);
-    // Podman orders it after its gate itself, unless it is told not to.
+    // Podman orders a quadlet after its wait unit, unless the quadlet turns that off.
     let is_gated = |unit: &Unit| unit.ordered_by_podman() || unit.gate().is_some();
     for unit in quadlets {
         judge(&unit.name, &unit.path, &unit.file, is_gated(unit), &there, report);
@@ -51,7 +52,7 @@ pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
     let more = own.iter().map(|(name, (_, file))| (name.as_str(), file)).collect();
     report.findings.extend(without_order(quadlets, &more));
     for (name, (path, mut file)) in own {
-        // Nobody translates what stands in systemd's own files.
+        // Podman does not translate names in systemd's own unit files.
         report.findings.extend(named_quadlets(&name, &path, &file, quadlets));
         // A copy of a packaged unit keeps the packaged drop-ins, which may bring its gate.
         for folder in host.generated().iter().chain(&host.paths.units_below) {
@@ -82,7 +83,7 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
         let list = listed(&dropped);
         let network = dropped.iter().all(|unit| is_of_network(unit));
         if gated && network {
-            // The network is waited for all the same.
+            // The unit waits for the network all the same, so this is only a note.
             report.notes.push(format!("{name}: an order after {list} does nothing in a user's manager; its gate is what it waits for"));
         } else {
             let what = format!("is to start after {list}, which only the system's manager has");
@@ -114,12 +115,13 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
     }
 }
 
-/// Quadlets that `DefaultDependencies=false` takes the order after the network from. Many who wait 90 s at each boot
-/// find it proposed as a cure. `more`: what else is written for a unit, by its name.
+/// Finds quadlets that are not ordered after the network because of `DefaultDependencies=false`. It is often
+/// recommended against a wait of 90 s at each boot. `more` has the unit files that add to a quadlet's unit,
+/// by the name of the unit.
 fn without_order(quadlets: &[Unit], more: &BTreeMap<&str, &UnitFile>) -> Vec<Finding> {
     let mut ordered: BTreeSet<&str> = BTreeSet::new();
     let is_netreadys = |word: &&str| word.starts_with("netready") || *word == WAIT_UNIT;
-    // A unit that is started after one of these is started late enough too, so this goes on until nothing changes.
+    // A unit that is ordered after an ordered unit is ordered too, so repeat until nothing changes.
     loop {
         let before = ordered.len();
         for unit in quadlets {
@@ -188,7 +190,7 @@ fn words<'a>(file: &'a UnitFile, section: &str, keys: &[&str]) -> Vec<&'a str> {
     values.flat_map(str::split_whitespace).collect()
 }
 
-/// Whether what a unit stands for is the network, which netready's gate stands for too.
+/// Whether a unit of the system stands for the network. A gate of netready can take its place.
 fn is_of_network(unit: &str) -> bool {
     let managers =
         ["systemd-networkd", "NetworkManager", "systemd-resolved", "networking.", "connman", "dhcpcd"];
@@ -218,8 +220,8 @@ fn there(host: &Host, quadlets: &[Unit]) -> There {
     there
 }
 
-/// The units and drop-ins that the user or the administrator wrote, by the unit's name: what a package brings
-/// lies below.
+/// The units and drop-ins that the user or the administrator wrote, by the name of the unit. Those of
+/// packages are in other folders.
 fn own_units(folders: &[PathBuf]) -> BTreeMap<String, (String, UnitFile)> {
     let mut units: BTreeMap<String, (String, UnitFile)> = BTreeMap::new();
     for folder in folders {
@@ -244,7 +246,7 @@ fn own_units(folders: &[PathBuf]) -> BTreeMap<String, (String, UnitFile)> {
     units
 }
 
-/// A file of somebody here; an alias of a packaged unit, or a mask, is none.
+/// Whether a file was written on this host. An alias of a packaged unit is not, and neither is a mask.
 fn is_own(path: &Path) -> bool {
     let packaged = ["/usr/lib", "/lib", "/usr/share", "/dev"];
     fs::canonicalize(path)

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use crate::model::Question;
 use crate::probe::schedule::{LIMIT, limit};
 
-/// A try says by itself what it waited for, before it is ended.
+/// A try ends by itself this much before the parent would kill it, so that it can say what it waited for.
 const MARGIN: Duration = Duration::from_millis(300);
 
-/// How much time there is.
+/// The moment at which a try must have ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(Instant);
 
@@ -18,7 +18,7 @@ impl Deadline {
         Deadline(Instant::now() + (limit(question) - MARGIN))
     }
 
-    /// What is left of it; at least a moment, because zero means for ever to sockets.
+    /// The time that is left. At least 1 ms, because sockets take a timeout of zero for no timeout.
     #[allow(clippy::disallowed_methods, reason = "as above")]
     pub fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
@@ -29,12 +29,12 @@ impl Deadline {
         self.left() <= Duration::from_millis(1)
     }
 
-    /// One that is this much earlier.
+    /// A deadline that is earlier by this span.
     pub fn before(self, span: Duration) -> Deadline {
         Deadline(self.0.checked_sub(span).unwrap_or(self.0))
     }
 
-    /// As said when it is over.
+    /// The reason that is given when the deadline is over.
     pub fn text() -> String {
         format!("timed out after {}", crate::report::Span(LIMIT))
     }

@@ -1,4 +1,4 @@
-//! Whether the host's resolver finds a name, and where not, which server said what.
+//! The `dns` probe: whether the host's resolver finds a name, and if not, what each server answered.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -15,23 +15,25 @@ use crate::probe::socket_error;
 use crate::probe::zone;
 use crate::resolv::{self, Resolver};
 
-/// What is kept of a try's time to ask the servers themselves, where the resolver does not come to an end.
+/// The part of a try's time that is kept for asking the servers directly, in case the resolver does not
+/// answer in time.
 const TO_EXPLAIN: Duration = Duration::from_millis(1500);
 
 pub fn ask(name: &str, deadline: Deadline) -> Answer {
     let mut addresses = resolve(name, deadline)?;
-    // Servers give them in turns; the same answer shall be the same text.
+    // Servers rotate the addresses. Sort them so that the same answer is the same text.
     addresses.sort();
     let few: Vec<String> = addresses.iter().take(4).map(|address| shown(*address)).collect();
     Ok(few.join(", "))
 }
 
-/// A name's addresses, as applications get them (getaddrinfo(3)): a link-local one with its link. Port 0.
+/// The addresses of a name, as applications get them from getaddrinfo(3). A link-local one has its scope. The
+/// port is 0.
 pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String> {
     let (tell, hear) = channel();
     let wanted = name.to_owned();
     thread::spawn(move || {
-        // Where it took too long nobody listens.
+        // This fails only if it took too long and nobody listens any more.
         let _ = tell.send(addresses(&wanted));
     });
     match hear.recv_timeout(deadline.before(TO_EXPLAIN).left()) {
@@ -48,7 +50,7 @@ pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String
     }
 }
 
-/// Calls getaddrinfo(3). The error says in words what its code means.
+/// Calls getaddrinfo(3). The error is the meaning of its code.
 fn addresses(name: &str) -> Result<Vec<SocketAddr>, String> {
     // AI_ADDRCONFIG: no IPv6 addresses for a host without one, and the same for IPv4.
     let hints =
@@ -82,7 +84,8 @@ fn words_of(error: LookupError) -> String {
     }
 }
 
-/// What the servers of resolv.conf say of the name; nothing where they do know it.
+/// Asks the servers of resolv.conf directly, and says why the name was not found. `None` if a server does
+/// know the name.
 fn explain(name: &str, deadline: Deadline) -> Option<String> {
     let Resolver { servers, search } = resolv::resolver();
     if servers.is_empty() {
@@ -101,7 +104,7 @@ fn explain(name: &str, deadline: Deadline) -> Option<String> {
                     Ok(address) => query(*address, &asked, kind, deadline),
                     Err(why) => Reply::Error(why.clone()),
                 };
-                // Where the other type's answer was enough nobody listens.
+                // This fails only if another answer was enough already.
                 tell.send((server, reply))
             });
         }
@@ -127,7 +130,7 @@ fn explain(name: &str, deadline: Deadline) -> Option<String> {
     Some(worst.map_or_else(silent, |(_, text)| text))
 }
 
-/// An address, with the name of its link where it has one.
+/// The text of an address, with the name of its link if it has a scope.
 fn shown(address: SocketAddr) -> String {
     match address {
         SocketAddr::V6(address) if address.scope_id() != 0 => {
@@ -151,7 +154,7 @@ enum Reply {
     Silence,
 }
 
-/// One question to one server; all that is read of the reply is its header (RFC 1035, 4.1.1).
+/// Asks one server one question. Only the header of the reply is read (RFC 1035, 4.1.1).
 fn query(server: SocketAddr, name: &str, kind: u16, deadline: Deadline) -> Reply {
     let number = (chance() * 65536.0) as u16;
     let Some(message) = message(number, name, kind) else { return Reply::Silence };
@@ -180,7 +183,7 @@ fn query(server: SocketAddr, name: &str, kind: u16, deadline: Deadline) -> Reply
     Reply::Silence
 }
 
-/// A standard query that asks for recursion; nothing where the name cannot be asked for.
+/// The octets of a standard query that asks for recursion. `None` if the name has an empty or too long label.
 fn message(number: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     let mut message = Vec::with_capacity(name.len() + 18);
     message.extend(number.to_be_bytes());
@@ -197,7 +200,8 @@ fn message(number: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     Some(message)
 }
 
-/// Response code and number of answers of a reply to this query.
+/// The response code and the number of answers in a reply. `None` if it is not a reply to the query with this
+/// number.
 fn header(reply: &[u8], number: u16) -> Option<(u8, u16)> {
     match reply {
         [n0, n1, flags, code, _, _, a0, a1, _, _, _, _, ..]

@@ -1,8 +1,10 @@
-//! Whether a gateway answers neighbour discovery (ARP, RFC 4861). Nothing is sent but to the gateway, and
-//! nothing that needs a privilege: ordinary packets to it make the kernel ask for it.
+//! The `gateway` probe: whether a gateway answers neighbour discovery (ARP, RFC 4861). It needs no privilege:
+//! it sends ordinary packets to the gateway, for which the kernel has to find the gateway's link-layer
+//! address.
 //!
-//! A stale entry proves nothing, and for one the kernel asks only after delay_first_probe_time (5 s). What
-//! the gateway itself sends back meanwhile proves more: an echo reply, or that its port is closed.
+//! An entry of the neighbour table that is STALE proves nothing, and the kernel verifies it only after
+//! delay_first_probe_time (5 s). Until then, an answer of the gateway itself is proof: an echo reply, or an
+//! error that says that a port is closed.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's states are others', and may grow")]
 
@@ -37,7 +39,7 @@ pub fn ask(address: IpAddr, ifindex: u32, deadline: Deadline) -> Answer {
     let (tell, hear) = channel();
     let provoked = provoke(address, ifindex, &tell, deadline);
     thread::spawn(move || {
-        // Where something else told sooner nobody listens.
+        // This fails only if another answer came sooner.
         let _ = tell.send(entry.judge());
     });
     match hear.recv_timeout(deadline.left()) {
@@ -49,7 +51,7 @@ pub fn ask(address: IpAddr, ifindex: u32, deadline: Deadline) -> Answer {
     }
 }
 
-/// Sends something, and tells what comes back.
+/// Sends packets to the gateway, and reports each answer through `tell`.
 fn provoke(address: IpAddr, ifindex: u32, tell: &Sender<Answer>, deadline: Deadline) -> io::Result<()> {
     let (domain, to) = match address {
         IpAddr::V4(_) => (Domain::IPV4, SocketAddr::new(address, DISCARD)),
@@ -75,7 +77,7 @@ fn provoke(address: IpAddr, ifindex: u32, tell: &Sender<Answer>, deadline: Deadl
         }
     });
     let scope = if to.is_ipv6() { ifindex } else { 0 };
-    // Where that is not allowed the rest must do.
+    // If echo requests are not permitted, the other ways must be enough.
     if let Ok(echo) = Echo::open(address, scope) {
         let told = tell.clone();
         thread::spawn(move || {

@@ -12,7 +12,7 @@ use crate::probe::deadline::Deadline;
 use crate::probe::socket_error;
 use crate::probe::zone;
 
-/// From one request to the next, as ping(8) has it.
+/// The time from one request to the next, which is that of ping(8).
 const AGAIN: Duration = Duration::from_secs(1);
 
 pub fn ask(address: IpAddr, zone: Option<&str>, deadline: Deadline) -> Answer {
@@ -50,7 +50,8 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// `scope`: the link of a link-local address.
+    /// Opens a socket that sends to this address only. `scope` is the number of the link if the address is
+    /// link-local, else 0.
     pub fn open(address: IpAddr, scope: u32) -> io::Result<Echo> {
         let (domain, protocol, to) = match address {
             IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4, SocketAddr::new(address, 0)),
@@ -63,8 +64,8 @@ impl Echo {
         Ok(Echo { socket, v6: address.is_ipv6() })
     }
 
-    /// One request, and its answer within that time. The kernel puts in the identifier and the checksum,
-    /// and passes on only what answers to them.
+    /// Sends one request and waits for its answer, no longer than `within`. The kernel fills in the
+    /// identifier and the checksum, and passes on only replies to this socket's requests.
     pub fn exchange(&self, sequence: u16, within: Duration) -> io::Result<()> {
         const REQUEST_V4: u8 = 8;
         const REQUEST_V6: u8 = 128;

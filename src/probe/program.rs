@@ -12,7 +12,7 @@ use crate::probe::schedule::limit;
 use crate::probe::{dns, gateway, http, ping, tcp};
 use crate::requirement::Probe;
 
-/// A question as words of a command line.
+/// The arguments of `netready-probe` for a question. `question` reads them back.
 pub fn words(question: &Question) -> Vec<String> {
     let word = |word: &dyn ToString| word.to_string();
     match question {
@@ -53,13 +53,14 @@ fn question(words: &[String]) -> Option<Question> {
     Some(Question::Probe(probe))
 }
 
-/// Tries once what the command line says: the parent's number, and the question.
+/// Runs `netready-probe`: reads the parent's process number and the question from the command line, tries
+/// once, and writes the answer to stdout.
 pub fn serve() -> ExitCode {
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let asked = words.split_first().and_then(|(parent, words)| Some((parent, question(words)?)));
     let Some((parent, question)) = asked else {
-        // Where nobody can be told, the exit code still says it.
+        // If stderr is closed, the exit code still tells it.
         let _ = writeln!(std::io::stderr(), "netready-probe is run by netready only: netready check --tcp …");
         return ExitCode::from(2);
     };
@@ -71,7 +72,7 @@ pub fn serve() -> ExitCode {
         Ok(answer) => format!("met {answer}"),
         Err(why) => format!("unmet {why}"),
     };
-    // Where nobody listens any more there is nobody to tell.
+    // This fails only if the parent has ended or does not listen any more.
     let _ = std::io::stdout().write_all(line.as_bytes());
     ExitCode::SUCCESS
 }
@@ -86,7 +87,8 @@ fn ask(question: &Question, deadline: Deadline) -> Answer {
     }
 }
 
-/// Dies when its parent does, and by itself if it was forgotten; false where the parent is gone already.
+/// Makes this process die when its parent dies, and after the time limit in any case. Returns false if the
+/// parent is gone already.
 fn tied_to(parent: &str, limit: Duration) -> bool {
     let limit = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
     nix::unistd::alarm::set(limit);
@@ -94,10 +96,10 @@ fn tied_to(parent: &str, limit: Duration) -> bool {
     tied && nix::unistd::getppid().to_string() == parent
 }
 
-/// What a try said; nothing where it did not come to the end.
+/// Parses what a try wrote. `None` if it ended before it had written an answer.
 pub fn read(said: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(said);
-    // Others' words may be in it.
+    // The answer may quote what others sent.
     let clean = |text: &str| escape(text.trim_end()).into_owned();
     let met = text.strip_prefix("met ").map(|answer| Ok(clean(answer)));
     met.or_else(|| text.strip_prefix("unmet ").map(|why| Err(clean(why))))

@@ -12,19 +12,20 @@ use crate::probe::socket_error;
 use crate::probe::zone;
 use crate::requirement::Endpoint;
 
-/// How long one address has before the next is tried beside it (RFC 8305, 5).
+/// The time after which the next address is tried in parallel (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// As many addresses of a name as are tried.
+/// The most addresses of a name that are tried.
 const MOST: usize = 8;
 
 pub fn ask(endpoint: &Endpoint, deadline: Deadline) -> Answer {
     let (_, address) = connect(endpoint, deadline)?;
-    // Not the number of the zone's link, which is what a socket knows of it.
+    // With a zone, show the endpoint as it was written: the socket knows the zone as a number only.
     Ok(if endpoint.zone.is_some() { endpoint.to_string() } else { address.to_string() })
 }
 
-/// A connection to the first address that accepts one.
+/// Connects to the first address of the endpoint that accepts a connection. The error is the reason of a
+/// failed probe.
 pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(TcpStream, SocketAddr), String> {
     let addresses: Vec<SocketAddr> = match endpoint.host.parse() {
         Ok(IpAddr::V6(address)) => {
@@ -49,7 +50,7 @@ pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(TcpStream, So
             let tell = tell.clone();
             running += 1;
             thread::spawn(move || {
-                // Where another was sooner nobody listens.
+                // This fails only if another address has been faster.
                 let _ = tell.send((address, TcpStream::connect_timeout(&address, deadline.left())));
             });
         } else if running == 0 {
@@ -61,7 +62,7 @@ pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(TcpStream, So
             Ok((address, Err(error))) => {
                 running -= 1;
                 let why = socket_error::explain(&error);
-                // Of several addresses the reason says which.
+                // If there are several addresses, the reason names the one that failed.
                 failure = Some(if addresses.len() > 1 { format!("{}: {why}", address.ip()) } else { why });
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) if deadline.is_over() => {
