@@ -1,8 +1,8 @@
 //! `netready-generator`, a systemd generator: reads quadlets where Podman reads them, writes drop-ins.
 //!
-//! systemd waits for it at every daemon-reload and may take its failure for the boot's, so as a generator it
-//! always ends with 0: what cannot be read or written is logged and costs no more than itself. It decides
-//! nothing; [`quadlet`] does.
+//! systemd waits for the generator at every daemon-reload, and a failure of it may look like a failure of the
+//! boot. So as a generator it always ends with 0: it logs what it cannot read or write, and goes on with the
+//! rest. The module [`quadlet`] decides what to write.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,7 @@ Options:
 systemd runs it at boot and at each daemon-reload. See netready-generator(8).
 ";
 
-/// What is asked for.
+/// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Request {
     Help,
@@ -122,10 +122,11 @@ fn generate(paths: &UnitPaths, normal: &Path) {
     }
 }
 
-/// How this caller's quadlets are attached to the network; a user's for `user`, else the system's.
+/// How the caller's quadlets are attached to the network: those of the user if `user` is set, else those of
+/// the system.
 pub fn attachments(user: bool) -> Vec<Attachment> {
     let paths = UnitPaths::from_process(user, None, None);
-    // What is wrong with them is told at each daemon-reload.
+    // Drop the problems, which the generator reports at each daemon-reload.
     quadlet::attachments(&input(&paths, &mut |_| ()))
 }
 
@@ -158,16 +159,17 @@ fn names_a_gate(directory: &Directory) -> bool {
     directory.quadlets.values().chain(drop_ins).any(|source| source.text.contains("Gate"))
 }
 
-/// How many unit files and drop-ins of a manager are looked at. Hosts have some hundred.
+/// The most unit files and drop-ins of a service manager that are read. Hosts have some hundred.
 const MOST_UNITS: usize = 20_000;
 
-/// The unit files and drop-ins of the manager, other than the generated ones, that name Podman's wait unit. When that
-/// unit is to wait for nothing, these would wait for nothing as well. What there is no time to look at counts too.
+/// The unit files and drop-ins of the service manager that name Podman's wait unit, without generated ones.
+/// If the wait unit waited for nothing, these would wait for nothing either. A folder with too many files
+/// counts as well.
 fn waiting(paths: &UnitPaths) -> Vec<String> {
     let mut files = Vec::new();
     for folder in paths.units_above.iter().chain(&paths.units_below) {
         for path in entries(folder, MOST_UNITS.saturating_sub(files.len())) {
-            // Both are about the wait unit itself.
+            // Skip the wait unit itself and its drop-ins.
             if path.file_name().is_some_and(|name| name.as_bytes().starts_with(WAIT_UNIT.as_bytes())) {
                 continue;
             }
@@ -198,7 +200,7 @@ fn names_the_wait_unit(path: &Path) -> bool {
 /// systemd reads no larger unit file.
 const LARGEST_UNIT: u64 = 4 << 20;
 
-/// The units that stand above the generated ones and can be started.
+/// The names of the services in folders above the generated ones that are not masked.
 fn taken(paths: &UnitPaths) -> BTreeSet<String> {
     let mut taken = BTreeSet::new();
     for folder in &paths.units_above {
@@ -213,12 +215,12 @@ fn taken(paths: &UnitPaths) -> BTreeSet<String> {
     taken
 }
 
-/// A masked unit is a link to /dev/null, or empty.
+/// Whether a unit is masked: its file is a link to /dev/null, or empty.
 fn is_masked(unit: &Path) -> bool {
     fs::metadata(unit).is_ok_and(|file| file.len() == 0)
 }
 
-/// A closed stdout ends it silently.
+/// Prints a text to stdout. It is not an error if stdout is closed.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
@@ -227,13 +229,15 @@ fn say(message: &str) {
     let _ = writeln!(io::stderr(), "netready-generator: {}", escape(message));
 }
 
-/// Where a generator's complaints go: there is no journal yet when the system's run, but the kernel's log.
+/// Where the generator writes its messages. The system's generators run before the journal, so they use the
+/// kernel's log.
 struct Journal {
     kernel: Option<fs::File>,
     lines: usize,
 }
 
-/// Among the data of containers there may be thousands of files to complain of, at each reload.
+/// The most lines that one run writes. Data of containers may hold thousands of files to complain about, at
+/// each reload.
 const MOST_LINES: usize = 100;
 
 /// The kernel cuts a record at about 1,000 bytes.
@@ -275,8 +279,8 @@ impl Journal {
     }
 }
 
-/// What the environment of generators says of the manager (systemd.generator(7)), from systemd 251 on;
-/// before that the path says it.
+/// Whether the generator runs for a user's service manager. systemd 251 and later say it in the environment
+/// (systemd.generator(7)). With earlier versions the path of the generator tells it.
 fn is_user_manager() -> bool {
     match std::env::var_os("SYSTEMD_SCOPE") {
         Some(scope) => scope == "user",
@@ -286,7 +290,7 @@ fn is_user_manager() -> bool {
     }
 }
 
-/// A path as it is shown and written into comments.
+/// The text of a path, safe for messages and for comments in unit files.
 fn shown(path: &Path) -> String {
     escape_bytes(path.as_os_str().as_bytes()).into_owned()
 }

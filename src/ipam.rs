@@ -1,4 +1,4 @@
-//! Addresses that Podman's netavark holds for containers, and those that nothing will ever give back.
+//! Addresses that Podman's netavark holds for containers, among them leaked ones, which nothing frees.
 //!
 //! Before Podman 5.5 a container whose network cannot be set up keeps its address: the start fails, the container
 //! is removed, and each later start with that address fails. The leases are in a bbolt database on a tmpfs, and
@@ -27,7 +27,8 @@ mod tests;
 pub use leases::{HeldAddress, Lease, LeaseState};
 pub use podman::Podman;
 
-/// A container takes this long from its address to its first process, on a busy machine a few times as long.
+/// The time between two looks at the leases. A container takes about this long from getting its address to
+/// its first process; on a busy machine it takes a few times as long.
 const START: Duration = Duration::from_secs(1);
 
 /// Why leases cannot be read or freed.
@@ -56,30 +57,30 @@ pub enum LeaseError {
     },
 }
 
-/// Podman says where it is, in words that may come from a user's environment.
+/// The text of a path, safe to print: Podman may take it from a user's environment.
 fn shown(path: &Path) -> Cow<'_, str> {
     escape_bytes(path.as_os_str().as_encoded_bytes())
 }
 
-/// What one look saw.
+/// The leases of one database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseList {
-    /// Where the leases are written down.
+    /// The path of the database.
     pub database: PathBuf,
     /// All leases of the database.
     pub leases: Vec<Lease>,
 }
 
-/// Every address that is held for a container of this user, or of root, and what became of the container. Takes a
-/// second longer where something is amiss: that is looked at twice.
+/// Lists every address that is held for a container of this user, or of root, with the state of the
+/// container. If a lease looks leaked or idle, it looks again one second later.
 ///
-/// # Errors
-/// Where Podman or the database cannot be asked; not where there is no database.
+/// # Errors Where Podman does not answer or the database cannot be read. It is not an error if there is no
+/// database.
 pub fn look(podman: &Podman) -> Result<LeaseList, LeaseError> {
     look_twice(podman, pause)
 }
 
-/// `pause`: what passes the time before the second look.
+/// As [`look`]. `pause` waits before the second look.
 fn look_twice(podman: &Podman, pause: impl FnOnce()) -> Result<LeaseList, LeaseError> {
     let database = podman.database()?;
     let mut leases = once(podman, &database)?;
@@ -90,8 +91,8 @@ fn look_twice(podman: &Podman, pause: impl FnOnce()) -> Result<LeaseList, LeaseE
     Ok(LeaseList { database, leases })
 }
 
-/// Frees those of these leases that are leaked, and nothing else: what has changed hands since they were looked at
-/// stays. Says which were freed. Other containers may run; none is touched.
+/// Frees those of the given leases that are still leaked, and nothing else. A lease that another container
+/// has got since then stays. Returns the freed addresses. Other containers may run meanwhile.
 ///
 /// # Errors
 /// Where it cannot be done safely; then nothing was changed.
@@ -104,7 +105,8 @@ pub fn free(podman: &Podman, leases: &[Lease]) -> Result<Vec<HeldAddress>, Lease
             .map(|lease| lease.held.clone())
             .collect()
     };
-    // An ID is never used again, so what is leaked stays so; but it may have been judged an hour ago.
+    // The given leases may have been judged an hour ago, so judge again. The ID of a container is never used
+    // again, so a leaked lease stays leaked.
     let leaked: BTreeSet<HeldAddress> =
         leaked(&once(podman, &path)?).intersection(&leaked(leases)).cloned().collect();
     let mut freed = BTreeSet::new();
@@ -118,8 +120,8 @@ pub fn free(podman: &Podman, leases: &[Lease]) -> Result<Vec<HeldAddress>, Lease
     Ok(freed.into_iter().collect())
 }
 
-/// First the leases and then the containers: the other way round, one that has just been started would have a
-/// lease and not exist.
+/// Looks once. The leases are read before the containers: in the other order, a container that has just
+/// started would have a lease and seem not to exist.
 fn once(podman: &Podman, path: &Path) -> Result<Vec<Lease>, LeaseError> {
     let database = file::read(path).map_err(|source| LeaseError::File { path: path.to_owned(), source })?;
     let Some(database) = database else { return Ok(Vec::new()) };

@@ -1,4 +1,4 @@
-//! Reading the kernel's network state: the notifications that it sends, and what a plan asks it for.
+//! Reads the kernel's network state: the notifications that it sends, and what a plan asks for.
 //!
 //! Nothing is decided here. [`refresh`](crate::refresh) plans what to read, and [`Reader`] executes it one
 //! [`Read`] at a time. [`Notifications`] hands on what the kernel announces, losses included.
@@ -25,8 +25,8 @@ use crate::netlink::socket::{DumpError, EventSocket, Received, RequestSocket};
 use crate::refresh::{Found, Read};
 use crate::wants::Wants;
 
-/// The receive buffer that is asked for, in octets: the kernel's default holds 256 messages, a boot
-/// with many containers sends more before a busy host's process runs again.
+/// The size of the receive buffer that is asked for, in octets. The kernel's default holds 256 messages, and
+/// on a busy host a boot with many containers sends more before this process runs again.
 pub const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
 /// Why the kernel's state cannot be observed.
@@ -57,9 +57,9 @@ pub enum ObserveError {
 pub enum Notification {
     /// The kernel announced this change.
     Message(Message),
-    /// Something was lost, or could not be read, that may have told of this.
+    /// A message was lost or could not be decoded. It may have announced a change of this.
     Lost(Stale),
-    /// Nothing more is there.
+    /// There are no more notifications now.
     Dry,
 }
 

@@ -5,9 +5,10 @@
 //!                                                 └─pull─▶ ExecStartPre=
 //! ```
 //!
-//! Generators run side by side, so Podman's output is not there to be read: which units there will be, and
-//! what is in them, follows from the same files by the same rules (podman-systemd.unit(5)). A bad setting costs
-//! itself and no more; a file that Podman refuses makes no unit and gets no drop-in.
+//! Generators run in parallel, so the output of Podman's generator cannot be read. Which units Podman will
+//! make, and what they contain, is derived from the same files by the same rules (podman-systemd.unit(5)). A
+//! setting with an error is ignored, and all others count. A file that Podman refuses makes no unit and gets
+//! no drop-in.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -37,7 +38,7 @@ pub const DROP_IN: &str = "50-netready.conf";
 /// Podman's unit that every rootless quadlet is ordered after, from Podman 5.3 on.
 pub const WAIT_UNIT: &str = "podman-user-wait-network-online.service";
 
-/// Which service manager asks.
+/// A service manager of systemd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
     /// The service manager of the system (PID 1).
@@ -64,14 +65,14 @@ impl Manager {
     }
 }
 
-/// Podman's wait unit in the user unit path.
+/// The state of Podman's wait unit in the unit path of the user's service manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitUnit {
-    /// It is not there or masked: Podman orders nothing after it that would wait.
+    /// The wait unit does not exist or is masked, so nothing waits for it.
     Absent,
-    /// It is there, and netready's packaged drop-in makes it wait for the gate.
+    /// The wait unit exists, and netready's packaged drop-in makes it wait for the gate.
     Gated,
-    /// It is there, and the administrator or the user has replaced netready's drop-in.
+    /// The wait unit exists, and the administrator or the user has replaced netready's drop-in.
     Replaced,
 }
 
@@ -80,7 +81,7 @@ pub enum WaitUnit {
 pub struct Source {
     /// The path of the file, for messages.
     pub path: String,
-    /// As it stands there.
+    /// The text of the file, unchanged.
     pub text: String,
 }
 
@@ -91,24 +92,25 @@ pub struct Directory {
     pub quadlets: BTreeMap<String, Source>,
     /// Drop-ins by the name of their directory (`foo.container.d`), then by their own.
     pub drop_ins: BTreeMap<String, BTreeMap<String, Source>>,
-    /// What Podman may take and what was not read, or not as it stands there. Paths, for complaints.
+    /// Paths that Podman may read and that were not read here, or not completely.
     pub unread: Vec<String>,
 }
 
-/// What the drop-ins depend on.
+/// The files and facts that the drop-ins depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuadletInput {
     /// The service manager whose generator runs.
     pub manager: Manager,
-    /// Of no meaning in the system manager.
+    /// The state of Podman's wait unit. It does not matter to the system's service manager.
     pub wait_unit: WaitUnit,
     /// The path of the `netready` program, for the commands in drop-ins.
     pub netready: String,
-    /// In the order in which Podman searches them.
+    /// The directories of quadlets, in the order in which Podman searches them.
     pub directories: Vec<Directory>,
-    /// Units of these names stand above the generated ones, so theirs are not Podman's.
+    /// Names of units that exist in folders above the generated ones. A unit of such a name is not the one
+    /// that Podman makes.
     pub taken: BTreeSet<String>,
-    /// Unit files that are no quadlets and name Podman's wait unit. Paths, for complaints.
+    /// Paths of unit files that are not quadlets and that name Podman's wait unit.
     pub waiting: Vec<String>,
 }
 
@@ -122,20 +124,20 @@ pub struct DropIn {
 }
 
 impl DropIn {
-    /// Below the generator's output directory.
+    /// The path of the drop-in below the generator's output directory.
     pub fn path(&self) -> String {
         format!("{}.d/{DROP_IN}", self.unit)
     }
 }
 
-/// What to write, and what is wrong with what was read.
+/// The files to write, and the problems of the files that were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The drop-ins, ordered by the name of their unit.
     pub drop_ins: Vec<DropIn>,
-    /// Units that drop-ins speak of, by name.
+    /// Units of netready's own that the drop-ins refer to, ordered by name.
     pub units: Vec<OwnUnit>,
-    /// In the order in which the files were read.
+    /// The problems, in the order in which the files were read.
     pub problems: Vec<Problem>,
 }
 
@@ -167,15 +169,15 @@ pub fn plan(input: &QuadletInput) -> Plan {
     }
     drop_ins.extend(shields(input, &units, &drop_ins));
     drop_ins.sort_by(|a, b| a.unit.cmp(&b.unit));
-    // A drop-in for all containers is read for each of them.
+    // A drop-in for all containers is read once for each container, so its problems are found several times.
     let mut said = HashSet::new();
     problems.retain(|problem| said.insert(problem.clone()));
     Plan { drop_ins, units: own.into_values().collect(), problems }
 }
 
-/// systemd also reads the drop-ins of `app@.service` for `app@x.service`, and so for `app@-volume.service`, which
-/// Podman before 5.7 makes of `app@.volume`. A unit that has no drop-in of its own is kept from its template's: by
-/// one of the same name that says nothing.
+/// Makes empty drop-ins. systemd also reads the drop-ins of `app@.service` for `app@x.service`, and so for
+/// `app@-volume.service`, which Podman before 5.7 makes of `app@.volume`. A unit without a drop-in of its own
+/// gets one of the same name that changes nothing, so that its template's does not apply.
 fn shields(input: &QuadletInput, units: &[Unit], written: &[DropIn]) -> Vec<DropIn> {
     let written: HashSet<&str> = written.iter().map(|drop_in| drop_in.unit.as_str()).collect();
     let made = units.iter().flat_map(Unit::services);
@@ -195,10 +197,11 @@ pub fn units(input: &QuadletInput) -> Vec<Unit> {
     unit::read(input, &mut Vec::new()).units
 }
 
-/// Whether Podman's wait unit is to wait for nothing, because a quadlet that Podman orders after it has another
-/// gate. Then only the drop-ins hold quadlets back, so none may be missing: a quadlet that was not understood
-/// would start without any gate, which is worse than without netready. The same goes for a unit that is no quadlet
-/// and was ordered after the wait unit by hand.
+/// Whether Podman's wait unit must wait for nothing, because a quadlet that Podman orders after it has
+/// another gate. Then only the drop-ins hold quadlets back, so no drop-in may be missing: a quadlet that was
+/// not understood would start without any gate, which is worse than without netready. The same is true of a
+/// unit that is not a quadlet and that somebody ordered after the wait unit. In these cases the wait unit is
+/// left as it is, and a problem says so.
 fn takes_over(
     input: &QuadletInput,
     units: &[Unit],
@@ -221,7 +224,8 @@ fn takes_over(
     false
 }
 
-/// Podman orders every quadlet after its wait unit, and an After= cannot be taken back.
+/// The drop-in for Podman's wait unit. Podman orders every quadlet after that unit, and a drop-in cannot
+/// remove an After=.
 const WAITS_FOR_NOTHING: &str = "\
 # Made by netready-generator: a quadlet names a gate of its own, so this unit, which Podman orders every
 # quadlet after, waits for nothing; each quadlet is ordered after its own gate instead.
@@ -231,7 +235,7 @@ ExecStart=
 ExecStart=/bin/sh -c :
 ";
 
-/// What a unit's drop-in says, under each of the unit's names.
+/// The contents of a unit's drop-in, which is written for each name of the unit.
 struct Parts {
     /// The unit of the gate that the unit is ordered after.
     after: Option<String>,
@@ -261,7 +265,7 @@ impl Parts {
         let required = required_gate(input.manager, unit, gating, problems);
         let mut commands: Vec<Vec<Argument>> = Vec::new();
         if let Some(gate) = required {
-            // A gate's own no-carrier-timeout would end the wait too.
+            // The gate's own no-carrier-timeout must not end the wait either.
             let words = ["wait", gate, "--timeout", "infinity", "--no-carrier-timeout", "infinity"];
             commands.push(words.map(Argument::plain).to_vec());
         }
@@ -273,7 +277,8 @@ impl Parts {
         };
         Parts {
             after: ordered_after.map(|gate| input.manager.gate_unit(gate)),
-            // Podman waits for a pod's process without a notification, so nothing else says how long that may take.
+            // The unit of a pod sends no notification, so nothing else extends the time that its start may
+            // take.
             timeout: required.is_some()
                 && unit.kind == Kind::Pod
                 && unit.file.last("Service", "TimeoutStartSec").is_none(),
@@ -297,8 +302,8 @@ impl Parts {
             if self.timeout {
                 text.push_str("TimeoutStartSec=infinity\n");
             }
-            // Without it, EXTEND_TIMEOUT_USEC= and STATUS= of these commands are not heard, and a start that waits
-            // longer than TimeoutStartSec= is cut short.
+            // Without it, systemd ignores EXTEND_TIMEOUT_USEC= and STATUS= of these commands, and ends a
+            // start that waits longer than TimeoutStartSec=.
             if !notifies(unit) {
                 text.push_str("NotifyAccess=all\n");
             }
@@ -311,7 +316,8 @@ impl Parts {
     }
 }
 
-/// Whether Podman itself writes `NotifyAccess=all`: of containers and kube files, unless they are one-shots.
+/// Whether Podman itself writes `NotifyAccess=all`: for containers and kube files, unless they have another
+/// `Type=` than notify.
 fn notifies(unit: &Unit) -> bool {
     match unit.kind {
         Kind::Container | Kind::Kube => unit.file.word("Service", "Type").is_none_or(|kind| kind == "notify"),
@@ -327,7 +333,7 @@ fn required_gate<'a>(
 ) -> Option<&'a str> {
     let place = unit.settings.required.as_ref()?;
     if unit.settings.gate_is_unknown {
-        // To wait for another gate than the one that was meant could take for ever.
+        // Do not wait for another gate than the one that was meant: it may never open.
         let message =
             "GateRequired: which gate is not known, because Gate= is no gate's name; nothing is required";
         problems.push(problem(place, message));
@@ -345,7 +351,7 @@ fn required_gate<'a>(
     }
 }
 
-/// The gate whose opening restarts a unit that could not wait for it.
+/// The gate that restarts a unit when it opens, if the unit asks for it (`RestartWhenReady=yes`).
 fn healed_gate<'a>(
     manager: Manager,
     unit: &Unit,
@@ -362,12 +368,12 @@ fn healed_gate<'a>(
         (Kind::Container | Kind::Kube | Kind::Pod, Gating::Nothing | Gating::Refused) => {
             format!("there is no gate to wait for; write Gate={}", manager.main_gate())
         }
-        // What starts only when the gate is open never started before.
+        // With GateRequired=yes the unit starts only when the gate is open, so there is nothing to restart.
         _ if unit.settings.required.is_some() => return None,
         (Kind::Container | Kind::Kube | Kind::Pod, Gating::Named(gate)) => return Some(gate),
         (Kind::Container | Kind::Kube | Kind::Pod, Gating::Unsaid) => return Some(manager.main_gate()),
     };
-    // A drop-in for all of a kind speaks of those that it can speak of.
+    // A drop-in for all units of a kind need not fit each of them, so do not complain about those.
     if unit.is_own(place) {
         problems.push(problem(place, format!("RestartWhenReady: {refusal}")));
     }

@@ -1,4 +1,5 @@
-//! Static addresses of containers: one in two quadlets of a network, or outside its subnets.
+//! Finds static addresses of containers that two quadlets of a network use, or that are outside the subnets
+//! of the network.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,7 +18,7 @@ struct Static<'a> {
     address: IpAddr,
 }
 
-/// Looks at the static addresses of all quadlets.
+/// Examines the static addresses of all quadlets.
 pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
     let addresses: Vec<Static<'_>> = quadlets.iter().flat_map(addresses).collect();
     let mut subnets: BTreeMap<String, Vec<IpNet>> = BTreeMap::new();
@@ -75,7 +76,7 @@ fn judge(addresses: &[Static<'_>], subnets: &BTreeMap<String, Vec<IpNet>>, reloa
     findings
 }
 
-/// Those that say that they never run side by side.
+/// Whether two units say that they never run at the same time.
 fn exclusive(one: &Unit, other: &Unit) -> bool {
     let names = |unit: &Unit, other: &Unit| {
         let values = unit.file.every("Unit", "Conflicts");
@@ -99,7 +100,7 @@ fn addresses(unit: &Unit) -> Vec<Static<'_>> {
     for (network, addresses) in &networks {
         addresses.iter().for_each(|address| add(network, *address));
     }
-    // Podman takes these with one network only.
+    // Podman accepts these keys with one network only.
     if let [(network, _)] = &networks[..] {
         for key in ["IP", "IP6"] {
             if let Some(address) = unit.file.word(section, key).and_then(|word| word.parse().ok()) {

@@ -1,9 +1,9 @@
-//! Rootless containers that started before the network was usable, and stay as they are until they are
-//! started again.
+//! Finds rootless containers that started before the network was usable. They stay so until they are started
+//! again.
 //!
-//! pasta copies the host's addresses and routes once. Containers on bridge networks share one pasta, which
-//! lives until the last of them stops. What a network namespace has is read from /proc, where the kernel shows
-//! it for any process in it.
+//! pasta copies the host's addresses and routes only once. Containers on bridge networks share one pasta,
+//! which runs until the last of them stops. The routes of a network namespace are read from /proc, where the
+//! kernel shows them for each process in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,7 +20,7 @@ use crate::evaluate::evaluate;
 use crate::model::Network;
 use crate::requirement::Family;
 
-/// pasta's address where it found nothing to copy.
+/// The address that pasta uses if it found nothing to copy.
 const LOCAL_MODE: &str = "169.254.2.1";
 /// RTF_UP and RTF_REJECT of linux/route.h.
 const UP: u32 = 1;
@@ -28,7 +28,8 @@ const REJECT: u32 = 0x200;
 const FILES: [&str; 3] = ["route", "ipv6_route", "fib_trie"];
 /// As much as is read of each; the default routes are the first.
 const MOST: u64 = 8 << 20;
-/// As much as is read of a process's command line and state, which every user makes as long as he likes.
+/// The most octets that are read of a process's command line and state: users can make them as long as they
+/// like.
 const COMMAND_LINE: u64 = 64 << 10;
 
 /// The default routes of a network namespace.
@@ -52,7 +53,7 @@ struct Inside {
 struct Container {
     name: String,
     pid: u32,
-    /// It is on a bridge network, not on a pasta of its own.
+    /// Whether the container is on a bridge network, and so has no pasta of its own.
     bridged: bool,
     unit: Option<String>,
 }
@@ -60,9 +61,9 @@ struct Container {
 /// One pasta of this user's.
 #[derive(Debug, Default)]
 struct Pasta {
-    /// It serves all bridge networks.
+    /// Whether it serves all bridge networks.
     shared: bool,
-    /// It was told to leave a family out.
+    /// Whether it was told to leave an address family out.
     one_family: bool,
 }
 
@@ -83,7 +84,7 @@ pub fn look(host: &Host, network: &Network, report: &mut DoctorReport) {
     };
     let of_bridges: Vec<&Container> = containers.iter().filter(|container| container.bridged).collect();
     if pastas.iter().any(|pasta| pasta.shared) && !of_bridges.is_empty() {
-        // Podman makes the namespace where there is none; there is one, for its pasta runs.
+        // This makes Podman create the namespace if there is none. Here there is one, because its pasta runs.
         let files = FILES.map(|file| format!("/proc/self/net/{file}"));
         let [a, b, c] = &files;
         match ask(&["unshare", "--rootless-netns", "cat", a, b, c]) {
@@ -104,7 +105,7 @@ pub fn look(host: &Host, network: &Network, report: &mut DoctorReport) {
 
 fn judge(inside: Inside, host: Defaults, containers: &[&Container], one_family: bool) -> Option<Finding> {
     let has_one = |defaults: Defaults| defaults.v4 || defaults.v6;
-    // Without a default route of the host's own there is nothing that a restart would bring.
+    // If the host itself has no default route, a restart would not help.
     if !inside.connected || !has_one(host) {
         return None;
     }
@@ -136,7 +137,7 @@ fn judge(inside: Inside, host: Defaults, containers: &[&Container], one_family: 
         mend: match (units.is_empty(), containers) {
             (true, [one]) => vec![format!("podman restart {}", one.name)],
             (true, _) => vec![format!("podman stop {0} && podman start {0}", names.join(" "))],
-            // All of them at once: what they share lives until the last one stops.
+            // Stop all of them first: what they share lives until the last one has stopped.
             (false, _) => vec![format!("systemctl --user stop {units} && systemctl --user start {units}")],
         },
     })
@@ -196,7 +197,8 @@ fn containers(text: &str) -> Vec<Container> {
     .collect()
 }
 
-/// An image can bring any text as this label, and what is proposed to type is made of it.
+/// Whether a name is safe to put into a command that the user is told to type. Images can set any text as
+/// this label.
 fn is_service(unit: &str) -> bool {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b":-_.@\\".contains(&octet);
     unit.ends_with(".service") && !unit.starts_with('-') && unit.bytes().all(plain)
@@ -254,7 +256,8 @@ fn pasta(process: &Path, uid: u32) -> Option<Pasta> {
     })
 }
 
-/// By its status: the folder's owner is root where a process may not be dumped, as pasta's is not.
+/// The user of a process, from its status file. The owner of the folder in /proc is root for a process that
+/// must not be dumped, such as pasta.
 fn owner(process: &Path) -> Option<u32> {
     let status = beginning(&process.join("status"), COMMAND_LINE)?;
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;

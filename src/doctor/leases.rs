@@ -1,4 +1,4 @@
-//! Addresses that are held for containers that are gone, or do not run.
+//! Finds addresses that Podman holds for containers that do not exist or do not run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::ipam::{self, Lease, LeaseList, LeaseState, Podman};
 use crate::quadlet::Manager;
 use crate::report::chain;
 
-/// So many addresses of a network are named, and the others counted.
+/// The most addresses of a network that are named. The others are counted.
 const NAMED: usize = 8;
 
-/// Looks at the leases of this side's containers.
+/// Examines the leases of this side's containers.
 pub fn look(host: &Host, report: &mut DoctorReport) {
     if !was_used(host) {
         return;
@@ -41,9 +41,10 @@ pub fn look(host: &Host, report: &mut DoctorReport) {
     }
 }
 
-/// Podman cannot use such a file either, and makes a new one where there is none. A new one gives the addresses of
-/// running containers out again, so no container is started until all have been stopped. The file is moved away
-/// before that: Podman 5.4 crashes (SIGBUS) on a truncated one when it stops a container.
+/// The finding about a damaged database. Podman cannot use it either, and makes a new one if there is none. A
+/// new database hands out the addresses of running containers again, so all containers must be stopped before
+/// any is started. The file must be moved away before that, because Podman 5.4 crashes (SIGBUS) on a
+/// truncated database when it stops a container.
 fn damaged(path: &Path, source: &ipam::file::DatabaseError, manager: Manager) -> Finding {
     let user = if manager == Manager::User { " --user" } else { "" };
     let path = path.display();
@@ -63,7 +64,8 @@ fn damaged(path: &Path, source: &ipam::file::DatabaseError, manager: Manager) ->
     }
 }
 
-/// Whether Podman has run here since the boot: a look is not to be its first use, which leaves traces.
+/// Whether Podman has run here since the boot. The first use of Podman leaves traces, so doctor does not
+/// cause it.
 fn was_used(host: &Host) -> bool {
     match host.manager {
         Manager::System => host.at(ipam::podman::ROOTS).exists(),
@@ -135,7 +137,7 @@ fn names(leases: &[&Lease]) -> String {
     }
 }
 
-/// What `--fix` is about to do, said before it is done.
+/// The text that says what `--fix` is about to do.
 pub fn plan(leaked: &[Lease]) -> String {
     let mut text = "--fix frees these addresses, and changes nothing else:\n".to_owned();
     for Lease { held, .. } in leaked {

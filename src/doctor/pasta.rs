@@ -1,4 +1,4 @@
-//! What pasta would take now, and whether it is what the gate asks for.
+//! Examines what pasta would take now, and whether the gate asks for the same.
 
 use super::{DoctorReport, Finding, FindingCode, Host};
 use crate::clock;
@@ -9,7 +9,7 @@ use crate::quadlet::{Manager, Unit};
 use crate::requirement::{Gate, Item, Subject};
 use crate::verdict::{Outcome, Reason, Verdict, Warning};
 
-/// Looks at the choice that a user's next container would freeze.
+/// Examines what pasta would take if a user's container started now.
 pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut DoctorReport) {
     let waiting: Vec<&Unit> = quadlets.iter().filter(|unit| unit.kind.needs_network()).collect();
     if waiting.is_empty() {
@@ -28,7 +28,7 @@ pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut Doct
     gates.dedup();
     for name in gates {
         let request = GateRequest { gate: Some(name.to_owned()), ..GateRequest::default() };
-        // What is wrong with it is found elsewhere.
+        // Another subject reports errors in the gate.
         let Ok(loaded) = config::load(&request, &host.environment, &|_| false) else { continue };
         report.findings.extend(another(&loaded.gate, &verdict, network));
     }
@@ -66,16 +66,17 @@ fn fit(verdict: &Verdict) -> Vec<Finding> {
     findings
 }
 
-/// Offline is no fault: pasta starts in its local mode, and recovers by itself but for DNS.
+/// The note for a host that is offline. This is not a fault: pasta starts in its local mode, and recovers by
+/// itself except for DNS.
 fn offline(verdict: &Verdict) -> Option<String> {
     let nothing = matches!(reason(verdict)?, Reason::Pasta { route: None, .. });
     nothing.then(|| "this host has no network now; a container that starts has pasta's local mode".to_owned())
 }
 
-/// A gate that names links, and none of them is what pasta takes.
+/// The finding about a gate that names links of which pasta takes none.
 fn another(gate: &Gate, verdict: &Verdict, network: &Network) -> Option<Finding> {
     let taken = verdict.pasta_choice()?;
-    // It leaves the choice to pasta, and asks that it be fit.
+    // With pasta = true, the gate accepts any usable choice of pasta's.
     if gate.clauses.iter().any(|clause| clause.items.contains(&Item::Pasta)) {
         return None;
     }

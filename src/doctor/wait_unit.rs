@@ -1,5 +1,5 @@
-//! What holds rootless quadlets back: Podman's wait unit, whether netready's drop-in is over it, and whether
-//! anybody starts what it waits for otherwise.
+//! Examines Podman's wait unit, which holds rootless quadlets back: whether netready's drop-in applies to it,
+//! and otherwise whether anything starts the target that it waits for.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,8 @@ const ONLINE: &str = "network-online.target";
 struct WaitUnit {
     /// The commands of `ExecStart=`.
     commands: Vec<String>,
-    /// A file of the packaged drop-in's name stands above it: somebody here decided.
+    /// Whether a file with the name of the packaged drop-in takes its place: somebody on this host decided
+    /// so.
     decided: bool,
 }
 
@@ -26,7 +27,7 @@ struct Online {
     wanted: bool,
 }
 
-/// Looks at a user's wait unit.
+/// Examines the wait unit of a user.
 pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
     // Podman orders all kinds after it; those that need no network lose nothing.
     if !quadlets.iter().any(|unit| unit.ordered_by_podman() && unit.kind.needs_network()) {
@@ -41,7 +42,7 @@ pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
     }
 }
 
-/// Looks at the system's gate: it is pulled in by network-online.target only.
+/// Examines whether the system's gate is started: only network-online.target starts it.
 pub fn look_at_system(host: &Host, netready_is_wanted: bool, report: &mut DoctorReport) {
     if netready_is_wanted {
         online(host, "netready.service", report);
@@ -96,7 +97,7 @@ fn unwanted(who: &str, online: &Online) -> Option<Finding> {
     })
 }
 
-/// As systemd puts it together; `None` where there is none, or it is masked.
+/// The wait unit with its drop-ins, as systemd reads them. `None` if it does not exist or is masked.
 fn wait_unit(host: &Host) -> Option<WaitUnit> {
     let generated = host.generated();
     let above = &host.paths.units_above;
@@ -154,7 +155,7 @@ mod tests {
             (&[packaged], false, ""),
             (&[by_generator], false, ""),
             (&["[Service]\nTimeoutStartSec=5min\n"], false, "wait-unit-ungated"),
-            // Podman's own way back: an empty file of the drop-in's name.
+            // An empty file with the drop-in's name restores Podman's own behaviour.
             (&[""], true, ""),
         ] {
             assert_eq!(found(drop_ins, decided), expected, "{drop_ins:?}");

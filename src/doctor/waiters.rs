@@ -1,5 +1,5 @@
-//! Services that hold network-online.target back: those of a manager that is not there, several of them, and
-//! those beside netready's own, which disables none.
+//! Examines the services that network-online.target waits for: those of a network manager that does not run,
+//! those of several managers, and those beside netready's own. netready disables none of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,8 +27,8 @@ const MANAGERS: [(&str, &str); 4] = [
     ("ifupdown-wait-online", "networking.service"),
 ];
 
-/// Where netready.service is wanted by network-online.target: each other waiter that is too, and how to
-/// disable it.
+/// If network-online.target wants netready.service: each other service that it waits for, and the command
+/// that disables it.
 pub fn still_wanted() -> Vec<String> {
     let wanted = wanted(&UNIT_FOLDERS.map(PathBuf::from));
     beside(&wanted)
@@ -37,7 +37,7 @@ pub fn still_wanted() -> Vec<String> {
         .collect()
 }
 
-/// The other waiters, where netready is one.
+/// The other services that the target waits for, if netready is one of them.
 fn beside(wanted: &BTreeSet<String>) -> Vec<&String> {
     wanted.iter().filter(|name| wanted.contains(NETREADY) && is_waiter(name)).collect()
 }
@@ -46,7 +46,7 @@ fn is_waiter(name: &str) -> bool {
     name.contains("wait-online") && name.ends_with(".service")
 }
 
-/// Without what tells its instances apart: those of one manager are no two waiters.
+/// The name without the instance: instances of one service do not count as several services.
 fn kind(name: &str) -> &str {
     name.split(['@', '.']).next().unwrap_or(name)
 }
@@ -56,13 +56,13 @@ fn kind(name: &str) -> &str {
 struct Known {
     /// What is enabled for network-online.target.
     wanted: BTreeSet<String>,
-    /// Whether a manager's unit is active; without an entry nobody could say.
+    /// Whether the unit of a manager is active. There is no entry if that is unknown.
     active: BTreeMap<String, bool>,
-    /// Whether networkd manages a link; `None` where nobody could say.
+    /// Whether networkd manages a link. `None` if that is unknown.
     networkd_has_links: Option<bool>,
 }
 
-/// Looks at what is enabled for network-online.target.
+/// Examines the services that are enabled for network-online.target.
 pub fn look(host: &Host, report: &mut DoctorReport) {
     let mut known = Known { wanted: wanted(&UNIT_FOLDERS.map(|folder| host.at(folder))), ..Known::default() };
     wait_unit::look_at_system(host, known.wanted.contains(NETREADY), report);
@@ -73,7 +73,7 @@ pub fn look(host: &Host, report: &mut DoctorReport) {
     for (_, manager) in MANAGERS.iter().filter(|(waiter, _)| waiters.iter().any(|name| kind(name) == *waiter))
     {
         match host.property(manager, "ActiveState") {
-            // What is on its way counts as there.
+            // A unit that is being started counts as active.
             Ok(state) => {
                 known.active.insert((*manager).to_owned(), !["inactive", "failed"].contains(&state.as_str()));
             }
@@ -117,7 +117,7 @@ fn judge(known: &Known) -> Vec<Finding> {
         }));
         return findings;
     }
-    // A waiter that no manager brings is somebody's own.
+    // Somebody on this host wrote a service that no manager ships.
     let known_kind = |name: &&&String| MANAGERS.iter().any(|(waiter, _)| *waiter == kind(name));
     let of_managers: Vec<&&String> = live.iter().filter(known_kind).collect();
     if let [first, others @ ..] = &of_managers[..] {
@@ -132,7 +132,8 @@ fn judge(known: &Known) -> Vec<Finding> {
     findings
 }
 
-/// By its files for libsystemd; `None` where there are none, as before its first start.
+/// Whether networkd manages a link, according to its files for libsystemd. `None` if there are none, as
+/// before its first start.
 fn networkd_has_links(folder: &Path) -> Option<bool> {
     let states: Vec<String> =
         fs::read_dir(folder).ok()?.flatten().filter_map(|entry| text_of(&entry.path()).ok()).collect();

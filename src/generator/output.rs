@@ -10,7 +10,7 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-/// Every file that is written begins like this, and only such a file is written anew.
+/// The beginning of every file that the generator writes. It replaces only files that begin like this.
 const MARK: &[u8] = b"# Made by netready-generator";
 
 /// An output directory. Symbolic links in it are not followed.
@@ -74,7 +74,7 @@ fn is_ours(folder: &OwnedFd, name: &str) -> bool {
         && begins == *MARK
 }
 
-/// Names are checked where they are made; this is the last door before the file system.
+/// Checks a name once more before it reaches the file system. Names are checked where they are made, too.
 fn is_plain(name: &str) -> io::Result<()> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
         return Err(io::Error::new(ErrorKind::InvalidInput, "is no name of a file"));

@@ -1,4 +1,4 @@
-//! Which manager asks, and where its units are.
+//! The service manager that runs the generator, and the folders of its units.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::{is_masked, is_user_manager};
 
 const INSTALLED: &str = "/usr/bin/netready";
 
-/// What the process was started with.
+/// The service manager and the folders that this process was started for.
 #[derive(Debug, Clone)]
 pub struct UnitPaths {
     /// The service manager whose units these are.
@@ -40,7 +40,7 @@ fn directories(name: &str, default: &str) -> Vec<PathBuf> {
 }
 
 impl UnitPaths {
-    /// Of this process; `user` overrules what the environment says.
+    /// The paths for this process. `user` takes precedence over the environment.
     pub fn from_process(user: bool, normal: Option<&Path>, early: Option<&Path>) -> UnitPaths {
         let manager = if user || is_user_manager() { Manager::User } else { Manager::System };
         let home = directory("HOME");
@@ -104,7 +104,7 @@ impl UnitPaths {
         self.units_below = below;
     }
 
-    /// What there is of Podman's wait unit.
+    /// The state of Podman's wait unit in these folders.
     pub fn wait_unit(&self) -> WaitUnit {
         let folders = self.units_above.iter().chain(&self.units_below);
         let there = folders.map(|folder| folder.join(WAIT_UNIT)).find(|path| path.symlink_metadata().is_ok());

@@ -1,9 +1,9 @@
 //! Podman's search path for quadlets, by Podman's rules (podman-systemd.unit(5)).
 //!
-//! Podman descends into every folder below the first ones, through symbolic links too, and container data is
-//! often kept beside quadlets. So the search visits every folder once, asks the kernel for nothing but the
-//! folder's entries, and has a limit. Folders are visited level by level, those behind links last: where
-//! the limit ends the search, what is missing is what lies deepest.
+//! Podman descends into every folder below the first ones, also through symbolic links, and data of
+//! containers is often kept beside quadlets. So the search visits every folder once, reads nothing but the
+//! entries of folders, and has limits. It visits folders level by level, and those behind links last. If a
+//! limit ends the search, the deepest folders are the ones that are missing.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::env;
@@ -23,7 +23,8 @@ const RUN: &str = "/run/containers/systemd";
 const ADMIN: &str = "/etc/containers/systemd";
 const DISTRIBUTION: &str = "/usr/share/containers/systemd";
 
-/// How much is looked at. Each limit is far above what hosts have, and keeps a reload within a few seconds.
+/// The limits of a search. Each one is far above what hosts have, and together they keep a reload within a
+/// few seconds.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     /// Folders that are opened, and links that are followed.
@@ -46,7 +47,7 @@ struct Start {
 
 enum LeavesOut {
     Nothing,
-    /// Those of single users, which have a number for a name, below this folder.
+    /// Below this folder, those of single users, whose names are numbers.
     SingleUsers(PathBuf),
     /// These folders and all below them.
     Below([PathBuf; 2]),
@@ -234,7 +235,7 @@ impl<'a> Search<'a> {
         let mut below = Vec::new();
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
-            // Podman passes over them too. Data of containers is often another user's.
+            // Podman skips such folders too. Data of containers often belongs to another user.
             Err(error) if is_passed_over(&error) => return,
             Err(error) => {
                 (self.complain)(&format!("{}: {error}", shown(&path)));
@@ -366,7 +367,7 @@ impl<'a> Search<'a> {
         directory.unread.push(shown(path));
     }
 
-    /// A file, and whether all of it is UTF-8. Podman takes bytes that are no UTF-8 as they are.
+    /// Reads a file, and says whether all of it is UTF-8. Podman keeps bytes that are not UTF-8 as they are.
     fn source(&mut self, path: &Path) -> Result<(Source, bool), String> {
         let bytes = read(path, self.left.file, self.left.text)?;
         self.left.text = self.left.text.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
@@ -383,7 +384,7 @@ fn is_passed_over(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// Podman goes by what follows the last dot.
+/// Whether a name is that of a quadlet. Podman decides by what follows the last dot.
 fn is_quadlet(name: &OsStr) -> bool {
     let extension = name.as_bytes().rsplit(|byte| *byte == b'.').next();
     let extension = extension.filter(|extension| extension.len() < name.len());
@@ -397,8 +398,8 @@ fn is_drop_in_folder(name: &str) -> bool {
         .is_some_and(|name| Kind::of(name).is_some() || Kind::of(&format!("x.{name}")).is_some())
 }
 
-/// Opens a path only once it is known to be a file: opening a pipe would wait for its writer, and opening a
-/// device can set it going.
+/// Reads a file. Opens it only after it is known to be regular: opening a FIFO would wait for its writer, and
+/// opening a device can have effects.
 pub(super) fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, String> {
     let said = |error: io::Error| error.to_string();
     let handle = File::options().read(true).custom_flags(libc::O_PATH).open(path).map_err(said)?;

@@ -1,7 +1,8 @@
-//! The database's file: a copy to read, and one write under its lock.
+//! Reads and writes the file of the database. Reading takes a copy, and writing is one transaction under the
+//! lock.
 //!
-//! Podman waits for the lock (flock(2)) without a limit, so reading takes none, and writing holds it for as long
-//! as a few pages take.
+//! Podman waits for the lock (flock(2)) without a limit. So reading does not take the lock, and writing holds
+//! it only while a few pages are written.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -23,33 +24,35 @@ use super::bolt::{self, Bucket, Damage, Database};
 #[cfg(target_endian = "little")]
 mod tests;
 
-/// A /16 that is full takes a third of it.
+/// The largest file that is read, in octets. The leases of a full /16 network take a third of it.
 const LARGEST: u64 = 64 << 20;
-/// How often a copy is taken again: each time Podman had written in between, which takes it a millisecond.
+/// The most copies that are taken. A further copy is needed if Podman writes meanwhile, which takes a
+/// millisecond.
 const COPIES: usize = 20;
-/// Podman holds the lock for milliseconds at a time; a hundred containers that start at once, for a second.
+/// How often the lock is tried. Podman holds it for milliseconds; a hundred containers that start at once
+/// hold it for a second in all.
 const TRIES: usize = 250;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The file system's answer.
+    /// The file system reported an error.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// It is not a regular file.
     #[error("not a regular file")]
     Kind,
-    /// Somebody else could have prepared it.
+    /// Another user owns the file or its folder, and could have prepared it.
     #[error("{0} belongs to another user (uid {1})")]
     Foreign(&'static str, u32),
-    /// Somebody else could exchange it.
+    /// Other users can write to the folder, and could exchange the file.
     #[error("other users can write to its folder")]
     Exposed,
-    /// No address pool is as large.
+    /// The file is larger than the database of any address pool.
     #[error("{0} bytes: too large for what it should be")]
     Size(u64),
-    /// What is in it is no good.
+    /// The content of the file is damaged.
     #[error(transparent)]
     Damage(#[from] Damage),
     /// Another process keeps the lock.
@@ -64,14 +67,14 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
-    /// The file itself is no good, whoever reads it.
+    /// Whether the file itself is damaged, so that nobody can use it.
     pub fn is_damage(&self) -> bool {
         matches!(self, DatabaseError::Damage(_) | DatabaseError::Kind)
     }
 }
 
-/// The content of one moment. `None` where there is no file, or one without a byte: Podman makes both a new
-/// database at its next use.
+/// Reads the database as it was at one moment. `None` if the file does not exist or is empty: Podman makes a
+/// new database in both cases.
 pub fn read(path: &Path) -> Result<Option<Database>, DatabaseError> {
     for last in (0..COPIES).map(|copy| copy + 1 == COPIES) {
         let file = match Place::of(path).and_then(|place| place.open(OFlag::O_RDONLY)) {
@@ -90,7 +93,8 @@ pub fn read(path: &Path) -> Result<Option<Database>, DatabaseError> {
     Err(DatabaseError::Busy)
 }
 
-/// Changes the content in one transaction, under the lock; not where `change` says that nothing changed.
+/// Changes the content in one transaction, under the lock. `change` returns false if it has changed nothing;
+/// then nothing is written.
 pub fn write(path: &Path, change: impl FnOnce(&mut Bucket) -> bool) -> Result<(), DatabaseError> {
     write_within(TRIES, path, change)
 }
@@ -127,7 +131,8 @@ fn write_within(
     Ok(())
 }
 
-/// The database's folder, opened once, so that nobody can exchange it between two looks; and its name there.
+/// The folder of the database, opened once so that nobody can exchange it between two system calls, and the
+/// name of the file in it.
 struct Place<'a> {
     folder: OwnedFd,
     name: &'a OsStr,

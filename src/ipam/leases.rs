@@ -1,4 +1,4 @@
-//! What netavark's database says, and what that means beside Podman's list of containers. Pure.
+//! What netavark's database contains, and what it means together with Podman's list of containers. Pure.
 //!
 //! ```text
 //! bucket NETWORK
@@ -23,14 +23,14 @@ pub struct HeldAddress {
     pub network: String,
     /// The address that no other container gets meanwhile.
     pub address: IpAddr,
-    /// The container's ID, as whoever took the address gave it.
+    /// The ID of the container, as the tool that took the address gave it.
     pub container: String,
 }
 
-/// The same, with what became of the container.
+/// An address that is held, with the state of its container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// What is held for whom.
+    /// The address and the container that it is held for.
     pub held: HeldAddress,
     /// The container's name, where it exists.
     pub name: Option<String>,
@@ -38,16 +38,18 @@ pub struct Lease {
     pub state: LeaseState,
 }
 
-/// What became of a lease's container.
+/// The state of the container that an address is held for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseState {
-    /// It exists, and may have its network up.
+    /// The container exists, and may be connected to the network.
     InUse,
-    /// Podman does not know it, but somebody else may: a build, or a Podman with another storage.
+    /// Podman does not know the container, but something else may use it: a build, or a Podman with another
+    /// storage.
     Elsewhere,
-    /// It exists and has no network up: its next start may fail because of its own lease.
+    /// The container exists and is not connected to the network. Its next start may fail because of its own
+    /// lease.
     Idle,
-    /// It does not exist: nothing will ever give the address back.
+    /// The container does not exist, so nothing frees the address.
     Leaked,
 }
 
@@ -69,10 +71,9 @@ fn layout<T>(what: &str, key: &[u8]) -> Result<T, LayoutError> {
     Err(LayoutError(format!("{what} \"{}\"", key.escape_ascii())))
 }
 
-/// All that is held, in order.
+/// All addresses that the database holds, in order.
 ///
-/// # Errors
-/// Where the database holds something else.
+/// # Errors Where the database has something that netavark does not write.
 pub fn held(root: &Bucket) -> Result<BTreeSet<HeldAddress>, LayoutError> {
     let mut all = BTreeSet::new();
     for (key, entry) in &root.entries {
@@ -140,8 +141,8 @@ fn addresses(entry: &BucketEntry) -> Option<Vec<IpAddr>> {
     texts.as_array()?.iter().map(|text| Some(text.as_str()?.parse::<IpAddr>().ok()?.to_canonical())).collect()
 }
 
-/// Takes out exactly these, and says which of them were still there. `lastIP`, and buckets that become empty,
-/// stay: Podman wants a network's buckets when it stops a container of it.
+/// Removes exactly these addresses, and returns those that were still there. `lastIP` and buckets that become
+/// empty stay, because Podman needs the buckets of a network when it stops a container.
 pub fn without(root: &mut Bucket, leaked: &BTreeSet<HeldAddress>) -> BTreeSet<HeldAddress> {
     let there = held(root).unwrap_or_default();
     let freed: BTreeSet<HeldAddress> = leaked.intersection(&there).cloned().collect();
@@ -173,7 +174,7 @@ pub fn without(root: &mut Bucket, leaked: &BTreeSet<HeldAddress>) -> BTreeSet<He
     freed
 }
 
-/// Takes addresses out of a container's list; false where none is left.
+/// Removes addresses from the list of a container. Returns false if none is left.
 fn shorten(entry: &mut BucketEntry, is: impl Fn(IpAddr) -> bool) -> bool {
     let Some(all) = addresses(entry) else { return true };
     let left: Vec<String> = all.iter().filter(|address| !is(**address)).map(IpAddr::to_string).collect();
@@ -183,7 +184,8 @@ fn shorten(entry: &mut BucketEntry, is: impl Fn(IpAddr) -> bool) -> bool {
     left.len() == all.len() || !left.is_empty()
 }
 
-/// What became of each lease's container. `running` says whether a process is at work for a container's ID.
+/// Tells the state of each address's container. `running` says whether a process runs for the ID of a
+/// container.
 pub fn judge(
     held: BTreeSet<HeldAddress>,
     containers: &BTreeMap<String, Container>,
@@ -192,7 +194,8 @@ pub fn judge(
     let judged = |held: HeldAddress| {
         let container = containers.get(&held.container);
         let state = match container.map(|container| container.state.as_str()) {
-            // Whether it is so in a state that is not known here is not for us to say.
+            // Only in these states is the container certainly not connected. Any other state counts as in
+            // use.
             Some("created" | "configured" | "exited") if !running(&held.container) => LeaseState::Idle,
             Some(_) => LeaseState::InUse,
             None if !is_podmans(&held.container) || running(&held.container) => LeaseState::Elsewhere,
@@ -203,13 +206,14 @@ pub fn judge(
     held.into_iter().map(judged).collect()
 }
 
-/// A build's container has another name than 64 hexadecimal digits, and is in no list.
+/// Whether an ID is one that Podman gives: 64 hexadecimal digits. The container of a build has another name,
+/// and is in no list.
 fn is_podmans(id: &str) -> bool {
     id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The second of two looks, where what was not found amiss in the first is not amiss: a container that starts
-/// holds its address for a moment before it runs.
+/// Combines two looks: a lease is idle or leaked only if both looks say so. A starting container holds its
+/// address for a moment before it runs.
 pub fn lasting(first: &[Lease], second: Vec<Lease>) -> Vec<Lease> {
     let lasts = |mut lease: Lease| {
         if matches!(lease.state, LeaseState::Idle | LeaseState::Leaked) && !first.contains(&lease) {

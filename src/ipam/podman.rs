@@ -1,4 +1,4 @@
-//! What Podman says of itself and of its containers, and which processes run for one.
+//! What Podman says about itself and its containers, and which processes run for a container.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::leases::Container;
 use crate::doctor::programs::{ProgramError, Programs};
 
-/// Where root's leases are, whatever the storage: all of root's Podmans share one network namespace.
+/// The database of root's leases. All Podmans of root share it, whatever storage they use, because they share
+/// one network namespace.
 pub const ROOTS: &str = "/run/containers/networks/ipam.db";
 
 /// The `podman` of this user.
@@ -20,7 +21,7 @@ pub struct Podman {
     pub program: PathBuf,
 }
 
-/// Why Podman did not say what it was asked.
+/// Why Podman gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PodmanError {
     /// It cannot be run, or does not come back.
@@ -59,7 +60,7 @@ impl Podman {
     }
 
     fn ask(&self, command: &'static str, arguments: &[&str]) -> Result<String, PodmanError> {
-        // With a list of another host's containers every lease would be a leak.
+        // Never ask a remote Podman: with the containers of another host, every lease would look leaked.
         let words = [&["--remote=false", command], arguments].concat();
         self.programs
             .ask_at(&self.program, &words)?

@@ -68,11 +68,11 @@ pub enum Event {
     Message(Message),
     /// A message that no requirement depends on.
     Irrelevant,
-    /// It could not be decoded; this must be read again.
+    /// The message could not be decoded, so this must be read again.
     Undecodable(Stale),
 }
 
-/// A datagram whose framing is broken: what was in it is unknown.
+/// The framing of a datagram is broken, so it is unknown what it announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokenFraming;
 

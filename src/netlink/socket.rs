@@ -48,7 +48,7 @@ pub enum Received {
     Datagram,
     /// Messages were lost: the receive buffer was full, or a datagram was cut.
     Overrun,
-    /// Somebody else wrote; it is not to be believed.
+    /// The message is not from the kernel, and must be ignored.
     Foreign,
     /// The socket has nothing to read now.
     Empty,
@@ -96,7 +96,7 @@ impl EventSocket {
         Ok(())
     }
 
-    /// Receives what is there, without waiting.
+    /// Receives the next datagram, without waiting.
     ///
     /// # Errors
     /// recvfrom(2)'s, but ENOBUFS.
@@ -194,8 +194,8 @@ pub enum DumpError {
     Socket(#[from] io::Error),
 }
 
-/// How often a dump is tried that the kernel interrupts: under a storm each try may be, and the state
-/// is read again anyway when the storm's messages are read.
+/// How often an interrupted dump is tried. While many changes come, each try may be interrupted; the state is
+/// read again anyway when their messages are read.
 const TRIES: u32 = 8;
 
 enum Tried {
@@ -227,8 +227,8 @@ impl RequestSocket {
         Ok(RequestSocket { socket, buffer: Vec::with_capacity(DATAGRAM), port, sequence, left: false })
     }
 
-    /// Asks for a list and reads it message by message. `begin` is called before each try: a try that
-    /// was interrupted counts for nothing. `see` may break off; the list is then left unread.
+    /// Asks for a list and reads it message by message. `begin` is called before each try, because an
+    /// interrupted try does not count. `see` may break off; the rest of the list is then not read.
     ///
     /// # Errors
     /// See [`DumpError`]; a table that is not there is an empty one.
@@ -391,11 +391,11 @@ impl RequestSocket {
     }
 }
 
-/// What reads a dump.
+/// Takes in the entries of a dump.
 pub trait DumpSink {
-    /// A try begins: what was seen before counts for nothing.
+    /// A try begins. Forget all entries of the try before.
     fn begin(&mut self);
-    /// An entry. Break where the rest is not needed.
+    /// Takes in an entry. Returns Break if the rest is not needed.
     fn see(&mut self, frame: Frame<'_>) -> ControlFlow<()>;
 }
 

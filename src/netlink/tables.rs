@@ -1,5 +1,5 @@
-//! What is read by dumps: links and addresses, and routing tables where a lookup cannot say enough.
-//! Only what is wanted is kept, so memory does not grow with a table.
+//! Reads lists by dumps: links and addresses, and routing tables if a lookup does not tell enough. Only what
+//! is wanted is kept, so the memory that is used does not grow with a table.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -159,7 +159,7 @@ fn past_zero(frame: &Frame<'_>, table: u32) -> bool {
 mod tests {
     use super::*;
 
-    /// A link that cannot be decoded costs itself and no other, and is named by its number.
+    /// A link that cannot be decoded is named by its number, and all other links count.
     #[test]
     fn what_cannot_be_decoded_is_told_by_its_number() {
         let frame = |payload| Frame { kind: libc::RTM_NEWLINK, flags: 0, sequence: 0, port: 0, payload };

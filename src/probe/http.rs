@@ -1,5 +1,5 @@
-//! Whether a server answers a request, and with which status. HTTP/1.1, one GET, and no more of the answer
-//! than its head.
+//! The `http` probe: whether a server answers a request, and with which status. It sends one GET over
+//! HTTP/1.1 and reads only the head of the answer.
 //!
 //! hyper speaks the protocol, on connections that are made here. ureq would need less code, but it goes
 //! through a proxy by CONNECT only, which many proxies refuse for http:// URLs. Its interface for connections
@@ -26,7 +26,7 @@ use crate::requirement::{Request, Url};
 use exchange::{exchange, meaning};
 use proxy::Proxy;
 
-/// As many redirections as are followed.
+/// The most redirections that are followed.
 const REDIRECTS: usize = 5;
 
 pub fn ask(request: &Request, deadline: Deadline) -> Answer {
@@ -53,7 +53,7 @@ pub fn ask(request: &Request, deadline: Deadline) -> Answer {
     }
 }
 
-/// A reason, and of which URL where it is not the one that was asked for.
+/// Adds the URL to a reason or an answer if it is not the URL that was asked for.
 fn at(url: &Url, asked: &Url, why: &str) -> String {
     if url == asked { why.to_owned() } else { format!("redirected to {url}: {why}") }
 }
@@ -129,13 +129,13 @@ fn fetch(url: &Url, deadline: Deadline) -> Result<Parts, String> {
     })
 }
 
-/// What a future gives, or that it took too long.
+/// Waits for a future until the deadline. The error says that it took too long.
 async fn within<T>(deadline: Deadline, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let mut timer = clock::Timer::new().map_err(|error| error.to_string())?;
     timer.set(Some(clock::now() + deadline.left())).map_err(|error| error.to_string())?;
     tokio::select! {
         done = work => done,
-        // Where the timer itself fails there is no limit but that of the parent process.
+        // If the timer itself fails, the parent process still ends the try.
         _ = timer.fired() => Err(Deadline::text()),
     }
 }
@@ -161,7 +161,7 @@ fn field(head: &Parts, name: HeaderName) -> Option<Cow<'_, str>> {
     head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
-/// Where an answer leads instead.
+/// The target of a redirection. `None` if the answer is not one.
 fn redirection(head: &Parts) -> Option<Cow<'_, str>> {
     matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308)
         .then(|| field(head, header::LOCATION))

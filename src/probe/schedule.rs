@@ -1,5 +1,5 @@
-//! When each probe is tried: side by side, again with backoff until it is met, at once where the network
-//! changed. Pure: the time and the chance are passed in.
+//! Decides when each probe is tried: in parallel with the others, again with backoff until it is met, and at
+//! once after a change of the network. Pure: the time and the chance are arguments.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use crate::model::Question;
 use crate::moment::Moment;
 use crate::retry::Backoff;
 
-/// How long a try may take. At half of it a lookup that lost one packet fails (resolv.conf(5)'s own
-/// timeout is 5 s); at double, what is wrong is named late.
+/// How long a try may take. With half of it, a DNS lookup that lost one packet would fail, because the
+/// timeout of resolv.conf(5) is 5 s. With double, the reason of a failure would be reported late.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
-/// As much for a gateway: the kernel asks for a neighbour that it knew only after 5 s
-/// (delay_first_probe_time), and then thrice.
+/// How long the try of a gateway may take. The kernel verifies a known neighbour only after 5 s
+/// (delay_first_probe_time), and then asks three times.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long this may take.
+/// How long a try of this question may take.
 pub fn limit(question: &Question) -> Duration {
     match question {
         Question::Probe(_) => LIMIT,
@@ -24,8 +24,8 @@ pub fn limit(question: &Question) -> Duration {
     }
 }
 
-/// How many tries run at once; the others wait for their turn. Each is a process of some MB for as long as
-/// it runs: at half of it a gate's ten hanging probes hold each other up.
+/// How many tries run at the same time. The others wait. Each one is a process of some MB while it runs. With
+/// half as many, ten hanging probes of a gate would delay each other.
 pub const AT_ONCE: usize = 16;
 
 /// The least time from one try of a probe to the next, however much the network changes.
@@ -48,23 +48,24 @@ struct ProbeState {
     failures: u32,
     /// When the last try began.
     began: Option<Moment>,
-    /// The last try was cut short, so the next one is not.
+    /// Whether the last try was cut short. Then the next one is not.
     cut: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TryState {
-    /// To be tried then.
+    /// The probe is tried at this moment.
     Due(Moment),
-    /// Being tried; whether the network changed since.
+    /// The probe is being tried. `news` says whether the network has changed since the try began.
     Running { news: bool },
-    /// Met, or not to be tried before something happens.
+    /// The probe is met, or is not tried again before something happens.
     Resting,
 }
 
 impl Schedule {
-    /// Follows what a verdict asks for. `repeat`: what failed is tried again; else only when the network
-    /// changes. Returns the tries that nobody wants any more.
+    /// Plans according to the questions that a verdict asks. With `repeat`, a failed probe is tried again
+    /// after a delay; otherwise only when the network changes. Returns the running tries that are no longer
+    /// needed.
     pub fn follow(
         &mut self,
         questions: &BTreeMap<Question, Option<Duration>>,
@@ -129,7 +130,7 @@ impl Schedule {
             .iter_mut()
             .filter(|(_, probe)| matches!(probe.state, TryState::Due(at) if at <= now))
             .collect();
-        // Who waited longest is first.
+        // The probe that has waited longest is first.
         due.sort_by_key(|(_, probe)| probe.began);
         let begun = due.into_iter().take(room).map(|(question, probe)| {
             probe.state = TryState::Running { news: false };
@@ -139,7 +140,7 @@ impl Schedule {
         begun.collect()
     }
 
-    /// A try is over.
+    /// Takes the end of a try in, and plans the next one.
     pub fn ended(&mut self, question: &Question, met: bool, repeat: bool, now: Moment, chance: f64) {
         let Some(probe) = self.probes.get_mut(question) else { return };
         let news = matches!(probe.state, TryState::Running { news: true });
@@ -164,7 +165,7 @@ impl Schedule {
         all.map(|(question, _)| question.clone()).collect()
     }
 
-    /// When to look again though nothing happens.
+    /// When to call again if nothing happens before.
     pub fn deadline(&self) -> Option<Moment> {
         let due = self.probes.iter().filter_map(|(question, probe)| match probe.state {
             TryState::Due(at) => Some(at),
@@ -181,7 +182,7 @@ impl Schedule {
 }
 
 impl ProbeState {
-    /// At once, but for the spacing.
+    /// The earliest moment for the next try that keeps the spacing.
     fn soon(&self, now: Moment) -> Moment {
         self.began.map_or(now, |began| (began + SPACING).max(now))
     }

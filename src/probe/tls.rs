@@ -1,4 +1,4 @@
-//! TLS by the host's trust store, and what is wrong with a certificate, in words.
+//! TLS with the host's trust store, and texts for what is wrong with a certificate.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "rustls' errors are its own, and will grow")]
 
@@ -18,10 +18,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use webpki::EndEntityCert;
 
-/// What is spoken. A server that has HTTP/2 only says so then.
+/// The protocol that is offered by ALPN. A server that speaks only HTTP/2 then says so.
 const HTTP_1: &[u8] = b"http/1.1";
 
-/// Shakes hands with the server of that name, on a connection that is there.
+/// Does the TLS handshake with the server `host` on an open connection.
 pub async fn start(stream: TcpStream, host: &str) -> Result<TlsStream<TcpStream>, String> {
     let name = match host.parse::<IpAddr>() {
         Ok(address) => ServerName::from(address),
@@ -115,7 +115,7 @@ fn is_self_issued(certificate: &CertificateDer<'_>) -> bool {
         .is_ok_and(|certificate| certificate.issuer() == certificate.subject())
 }
 
-/// What went wrong between us and the server of that name.
+/// The reason why a connection with the server `host` failed.
 pub fn explain(error: &io::Error, host: &str) -> String {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         return match error.kind() {
@@ -166,7 +166,7 @@ fn fault(why: &CertificateError, host: &str) -> String {
 
 const NOT_YET: &str = "is not valid yet: is this host's clock right?";
 
-/// A reason gives no more names of a certificate.
+/// The most names of a certificate that a reason lists.
 const MOST_NAMES: usize = 3;
 
 /// A name of a certificate without what webpki writes around it: `DnsName("a.example")` is `a.example`.

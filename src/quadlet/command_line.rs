@@ -1,30 +1,33 @@
-//! Words of a command line in a unit: apart as systemd takes them apart, together so that it does.
+//! Command lines in unit files: splits them as systemd does, and writes arguments so that systemd reads them
+//! back.
 
 use crate::escape::is_unsafe;
 
-/// One word of an `Exec…=` line.
+/// One argument of an `Exec…=` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Argument {
-    /// To arrive as it is: specifiers and variables in it are none.
+    /// The program gets exactly this text: `%` and `$` have no special meaning in it.
     Plain(String),
-    /// As Podman would write it: `%i` and `${NAME}` mean what they mean in the quadlet.
+    /// systemd expands specifiers and variables in this text, such as `%i` and `${NAME}`, as it does in the
+    /// quadlet.
     Expanded(String),
 }
 
 impl Argument {
-    /// A word that is to arrive as it is.
+    /// Makes an argument that the program gets exactly as it is.
     pub fn plain(text: impl Into<String>) -> Argument {
         Argument::Plain(text.into())
     }
 
-    /// A word of the quadlet's.
+    /// Makes an argument from a text of the quadlet, in which systemd expands specifiers and variables.
     pub fn expanded(text: impl Into<String>) -> Argument {
         Argument::Expanded(text.into())
     }
 }
 
 impl Argument {
-    /// systemd takes no NUL, and a byte that is no UTF-8 was lost when the quadlet was read.
+    /// Whether a unit file can hold the argument. systemd accepts no NUL, and a byte that was not UTF-8 was
+    /// lost when the quadlet was read.
     pub fn can_be_written(&self) -> bool {
         let (Argument::Plain(text) | Argument::Expanded(text)) = self;
         !text.contains(['\0', '\u{fffd}'])
@@ -44,8 +47,9 @@ fn quoted(word: &Argument) -> String {
     }
 }
 
-/// Also quoted: `;` alone ends a command for systemd. What must not stand in a unit file as it is, such as a
-/// mark that reverses the direction of writing, becomes an escape that systemd reads back.
+/// Quotes a text if systemd needs it. A single `;` is quoted too, because it would end the command.
+/// Characters that are unsafe in a unit file, such as a mark that reverses the direction of writing, become
+/// escapes that systemd reads back.
 fn quote(text: &str) -> String {
     let special = |c: char| c.is_whitespace() || is_unsafe(c) || matches!(c, '"' | '\'' | '\\');
     if !text.is_empty() && text != ";" && !text.contains(special) {
@@ -71,7 +75,8 @@ fn quote(text: &str) -> String {
     quoted
 }
 
-/// Takes a value apart: blanks, quotes, C escapes. `None` where an escape is unknown; an open quote is closed at the end.
+/// Splits a value at blanks, and reads quotes and C escapes. `None` if an escape is unknown. A quote that is
+/// open at the end is closed there.
 pub fn split(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

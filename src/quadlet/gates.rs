@@ -10,13 +10,14 @@ use super::{Manager, command_line, pull};
 /// What a unit waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Gating {
-    /// Nothing, without having said so: the system manager's way, or nothing to wait for.
+    /// The unit does not name a gate, and waits for none: so in the system's service manager, and for units
+    /// that need no network.
     Nothing,
-    /// Nothing, in so many words.
+    /// The unit says that it waits for no gate (`Gate=none`).
     Refused,
-    /// The manager's own gate, without having said so.
+    /// The unit does not name a gate, and waits for the main gate of its service manager.
     Unsaid,
-    /// This gate, in so many words or in those of the unit that it belongs to.
+    /// The unit, or the unit that it belongs to, names this gate.
     Named(String),
 }
 
@@ -37,7 +38,7 @@ pub struct Gates<'a> {
 }
 
 impl<'a> Gates<'a> {
-    /// Of all units at once: some have the gate of another.
+    /// Decides about all units together, because some inherit the gate of another one.
     pub fn of(manager: Manager, units: &'a [Unit]) -> Gates<'a> {
         let by_name: HashMap<&str, &Unit> = units.iter().map(|unit| (unit.name.as_str(), unit)).collect();
         let users = users(units);
@@ -66,7 +67,7 @@ impl<'a> Gates<'a> {
         Gates { by_name: units.iter().map(|unit| (unit.name.as_str(), of(unit))).collect() }
     }
 
-    /// What this one waits for.
+    /// What a unit waits for.
     pub fn of_unit(&self, unit: &Unit) -> &Gating {
         self.by_name.get(unit.name.as_str()).unwrap_or(&Gating::Nothing)
     }
@@ -84,7 +85,7 @@ fn of_pod(unit: &Unit, by_name: &HashMap<&str, &Unit>) -> Option<Gating> {
     said(by_name.get(unit.file.word("Container", "Pod")?)?)
 }
 
-/// Which units name another one, by the other's name.
+/// For the name of each quadlet, the units that name it.
 fn users(units: &[Unit]) -> HashMap<String, Vec<&Unit>> {
     let mut users: HashMap<String, Vec<&Unit>> = HashMap::new();
     for unit in units {
@@ -95,7 +96,7 @@ fn users(units: &[Unit]) -> HashMap<String, Vec<&Unit>> {
     users
 }
 
-/// The quadlets that a unit names for what it is made of: Podman lets the unit require theirs.
+/// The quadlets that a unit is made of. Podman makes the unit require theirs.
 fn needs(unit: &Unit) -> Vec<String> {
     let section = unit.kind.section();
     let image = || unit.file.word(section, "Image").map(str::to_owned);
@@ -111,7 +112,8 @@ fn needs(unit: &Unit) -> Vec<String> {
     }
 }
 
-/// What `Mount=` names: `type=image,source=x.image,destination=/x`, or with `src=`.
+/// The sources that `Mount=` names, as in `type=image,source=x.image,destination=/x`; `src=` is the same as
+/// `source=`.
 fn mounts(file: &UnitFile) -> Vec<String> {
     let words = file.every("Container", "Mount").into_iter().filter_map(command_line::split).flatten();
     let sources = words.flat_map(|mount| {
@@ -126,7 +128,7 @@ fn mounts(file: &UnitFile) -> Vec<String> {
         .collect()
 }
 
-/// What those that use a unit wait for; a volume or a build that uses it is asked for its own users.
+/// What the users of a unit wait for. If a user is a volume or a build, its own users decide.
 fn gatings_of_users<'a>(
     unit: &'a Unit,
     users: &HashMap<String, Vec<&'a Unit>>,

@@ -1,14 +1,14 @@
-//! Late healing: a unit that started while its gate was shut is restarted once, when the gate opens.
+//! Restarts a unit that started while its gate was shut once, when the gate opens (`RestartWhenReady=yes`).
 //!
-//! Each such unit wants a helper and is ordered after it. The helper looks at the gate before the unit
-//! starts: where it is ready, there is nothing to do; else it waits, beside the unit and for as long as it
-//! takes, and then restarts a target, one for each gate. The target's restart reaches the helpers that wait
-//! (PartOf=), and through them their units. So it stops all of them before it starts the first: rootless
-//! containers share a network namespace that pasta makes, and it is made anew only when the last one
-//! has left it.
+//! Each such unit wants a helper unit and is ordered after it. The helper checks the gate before the unit
+//! starts. If the gate is ready, there is nothing to do. Otherwise the helper waits for the gate, in parallel
+//! to the unit and without a timeout, and then restarts a target, of which there is one for each gate.
+//! systemd passes the restart on to the waiting helpers (PartOf=), and from them to their units. So it stops
+//! all units before it starts the first one. This matters because rootless containers share a network
+//! namespace that pasta makes, and pasta makes a new one only after the last container has left it.
 //!
-//! What comes of PartOf= otherwise is what is wanted: a helper that has ended, or never had to wait,
-//! passes nothing on, and a unit that was stopped by hand is not started.
+//! PartOf= has no unwanted effects: a helper that has ended, or never had to wait, passes nothing on, and a
+//! unit that was stopped by hand is not started.
 
 use std::fmt::Write;
 
@@ -27,15 +27,16 @@ pub struct OwnUnit {
     pub text: String,
 }
 
-/// The helper of a unit, by its file's name; none where that would be too long.
+/// The name of the helper of a unit. `None` if it would be too long for a unit's name.
 pub fn helper(service: &str) -> Option<String> {
     Some(format!("netready-restart-{service}")).filter(|name| name.len() <= LONGEST)
 }
 
-/// What the healed unit says of its helper; in an instance of a template `%i` is its own.
+/// The lines for the drop-in of a unit that has a helper. In an instance of a template, `%i` names the
+/// instance's helper.
 ///
-/// It is ordered after the target too: a helper ends before the units are stopped, and then the target,
-/// which holds the starts back, would not wait for the slowest stop (tried).
+/// The unit is ordered after the target too. A helper ends before the units are stopped, so without this
+/// order the target, which holds the starts back, would not wait for the slowest stop (seen with systemd).
 pub fn lines(helper: &str, gate: &str) -> String {
     let helper = helper.replace("@.service", "@%i.service");
     let target = target(gate);
@@ -46,7 +47,7 @@ fn target(gate: &str) -> String {
     format!("netready-restart-{gate}.target")
 }
 
-/// The helper and its gate's target.
+/// The unit files of the helper and of its gate's target.
 pub fn units(input: &QuadletInput, helper: &str, service: &str, gate: &str) -> [OwnUnit; 2] {
     let target = target(gate);
     let service = service.replace("@.service", "@%i.service");
@@ -59,7 +60,7 @@ pub fn units(input: &QuadletInput, helper: &str, service: &str, gate: &str) -> [
         let words: Vec<Argument> = words.iter().map(|word| Argument::plain(*word)).collect();
         command_line::line(&words)
     };
-    // 1: not ready. At 2 and 3 there is nothing to wait for.
+    // Exit code 1 means not ready. After 2 and 3 there is nothing to wait for.
     let is_shut = words(&["/bin/sh", "-c", "\"$0\" check \"$1\"; test $? = 1", &input.netready, gate]);
     let wait = [&input.netready, "wait", gate, "--quiet", "--timeout", "infinity"];
     let wait = [&wait[..], &["--no-carrier-timeout", "infinity", "--"]].concat();

@@ -1,4 +1,4 @@
-//! The pull that stands before a container's start: `netready pull`, made as Podman would make it.
+//! Makes the command `netready pull` that runs before a container's start. It pulls as Podman would pull.
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ const OF_IMAGE: [(&str, &str); 7] = [
     ("Variant", "--variant"),
 ];
 
-/// Where an image or an archive of one comes from that is on this host already (containers-transports(5)).
+/// Transports of images, or of archives of images, that are on this host already (containers-transports(5)).
 const LOCAL: [&str; 8] =
     ["containers-storage", "dir", "docker-archive", "docker-daemon", "oci", "oci-archive", "sif", "tarball"];
 
-/// Whether an image comes from this host.
+/// Whether an image comes from this host and not from a registry.
 fn is_local_image(image: &str) -> bool {
     image.split_once(':').is_some_and(|(transport, _)| LOCAL.contains(&transport))
 }
@@ -38,7 +38,8 @@ pub fn is_local(unit: &Unit) -> bool {
     unit.kind == Kind::Image && unit.file.word("Image", "Image").is_some_and(is_local_image)
 }
 
-/// The command line after `netready`, where the quadlet asks for a pull and there is one to make.
+/// The command line after `netready`. `None` if the quadlet does not ask for it, or if there is nothing to
+/// pull.
 pub fn command(
     unit: &Unit,
     settings: &Settings,
@@ -49,7 +50,8 @@ pub fn command(
     if settings.retries == Some(0) {
         return None;
     }
-    // A drop-in for all containers is for those that have a pull.
+    // A drop-in for all containers need not fit each of them, so complain only about a setting of this unit's
+    // own.
     let is_own = unit.is_own(asked);
     let mut tell = |message: &str| problems.push(problem(asked, format!("PullRetry…: {message}")));
     let wanted = match unit.kind {
@@ -95,7 +97,7 @@ enum NoPull {
 struct Wanted {
     image: String,
     policy: Argument,
-    /// What goes to `podman pull`.
+    /// The arguments for `podman pull`.
     arguments: Vec<String>,
 }
 
@@ -104,7 +106,7 @@ fn of_container(file: &UnitFile) -> Result<Wanted, NoPull> {
     let Some(image) = file.word(SECTION, "Image") else {
         return Err(NoPull::Because("there is no Image= to pull".to_owned()));
     };
-    // That unit pulls or builds it.
+    // Another unit pulls or builds the image.
     if image.ends_with(".image") || image.ends_with(".build") {
         return Err(NoPull::Because(format!("{image} is another unit's; write it there")));
     }
@@ -132,7 +134,7 @@ fn of_container(file: &UnitFile) -> Result<Wanted, NoPull> {
     Ok(Wanted { image: image.to_owned(), policy: policy_word(&policy)?, arguments })
 }
 
-/// What is wrong with a file on this host does not pass by itself.
+/// Refuses images of this host: a failure to read a local file does not pass by itself.
 fn from_afar(image: &str) -> Result<(), NoPull> {
     if is_local_image(image) {
         return Err(NoPull::Because(format!("{image} is on this host, so there is nothing to try again")));
@@ -144,7 +146,7 @@ fn of_image(file: &UnitFile) -> Result<Wanted, NoPull> {
     const SECTION: &str = "Image";
     let image = file.word(SECTION, "Image").ok_or(NoPull::Never)?.to_owned();
     from_afar(&image)?;
-    // Podman's own pull follows, and it asks the registry.
+    // Podman's own pull follows and asks the registry in any case, so `always` is the default here.
     let policy = policy_word(file.word(SECTION, "Policy").unwrap_or("always"))?;
     let mut arguments: Vec<String> = OF_IMAGE
         .iter()
@@ -161,7 +163,7 @@ fn of_image(file: &UnitFile) -> Result<Wanted, NoPull> {
     Ok(Wanted { image, policy, arguments })
 }
 
-/// Podman pulls never by every other word, or refuses it.
+/// The argument for `--policy`. With any other word Podman does not pull, or refuses the word.
 fn policy_word(policy: &str) -> Result<Argument, NoPull> {
     let word = match policy {
         "always" | "Always" => "always",
@@ -172,7 +174,7 @@ fn policy_word(policy: &str) -> Result<Argument, NoPull> {
     Ok(Argument::plain(word))
 }
 
-/// A value that cannot be taken apart is left out, as Podman does.
+/// The arguments in all values of a key. A value that cannot be split is left out, as Podman does.
 fn arguments_of(file: &UnitFile, section: &str, key: &str) -> Vec<String> {
     file.every(section, key).into_iter().filter_map(command_line::split).flatten().collect()
 }
@@ -180,7 +182,7 @@ fn arguments_of(file: &UnitFile, section: &str, key: &str) -> Vec<String> {
 fn line(unit: &Unit, settings: &Settings, gate: Option<&str>, wanted: Wanted) -> Vec<Argument> {
     let mut line = vec![Argument::plain("pull")];
     let mut pair = |option: &str, value: Argument| line.extend([Argument::plain(option), value]);
-    // Without a word of it, pull would wait for a gate that nobody asked for.
+    // Name the gate in any case, because without `--gate` pull would wait for the default gate.
     pair("--gate", Argument::plain(gate.unwrap_or("none")));
     if let Some(retries) = settings.retries {
         pair("--retries", Argument::plain(retries.to_string()));
@@ -193,7 +195,7 @@ fn line(unit: &Unit, settings: &Settings, gate: Option<&str>, wanted: Wanted) ->
         pair("--max-delay", duration(max_delay));
     }
     pair("--policy", wanted.policy);
-    // They stand before podman's subcommand, where alone --module is read.
+    // These go before podman's subcommand, because podman reads --module only there.
     let section = unit.kind.section();
     let modules = unit.file.every(section, "ContainersConfModule");
     line.extend(modules.iter().map(|module| Argument::expanded(format!("--global-arg=--module={module}"))));

@@ -1,4 +1,5 @@
-//! The section `[X-Netready]`: as written → as meant. A bad line costs its own setting and no other.
+//! Reads the section `[X-Netready]` of a quadlet. A line with an error is reported, and all other lines
+//! count.
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub enum GateChoice {
 pub struct Settings {
     /// The valid value of `Gate=`, if there is one.
     pub gate: Option<GateChoice>,
-    /// The last `Gate=` is no gate's name, so which gate is meant is not known.
+    /// Whether the last `Gate=` is not a valid name of a gate, so that it is not known which gate is meant.
     pub gate_is_unknown: bool,
     /// Where `GateRequired=yes` is written, if it is.
     pub required: Option<Location>,
@@ -47,11 +48,11 @@ pub struct Settings {
     pub delay: Option<Duration>,
     /// `PullRetryMaxDelay=`: the longest delay before any retry.
     pub max_delay: Option<Duration>,
-    /// Where the first key stands that asks for a pull.
+    /// Where the first key is written that asks netready to pull.
     pub pull: Option<Location>,
 }
 
-/// A complaint about a line.
+/// Makes a problem about a line.
 pub fn problem(place: &Location, message: impl Into<String>) -> Problem {
     Problem { origin: place.file.to_string(), line: Some(place.line), message: message.into() }
 }

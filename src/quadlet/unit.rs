@@ -42,7 +42,7 @@ impl Kind {
         Kind::Volume,
     ];
 
-    /// Of the file's name; `None` where it is no quadlet's.
+    /// The kind that a file name tells. `None` if it is not the name of a quadlet.
     pub fn of(file_name: &str) -> Option<Kind> {
         let (stem, extension) = file_name.rsplit_once('.')?;
         Kind::ALL.into_iter().find(|kind| kind.extension() == extension && !stem.is_empty())
@@ -89,8 +89,8 @@ impl Kind {
         }
     }
 
-    /// Whether a file without a key in its section makes no unit, because the key of what is to be started is
-    /// missing. A pod, a network and a volume need none.
+    /// Whether Podman makes no unit of a file without any key in its section. Pods, networks and volumes need
+    /// no key.
     pub fn needs_keys(self) -> bool {
         match self {
             Kind::Network | Kind::Pod | Kind::Volume => false,
@@ -115,7 +115,7 @@ pub struct Unit {
     pub name: String,
     /// The kind, which the extension of the name tells.
     pub kind: Kind,
-    /// Of the quadlet, for complaints.
+    /// The path of the quadlet, for messages.
     pub path: String,
     /// The name of the unit that Podman makes of the quadlet, such as `foo.service`.
     pub service: String,
@@ -128,12 +128,12 @@ pub struct Unit {
     pub settings: Settings,
 }
 
-/// What the files come to.
+/// The result of reading all quadlets.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// Every unit that Podman will generate, as far as this can be told from here.
     pub units: Vec<Unit>,
-    /// What Podman may make units of that are not among these, or are not as they are here.
+    /// Paths of files of which Podman may make units that are missing here, or that differ from those here.
     pub not_understood: Vec<String>,
 }
 
@@ -152,7 +152,7 @@ pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
             }
             let mut file = match unit_file::read(&source.path, &source.text) {
                 Ok(file) => file,
-                // Podman takes the next file of this name then.
+                // In this case Podman takes the next file with this name.
                 Err(refused) => {
                     problems.push(refusal(&refused));
                     not_understood.push(source.path.clone());
@@ -166,7 +166,8 @@ pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
                     Err(refused) => problems.push(refusal(&refused)),
                 }
             }
-            // So does a link to /dev/null: it makes no unit, and hides the files of this name below.
+            // A link to /dev/null does the same: it makes no unit, and hides the files with this name in
+            // later folders.
             if kind.needs_keys() && !file.has_keys(kind.section()) {
                 continue;
             }
@@ -178,7 +179,7 @@ pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
                     continue;
                 }
             };
-            // A unit of somebody's own, perhaps a copy of Podman's with the same order.
+            // Somebody wrote a unit of this name. It may be a copy of Podman's, with the same dependencies.
             if input.taken.contains(&service) {
                 not_understood.push(source.path.clone());
                 continue;
@@ -204,7 +205,7 @@ pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
         }
     }
     for unit in &mut units {
-        // Where another quadlet has the name in every version of Podman, it keeps it.
+        // If another quadlet has this name in every version of Podman, it keeps the name.
         let taken = |name: &String| services.contains_key(name) || input.taken.contains(name);
         unit.service_since_5_7 = unit.service_since_5_7.take().filter(|name| !taken(name));
     }
@@ -281,7 +282,8 @@ fn service_since_5_7(name: &str, kind: Kind, file: &UnitFile) -> Option<String> 
 /// The longest name without `.service` whose drop-in's folder and helper have names that are short enough.
 const LONGEST: usize = 240;
 
-/// Whether a name is a unit's (systemd.unit(5)), is a plain file name, and is nobody else's prefix.
+/// Whether a name is valid for a unit (systemd.unit(5)), is a plain file name, and is not a prefix of other
+/// units' names.
 fn can_have_a_drop_in(service: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
     let prefix = service.split('@').next().unwrap_or_default();
@@ -298,7 +300,7 @@ pub fn template_of(service: &str) -> Option<String> {
 }
 
 impl Unit {
-    /// The gate that it names.
+    /// The gate that its `Gate=` names.
     pub fn gate(&self) -> Option<&str> {
         match self.settings.gate.as_ref()? {
             settings::GateChoice::Named(gate) => Some(gate),
@@ -306,12 +308,13 @@ impl Unit {
         }
     }
 
-    /// Its service, under each name that a version of Podman gives it.
+    /// The names of its service: each name that some version of Podman gives it.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.service.as_str()).chain(self.service_since_5_7.as_deref())
     }
 
-    /// Whether a line speaks of this unit only: it stands in the quadlet, or in a drop-in that is named after it.
+    /// Whether a line is about this unit only: it is in the quadlet, or in a drop-in that is named after the
+    /// quadlet.
     pub fn is_own(&self, place: &Location) -> bool {
         let folder = place.file.rsplit('/').nth(1).and_then(|folder| folder.strip_suffix(".d"));
         *place.file == *self.path || folder == Some(self.name.as_str())
@@ -323,7 +326,7 @@ impl Unit {
         self.file.switch("Quadlet", "DefaultDependencies").unwrap_or(true) || self.is_after(WAIT_UNIT)
     }
 
-    /// An empty `After=` takes nothing back, so every line counts (systemd.unit(5)).
+    /// An empty `After=` does not clear the list, so every line counts (systemd.unit(5)).
     fn is_after(&self, other: &str) -> bool {
         let lines =
             self.file.entries.iter().filter(|entry| &*entry.section == "Unit" && entry.key == "After");

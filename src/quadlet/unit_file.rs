@@ -1,12 +1,12 @@
 //! Quadlets and their drop-ins, read as Podman reads them.
 //!
-//! Podman's reader is not systemd's: lines are trimmed, a continued line is joined without a space, and one line
-//! that is no section, key or comment makes Podman refuse the whole file. What Podman refuses makes no
-//! unit, so it must not be taken for a quadlet here either.
+//! Podman does not read unit files as systemd does. It trims lines, joins a continued line without a space,
+//! and refuses the whole file if one line is not a section, a key or a comment. A refused file makes no unit,
+//! so it does not count as a quadlet here either.
 
 use std::rc::Rc;
 
-/// Where something was written.
+/// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// The path of the file.
@@ -22,7 +22,7 @@ pub struct Assignment {
     pub section: Rc<str>,
     /// The key, without the spaces around it.
     pub key: String,
-    /// Continued lines joined; not unquoted.
+    /// The value, with continued lines joined and quotes kept.
     pub value: String,
     /// The first of the lines that make up the assignment.
     pub place: Location,
@@ -108,7 +108,7 @@ impl UnitFile {
         self.headers.extend(drop_in.headers);
     }
 
-    /// Whether a section has any key.
+    /// Whether the section has at least one assignment.
     pub fn has_keys(&self, section: &str) -> bool {
         self.entries.iter().any(|entry| &*entry.section == section)
     }
@@ -118,12 +118,12 @@ impl UnitFile {
         self.entries.iter().filter(is_wanted).collect()
     }
 
-    /// The last value of a key.
+    /// The last assignment to a key.
     pub fn last(&self, section: &str, key: &str) -> Option<&Assignment> {
         self.entries.iter().rev().find(|entry| &*entry.section == section && entry.key == key)
     }
 
-    /// The last value of a key, where it is not empty; quotes around all of it are taken off.
+    /// The last value of a key, without quotes around the whole value. `None` if it is empty.
     pub fn word(&self, section: &str, key: &str) -> Option<&str> {
         let value = self.last(section, key)?.value.as_str();
         let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
@@ -143,7 +143,8 @@ impl UnitFile {
         values
     }
 
-    /// A switch, as Podman reads it: what is not yes is no.
+    /// The last value of a switch, as Podman reads it: true for 1, yes, true and on, and false for everything
+    /// else.
     pub fn switch(&self, section: &str, key: &str) -> Option<bool> {
         let value = &self.last(section, key)?.value;
         Some(["1", "yes", "true", "on"].iter().any(|yes| value.eq_ignore_ascii_case(yes)))

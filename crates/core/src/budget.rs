@@ -28,14 +28,14 @@ impl Budget {
         Budget { credit: nanoseconds(MOST), at: now }
     }
 
-    /// Until when to wait, if one must.
+    /// When the next read may be done. `None` if it may be done now.
     pub fn wait(&mut self, now: Moment) -> Option<Moment> {
         self.refill(now);
         let missing = u64::try_from(-self.credit).ok().filter(|missing| *missing > 0)?;
         Some(now + Duration::from_nanos(missing) * SHARE)
     }
 
-    /// Reading took this long.
+    /// Takes the time that reading took from the budget.
     pub fn spent(&mut self, cost: Duration, now: Moment) {
         self.refill(now);
         self.credit = self.credit.saturating_sub(nanoseconds(cost));
@@ -52,8 +52,9 @@ fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// Spaces the reading of everything after losses: at once, then after 10 ms, 20 ms, … 100 ms, and at once
-/// again after a quiet second. Else a storm that overruns the buffer would be answered by dumps alone.
+/// Spaces out complete reads after lost notifications: the first is done at once, the next ones after 10 ms,
+/// 20 ms and so on up to 100 ms. After a second without losses the next one is done at once again. Without
+/// spacing, netready would do nothing but dump while a storm overruns the buffer.
 #[derive(Debug, Clone, Default)]
 pub struct Spacing {
     last: Option<Moment>,
@@ -96,7 +97,7 @@ impl Spacing {
         self.owed.any()
     }
 
-    /// What is owed, to be read now.
+    /// Takes what has to be read again, if it is due now.
     pub fn take_owed(&mut self) -> Stale {
         core::mem::take(&mut self.owed)
     }

@@ -5,8 +5,9 @@
 //!            └──▶ what is left out, and why (comments)
 //! ```
 //!
-//! What a boot hands out anew is not asked for: leased and temporary addresses, names that the kernel
-//! numbers. Nor is what software makes: bridges of containers, veths, tunnels of daemons.
+//! The gate does not ask for what changes at a boot: leased and temporary addresses, and names that the
+//! kernel counts up. It does not ask for links that software makes either: bridges of containers, veths, and
+//! tunnels of daemons.
 
 use crate::config::{self, ConfigError};
 use crate::evaluate::evaluate;
@@ -22,12 +23,12 @@ mod name;
 mod select;
 mod text;
 
-/// For whom a gate is learned.
+/// What kind of gate to learn.
 #[derive(Debug, Clone, Copy)]
 pub struct LearnRequest<'a> {
     /// The name of the gate, which the file's comments mention.
     pub gate: &'a str,
-    /// Where it will stand, for messages.
+    /// The path that the file will have, for messages.
     pub source: &'a str,
     /// Whether rootless containers wait for it, and which.
     pub containers: Option<&'a Containers>,
@@ -36,16 +37,16 @@ pub struct LearnRequest<'a> {
 /// The quadlets that wait for a gate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Containers {
-    /// Those whose network pasta makes.
+    /// Quadlets whose network pasta makes.
     pub by_pasta: Vec<String>,
-    /// Those that have the host's network, or none.
+    /// Quadlets that use the host's network, or none.
     pub without_pasta: Vec<String>,
-    /// Those with an address of their own (`IP=`), which they lose for good where pasta fails.
+    /// Quadlets with an address of their own (`IP=`), which they lose for good if pasta fails.
     pub with_static_ip: Vec<String>,
 }
 
 impl Containers {
-    /// Where nothing is known of them, pasta is what they need.
+    /// Whether they need pasta. They do if nothing is known about them.
     fn need_pasta(&self) -> bool {
         !self.by_pasta.is_empty() || self.without_pasta.is_empty()
     }
@@ -63,15 +64,15 @@ pub struct Learned {
 /// Why there is nothing to learn here and now.
 #[derive(Debug)]
 pub enum Refusal {
-    /// No link has what a gate could ask for; each link, and what is wrong with it.
+    /// No link has anything that a gate could ask for. Each line names a link and what it lacks.
     Nothing(Vec<String>),
-    /// What the host has does not work now.
+    /// The gate is not ready on this network: something that the host has does not work now.
     NotReady(Box<Gate>, Verdict),
-    /// The gate file is none: a mistake of this module's.
+    /// The generated gate file is not valid, which is a bug of this module.
     Unreadable(ConfigError),
 }
 
-/// Everything that is to be read before a gate can be learned, as a gate.
+/// A gate that asks for everything that must be read before a gate can be learned.
 pub fn survey() -> Gate {
     let route =
         |family| Item::Route(RouteSpec { destination: Destination::DefaultOf(family), table: Table::MAIN });
@@ -98,10 +99,9 @@ pub fn survey() -> Gate {
     }
 }
 
-/// Learns a gate; it is ready on this network.
+/// Learns a gate that is ready on this network.
 ///
-/// # Errors
-/// Where the host has nothing to ask for, or does not work now.
+/// # Errors Where the host has nothing that a gate could ask for, or does not work now.
 pub fn learn(request: LearnRequest<'_>, network: &Network, now: Moment) -> Result<Learned, Refusal> {
     let selection = select::select(network, now);
     if selection.links.is_empty() {

@@ -32,11 +32,11 @@ pub enum Read {
     Path {
         /// The gate's requirement, by which the answer is filed.
         wanted: RouteTo,
-        /// The question: names of links are numbers by now.
+        /// The question for the kernel, in which links have numbers instead of names.
         asked: RouteQuery,
     },
-    /// The route that the kernel's tables give for the first of these addresses; they stand for a prefix of a
-    /// table, and the rest is asked where a more specific route hides the prefix.
+    /// The route that the kernel's tables give for the first of these addresses, which stand for a prefix. If
+    /// a more specific route hides the prefix from one address, the next address is asked about.
     Matching {
         /// The addresses that are left to be asked for.
         probes: VecDeque<IpAddr>,
@@ -105,7 +105,7 @@ impl<'a> Current<'a> {
 /// Whether the barrier must be passed before routes are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Barrier {
-    /// Whatever was announced had been done before it was announced.
+    /// No barrier is needed: the kernel had done everything before it announced it.
     NotNeeded,
     /// A link gained carrier. A route that is found live is live; one that is found dead may only not have
     /// been told yet.
@@ -115,7 +115,7 @@ enum Barrier {
     Always,
 }
 
-/// Reading that is under way.
+/// One pass of reading, from the first stale thing to a current network.
 #[derive(Debug, Clone)]
 struct Pass {
     routes: bool,
@@ -135,11 +135,11 @@ pub struct Refresh {
     pass: Option<Pass>,
     budget: Budget,
     spacing: Spacing,
-    /// When what was put off is due.
+    /// When the reading that was put off is due.
     put_off_until: Option<Moment>,
     /// When the first of the routes that were read expires.
     expiry: Option<Moment>,
-    /// When the last one expired, as long as what is read then is not to be believed.
+    /// When the last route expired, while the kernel may still show it without an expiry.
     expired: Option<Moment>,
     /// When to read again for that.
     again: Option<Moment>,
@@ -196,7 +196,7 @@ impl Refresh {
         }
     }
 
-    /// A verdict hangs on a table that was not read.
+    /// Takes a verdict in that depends on tables that were not read, and plans to read them.
     pub fn read_tables(&mut self) {
         self.stale = self.stale.or(Stale::ROUTES);
     }
@@ -256,8 +256,8 @@ impl Refresh {
         core::mem::take(&mut self.flapped)
     }
 
-    /// What to read next; `None` where nothing is left. Each is to be answered with [`Refresh::found`] before
-    /// the next is asked for.
+    /// What to read next. `None` if nothing is left. Call [`Refresh::found`] with the result before asking
+    /// for the next one.
     pub fn next(&mut self, gate: &Gate, network: &mut Network, now: Moment) -> Option<Read> {
         loop {
             if self.barrier == Barrier::Always && (self.pass.is_some() || self.stale.any()) {

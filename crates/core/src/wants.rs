@@ -1,4 +1,4 @@
-//! What a gate makes worth reading: derived from it once, used to drop the rest unread.
+//! What a gate needs to know: derived from the gate once. Everything else is dropped without decoding it.
 
 use alloc::collections::BTreeSet;
 use core::net::IpAddr;
@@ -7,23 +7,24 @@ use ipnet::IpNet;
 
 use crate::requirement::{Destination, Family, Gate, Item, Presence, RouteSpec, RouteTo, Subject, Table};
 
-/// What a gate wants to know of routes and resolv.conf.
+/// What a gate needs to know about routes and resolv.conf.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wants {
     /// The destinations of the routes that the gate asks about, each with its routing table.
     pub routes: BTreeSet<(IpNet, Table)>,
-    /// Whether it matters which of several routes the kernel takes: a route is wanted host-wide.
+    /// Whether it matters which of several routes the kernel selects. It does if a clause without `interface`
+    /// asks for a route.
     pub choice: bool,
-    /// Ways to be looked up.
+    /// The lookups that `route-to` asks for.
     pub route_to: BTreeSet<RouteTo>,
-    /// Whether pasta's choice matters.
+    /// Whether the gate asks what pasta would take.
     pub pasta: bool,
     /// Whether the gate depends on resolv.conf.
     pub nameserver: bool,
 }
 
 impl Wants {
-    /// What this gate wants.
+    /// Derives what a gate needs to know.
     pub fn of(gate: &Gate) -> Wants {
         let mut wants = Wants::default();
         for clause in &gate.clauses {
@@ -41,7 +42,7 @@ impl Wants {
                     }
                     Item::Pasta => wants.pasta = true,
                     Item::Nameserver => wants.nameserver = true,
-                    // What may be resolved when it changes is tried then.
+                    // A probe that resolves a name is tried again when resolv.conf changes.
                     Item::Probe(probe) => wants.nameserver |= probe.resolves(),
                     Item::Gateway(family) => wants.add_routes(&RouteSpec {
                         destination: family.map_or(Destination::Default, Destination::DefaultOf),
@@ -59,24 +60,24 @@ impl Wants {
         }
     }
 
-    /// Whether any routing table matters.
+    /// Whether the gate depends on any routing table.
     pub fn any_table(&self) -> bool {
         self.pasta || !self.routes.is_empty()
     }
 
-    /// Whether a table is wanted by its VRF's name.
+    /// Whether the gate names a table by its VRF.
     pub fn names_vrf(&self) -> bool {
         self.routes.iter().any(|(_, table)| matches!(table, Table::Vrf(_)))
     }
 
-    /// Whether a route to this destination is wanted, in whatever table.
+    /// Whether the gate asks for a route to this destination, in any table.
     pub fn destination(&self, destination: &IpNet) -> bool {
         self.routes.iter().any(|(wanted, _)| wanted == destination)
     }
 }
 
-/// Addresses to look up in place of a prefix. A more specific route over one of them hides the wanted
-/// one, so there are several; where all are hidden the table is read.
+/// Addresses to look up instead of a prefix. There are several, because a more specific route can hide the
+/// prefix from one of them. If it is hidden from all of them, the table has to be read.
 pub fn probes(prefix: &IpNet) -> Vec<IpAddr> {
     /// Documentation and reserved prefixes (RFC 5737, RFC 1112, RFC 3849, RFC 9637): a packet there has no
     /// business, so few tables have a route of their own to all of them. Nothing is ever sent.

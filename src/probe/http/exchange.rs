@@ -84,7 +84,7 @@ pub fn meaning(status: StatusCode) -> String {
     status.canonical_reason().map_or(String::new(), |reason| format!(" {}", reason.to_lowercase()))
 }
 
-/// As many of the first bytes as `is_http2` looks at.
+/// The number of the first bytes that `is_http2` needs.
 const FRAME_HEADER: usize = 9;
 
 /// A stream that keeps the first bytes it reads, and reads nothing before something was written. hyper

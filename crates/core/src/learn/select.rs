@@ -1,4 +1,5 @@
-//! Which links, routes and addresses of a host are its own to ask for, and which are not.
+//! Selects the links, routes and addresses of a host that a gate asks for, and says why it leaves out the
+//! others.
 
 use alloc::collections::BTreeSet;
 
@@ -11,9 +12,9 @@ use crate::requirement::{
 };
 use crate::verdict::{AddressRef, Evidence, Outcome, Reason, RouteRef};
 
-/// Links of daemons: there when their daemon is, which is after the network.
+/// Kinds of links that a daemon makes, usually after the network is up.
 const OF_DAEMONS: [&str; 3] = ["tun", "wireguard", "ovpn"];
-/// Tunnels that the kernel makes by itself when it loads a module: kind and name.
+/// Tunnels that the kernel itself makes when it loads a module, by kind and name.
 const OF_THE_KERNEL: [(&str, &str); 9] = [
     ("ipip", "tunl0"),
     ("gre", "gre0"),
@@ -25,26 +26,26 @@ const OF_THE_KERNEL: [(&str, &str); 9] = [
     ("vti", "ip_vti0"),
     ("vti6", "ip6_vti0"),
 ];
-/// Kinds that stand for cards where there is no card: in a container.
+/// Kinds of links that count as network cards if the host has no card, as in a container.
 const OF_CONTAINERS: [&str; 5] = ["veth", "macvlan", "macvtap", "ipvlan", "ipvtap"];
 
-/// A network taken apart.
+/// What a gate asks for, and what it does not.
 pub struct Selection<'a> {
     /// The links that the gate asks for, those with default routes first.
     pub links: Vec<WantedLink<'a>>,
-    /// What it does not ask for, and why; a line each.
+    /// What the gate does not ask for, and why, one line each.
     pub left_out: Vec<String>,
 }
 
-/// A link to ask for.
+/// A link that the gate asks for.
 pub struct WantedLink<'a> {
     /// The link as the kernel describes it now.
     pub link: &'a Link,
-    /// What the gate calls it.
+    /// The name by which the gate asks for it.
     pub name: LinkName,
     /// Default routes through it.
     pub defaults: Vec<DefaultRoute>,
-    /// Families of which it has an address to ask for.
+    /// The families of which the gate asks for an address on the link.
     pub addresses: BTreeSet<Family>,
 }
 
@@ -52,9 +53,10 @@ pub struct WantedLink<'a> {
 pub struct DefaultRoute {
     /// The family of the route.
     pub family: Family,
-    /// As it is; none where it is dead.
+    /// The route as the kernel has it. `None` if it is dead.
     pub route: Option<RouteRef>,
-    /// The address to send from, where it stands on another link: then no clause that names the link is met.
+    /// The source address that the kernel uses, if it is on another link. A clause that names the link is not
+    /// met then.
     pub source_elsewhere: Option<AddressRef>,
 }
 
@@ -67,7 +69,7 @@ struct Candidate<'a> {
 /// A default route and the source it has on another link, or why it is dead.
 type JudgedDefault = Result<(RouteRef, Option<AddressRef>), Option<Box<Reason>>>;
 
-/// Takes a network apart.
+/// Decides for each link of the network whether the gate asks for it.
 pub fn select(network: &Network, now: Moment) -> Selection<'_> {
     let mut left_out = Vec::new();
     let has_card = network.links().any(card);
@@ -92,7 +94,7 @@ pub fn select(network: &Network, now: Moment) -> Selection<'_> {
             Err(why) => left_out.push(why),
         }
     }
-    // A stable sort: else by number.
+    // The sort is stable, so links are otherwise ordered by number.
     links.sort_by_key(|link: &WantedLink<'_>| link.defaults.is_empty());
     for wanted in &links {
         let addresses = network.addresses_of(wanted.link.ifindex).filter(|address| address.global());
@@ -127,14 +129,14 @@ fn made_by_the_kernel(link: &Link) -> bool {
     OF_THE_KERNEL.contains(&(link.kind.as_str(), link.ifname.as_str()))
 }
 
-/// A device that a driver found.
+/// Whether a link is a network card: a device that a driver found.
 fn card(link: &Link) -> bool {
     link.kind.is_empty() && !link.loopback()
 }
 
-/// A card, or made of one by the host's configuration: a bond, a vlan on it, a bridge with it as a port.
+/// Whether a link is a card or is made of one: a bond, a vlan on a card, or a bridge with a card as a port.
 fn grounded(network: &Network, link: &Link) -> bool {
-    // What is seen once is not followed again: links that know each other only from messages may form a ring.
+    // Do not follow a link twice: according to the messages, links may form a ring.
     let mut seen = BTreeSet::new();
     let mut below = vec![link];
     while let Some(link) = below.pop() {
@@ -245,7 +247,7 @@ fn drop_dead_defaults(network: &Network, candidates: &mut [Candidate<'_>], left_
     }
 }
 
-/// What to ask of a link; the error says why nothing.
+/// What the gate asks of a link. The error says why it asks for nothing.
 fn wanted_link<'a>(
     network: &Network,
     candidate: Candidate<'a>,
@@ -262,7 +264,7 @@ fn wanted_link<'a>(
         .collect();
     let wanted = addresses.iter().filter(|address| {
         let family = Family::of(address.local);
-        // On a host without any default route an address is all there is to ask for.
+        // On a host without any default route, a leased address is all that the gate can ask for.
         address.permanent() || !routed || defaults.iter().any(|(of, _)| *of == family)
     });
     let wanted: BTreeSet<Family> = wanted.map(|address| Family::of(address.local)).collect();
@@ -282,7 +284,7 @@ fn wanted_link<'a>(
     Ok(WantedLink { link, name, defaults, addresses: wanted })
 }
 
-/// An address is asked for by its family; what it is, and why not it.
+/// Why the gate does not ask for this very address. It asks for addresses by their family.
 fn unasked(wanted: &WantedLink<'_>, address: &Address) -> String {
     let (local, ifname) = (address.local, &wanted.link.ifname);
     let family = Family::of(local);

@@ -13,18 +13,19 @@ pub struct Link {
     pub flags: u32,
     /// The operational state (RFC 2863).
     pub operstate: Operstate,
-    /// What software made it (IFLA_INFO_KIND); empty for hardware.
+    /// The kind of a link that software makes (IFLA_INFO_KIND), such as `bridge`. Empty for hardware.
     pub kind: String,
     /// The link that it is a port or a member of (IFLA_MASTER).
     pub master: Option<u32>,
-    /// What it is to its master (IFLA_INFO_SLAVE_KIND), where the kernel says so.
+    /// The kind of the master that it is a port of (IFLA_INFO_SLAVE_KIND), if the kernel tells it.
     pub port_kind: Option<String>,
     /// Of a [stacked](Link::stacked) link, the one below it in this namespace (IFLA_LINK without
     /// IFLA_LINK_NETNSID).
     pub lower: Option<u32>,
-    /// IFLA_PERM_ADDRESS, else IFLA_ADDRESS; empty where it has none.
+    /// The hardware address: IFLA_PERM_ADDRESS, else IFLA_ADDRESS. Empty if the link has none.
     pub hardware_address: Vec<u8>,
-    /// It is IFLA_PERM_ADDRESS: the card's own, at the next boot too.
+    /// Whether `hardware_address` is IFLA_PERM_ADDRESS: the card's own address, which it keeps at the next
+    /// boot.
     pub permanent_address: bool,
     /// How often carrier was lost (IFLA_CARRIER_DOWN_COUNT).
     pub carrier_down_count: u32,

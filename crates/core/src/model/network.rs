@@ -9,20 +9,20 @@ use crate::moment::Moment;
 use crate::requirement::{RouteTo, Table};
 use crate::wants::Wants;
 
-/// The kernel's limit for links on links (MAX_NEST_DEV of netdevice.h): a chain that is longer is no chain.
+/// The kernel's limit for links on top of links (MAX_NEST_DEV of netdevice.h). A longer chain cannot exist.
 const MAX_NEST: u32 = 8;
 
 /// resolv.conf, as far as it matters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Nameservers {
-    /// It was not read: nobody asked.
+    /// The file was not read, because no requirement asks about it.
     #[default]
     Unread,
-    /// It names this one first.
+    /// The file names this server first.
     First(String),
     /// The file names no nameserver.
     None,
-    /// It is not there or cannot be read; why.
+    /// The file does not exist or cannot be read, for this reason.
     Unreadable(String),
 }
 
@@ -33,11 +33,11 @@ pub struct Network {
     addresses: BTreeMap<AddressKey, Address>,
     /// What was read of the routing tables.
     pub routes: Routes,
-    /// Answers for `route-to` targets.
+    /// The answers of lookups for the targets of `route-to`.
     pub lookups: BTreeMap<RouteTo, Lookup>,
     /// What resolv.conf says, if a requirement asks about it.
     pub nameservers: Nameservers,
-    /// What became of the last try of each probe.
+    /// The result of the last try of each probe.
     pub answers: BTreeMap<Question, Tried>,
 }
 
@@ -56,10 +56,11 @@ pub enum Message {
     Route(Route, RouteChange),
     /// A policy rule changed.
     Rule,
-    /// A nexthop object changed (`ip nexthop`); its routes go with it, unannounced.
+    /// A nexthop object changed (`ip nexthop`). If it was removed, its routes were removed with it, without
+    /// an announcement.
     Nexthop,
-    /// ignore_routes_with_linkdown changed, of a link or of all (RTM_NEWNETCONF): the kernel passes over
-    /// other routes than before.
+    /// The setting ignore_routes_with_linkdown of a link or of all links changed (RTM_NEWNETCONF), so the
+    /// kernel skips other routes than before.
     IgnoreLinkdown,
 }
 
@@ -90,7 +91,7 @@ pub struct Stale {
 impl Stale {
     /// All of it is stale.
     pub const ALL: Stale = Stale { links: true, routes: true, lookups: true };
-    /// What depends on routes.
+    /// Routes, and lookups because they depend on routes.
     pub const ROUTES: Stale = Stale { links: false, routes: true, lookups: true };
 
     /// Whether anything is stale.
@@ -109,12 +110,12 @@ impl Stale {
 }
 
 impl Network {
-    /// Takes a message in; says what it makes stale of the things that `wants` asks for.
+    /// Takes a message in. Returns what it makes stale, as far as `wants` asks for it.
     pub fn apply(&mut self, message: &Message, wants: &Wants) -> Stale {
         let stale = match message {
             Message::Link(link) => {
                 let stale = self.link_event(link.ifindex);
-                // A new name can be the VRF that a table is named by.
+                // A link with a new name can be the VRF that the gate names a table by.
                 let named = wants.names_vrf() && self.links.get(&link.ifindex) != Some(&**link);
                 let links = self.restarts_detection(link);
                 self.links.insert(link.ifindex, (**link).clone());
@@ -135,7 +136,7 @@ impl Network {
             }
             Message::Address(address) => {
                 self.addresses.insert(address.key(), address.clone());
-                // A new address takes no route away; it may change which source a lookup names.
+                // A new address removes no route, but it may change the source address that a lookup returns.
                 Stale { lookups: true, ..Stale::default() }
             }
             Message::AddressGone(address) => {
@@ -166,7 +167,7 @@ impl Network {
             && self.addresses_of(link.ifindex).any(Address::can_be_kept)
     }
 
-    /// Whether a message tells something that a probe may depend on: more than a lifetime or a counter.
+    /// Whether a message tells a change that may matter to a probe. A new lifetime or counter does not.
     pub fn is_news(&self, message: &Message) -> bool {
         match message {
             Message::Link(link) => self.links.get(&link.ifindex).is_none_or(|known| {
@@ -183,13 +184,14 @@ impl Network {
         }
     }
 
-    /// A link changed or lost an address: its routes may be gone or flagged without a word.
+    /// What becomes stale when a link changes or loses an address. The kernel may remove or flag its routes
+    /// without announcing it.
     fn link_event(&self, ifindex: u32) -> Stale {
         Stale { links: false, routes: self.routes.touches(ifindex), lookups: true }
     }
 
-    /// Puts what a dump said in the place of what was kept. Returns the links that have lost carrier
-    /// since, even if it is back.
+    /// Replaces all links and addresses by those of a dump. Returns the numbers of the links that have lost
+    /// carrier since the last dump, even if it is back.
     pub fn replace_links(&mut self, links: Vec<Link>, addresses: Vec<Address>) -> Vec<u32> {
         let lost_carrier = |link: &&Link| {
             let known = self.links.get(&link.ifindex);
@@ -211,7 +213,7 @@ impl Network {
         self.links.get(&ifindex)
     }
 
-    /// A link's name for a report, `if7` where it is not known.
+    /// The name of a link for a report. If the link is not known, it is `if7` for number 7.
     pub fn ifname(&self, ifindex: u32) -> String {
         match self.link(ifindex) {
             Some(link) => link.ifname.clone(),
@@ -248,7 +250,8 @@ impl Network {
         }
     }
 
-    /// Whether a link can carry traffic; where not, the link at fault: itself, or one below it.
+    /// Whether a link can carry traffic. The error says why not, and names the link below it that is at
+    /// fault, if it is not the link itself.
     pub fn carrier(&self, link: &Link) -> Result<(), Carrierless> {
         self.carrier_within(link, MAX_NEST)
     }
@@ -263,7 +266,7 @@ impl Network {
             return Err(if dormant { Carrierless::Dormant } else { no_carrier });
         }
         let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
-        // A fresh bridge says LOWER_UP, operstate UNKNOWN, and leads nowhere.
+        // A new bridge without ports has LOWER_UP and operstate UNKNOWN although no traffic can pass.
         if link.kind == "bridge" {
             let carries = |port: &Link| self.carrier_within(port, depth).is_ok();
             let mut ports = self.links().filter(|port| port.master == Some(link.ifindex));
@@ -272,7 +275,7 @@ impl Network {
             }
         }
         if link.stacked() {
-            // One that is not known cannot be a bridge that misleads: the flags stand.
+            // If the link below is not known, believe the flags of this link.
             if let Some(lower) = link.lower.and_then(|lower| self.link(lower)) {
                 self.carrier_within(lower, depth).map_err(|why| match why {
                     Carrierless::NoPort(bridge) => Carrierless::NoPort(bridge),
@@ -286,7 +289,7 @@ impl Network {
         Ok(())
     }
 
-    /// The number of a table, where it is known: a VRF that is not there has none.
+    /// The number of a table. `None` if the table is that of a VRF that does not exist.
     pub fn table_id(&self, table: &Table) -> Option<u32> {
         match table {
             Table::Id(id) => Some(*id),
@@ -312,7 +315,8 @@ impl Network {
         named.or_else(|| self.link(zone.parse().ok()?))
     }
 
-    /// What the kernel is asked about a way; nothing while a link that it names is not there.
+    /// The question for the kernel about a `route-to` requirement. `None` while a link that the requirement
+    /// names does not exist.
     pub fn route_query(&self, wanted: &RouteTo) -> Option<RouteQuery> {
         let link = match (&wanted.zone, &wanted.vrf) {
             (Some(zone), _) => Some(self.zone(zone)?),
@@ -322,7 +326,7 @@ impl Network {
         Some(RouteQuery { target: wanted.target, from: wanted.from, oif: link.map(|link| link.ifindex) })
     }
 
-    /// When the next route that is kept expires.
+    /// When the next of the routes and paths that were read expires.
     pub fn next_expiry(&self, now: Moment) -> Option<Moment> {
         let routes = self.routes.all().filter_map(|route| route.expires);
         let ways = self.lookups.values().filter_map(|lookup| match lookup {
