@@ -46,7 +46,7 @@ uml: prepare
 	$(CARGO) test --locked --test namespaces --test uml kinds::
 
 docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
 
 install:
 	test -x $(TARGET)/release/netready || { echo "run make first, as the user who builds"; exit 1; }

@@ -11,7 +11,7 @@ use crate::identity::Identity;
 mod lookup;
 mod save;
 
-pub use lookup::{FindError, FindErrorKind, GateTexts, find, names};
+pub use lookup::{FindError, FindErrorKind, find, names};
 pub use netready_core::config::*;
 pub use save::{SaveError, save};
 

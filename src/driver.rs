@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use crate::clock::{self, Timer};
 use crate::config::ConfigError;
 use crate::gate_state::{Came, Phase};
-use crate::model::{Nameservers, Network};
+use crate::model::Nameservers;
 use crate::moment::Moment;
 use crate::netlink::{Notification, Notifications, ObserveError, Reader};
 use crate::notify::NotifyError;
@@ -200,7 +200,8 @@ impl<'a> Driver<'a> {
     }
 
     /// The network as it is known.
-    pub fn network(&self) -> &Network {
+    #[cfg(test)]
+    pub fn network(&self) -> &crate::model::Network {
         self.session.network()
     }
 

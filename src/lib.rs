@@ -34,31 +34,33 @@
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
 //!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
 
+#![allow(rustdoc::private_intra_doc_links, reason = "for contributors: built with --document-private-items")]
+
 pub use netready_core::{
     budget, continuity, escape, evaluate, gate_state, ifname, kernel_line, learn, model, moment, refresh,
     report, requirement, retry, session, verdict, wants,
 };
 
-pub mod attempt;
-pub mod chance;
+mod attempt;
+mod chance;
 pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod descriptor;
+mod clock;
+mod config;
+mod descriptor;
 pub mod doctor;
-pub mod driver;
-pub mod files;
+mod driver;
+mod files;
 pub mod generator;
-pub mod identity;
+mod identity;
 pub mod ipam;
-pub mod log;
-pub mod netlink;
-pub mod notify;
+mod log;
+mod netlink;
+mod notify;
 pub mod probe;
-pub mod proc_cmdline;
-pub mod quadlet;
-pub mod ready_fd;
-pub mod record;
-pub mod resolv;
-pub mod sibling;
-pub mod stderr;
+mod proc_cmdline;
+mod quadlet;
+mod ready_fd;
+mod record;
+mod resolv;
+mod sibling;
+mod stderr;

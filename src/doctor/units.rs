@@ -1,5 +1,5 @@
 //! Finds what systemd ignores silently: dependencies on units that the user's service manager does not have,
-//! an [Install] section without effect, and quadlets that should start at boot although nothing starts the
+//! an `[Install]` section without effect, and quadlets that should start at boot although nothing starts the
 //! user's service manager then.
 
 use std::collections::{BTreeMap, BTreeSet};

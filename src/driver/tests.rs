@@ -393,7 +393,7 @@ fn what_is_kept_is_what_a_fresh_look_finds() {
 }
 
 /// The kernel does not announce a link-local address that it made itself before it is usable.
-fn announced(network: &Network) -> impl Iterator<Item = &crate::model::Address> {
+fn announced(network: &crate::model::Network) -> impl Iterator<Item = &crate::model::Address> {
     let hidden =
         |address: &crate::model::Address| address.tentative() && crate::model::link_local(address.local);
     network.addresses().filter(move |address| !hidden(address))
