@@ -58,7 +58,7 @@ enum Command {
     Check(CheckOnceArgs),
     /// Wait until a gate is ready, then exit 0 or become CMD
     Wait(WaitArgs),
-    /// Print each change of a gate's requirements and of its verdict
+    /// Print each change of a gate's requirements, when it came, and what it did to the verdict
     Monitor(CheckArgs),
     /// Print a gate's file and drop-ins with their paths; of options, the gate file that they mean
     Cat(CatArgs),

@@ -20,17 +20,33 @@ pub fn now() -> Moment {
 }
 
 /// The time of day of a moment, here and now, as in `08:15:30`.
-#[allow(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn time_of_day(moment: Moment) -> String {
-    let ago = jiff::SignedDuration::try_from(now() - moment).unwrap_or_default();
-    let then = jiff::Zoned::now().checked_sub(ago).unwrap_or_else(|_| jiff::Zoned::now());
-    then.strftime("%H:%M:%S").to_string()
+    wall(moment).strftime("%H:%M:%S").to_string()
 }
 
-/// The time of day with milliseconds, for a line that is printed now.
+/// The time of day of a moment with milliseconds, as in `08:15:30.123`.
+pub fn time_of_day_with_milliseconds(moment: Moment) -> String {
+    wall(moment).strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// The date, the time of day and the offset from UTC of a moment, as in `2026-03-01 08:15:30.123 +01:00`.
+pub fn date_and_time(moment: Moment) -> String {
+    wall(moment).strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
+}
+
+/// The same for scripts, to the microsecond (RFC 3339): `2026-03-01T08:15:30.123456+01:00`.
+pub fn rfc3339(moment: Moment) -> String {
+    wall(moment).strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
+}
+
+/// A moment by the wall clock and the time zone of this process, as they are now.
 #[allow(clippy::disallowed_methods, reason = "this is the one place")]
-pub fn timestamp() -> String {
-    jiff::Zoned::now().strftime("%H:%M:%S%.3f").to_string()
+fn wall(moment: Moment) -> jiff::Zoned {
+    let ago = jiff::SignedDuration::try_from(now() - moment).unwrap_or_default();
+    // A moment to come: an attempt that is due, for example.
+    let ahead = jiff::SignedDuration::try_from(moment - now()).unwrap_or_default();
+    let here = jiff::Zoned::now();
+    here.checked_sub(ago).and_then(|then| then.checked_add(ahead)).unwrap_or(here)
 }
 
 /// One timer (timerfd_create(2)) on CLOCK_BOOTTIME: tokio's do not count suspend.

@@ -1,21 +1,20 @@
 //! `monitor`: prints what changes, as it comes.
 
-use std::io::{self, Write};
+use std::io::Write;
 
-use crate::cli::{CheckArgs, Error, Exit, block_on, load};
+use crate::cli::{CheckArgs, Error, Exit, block_on, load, paint};
 use crate::clock;
 use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::kernel_line::Forced;
 use crate::moment::Moment;
-use crate::report::{item, json_text, outcome, state_word, summary, verdict_json};
+use crate::report::{Change, Changes, json_text, state_word, verdict_json};
 use crate::requirement::{Gate, OnLoss};
 use crate::session::Mode;
-use crate::verdict::Outcome;
 
 pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
     crate::log::start(args.output.volume.level());
     let gate = timeless(load(&args.gate.request()?)?.gate);
-    let mut printer = Printer { json: args.output.json, lines: Vec::new(), verdict: None };
+    let mut printer = Printer { json: args.output.json, changes: Changes::default() };
     let receive_buffer = args.tuning.receive_buffer;
     let setup = Setup { mode: Mode::Watch, gate, receive_buffer, signals: None, gave_up_at: None };
     Ok(match block_on(async { Ok(Driver::new(setup)?.run(&mut printer).await?) })? {
@@ -38,47 +37,36 @@ fn timeless(gate: Gate) -> Gate {
 
 struct Printer {
     json: bool,
-    /// The requirements, as printed last.
-    lines: Vec<String>,
-    /// The verdict, as printed last.
-    verdict: Option<String>,
+    changes: Changes,
 }
 
 impl Reporter for Printer {
-    fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
-        let time = clock::timestamp();
-        let ready = view.verdict.ready();
-        if self.json {
-            let mut object = verdict_json(view.gate, view.verdict, ready, state_word(view.phase));
-            object.insert("time".to_owned(), time.into());
-            let mut stdout = io::stdout().lock();
-            return writeln!(stdout, "{}", json_text(&object.into())).map_err(Failure::Closed);
-        }
-        let rows = view.verdict.rows();
-        let lines: Vec<String> = rows
-            .map(|(_, row)| {
-                let word = match row.outcome {
-                    Outcome::Met(_) => "met",
-                    Outcome::Unmet(_) => "unmet",
-                    Outcome::NotPresent => "absent",
-                    Outcome::NotAsked => "skipped",
-                };
-                format!("  {word:5}  {}  {}", item(row), outcome(row))
-            })
-            .collect();
-        let verdict = match ready {
-            true => format!("Ready: {}", summary(view.verdict)),
-            false => format!("NOT ready: {}", summary(view.verdict)),
+    fn changed(&mut self, view: &View<'_>, now: Moment) -> Result<(), Failure> {
+        let change = self.changes.take(view.verdict);
+        let text = match self.json {
+            true => json_line(view, &change, now),
+            false => self.changes.lines(&change, &clock::date_and_time(now), paint),
         };
-        let mut stdout = io::stdout().lock();
-        let new = lines.iter().filter(|line| !self.lines.contains(line));
-        let said = self.verdict.as_ref() == Some(&verdict);
-        let verdict_line = std::iter::once(&verdict).filter(|_| !said);
-        for line in new.chain(verdict_line) {
-            writeln!(stdout, "{time} {line}").map_err(Failure::Closed)?;
-        }
-        self.lines = lines;
-        self.verdict = Some(verdict);
-        Ok(())
+        // Without colour where stdout is no terminal, or NO_COLOR says so.
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Closed)
     }
+}
+
+/// The object of `check`, when it was so, and what changed.
+fn json_line(view: &View<'_>, change: &Change, now: Moment) -> String {
+    let mut object = verdict_json(view.gate, view.verdict, view.verdict.ready(), state_word(view.phase));
+    object.insert("time".to_owned(), clock::time_of_day_with_milliseconds(now).into());
+    object.insert("timestamp".to_owned(), clock::rfc3339(now).into());
+    object.insert("since-boot".to_owned(), seconds(now).into());
+    object.insert("change".to_owned(), change.turn.as_str().into());
+    object.insert("changed".to_owned(), change.rows.as_slice().into());
+    format!("{}\n", json_text(&object.into()))
+}
+
+/// Seconds since boot, to the microsecond.
+fn seconds(moment: Moment) -> f64 {
+    let micros =
+        std::time::Duration::from_micros(u64::try_from(moment.since_boot().as_micros()).unwrap_or(u64::MAX));
+    micros.as_secs_f64()
 }

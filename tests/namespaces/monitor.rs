@@ -33,9 +33,46 @@ fn json_is_one_object_a_line() {
     let seen = monitor.stdout_lines().len();
     ns.ip("link set vb0 down");
     ns.until("not ready again", || monitor.stdout_lines()[seen..].iter().any(|l| verdict(false)(l)));
+    let mut last = 0.0;
     for line in monitor.stdout_lines() {
         let value: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        assert!(value.is_object(), "{line}");
+        let timestamp = value["timestamp"].as_str().unwrap();
+        let shape: String = timestamp
+            .chars()
+            .map(|c| if c.is_ascii_digit() { '9' } else { c })
+            .collect::<String>()
+            .replace('-', "+");
+        assert_eq!(shape, "9999+99+99T99:99:99.999999+99:99", "{line}");
+        assert!(timestamp.contains(value["time"].as_str().unwrap()), "{line}");
+        let since_boot = value["since-boot"].as_f64().unwrap();
+        assert!(since_boot >= last && since_boot > 0.0, "{line}");
+        last = since_boot;
+        assert!(value["changed"].is_array(), "{line}");
+    }
+    let changes: Vec<Value> =
+        monitor.stdout_lines().iter().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(changes[0]["change"], "waiting");
+    for word in ["now-ready", "lost"] {
+        assert_eq!(changes.iter().filter(|value| value["change"] == word).count(), 1, "{word}: {changes:?}");
+    }
+}
+
+/// The date, the time and the zone, what it did to the verdict, and the requirement; no colour in a pipe.
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_line_says_when_and_what_it_did_to_the_verdict() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
+    let monitor = ns.monitor(&["-i", "va0"]);
+    monitor.expect_stdout_where("ready", |l| l.ends_with("  ready          Ready: va0; 192.0.2.1 on va0"));
+    ns.ip("link set vb0 down");
+    monitor.expect_stdout_where("the loss", |l| l.contains("  lost           unmet  carrier     va0: "));
+    ns.ip("link set vb0 up");
+    monitor.expect_stdout_where("the return", |l| l.ends_with("  ready again    met    carrier     va0"));
+    for line in monitor.stdout_lines() {
+        let time: String = line.chars().take(30).map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+        assert_eq!(time.replace(" -", " +"), "9999-99-99 99:99:99.999 +99:99", "{line}");
+        assert!(!line.contains('\u{1b}'), "{line:?}");
     }
 }
 

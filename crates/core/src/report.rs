@@ -4,10 +4,12 @@
 //! Link names, the names and sources of gates, and what servers answer are text of others. What is printed for
 //! people is escaped here, as a whole; JSON keeps the values.
 
+mod change;
 mod json;
 mod status;
 mod table;
 
+pub use change::{Change, Changes, Turn};
 pub use json::{error_json, json_text, state_word, verdict_json};
 pub use status::{Standing, status, summary};
 pub use table::{Paint, Tone, paint_none, table, unmet_lines};

@@ -5,7 +5,7 @@ use core::fmt::Write;
 use crate::escape::escape;
 use crate::report::{item, outcome};
 use crate::requirement::Gate;
-use crate::verdict::{Outcome, Verdict};
+use crate::verdict::{ClauseVerdict, Outcome, Row, Verdict};
 
 /// Puts colour on a word, or does not.
 pub type Paint = fn(Tone, &str) -> String;
@@ -35,32 +35,38 @@ pub fn table(gate: &Gate, verdict: &Verdict, ready: bool, paint: Paint) -> Strin
     let mut text = format!("{headline}: gate {} ({})\n", escape(&gate.name), escape(&gate.source));
     let lines: Vec<[String; 3]> = verdict
         .rows()
-        .map(|(clause, row)| {
-            let word = match &row.outcome {
-                Outcome::Met(_) => "met",
-                Outcome::Unmet(_) if clause.grace.is_some() => "wanted",
-                Outcome::Unmet(_) => "unmet",
-                Outcome::NotPresent => "absent",
-                Outcome::NotAsked => "skipped",
-            };
-            [word.to_owned(), item(row), outcome(row)]
-        })
+        .map(|(clause, row)| [outcome_word(clause, row).to_owned(), item(row), outcome(row)])
         .collect();
     let words = lines.iter().map(|line| line[0].len()).max().unwrap_or(0).max("unmet".len());
     let items = lines.iter().map(|line| line[1].len()).max().unwrap_or(0);
     for [word, item, behind] in &lines {
-        let tone = match word.as_str() {
-            "met" => Tone::Good,
-            "unmet" => Tone::Bad,
-            _ => Tone::Dim,
-        };
         let pad = " ".repeat(words - word.len());
-        let _ = writeln!(text, "  {}{pad}  {item:items$}  {behind}", paint(tone, word));
+        let _ = writeln!(text, "  {}{pad}  {item:items$}  {behind}", paint(tone_of(word), word));
     }
     for warning in &verdict.warnings {
         let _ = writeln!(text, "warning: {}", escape(&warning.to_string()));
     }
     text
+}
+
+/// What became of a row, in one word.
+pub(super) fn outcome_word(clause: &ClauseVerdict, row: &Row) -> &'static str {
+    match &row.outcome {
+        Outcome::Met(_) => "met",
+        Outcome::Unmet(_) if clause.grace.is_some() => "wanted",
+        Outcome::Unmet(_) => "unmet",
+        Outcome::NotPresent => "absent",
+        Outcome::NotAsked => "skipped",
+    }
+}
+
+/// What that word tells.
+pub(super) fn tone_of(word: &str) -> Tone {
+    match word {
+        "met" => Tone::Good,
+        "unmet" => Tone::Bad,
+        _ => Tone::Dim,
+    }
 }
 
 /// A line for each unmet requirement, for the end of a wait.

@@ -1,6 +1,8 @@
 //! The words: STATUS= of every phase, `check`'s table, JSON, and spans of time.
 
 #[rustfmt::skip] // tables: a line is a case
+mod changes;
+#[rustfmt::skip] // tables: a line is a case
 mod lines;
 #[rustfmt::skip] // tables: a line is a case
 mod tables;
