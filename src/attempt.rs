@@ -488,10 +488,7 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// One as wide as ours, whose output is changed by ours alone.
 fn pseudo_terminal() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: the kernel writes a winsize there, and nothing else.
-    let known = unsafe { libc::ioctl(io::stderr().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) } == 0;
-    let pair = nix::pty::openpty(known.then_some(&size), None)?;
+    let pair = nix::pty::openpty(stderr::window().as_ref(), None)?;
     for end in [&pair.master, &pair.slave] {
         fcntl(end, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
     }

@@ -4,6 +4,7 @@ pub mod cat;
 mod check;
 mod doctor;
 mod learn;
+mod live;
 mod monitor;
 mod options;
 mod pull;
@@ -241,6 +242,8 @@ enum Error {
     Save(#[from] SaveError),
     #[error("this command is in a program of its own")]
     Tools(#[source] io::Error),
+    #[error("ended by signal {0}")]
+    Signalled(i32),
 }
 
 impl Error {
@@ -258,7 +261,8 @@ impl Error {
             | Error::Runtime(_)
             | Error::Attempt(_)
             | Error::Fix(_)
-            | Error::Unseen(_) => 3,
+            | Error::Unseen(_)
+            | Error::Signalled(_) => 3,
             Error::Stdout(_) | Error::Driver(Failure::Closed(_)) | Error::Tools(_) => OUTPUT_OR_PROGRAM,
         }
     }
@@ -301,6 +305,7 @@ fn run(apart: fn(Apart) -> Result<Exit, Error>) -> ExitCode {
     let runs = cli.command.as_ref().is_some_and(Command::runs_another);
     match cli.command.unwrap_or(Command::Check(CheckOnceArgs::default())).execute(apart) {
         Ok(exit) => leave(exit),
+        Err(Error::Signalled(signal)) => leave(Exit::Signal(signal)),
         Err(error) if error.nobody_reads() => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.text(), json);

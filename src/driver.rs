@@ -31,6 +31,8 @@ pub struct View<'a> {
     pub verdict: &'a Verdict,
     /// The phase that the gate is in.
     pub phase: Phase,
+    /// When the phase ends though nothing changes, if it does.
+    pub until: Option<Moment>,
     /// The line that says so.
     pub status: &'a str,
 }
@@ -331,7 +333,8 @@ impl<'a> Driver<'a> {
         }
         let (gate, verdict, phase) = (self.session.gate(), self.session.verdict(), self.session.phase());
         let line = self.said.line(gate, verdict, phase);
-        let view = View { gate, verdict, phase, status: &line };
+        let until = self.session.phase_ends();
+        let view = View { gate, verdict, phase, until, status: &line };
         if step.open {
             reporter.opened(&view)?;
         }

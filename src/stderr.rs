@@ -4,12 +4,16 @@
 //! Limits, signals and READY=1 are served meanwhile. O_NONBLOCK would not do: it belongs to the open file, which
 //! netready shares with its parent and its children.
 //!
+//! On a terminal there may be one live line, which is rewritten in place and is never queued: the thread draws it when
+//! nothing else is to be written, and takes it away before it writes anything else. A progress library would draw by
+//! itself, and so wait for the reader, and would have to be asked to stand aside for each line of the log.
+//!
 //! The queue is bounded. netready's own lines are dropped, and counted, when it is full; who passes on another
 //! program's output waits for [`room`], so that the program is slowed down and nothing of it is lost.
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +38,9 @@ const CHUNK: usize = 4096;
 /// How long the rest may take at the end, however slowly it is read.
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// Takes the live line away: to the first column, then all up to the end of the row.
+const ERASE: &[u8] = b"\r\x1b[K";
+
 static STDERR: Outlet = Outlet::new(None);
 
 /// Writes netready's own words; they are dropped where too much waits already.
@@ -51,19 +58,47 @@ pub async fn room() {
     STDERR.room().await;
 }
 
-/// Before the process ends, or becomes another: waits until all is written. It gives up after `patience` in which
+/// Draws the live line, or another in its place; `None` takes it away. It must be no wider than the terminal, which is
+/// stderr's, and safe to print. It stays below whatever else is written until [`finish`].
+pub fn live(line: Option<String>) {
+    STDERR.live(line);
+}
+
+/// Takes the live line away and returns once that is done, because another program is about to write to the terminal.
+pub fn end_live() {
+    if STDERR.has_live() {
+        STDERR.finish(FOR_A_TERMINAL, FOR_A_TERMINAL);
+    }
+}
+
+/// Forgets the live line without a trace: the terminal is another job's now, which has written over it.
+pub fn forget_live() {
+    let mut state = STDERR.lock();
+    (state.live, state.drawn) = (None, None);
+}
+
+/// The size of the terminal that stderr is. `None` if it is no terminal.
+pub fn window() -> Option<libc::winsize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel writes a winsize there, and nothing else.
+    let known = unsafe { libc::ioctl(io::stderr().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) } == 0;
+    known.then_some(size)
+}
+
+/// Before the process ends, or becomes another: waits until all is written, and takes the live line away. It gives up after `patience` in which
 /// nothing was read; false where it did.
 pub fn finish(patience: Duration) -> bool {
     STDERR.finish(patience, LONGEST)
 }
 
-/// Before the process stops (^Z): waits until all is written, because the thread stops too. Half a second at most: at
-/// half of it a busy machine would show some lines only when the job is continued; at double, a user whose pager does
-/// not read would take ^Z for broken.
+/// How long a terminal may take to show what was written. At half of it a busy machine would show some lines only when
+/// a stopped job is continued; at double, a user whose pager does not read would take ^Z for broken.
+const FOR_A_TERMINAL: Duration = Duration::from_millis(500);
+
+/// Before the process stops (^Z): waits until all is written, because the thread stops too.
 pub(crate) fn before_a_stop() {
-    const PATIENCE: Duration = Duration::from_millis(500);
     // Where it gave up, the rest is written once the process goes on.
-    STDERR.finish(PATIENCE, PATIENCE);
+    STDERR.finish(FOR_A_TERMINAL, FOR_A_TERMINAL);
 }
 
 /// Says whether another process group has the terminal at the moment. Where the terminal stops background jobs that
@@ -104,6 +139,12 @@ struct State {
     queue: VecDeque<u8>,
     /// Octets are being written that are not in the queue any more.
     writing: bool,
+    /// The live line as it should be.
+    live: Option<String>,
+    /// The live line as the thread has drawn it last.
+    drawn: Option<String>,
+    /// What was written last ended a row.
+    row_ended: bool,
     /// Octets, of all that were written or failed.
     written: u64,
     /// Lines, since one was taken last.
@@ -119,6 +160,9 @@ impl Outlet {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 writing: false,
+                live: None,
+                drawn: None,
+                row_ended: true,
                 written: 0,
                 dropped: 0,
                 started: false,
@@ -144,18 +188,34 @@ impl Outlet {
             state.dropped = state.dropped.saturating_add(1);
             return;
         }
-        if !state.started {
-            state.started = self.start();
-            if !state.started {
-                drop(state);
-                // No thread is to be had: then it is written here, and may wait.
-                self.put(octets);
-                return;
-            }
+        if !self.has_started(&mut state) {
+            drop(state);
+            // No thread is to be had: then it is written here, and may wait.
+            self.put(octets);
+            return;
         }
         state.tell_of_dropped();
         state.queue.extend(octets);
         self.work.notify_one();
+    }
+
+    fn live(&'static self, line: Option<String>) {
+        let mut state = self.lock();
+        // Without a thread there is no live line: it would be in the way of all that is written.
+        if state.live != line && self.has_started(&mut state) {
+            state.live = line;
+            self.work.notify_one();
+        }
+    }
+
+    fn has_live(&self) -> bool {
+        let state = self.lock();
+        state.live.is_some() || state.drawn.is_some()
+    }
+
+    fn has_started(&'static self, state: &mut State) -> bool {
+        state.started = state.started || self.start();
+        state.started
     }
 
     fn start(&'static self) -> bool {
@@ -171,17 +231,14 @@ impl Outlet {
     }
 
     fn serve(&self) {
-        let mut chunk = [0; CHUNK];
+        let mut chunk = Vec::new();
         let mut stoppable = false;
         loop {
             let mut state = self.lock();
-            while state.queue.is_empty() {
+            while state.is_idle() {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            let length = state.queue.len().min(CHUNK);
-            for (to, from) in chunk.iter_mut().zip(state.queue.drain(..length)) {
-                *to = from;
-            }
+            state.take(&mut chunk);
             state.writing = true;
             drop(state);
             if stoppable == self.lent.load(Ordering::Relaxed) {
@@ -190,10 +247,10 @@ impl Outlet {
                 // It fails for no valid set.
                 let _ = if stoppable { output.thread_unblock() } else { output.thread_block() };
             }
-            self.put(chunk.get(..length).unwrap_or_default());
+            self.put(&chunk);
             let mut state = self.lock();
             state.writing = false;
-            state.written = state.written.saturating_add(length as u64);
+            state.written = state.written.saturating_add(chunk.len() as u64);
             if state.queue.len() < ROOM {
                 self.less.notify_one();
             }
@@ -230,8 +287,9 @@ impl Outlet {
         let mut state = self.lock();
         let end = clock::now() + longest;
         state.tell_of_dropped();
+        state.live = None;
         self.work.notify_one();
-        while state.writing || !state.queue.is_empty() {
+        while state.writing || !state.is_idle() {
             let before = state.written;
             let (next, timeout) =
                 self.done.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
@@ -245,6 +303,32 @@ impl Outlet {
 }
 
 impl State {
+    /// Nothing is left to be written or drawn.
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.live == self.drawn
+    }
+
+    /// What is to be written next: of the queue as long as anything is in it, then the live line.
+    fn take(&mut self, chunk: &mut Vec<u8>) {
+        chunk.clear();
+        if self.queue.is_empty() {
+            if self.live.is_some() && self.drawn.is_none() && !self.row_ended {
+                chunk.push(b'\n');
+                self.row_ended = true;
+            }
+            chunk.extend(ERASE);
+            chunk.extend(self.live.iter().flat_map(|line| line.as_bytes()));
+            self.drawn.clone_from(&self.live);
+            return;
+        }
+        if self.drawn.take().is_some() {
+            chunk.extend(ERASE);
+        }
+        let length = self.queue.len().min(CHUNK);
+        chunk.extend(self.queue.drain(..length));
+        self.row_ended = chunk.last() == Some(&b'\n');
+    }
+
     fn tell_of_dropped(&mut self) {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
@@ -322,6 +406,67 @@ mod tests {
         assert!(outlet.finish(LONGEST, LONGEST));
         outlet.push(&[0; 2 * MOST], usize::MAX);
         assert!(outlet.finish(LONGEST, LONGEST));
+    }
+
+    /// What a terminal of 40 columns shows of it.
+    fn screen(octets: &[u8]) -> String {
+        let mut terminal = vt100::Parser::new(10.try_into().unwrap(), 40.try_into().unwrap(), 0);
+        // As a terminal does with line ends (ONLCR).
+        terminal.process(String::from_utf8_lossy(octets).replace('\n', "\r\n").as_bytes());
+        terminal.screen().contents()
+    }
+
+    /// All that was written until now.
+    fn written(outlet: &'static Outlet, reader: &File) -> Vec<u8> {
+        let deadline = clock::now() + LONGEST;
+        while !outlet.lock().is_idle() || outlet.lock().writing {
+            assert!(clock::now() < deadline, "it is not written");
+            std::thread::yield_now();
+        }
+        let mut length: libc::c_int = 0;
+        // SAFETY: the kernel writes a number there, and nothing else.
+        assert_eq!(unsafe { libc::ioctl(reader.as_raw_fd(), libc::FIONREAD, &raw mut length) }, 0);
+        read(reader, usize::try_from(length).unwrap())
+    }
+
+    #[test]
+    fn the_live_line_stays_below_all_that_is_said() {
+        let (outlet, reader) = outlet(OFlag::empty());
+        let mut all = Vec::new();
+        let mut shows = |expected: &str| {
+            all.extend(written(outlet, &reader));
+            assert_eq!(screen(&all), expected, "{:?}", String::from_utf8_lossy(&all));
+        };
+        outlet.live(Some("waiting 1s: long".to_owned()));
+        shows("waiting 1s: long");
+        outlet.live(Some("waiting 2s".to_owned()));
+        shows("waiting 2s");
+        outlet.say(b"warning\n");
+        shows("warning\nwaiting 2s");
+        // A row that another program has not ended stays.
+        outlet.push(b"half a row", usize::MAX);
+        shows("warning\nhalf a row\nwaiting 2s");
+        outlet.live(None);
+        shows("warning\nhalf a row");
+        outlet.live(Some("waiting 3s".to_owned()));
+        shows("warning\nhalf a row\nwaiting 3s");
+        assert!(outlet.finish(LONGEST, LONGEST));
+        shows("warning\nhalf a row");
+        outlet.say(b"Ready\n");
+        shows("warning\nhalf a row\nReady");
+    }
+
+    /// A terminal that is stopped (^S) shows the last one when it goes on, and not each.
+    #[test]
+    fn live_lines_do_not_wait_in_the_queue() {
+        let (outlet, reader) = outlet(OFlag::empty());
+        outlet.push(&[b'.'; 2 * ROOM], usize::MAX);
+        assert!(!outlet.finish(SHORT, LONGEST), "the pipe is full");
+        for second in 0..1000 {
+            outlet.live(Some(format!("waiting {second}s")));
+        }
+        read(&reader, 2 * ROOM);
+        assert_eq!(written(outlet, &reader), b"\n\r\x1b[Kwaiting 999s");
     }
 
     #[test]

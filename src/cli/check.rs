@@ -1,18 +1,27 @@
 //! `check`: one evaluation, explained.
 
 use std::fmt::Write;
+use std::time::Duration;
 
+use crate::attempt::Signals;
+use crate::cli::live::Live;
 use crate::cli::{CheckOnceArgs, Error, Exit, block_on, kernel_line, load_forced, paint, print};
+use crate::clock::{self, Timer};
 use crate::config::duration_text;
 use crate::doctor::waiters;
-use crate::driver::{Driver, Setup, Silent};
+use crate::driver::{Driver, Failure, Reporter, Setup, Silent, View};
 use crate::escape::escape;
 use crate::model::Network;
+use crate::moment::Moment;
 use crate::record;
-use crate::report::{json_text, table, verdict_json};
+use crate::report::{LiveLine, json_text, table, verdict_json};
 use crate::requirement::Gate;
 use crate::session::Mode;
 use crate::verdict::Verdict;
+
+/// After so long somebody at a terminal is told what is waited for. At half of it the line would flash up for probes
+/// that are merely far away; at double, people begin to wonder.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn execute(args: CheckOnceArgs) -> Result<Exit, Error> {
     crate::log::start(match args.check.output.volume.verbose {
@@ -20,7 +29,9 @@ pub(super) fn execute(args: CheckOnceArgs) -> Result<Exit, Error> {
         false => tracing::Level::WARN,
     });
     let gate = load_forced(&args.check.gate.request()?, &kernel_line())?;
-    let (_, verdict) = block_on(look(&gate, args.check.tuning.receive_buffer, !args.no_probes))?;
+    let live = (!args.check.output.volume.quiet).then(Live::on_terminal).flatten();
+    let looked = look_and_tell(&gate, args.check.tuning.receive_buffer, !args.no_probes, live.as_ref());
+    let (_, verdict) = block_on(looked)?;
     let ready = verdict.ready();
     if args.check.output.json {
         let object = verdict_json(&gate, &verdict, ready, if ready { "ready" } else { "waiting" });
@@ -41,11 +52,61 @@ pub(super) async fn look(
     receive_buffer: usize,
     probes: bool,
 ) -> Result<(Network, Verdict), Error> {
+    look_and_tell(gate, receive_buffer, probes, None).await
+}
+
+/// The same; if it takes longer than [`PATIENCE`], a live line says what is waited for.
+async fn look_and_tell(
+    gate: &Gate,
+    receive_buffer: usize,
+    probes: bool,
+    live: Option<&Live>,
+) -> Result<(Network, Verdict), Error> {
     let (mode, gate) = (Mode::Once { probes }, gate.clone());
     let mut driver = Driver::new(Setup { mode, gate, receive_buffer, signals: None, gave_up_at: None })?;
-    driver.run(&mut Silent).await?;
+    match live {
+        None => drop(driver.run(&mut Silent).await?),
+        Some(live) => tell(live, &mut driver).await?,
+    }
     let session = driver.session();
     Ok((session.network().clone(), session.verdict().clone()))
+}
+
+async fn tell(live: &Live, driver: &mut Driver<'_>) -> Result<(), Error> {
+    let began = clock::now();
+    let mut timer = Timer::new().map_err(Failure::Events)?;
+    timer.set(Some(began + PATIENCE)).map_err(Failure::Events)?;
+    let mut silent = Silent;
+    tokio::select! {
+        judged = driver.run(&mut silent) => {
+            judged?;
+            return Ok(());
+        }
+        fired = timer.fired() => fired.map_err(Failure::Events)?,
+    }
+    let mut signals = Signals::new().map_err(Failure::Events)?;
+    live.show(LiveLine::of_check(driver.session().verdict(), began));
+    let mut asking = Asking { live, began };
+    let judged = Live::during(Some(live), async {
+        tokio::select! {
+            judged = driver.run(&mut asking) => Ok(judged?),
+            signal = signals.end() => Err(Error::Signalled(signal)),
+        }
+    });
+    judged.await.map_err(Failure::Events)?.map(drop)
+}
+
+/// Says whose answer is missing.
+struct Asking<'a> {
+    live: &'a Live,
+    began: Moment,
+}
+
+impl Reporter for Asking<'_> {
+    fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
+        self.live.show(LiveLine::of_check(view.verdict, self.began));
+        Ok(())
+    }
 }
 
 /// What the verdict of this gate does not say of the host.

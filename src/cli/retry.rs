@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::attempt::{self, AttemptError, Bounds, Ended, Outcome, Signals, Words};
 use crate::chance::chance;
+use crate::cli::live::Live;
 use crate::cli::options::NamedGateOptions;
 use crate::cli::{Error, Exit, Tuning, Volume, block_on, kernel_line, load_forced};
 use crate::clock::{self, Timer};
@@ -329,29 +330,33 @@ async fn pause(
             None => std::future::pending().await,
         }
     });
-    loop {
-        let now = clock::now();
-        // Once at least: however short the delay, the reason is told.
-        let next = speaker.count_down(failed, now).unwrap_or(failed.until);
-        if failed.until <= now {
-            speaker.end_countdown();
-            return Ok(None);
-        }
-        timer.set(Some(next)).map_err(AttemptError::from)?;
+    timer.set(Some(failed.until)).map_err(AttemptError::from)?;
+    let live = speaker.live();
+    let ended = Live::during(live.as_deref(), async {
         tokio::select! {
-            fired = timer.fired() => fired.map_err(AttemptError::from)?,
-            signal = signals.end() => {
-                speaker.end_countdown();
-                return Ok(Some(signal));
-            }
-            changed = &mut better => {
-                changed?;
-                speaker.end_countdown();
-                speaker.say("the network changed for the better: trying at once");
-                return Ok(None);
-            }
+            fired = timer.fired() => fired.map(|()| Pause::Over).map_err(|error| AttemptError::from(error).into()),
+            signal = signals.end() => Ok(Pause::Signalled(signal)),
+            changed = &mut better => changed.map(|()| Pause::Better).map_err(Error::from),
+        }
+    });
+    match ended.await.map_err(AttemptError::from)?? {
+        Pause::Over => Ok(None),
+        Pause::Signalled(signal) => Ok(Some(signal)),
+        Pause::Better => {
+            speaker.say("the network changed for the better: trying at once");
+            Ok(None)
         }
     }
+}
+
+/// How a pause ended.
+enum Pause {
+    /// The delay is over.
+    Over,
+    /// A signal ends netready.
+    Signalled(i32),
+    /// The network changed for the better.
+    Better,
 }
 
 enum Opening {
@@ -369,7 +374,8 @@ async fn wait_for(
     speaker: &mut Speaker,
     signals: &mut Signals,
 ) -> Result<Opening, Error> {
-    speaker.extend(gate);
+    speaker.waits_for(gate, until);
+    let live = speaker.live();
     let gate = gate.clone();
     let setup = Setup { mode: Mode::UntilOpen, gate, receive_buffer, signals: None, gave_up_at: None };
     let mut driver = Driver::new(setup)?;
@@ -381,16 +387,23 @@ async fn wait_for(
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
-        outcome = driver.run(speaker) => Ok(match outcome? {
-            driver::RunEnd::Ended(session::Ended::Opened(_)) => Opening::Open,
-            driver::RunEnd::Ended(_) => Opening::Shut,
-            driver::RunEnd::Signalled(signal, _) => Opening::Signalled(signal),
-        }),
-        fired = time_up => {
-            fired.map_err(AttemptError::from)?;
-            Ok(Opening::TimeUp)
+    let opening = Live::during(live.as_deref(), async {
+        tokio::select! {
+            outcome = driver.run(speaker) => Ok::<_, Error>(match outcome? {
+                driver::RunEnd::Ended(session::Ended::Opened(_)) => Opening::Open,
+                driver::RunEnd::Ended(_) => Opening::Shut,
+                driver::RunEnd::Signalled(signal, _) => Opening::Signalled(signal),
+            }),
+            fired = time_up => {
+                fired.map_err(AttemptError::from)?;
+                Ok(Opening::TimeUp)
+            }
+            signal = signals.end() => Ok(Opening::Signalled(signal)),
         }
-        signal = signals.end() => Ok(Opening::Signalled(signal)),
+    });
+    let opening = opening.await.map_err(AttemptError::from)??;
+    if let Opening::TimeUp | Opening::Signalled(_) = opening {
+        speaker.waited_in_vain();
     }
+    Ok(opening)
 }

@@ -1,19 +1,22 @@
 //! `wait`: blocks until a gate is ready; for scripts and ExecStartPre=.
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::task::{Context, Poll};
 
+use crate::attempt::Signals;
+use crate::cli::live::Live;
 use crate::cli::{Error, Exit, PATIENCE, WaitArgs, block_on, kernel_line, load_forced};
+use crate::clock;
 use crate::driver::{Driver, Failure, Reporter, RunEnd, Setup, View};
 use crate::escape::{escape, escape_bytes};
 use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
-use crate::report::{json_text, state_word, unmet_lines, verdict_json};
+use crate::report::{LiveLine, json_text, state_word, unmet_lines, verdict_json};
 use crate::session::{Ended, Mode};
 use crate::stderr;
 
@@ -30,11 +33,21 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
         tracing::debug!("{error}");
         notifier = Notifier::silent();
     }
-    let mut terminal =
-        Terminal { notifier, json: args.output.json, quiet: args.output.volume.quiet, said: String::new() };
+    let (json, quiet) = (args.output.json, args.output.volume.quiet);
+    // Lines of JSON on the same terminal would be written into the live line.
+    let shows_json = json && io::stdout().is_terminal();
+    let live = (!quiet && !shows_json).then(Live::on_terminal).flatten();
+    let began = clock::now();
+    let mut terminal = Terminal { notifier, json, quiet, live: live.as_ref(), began, said: String::new() };
     let receive_buffer = args.tuning.receive_buffer;
     let setup = Setup { mode: Mode::UntilOpen, gate, receive_buffer, signals: None, gave_up_at: None };
-    let outcome = block_on(async { Ok(Driver::new(setup)?.run(&mut terminal).await?) })?;
+    let outcome = block_on(async {
+        let mut driver = Driver::new(setup)?;
+        Ok(match &live {
+            None => driver.run(&mut terminal).await?,
+            Some(live) => until_signalled(live, &mut driver, &mut terminal).await?,
+        })
+    })?;
     Ok(match outcome {
         RunEnd::Ended(Ended::Opened(_)) => {
             // What is said of the unit from now on is not this program's to say.
@@ -46,15 +59,39 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     })
 }
 
+/// Waits as the driver does, but takes the live line away before a signal ends or stops this process.
+async fn until_signalled(
+    live: &Live,
+    driver: &mut Driver<'_>,
+    terminal: &mut Terminal<'_>,
+) -> Result<RunEnd, Failure> {
+    let mut signals = Signals::new().map_err(Failure::Events)?;
+    let waited = Live::during(Some(live), async {
+        tokio::select! {
+            outcome = driver.run(terminal) => Ok(outcome),
+            signal = signals.end() => Err(signal),
+        }
+    });
+    waited.await.map_err(Failure::Events)?.unwrap_or_else(|signal| {
+        // The live line is gone, and this is what was waited for.
+        stderr::say(&format!("netready: {}\n", terminal.said));
+        Ok(RunEnd::Signalled(signal, false))
+    })
+}
+
 /// Speaks on the terminal, and to the manager of the unit that it runs in.
-struct Terminal {
+struct Terminal<'a> {
     notifier: Notifier,
     json: bool,
     quiet: bool,
+    /// Shows what is waited for in the place of a line for each change.
+    live: Option<&'a Live>,
+    /// When the wait began.
+    began: Moment,
     said: String,
 }
 
-impl Reporter for Terminal {
+impl Reporter for Terminal<'_> {
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.notifier.poll_unsent(context).map_err(Failure::from)
     }
@@ -69,6 +106,14 @@ impl Reporter for Terminal {
                 }
             }
         }
+        let waits = matches!(view.phase, Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. });
+        match self.live {
+            Some(live) if waits => {
+                live.show(LiveLine::of_gate(view.verdict, view.phase, self.began, view.until));
+            }
+            Some(live) => live.clear(),
+            None => {}
+        }
         if self.said == view.status {
             return Ok(());
         }
@@ -76,7 +121,9 @@ impl Reporter for Terminal {
         self.notifier.status(view.status);
         let mut lines = vec![view.status.to_owned()];
         let quiet = match view.phase {
-            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => self.quiet,
+            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => {
+                self.quiet || self.live.is_some()
+            }
             Phase::Ready { .. } => false,
             Phase::Opened { .. } | Phase::GaveUp { .. } | Phase::Lost { .. } => {
                 lines.extend(unmet_lines(view.verdict).into_iter().map(|line| format!("  {line}")));

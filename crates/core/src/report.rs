@@ -6,11 +6,13 @@
 
 mod change;
 mod json;
+mod live;
 mod status;
 mod table;
 
 pub use change::{Change, Changes, Turn};
 pub use json::{error_json, json_text, state_word, verdict_json};
+pub use live::LiveLine;
 pub use status::{Standing, status, summary};
 pub use table::{Paint, Tone, paint_none, table, unmet_lines};
 

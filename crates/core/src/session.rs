@@ -236,14 +236,15 @@ impl Session {
     /// When to wake though nothing happens. What was due at the last step was done then; if it could not be
     /// done, it waits for something else to happen.
     pub fn deadline(&self) -> Option<Moment> {
-        let state = self.state_deadline();
+        let state = self.phase_ends();
         if self.reading.is_some() {
             return state.map(|at| if at <= self.stepped { self.stepped + OVERDUE } else { at });
         }
         state.into_iter().filter(|at| *at > self.stepped).chain(self.refresh.deadline()).min()
     }
 
-    fn state_deadline(&self) -> Option<Moment> {
+    /// When the phase ends though nothing changes, if it does: the timeout, or the end of a grace or a settle.
+    pub fn phase_ends(&self) -> Option<Moment> {
         match self.mode {
             Mode::Watch | Mode::UntilOpen => self.state.deadline(),
             Mode::Once { .. } | Mode::Improvement => None,

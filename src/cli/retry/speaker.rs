@@ -1,16 +1,17 @@
 //! What `retry` and `pull` say meanwhile.
 
-use std::io::{self, IsTerminal};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::attempt::Bounds;
+use crate::cli::live::Live;
 use crate::cli::retry::Finished;
 use crate::clock;
 use crate::driver::{Failure, Reporter, View};
 use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
-use crate::report::unmet_lines;
+use crate::report::{LiveLine, unmet_lines};
 use crate::requirement::Gate;
 use crate::retry::classify::Meaning;
 use crate::retry::{Attempts, GiveUp};
@@ -20,9 +21,14 @@ use crate::stderr;
 pub(super) struct Speaker {
     notifier: Notifier,
     quiet: bool,
-    terminal: bool,
-    /// A line on the terminal that is not ended.
-    counting: bool,
+    /// `None` where no live line is shown.
+    live: Option<Rc<Live>>,
+    /// When the first attempt began.
+    began: Option<Moment>,
+    /// When the wait for the gate began.
+    waits: Moment,
+    /// When the time for all attempts is up.
+    until: Option<Moment>,
     /// Of the gate, last.
     said: String,
 }
@@ -32,8 +38,10 @@ impl Speaker {
         Speaker {
             notifier: Notifier::from_env(),
             quiet,
-            terminal: io::stderr().is_terminal(),
-            counting: false,
+            live: (!quiet).then(Live::on_terminal).flatten().map(Rc::new),
+            began: None,
+            waits: clock::now(),
+            until: None,
             said: String::new(),
         }
     }
@@ -42,7 +50,14 @@ impl Speaker {
         stderr::say(&format!("netready: {line}\n"));
     }
 
-    pub(super) fn extend(&mut self, gate: &Gate) {
+    /// The live line, which says what is waited for between two attempts.
+    pub(super) fn live(&self) -> Option<Rc<Live>> {
+        self.live.clone()
+    }
+
+    /// A wait for this gate begins, and ends at that moment at the latest.
+    pub(super) fn waits_for(&mut self, gate: &Gate, until: Option<Moment>) {
+        (self.waits, self.until) = (clock::now(), until);
         // It runs inside other units, whose own notifications are not its business to fail for.
         if let Err(error) = self.notifier.extend(gate) {
             tracing::debug!("{error}");
@@ -50,7 +65,15 @@ impl Speaker {
         }
     }
 
+    /// The wait for the gate ended before the gate opened. Says what was missing, if only the live line said so.
+    pub(super) fn waited_in_vain(&self) {
+        if self.live.is_some() && !self.said.is_empty() {
+            self.say(&self.said);
+        }
+    }
+
     pub(super) fn begins(&mut self, course: &Attempts, before: Option<&str>, bounds: &Bounds, now: Moment) {
+        self.began = self.began.or(Some(now));
         let left = bounds.until.map(|until| until - now);
         let bound = [left, bounds.attempt].into_iter().flatten().min();
         // And the time to end it.
@@ -72,27 +95,13 @@ impl Speaker {
         self.notifier.extend_by(Some(failed.until - now));
         let next = clock::time_of_day(failed.until);
         self.notifier.status(&sentence(&format!("{}; next at {next}", failed.line())));
-        if !self.quiet && !self.terminal {
+        if !self.quiet {
             self.say(&format!("{}; next in {}", failed.line(), rounded(failed.until - now)));
         }
-    }
-
-    /// On a terminal: the line anew; when it is due again.
-    pub(super) fn count_down(&mut self, failed: &Failed, now: Moment) -> Option<Moment> {
-        if self.quiet || !self.terminal {
-            return None;
-        }
-        let left = failed.until - now;
-        let seconds = left.as_millis().div_ceil(1000);
-        stderr::say(&format!("\r\u{1b}[Knetready: {}; next in {seconds}s", failed.line()));
-        self.counting = true;
-        let whole = Duration::from_secs(u64::try_from(seconds.saturating_sub(1)).unwrap_or_default());
-        Some(now + left.saturating_sub(whole))
-    }
-
-    pub(super) fn end_countdown(&mut self) {
-        if std::mem::take(&mut self.counting) {
-            stderr::say("\n");
+        if let Some(live) = &self.live {
+            let next = of(failed.attempt + 1, failed.last);
+            let began = self.began.unwrap_or(now);
+            live.show(LiveLine::of_pause(&next, &failed.meaning.why, began, failed.until));
         }
     }
 
@@ -144,6 +153,15 @@ fn rounded(delay: Duration) -> String {
 
 impl Reporter for Speaker {
     fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
+        let waits = matches!(view.phase, Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. });
+        match &self.live {
+            Some(live) if waits => {
+                let until = [view.until, self.until].into_iter().flatten().min();
+                live.show(LiveLine::of_gate(view.verdict, view.phase, self.waits, until));
+            }
+            Some(live) => live.clear(),
+            None => {}
+        }
         if self.said == view.status {
             return Ok(());
         }
@@ -151,7 +169,9 @@ impl Reporter for Speaker {
         view.status.clone_into(&mut self.said);
         self.notifier.status(view.status);
         let (say, unmet) = match view.phase {
-            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => (!self.quiet, false),
+            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => {
+                (!self.quiet && self.live.is_none(), false)
+            }
             // That it need not wait is no news.
             Phase::Ready { .. } => (!self.quiet && !silent_so_far, false),
             Phase::Opened { .. } | Phase::GaveUp { .. } | Phase::Lost { .. } => (true, true),

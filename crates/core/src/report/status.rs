@@ -7,7 +7,7 @@ use crate::requirement::Gate;
 use crate::verdict::{Evidence, Outcome, Reason, Row, Verdict};
 
 /// How many reasons a line names before it counts the rest.
-const NAMED: usize = 3;
+pub(super) const NAMED: usize = 3;
 
 /// What the line needs besides the verdict.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
         Phase::Grace { .. } => format!(
             "Waiting{}: all that is required is met, waiting a little for: {}",
             bound(gate, standing),
-            named(verdict.clauses.iter().filter(|clause| !clause.met).flat_map(|clause| &clause.rows))
+            first_few(missing_of_any(verdict), "; ")
         ),
         Phase::Settling { .. } => {
             format!("Waiting{}: all met, must hold for {} more", bound(gate, standing), Span(gate.settle))
@@ -106,8 +106,13 @@ fn bound(gate: &Gate, standing: Standing<'_>) -> String {
     }
 }
 
-/// What holds the gate shut: of required clauses where any is unmet, else of those with a grace.
 fn missing(verdict: &Verdict) -> String {
+    first_few(all_missing(verdict), "; ")
+}
+
+/// What holds the gate shut: of required clauses where any is unmet, else of those with a grace. There is at least
+/// one part; it is not safe to print.
+pub(super) fn all_missing(verdict: &Verdict) -> Vec<String> {
     let unmet = |required: bool| {
         let clauses = verdict.clauses.iter().filter(move |clause| clause.grace.is_none() == required);
         clauses.filter(|clause| !clause.met).flat_map(|clause| &clause.rows)
@@ -122,11 +127,12 @@ fn missing(verdict: &Verdict) -> String {
     if sentences.is_empty() {
         sentences.push("all met".to_owned());
     }
-    first_few(sentences, "; ")
+    sentences
 }
 
-fn named<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
-    first_few(sentences(rows), "; ")
+/// What is missing of any clause. It is not safe to print.
+pub(super) fn missing_of_any(verdict: &Verdict) -> Vec<String> {
+    sentences(verdict.clauses.iter().filter(|clause| !clause.met).flat_map(|clause| &clause.rows))
 }
 
 fn sentences<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<String> {

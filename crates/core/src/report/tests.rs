@@ -5,6 +5,8 @@ mod changes;
 #[rustfmt::skip] // tables: a line is a case
 mod lines;
 #[rustfmt::skip] // tables: a line is a case
+mod live;
+#[rustfmt::skip] // tables: a line is a case
 mod tables;
 
 use core::time::Duration;

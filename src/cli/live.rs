@@ -1,0 +1,108 @@
+//! The live line on a terminal: it says what is waited for, for how long, and what time is left, and is rewritten in
+//! place once a second. What it says is made in [`LiveLine`]; where it is drawn is [`stderr`](crate::stderr).
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal};
+
+use nix::unistd::{getpgrp, tcgetpgrp};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+use crate::clock::{self, Timer};
+use crate::report::LiveLine;
+use crate::stderr;
+
+/// The width of a terminal that does not know it (a serial console).
+const USUAL_WIDTH: usize = 80;
+
+/// The live line of this process.
+pub(super) struct Live {
+    line: RefCell<Option<LiveLine>>,
+    /// Another line is shown, or none.
+    changed: Notify,
+}
+
+impl Live {
+    /// `None` where there is to be no live line: stderr is no terminal, or one that cannot erase, or one that another
+    /// job is using. A terminal that is not this session's counts as none: nobody may be watching it.
+    pub(super) fn on_terminal() -> Option<Live> {
+        let erases = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+        let used = io::stderr().is_terminal() && erases && in_foreground();
+        used.then(|| Live { line: RefCell::new(None), changed: Notify::new() })
+    }
+
+    /// Shows this line, in the place of another one.
+    pub(super) fn show(&self, line: LiveLine) {
+        *self.line.borrow_mut() = Some(line);
+        self.draw();
+        self.changed.notify_one();
+    }
+
+    /// Shows no line until there is another one.
+    pub(super) fn clear(&self) {
+        *self.line.borrow_mut() = None;
+        stderr::live(None);
+        self.changed.notify_one();
+    }
+
+    /// Does this work, and keeps the line true meanwhile. Then there is no line any more.
+    ///
+    /// # Errors
+    /// Where timers or signals are not to be had.
+    pub(super) async fn during<T>(live: Option<&Live>, work: impl Future<Output = T>) -> io::Result<T> {
+        let Some(live) = live else { return Ok(work.await) };
+        let done = tokio::select! {
+            done = work => done,
+            error = live.keep() => return Err(error),
+        };
+        *live.line.borrow_mut() = None;
+        stderr::end_live();
+        Ok(done)
+    }
+
+    /// Draws the line whenever it says something else, the terminal has another width, or the process goes on after a
+    /// stop. It returns only if it cannot go on.
+    async fn keep(&self) -> io::Error {
+        let all = || Ok((Timer::new()?, signal(SignalKind::window_change())?, signal(continued())?));
+        let (mut timer, mut resized, mut continued) = match all() {
+            Ok(all) => all,
+            Err(error) => return error,
+        };
+        loop {
+            let due = self.line.borrow().as_ref().map(|line| line.due(clock::now()));
+            if let Err(error) = timer.set(due) {
+                return error;
+            }
+            tokio::select! {
+                fired = timer.fired() => if let Err(error) = fired { return error },
+                _ = resized.recv() => {}
+                _ = continued.recv() => {}
+                () = self.changed.notified() => continue,
+            }
+            self.draw();
+        }
+    }
+
+    fn draw(&self) {
+        if !in_foreground() {
+            stderr::forget_live();
+            return;
+        }
+        let line = self.line.borrow();
+        stderr::live(line.as_ref().map(|line| line.text(clock::now(), columns())));
+    }
+}
+
+fn continued() -> SignalKind {
+    SignalKind::from_raw(libc::SIGCONT)
+}
+
+/// Whether stderr is the terminal of this session, and this process is of the job that uses it.
+fn in_foreground() -> bool {
+    tcgetpgrp(io::stderr()) == Ok(getpgrp())
+}
+
+fn columns() -> usize {
+    let columns = stderr::window().map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { USUAL_WIDTH } else { columns }
+}
