@@ -58,6 +58,8 @@ enum Command {
     /// Evaluate a gate once, explain it, and exit at once
     Check(CheckOnceArgs),
     /// Wait until a gate is ready, then exit 0 or become CMD
+    ///
+    /// On a terminal, one live line says what is waited for, for how long, and what time is left.
     Wait(WaitArgs),
     /// Print each change of a gate's requirements, when it came, and what it did to the verdict
     Monitor(CheckArgs),
@@ -157,7 +159,7 @@ struct Output {
 
 #[derive(Debug, Default, Args)]
 struct Volume {
-    /// Less on stderr
+    /// Less on stderr, and no live line on a terminal
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
     /// More on stderr

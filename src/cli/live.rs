@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 
+use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -24,11 +25,12 @@ pub(super) struct Live {
 
 impl Live {
     /// `None` where there is to be no live line: stderr is no terminal, or one that cannot erase, or one that another
-    /// job is using. A terminal that is not this session's counts as none: nobody may be watching it.
+    /// job is using, or stdout is a pipe, whose reader may write to the same terminal at any time. A terminal that is
+    /// not this session's counts as none: nobody may be watching it.
     pub(super) fn on_terminal() -> Option<Live> {
         let erases = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-        let used = io::stderr().is_terminal() && erases && in_foreground();
-        used.then(|| Live { line: RefCell::new(None), changed: Notify::new() })
+        let ours = io::stderr().is_terminal() && erases && in_foreground() && !stdout_is_pipe();
+        ours.then(|| Live { line: RefCell::new(None), changed: Notify::new() })
     }
 
     /// Shows this line, in the place of another one.
@@ -100,6 +102,11 @@ fn continued() -> SignalKind {
 /// Whether stderr is the terminal of this session, and this process is of the job that uses it.
 fn in_foreground() -> bool {
     tcgetpgrp(io::stderr()) == Ok(getpgrp())
+}
+
+fn stdout_is_pipe() -> bool {
+    let kind = fstat(io::stdout()).map(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT);
+    kind == Ok(SFlag::S_IFIFO)
 }
 
 fn columns() -> usize {

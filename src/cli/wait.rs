@@ -1,7 +1,7 @@
 //! `wait`: blocks until a gate is ready; for scripts and ExecStartPre=.
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -34,9 +34,8 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
         notifier = Notifier::silent();
     }
     let (json, quiet) = (args.output.json, args.output.volume.quiet);
-    // Lines of JSON on the same terminal would be written into the live line.
-    let shows_json = json && io::stdout().is_terminal();
-    let live = (!quiet && !shows_json).then(Live::on_terminal).flatten();
+    // Lines of JSON may come out on the same terminal.
+    let live = (!quiet && !json).then(Live::on_terminal).flatten();
     let began = clock::now();
     let mut terminal = Terminal { notifier, json, quiet, live: live.as_ref(), began, said: String::new() };
     let receive_buffer = args.tuning.receive_buffer;

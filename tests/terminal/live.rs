@@ -126,9 +126,11 @@ fn another_width_is_followed_at_once() {
 
 #[test]
 fn there_is_no_live_line_but_on_a_terminal_that_is_watched() {
-    let lines: [&str; 5] = [
+    let lines: [&str; 6] = [
         "$N wait -i vz9 -t 1200ms 2>&1 | cat; echo ended-$?",
         "$N wait -i vz9 -t 1200ms & wait; echo ended-$?",
+        // Whoever reads the pipe may write to the terminal.
+        "$N wait -i vz9 -t 1200ms | cat; echo ended-$?",
         "TERM=dumb $N wait -i vz9 -t 1200ms; echo ended-$?",
         "setsid -w $N wait -i vz9 -t 1200ms; echo ended-$?",
         "$N wait -j -i vz9 -t 1200ms; echo ended-$?",
