@@ -244,6 +244,7 @@ enum Error {
     Save(#[from] SaveError),
     #[error("this command is in a program of its own")]
     Tools(#[source] io::Error),
+    /// While a `check` shows a live line, which must be taken away before.
     #[error("ended by signal {0}")]
     Signalled(i32),
 }

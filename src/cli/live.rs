@@ -10,6 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::clock::{self, Timer};
+use crate::driver::View;
+use crate::gate_state::Phase;
+use crate::moment::Moment;
 use crate::report::LiveLine;
 use crate::stderr;
 
@@ -40,8 +43,20 @@ impl Live {
         self.changed.notify_one();
     }
 
+    /// Shows what a gate waits for, since and until when; no line if it does not wait any more.
+    pub(super) fn show_gate(&self, view: &View<'_>, since: Moment, until: Option<Moment>) {
+        match view.phase {
+            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => {
+                self.show(LiveLine::of_gate(view.verdict, view.phase, since, until));
+            }
+            Phase::Ready { .. } | Phase::Opened { .. } | Phase::Lost { .. } | Phase::GaveUp { .. } => {
+                self.clear();
+            }
+        }
+    }
+
     /// Shows no line until there is another one.
-    pub(super) fn clear(&self) {
+    fn clear(&self) {
         *self.line.borrow_mut() = None;
         stderr::live(None);
         self.changed.notify_one();

@@ -16,7 +16,7 @@ use crate::escape::{escape, escape_bytes};
 use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
-use crate::report::{LiveLine, json_text, state_word, unmet_lines, verdict_json};
+use crate::report::{json_text, state_word, unmet_lines, verdict_json};
 use crate::session::{Ended, Mode};
 use crate::stderr;
 
@@ -73,7 +73,9 @@ async fn until_signalled(
     });
     waited.await.map_err(Failure::Events)?.unwrap_or_else(|signal| {
         // The live line is gone, and this is what was waited for.
-        stderr::say(&format!("netready: {}\n", terminal.said));
+        if !terminal.said.is_empty() {
+            stderr::say(&format!("netready: {}\n", terminal.said));
+        }
         Ok(RunEnd::Signalled(signal, false))
     })
 }
@@ -105,13 +107,8 @@ impl Reporter for Terminal<'_> {
                 }
             }
         }
-        let waits = matches!(view.phase, Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. });
-        match self.live {
-            Some(live) if waits => {
-                live.show(LiveLine::of_gate(view.verdict, view.phase, self.began, view.until));
-            }
-            Some(live) => live.clear(),
-            None => {}
+        if let Some(live) = self.live {
+            live.show_gate(view, self.began, view.until);
         }
         if self.said == view.status {
             return Ok(());

@@ -153,14 +153,8 @@ fn rounded(delay: Duration) -> String {
 
 impl Reporter for Speaker {
     fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
-        let waits = matches!(view.phase, Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. });
-        match &self.live {
-            Some(live) if waits => {
-                let until = [view.until, self.until].into_iter().flatten().min();
-                live.show(LiveLine::of_gate(view.verdict, view.phase, self.waits, until));
-            }
-            Some(live) => live.clear(),
-            None => {}
+        if let Some(live) = &self.live {
+            live.show_gate(view, self.waits, view.until.into_iter().chain(self.until).min());
         }
         if self.said == view.status {
             return Ok(());
