@@ -1,7 +1,8 @@
 //! The GATE and the options that run, wait, check, monitor and cat share.
 
-use clap::Args;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
+use crate::config::keys::{self, CommandLineOption, Heading, Key};
 use crate::config::{ConfigError, GateRequest, Options, Problem};
 
 // Which gate, and what is required beside it or instead. (No doc comment: clap would print it in the
@@ -28,148 +29,88 @@ pub struct NamedGateOptions {
     /// The gate to wait for: a name, with a slash in it a gate file, or none [default: default]
     ///
     /// Requirement options without it are a gate of their own; with it they are added to it.
-    #[arg(long, value_name = "GATE", help_heading = WHAT, overrides_with = "gate")]
+    #[arg(long, value_name = "GATE", help_heading = Heading::What.text(), overrides_with = "gate")]
     gate: Option<String>,
 
     #[command(flatten)]
     requirements: RequirementOptions,
 }
 
-// What is required beside a gate or instead, and for how long it is waited for.
-#[derive(Debug, Clone, Default, Args)]
-struct RequirementOptions {
-    /// On these links: a name, an altname, a quoted glob, mac:…, or !GLOB to take links out
-    #[arg(short, long, value_name = "NAME", help_heading = WHAT)]
-    interface: Vec<String>,
+// The options of the table of keys: what is required beside a gate or instead, and for how long it is waited for.
+#[derive(Debug, Clone, Default)]
+struct RequirementOptions(Options);
 
-    /// IPv4 is needed: an address on the given links, its default route where routes are asked for
-    ///
-    /// With -i: -a ipv4. Every `default` among the given routes becomes default-ipv4. Alone: -r
-    /// default-ipv4.
-    #[arg(short = '4', long, help_heading = WHAT, overrides_with = "ipv4")]
-    ipv4: bool,
+impl Args for RequirementOptions {
+    fn augment_args(command: Command) -> Command {
+        command.args(keys::options().map(|(key, option)| argument(key, option)))
+    }
 
-    /// IPv6 is needed: as -4
-    #[arg(short = '6', long, help_heading = WHAT, overrides_with = "ipv6")]
-    ipv6: bool,
-
-    /// A usable address: ip, ipv4, ipv6, link-local-ipv4, link-local-ipv6, an address or a prefix
-    ///
-    /// With -i on each of those links, else on any link.
-    #[arg(short, long, value_name = "SPEC", help_heading = WHAT)]
-    address: Vec<String>,
-
-    /// A live route: default, default-ipv4, default-ipv6 or a prefix
-    ///
-    /// With -i through each of those links, else through any link.
-    #[arg(short, long, value_name = "SPEC", help_heading = WHAT)]
-    route: Vec<String>,
-
-    /// The table of the routes: a number, or a VRF's name, which holds for --route-to too [default: main]
-    #[arg(long, value_name = "N", help_heading = WHAT, overrides_with = "table")]
-    table: Option<String>,
-
-    /// The kernel has a usable way to this address; nothing is sent
-    #[arg(long, value_name = "ADDR", help_heading = WHAT)]
-    route_to: Vec<String>,
-
-    /// The way to --route-to is asked for a program that binds this address, for policy rules by source
-    #[arg(long, value_name = "ADDR", help_heading = WHAT, overrides_with = "from")]
-    from: Option<String>,
-
-    /// One of the given links is enough [default: every -i]
-    #[arg(long, help_heading = WHAT, overrides_with = "any")]
-    any: bool,
-
-    /// So many of the given links are enough; `all`: every link that a glob matches
-    #[arg(long, value_name = "N", help_heading = WHAT, overrides_with = "quorum")]
-    quorum: Option<String>,
-
-    /// resolv.conf names a server
-    #[arg(long, help_heading = WHAT, overrides_with = "nameserver")]
-    nameserver: bool,
-
-    /// The host's resolver finds this name
-    #[arg(long, value_name = "NAME", help_heading = PROBES)]
-    dns: Vec<String>,
-
-    /// A connection to this port is accepted; a link-local address with its link: [fe80::7%eth0]:22
-    #[arg(long, value_name = "HOST:PORT", help_heading = PROBES)]
-    tcp: Vec<String>,
-
-    /// A server answers this, by a status below 500 but 429; https by the host's trust store
-    #[arg(long, value_name = "URL", help_heading = PROBES)]
-    http: Vec<String>,
-
-    /// This host answers an echo request (ICMP, without privileges)
-    #[arg(long, value_name = "ADDR", help_heading = PROBES)]
-    ping: Vec<String>,
-
-    /// The default gateway answers neighbour discovery: any, ipv4 or ipv6
-    #[arg(long, value_name = "FAMILY", help_heading = PROBES)]
-    gateway: Vec<String>,
-
-    /// Give up after this long, instead of the gate's timeout: 90s, 1min 30s, 500ms, infinity
-    #[arg(short, long, value_name = "DUR", help_heading = HOW_LONG, overrides_with = "timeout")]
-    timeout: Option<String>,
-
-    /// Give up earlier where no wanted link has had carrier for this long
-    #[arg(long, value_name = "DUR", help_heading = HOW_LONG, overrides_with = "no_carrier_timeout")]
-    no_carrier_timeout: Option<String>,
-
-    /// Everything must have held this long, uninterrupted
-    #[arg(long, value_name = "DUR", help_heading = HOW_LONG, overrides_with = "settle")]
-    settle: Option<String>,
+    fn augment_args_for_update(command: Command) -> Command {
+        RequirementOptions::augment_args(command)
+    }
 }
 
-const WHAT: &str = "What to require";
-const PROBES: &str = "Whom to ask, once all else is there";
-const HOW_LONG: &str = "How long";
+impl FromArgMatches for RequirementOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<RequirementOptions, clap::Error> {
+        let mut options = Options::default();
+        for (_, option) in keys::options() {
+            let values: Vec<String> = match option.value_name {
+                Some(_) => matches.get_many(option.long).into_iter().flatten().cloned().collect(),
+                None => matches.get_flag(option.long).then(|| "true".to_owned()).into_iter().collect(),
+            };
+            options.set(option, values);
+        }
+        Ok(RequirementOptions(options))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = RequirementOptions::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// An option as clap wants it. If an option that takes one value is repeated, the last value counts.
+fn argument(key: &Key, option: &'static CommandLineOption) -> Arg {
+    let action = match option.value_name {
+        None => ArgAction::SetTrue,
+        Some(_) if key.takes.is_list() => ArgAction::Append,
+        Some(_) => ArgAction::Set,
+    };
+    let mut arg = Arg::new(option.long)
+        .long(option.long)
+        .action(action)
+        .help_heading(option.heading.text())
+        .help(option.help);
+    if let Some(short) = option.short {
+        arg = arg.short(short);
+    }
+    if let Some(name) = option.value_name {
+        arg = arg.value_name(name);
+    }
+    if !option.details.is_empty() {
+        arg = arg.long_help(format!("{}\n\n{}", option.help, option.details));
+    }
+    if key.takes.is_list() && option.value_name.is_some() { arg } else { arg.overrides_with(option.long) }
+}
 
 impl GateOptions {
     /// What is asked for; an error for words that no single GATE is.
     pub fn request(self) -> Result<GateRequest, ConfigError> {
         if let Some(first) = self.gate.as_ref().filter(|_| !self.left_over.is_empty()) {
-            return Err(left_over(first, &self.left_over, &self.requirements.interface));
+            return Err(left_over(first, &self.left_over, self.requirements.0.values(&keys::INTERFACE)));
         }
-        Ok(GateRequest { gate: self.gate, options: self.requirements.options() })
+        Ok(GateRequest { gate: self.gate, options: self.requirements.0 })
     }
 }
 
 impl NamedGateOptions {
     /// What is asked for; `None` for `--gate none`: nothing is waited for.
     pub fn request(&self) -> Option<GateRequest> {
-        let options = self.requirements.clone().options();
+        let options = self.requirements.0.clone();
         let none = self.gate.as_deref() == Some("none");
         match none && !options.require_something() {
             true => None,
             false => Some(GateRequest { gate: self.gate.clone().filter(|_| !none), options }),
-        }
-    }
-}
-
-impl RequirementOptions {
-    fn options(self) -> Options {
-        Options {
-            interface: self.interface,
-            ipv4: self.ipv4,
-            ipv6: self.ipv6,
-            address: self.address,
-            route: self.route,
-            table: self.table,
-            route_to: self.route_to,
-            from: self.from,
-            any: self.any,
-            quorum: self.quorum,
-            nameserver: self.nameserver,
-            dns: self.dns,
-            tcp: self.tcp,
-            http: self.http,
-            ping: self.ping,
-            gateway: self.gateway,
-            timeout: self.timeout,
-            no_carrier_timeout: self.no_carrier_timeout,
-            settle: self.settle,
         }
     }
 }
@@ -233,55 +174,55 @@ mod tests {
         cli.gate.request().map_err(|error| error.to_string())
     }
 
-    fn text(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn definitions_are_sound() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 
+    /// One line a case: what is typed, and the same in another way.
     #[test]
     fn every_option_is_taken_and_may_be_repeated() {
-        let both = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
-        for (args, options) in [
-            ("", Options::default()),
-            ("-i va0 --interface va*", Options { interface: both("va0", "va*"), ..Options::default() }),
-            ("-4 -6 -4", Options { ipv4: true, ipv6: true, ..Options::default() }),
-            ("--ipv4", Options { ipv4: true, ..Options::default() }),
-            ("-a ip --address ipv6", Options { address: both("ip", "ipv6"), ..Options::default() }),
-            (
-                "-r default --route 10.0.0.0/8",
-                Options { route: both("default", "10.0.0.0/8"), ..Options::default() },
-            ),
-            ("--table 1 --table 2", Options { table: text("2"), ..Options::default() }),
-            ("--route-to ::1 --route-to ::2", Options { route_to: both("::1", "::2"), ..Options::default() }),
-            ("--from ::1 --from ::2", Options { from: text("::2"), ..Options::default() }),
-            ("--any --any", Options { any: true, ..Options::default() }),
-            ("--quorum 1 --quorum 2", Options { quorum: text("2"), ..Options::default() }),
-            ("--nameserver --nameserver", Options { nameserver: true, ..Options::default() }),
-            ("--dns a --dns b", Options { dns: both("a", "b"), ..Options::default() }),
-            ("--tcp a:1 --tcp b:2", Options { tcp: both("a:1", "b:2"), ..Options::default() }),
-            (
-                "--http http://a --http http://b",
-                Options { http: both("http://a", "http://b"), ..Options::default() },
-            ),
-            ("--ping ::1 --ping ::2", Options { ping: both("::1", "::2"), ..Options::default() }),
-            ("--gateway ipv4 --gateway any", Options { gateway: both("ipv4", "any"), ..Options::default() }),
-            ("-t 1s --timeout 2s", Options { timeout: text("2s"), ..Options::default() }),
-            (
-                "--no-carrier-timeout 1 --no-carrier-timeout 2",
-                Options { no_carrier_timeout: text("2"), ..Options::default() },
-            ),
-            ("--settle 1 --settle 2", Options { settle: text("2"), ..Options::default() }),
+        for (args, same) in [
+            ("", ""),
+            ("-i va0 --interface va*", "--interface va0 --interface va*"),
+            ("-4 -6 -4", "--ipv4 --ipv6"),
+            ("--ipv4", "-4"),
+            ("-a ip --address ipv6", "--address ip --address ipv6"),
+            ("-r default --route 10.0.0.0/8", "--route default --route 10.0.0.0/8"),
+            ("--table 1 --table 2", "--table 2"),
+            ("--route-to ::1 --route-to ::2", "--route-to ::1 --route-to ::2"),
+            ("--from ::1 --from ::2", "--from ::2"),
+            ("--any --any", "--any"),
+            ("--quorum 1 --quorum 2", "--quorum 2"),
+            ("--nameserver --nameserver", "--nameserver"),
+            ("-t 1s --timeout 2s", "--timeout 2s"),
+            ("--no-carrier-timeout 1 --no-carrier-timeout 2", "--no-carrier-timeout 2"),
+            ("--settle 1 --settle 2", "--settle 2"),
         ] {
-            assert_eq!(request(args), Ok(GateRequest { gate: None, options: options.clone() }), "{args}");
-            let with_gate = GateRequest { gate: text("uplink"), options };
-            assert_eq!(request(&format!("{args} uplink")), Ok(with_gate.clone()), "{args}");
-            assert_eq!(request(&format!("uplink {args}")), Ok(with_gate), "{args}");
+            taken(args, same);
         }
+        // Every row of the table, and not only those above.
+        for (key, option) in keys::options() {
+            let long = option.typed();
+            let one = option.value_name.map_or(String::new(), |_| " a".to_owned());
+            let other = option.value_name.map_or(String::new(), |_| " b".to_owned());
+            let is_list = option.value_name.is_some() && key.takes.is_list();
+            let both = format!("{long}{one} {long}{other}");
+            taken(&both, &if is_list { both.clone() } else { format!("{long}{other}") });
+            if let Some(short) = option.short {
+                taken(&format!("-{short}{one}"), &format!("{long}{one}"));
+            }
+        }
+    }
+
+    #[track_caller]
+    fn taken(args: &str, same: &str) {
+        let options = netready_core::testing::options(same);
+        assert_eq!(request(args), Ok(GateRequest { gate: None, options: options.clone() }), "{args}");
+        let with_gate = GateRequest { gate: Some("uplink".to_owned()), options };
+        assert_eq!(request(&format!("{args} uplink")), Ok(with_gate.clone()), "{args}");
+        assert_eq!(request(&format!("uplink {args}")), Ok(with_gate), "{args}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::keys;
 use super::{
     ConfigError, Environment, Options, Part, Problem, in_place_of_state, is_glob, nearest, printable,
 };
@@ -244,7 +245,7 @@ fn unknown(
     if gate.is_empty() {
         return "a gate needs a name".to_owned();
     }
-    if let Some(link) = options.interface.last().filter(|_| link_exists(gate)) {
+    if let Some(link) = options.values(&keys::INTERFACE).last().filter(|_| link_exists(gate)) {
         return format!(
             "{shown} is a link; quote a glob (-i 'NAME*'), or name each link: -i {} -i {shown}",
             printable(link)

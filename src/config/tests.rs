@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use netready_core::testing::options_among;
+
 use super::{Environment, GateRequest, Loaded, load};
 use crate::requirement::Family::{self, V4, V6};
 use crate::requirement::{
@@ -58,32 +60,8 @@ const EITHER: Item = Item::Address(AddressSpec::Either);
 
 /// What the command line makes of these words (`cli::options` has its own tests).
 fn typed(args: &str) -> GateRequest {
-    let mut request = GateRequest::default();
-    let mut words = args.split_whitespace().map(str::to_owned);
-    while let Some(word) = words.next() {
-        let options = &mut request.options;
-        match word.as_str() {
-            "-i" => options.interface.extend(words.next()),
-            "-4" => options.ipv4 = true,
-            "-6" => options.ipv6 = true,
-            "-a" => options.address.extend(words.next()),
-            "-r" => options.route.extend(words.next()),
-            "--table" => options.table = words.next(),
-            "--route-to" => options.route_to.extend(words.next()),
-            "--from" => options.from = words.next(),
-            "--any" => options.any = true,
-            "--quorum" => options.quorum = words.next(),
-            "--nameserver" => options.nameserver = true,
-            "--dns" => options.dns.extend(words.next()),
-            "--tcp" => options.tcp.extend(words.next()),
-            "--gateway" => options.gateway.extend(words.next()),
-            "-t" => options.timeout = words.next(),
-            "--no-carrier-timeout" => options.no_carrier_timeout = words.next(),
-            "--settle" => options.settle = words.next(),
-            gate => request.gate = Some(gate.to_owned()),
-        }
-    }
-    request
+    let (options, left_over) = options_among(args);
+    GateRequest { gate: left_over.last().map(|gate| (*gate).to_owned()), options }
 }
 
 fn nowhere() -> Environment {

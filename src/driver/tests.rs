@@ -5,20 +5,24 @@ use std::net::IpAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use netready_core::testing::options;
+
 use super::*;
-use crate::config::{Environment, GateRequest, Options, load};
+use crate::config::{Environment, GateRequest, load};
 use crate::evaluate::evaluate;
 use crate::model::{Lookup, Message, RouteKind};
 use crate::netlink::RECEIVE_BUFFER;
 use crate::netlink::tests::{batch, in_namespace, ip, veth};
 use crate::requirement::RouteTo;
 
-fn gate(options: Options) -> Gate {
-    load(&GateRequest { gate: None, options }, &Environment::from_process(), &|_| false).unwrap().gate
+fn gate(words: &str) -> Gate {
+    load(&GateRequest { gate: None, options: options(words) }, &Environment::from_process(), &|_| false)
+        .unwrap()
+        .gate
 }
 
 fn default_ipv4() -> Gate {
-    gate(Options { ipv4: true, ..Options::default() })
+    gate("-4")
 }
 
 async fn opened(gate: &Gate, receive_buffer: usize) -> Driver<'static> {
@@ -150,7 +154,7 @@ fn a_default_that_a_more_specific_route_hides_from_lookups_is_found_in_the_table
              addr add 2001:db8:1::10/64 dev va0 nodad\nroute add default via 2001:db8:1::1\n\
              route add ::/1 via 2001:db8:1::2\nroute add 2000::/3 via 2001:db8:1::2\n",
         );
-        for gate in [default_ipv4(), gate(Options { ipv6: true, ..Options::default() })] {
+        for gate in [default_ipv4(), gate("-6")] {
             let mut driver = opened(&gate, RECEIVE_BUFFER).await;
             assert!(ready(&mut driver).await, "{gate:?}");
             assert!(!driver.network().routes.complete.is_empty(), "the table was read");
@@ -190,7 +194,7 @@ fn sysctl(name: &str, value: &str) {
 }
 
 fn families() -> [(&'static str, Gate); 2] {
-    [("ipv4", default_ipv4()), ("ipv6", gate(Options { ipv6: true, ..Options::default() }))]
+    [("ipv4", default_ipv4()), ("ipv6", gate("-6"))]
 }
 
 /// No route, no link, no address changes with the setting: only the netconf message tells.
@@ -278,7 +282,7 @@ fn a_lookup_obeys_policy_rules() {
         veth();
         batch("route add default via 192.0.2.1 table 100\n");
         let target = IpAddr::from([198, 51, 100, 7]);
-        let gate = gate(Options { route_to: vec![target.to_string()], ..Options::default() });
+        let gate = gate(&format!("--route-to {target}"));
         let mut driver = opened(&gate, RECEIVE_BUFFER).await;
         assert!(!ready(&mut driver).await);
         ip("rule add to 198.51.100.0/24 table 100");
@@ -336,10 +340,7 @@ fn what_is_kept_is_what_a_fresh_look_finds() {
             std::thread::spawn(move || {
                 in_namespace(async || {
                     veth();
-                    let gate = gate(Options {
-                        route: vec!["default".to_owned(), "198.51.100.0/24".to_owned()],
-                        ..Options::default()
-                    });
+                    let gate = gate("-r default -r 198.51.100.0/24");
                     let mut driver = opened(&gate, receive_buffer).await;
                     let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
                     let mut history = Vec::new();

@@ -1,13 +1,14 @@
-//! Gate files, drop-ins and options: as written → as meant, once.
+//! Reads gate files, drop-ins and options, and writes gate files.
 //!
 //! ```text
+//!            keys: the table of keys and options, which all of these modules use
 //! gate file, drop-ins ─file─▶ ┐
-//!                             ├ raw gate ─meaning─▶ Gate ─write─▶ gate file
+//!                             ├ WrittenGate ─validate─▶ Gate ─write─▶ gate file
 //! options ─────────options─▶  ┘
 //! ```
 //!
-//! Nothing else in netready reads a text that a user wrote. Every problem is collected, with its file
-//! and line or its option, before anything is waited for. Finding and reading the files is the shell's part.
+//! A command collects every problem, with its file and line or its option, before it waits for anything. The
+//! shell finds the files and reads their bytes.
 
 use core::fmt;
 
@@ -16,25 +17,26 @@ use crate::requirement::Gate;
 
 mod duration;
 mod file;
+mod interface;
 mod items;
-mod links;
-mod meaning;
+pub mod keys;
 mod options;
 mod probes;
-mod raw;
-mod syntax;
-mod words;
+mod suggest;
+mod toml_errors;
+mod validate;
 mod write;
+mod written;
 mod zones;
 
 pub use duration::{Span, parse as parse_duration, text as duration_text};
-pub use links::is_glob;
+pub use interface::is_glob;
 pub use options::Options;
 pub use probes::{
     dns as parse_dns, http as parse_http, ping as parse_ping, tcp as parse_tcp, url as parse_url,
     url_from as parse_url_from,
 };
-pub use words::{CLAUSE_KEYS, GATE_KEYS, in_place_of_state, nearest, shown as printable};
+pub use suggest::{in_place_of_state, nearest, shown as printable};
 pub use write::{clause as clause_text, gate as gate_text};
 
 /// The source of what options make.
@@ -102,8 +104,8 @@ fn lines(problems: &[Problem]) -> String {
 /// Understands one text as a whole gate file.
 pub fn parse(name: &str, origin: &str, text: &str) -> Result<Gate, ConfigError> {
     let mut problems = Vec::new();
-    let raw = file::read(origin, text, &mut problems);
-    meaning::gate(name, origin, &raw, problems).map_err(|mut problems| {
+    let written = file::read(origin, text, &mut problems);
+    validate::gate(name, origin, &written, problems).map_err(|mut problems| {
         problems.sort_by_key(|problem| problem.line);
         ConfigError { problems }
     })
@@ -115,8 +117,8 @@ pub fn parse(name: &str, origin: &str, text: &str) -> Result<Gate, ConfigError> 
 /// Everything that is wrong with them.
 pub fn of_options(options: &Options) -> Result<Loaded, ConfigError> {
     let mut problems = Vec::new();
-    let raw = options::read(options, &mut problems);
-    let gate = meaning::gate("options", COMMAND_LINE, &raw, problems)
+    let written = options::read(options, &mut problems);
+    let gate = validate::gate("options", COMMAND_LINE, &written, problems)
         .map_err(|problems| ConfigError { problems })?;
     let part = Part { origin: COMMAND_LINE.to_owned(), text: write::gate(&gate) };
     Ok(Loaded { gate, parts: vec![part] })
@@ -129,15 +131,15 @@ pub fn of_options(options: &Options) -> Result<Loaded, ConfigError> {
 /// Everything that is wrong with them.
 pub fn of_texts(name: &str, mut parts: Vec<Part>, options: &Options) -> Result<Loaded, ConfigError> {
     let mut problems = Vec::new();
-    let mut raw = raw::RawGate::default();
+    let mut written = written::WrittenGate::default();
     for part in &parts {
-        raw.read_over(file::read(&part.origin, &part.text, &mut problems));
+        written.read_over(file::read(&part.origin, &part.text, &mut problems));
     }
     let added = options::read(options, &mut problems);
-    let written_clauses = raw.clauses.len();
-    raw.read_over(added);
+    let written_clauses = written.clauses.len();
+    written.read_over(added);
     let source = parts.first().map_or("", |part| part.origin.as_str());
-    let gate = meaning::gate(name, source, &raw, problems).map_err(|mut problems| {
+    let gate = validate::gate(name, source, &written, problems).map_err(|mut problems| {
         let part_of = |problem: &Problem| {
             let mut origins = parts.iter().map(|part| &part.origin);
             origins.position(|origin| *origin == problem.origin).unwrap_or(parts.len())

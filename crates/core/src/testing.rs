@@ -34,7 +34,8 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config;
+use crate::config::keys::{self, CommandLineOption};
+use crate::config::{self, Options};
 use crate::model::{
     Address, Link, Lookup, Message, Nameservers, Network, NextHop, Operstate, PastaView, Preference,
     Question, Route, RouteKind,
@@ -92,6 +93,40 @@ pub fn network(text: &str) -> Network {
         builder.statement(statement);
     }
     builder.network
+}
+
+/// The options that these words are, as `-i va0 --any`; each value is a word of its own.
+#[track_caller]
+pub fn options(words: &str) -> Options {
+    let (options, left_over) = options_among(words);
+    assert_eq!(left_over, [""; 0], "no options");
+    options
+}
+
+/// The options among these words, and the words that are none.
+#[track_caller]
+pub fn options_among(words: &str) -> (Options, Vec<&str>) {
+    let mut options = Options::default();
+    let mut left_over = Vec::new();
+    let mut words = words.split_whitespace();
+    while let Some(word) = words.next() {
+        let is_it = |option: &CommandLineOption| {
+            word == option.typed() || option.short.is_some_and(|short| word == format!("-{short}"))
+        };
+        let Some((key, option)) = keys::options().find(|(_, option)| is_it(option)) else {
+            left_over.push(word);
+            continue;
+        };
+        let value = option.value_name.map_or(Some("true"), |_| words.next());
+        let value = value.unwrap_or_else(|| panic!("{word}: no value")).to_owned();
+        let mut values = match key.takes.is_list() && option.value_name.is_some() {
+            true => options.values(key).to_vec(),
+            false => Vec::new(),
+        };
+        values.push(value);
+        options.set(option, values);
+    }
+    (options, left_over)
 }
 
 struct Builder {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{CLAUSE_KEYS, GATE_KEYS, Options, gate_text, parse};
+use crate::config::keys::{self, KEYS};
+use crate::config::{Options, gate_text, parse};
 use crate::ifname::{Pattern, respell};
 use crate::kernel_line::Forced;
 use crate::requirement::{self, Endpoint, Gate, OnLoss, OnTimeout, Presence, Probe, Url};
@@ -250,8 +251,8 @@ fn any_gate() -> impl Strategy<Value = Gate> {
 /// Something like a gate file: its words in any order, so that the walk gets past the parser.
 fn nearly_a_gate() -> impl Strategy<Value = String> {
     let word = prop_oneof![
-        prop::sample::select(&GATE_KEYS[..]),
-        prop::sample::select(&CLAUSE_KEYS[..]),
+        prop::sample::select(&KEYS[..]).prop_map(|key| key.name),
+        prop::sample::select(&KEYS[..]).prop_map(|key| key.name),
         prop::sample::select(
             &[
                 "=",
@@ -323,21 +324,14 @@ proptest! {
     }
 
     #[test]
-    fn no_option_panics(value in any::<String>(), flags in any::<[bool; 4]>()) {
-        let some = |index: usize| flags[index].then(|| value.clone());
-        let options = Options {
-            interface: some(0).into_iter().collect(),
-            address: some(1).into_iter().collect(),
-            route_to: some(2).into_iter().collect(),
-            from: some(2),
-            table: some(3),
-            quorum: some(0),
-            settle: some(1),
-            tcp: some(2).into_iter().collect(),
-            http: some(0).into_iter().collect(),
-            ipv4: flags[2],
-            ..Options::default()
-        };
-        let _ = load(&GateRequest { gate: some(3), options }, &nowhere(), &|_| true);
+    fn no_option_panics(value in any::<String>(), typed in any::<u32>(), gate in any::<bool>()) {
+        let mut options = Options::default();
+        for (at, (_, option)) in keys::options().enumerate() {
+            if typed >> at & 1 == 1 {
+                options.set(option, vec![option.value_name.map_or("true", |_| &value).to_owned()]);
+            }
+        }
+        let gate = gate.then(|| value.clone());
+        let _ = load(&GateRequest { gate, options }, &nowhere(), &|_| true);
     }
 }

@@ -1,7 +1,7 @@
-//! A gate file's TOML, walked by hand into a [`RawGate`], so that every problem has its line.
+//! Reads a gate file's TOML into a [`WrittenGate`], in which every value has its line.
 //!
-//! Only shapes are judged here (which keys, which TOML types); what the texts mean is for
-//! [`meaning`](super::meaning).
+//! Only names of keys and types of values are checked here, against the [table of keys](super::keys).
+//! [`validate`](super::validate) checks the values.
 
 use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
@@ -10,12 +10,13 @@ use core::ops::Range;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::Problem;
-use super::raw::{Place, RawClause, RawGate, Written};
-use super::syntax;
-use super::words::{self, Level};
+use super::keys::{self, Key, Level, ValueType};
+use super::suggest::{self, REQUIRE, REQUIRE_EXAMPLE};
+use super::toml_errors;
+use super::written::{Place, Written, WrittenClause, WrittenGate, WrittenKeys};
 
 /// Reads one file's text; what cannot be read is left out, and a problem.
-pub fn read(origin: &str, text: &str, problems: &mut Vec<Problem>) -> RawGate {
+pub fn read(origin: &str, text: &str, problems: &mut Vec<Problem>) -> WrittenGate {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader {
         origin: Rc::from(origin),
@@ -26,7 +27,9 @@ pub fn read(origin: &str, text: &str, problems: &mut Vec<Problem>) -> RawGate {
     };
     let structure_holds = reader.syntax_errors(&errors);
     if !structure_holds {
-        return RawGate { incomplete: true, ..RawGate::default() };
+        let mut gate = WrittenGate::default();
+        gate.keys.incomplete = true;
+        return gate;
     }
     reader.gate(document.get_ref())
 }
@@ -50,24 +53,20 @@ struct Entry<'a> {
 }
 
 impl Reader<'_> {
-    fn gate(&mut self, table: &DeTable<'_>) -> RawGate {
-        let mut gate = RawGate { incomplete: !self.bad_lines.is_empty(), ..RawGate::default() };
+    fn gate(&mut self, table: &DeTable<'_>) -> WrittenGate {
+        let mut gate = WrittenGate::default();
+        gate.keys.incomplete = !self.bad_lines.is_empty();
         for entry in self.entries(table) {
             let read = match entry.key {
-                "timeout" => self.duration(&entry, &mut gate.timeout),
-                "no-carrier-timeout" => self.duration(&entry, &mut gate.no_carrier_timeout),
-                "settle" => self.duration(&entry, &mut gate.settle),
-                "on-timeout" => self.word(&entry, &mut gate.on_timeout),
-                "on-loss" => self.word(&entry, &mut gate.on_loss),
-                "require" => self.clauses(&entry, &mut gate.clauses),
-                key => self.unknown(&entry.place, key, Level::Gate),
+                REQUIRE => self.clauses(&entry, &mut gate.clauses),
+                _ => self.entry(&entry, Level::Gate, &mut gate.keys),
             };
-            gate.incomplete |= read.is_none();
+            gate.keys.incomplete |= read.is_none();
         }
         gate
     }
 
-    fn clauses(&mut self, entry: &Entry<'_>, clauses: &mut Vec<RawClause>) -> Option<()> {
+    fn clauses(&mut self, entry: &Entry<'_>, clauses: &mut Vec<WrittenClause>) -> Option<()> {
         match entry.value {
             DeValue::Table(table) => {
                 let clause = self.clause(entry.place.clone(), table);
@@ -87,7 +86,7 @@ impl Reader<'_> {
                         | DeValue::Float(_)
                         | DeValue::Boolean(_)
                         | DeValue::Datetime(_)
-                        | DeValue::Array(_) => all = self.wrong_type(entry, "a table"),
+                        | DeValue::Array(_) => all = self.no_table(entry),
                     }
                 }
                 all
@@ -96,176 +95,84 @@ impl Reader<'_> {
             | DeValue::Integer(_)
             | DeValue::Float(_)
             | DeValue::Boolean(_)
-            | DeValue::Datetime(_) => self.wrong_type(entry, "a table"),
+            | DeValue::Datetime(_) => self.no_table(entry),
         }
     }
 
-    fn clause(&mut self, place: Place, table: &DeTable<'_>) -> RawClause {
-        let mut clause = RawClause::at(place);
-        clause.incomplete = !self.bad_lines.is_empty();
+    fn clause(&mut self, place: Place, table: &DeTable<'_>) -> WrittenClause {
+        let mut clause = WrittenClause::at(place);
+        clause.keys.incomplete = !self.bad_lines.is_empty();
         for entry in self.entries(table) {
-            let read = match entry.key {
-                "interface" => self.list(&entry, &mut clause.interface),
-                "quorum" => self.word_or_number(&entry, &mut clause.quorum),
-                "carrier" => self.boolean(&entry, &mut clause.carrier),
-                "address" => self.list(&entry, &mut clause.address),
-                "route" => self.list(&entry, &mut clause.route),
-                "table" => self.word_or_number(&entry, &mut clause.table),
-                "route-to" => self.list(&entry, &mut clause.route_to),
-                "from" => self.word(&entry, &mut clause.from),
-                "pasta" => self.boolean(&entry, &mut clause.pasta),
-                "nameserver" => self.boolean(&entry, &mut clause.nameserver),
-                "dns" => self.list(&entry, &mut clause.dns),
-                "tcp" => self.list(&entry, &mut clause.tcp),
-                "http" => self.list(&entry, &mut clause.http),
-                "expect" => self.numbers(&entry, &mut clause.expect),
-                "ping" => self.list(&entry, &mut clause.ping),
-                "gateway" => self.list(&entry, &mut clause.gateway),
-                "recheck" => self.duration(&entry, &mut clause.recheck),
-                "if-present" => self.boolean(&entry, &mut clause.if_present),
-                "grace" => self.duration(&entry, &mut clause.grace),
-                key => self.unknown(&entry.place, key, Level::Clause),
-            };
-            clause.incomplete |= read.is_none();
+            let read = self.entry(&entry, Level::Clause, &mut clause.keys);
+            clause.keys.incomplete |= read.is_none();
         }
         clause
     }
 
-    // Values. Each takes what it can into its slot; `None` says that something was left out.
+    // Values. `None` says that something was left out.
 
-    fn list(&mut self, entry: &Entry<'_>, slot: &mut Vec<Written<String>>) -> Option<()> {
-        const WANTED: &str = "a text in quotes, or a list of them";
+    /// A key with what can be taken of its values.
+    fn entry(&mut self, entry: &Entry<'_>, level: Level, keys: &mut WrittenKeys) -> Option<()> {
+        let Some(key) = keys::find(entry.key, level) else {
+            return self.problem(&entry.place, suggest::unknown_key(entry.key, level));
+        };
         match entry.value {
-            DeValue::String(text) => {
-                slot.push(written_text(entry.key, text, entry.place.clone()));
-                Some(())
-            }
-            DeValue::Array(array) if array.is_empty() => {
+            DeValue::Array(array) if key.takes.is_list() && array.is_empty() => {
                 let message = format!(
                     "{}: the list is empty; write for example {}, or leave the key out",
-                    entry.key,
-                    words::example(entry.key).unwrap_or_default()
+                    key.name, key.example
                 );
                 self.problem(&entry.place, message)
             }
-            DeValue::Array(array) => {
+            DeValue::Array(array) if key.takes.is_list() => {
                 let mut all = Some(());
                 for item in array {
-                    match item.get_ref() {
-                        DeValue::String(text) => {
-                            let place = self.place(item.span());
-                            slot.push(written_text(entry.key, text, place));
-                        }
-                        DeValue::Integer(_)
-                        | DeValue::Float(_)
-                        | DeValue::Boolean(_)
-                        | DeValue::Datetime(_)
-                        | DeValue::Array(_)
-                        | DeValue::Table(_) => {
-                            let inner = Entry {
-                                key: entry.key,
-                                value: item.get_ref(),
-                                place: self.place(item.span()),
-                                span: item.span(),
-                            };
-                            all = self.wrong_type(&inner, WANTED);
-                        }
+                    match self.value(key, item.get_ref(), self.place(item.span())) {
+                        Some(value) => keys.add(key, value),
+                        None => all = None,
                     }
                 }
                 all
             }
-            DeValue::Integer(_)
+            DeValue::Array(_)
+            | DeValue::String(_)
+            | DeValue::Integer(_)
             | DeValue::Float(_)
             | DeValue::Boolean(_)
             | DeValue::Datetime(_)
-            | DeValue::Table(_) => self.wrong_type(entry, WANTED),
-        }
-    }
-
-    /// One number or a list of them.
-    fn numbers(&mut self, entry: &Entry<'_>, slot: &mut Vec<Written<String>>) -> Option<()> {
-        let DeValue::Array(array) = entry.value else {
-            let mut one = None;
-            let read = self.text_or_integer(entry, &mut one, "a number, or a list of them");
-            slot.extend(one);
-            return read;
-        };
-        if array.is_empty() {
-            let message = format!(
-                "{}: the list is empty; write for example {}, or leave the key out",
-                entry.key,
-                words::example(entry.key).unwrap_or_default()
-            );
-            return self.problem(&entry.place, message);
-        }
-        let mut all = Some(());
-        for item in array {
-            let place = self.place(item.span());
-            let inner = Entry { key: entry.key, value: item.get_ref(), place, span: item.span() };
-            let mut one = None;
-            let read = self.text_or_integer(&inner, &mut one, "a number, or a list of them");
-            slot.extend(one);
-            all = all.and(read);
-        }
-        all
-    }
-
-    fn duration(&mut self, entry: &Entry<'_>, slot: &mut Option<Written<String>>) -> Option<()> {
-        self.text_or_integer(entry, slot, "a duration in quotes")
-    }
-
-    fn word_or_number(&mut self, entry: &Entry<'_>, slot: &mut Option<Written<String>>) -> Option<()> {
-        self.text_or_integer(entry, slot, "a text in quotes, or a number")
-    }
-
-    fn text_or_integer(
-        &mut self,
-        entry: &Entry<'_>,
-        slot: &mut Option<Written<String>>,
-        wanted: &str,
-    ) -> Option<()> {
-        match entry.value {
-            DeValue::String(text) => {
-                *slot = Some(written_text(entry.key, text, entry.place.clone()));
+            | DeValue::Table(_) => {
+                let value = self.value(key, entry.value, entry.place.clone())?;
+                keys.add(key, value);
                 Some(())
             }
-            DeValue::Integer(integer) => {
+        }
+    }
+
+    /// One value, or one entry of a list.
+    fn value(&mut self, key: &Key, value: &DeValue<'_>, place: Place) -> Option<Written> {
+        let (name, value) = match value {
+            DeValue::String(text) if key.takes != ValueType::Flag => {
+                (format!("{} \"{}\"", key.name, suggest::shown(text)), text.to_string())
+            }
+            DeValue::Integer(integer) if key.takes.takes_integers() => {
                 let text = decimal(integer);
-                *slot = Some(Written {
-                    name: format!("{} {}", entry.key, words::shown(&text)),
-                    value: text,
-                    place: entry.place.clone(),
-                });
-                Some(())
+                (format!("{} {}", key.name, suggest::shown(&text)), text)
             }
-            DeValue::Float(_)
+            DeValue::Boolean(value) if key.takes == ValueType::Flag => {
+                (format!("{} = {value}", key.name), value.to_string())
+            }
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
             | DeValue::Boolean(_)
             | DeValue::Datetime(_)
             | DeValue::Array(_)
-            | DeValue::Table(_) => self.wrong_type(entry, wanted),
-        }
-    }
-
-    fn word(&mut self, entry: &Entry<'_>, slot: &mut Option<Written<String>>) -> Option<()> {
-        if let DeValue::String(text) = entry.value {
-            *slot = Some(written_text(entry.key, text, entry.place.clone()));
-            Some(())
-        } else {
-            self.wrong_type(entry, "a text in quotes")
-        }
-    }
-
-    fn boolean(&mut self, entry: &Entry<'_>, slot: &mut Option<Written<bool>>) -> Option<()> {
-        if let DeValue::Boolean(value) = entry.value {
-            *slot = Some(Written {
-                value: *value,
-                place: entry.place.clone(),
-                name: format!("{} = {value}", entry.key),
-            });
-            Some(())
-        } else {
-            self.wrong_type(entry, "true or false, without quotes")
-        }
+            | DeValue::Table(_) => {
+                self.wrong_type(&place, key.name, value, key.takes.wanted(), key.example);
+                return None;
+            }
+        };
+        Some(Written { value, place, name })
     }
 
     // Problems. Each answers `None`: nothing could be taken.
@@ -275,18 +182,20 @@ impl Reader<'_> {
         None
     }
 
-    fn unknown(&mut self, place: &Place, key: &str, level: Level) -> Option<()> {
-        self.problem(place, words::unknown_key(key, level))
+    fn no_table(&mut self, entry: &Entry<'_>) -> Option<()> {
+        self.wrong_type(&entry.place, REQUIRE, entry.value, "a table", REQUIRE_EXAMPLE)
     }
 
-    fn wrong_type(&mut self, entry: &Entry<'_>, wanted: &str) -> Option<()> {
-        let message = format!(
-            "{}: {} stands here, but it takes {wanted}: {}",
-            entry.key,
-            type_name(entry.value),
-            words::example(entry.key).unwrap_or_default()
-        );
-        self.problem(&entry.place, message)
+    fn wrong_type(
+        &mut self,
+        place: &Place,
+        key: &str,
+        value: &DeValue<'_>,
+        wanted: &str,
+        example: &str,
+    ) -> Option<()> {
+        let stands = type_name(value);
+        self.problem(place, format!("{key}: {stands} stands here, but it takes {wanted}: {example}"))
     }
 
     /// Reports what is not TOML; whether only values are at fault, so that the keys can be trusted.
@@ -299,11 +208,11 @@ impl Reader<'_> {
                 continue;
             }
             let written = self.line_text(line);
-            let message = match syntax::of_value(error.message(), written) {
+            let message = match toml_errors::of_value(error.message(), written) {
                 Some(advice) => advice,
                 None => {
                     only_values = false;
-                    syntax::of_structure(error.message(), written)
+                    toml_errors::of_structure(error.message(), written)
                 }
             };
             let place = self.place_of_line(line);
@@ -324,7 +233,7 @@ impl Reader<'_> {
                 place: self.place(key.span()),
                 span: key.span().start..value.span().end,
             })
-            .filter(|entry| entry.key == "require" || !self.is_bad(&entry.span))
+            .filter(|entry| entry.key == REQUIRE || !self.is_bad(&entry.span))
             .collect();
         entries.sort_by_key(|entry| entry.span.start);
         entries
@@ -356,10 +265,6 @@ impl Reader<'_> {
 fn line_starts(text: &str) -> Vec<usize> {
     let after_newlines = text.match_indices('\n').map(|(newline, _)| newline + 1);
     core::iter::once(0).chain(after_newlines).collect()
-}
-
-fn written_text(key: &str, text: &str, place: Place) -> Written<String> {
-    Written { value: text.to_owned(), place, name: format!("{key} \"{}\"", words::shown(text)) }
 }
 
 /// An integer's digits in base ten, however it was written.

@@ -7,8 +7,9 @@ use core::str::FromStr;
 
 use ipnet::IpNet;
 
-use super::{links, words, zones};
-use crate::requirement::{AddressSpec, Destination, Family, Table};
+use super::{interface, suggest, zones};
+use crate::model::link_local;
+use crate::requirement::{AddressSpec, Destination, Family, RouteTo, Table};
 
 const ADDRESS_WORDS: [&str; 5] = ["ip", "ipv4", "ipv6", "link-local-ipv4", "link-local-ipv6"];
 const ROUTE_WORDS: [&str; 3] = ["default", "default-ipv4", "default-ipv6"];
@@ -90,6 +91,27 @@ pub fn host(text: &str) -> Result<(IpAddr, Option<String>), String> {
     Ok((address, None))
 }
 
+/// Whether a connection there can be made from that address, and in that VRF.
+pub fn fits_together(wanted: &RouteTo) -> Result<(), String> {
+    if let (Some(_), Some(vrf)) = (&wanted.zone, &wanted.vrf) {
+        return Err(format!(
+            "has a zone, which names the link, beside the table of {vrf}: give it a [[require]] of its own"
+        ));
+    }
+    let Some(from) = wanted.from else { return Ok(()) };
+    let (family, of_source) = (Family::of(wanted.target), Family::of(from));
+    if family != of_source {
+        return Err(format!("is {family}, but from {from} is {of_source}"));
+    }
+    if from.is_loopback() && !wanted.target.is_loopback() {
+        return Err(format!("is not loopback, but from {from} is: nothing of it leaves this host"));
+    }
+    if link_local(from) && !link_local(wanted.target) {
+        return Err(format!("is not link-local, but from {from} is: no answer would come back"));
+    }
+    Ok(())
+}
+
 /// The value of `from`.
 pub fn source(text: &str) -> Result<IpAddr, String> {
     if zones::split(text).is_some() {
@@ -119,10 +141,10 @@ pub fn table(text: &str) -> Result<Table, String> {
             Ok(id) => Ok(Table::Id(id)),
         };
     }
-    if links::is_glob(text) {
+    if interface::is_glob(text) {
         return Err("is a glob; a table is a number or the name of one VRF".to_owned());
     }
-    links::link_name(text).map(Table::Vrf)
+    interface::link_name(text).map(Table::Vrf)
 }
 
 /// What a text with an address in it can be.
@@ -138,7 +160,7 @@ fn network(text: &str) -> Result<Option<Network>, String> {
     if let Some((_, zone)) = zone {
         return Err(format!(
             "has a zone; leave it out and name the link: interface = \"{}\"",
-            words::shown(zone)
+            suggest::shown(zone)
         ));
     }
     let found = match text.split_once('/') {
@@ -212,12 +234,12 @@ fn other_address_word(text: &str) -> Option<&'static str> {
 }
 
 fn not_valid(text: &str, valid: &[&str], forms: &[&str]) -> String {
-    match words::nearest(&text.to_lowercase(), valid.iter().copied()) {
+    match suggest::nearest(&text.to_lowercase(), valid.iter().copied()) {
         Some(near) => format!("is not valid; did you mean {near:?}?"),
         None => {
             let mut all: Vec<String> = valid.iter().map(|word| format!("{word:?}")).collect();
             all.extend(forms.iter().map(ToString::to_string));
-            format!("is not valid; write {}", words::alternatives(&all))
+            format!("is not valid; write {}", suggest::alternatives(&all))
         }
     }
 }

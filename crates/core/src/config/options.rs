@@ -1,194 +1,150 @@
-//! The options of run, wait, check, monitor and cat: as typed → the same raw gate as a file makes.
+//! The options of the [table of keys](super::keys): from what was typed to the same types that a gate file becomes.
 
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 
-use super::Problem;
-use super::raw::{Place, RawClause, RawGate, Written};
+use super::keys::{
+    self, ADDRESS, ANY, AskedOf, CommandLineOption, IPV4, IPV6, Key, Level, QUORUM, ROUTE, TABLE,
+};
+use super::written::{Place, Written, WrittenClause, WrittenGate};
+use super::{COMMAND_LINE, Problem, suggest};
 use crate::requirement::Family;
 
-/// What was typed, every value still a text; see `netready --help` for each.
+/// The options that were typed, each value still a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// `--interface`
-    pub interface: Vec<String>,
-    /// `-4`
-    pub ipv4: bool,
-    /// `-6`
-    pub ipv6: bool,
-    /// `--address`
-    pub address: Vec<String>,
-    /// `--route`
-    pub route: Vec<String>,
-    /// `--table`
-    pub table: Option<String>,
-    /// `--route-to`
-    pub route_to: Vec<String>,
-    /// `--from`
-    pub from: Option<String>,
-    /// `--any`
-    pub any: bool,
-    /// `--quorum`
-    pub quorum: Option<String>,
-    /// `--nameserver`
-    pub nameserver: bool,
-    /// `--dns`
-    pub dns: Vec<String>,
-    /// `--tcp`
-    pub tcp: Vec<String>,
-    /// `--http`
-    pub http: Vec<String>,
-    /// `--ping`
-    pub ping: Vec<String>,
-    /// `--gateway`
-    pub gateway: Vec<String>,
-    /// `--timeout`
-    pub timeout: Option<String>,
-    /// `--no-carrier-timeout`
-    pub no_carrier_timeout: Option<String>,
-    /// `--settle`
-    pub settle: Option<String>,
+    /// By the long name; an option that was not typed is not in here.
+    values: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Options {
-    /// Whether something is required by them; the durations alone only change a gate.
+    /// Gives an option its values, which are `["true"]` for a flag. Without values it counts as not typed.
+    pub fn set(&mut self, option: &'static CommandLineOption, values: Vec<String>) {
+        if !values.is_empty() {
+            self.values.insert(option.long, values);
+        }
+    }
+
+    /// The values of a key's own option; empty if it was not typed.
+    pub fn values(&self, key: &Key) -> &[String] {
+        let values = key.option.as_ref().and_then(|option| self.values.get(option.long));
+        values.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether they require something. The gate's own keys, which are durations, only change a gate.
     pub fn require_something(&self) -> bool {
-        self.nameserver || self.probe() || self.make_a_clause()
+        self.typed().any(|(key, _)| key.level() == Level::Clause)
     }
 
-    fn probe(&self) -> bool {
-        [&self.dns, &self.tcp, &self.http, &self.ping, &self.gateway].iter().any(|list| !list.is_empty())
+    fn typed(&self) -> impl Iterator<Item = (&'static Key, &'static CommandLineOption)> {
+        keys::options().filter(|(_, option)| self.has(option))
     }
 
-    fn make_a_clause(&self) -> bool {
-        let Options {
-            interface,
-            ipv4,
-            ipv6,
-            address,
-            route,
-            table,
-            route_to,
-            from,
-            any,
-            quorum,
-            nameserver: _,
-            dns: _,
-            tcp: _,
-            http: _,
-            ping: _,
-            gateway: _,
-            timeout: _,
-            no_carrier_timeout: _,
-            settle: _,
-        } = self;
-        let lists = [interface, address, route, route_to];
-        lists.iter().any(|list| !list.is_empty())
-            || *ipv4
-            || *ipv6
-            || *any
-            || table.is_some()
-            || from.is_some()
-            || quorum.is_some()
+    fn has(&self, option: &CommandLineOption) -> bool {
+        self.values.contains_key(option.long)
     }
 
-    /// Whether `-4` and `-6` stand alone, so that they ask for their default routes; where those stand and
-    /// how many are enough may be said beside them.
+    /// Whether `-4` and `-6` ask for their default routes: nothing else is asked for. The table of these routes
+    /// and how many of them are enough may still be said.
     fn are_families_alone(&self) -> bool {
-        let others =
-            Options { ipv4: false, ipv6: false, table: None, any: false, quorum: None, ..self.clone() };
-        !others.require_something()
+        let beside = [&IPV4, &IPV6, &ANY].map(|option| option.long);
+        self.typed().all(|(key, option)| {
+            beside.contains(&option.long)
+                || [TABLE.name, QUORUM.name].contains(&key.name)
+                || key.level() == Level::Gate
+        })
     }
 
     fn families(&self) -> impl Iterator<Item = Family> {
-        let given = [(self.ipv4, Family::V4), (self.ipv6, Family::V6)];
-        given.into_iter().filter_map(|(given, family)| given.then_some(family))
+        let flags = [(&IPV4, Family::V4), (&IPV6, Family::V6)];
+        flags.into_iter().filter_map(|(flag, family)| self.has(flag).then_some(family))
     }
 }
 
-/// The gate that the options make: their durations, and a clause or two.
-pub fn read(options: &Options, problems: &mut Vec<Problem>) -> RawGate {
-    let mut gate = RawGate {
-        timeout: value("--timeout", options.timeout.as_ref()),
-        no_carrier_timeout: value("--no-carrier-timeout", options.no_carrier_timeout.as_ref()),
-        settle: value("--settle", options.settle.as_ref()),
-        ..RawGate::default()
-    };
-    if options.make_a_clause() {
-        gate.clauses.push(clause(options, problems));
+/// The gate that the options make: its own keys, and up to one clause of each of three sorts.
+pub fn read(options: &Options, problems: &mut Vec<Problem>) -> WrittenGate {
+    let mut gate = WrittenGate::default();
+    // What is asked of links or of the host; each flag about the host; what is asked of others.
+    let mut main = WrittenClause::at(place(COMMAND_LINE));
+    let mut apart = Vec::new();
+    let mut others = WrittenClause::at(place(COMMAND_LINE));
+    let (mut has_main, mut has_others) = (false, false);
+    for (key, option) in options.typed() {
+        let values = options.values(key).iter().map(|value| written(option, value)).collect();
+        let is_shorthand = key.option.as_ref().is_none_or(|own| own.long != option.long);
+        match (key.level(), key.asks()) {
+            (Level::Gate, _) => gate.keys.set(key, values),
+            (Level::Clause, Some(AskedOf::Host { .. })) => {
+                let mut clause = WrittenClause::at(place(&option.typed()));
+                clause.keys.set(key, values);
+                apart.push(clause);
+            }
+            (Level::Clause, Some(AskedOf::Others)) => {
+                others.keys.set(key, values);
+                has_others = true;
+            }
+            (Level::Clause, Some(AskedOf::Links | AskedOf::Any) | None) => {
+                has_main = true;
+                if !is_shorthand {
+                    main.keys.set(key, values);
+                }
+            }
+        }
     }
-    if options.nameserver {
-        let place = place("--nameserver");
-        let mut clause = RawClause::at(place.clone());
-        clause.nameserver = Some(Written { value: true, place, name: String::new() });
-        gate.clauses.push(clause);
+    if has_main {
+        any_is_enough(options, &mut main, problems);
+        need_families(options, &mut main);
+        gate.clauses.push(main);
     }
-    if options.probe() {
-        let mut clause = RawClause::at(place("command line"));
-        clause.dns = values("--dns", &options.dns);
-        clause.tcp = values("--tcp", &options.tcp);
-        clause.http = values("--http", &options.http);
-        clause.ping = values("--ping", &options.ping);
-        clause.gateway = values("--gateway", &options.gateway);
-        gate.clauses.push(clause);
+    gate.clauses.extend(apart);
+    if has_others {
+        gate.clauses.push(others);
     }
     gate
 }
 
-fn clause(options: &Options, problems: &mut Vec<Problem>) -> RawClause {
-    let mut clause = RawClause::at(place("command line"));
-    clause.interface = values("--interface", &options.interface);
-    clause.address = values("--address", &options.address);
-    clause.route = values("--route", &options.route);
-    clause.table = value("--table", options.table.as_ref());
-    clause.route_to = values("--route-to", &options.route_to);
-    clause.from = value("--from", options.from.as_ref());
-    clause.quorum = value("--quorum", options.quorum.as_ref());
-    if options.any {
-        let any = Written { value: "any".to_owned(), place: place("--any"), name: String::new() };
-        if let Some(quorum) = &clause.quorum {
-            problems.push(
-                any.problem(format!("and {} exclude each other: --any is --quorum 1", quorum.place.origin)),
-            );
-        }
-        clause.quorum = Some(any);
+/// `--any`
+fn any_is_enough(options: &Options, clause: &mut WrittenClause, problems: &mut Vec<Problem>) {
+    if !options.has(&ANY) {
+        return;
     }
-    need_families(options, &mut clause);
-    clause
+    let any = written_by(&ANY.typed(), "any");
+    if let Some(quorum) = clause.keys.one(&QUORUM) {
+        let origin = &quorum.place.origin;
+        problems.push(any.problem(format!("and {origin} exclude each other: --any is --quorum 1")));
+    }
+    clause.keys.set(&QUORUM, vec![any]);
 }
 
-/// `-4` and `-6`: what they need depends on what stands beside them.
-fn need_families(options: &Options, clause: &mut RawClause) {
+/// `-4` and `-6`: what they need depends on the options beside them.
+fn need_families(options: &Options, clause: &mut WrittenClause) {
     let alone = options.are_families_alone();
     let families: Vec<Family> = options.families().collect();
+    let mut routes = clause.keys.all(&ROUTE).to_vec();
     if !families.is_empty() {
-        // Every `default` is the families' own.
-        let routes = core::mem::take(&mut clause.route);
-        for route in routes {
-            if route.value == "default" {
-                clause.route.extend(
-                    families
-                        .iter()
-                        .map(|family| Written { value: default_of(*family).to_owned(), ..route.clone() }),
-                );
-            } else {
-                clause.route.push(route);
+        // A `default` is that of each family.
+        let each = |route: Written| -> Vec<Written> {
+            if route.value != "default" {
+                return vec![route];
             }
-        }
+            let defaults = families.iter().map(|family| default_of(*family).to_owned());
+            defaults.map(|value| Written { value, ..route.clone() }).collect()
+        };
+        routes = routes.into_iter().flat_map(each).collect();
     }
     for family in families {
         let (flag, address) = match family {
             Family::V4 => ("-4", "ipv4"),
             Family::V6 => ("-6", "ipv6"),
         };
-        let written =
-            |value: &str| Written { value: value.to_owned(), place: place(flag), name: String::new() };
-        let has_default = clause.route.iter().any(|route| route.value == default_of(family));
+        let has_default = routes.iter().any(|route| route.value == default_of(family));
         if alone {
-            clause.route.push(written(default_of(family)));
-        } else if !clause.interface.is_empty() || !has_default {
-            clause.address.push(written(address));
+            routes.push(written_by(flag, default_of(family)));
+        } else if clause.keys.has(&keys::INTERFACE) || !has_default {
+            clause.keys.add(&ADDRESS, written_by(flag, address));
         }
     }
+    clause.keys.set(&ROUTE, routes);
 }
 
 fn default_of(family: Family) -> &'static str {
@@ -202,19 +158,19 @@ fn place(origin: &str) -> Place {
     Place { origin: Rc::from(origin), line: None }
 }
 
-fn value(option: &str, value: Option<&String>) -> Option<Written<String>> {
-    value.map(|value| written(option, value))
-}
-
-fn values(option: &str, values: &[String]) -> Vec<Written<String>> {
-    values.iter().map(|value| written(option, value)).collect()
-}
-
 /// The option and its value are the place, so a message needs no other name.
-fn written(option: &str, value: &str) -> Written<String> {
-    Written {
-        value: value.to_owned(),
-        place: place(&format!("{option} {}", super::words::shown(value))),
-        name: String::new(),
+fn written(option: &CommandLineOption, value: &str) -> Written {
+    match option.value_name {
+        Some(_) => Written {
+            value: value.to_owned(),
+            place: place(&format!("{} {}", option.typed(), suggest::shown(value))),
+            name: String::new(),
+        },
+        None => written_by(&option.typed(), value),
     }
+}
+
+/// A value that a flag stands for.
+fn written_by(flag: &str, value: &str) -> Written {
+    Written { value: value.to_owned(), place: place(flag), name: String::new() }
 }

@@ -4,7 +4,7 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use super::{items, words, zones};
+use super::{items, suggest, zones};
 use crate::requirement::{Endpoint, Family, Probe, Request, Url};
 
 /// One entry of `dns`.
@@ -59,7 +59,7 @@ pub fn gateway(text: &str) -> Result<Option<Family>, String> {
                  (one host: ping)"
                 .to_owned())
         }
-        _ => Err(words::not_one_of(text, &["any", "ipv4", "ipv6"])),
+        _ => Err(suggest::not_one_of(text, &["any", "ipv4", "ipv6"])),
     }
 }
 
@@ -76,7 +76,7 @@ pub fn url_from(text: &str, zone: Option<&str>) -> Result<Url, String> {
         return Err("has characters in it that no URL has; write them as %20 and the like".to_owned());
     }
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(format!("is no URL; did you mean \"https://{}\"?", words::shown(text)));
+        return Err(format!("is no URL; did you mean \"https://{}\"?", suggest::shown(text)));
     };
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
@@ -117,7 +117,7 @@ fn endpoint(text: &str, usual: Option<u16>, implied: Option<&str>) -> Result<End
     let port = match (port, usual) {
         (Some(""), Some(usual)) if !text.ends_with(':') => usual,
         (Some(""), None) if !text.ends_with(':') => {
-            return Err(format!("has no port; write {}:443 or another one", words::shown(text)));
+            return Err(format!("has no port; write {}:443 or another one", suggest::shown(text)));
         }
         (Some(port), _) => match port.parse() {
             Ok(port @ 1..) => port,
@@ -160,7 +160,7 @@ fn without_brackets(text: &str) -> Option<String> {
     let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
     address.parse::<Ipv6Addr>().ok()?;
     let zone = zone.and_then(|zone| zone.split(':').next()).map_or(String::new(), |zone| format!("%{zone}"));
-    Some(format!("is an IPv6 address without brackets; write [{address}{}]:PORT", words::shown(&zone)))
+    Some(format!("is an IPv6 address without brackets; write [{address}{}]:PORT", suggest::shown(&zone)))
 }
 
 /// What a resolver can be asked for.

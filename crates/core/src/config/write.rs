@@ -1,9 +1,12 @@
-//! From a gate to the text of a gate file that means it: for `cat` of options, and for `learn`.
+//! Writes the gate file that a gate would be read from: for `cat` of options, and for `learn`.
 
+use alloc::collections::BTreeMap;
 use core::fmt::Write;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::duration;
+use super::keys::{self, KEYS, Key, ValueType};
 use super::options::Options;
 use crate::requirement::{
     Clause, Gate, GatewayWord, Item, LinkName, Links, OnLoss, OnTimeout, Probe, Quorum, Subject, Table,
@@ -14,20 +17,10 @@ use crate::requirement::{
 /// The grammar has one `table` and one `from` for a whole clause, so a clause made elsewhere must have too.
 pub fn gate(gate: &Gate) -> String {
     let mut out = String::new();
-    pair(&mut out, "timeout", &limit(gate.timeout));
-    if gate.no_carrier_timeout.is_some() {
-        pair(&mut out, "no-carrier-timeout", &limit(gate.no_carrier_timeout));
-    }
-    if !gate.settle.is_zero() {
-        pair(&mut out, "settle", &quoted(&duration::text(gate.settle)));
-    }
-    match gate.on_timeout {
-        OnTimeout::Fail => {}
-        OnTimeout::Open => pair(&mut out, "on-timeout", "\"open\""),
-    }
-    match gate.on_loss {
-        OnLoss::Report => {}
-        OnLoss::Fail => pair(&mut out, "on-loss", "\"fail\""),
+    for (key, value, is_default) in gate_values(gate) {
+        if !is_default {
+            pair(&mut out, key, &value);
+        }
     }
     clauses(&mut out, &gate.clauses);
     out
@@ -36,17 +29,33 @@ pub fn gate(gate: &Gate) -> String {
 /// The drop-in that options are to a gate: what they replaced, and the clauses after the gate's own.
 pub fn drop_in(options: &Options, gate: &Gate, own_clauses: usize) -> String {
     let mut out = String::new();
-    if options.timeout.is_some() {
-        pair(&mut out, "timeout", &limit(gate.timeout));
-    }
-    if options.no_carrier_timeout.is_some() {
-        pair(&mut out, "no-carrier-timeout", &limit(gate.no_carrier_timeout));
-    }
-    if options.settle.is_some() {
-        pair(&mut out, "settle", &quoted(&duration::text(gate.settle)));
+    for (key, value, _) in gate_values(gate) {
+        if !options.values(key).is_empty() {
+            pair(&mut out, key, &value);
+        }
     }
     clauses(&mut out, gate.clauses.get(own_clauses..).unwrap_or_default());
     out
+}
+
+/// The gate's own keys with their values, and whether a gate file can leave the key out.
+fn gate_values(gate: &Gate) -> [(&'static Key, String, bool); 5] {
+    let on_timeout = match gate.on_timeout {
+        OnTimeout::Fail => "fail",
+        OnTimeout::Open => "open",
+    };
+    let on_loss = match gate.on_loss {
+        OnLoss::Report => "report",
+        OnLoss::Fail => "fail",
+    };
+    [
+        // Said in any case: it is the first thing that a reader wants to know.
+        (&keys::TIMEOUT, limit(gate.timeout), false),
+        (&keys::NO_CARRIER_TIMEOUT, limit(gate.no_carrier_timeout), gate.no_carrier_timeout.is_none()),
+        (&keys::SETTLE, quoted(&duration::text(gate.settle)), gate.settle.is_zero()),
+        (&keys::ON_TIMEOUT, quoted(on_timeout), gate.on_timeout == OnTimeout::Fail),
+        (&keys::ON_LOSS, quoted(on_loss), gate.on_loss == OnLoss::Report),
+    ]
 }
 
 fn clauses(out: &mut String, clauses: &[Clause]) {
@@ -65,7 +74,7 @@ pub fn clause(clause: &Clause) -> String {
     let implied = match &clause.subject {
         Subject::Host { needed } => {
             if *needed < clause.items.len() {
-                pair(&mut out, "quorum", &at_least(*needed));
+                pair(&mut out, &keys::QUORUM, &at_least(*needed));
             }
             false
         }
@@ -73,9 +82,9 @@ pub fn clause(clause: &Clause) -> String {
             interface(&mut out, links);
             let asks_more = clause.items.len() > usize::from(has_carrier);
             if !has_carrier {
-                pair(&mut out, "carrier", "false");
+                pair(&mut out, &keys::CARRIER, "false");
             } else if !asks_more {
-                pair(&mut out, "carrier", "true");
+                pair(&mut out, &keys::CARRIER, "true");
             }
             links.implied
         }
@@ -84,13 +93,13 @@ pub fn clause(clause: &Clause) -> String {
         items(&mut out, &clause.items);
     }
     if let Some(recheck) = clause.recheck {
-        pair(&mut out, "recheck", &quoted(&duration::text(recheck)));
+        pair(&mut out, &keys::RECHECK, &quoted(&duration::text(recheck)));
     }
     if clause.if_present.is_some() {
-        pair(&mut out, "if-present", "true");
+        pair(&mut out, &keys::IF_PRESENT, "true");
     }
     if let Some(grace) = clause.grace {
-        pair(&mut out, "grace", &quoted(&duration::text(grace)));
+        pair(&mut out, &keys::GRACE, &quoted(&duration::text(grace)));
     }
     out
 }
@@ -101,87 +110,86 @@ fn interface(out: &mut String, links: &Links) {
         LinkName::Glob(_) | LinkName::Mac(_) => name.to_string(),
     });
     let unwanted = links.exclude.iter().map(|pattern| format!("!{}", pattern.as_str()));
-    pair(out, "interface", &list(wanted.chain(unwanted)));
+    pair(out, &keys::INTERFACE, &list(wanted.chain(unwanted)));
     match links.quorum {
         Quorum::Each => {}
-        Quorum::AtLeast(number) => pair(out, "quorum", &at_least(number)),
-        Quorum::All => pair(out, "quorum", "\"all\""),
+        Quorum::AtLeast(number) => pair(out, &keys::QUORUM, &at_least(number)),
+        Quorum::All => pair(out, &keys::QUORUM, "\"all\""),
     }
 }
 
+/// The keys that ask for these items, in the order of the table.
 fn items(out: &mut String, items: &[Item]) {
-    let mut address = Vec::new();
-    let mut route = Vec::new();
-    let mut table = Table::MAIN;
-    let mut route_to = Vec::new();
-    let mut from = None;
-    let mut of_the_host = Vec::new();
-    let (mut dns, mut tcp, mut http, mut ping, mut gateway) = (vec![], vec![], vec![], vec![], vec![]);
-    let mut expect: &[u16] = &[];
+    let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for item in items {
-        match item {
-            Item::Carrier => {}
-            Item::Address(spec) => address.push(spec.to_string()),
-            Item::Route(spec) => {
-                route.push(spec.destination.to_string());
-                table = spec.table.clone();
-            }
-            Item::RouteTo(wanted) => {
-                let zone = wanted.zone.as_ref().map_or(String::new(), |zone| format!("%{zone}"));
-                route_to.push(format!("{}{zone}", wanted.target));
-                from = wanted.from;
-                if let Some(name) = &wanted.vrf {
-                    table = Table::Vrf(name.clone());
-                }
-            }
-            Item::Pasta => of_the_host.push("pasta"),
-            Item::Nameserver => of_the_host.push("nameserver"),
-            Item::Probe(Probe::Dns(name)) => dns.push(name.clone()),
-            Item::Probe(Probe::Tcp(endpoint)) => tcp.push(endpoint.to_string()),
-            Item::Probe(Probe::Http(request)) => {
-                http.push(request.url.to_string());
-                expect = &request.expect;
-            }
-            Item::Probe(Probe::Ping { address, zone }) => {
-                let zone = zone.as_ref().map_or(String::new(), |zone| format!("%{zone}"));
-                ping.push(format!("{address}{zone}"));
-            }
-            Item::Gateway(family) => gateway.push(GatewayWord(*family).to_string()),
+        let (key, value, refinements) = written(item);
+        values.entry(key.name).or_default().push(value);
+        for (key, refining) in refinements {
+            values.insert(key.name, refining);
         }
     }
-    for (key, values) in [("address", address), ("route", route)] {
-        if !values.is_empty() {
-            pair(out, key, &list(values));
+    // Said by the caller: a clause that names links asks for it if it is left out.
+    values.remove(keys::CARRIER.name);
+    for key in KEYS {
+        let Some(values) = values.get(key.name) else { continue };
+        let values: Vec<String> = values.iter().map(|value| toml_value(key, value)).collect();
+        match values.as_slice() {
+            [one] if key.takes != ValueType::Numbers => pair(out, key, one),
+            _ => pair(out, key, &format!("[{}]", values.join(", "))),
         }
-    }
-    match table {
-        Table::MAIN => {}
-        Table::Id(id) => pair(out, "table", &id.to_string()),
-        Table::Vrf(name) => pair(out, "table", &quoted(&name)),
-    }
-    if !route_to.is_empty() {
-        pair(out, "route-to", &list(route_to));
-    }
-    if let Some(from) = from {
-        pair(out, "from", &quoted(&from.to_string()));
-    }
-    for key in of_the_host {
-        pair(out, key, "true");
-    }
-    for (key, values) in [("dns", dns), ("tcp", tcp), ("http", http), ("ping", ping), ("gateway", gateway)] {
-        if !values.is_empty() {
-            pair(out, key, &list(values));
-        }
-    }
-    if !expect.is_empty() {
-        let codes: Vec<String> = expect.iter().map(ToString::to_string).collect();
-        pair(out, "expect", &format!("[{}]", codes.join(", ")));
     }
 }
 
-fn pair(out: &mut String, key: &str, value: &str) {
+/// A key with one of its values, and the keys that refine it.
+type WrittenItem = (&'static Key, String, Vec<(&'static Key, Vec<String>)>);
+
+fn written(item: &Item) -> WrittenItem {
+    match item {
+        Item::Carrier => (&keys::CARRIER, "true".to_owned(), vec![]),
+        Item::Address(spec) => (&keys::ADDRESS, spec.to_string(), vec![]),
+        Item::Route(spec) => (&keys::ROUTE, spec.destination.to_string(), table(&spec.table)),
+        Item::RouteTo(wanted) => {
+            let mut refinements = Vec::new();
+            refinements.extend(wanted.vrf.iter().flat_map(|name| table(&Table::Vrf(name.clone()))));
+            refinements.extend(wanted.from.map(|from| (&keys::FROM, vec![from.to_string()])));
+            (&keys::ROUTE_TO, with_zone(wanted.target, wanted.zone.as_deref()), refinements)
+        }
+        Item::Pasta => (&keys::PASTA, "true".to_owned(), vec![]),
+        Item::Nameserver => (&keys::NAMESERVER, "true".to_owned(), vec![]),
+        Item::Probe(Probe::Dns(name)) => (&keys::DNS, name.clone(), vec![]),
+        Item::Probe(Probe::Tcp(endpoint)) => (&keys::TCP, endpoint.to_string(), vec![]),
+        Item::Probe(Probe::Http(request)) => {
+            let codes: Vec<String> = request.expect.iter().map(ToString::to_string).collect();
+            let expect = (!codes.is_empty()).then_some((&keys::EXPECT, codes));
+            (&keys::HTTP, request.url.to_string(), expect.into_iter().collect())
+        }
+        Item::Probe(Probe::Ping { address, zone }) => {
+            (&keys::PING, with_zone(*address, zone.as_deref()), vec![])
+        }
+        Item::Gateway(family) => (&keys::GATEWAY, GatewayWord(*family).to_string(), vec![]),
+    }
+}
+
+fn table(table: &Table) -> Vec<(&'static Key, Vec<String>)> {
+    if *table == Table::MAIN { Vec::new() } else { vec![(&keys::TABLE, vec![table.to_string()])] }
+}
+
+fn with_zone(address: IpAddr, zone: Option<&str>) -> String {
+    zone.map_or(address.to_string(), |zone| format!("{address}%{zone}"))
+}
+
+fn toml_value(key: &Key, value: &str) -> String {
+    let number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    match key.takes {
+        ValueType::Flag | ValueType::Numbers => value.to_owned(),
+        ValueType::TextOrNumber if number => value.to_owned(),
+        ValueType::TextOrNumber | ValueType::Duration | ValueType::Text | ValueType::Texts => quoted(value),
+    }
+}
+
+fn pair(out: &mut String, key: &Key, value: &str) {
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "{key} = {value}");
+    let _ = writeln!(out, "{} = {value}", key.name);
 }
 
 fn limit(span: Option<Duration>) -> String {

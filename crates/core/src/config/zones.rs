@@ -4,7 +4,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{links, words};
+use super::{interface, suggest};
 use crate::ifname;
 
 /// Longest zone in bytes (IFNAMSIZ − 1 of linux/if.h): programs find the link of a zone with
@@ -32,7 +32,7 @@ pub fn check(address: Ipv6Addr, zone: &str) -> Result<String, String> {
     if zone.is_empty() {
         return Err(format!("has no link behind its %; write for example {address}%eth0"));
     }
-    let bad = |why: &str| format!("has the zone \"{}\", which {why}", words::shown(zone));
+    let bad = |why: &str| format!("has the zone \"{}\", which {why}", suggest::shown(zone));
     if zone.bytes().all(|byte| byte == b'0') {
         // To the kernel 0 is "no link".
         return Err(bad("is no link's number; they begin at 1"));
@@ -40,7 +40,7 @@ pub fn check(address: Ipv6Addr, zone: &str) -> Result<String, String> {
     if ifname::bytes(zone).len() > LONGEST {
         return Err(bad(&format!("is longer than {LONGEST} bytes; no link's name is")));
     }
-    links::link_name(zone).map_err(|why| bad(&why))
+    interface::link_name(zone).map_err(|why| bad(&why))
 }
 
 /// Refuses an address that means nothing without a zone: the kernel connects to no such address.

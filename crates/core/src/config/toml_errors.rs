@@ -1,6 +1,7 @@
 //! What to say about lines that are not TOML; most of them only lack their quotes.
 
-use super::words;
+use super::keys::{self, ValueType};
+use super::suggest;
 
 /// The parser's own words for a bare text where a value should stand.
 const BARE_TEXT: &str = "string values must be quoted";
@@ -14,12 +15,12 @@ pub fn of_value(message: &str, line: &str) -> Option<String> {
     }
     match assignment {
         Some((key, value)) if !value.is_empty() && !value.contains(['"', '\'', '[', '{']) => {
-            Some(if words::is_duration(key) {
-                format!("durations are quoted: {key} = \"{}\"", words::shown(value))
-            } else if words::is_boolean(key) {
-                format!("{key}: takes true or false: {}", words::example(key).unwrap_or_default())
-            } else {
-                format!("texts are quoted: {key} = \"{}\"", words::shown(value))
+            let known = keys::find_anywhere(key);
+            let value = suggest::shown(value);
+            Some(match known.map(|key| (key.takes, key.example)) {
+                Some((ValueType::Duration, _)) => format!("durations are quoted: {key} = \"{value}\""),
+                Some((ValueType::Flag, example)) => format!("{key}: takes true or false: {example}"),
+                Some(_) | None => format!("texts are quoted: {key} = \"{value}\""),
             })
         }
         Some((key, value)) if value.starts_with('[') && message.starts_with(BARE_TEXT) => {
@@ -54,12 +55,15 @@ fn assignment(line: &str) -> Option<(&str, &str)> {
 }
 
 fn as_list(key: &str) -> String {
-    if words::is_list(key) { such_as("; several values are one list: ", key) } else { String::new() }
+    match keys::find_anywhere(key).filter(|key| key.takes.is_list()) {
+        Some(key) => format!("; several values are one list: {}", key.example),
+        None => String::new(),
+    }
 }
 
 /// An example for the keys that have one.
 fn such_as(lead: &str, key: &str) -> String {
-    words::example(key).map_or(String::new(), |example| format!("{lead}{example}"))
+    suggest::example(key).map_or(String::new(), |example| format!("{lead}{example}"))
 }
 
 #[cfg(test)]
@@ -120,10 +124,10 @@ mod tests {
             ),
         ] {
             let mut problems = Vec::new();
-            let raw = read("g", text, &mut problems);
+            let gate = read("g", text, &mut problems);
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             assert_eq!(lines.join("\n"), said, "{text:?}");
-            assert!(raw.incomplete, "{text:?}");
+            assert!(gate.keys.incomplete, "{text:?}");
         }
     }
 }

@@ -1,67 +1,11 @@
-//! The words of gate files, and what to tell somebody who wrote another.
+//! Advice for somebody who wrote an unknown key or word: the nearest valid one, or all of them.
 
-/// The keys above the first `[[require]]`.
-pub const GATE_KEYS: [&str; 5] = ["timeout", "no-carrier-timeout", "settle", "on-timeout", "on-loss"];
+use super::keys::{self, KEYS, Level};
 
-/// The keys of a `[[require]]`.
-pub const CLAUSE_KEYS: [&str; 19] = [
-    "interface",
-    "quorum",
-    "carrier",
-    "address",
-    "route",
-    "table",
-    "route-to",
-    "from",
-    "pasta",
-    "nameserver",
-    "dns",
-    "tcp",
-    "http",
-    "expect",
-    "ping",
-    "gateway",
-    "recheck",
-    "if-present",
-    "grace",
-];
-
-/// Plurals, and what the key is called elsewhere; too far away for [`nearest`] or too near another.
-const OTHER_NAMES: [(&str, &str); 24] = [
-    ("interfaces", "interface"),
-    ("iface", "interface"),
-    ("ifname", "interface"),
-    ("link", "interface"),
-    ("links", "interface"),
-    ("device", "interface"),
-    ("name", "interface"),
-    ("addresses", "address"),
-    ("ip", "address"),
-    ("routes", "route"),
-    ("tables", "table"),
-    ("routes-to", "route-to"),
-    ("source", "from"),
-    ("src", "from"),
-    ("nameservers", "nameserver"),
-    ("resolve", "dns"),
-    ("url", "http"),
-    ("https", "http"),
-    ("port", "tcp"),
-    ("status", "expect"),
-    ("router", "gateway"),
-    ("required", "quorum"),
-    ("any", "quorum"),
-    ("optional", "grace"),
-];
-
-/// The two places a key can stand in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// Above the first `[[require]]`.
-    Gate,
-    /// Below a `[[require]]`.
-    Clause,
-}
+/// The name of a clause's table.
+pub const REQUIRE: &str = "require";
+/// What a clause looks like.
+pub const REQUIRE_EXAMPLE: &str = "[[require]] with the clause's keys in the lines below it";
 
 /// What to say about a key that is not one of its level's.
 pub fn unknown_key(key: &str, level: Level) -> String {
@@ -74,102 +18,44 @@ pub fn unknown_key(key: &str, level: Level) -> String {
             let advice = move_it(meant, level).map_or(String::new(), |advice| format!(", and {advice}"));
             format!("{shown}: unknown key; it is written {meant}{advice}")
         }
-        None => format!("{shown}: unknown key; the keys here are {}", keys(level)),
+        None => format!("{shown}: unknown key; the keys here are {}", list_of_keys(level)),
     }
 }
 
 /// What to say about a key that stands at the wrong level.
 fn move_it(key: &str, level: Level) -> Option<&'static str> {
-    match level {
-        Level::Gate => CLAUSE_KEYS.contains(&key).then_some("it belongs below a [[require]] line"),
-        Level::Clause => GATE_KEYS
-            .contains(&key)
-            .then_some("it is a key of the gate: move it above the first [[require]] line"),
-    }
-}
-
-/// The key that was probably meant, its own level's first.
-fn meant(key: &str, level: Level) -> Option<&'static str> {
-    let key = key.to_lowercase().replace('_', "-");
-    let (own, other) = match level {
-        Level::Gate => (&GATE_KEYS[..], &CLAUSE_KEYS[..]),
-        Level::Clause => (&CLAUSE_KEYS[..], &GATE_KEYS[..]),
-    };
-    let known = || own.iter().chain(other).copied();
-    if let Some(exact) = known().find(|known| *known == key) {
-        return Some(exact);
-    }
-    if let Some((_, meant)) = OTHER_NAMES.iter().find(|(name, _)| *name == key) {
-        return Some(meant);
-    }
-    let require = (level == Level::Gate).then_some("require");
-    nearest(&key, own.iter().copied().chain(require)).or_else(|| nearest(&key, known()))
-}
-
-fn keys(level: Level) -> String {
-    match level {
-        Level::Gate => format!("{} and [[require]]", GATE_KEYS.join(", ")),
-        Level::Clause => CLAUSE_KEYS.join(", "),
-    }
-}
-
-/// What a known key with its value looks like.
-pub fn example(key: &str) -> Option<&'static str> {
-    Some(match key {
-        "timeout" => "timeout = \"90s\"",
-        "no-carrier-timeout" => "no-carrier-timeout = \"15s\"",
-        "settle" => "settle = \"500ms\"",
-        "on-timeout" => "on-timeout = \"open\"",
-        "on-loss" => "on-loss = \"fail\"",
-        "require" => "[[require]] with the clause's keys in the lines below it",
-        "interface" => "interface = [\"enp*\", \"lan0\"]",
-        "quorum" => "quorum = \"any\" or quorum = 2",
-        "carrier" => "carrier = true",
-        "address" => "address = [\"ipv4\", \"2001:db8::/32\"]",
-        "route" => "route = [\"default-ipv4\", \"10.0.0.0/8\"]",
-        "table" => "table = 100 or table = \"vrf-blue\"",
-        "route-to" => "route-to = [\"198.51.100.7\", \"2001:db8::7\"]",
-        "from" => "from = \"192.0.2.10\"",
-        "pasta" => "pasta = true",
-        "nameserver" => "nameserver = true",
-        "dns" => "dns = \"registry.example.org\"",
-        "tcp" => "tcp = \"192.0.2.7:443\"",
-        "http" => "http = \"https://registry.example.org/v2/\"",
-        "expect" => "expect = [200, 401]",
-        "ping" => "ping = \"192.0.2.1\"",
-        "gateway" => "gateway = \"ipv4\"",
-        "recheck" => "recheck = \"30s\"",
-        "if-present" => "if-present = true",
-        "grace" => "grace = \"5s\"",
-        _ => return None,
+    let right = keys::find_anywhere(key)?.level();
+    (right != level).then_some(match right {
+        Level::Clause => "it belongs below a [[require]] line",
+        Level::Gate => "it is a key of the gate: move it above the first [[require]] line",
     })
 }
 
-/// Whether a key's value is a duration.
-pub fn is_duration(key: &str) -> bool {
-    matches!(key, "timeout" | "no-carrier-timeout" | "settle" | "grace" | "recheck")
+/// The key that was probably meant. The keys of its own level come first.
+fn meant(key: &str, level: Level) -> Option<&'static str> {
+    let key = key.to_lowercase().replace('_', "-");
+    if let Some(exact) =
+        KEYS.into_iter().find(|known| known.name == key || known.other_names.contains(&&*key))
+    {
+        return Some(exact.name);
+    }
+    let own = || keys::of_level(level).map(|key| key.name);
+    let require = (level == Level::Gate).then_some(REQUIRE);
+    let other = KEYS.into_iter().filter(|key| key.level() != level).map(|key| key.name);
+    nearest(&key, own().chain(require)).or_else(|| nearest(&key, own().chain(other)))
 }
 
-/// Whether a key's value is true or false.
-pub fn is_boolean(key: &str) -> bool {
-    matches!(key, "carrier" | "pasta" | "nameserver" | "if-present")
+fn list_of_keys(level: Level) -> String {
+    let names: Vec<&str> = keys::of_level(level).map(|key| key.name).collect();
+    match level {
+        Level::Gate => format!("{} and [[require]]", names.join(", ")),
+        Level::Clause => names.join(", "),
+    }
 }
 
-/// Whether a key takes a list.
-pub fn is_list(key: &str) -> bool {
-    matches!(
-        key,
-        "interface"
-            | "address"
-            | "route"
-            | "route-to"
-            | "dns"
-            | "tcp"
-            | "http"
-            | "expect"
-            | "ping"
-            | "gateway"
-    )
+/// What a key with its value looks like.
+pub fn example(key: &str) -> Option<&'static str> {
+    if key == REQUIRE { Some(REQUIRE_EXAMPLE) } else { keys::find_anywhere(key).map(|key| key.example) }
 }
 
 /// The candidate that a word is probably a slip of the pen for.
@@ -293,13 +179,6 @@ mod tests {
             ),
         ] {
             assert_eq!(unknown_key(key, level), said);
-        }
-    }
-
-    #[test]
-    fn every_key_has_an_example() {
-        for key in GATE_KEYS.iter().chain(&CLAUSE_KEYS).chain(&["require"]) {
-            assert!(example(key).unwrap().contains(key), "{key}");
         }
     }
 

@@ -1,8 +1,9 @@
 //! The `interface` list and its quorum: as written → as meant.
 
 use super::Problem;
-use super::raw::{Place, RawClause, Written};
-use super::words;
+use super::keys;
+use super::suggest;
+use super::written::{Place, Written, WrittenClause};
 use crate::ifname::{self, Pattern};
 use crate::requirement::{LinkName, Links, Quorum};
 
@@ -14,11 +15,11 @@ const LONGEST_MAC: usize = 32;
 const SHORTEST_MAC: usize = 6;
 
 /// The links that a clause with an `interface` list names; `None` after a problem.
-pub fn links(clause: &RawClause, implied: bool, problems: &mut Vec<Problem>) -> Option<Links> {
+pub fn links(clause: &WrittenClause, implied: bool, problems: &mut Vec<Problem>) -> Option<Links> {
     let before = problems.len();
-    let mut entries: Vec<(LinkName, &Written<String>)> = Vec::new();
+    let mut entries: Vec<(LinkName, &Written)> = Vec::new();
     let mut exclude: Vec<Pattern> = Vec::new();
-    for written in &clause.interface {
+    for written in clause.keys.all(&keys::INTERFACE) {
         match entry(&written.value, &written.place) {
             // A link counts once, however often it is named.
             Ok(Entry::Wanted(name)) if entries.iter().all(|(known, _)| *known != name) => {
@@ -47,9 +48,9 @@ pub fn links(clause: &RawClause, implied: bool, problems: &mut Vec<Problem>) -> 
             return None;
         }
     }
-    let quorum = match &clause.quorum {
+    let quorum = match clause.keys.one(&keys::QUORUM) {
         None => Quorum::Each,
-        Some(written) => match quorum(&written.value, &entries, clause.incomplete) {
+        Some(written) => match quorum(&written.value, &entries, clause.keys.incomplete) {
             Ok(quorum) => quorum,
             Err(message) => {
                 problems.push(written.problem(message));
@@ -84,7 +85,7 @@ pub fn count(text: &str) -> Result<Count, String> {
             Err(_) if text == "each" || text == "every" => {
                 Err("is not valid; every entry is meant where quorum is left out".to_owned())
             }
-            Err(_) => Err(match words::nearest(text, ["any", "all"]) {
+            Err(_) => Err(match suggest::nearest(text, ["any", "all"]) {
                 Some(near) => format!("is not valid; did you mean {near:?}?"),
                 None => "is not valid; write \"any\", \"all\" or a number".to_owned(),
             }),
@@ -209,7 +210,7 @@ fn with_colon(text: &str, in_option: bool) -> Option<String> {
     }
     // wait-online's IF:MIN:MAX as well.
     let state = state.split(':').next().unwrap_or_default();
-    let advice = words::in_place_of_state(link, state, in_option);
+    let advice = suggest::in_place_of_state(link, state, in_option);
     Some(match advice {
         Some(advice) => format!("names a link and a state; write {advice}"),
         None => "has a colon in it; no link's name has".to_owned(),
@@ -232,13 +233,13 @@ mod tests {
     use crate::config::Problem;
     use alloc::rc::Rc;
 
-    fn clause(interface: &[&str], quorum: Option<&str>) -> RawClause {
+    fn clause(interface: &[&str], quorum: Option<&str>) -> WrittenClause {
         let place = Place { origin: Rc::from("g"), line: Some(1) };
         let written =
             |text: &&str| Written { value: (*text).to_owned(), place: place.clone(), name: String::new() };
-        let mut clause = RawClause::at(place.clone());
-        clause.interface = interface.iter().map(written).collect();
-        clause.quorum = quorum.as_ref().map(written);
+        let mut clause = WrittenClause::at(place.clone());
+        clause.keys.set(&keys::INTERFACE, interface.iter().map(written).collect());
+        clause.keys.set(&keys::QUORUM, quorum.iter().map(written).collect());
         clause
     }
 

@@ -1,0 +1,348 @@
+//! Checks a gate as it was written, and makes the [`Gate`] that it means.
+
+use core::time::Duration;
+
+use super::Problem;
+use super::duration::{self, Span};
+use super::interface::{self, Count};
+use super::items;
+use super::keys::{self, AskedOf, KEYS, Key, Refinements, Role, ValueType};
+use super::probes;
+use super::suggest;
+use super::written::{Written, WrittenClause, WrittenGate, WrittenKeys};
+use crate::kernel_line::Forced;
+use crate::requirement::{
+    AddressSpec, Clause, Destination, Family, Gate, Item, OnLoss, OnTimeout, Presence, Probe, Subject, Table,
+};
+
+/// The timeout of a gate that names none.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// The gate that is meant; an error when there was a problem, now or before.
+pub fn gate(
+    name: &str,
+    source: &str,
+    written: &WrittenGate,
+    mut problems: Vec<Problem>,
+) -> Result<Gate, Vec<Problem>> {
+    let keys = &written.keys;
+    let all = &mut problems;
+    let gate = Gate {
+        name: name.to_owned(),
+        source: source.to_owned(),
+        timeout: optional(keys.one(&keys::TIMEOUT), all, timeout).unwrap_or(Some(DEFAULT_TIMEOUT)),
+        no_carrier_timeout: optional(keys.one(&keys::NO_CARRIER_TIMEOUT), all, timeout).unwrap_or_default(),
+        settle: optional(keys.one(&keys::SETTLE), all, finite).unwrap_or_default(),
+        on_timeout: optional(keys.one(&keys::ON_TIMEOUT), all, on_timeout).unwrap_or(OnTimeout::Fail),
+        on_loss: optional(keys.one(&keys::ON_LOSS), all, on_loss).unwrap_or(OnLoss::Report),
+        forced: Forced::default(),
+        clauses: written.clauses.iter().filter_map(|written| clause(written, all)).collect(),
+    };
+    let too_short = gate.timeout.filter(|timeout| *timeout < gate.settle);
+    if let (Some(settle), Some(timeout)) = (keys.one(&keys::SETTLE), too_short) {
+        problems.push(settle.problem(format!(
+            "is longer than the timeout ({}): this gate could never open",
+            duration::text(timeout)
+        )));
+    }
+    if written.clauses.is_empty() && !keys.incomplete {
+        problems.push(Problem {
+            origin: source.to_owned(),
+            line: None,
+            message: "the gate is empty: write at least one [[require]], for example with \
+                      route = \"default\" below it"
+                .to_owned(),
+        });
+    }
+    if problems.is_empty() { Ok(gate) } else { Err(problems) }
+}
+
+// The gate's keys.
+
+fn optional<T>(
+    written: Option<&Written>,
+    problems: &mut Vec<Problem>,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Option<T> {
+    let written = written?;
+    match read(&written.value) {
+        Ok(meant) => Some(meant),
+        Err(message) => {
+            problems.push(written.problem(message));
+            None
+        }
+    }
+}
+
+/// `None` is for ever.
+fn timeout(text: &str) -> Result<Option<Duration>, String> {
+    match duration::parse(text)? {
+        Span::Infinite => Ok(None),
+        Span::Finite(Duration::ZERO) => {
+            Err("is no time to wait; for ever is \"infinity\", and one look is netready check".to_owned())
+        }
+        Span::Finite(span) => Ok(Some(span)),
+    }
+}
+
+fn finite(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        Span::Infinite => Err("never ends; only a timeout can be infinity".to_owned()),
+        Span::Finite(span) => Ok(span),
+    }
+}
+
+/// Between two tries of a probe that is met.
+fn pause(text: &str) -> Result<Duration, String> {
+    match finite(text)? {
+        pause if pause < Duration::from_secs(1) => Err("is too often; it is at least 1s".to_owned()),
+        pause => Ok(pause),
+    }
+}
+
+fn on_timeout(text: &str) -> Result<OnTimeout, String> {
+    match text {
+        "fail" => Ok(OnTimeout::Fail),
+        "open" => Ok(OnTimeout::Open),
+        _ => Err(suggest::not_one_of(text, &["fail", "open"])),
+    }
+}
+
+fn on_loss(text: &str) -> Result<OnLoss, String> {
+    match text {
+        "report" => Ok(OnLoss::Report),
+        "fail" => Ok(OnLoss::Fail),
+        _ => Err(suggest::not_one_of(text, &["report", "fail"])),
+    }
+}
+
+// Clauses.
+
+fn clause(written: &WrittenClause, problems: &mut Vec<Problem>) -> Option<Clause> {
+    let keys = &written.keys;
+    let before = problems.len();
+    let grace = optional(keys.one(&keys::GRACE), problems, finite);
+    let recheck = optional(keys.one(&keys::RECHECK), problems, pause);
+    let refinements = refinements(keys, problems);
+    let mut items = items(keys, |of| of == AskedOf::Any, &refinements, problems);
+    let of_host = self::items(keys, is_of_host, &refinements, problems);
+    // Where something could not be read, what is missing or too little proves nothing.
+    let whole = problems.len() == before && !keys.incomplete;
+    let subject = if keys.has(&keys::INTERFACE) {
+        of_links(written, &mut items, whole, problems)
+    } else {
+        items.extend(of_host);
+        host(written, &items, whole, problems)
+    };
+    if problems.len() > before || keys.incomplete {
+        return None;
+    }
+    let subject = subject?;
+    let if_present = match keys.one(&keys::IF_PRESENT) {
+        Some(written) if written.is_true() => match presence(&subject, &items) {
+            Ok(presence) => Some(presence),
+            Err(message) => {
+                problems.push(written.problem(message));
+                return None;
+            }
+        },
+        Some(_) | None => None,
+    };
+    Some(Clause { subject, items, grace, if_present, recheck })
+}
+
+/// The values of the keys that refine others, which must be there.
+fn refinements(keys: &WrittenKeys, problems: &mut Vec<Problem>) -> Refinements {
+    let table = optional(keys.one(&keys::TABLE), problems, items::table);
+    let by_number = matches!(table, Some(Table::Id(_)));
+    let refinements = Refinements {
+        table: table.unwrap_or(Table::MAIN),
+        from: optional(keys.one(&keys::FROM), problems, items::source),
+        expect: keys
+            .all(&keys::EXPECT)
+            .iter()
+            .filter_map(|written| optional(Some(written), problems, probes::status))
+            .collect(),
+    };
+    if keys.incomplete {
+        return refinements;
+    }
+    for key in KEYS {
+        if let (Role::Refines { refined, alone }, Some(written)) = (&key.role, keys.one(key)) {
+            if !KEYS.into_iter().any(|other| refined(other) && keys.has(other)) {
+                problems.push(written.problem(alone));
+            }
+        }
+    }
+    let route_to_alone = keys.has(&keys::ROUTE_TO) && !keys.has(&keys::ROUTE);
+    if let Some(written) = keys.one(&keys::TABLE).filter(|_| by_number && route_to_alone) {
+        problems.push(written.problem(
+            "says where routes must stand, but there is no route; with route-to, the policy rules choose \
+             the table, and only the name of a VRF can be given",
+        ));
+    }
+    refinements
+}
+
+/// What the keys of some kinds ask for, in the order in which it is reported. What is written twice is asked
+/// once, so that a quorum counts what differs.
+fn items(
+    keys: &WrittenKeys,
+    wanted: fn(AskedOf) -> bool,
+    refinements: &Refinements,
+    problems: &mut Vec<Problem>,
+) -> Vec<Item> {
+    let mut items = Vec::new();
+    for key in KEYS {
+        let kind = match &key.role {
+            Role::Asks(kind) if wanted(kind.of) => kind,
+            Role::Asks(_) | Role::Gate | Role::Clause | Role::Refines { .. } => continue,
+        };
+        for written in asked(keys, key) {
+            let item = optional(Some(written), problems, |text| (kind.read)(text, refinements));
+            if let Some(item) = item.filter(|item| !items.contains(item)) {
+                items.push(item);
+            }
+        }
+    }
+    items
+}
+
+/// The values of a key that ask for something: all but a flag that says `false`.
+fn asked<'a>(keys: &'a WrittenKeys, key: &Key) -> impl Iterator<Item = &'a Written> {
+    let flag = key.takes == ValueType::Flag;
+    keys.all(key).iter().filter(move |written| !flag || written.is_true())
+}
+
+fn is_of_host(of: AskedOf) -> bool {
+    match of {
+        AskedOf::Host { .. } | AskedOf::Others => true,
+        AskedOf::Links | AskedOf::Any => false,
+    }
+}
+
+fn of_links(
+    clause: &WrittenClause,
+    items: &mut Vec<Item>,
+    whole: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<Subject> {
+    let keys = &clause.keys;
+    for key in KEYS {
+        let Some(written) = asked(keys, key).next() else { continue };
+        match key.asks() {
+            Some(AskedOf::Host { about }) => problems.push(written.problem(format!(
+                "asks about {about}, which is no link's: give it a [[require]] of its own, without \
+                 interface"
+            ))),
+            Some(AskedOf::Others) => problems.push(written.problem(
+                "is asked by the host, not by a link: give it a [[require]] of its own, without interface",
+            )),
+            Some(AskedOf::Links | AskedOf::Any) | None => {}
+        }
+    }
+    let carrier = keys.one(&keys::CARRIER);
+    let implied = items.is_empty() && carrier.is_none();
+    match carrier {
+        Some(written) if !written.is_true() => {
+            if items.is_empty() && whole {
+                problems.push(written.problem(
+                    "leaves nothing to ask for: write what the links need (address = \"ip\", \
+                     route = \"default\"), or carrier = true",
+                ));
+            }
+        }
+        Some(_) => items.insert(0, Item::Carrier),
+        None => {
+            if implied {
+                items.push(Item::Address(AddressSpec::Either));
+            }
+            items.insert(0, Item::Carrier);
+        }
+    }
+    interface::links(clause, implied, problems).map(Subject::Links)
+}
+
+fn host(clause: &WrittenClause, items: &[Item], whole: bool, problems: &mut Vec<Problem>) -> Option<Subject> {
+    let keys = &clause.keys;
+    let carrier = keys.one(&keys::CARRIER);
+    if !whole {
+        return None;
+    }
+    if let Some(written) = carrier {
+        problems.push(written.problem("is asked of links: name them with interface"));
+    }
+    let Some(written) = keys.one(&keys::QUORUM) else {
+        if items.is_empty() && carrier.is_none() {
+            problems.push(clause.place.problem(
+                "this requirement asks for nothing; write what must be there, for example \
+                 route = \"default\" or interface = \"eth0\"",
+            ));
+        }
+        return Some(Subject::Host { needed: items.len() });
+    };
+    let mut asking = KEYS.into_iter().filter(|key| key.asks().is_some() && asked(keys, key).next().is_some());
+    let is_one_list = asking.next().is_some_and(|key| key.takes.is_list()) && asking.next().is_none();
+    let needed = match interface::count(&written.value) {
+        Err(message) => Err(message),
+        Ok(_) if !is_one_list => {
+            Err("counts links (name them with interface), or the entries of one list where there is \
+             no interface and nothing else"
+                .to_owned())
+        }
+        Ok(Count::All) => Ok(items.len()),
+        Ok(Count::AtLeast(number)) if number > items.len() => Err(format!(
+            "can never be reached: the list has {}",
+            match items.len() {
+                1 => "one entry".to_owned(),
+                entries => format!("{entries} entries"),
+            }
+        )),
+        Ok(Count::AtLeast(number)) => Ok(number),
+    };
+    match needed {
+        Ok(needed) => Some(Subject::Host { needed }),
+        Err(message) => {
+            problems.push(written.problem(message));
+            None
+        }
+    }
+}
+
+/// What must be there for the clause to count.
+fn presence(subject: &Subject, items: &[Item]) -> Result<Presence, String> {
+    match subject {
+        Subject::Links(_) => return Ok(Presence::Link),
+        Subject::Host { .. } => {}
+    }
+    let mut families = items.iter().map(family);
+    let first = families.next().flatten();
+    match first.filter(|first| families.all(|family| family == Some(*first))) {
+        Some(family) => Ok(Presence::Family(family)),
+        None => Err("needs something whose presence counts: an interface list, or addresses and routes of \
+             one family (\"ipv6\", \"default-ipv6\", 2001:db8::/32)"
+            .to_owned()),
+    }
+}
+
+/// The family that an item names.
+fn family(item: &Item) -> Option<Family> {
+    match item {
+        Item::Address(AddressSpec::Family(family) | AddressSpec::LinkLocal(family)) => Some(*family),
+        Item::Address(AddressSpec::Exact(address)) => Some(Family::of(*address)),
+        Item::RouteTo(wanted) => Some(Family::of(wanted.target)),
+        Item::Address(AddressSpec::Prefix(net)) => Some(Family::of(net.addr())),
+        Item::Route(route) => match route.destination {
+            Destination::DefaultOf(family) => Some(family),
+            Destination::Prefix(net) => Some(Family::of(net.addr())),
+            Destination::Default => None,
+        },
+        Item::Probe(Probe::Ping { address, .. }) => Some(Family::of(*address)),
+        Item::Gateway(family) => *family,
+        Item::Probe(Probe::Dns(_) | Probe::Tcp(_) | Probe::Http(_))
+        | Item::Carrier
+        | Item::Address(AddressSpec::Either)
+        | Item::Pasta
+        | Item::Nameserver => None,
+    }
+}
