@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use netready::config::keys::{self, AskedOf, Key, Level, Role};
 use netready::verdict::ReasonCode;
 
 const COMMANDS: [&str; 9] = ["check", "wait", "monitor", "cat", "learn", "doctor", "run", "retry", "pull"];
@@ -130,9 +131,9 @@ fn gate_file(folder: &tempfile::TempDir, text: &str) -> PathBuf {
 }
 
 #[test]
-fn every_option_is_in_the_manual_or_the_readme() {
-    let documented =
-        long_options(&[read("README.md"), read("man/netready.1.sections").replace("\\-", "-")].concat());
+fn every_option_is_in_a_manual_or_the_readme() {
+    let pages = ["README.md", "man/netready.1.sections", "man/netready.toml.5"];
+    let documented = long_options(&pages.map(read).concat().replace("\\-", "-"));
     let options = all_options();
     assert!(options.len() >= 15, "--help shows only {options:?}");
     let undocumented: Vec<String> = options.difference(&documented).cloned().collect();
@@ -237,34 +238,46 @@ fn the_manual_has_every_key_and_no_other() {
 fn every_key_of_the_manual_is_accepted() {
     let manual = read("man/netready.toml.5");
     let folder = tempfile::tempdir().unwrap();
-    for key in tags(section(&manual, "KEYS OF A CLAUSE"), "Cm") {
-        let clause = match key.as_str() {
-            "interface" => "interface = \"lan0\"",
-            "quorum" => "interface = [\"lan0\", \"lan1\"]\nquorum = \"any\"",
-            "carrier" => "interface = \"lan0\"\ncarrier = true",
-            "address" => {
-                "address = [\"ip\", \"ipv4\", \"link-local-ipv6\", \"192.0.2.7\", \"2001:db8::/32\"]"
-            }
-            "route" => "route = [\"default\", \"default-ipv4\", \"default-ipv6\", \"198.51.100.0/24\"]",
-            "table" => "route = \"default\"\ntable = 100",
-            "route-to" => "route-to = [\"198.51.100.7\", \"fe80::1%lan0\"]",
-            "from" => "route-to = \"198.51.100.7\"\nfrom = \"192.0.2.10\"",
-            "pasta" => "pasta = true",
-            "nameserver" => "nameserver = true",
-            "dns" => "dns = \"registry.example.org\"",
-            "tcp" => "tcp = [\"nas:3260\", \"192.0.2.7:22\", \"[2001:db8::7]:22\", \"[fe80::7%lan0]:22\"]",
-            "http" => "http = [\"http://[fe80::7%25lan0]/\", \"https://registry.example.org/v2/\"]",
-            "expect" => "http = \"https://a.example\"\nexpect = [200, 401]",
-            "ping" => "ping = [\"192.0.2.1\", \"fe80::1%lan0\"]",
-            "gateway" => "gateway = [\"ipv4\", \"ipv6\"]",
-            "recheck" => "tcp = \"nas:3260\"\nrecheck = \"30s\"",
-            "if-present" => "route = \"default-ipv6\"\nif-present = true",
-            "grace" => "route = \"default\"\ngrace = \"5s\"",
-            key => panic!("the manual has a key that this test does not know: {key}"),
-        };
+    for name in tags(section(&manual, "KEYS OF A CLAUSE"), "Cm") {
+        let key = keys::find(&name, Level::Clause).unwrap_or_else(|| panic!("no key {name}"));
+        for example in key.example.split(" or ") {
+            let clause = with_what_it_needs(key, example);
+            let path = gate_file(&folder, &format!("[[require]]\n{clause}\n"));
+            let output = netready(&["cat", path.to_str().unwrap()]);
+            assert!(output.status.success(), "{clause}: {}", stderr(&output));
+        }
+    }
+}
+
+/// A clause with this line, and with the key without which the line's own key makes no sense.
+fn with_what_it_needs(key: &Key, example: &str) -> String {
+    let other = match &key.role {
+        Role::Refines { refined, .. } => keys::all().find(|other| refined(other)),
+        Role::Asks { of: AskedOf::Links, .. } => Some(&keys::INTERFACE),
+        Role::Clause if key.name != keys::INTERFACE.name => Some(&keys::INTERFACE),
+        Role::Gate | Role::Clause | Role::Asks { .. } => None,
+    };
+    other.map_or(example.to_owned(), |other| format!("{}\n{example}", other.example))
+}
+
+/// What the manual says of each value: all of them are accepted, and not only the examples of the table.
+#[test]
+fn every_kind_of_value_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    for clause in [
+        "interface = [\"lan0\", \"lan1\"]\nquorum = \"all\"",
+        "address = [\"ip\", \"ipv4\", \"link-local-ipv6\", \"192.0.2.7\", \"2001:db8::/32\"]",
+        "route = [\"default\", \"default-ipv4\", \"default-ipv6\", \"198.51.100.0/24\"]",
+        "route-to = [\"198.51.100.7\", \"fe80::1%lan0\"]",
+        "tcp = [\"nas:3260\", \"192.0.2.7:22\", \"[2001:db8::7]:22\", \"[fe80::7%lan0]:22\"]",
+        "http = [\"http://[fe80::7%25lan0]/\", \"https://registry.example.org/v2/\"]",
+        "ping = [\"192.0.2.1\", \"fe80::1%lan0\"]",
+        "gateway = [\"ipv4\", \"ipv6\"]",
+        "route = \"default-ipv6\"\nif-present = true",
+    ] {
         let path = gate_file(&folder, &format!("[[require]]\n{clause}\n"));
         let output = netready(&["cat", path.to_str().unwrap()]);
-        assert!(output.status.success(), "{key}: {}", stderr(&output));
+        assert!(output.status.success(), "{clause}: {}", stderr(&output));
     }
 }
 

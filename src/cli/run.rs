@@ -16,7 +16,7 @@ use crate::notify::{Notifier, watchdog_interval};
 use crate::ready_fd::ReadyFd;
 use crate::record::Record;
 use crate::report::unmet_lines;
-use crate::requirement::Gate;
+use crate::requirement::{Gate, Item, RouteSpec};
 use crate::session::Mode;
 use crate::verdict::{Outcome, Reason, ReasonCode, Verdict, Warning};
 
@@ -201,16 +201,9 @@ impl Manager {
 /// Whether the lack of a default route is what holds the gate shut.
 fn misses_default_route(verdict: &Verdict) -> bool {
     verdict.rows().any(|(clause, row)| {
-        let default = match &row.item {
-            crate::requirement::Item::Route(spec) => spec.destination.prefixes().any(|p| p.prefix_len() == 0),
-            crate::requirement::Item::Pasta => true,
-            crate::requirement::Item::Carrier
-            | crate::requirement::Item::Address(_)
-            | crate::requirement::Item::RouteTo(_)
-            | crate::requirement::Item::Nameserver
-            | crate::requirement::Item::Probe(_)
-            | crate::requirement::Item::Gateway(_) => false,
-        };
+        let wants_default = |spec: &RouteSpec| spec.destination.prefixes().any(|p| p.prefix_len() == 0);
+        let default = row.item == Item::Pasta
+            || matches!(&row.item, Item::Route(spec) if wants_default(spec));
         let none = matches!(&row.outcome, Outcome::Unmet(reason @ (Reason::NoRoute { .. } | Reason::Pasta { .. }))
             if reason.code() == ReasonCode::NoRoute);
         clause.grace.is_none() && default && none

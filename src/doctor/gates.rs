@@ -12,9 +12,7 @@ use crate::evaluate::matching;
 use crate::model::Network;
 use crate::quadlet::{Manager, Unit};
 use crate::record::{self, GateRecord};
-use crate::requirement::{
-    AddressSpec, Clause, Destination, Endpoint, Family, Gate, Item, LinkName, Links, Probe, Quorum, Subject,
-};
+use crate::requirement::{Clause, Endpoint, Family, Gate, Item, LinkName, Links, Probe, Quorum, Subject};
 
 /// Examines every gate that has a file, and every gate that something waits for.
 pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut DoctorReport) {
@@ -190,32 +188,9 @@ fn without_ipv6(item: &Item) -> Never {
 
 /// The address family that an item needs. `None` if either one will do.
 fn family(item: &Item) -> Option<Family> {
-    if let Item::Address(spec) = item {
-        return match spec {
-            AddressSpec::Either => None,
-            AddressSpec::Family(family) | AddressSpec::LinkLocal(family) => Some(*family),
-            AddressSpec::Exact(address) => Some(Family::of(*address)),
-            AddressSpec::Prefix(net) => Some(Family::of(net.addr())),
-        };
-    }
-    if let Item::Route(spec) = item {
-        return match spec.destination {
-            Destination::Default => None,
-            Destination::DefaultOf(family) => Some(family),
-            Destination::Prefix(net) => Some(Family::of(net.addr())),
-        };
-    }
-    if let Item::RouteTo(wanted) = item {
-        return Some(Family::of(wanted.target));
-    }
-    if let Item::Gateway(family) = item {
-        return *family;
-    }
-    if let Item::Probe(probe) = item {
-        // This host's own ::1 needs no link.
-        return target(probe).map(|(address, _)| address).filter(|it| !it.is_loopback()).map(Family::of);
-    }
-    None
+    let Item::Probe(probe) = item else { return item.family() };
+    // This host's own ::1 needs no link.
+    target(probe).map(|(address, _)| address).filter(|it| !it.is_loopback()).map(Family::of)
 }
 
 /// The address that a probe asks, and its zone. `None` if the target is a name.

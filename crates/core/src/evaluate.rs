@@ -14,7 +14,7 @@
 
 mod address;
 mod choice;
-mod judged;
+pub(crate) mod judged;
 mod links;
 mod pasta;
 mod presence;
@@ -23,10 +23,10 @@ mod route;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Link, Nameservers, Network};
+use crate::model::{Link, Network};
 use crate::moment::Moment;
 use crate::requirement::{Clause, Family, Gate, Item, Links, Subject};
-use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict};
+use crate::verdict::{ClauseVerdict, Outcome, Row, Verdict};
 use judged::{Evaluated, Judged};
 
 /// Evaluates a gate against the network: whether each requirement is met, by what, or why not.
@@ -96,8 +96,8 @@ pub fn matching<'a>(links: &Links, network: &'a Network) -> Vec<&'a Link> {
 
 /// What an evaluation looks at. It cannot change anything.
 #[derive(Clone, Copy)]
-struct Judge<'a> {
-    network: &'a Network,
+pub(crate) struct Judge<'a> {
+    pub(crate) network: &'a Network,
     now: Moment,
 }
 
@@ -130,23 +130,7 @@ impl<'a> Judge<'a> {
     fn host_item(&self, item: &Item) -> Evaluated {
         #[cfg(test)]
         tests::once::count(item, None);
-        let judged = match item {
-            // The configuration never asks for it. No link in particular has no carrier.
-            Item::Carrier => Reason::TooFew { there: 0, needed: 1 }.into(),
-            Item::Address(spec) => self.address_anywhere(*spec),
-            Item::Route(spec) => self.route(spec, None),
-            Item::RouteTo(wanted) => self.route_to(wanted, None),
-            Item::Pasta => self.pasta(),
-            Item::Nameserver => match &self.network.nameservers {
-                Nameservers::First(server) => Outcome::Met(Evidence::Nameserver(server.clone())).into(),
-                Nameservers::None => Reason::NoNameserver(None).into(),
-                Nameservers::Unreadable(why) => Reason::NoNameserver(Some(why.clone())).into(),
-                Nameservers::Unread => Reason::Unread.into(),
-            },
-            Item::Probe(probe) => return self.probe(probe),
-            Item::Gateway(family) => return self.gateway(*family),
-        };
-        judged.into()
+        item.requirement().of_host(self)
     }
 
     /// This table, unless it was read.

@@ -14,7 +14,7 @@
 //!
 //! In reading order:
 //!
-//! * [`requirement`]: what a gate asks for;
+//! * [`requirement`]: what a gate asks for; each kind of requirement has a file there, with its keys and its judging;
 //! * [`model`]: what is known of the kernel's state; [`wants`]: what of it is worth reading;
 //! * [`evaluate`](mod@evaluate): whether a gate is met; [`verdict`]: by what, or why not;
 //! * [`gate_state`]: when a gate opens; [`continuity`]: whether a hold was interrupted;
@@ -22,7 +22,7 @@
 //! * [`session`]: one input and the time in, one step out;
 //! * [`report`]: how a verdict is said; [`escape`]: text of others, made safe to print;
 //! * [`kernel_line`]: what the kernel command line says to gates;
-//! * [`config`]: gate files and options, as written and as meant; [`ifname`]: names of links, which are bytes;
+//! * [`config`]: the table of keys, and with it gate files and options, read and written; [`ifname`]: names of links, which are bytes;
 //! * [`retry`]: whether a command that failed is run again, and when; [`learn`](mod@learn): a gate of what a network
 //!   has; [`moment`]: a point in time, as a value.
 

@@ -21,7 +21,7 @@ use core::time::Duration;
 
 use crate::escape::escape;
 use crate::model::{Carrierless, Operstate, Question, RouteKind};
-use crate::requirement::{AddressSpec, Destination, Family, Item, RouteSpec, TABLE_MAIN, Table};
+use crate::requirement::{AddressSpec, Destination, Family, RouteSpec, TABLE_MAIN, Table};
 use crate::verdict::{
     AddressRef, Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Row, Unusable, Warning,
 };
@@ -378,22 +378,7 @@ pub struct Noun<'a>(pub &'a Row);
 
 impl Display for Noun<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.item {
-            Item::Carrier => f.write_str("carrier")?,
-            Item::Address(spec) => AddressNoun(*spec).fmt(f)?,
-            Item::Route(spec) => match spec.destination {
-                Destination::DefaultOf(family) if spec.table == Table::MAIN => {
-                    write!(f, "{family} default route")?;
-                }
-                Destination::Default | Destination::DefaultOf(_) | Destination::Prefix(_) => {
-                    RouteNoun(spec).fmt(f)?;
-                }
-            },
-            Item::RouteTo(wanted) => write!(f, "route to {wanted}")?,
-            Item::Pasta => f.write_str("network for pasta")?,
-            Item::Nameserver => f.write_str("nameserver")?,
-            Item::Probe(_) | Item::Gateway(_) => self.0.item.fmt(f)?,
-        }
+        f.write_str(&self.0.item.requirement().noun())?;
         match (&self.0.link, &self.0.outcome) {
             (Some(link), _) => write!(f, " of {link}"),
             (None, Outcome::Unmet(Reason::Absent { name })) => write!(f, " of {name}"),
@@ -402,7 +387,18 @@ impl Display for Noun<'_> {
     }
 }
 
-struct AddressNoun(AddressSpec);
+/// A wanted route as a noun.
+pub(crate) fn route_noun(spec: &RouteSpec) -> String {
+    match spec.destination {
+        Destination::DefaultOf(family) if spec.table == Table::MAIN => format!("{family} default route"),
+        Destination::Default | Destination::DefaultOf(_) | Destination::Prefix(_) => {
+            RouteNoun(spec).to_string()
+        }
+    }
+}
+
+/// A wanted address as a noun.
+pub(crate) struct AddressNoun(pub AddressSpec);
 
 impl Display for AddressNoun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

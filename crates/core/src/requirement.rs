@@ -1,8 +1,11 @@
-//! What a gate asks for, as meant: the types that a gate file or the command line is parsed into.
+//! What a gate asks for: the types that a gate file and the options are parsed into, and the kinds of requirement.
 //!
-//! Nothing here reads anything or decides anything; [`evaluate`](crate::evaluate) does the judging.
-//! Values of these types are valid by construction in [`config`](crate::config): a gate has at least
-//! one clause, a clause at least one item, a quorum can be reached.
+//! [`config`](crate::config) makes only valid values of these types: a gate has at least one clause, a clause has at
+//! least one item, and a quorum can be reached.
+//!
+//! Each kind of requirement has a file below this one. It holds all that is particular to the kind: its rows of the
+//! table of keys (with the option and its help text), what must be read to judge it, and how it is judged, by itself
+//! or by a call into [`evaluate`](mod@crate::evaluate). [`Item`] and the `KINDS` behind it are the registry.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -13,9 +16,34 @@ use ipnet::IpNet;
 use crate::ifname::Pattern;
 use crate::kernel_line::Forced;
 
+mod address;
+mod carrier;
+mod gateway;
+pub(crate) mod key;
+mod kind;
+mod nameserver;
+mod pasta;
 mod probe;
+mod route;
+mod route_to;
 
+use key::{AskedOf, Key};
+use kind::{Requirement, Shown};
+
+pub use address::AddressSpec;
+pub use gateway::Gateway;
 pub use probe::{Endpoint, Probe, Request, Url};
+pub use route::{Destination, RouteSpec, TABLE_MAIN, Table};
+pub use route_to::RouteTo;
+
+/// The rows of the table of keys that are called by name elsewhere.
+pub(crate) mod rows {
+    pub use super::address::{ADDRESS, IPV4, IPV6};
+    pub use super::carrier::CARRIER;
+    pub use super::probe::EXPECT;
+    pub use super::route::{ROUTE, TABLE};
+    pub use super::route_to::{FROM, ROUTE_TO};
+}
 
 /// A named set of requirements with a timeout.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,7 +158,7 @@ pub enum Presence {
     Family(Family),
 }
 
-/// One thing asked for.
+/// One thing asked for: a variant for each kind of requirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
     /// The link has carrier (only of links).
@@ -141,101 +169,63 @@ pub enum Item {
     Route(RouteSpec),
     /// The kernel's own lookup finds a usable way there.
     RouteTo(RouteTo),
-    /// What pasta would take is fit to be taken (only of the host).
+    /// What pasta would copy into a container is usable (only of the host).
     Pasta,
     /// resolv.conf names a server (only of the host).
     Nameserver,
-    /// Somebody answers (only of the host).
+    /// Somebody else answers (only of the host).
     Probe(Probe),
     /// The default gateway, either family's or this one's, answers (only of the host).
-    Gateway(Option<Family>),
+    Gateway(Gateway),
 }
+
+/// The keys of each kind: what asks for it, and what refines that. In this order kinds are reported and written.
+///
+/// A new kind has a line here, one in [`Item`], and one in `Item::requirement`.
+pub(crate) static KINDS: &[&[&Key]] = &[
+    &[&carrier::CARRIER],
+    &[&address::ADDRESS],
+    &[&route::ROUTE, &route::TABLE],
+    &[&route_to::ROUTE_TO, &route_to::FROM],
+    &[&pasta::PASTA],
+    &[&nameserver::NAMESERVER],
+    &[&probe::DNS],
+    &[&probe::TCP],
+    &[&probe::HTTP, &probe::EXPECT],
+    &[&probe::PING],
+    &[&gateway::GATEWAY],
+];
 
 impl Item {
-    /// Whether something is sent to find out. All else is read from the kernel and resolv.conf.
-    pub fn is_active(&self) -> bool {
+    /// What its kind brings.
+    pub(crate) fn requirement(&self) -> &dyn Requirement {
         match self {
-            Item::Probe(_) | Item::Gateway(_) => true,
-            Item::Carrier
-            | Item::Address(_)
-            | Item::Route(_)
-            | Item::RouteTo(_)
-            | Item::Pasta
-            | Item::Nameserver => false,
+            Item::Carrier => &carrier::Carrier,
+            Item::Address(spec) => spec,
+            Item::Route(spec) => spec,
+            Item::RouteTo(wanted) => wanted,
+            Item::Pasta => &pasta::Pasta,
+            Item::Nameserver => &nameserver::Nameserver,
+            Item::Probe(probe) => probe,
+            Item::Gateway(gateway) => gateway,
         }
     }
-}
 
-/// Which addresses satisfy an address item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressSpec {
-    /// `ip`: either family, global or site scope, no loopback, no link-local.
-    Either,
-    /// `ipv4`, `ipv6`: that family, otherwise as `ip`.
-    Family(Family),
-    /// `link-local-ipv4` (169.254.0.0/16), `link-local-ipv6` (fe80::/10).
-    LinkLocal(Family),
-    /// Exactly this one, wherever it stands: bind(2) takes it.
-    Exact(IpAddr),
-    /// Any address in the prefix.
-    Prefix(IpNet),
-}
+    /// Whether something is sent to find out. All else is read from the kernel and resolv.conf.
+    pub fn is_active(&self) -> bool {
+        self.requirement().key().asks() == Some(AskedOf::Others)
+    }
 
-/// Which routes satisfy a route item.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RouteSpec {
-    /// The destination, which must stand in the table as such.
-    pub destination: Destination,
-    /// The table it must stand in.
-    pub table: Table,
-}
-
-/// The destination of a wanted route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Destination {
-    /// `default`: either family's.
-    Default,
-    /// `default-ipv4`, `default-ipv6`.
-    DefaultOf(Family),
-    /// A prefix.
-    Prefix(IpNet),
-}
-
-/// The way that a program's connection would take.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RouteTo {
-    /// Where to.
-    pub target: IpAddr,
-    /// Of a link-local target: the link, by name or number.
-    pub zone: Option<String>,
-    /// The host's address that the program binds first; else the kernel selects one.
-    pub from: Option<IpAddr>,
-    /// The VRF that the program runs in, by the name of its device.
-    pub vrf: Option<String>,
-}
-
-impl RouteTo {
-    /// Of a program that binds nothing.
-    pub fn target(target: IpAddr) -> RouteTo {
-        RouteTo { target, zone: None, from: None, vrf: None }
+    /// The family that it asks for; `None` if either will do or none is meant.
+    pub fn family(&self) -> Option<Family> {
+        self.requirement().family()
     }
 }
 
-/// A routing table.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Table {
-    /// By number; main is 254 (RT_TABLE_MAIN).
-    Id(u32),
-    /// The table of the VRF link of this name, [spelled](crate::ifname).
-    Vrf(String),
-}
-
-/// RT_TABLE_MAIN of linux/rtnetlink.h.
-pub const TABLE_MAIN: u32 = 254;
-
-impl Table {
-    /// The main table.
-    pub const MAIN: Table = Table::Id(TABLE_MAIN);
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown(self.requirement()).fmt(f)
+    }
 }
 
 /// An address family.
@@ -274,109 +264,6 @@ impl fmt::Display for Family {
             Family::V4 => "IPv4",
             Family::V6 => "IPv6",
         })
-    }
-}
-
-impl Destination {
-    /// The prefixes that would satisfy it: one, or `default`'s two.
-    pub fn prefixes(self) -> impl Iterator<Item = IpNet> {
-        let (first, second) = match self {
-            Destination::Default => (Family::V4.default_prefix(), Some(Family::V6.default_prefix())),
-            Destination::DefaultOf(family) => (family.default_prefix(), None),
-            Destination::Prefix(net) => (net, None),
-        };
-        core::iter::once(first).chain(second)
-    }
-}
-
-// The words of gate files, options and reports.
-
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Item::Carrier => f.write_str("carrier"),
-            Item::Address(spec) => write!(f, "address {spec}"),
-            Item::Route(spec) => write!(f, "route {spec}"),
-            Item::RouteTo(wanted) => write!(f, "route-to {wanted}"),
-            Item::Pasta => f.write_str("pasta"),
-            Item::Nameserver => f.write_str("nameserver"),
-            Item::Probe(probe) => probe.fmt(f),
-            Item::Gateway(family) => write!(f, "gateway {}", GatewayWord(*family)),
-        }
-    }
-}
-
-/// A value of `gateway`.
-pub struct GatewayWord(pub Option<Family>);
-
-impl fmt::Display for GatewayWord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            None => "any",
-            Some(Family::V4) => "ipv4",
-            Some(Family::V6) => "ipv6",
-        })
-    }
-}
-
-impl fmt::Display for AddressSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AddressSpec::Either => f.write_str("ip"),
-            AddressSpec::Family(Family::V4) => f.write_str("ipv4"),
-            AddressSpec::Family(Family::V6) => f.write_str("ipv6"),
-            AddressSpec::LinkLocal(Family::V4) => f.write_str("link-local-ipv4"),
-            AddressSpec::LinkLocal(Family::V6) => f.write_str("link-local-ipv6"),
-            AddressSpec::Exact(address) => address.fmt(f),
-            AddressSpec::Prefix(net) => net.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Destination::Default => f.write_str("default"),
-            Destination::DefaultOf(Family::V4) => f.write_str("default-ipv4"),
-            Destination::DefaultOf(Family::V6) => f.write_str("default-ipv6"),
-            Destination::Prefix(net) => net.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Table::Id(TABLE_MAIN) => f.write_str("main"),
-            Table::Id(id) => id.fmt(f),
-            Table::Vrf(name) => f.write_str(name),
-        }
-    }
-}
-
-impl fmt::Display for RouteSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.destination.fmt(f)?;
-        if self.table == Table::MAIN {
-            return Ok(());
-        }
-        write!(f, " table {}", self.table)
-    }
-}
-
-impl fmt::Display for RouteTo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.target.fmt(f)?;
-        if let Some(zone) = &self.zone {
-            write!(f, "%{zone}")?;
-        }
-        if let Some(from) = self.from {
-            write!(f, " from {from}")?;
-        }
-        match &self.vrf {
-            Some(vrf) => write!(f, " table {vrf}"),
-            None => Ok(()),
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::requirement::{Destination, Family, Gate, Item, Presence, RouteSpec, RouteTo, Subject, Table};
+use crate::requirement::{Destination, Family, Gate, Presence, RouteSpec, RouteTo, Subject, Table};
 
 /// What a gate needs to know about routes and resolv.conf.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,28 +33,14 @@ impl Wants {
             }
             let host_wide = matches!(clause.subject, Subject::Host { .. });
             for item in &clause.items {
-                wants.choice |= host_wide && matches!(item, Item::Route(_) | Item::Gateway(_));
-                match item {
-                    Item::Carrier | Item::Address(_) => {}
-                    Item::Route(spec) => wants.add_routes(spec),
-                    Item::RouteTo(wanted) => {
-                        wants.route_to.insert(wanted.clone());
-                    }
-                    Item::Pasta => wants.pasta = true,
-                    Item::Nameserver => wants.nameserver = true,
-                    // A probe that resolves a name is tried again when resolv.conf changes.
-                    Item::Probe(probe) => wants.nameserver |= probe.resolves(),
-                    Item::Gateway(family) => wants.add_routes(&RouteSpec {
-                        destination: family.map_or(Destination::Default, Destination::DefaultOf),
-                        table: Table::MAIN,
-                    }),
-                }
+                item.requirement().add_wants(host_wide, &mut wants);
             }
         }
         wants
     }
 
-    fn add_routes(&mut self, spec: &RouteSpec) {
+    /// Adds the routes that would satisfy this.
+    pub(crate) fn add_routes(&mut self, spec: &RouteSpec) {
         for prefix in spec.destination.prefixes() {
             self.routes.insert((prefix, spec.table.clone()));
         }

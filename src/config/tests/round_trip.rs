@@ -5,11 +5,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::keys::{self, KEYS};
+use crate::config::keys;
 use crate::config::{Options, gate_text, parse};
 use crate::ifname::{Pattern, respell};
 use crate::kernel_line::Forced;
-use crate::requirement::{self, Endpoint, Gate, OnLoss, OnTimeout, Presence, Probe, Url};
+use crate::requirement::{self, Endpoint, Gate, Gateway, OnLoss, OnTimeout, Presence, Probe, Url};
 
 fn family() -> impl Strategy<Value = Family> {
     prop_oneof![Just(V4), Just(V6)]
@@ -172,7 +172,7 @@ fn probe() -> impl Strategy<Value = Item> {
             address: "fe80::1".parse().unwrap(),
             zone: Some(zone),
         })),
-        prop::option::of(family()).prop_map(Item::Gateway),
+        prop::option::of(family()).prop_map(|family| Item::Gateway(Gateway(family))),
     ]
 }
 
@@ -196,30 +196,18 @@ fn clause_of_the_host() -> impl Strategy<Value = Clause> {
         |(probes, expect, recheck)| {
             let mut items = Vec::new();
             for item in probes {
-                let item = match item {
+                let mut item = item;
+                if let Item::Probe(Probe::Http(request)) = &mut item {
                     // One expect for all of a clause.
-                    Item::Probe(Probe::Http(request)) => {
-                        Item::Probe(Probe::Http(Box::new(requirement::Request {
-                            expect: expect.clone(),
-                            ..*request
-                        })))
-                    }
-                    item @ (Item::Carrier
-                    | Item::Address(_)
-                    | Item::Route(_)
-                    | Item::RouteTo(_)
-                    | Item::Pasta
-                    | Item::Nameserver
-                    | Item::Probe(_)
-                    | Item::Gateway(_)) => item,
-                };
+                    request.expect.clone_from(&expect);
+                }
                 if !items.contains(&item) {
                     items.push(item);
                 }
             }
             // The order in which they are reported.
-            let kinds = ["dns", "tcp", "http", "ping", "gateway"];
-            items.sort_by_key(|item| kinds.iter().position(|kind| item.to_string().starts_with(kind)));
+            let asks = |item: &Item, key: &keys::Key| item.to_string().split(' ').next() == Some(key.name);
+            items.sort_by_key(|item| keys::all().position(|key| asks(item, key)));
             Clause { recheck: recheck.map(Duration::from_secs), ..host(items.len(), items) }
         },
     );
@@ -250,9 +238,10 @@ fn any_gate() -> impl Strategy<Value = Gate> {
 
 /// Something like a gate file: its words in any order, so that the walk gets past the parser.
 fn nearly_a_gate() -> impl Strategy<Value = String> {
+    let names = |level| -> Vec<&str> { keys::of_level(level).map(|key| key.name).collect() };
     let word = prop_oneof![
-        prop::sample::select(&KEYS[..]).prop_map(|key| key.name),
-        prop::sample::select(&KEYS[..]).prop_map(|key| key.name),
+        prop::sample::select(names(keys::Level::Gate)),
+        prop::sample::select(names(keys::Level::Clause)),
         prop::sample::select(
             &[
                 "=",

@@ -1,6 +1,6 @@
 //! Advice for somebody who wrote an unknown key or word: the nearest valid one, or all of them.
 
-use super::keys::{self, KEYS, Level};
+use super::keys::{self, Level};
 
 /// The name of a clause's table.
 pub const REQUIRE: &str = "require";
@@ -34,14 +34,12 @@ fn move_it(key: &str, level: Level) -> Option<&'static str> {
 /// The key that was probably meant. The keys of its own level come first.
 fn meant(key: &str, level: Level) -> Option<&'static str> {
     let key = key.to_lowercase().replace('_', "-");
-    if let Some(exact) =
-        KEYS.into_iter().find(|known| known.name == key || known.other_names.contains(&&*key))
-    {
+    if let Some(exact) = keys::all().find(|known| known.name == key || known.other_names.contains(&&*key)) {
         return Some(exact.name);
     }
     let own = || keys::of_level(level).map(|key| key.name);
     let require = (level == Level::Gate).then_some(REQUIRE);
-    let other = KEYS.into_iter().filter(|key| key.level() != level).map(|key| key.name);
+    let other = keys::all().filter(|key| key.level() != level).map(|key| key.name);
     nearest(&key, own().chain(require)).or_else(|| nearest(&key, own().chain(other)))
 }
 

@@ -6,14 +6,12 @@ use super::Problem;
 use super::duration::{self, Span};
 use super::interface::{self, Count};
 use super::items;
-use super::keys::{self, AskedOf, KEYS, Key, Refinements, Role, ValueType};
+use super::keys::{self, AskedOf, Key, Refinements, Role, ValueType};
 use super::probes;
 use super::suggest;
 use super::written::{Written, WrittenClause, WrittenGate, WrittenKeys};
 use crate::kernel_line::Forced;
-use crate::requirement::{
-    AddressSpec, Clause, Destination, Family, Gate, Item, OnLoss, OnTimeout, Presence, Probe, Subject, Table,
-};
+use crate::requirement::{AddressSpec, Clause, Gate, Item, OnLoss, OnTimeout, Presence, Subject, Table};
 
 /// The timeout of a gate that names none.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(90);
@@ -167,9 +165,9 @@ fn refinements(keys: &WrittenKeys, problems: &mut Vec<Problem>) -> Refinements {
     if keys.incomplete {
         return refinements;
     }
-    for key in KEYS {
+    for key in keys::all() {
         if let (Role::Refines { refined, alone }, Some(written)) = (&key.role, keys.one(key)) {
-            if !KEYS.into_iter().any(|other| refined(other) && keys.has(other)) {
+            if !keys::all().any(|other| refined(other) && keys.has(other)) {
                 problems.push(written.problem(alone));
             }
         }
@@ -193,13 +191,13 @@ fn items(
     problems: &mut Vec<Problem>,
 ) -> Vec<Item> {
     let mut items = Vec::new();
-    for key in KEYS {
-        let kind = match &key.role {
-            Role::Asks(kind) if wanted(kind.of) => kind,
-            Role::Asks(_) | Role::Gate | Role::Clause | Role::Refines { .. } => continue,
+    for key in keys::all() {
+        let read = match &key.role {
+            Role::Asks { of, read } if wanted(*of) => read,
+            Role::Asks { .. } | Role::Gate | Role::Clause | Role::Refines { .. } => continue,
         };
         for written in asked(keys, key) {
-            let item = optional(Some(written), problems, |text| (kind.read)(text, refinements));
+            let item = optional(Some(written), problems, |text| read(text, refinements));
             if let Some(item) = item.filter(|item| !items.contains(item)) {
                 items.push(item);
             }
@@ -228,7 +226,7 @@ fn of_links(
     problems: &mut Vec<Problem>,
 ) -> Option<Subject> {
     let keys = &clause.keys;
-    for key in KEYS {
+    for key in keys::all() {
         let Some(written) = asked(keys, key).next() else { continue };
         match key.asks() {
             Some(AskedOf::Host { about }) => problems.push(written.problem(format!(
@@ -281,7 +279,7 @@ fn host(clause: &WrittenClause, items: &[Item], whole: bool, problems: &mut Vec<
         }
         return Some(Subject::Host { needed: items.len() });
     };
-    let mut asking = KEYS.into_iter().filter(|key| key.asks().is_some() && asked(keys, key).next().is_some());
+    let mut asking = keys::all().filter(|key| key.asks().is_some() && asked(keys, key).next().is_some());
     let is_one_list = asking.next().is_some_and(|key| key.takes.is_list()) && asking.next().is_none();
     let needed = match interface::count(&written.value) {
         Err(message) => Err(message),
@@ -315,34 +313,12 @@ fn presence(subject: &Subject, items: &[Item]) -> Result<Presence, String> {
         Subject::Links(_) => return Ok(Presence::Link),
         Subject::Host { .. } => {}
     }
-    let mut families = items.iter().map(family);
+    let mut families = items.iter().map(Item::family);
     let first = families.next().flatten();
     match first.filter(|first| families.all(|family| family == Some(*first))) {
         Some(family) => Ok(Presence::Family(family)),
         None => Err("needs something whose presence counts: an interface list, or addresses and routes of \
              one family (\"ipv6\", \"default-ipv6\", 2001:db8::/32)"
             .to_owned()),
-    }
-}
-
-/// The family that an item names.
-fn family(item: &Item) -> Option<Family> {
-    match item {
-        Item::Address(AddressSpec::Family(family) | AddressSpec::LinkLocal(family)) => Some(*family),
-        Item::Address(AddressSpec::Exact(address)) => Some(Family::of(*address)),
-        Item::RouteTo(wanted) => Some(Family::of(wanted.target)),
-        Item::Address(AddressSpec::Prefix(net)) => Some(Family::of(net.addr())),
-        Item::Route(route) => match route.destination {
-            Destination::DefaultOf(family) => Some(family),
-            Destination::Prefix(net) => Some(Family::of(net.addr())),
-            Destination::Default => None,
-        },
-        Item::Probe(Probe::Ping { address, .. }) => Some(Family::of(*address)),
-        Item::Gateway(family) => *family,
-        Item::Probe(Probe::Dns(_) | Probe::Tcp(_) | Probe::Http(_))
-        | Item::Carrier
-        | Item::Address(AddressSpec::Either)
-        | Item::Pasta
-        | Item::Nameserver => None,
     }
 }

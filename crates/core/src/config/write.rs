@@ -2,15 +2,12 @@
 
 use alloc::collections::BTreeMap;
 use core::fmt::Write;
-use core::net::IpAddr;
 use core::time::Duration;
 
 use super::duration;
-use super::keys::{self, KEYS, Key, ValueType};
+use super::keys::{self, Key, ValueType};
 use super::options::Options;
-use crate::requirement::{
-    Clause, Gate, GatewayWord, Item, LinkName, Links, OnLoss, OnTimeout, Probe, Quorum, Subject, Table,
-};
+use crate::requirement::{Clause, Gate, Item, LinkName, Links, OnLoss, OnTimeout, Quorum, Subject};
 
 /// A whole gate file; read again it is the same gate.
 ///
@@ -122,15 +119,15 @@ fn interface(out: &mut String, links: &Links) {
 fn items(out: &mut String, items: &[Item]) {
     let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for item in items {
-        let (key, value, refinements) = written(item);
-        values.entry(key.name).or_default().push(value);
-        for (key, refining) in refinements {
+        let requirement = item.requirement();
+        values.entry(requirement.key().name).or_default().push(requirement.value());
+        for (key, refining) in requirement.refinements() {
             values.insert(key.name, refining);
         }
     }
     // Said by the caller: a clause that names links asks for it if it is left out.
     values.remove(keys::CARRIER.name);
-    for key in KEYS {
+    for key in keys::all() {
         let Some(values) = values.get(key.name) else { continue };
         let values: Vec<String> = values.iter().map(|value| toml_value(key, value)).collect();
         match values.as_slice() {
@@ -138,44 +135,6 @@ fn items(out: &mut String, items: &[Item]) {
             _ => pair(out, key, &format!("[{}]", values.join(", "))),
         }
     }
-}
-
-/// A key with one of its values, and the keys that refine it.
-type WrittenItem = (&'static Key, String, Vec<(&'static Key, Vec<String>)>);
-
-fn written(item: &Item) -> WrittenItem {
-    match item {
-        Item::Carrier => (&keys::CARRIER, "true".to_owned(), vec![]),
-        Item::Address(spec) => (&keys::ADDRESS, spec.to_string(), vec![]),
-        Item::Route(spec) => (&keys::ROUTE, spec.destination.to_string(), table(&spec.table)),
-        Item::RouteTo(wanted) => {
-            let mut refinements = Vec::new();
-            refinements.extend(wanted.vrf.iter().flat_map(|name| table(&Table::Vrf(name.clone()))));
-            refinements.extend(wanted.from.map(|from| (&keys::FROM, vec![from.to_string()])));
-            (&keys::ROUTE_TO, with_zone(wanted.target, wanted.zone.as_deref()), refinements)
-        }
-        Item::Pasta => (&keys::PASTA, "true".to_owned(), vec![]),
-        Item::Nameserver => (&keys::NAMESERVER, "true".to_owned(), vec![]),
-        Item::Probe(Probe::Dns(name)) => (&keys::DNS, name.clone(), vec![]),
-        Item::Probe(Probe::Tcp(endpoint)) => (&keys::TCP, endpoint.to_string(), vec![]),
-        Item::Probe(Probe::Http(request)) => {
-            let codes: Vec<String> = request.expect.iter().map(ToString::to_string).collect();
-            let expect = (!codes.is_empty()).then_some((&keys::EXPECT, codes));
-            (&keys::HTTP, request.url.to_string(), expect.into_iter().collect())
-        }
-        Item::Probe(Probe::Ping { address, zone }) => {
-            (&keys::PING, with_zone(*address, zone.as_deref()), vec![])
-        }
-        Item::Gateway(family) => (&keys::GATEWAY, GatewayWord(*family).to_string(), vec![]),
-    }
-}
-
-fn table(table: &Table) -> Vec<(&'static Key, Vec<String>)> {
-    if *table == Table::MAIN { Vec::new() } else { vec![(&keys::TABLE, vec![table.to_string()])] }
-}
-
-fn with_zone(address: IpAddr, zone: Option<&str>) -> String {
-    zone.map_or(address.to_string(), |zone| format!("{address}%{zone}"))
 }
 
 fn toml_value(key: &Key, value: &str) -> String {

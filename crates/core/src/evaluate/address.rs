@@ -53,7 +53,7 @@ pub(super) fn usable(spec: AddressSpec, address: &Address) -> bool {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn address_of(&self, link: &'a Link, spec: AddressSpec) -> Judged {
+    pub(crate) fn address_of(&self, link: &'a Link, spec: AddressSpec) -> Judged {
         let network = self.network;
         let carrier = network.carrier(link).is_ok();
         let found =
@@ -66,7 +66,7 @@ impl<'a> Judge<'a> {
     /// An address of a family or prefix counts only on a link that has carrier and leads out of this host.
     /// docker0 has an address but no carrier before its first container starts. Loopback and dummy links lead
     /// nowhere.
-    pub(super) fn address_anywhere(&self, spec: AddressSpec) -> Judged {
+    pub(crate) fn address_anywhere(&self, spec: AddressSpec) -> Judged {
         let network = self.network;
         let exact = matches!(spec, AddressSpec::Exact(_));
         let found = network.addresses().filter_map(|address| {

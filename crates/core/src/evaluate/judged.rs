@@ -10,7 +10,7 @@ use crate::verdict::{Outcome, Reason, Row, Warning};
 
 /// What must be found out before an outcome is final.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Needs {
+pub(crate) struct Needs {
     /// Routing tables that were not read and could turn the "no" into a "yes".
     pub unread: BTreeSet<(Family, u32)>,
     /// Questions that probes must ask. Questions are asked only if all clauses agree to it: see
@@ -27,7 +27,7 @@ impl Needs {
 
 /// An outcome (or a row, or several rows) with its needs and warnings.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Judged<T = Outcome> {
+pub(crate) struct Judged<T = Outcome> {
     pub outcome: T,
     pub needs: Needs,
     pub warnings: Vec<Warning>,
@@ -82,7 +82,7 @@ impl FromIterator<Judged<Row>> for Judged<Vec<Row>> {
 /// Probes ask their questions only while nothing else holds the gate back. That is known once all clauses
 /// are evaluated, so an evaluation returns the result for either case.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Evaluated<T = Outcome> {
+pub(crate) struct Evaluated<T = Outcome> {
     /// The result if probes may ask, by the answers that are known.
     pub asked: Judged<T>,
     /// The result while probes must wait. It has no questions. `None` if it is the same.

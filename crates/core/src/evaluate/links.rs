@@ -5,7 +5,7 @@ use crate::evaluate::judged::Judged;
 use crate::ifname::Pattern;
 use crate::model::Link;
 use crate::requirement::{Item, LinkName, Links, Quorum};
-use crate::verdict::{Evidence, Outcome, Reason, Row};
+use crate::verdict::{Outcome, Reason, Row};
 
 /// The kinds of bridge ports that lead to guests. Any other port of a bridge leads out of the host and counts
 /// as an uplink. (Ports of a bond or team do not count, because the bond or team itself does.)
@@ -118,19 +118,7 @@ impl<'a> Judge<'a> {
     fn link_item(&self, item: &Item, link: &'a Link) -> Judged {
         #[cfg(test)]
         crate::evaluate::tests::once::count(item, Some(link.ifindex));
-        match item {
-            Item::Carrier => match self.network.carrier(link) {
-                Ok(()) => {
-                    Outcome::Met(Evidence::Link { ifindex: link.ifindex, ifname: link.ifname.clone() }).into()
-                }
-                Err(why) => Reason::Carrier { ifname: link.ifname.clone(), why }.into(),
-            },
-            Item::Address(spec) => self.address_of(link, *spec),
-            Item::Route(spec) => self.route(spec, Some(link)),
-            Item::RouteTo(wanted) => self.route_to(wanted, None),
-            // The configuration lets only a host-wide clause ask for these.
-            Item::Pasta | Item::Nameserver | Item::Probe(_) | Item::Gateway(_) => self.host_item(item).asked,
-        }
+        item.requirement().of_link(self, link)
     }
 
     /// The rows of one link for each entry. With `every`, the rows of each link that a pattern matches.

@@ -27,7 +27,7 @@ impl Judge<'_> {
     /// | unfit          | unfit, nothing      | unmet, for the fault of IPv4 |
     /// | nothing        | unfit               | unmet, for the fault of IPv6 |
     /// | nothing        | nothing             | unmet: no route |
-    pub(super) fn pasta(&self) -> Judged {
+    pub(crate) fn pasta(&self) -> Judged {
         let mut taken = Vec::new();
         let mut fit = false;
         let mut fault = None;

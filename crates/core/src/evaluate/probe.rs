@@ -3,7 +3,7 @@
 use crate::evaluate::Judge;
 use crate::evaluate::judged::{Evaluated, Judged, Needs};
 use crate::model::{NoAnswer, Question};
-use crate::requirement::{Destination, Family, Item, Probe, RouteSpec, Table};
+use crate::requirement::{Destination, Family, Gateway, Item, Probe, RouteSpec, Table};
 use crate::verdict::{Evidence, Outcome, Reason};
 
 /// The default route of one family, and the question to its gateway.
@@ -14,7 +14,7 @@ struct Way {
 }
 
 impl Judge<'_> {
-    pub(super) fn probe(&self, probe: &Probe) -> Evaluated {
+    pub(crate) fn probe(&self, probe: &Probe) -> Evaluated {
         let item = Item::Probe(probe.clone());
         let question = Question::Probe(probe.clone());
         let met = |answer: &str| Evidence::Answer { probe: probe.clone(), answer: answer.to_owned() };
@@ -28,7 +28,7 @@ impl Judge<'_> {
 
     /// The gateway of the default route that the kernel selects. Without a family, one gateway of either
     /// family is enough.
-    pub(super) fn gateway(&self, family: Option<Family>) -> Evaluated {
+    pub(crate) fn gateway(&self, family: Option<Family>) -> Evaluated {
         let families = match &family {
             Some(family) => core::slice::from_ref(family),
             None => &Family::BOTH[..],
@@ -36,7 +36,7 @@ impl Judge<'_> {
         let ways = families.iter().map(|family| self.way_to_gateway(*family));
         // A family without a default route matters only if no other family has one.
         let (ways, missing): (Vec<Way>, Vec<Way>) = ways.partition(|way| way.route.outcome.holds());
-        let item = Item::Gateway(family);
+        let item = Item::Gateway(Gateway(family));
         let answered =
             |question: &Question, route: &Evidence| self.answer(question, &item, |_| route.clone());
         let not_tried = |_: &Question, _: &Evidence| {

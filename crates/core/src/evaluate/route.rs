@@ -12,7 +12,7 @@ use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef, Warn
 
 impl<'a> Judge<'a> {
     /// A wanted route. With a link: whether this link has one.
-    pub(super) fn route(&self, spec: &RouteSpec, through: Option<&Link>) -> Judged {
+    pub(crate) fn route(&self, spec: &RouteSpec, through: Option<&Link>) -> Judged {
         let table = match self.table(&spec.table) {
             Ok(table) => table,
             Err(why) => return why.into(),
@@ -243,7 +243,7 @@ impl<'a> Judge<'a> {
 
     /// The kernel's answer to a lookup. In a clause that names links, the way must leave through one of the links
     /// that satisfy the rest of the clause.
-    pub(super) fn route_to(&self, wanted: &RouteTo, within: Option<(&Links, &[&'a Link])>) -> Judged {
+    pub(crate) fn route_to(&self, wanted: &RouteTo, within: Option<(&Links, &[&'a Link])>) -> Judged {
         match self.way(wanted, within) {
             Ok(evidence) => Outcome::Met(evidence).into(),
             Err(why) => why.into(),
@@ -358,25 +358,11 @@ fn keep_telling(kept: &mut Option<Reason>, reason: Reason) {
 /// How much a reason tells the administrator. A dead route on the right link tells most. A route on another link
 /// tells less, and a route that refuses tells least.
 fn telling(reason: &Reason) -> u8 {
-    match reason {
-        Reason::RefusingRoute { .. } => 0,
-        Reason::WrongLink { .. } => 1,
-        Reason::DeadRoute { .. }
-        | Reason::HiddenRoute { .. }
-        | Reason::NoSource { .. }
-        | Reason::NoRoute { .. }
-        | Reason::Absent { .. }
-        | Reason::NoVrf { .. }
-        | Reason::TooFew { .. }
-        | Reason::Carrier { .. }
-        | Reason::NoAddress { .. }
-        | Reason::Unusable { .. }
-        | Reason::Unreachable { .. }
-        | Reason::Unread
-        | Reason::Pasta { .. }
-        | Reason::NoNameserver(_)
-        | Reason::ProbeFailed { .. }
-        | Reason::NoProbeProgram(_)
-        | Reason::NotTried { .. } => 2,
+    if matches!(reason, Reason::RefusingRoute { .. }) {
+        0
+    } else if matches!(reason, Reason::WrongLink { .. }) {
+        1
+    } else {
+        2
     }
 }

@@ -1,7 +1,104 @@
-//! Probes: what is asked of others, and how it is written.
+//! `dns`, `tcp`, `http` with `expect`, and `ping`: somebody else answers.
 
 use core::fmt;
 use core::net::IpAddr;
+
+use crate::config::probes;
+use crate::evaluate::Judge;
+use crate::evaluate::judged::Evaluated;
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::kind::{Requirement, Shown, with_zone};
+use crate::requirement::{Family, Item};
+use crate::wants::Wants;
+
+/// `dns`
+pub static DNS: Key = Key {
+    name: "dns",
+    role: Role::Asks { of: AskedOf::Others, read: |text, _| probes::dns(text).map(Item::Probe) },
+    takes: ValueType::Texts,
+    example: "dns = \"registry.example.org\"",
+    other_names: &["resolve"],
+    shorthands: &[],
+    option: Some(CommandLineOption {
+        long: "dns",
+        short: None,
+        value_name: Some("NAME"),
+        heading: Heading::Probes,
+        help: "The host's resolver finds this name",
+        details: "",
+    }),
+};
+
+/// `tcp`
+pub static TCP: Key = Key {
+    name: "tcp",
+    role: Role::Asks { of: AskedOf::Others, read: |text, _| probes::tcp(text).map(Item::Probe) },
+    takes: ValueType::Texts,
+    example: "tcp = \"192.0.2.7:443\"",
+    other_names: &["port"],
+    shorthands: &[],
+    option: Some(CommandLineOption {
+        long: "tcp",
+        short: None,
+        value_name: Some("HOST:PORT"),
+        heading: Heading::Probes,
+        help: "A connection to this port is accepted; a link-local address with its link: [fe80::7%eth0]:22",
+        details: "",
+    }),
+};
+
+/// `http`
+pub static HTTP: Key = Key {
+    name: "http",
+    role: Role::Asks {
+        of: AskedOf::Others,
+        read: |text, refined| probes::http(text, &refined.expect).map(Item::Probe),
+    },
+    takes: ValueType::Texts,
+    example: "http = \"https://registry.example.org/v2/\"",
+    other_names: &["url", "https"],
+    shorthands: &[],
+    option: Some(CommandLineOption {
+        long: "http",
+        short: None,
+        value_name: Some("URL"),
+        heading: Heading::Probes,
+        help: "A server answers this, by a status below 500 but 429; https by the host's trust store",
+        details: "",
+    }),
+};
+
+/// `expect`
+pub static EXPECT: Key = Key {
+    name: "expect",
+    role: Role::Refines {
+        refined: |key| key.name == "http",
+        alone: "says which answers to http will do, but there is no http",
+    },
+    takes: ValueType::Numbers,
+    example: "expect = [200, 401]",
+    other_names: &["status"],
+    shorthands: &[],
+    option: None,
+};
+
+/// `ping`
+pub static PING: Key = Key {
+    name: "ping",
+    role: Role::Asks { of: AskedOf::Others, read: |text, _| probes::ping(text).map(Item::Probe) },
+    takes: ValueType::Texts,
+    example: "ping = \"192.0.2.1\"",
+    other_names: &[],
+    shorthands: &[],
+    option: Some(CommandLineOption {
+        long: "ping",
+        short: None,
+        value_name: Some("ADDR"),
+        heading: Heading::Probes,
+        help: "This host answers an echo request (ICMP, without privileges)",
+        details: "",
+    }),
+};
 
 /// One question to somebody else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,20 +215,52 @@ impl Url {
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown(self).fmt(f)
+    }
+}
+
+impl Requirement for Probe {
+    fn key(&self) -> &'static Key {
         match self {
-            Probe::Dns(name) => write!(f, "dns {name}"),
-            Probe::Tcp(endpoint) => write!(f, "tcp {endpoint}"),
-            Probe::Http(request) => {
-                write!(f, "http {}", request.url)?;
-                if request.expect.is_empty() {
-                    return Ok(());
-                }
-                let codes: Vec<String> = request.expect.iter().map(ToString::to_string).collect();
-                write!(f, " expect {}", codes.join(", "))
-            }
-            Probe::Ping { address, zone: None } => write!(f, "ping {address}"),
-            Probe::Ping { address, zone: Some(zone) } => write!(f, "ping {address}%{zone}"),
+            Probe::Dns(_) => &DNS,
+            Probe::Tcp(_) => &TCP,
+            Probe::Http(_) => &HTTP,
+            Probe::Ping { .. } => &PING,
         }
+    }
+
+    fn value(&self) -> String {
+        match self {
+            Probe::Dns(name) => name.clone(),
+            Probe::Tcp(endpoint) => endpoint.to_string(),
+            Probe::Http(request) => request.url.to_string(),
+            Probe::Ping { address, zone } => with_zone(*address, zone.as_deref()),
+        }
+    }
+
+    fn refinements(&self) -> Vec<(&'static Key, Vec<String>)> {
+        match self {
+            Probe::Http(request) if !request.expect.is_empty() => {
+                vec![(&EXPECT, request.expect.iter().map(ToString::to_string).collect())]
+            }
+            Probe::Http(_) | Probe::Dns(_) | Probe::Tcp(_) | Probe::Ping { .. } => Vec::new(),
+        }
+    }
+
+    fn family(&self) -> Option<Family> {
+        match self {
+            Probe::Ping { address, .. } => Some(Family::of(*address)),
+            Probe::Dns(_) | Probe::Tcp(_) | Probe::Http(_) => None,
+        }
+    }
+
+    /// When resolv.conf changes, what has to be resolved is tried again.
+    fn add_wants(&self, _: bool, wants: &mut Wants) {
+        wants.nameserver |= self.resolves();
+    }
+
+    fn of_host(&self, judge: &Judge<'_>) -> Evaluated {
+        judge.probe(self)
     }
 }
 

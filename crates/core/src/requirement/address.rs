@@ -1,0 +1,113 @@
+//! `address`: a usable address.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::config::items;
+use crate::evaluate::Judge;
+use crate::evaluate::judged::{Evaluated, Judged};
+use crate::model::Link;
+use crate::report::AddressNoun;
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::kind::Requirement;
+use crate::requirement::{Family, Item};
+
+/// `address`
+pub static ADDRESS: Key = Key {
+    name: "address",
+    role: Role::Asks { of: AskedOf::Any, read: |text, _| items::address(text).map(Item::Address) },
+    takes: ValueType::Texts,
+    example: "address = [\"ipv4\", \"2001:db8::/32\"]",
+    other_names: &["addresses", "ip"],
+    shorthands: &[&IPV4, &IPV6],
+    option: Some(CommandLineOption {
+        long: "address",
+        short: Some('a'),
+        value_name: Some("SPEC"),
+        heading: Heading::What,
+        help: "A usable address: ip, ipv4, ipv6, link-local-ipv4, link-local-ipv6, an address or a prefix",
+        details: "With -i on each of those links, else on any link.",
+    }),
+};
+
+/// What `-4` asks for depends on the options beside it: see [`Options`](crate::config::Options).
+pub static IPV4: CommandLineOption = CommandLineOption {
+    long: "ipv4",
+    short: Some('4'),
+    value_name: None,
+    heading: Heading::What,
+    help: "IPv4 is needed: an address on the given links, its default route where routes are asked for",
+    details: "With -i: -a ipv4. Every `default` among the given routes becomes default-ipv4. Alone: -r default-ipv4.",
+};
+
+/// As [`IPV4`].
+pub static IPV6: CommandLineOption = CommandLineOption {
+    long: "ipv6",
+    short: Some('6'),
+    value_name: None,
+    heading: Heading::What,
+    help: "IPv6 is needed: as -4",
+    details: "",
+};
+
+/// Which addresses satisfy an address item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressSpec {
+    /// `ip`: either family, global or site scope, no loopback, no link-local.
+    Either,
+    /// `ipv4`, `ipv6`: that family, otherwise as `ip`.
+    Family(Family),
+    /// `link-local-ipv4` (169.254.0.0/16), `link-local-ipv6` (fe80::/10).
+    LinkLocal(Family),
+    /// Exactly this one, wherever it stands: bind(2) takes it.
+    Exact(IpAddr),
+    /// Any address in the prefix.
+    Prefix(IpNet),
+}
+
+impl fmt::Display for AddressSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AddressSpec::Either => f.write_str("ip"),
+            AddressSpec::Family(Family::V4) => f.write_str("ipv4"),
+            AddressSpec::Family(Family::V6) => f.write_str("ipv6"),
+            AddressSpec::LinkLocal(Family::V4) => f.write_str("link-local-ipv4"),
+            AddressSpec::LinkLocal(Family::V6) => f.write_str("link-local-ipv6"),
+            AddressSpec::Exact(address) => address.fmt(f),
+            AddressSpec::Prefix(net) => net.fmt(f),
+        }
+    }
+}
+
+impl Requirement for AddressSpec {
+    fn key(&self) -> &'static Key {
+        &ADDRESS
+    }
+
+    fn value(&self) -> String {
+        self.to_string()
+    }
+
+    fn noun(&self) -> String {
+        AddressNoun(*self).to_string()
+    }
+
+    fn family(&self) -> Option<Family> {
+        match self {
+            AddressSpec::Either => None,
+            AddressSpec::Family(family) | AddressSpec::LinkLocal(family) => Some(*family),
+            AddressSpec::Exact(address) => Some(Family::of(*address)),
+            AddressSpec::Prefix(net) => Some(Family::of(net.addr())),
+        }
+    }
+
+    fn of_host(&self, judge: &Judge<'_>) -> Evaluated {
+        judge.address_anywhere(*self).into()
+    }
+
+    fn of_link<'a>(&self, judge: &Judge<'a>, link: &'a Link) -> Judged {
+        judge.address_of(link, *self)
+    }
+}

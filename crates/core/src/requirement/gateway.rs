@@ -1,0 +1,72 @@
+//! `gateway`: the default gateway answers.
+
+use core::fmt;
+
+use crate::config::probes;
+use crate::evaluate::Judge;
+use crate::evaluate::judged::Evaluated;
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::kind::Requirement;
+use crate::requirement::{Destination, Family, Item, RouteSpec, Table};
+use crate::wants::Wants;
+
+/// `gateway`
+pub static GATEWAY: Key = Key {
+    name: "gateway",
+    role: Role::Asks {
+        of: AskedOf::Others,
+        read: |text, _| probes::gateway(text).map(|family| Item::Gateway(Gateway(family))),
+    },
+    takes: ValueType::Texts,
+    example: "gateway = \"ipv4\"",
+    other_names: &["router"],
+    shorthands: &[],
+    option: Some(CommandLineOption {
+        long: "gateway",
+        short: None,
+        value_name: Some("FAMILY"),
+        heading: Heading::Probes,
+        help: "The default gateway answers neighbour discovery: any, ipv4 or ipv6",
+        details: "",
+    }),
+};
+
+/// The default gateway of a family, or of either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gateway(pub Option<Family>);
+
+impl fmt::Display for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            None => "any",
+            Some(Family::V4) => "ipv4",
+            Some(Family::V6) => "ipv6",
+        })
+    }
+}
+
+impl Requirement for Gateway {
+    fn key(&self) -> &'static Key {
+        &GATEWAY
+    }
+
+    fn value(&self) -> String {
+        self.to_string()
+    }
+
+    fn family(&self) -> Option<Family> {
+        self.0
+    }
+
+    fn add_wants(&self, host_wide: bool, wants: &mut Wants) {
+        wants.choice |= host_wide;
+        wants.add_routes(&RouteSpec {
+            destination: self.0.map_or(Destination::Default, Destination::DefaultOf),
+            table: Table::MAIN,
+        });
+    }
+
+    fn of_host(&self, judge: &Judge<'_>) -> Evaluated {
+        judge.gateway(self.0)
+    }
+}

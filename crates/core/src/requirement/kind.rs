@@ -1,0 +1,84 @@
+//! What each kind of requirement brings.
+
+use core::fmt::{self, Write};
+use core::net::IpAddr;
+
+use crate::evaluate::Judge;
+use crate::evaluate::judged::{Evaluated, Judged};
+use crate::model::Link;
+use crate::requirement::Family;
+use crate::requirement::key::{Key, ValueType};
+use crate::wants::Wants;
+
+/// A requirement, as the rest of the core sees it: everything that depends on its kind is behind these functions.
+pub(crate) trait Requirement {
+    /// The key that asks for it.
+    fn key(&self) -> &'static Key;
+
+    /// The value of the key, as a gate file has it.
+    fn value(&self) -> String {
+        "true".to_owned()
+    }
+
+    /// The keys that refine it, with their values.
+    fn refinements(&self) -> Vec<(&'static Key, Vec<String>)> {
+        Vec::new()
+    }
+
+    /// What it asks for, as reports name it: `IPv6 default route`.
+    fn noun(&self) -> String {
+        Shown(self).to_string()
+    }
+
+    /// The family that it asks for; `None` if either will do or none is meant.
+    fn family(&self) -> Option<Family> {
+        None
+    }
+
+    /// Adds what must be read to judge it. `host_wide` says that its clause names no links.
+    fn add_wants(&self, host_wide: bool, wants: &mut Wants) {
+        let _ = (host_wide, wants);
+    }
+
+    /// Judges it for the host as a whole.
+    fn of_host(&self, judge: &Judge<'_>) -> Evaluated;
+
+    /// Judges it for one link. What is no link's is the same for each.
+    fn of_link<'a>(&self, judge: &Judge<'a>, link: &'a Link) -> Judged {
+        let _ = link;
+        self.of_host(judge).asked
+    }
+}
+
+/// Key, value and refinements: `route default table 7`.
+pub(super) struct Shown<'a, R: Requirement + ?Sized>(pub &'a R);
+
+impl<R: Requirement + ?Sized> fmt::Display for Shown<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.0.key();
+        f.write_str(key.name)?;
+        if key.takes == ValueType::Flag {
+            return Ok(());
+        }
+        f.write_char(' ')?;
+        Refined(self.0).fmt(f)
+    }
+}
+
+/// Value and refinements: `default table 7`.
+pub(super) struct Refined<'a, R: Requirement + ?Sized>(pub &'a R);
+
+impl<R: Requirement + ?Sized> fmt::Display for Refined<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.value())?;
+        for (key, values) in self.0.refinements() {
+            write!(f, " {} {}", key.name, values.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// A link-local address with its link: `fe80::1%eth0`.
+pub(super) fn with_zone(address: IpAddr, zone: Option<&str>) -> String {
+    zone.map_or(address.to_string(), |zone| format!("{address}%{zone}"))
+}

@@ -1,0 +1,40 @@
+//! `pasta`: what pasta would copy into a container is usable for the container.
+
+use crate::evaluate::Judge;
+use crate::evaluate::judged::Evaluated;
+use crate::requirement::Item;
+use crate::requirement::key::{AskedOf, Key, Role, ValueType};
+use crate::requirement::kind::Requirement;
+use crate::wants::Wants;
+
+/// `pasta`
+pub static PASTA: Key = Key {
+    name: "pasta",
+    role: Role::Asks { of: AskedOf::Host { about: "what pasta takes" }, read: |_, _| Ok(Item::Pasta) },
+    takes: ValueType::Flag,
+    example: "pasta = true",
+    other_names: &[],
+    shorthands: &[],
+    option: None,
+};
+
+/// The requirement of [`Item::Pasta`].
+pub(super) struct Pasta;
+
+impl Requirement for Pasta {
+    fn key(&self) -> &'static Key {
+        &PASTA
+    }
+
+    fn noun(&self) -> String {
+        "network for pasta".to_owned()
+    }
+
+    fn add_wants(&self, _: bool, wants: &mut Wants) {
+        wants.pasta = true;
+    }
+
+    fn of_host(&self, judge: &Judge<'_>) -> Evaluated {
+        judge.pasta().into()
+    }
+}

@@ -1,0 +1,182 @@
+//! `route` and `table`: a live route in a table.
+
+use core::fmt;
+
+use ipnet::IpNet;
+
+use crate::config::items;
+use crate::evaluate::Judge;
+use crate::evaluate::judged::{Evaluated, Judged};
+use crate::model::Link;
+use crate::report::route_noun;
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::kind::{Refined, Requirement};
+use crate::requirement::{Family, Item};
+use crate::wants::Wants;
+
+/// `route`
+pub static ROUTE: Key = Key {
+    name: "route",
+    role: Role::Asks {
+        of: AskedOf::Any,
+        read: |text, refined| {
+            let table = refined.table.clone();
+            items::destination(text).map(|destination| Item::Route(RouteSpec { destination, table }))
+        },
+    },
+    takes: ValueType::Texts,
+    example: "route = [\"default-ipv4\", \"10.0.0.0/8\"]",
+    other_names: &["routes"],
+    shorthands: &[],
+    option: Some(CommandLineOption {
+        long: "route",
+        short: Some('r'),
+        value_name: Some("SPEC"),
+        heading: Heading::What,
+        help: "A live route: default, default-ipv4, default-ipv6 or a prefix",
+        details: "With -i through each of those links, else through any link.",
+    }),
+};
+
+/// `table`
+pub static TABLE: Key = Key {
+    name: "table",
+    role: Role::Refines {
+        refined: |key| ["route", "route-to"].contains(&key.name),
+        alone: "says where routes must stand, but there is no route",
+    },
+    takes: ValueType::TextOrNumber,
+    example: "table = 100 or table = \"vrf-blue\"",
+    other_names: &["tables"],
+    shorthands: &[],
+    option: Some(CommandLineOption {
+        long: "table",
+        short: None,
+        value_name: Some("N"),
+        heading: Heading::What,
+        help: "The table of the routes: a number, or a VRF's name, which holds for --route-to too [default: main]",
+        details: "",
+    }),
+};
+
+/// Which routes satisfy a route item.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteSpec {
+    /// The destination, which must stand in the table as such.
+    pub destination: Destination,
+    /// The table it must stand in.
+    pub table: Table,
+}
+
+/// The destination of a wanted route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Destination {
+    /// `default`: either family's.
+    Default,
+    /// `default-ipv4`, `default-ipv6`.
+    DefaultOf(Family),
+    /// A prefix.
+    Prefix(IpNet),
+}
+
+/// A routing table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    /// By number; main is 254 (RT_TABLE_MAIN).
+    Id(u32),
+    /// The table of the VRF link of this name, [spelled](crate::ifname).
+    Vrf(String),
+}
+
+/// RT_TABLE_MAIN of linux/rtnetlink.h.
+pub const TABLE_MAIN: u32 = 254;
+
+impl Table {
+    /// The main table.
+    pub const MAIN: Table = Table::Id(TABLE_MAIN);
+}
+
+impl Destination {
+    /// The prefixes that would satisfy it: one, or `default`'s two.
+    pub fn prefixes(self) -> impl Iterator<Item = IpNet> {
+        let (first, second) = match self {
+            Destination::Default => (Family::V4.default_prefix(), Some(Family::V6.default_prefix())),
+            Destination::DefaultOf(family) => (family.default_prefix(), None),
+            Destination::Prefix(net) => (net, None),
+        };
+        core::iter::once(first).chain(second)
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Destination::Default => f.write_str("default"),
+            Destination::DefaultOf(Family::V4) => f.write_str("default-ipv4"),
+            Destination::DefaultOf(Family::V6) => f.write_str("default-ipv6"),
+            Destination::Prefix(net) => net.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Table::Id(TABLE_MAIN) => f.write_str("main"),
+            Table::Id(id) => id.fmt(f),
+            Table::Vrf(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Display for RouteSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Refined(self).fmt(f)
+    }
+}
+
+impl Table {
+    /// `table` with this value; nothing for the main table, which is meant if the key is left out.
+    pub(super) fn refinement(&self) -> Vec<(&'static Key, Vec<String>)> {
+        if *self == Table::MAIN { Vec::new() } else { vec![(&TABLE, vec![self.to_string()])] }
+    }
+}
+
+impl Requirement for RouteSpec {
+    fn key(&self) -> &'static Key {
+        &ROUTE
+    }
+
+    fn value(&self) -> String {
+        self.destination.to_string()
+    }
+
+    fn refinements(&self) -> Vec<(&'static Key, Vec<String>)> {
+        self.table.refinement()
+    }
+
+    fn noun(&self) -> String {
+        route_noun(self)
+    }
+
+    fn family(&self) -> Option<Family> {
+        match self.destination {
+            Destination::Default => None,
+            Destination::DefaultOf(family) => Some(family),
+            Destination::Prefix(net) => Some(Family::of(net.addr())),
+        }
+    }
+
+    fn add_wants(&self, host_wide: bool, wants: &mut Wants) {
+        wants.choice |= host_wide;
+        wants.add_routes(self);
+    }
+
+    fn of_host(&self, judge: &Judge<'_>) -> Evaluated {
+        judge.route(self, None).into()
+    }
+
+    fn of_link<'a>(&self, judge: &Judge<'a>, link: &'a Link) -> Judged {
+        judge.route(self, Some(link))
+    }
+}

@@ -1,0 +1,120 @@
+//! `route-to` and `from`: the kernel's own lookup finds a usable way to an address.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use crate::config::items;
+use crate::evaluate::Judge;
+use crate::evaluate::judged::Evaluated;
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::kind::{Refined, Requirement, with_zone};
+use crate::requirement::{Family, Item, Table};
+use crate::wants::Wants;
+
+/// `route-to`
+pub static ROUTE_TO: Key = Key {
+    name: "route-to",
+    role: Role::Asks {
+        of: AskedOf::Any,
+        read: |text, refined| {
+            let (target, zone) = items::host(text)?;
+            let vrf = match &refined.table {
+                Table::Id(_) => None,
+                Table::Vrf(name) => Some(name.clone()),
+            };
+            let wanted = RouteTo { target, zone, from: refined.from, vrf };
+            items::fits_together(&wanted).map(|()| Item::RouteTo(wanted))
+        },
+    },
+    takes: ValueType::Texts,
+    example: "route-to = [\"198.51.100.7\", \"203.0.113.7\"]",
+    other_names: &["routes-to"],
+    shorthands: &[],
+    option: Some(CommandLineOption {
+        long: "route-to",
+        short: None,
+        value_name: Some("ADDR"),
+        heading: Heading::What,
+        help: "The kernel has a usable way to this address; nothing is sent",
+        details: "",
+    }),
+};
+
+/// `from`
+pub static FROM: Key = Key {
+    name: "from",
+    role: Role::Refines {
+        refined: |key| key.name == "route-to",
+        alone: "says from which address route-to is asked, but there is no route-to",
+    },
+    takes: ValueType::Text,
+    example: "from = \"192.0.2.10\"",
+    other_names: &["source", "src"],
+    shorthands: &[],
+    option: Some(CommandLineOption {
+        long: "from",
+        short: None,
+        value_name: Some("ADDR"),
+        heading: Heading::What,
+        help: "The way to --route-to is asked for a program that binds this address, for policy rules by source",
+        details: "",
+    }),
+};
+
+/// The way that a program's connection would take.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteTo {
+    /// Where to.
+    pub target: IpAddr,
+    /// Of a link-local target: the link, by name or number.
+    pub zone: Option<String>,
+    /// The host's address that the program binds first; else the kernel selects one.
+    pub from: Option<IpAddr>,
+    /// The VRF that the program runs in, by the name of its device.
+    pub vrf: Option<String>,
+}
+
+impl RouteTo {
+    /// Of a program that binds nothing.
+    pub fn target(target: IpAddr) -> RouteTo {
+        RouteTo { target, zone: None, from: None, vrf: None }
+    }
+}
+
+impl fmt::Display for RouteTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Refined(self).fmt(f)
+    }
+}
+
+impl Requirement for RouteTo {
+    fn key(&self) -> &'static Key {
+        &ROUTE_TO
+    }
+
+    fn value(&self) -> String {
+        with_zone(self.target, self.zone.as_deref())
+    }
+
+    fn refinements(&self) -> Vec<(&'static Key, Vec<String>)> {
+        let from = self.from.map(|from| (&FROM, vec![from.to_string()]));
+        let table = self.vrf.iter().flat_map(|name| Table::Vrf(name.clone()).refinement());
+        from.into_iter().chain(table).collect()
+    }
+
+    fn noun(&self) -> String {
+        format!("route to {self}")
+    }
+
+    fn family(&self) -> Option<Family> {
+        Some(Family::of(self.target))
+    }
+
+    fn add_wants(&self, _: bool, wants: &mut Wants) {
+        wants.route_to.insert(self.clone());
+    }
+
+    fn of_host(&self, judge: &Judge<'_>) -> Evaluated {
+        judge.route_to(self, None).into()
+    }
+}
