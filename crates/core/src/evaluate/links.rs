@@ -47,7 +47,7 @@ impl<'a> Judge<'a> {
 
     /// The links that may connect the host to a network: all but those that software makes. A veth counts only if
     /// there is nothing else. In a container it is the uplink, but on a host it leads to a container.
-    pub(super) fn uplinks(&self) -> Vec<&'a Link> {
+    pub(crate) fn uplinks(&self) -> Vec<&'a Link> {
         let network = self.network;
         let candidates: Vec<&Link> = network
             .links()

@@ -84,6 +84,7 @@ fn met_by(evidence: &Evidence) -> Value {
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "most reasons are about no link, address or route")]
 fn about(reason: &Reason) -> Value {
     match reason {
         Reason::Absent { name } | Reason::NoVrf { name } => json!({ "link": name }),
@@ -97,16 +98,7 @@ fn about(reason: &Reason) -> Value {
         | Reason::HiddenRoute { hidden: route, .. }
         | Reason::Pasta { route: Some(route), .. } => route_json(route),
         Reason::RefusingRoute { metric, .. } => json!({ "metric": metric }),
-        Reason::TooFew { .. }
-        | Reason::NoAddress { ifname: None, .. }
-        | Reason::NoRoute { ifname: None, .. }
-        | Reason::Pasta { route: None, .. }
-        | Reason::Unreachable { .. }
-        | Reason::Unread
-        | Reason::NoNameserver(_)
-        | Reason::ProbeFailed { .. }
-        | Reason::NoProbeProgram(_)
-        | Reason::NotTried { .. } => Value::Null,
+        _ => Value::Null,
     }
 }
 
