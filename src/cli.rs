@@ -77,6 +77,7 @@ enum Command {
 /// What a program of its own does, `netready-tools`: it is run by hand, or waits for another command, and what
 /// its code takes in memory is nothing that a daemon should have for years.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Apart {
     /// Say what would break at the next boot, what this boot broke, and what to do
     ///
