@@ -12,8 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use netready::config::keys::{self, AskedOf, Key, Level, Role};
 use netready::verdict::ReasonCode;
+use netready_core::config::keys::{self, AskedOf, Key, Level, Role};
 
 const COMMANDS: [&str; 9] = ["check", "wait", "monitor", "cat", "learn", "doctor", "run", "retry", "pull"];
 /// Those that take no GATE of their own, but a command's words.
