@@ -25,11 +25,11 @@
 //!
 //! * [`driver`]: the loop, which owns clock, timer, signals and sockets;
 //! * [`netlink`]: the sockets, and bytes to messages ([`netlink::decode`]);
-//! * [`config`]: finding, reading and writing gate files; [`files`]: reading files without trusting their place;
-//!   [`proc_cmdline`]: reading the kernel command line; [`identity`]: whose process this is; [`resolv`]: resolv.conf;
+//! * [`config`]: finding, reading and writing gate files; [`proc_cmdline`]: reading the kernel command line;
+//!   [`resolv`]: resolv.conf;
 //! * [`probe`]: questions to others, each a process; [`attempt`]: one run of a command;
 //! * [`notify`]: the service manager, and [`ready_fd`], another kind of it; [`record`], [`log`], and [`stderr`], which waits for no reader;
-//! * [`clock`] and [`chance`]; [`descriptor`]: descriptors that the loop waits for; [`sibling`]: programs that users do not call;
+//! * [`platform`]: the operating system: clock, signals, child processes, descriptors, files, users and paths;
 //! * [`cli`]: the commands; [`doctor`]: one look over a host, judges that are pure, each beside its reader;
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
 //!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
@@ -40,27 +40,24 @@ pub use netready_core::{
     budget, continuity, escape, evaluate, gate_state, ifname, kernel_line, learn, model, moment, refresh,
     report, requirement, retry, session, verdict, wants,
 };
+// The shell names them without the folder that they are in.
+use platform::{chance, clock, descriptor, files, identity, sibling};
 
 mod attempt;
-mod chance;
 pub mod cli;
-mod clock;
 mod config;
-mod descriptor;
 pub mod doctor;
 mod driver;
-mod files;
 pub mod generator;
-mod identity;
 pub mod ipam;
 mod log;
 mod netlink;
 mod notify;
+mod platform;
 pub mod probe;
 mod proc_cmdline;
 mod quadlet;
 mod ready_fd;
 mod record;
 mod resolv;
-mod sibling;
 mod stderr;

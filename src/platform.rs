@@ -1,0 +1,10 @@
+//! What every command needs of the operating system, with one mechanism for each job.
+//!
+//! Nothing here knows of gates or of the network.
+
+pub mod chance;
+pub mod clock;
+pub mod descriptor;
+pub mod files;
+pub mod identity;
+pub mod sibling;
