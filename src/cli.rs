@@ -23,15 +23,17 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use nix::sys::signal::Signal;
 use tracing::Level;
 
-use crate::attempt::{self, AttemptError};
+use crate::attempt::AttemptError;
 use crate::config::{self, ConfigError, Environment, GateRequest, Loaded, SaveError};
 use crate::driver::Failure;
 use crate::escape::{escape, escape_bytes, escape_lines};
 use crate::kernel_line::KernelLine;
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
+use crate::platform::signals;
 use crate::proc_cmdline;
 use crate::ready_fd::ReadyFdError;
 use crate::report::{error_json, json_text};
@@ -400,21 +402,18 @@ fn leave(exit: Exit) -> ExitCode {
 
 /// Waits until what was said is written. A signal that comes meanwhile ends the process as if it had not been caught.
 fn last_words(patience: Duration) {
-    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
-        let caught = attempt::action_of(signal) == attempt::Action::Caught;
-        if let (true, Ok(signal)) = (caught, nix::sys::signal::Signal::try_from(signal)) {
-            // SAFETY: the default action is no handler of ours that could be called at the wrong time.
-            let _ = unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) };
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+        if signals::action_of(signal) == signals::Action::Caught {
+            // A signal whose action cannot be set is not lost: it is still caught.
+            let _ = signals::set_default(signal);
         }
     }
     stderr::finish(patience);
 }
 
 fn die_of(signal: i32) {
-    let Ok(signal) = nix::sys::signal::Signal::try_from(signal) else { return };
-    // SAFETY: the default action is no handler of ours that could be called at the wrong time.
-    let reset = unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) };
-    if reset.is_ok() {
+    let Ok(signal) = Signal::try_from(signal) else { return };
+    if signals::set_default(signal).is_ok() {
         // Where it fails, the caller ends with the code that says the same.
         let _ = nix::sys::signal::raise(signal);
     }

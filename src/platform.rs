@@ -3,8 +3,10 @@
 //! Nothing here knows of gates or of the network.
 
 pub mod chance;
+pub mod child;
 pub mod clock;
 pub mod descriptor;
 pub mod files;
 pub mod identity;
 pub mod sibling;
+pub mod signals;

@@ -11,7 +11,7 @@
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -143,14 +143,6 @@ pub(super) struct Temporary {
     folder: OwnedFd,
 }
 
-/// The same for the guardian, which has the descriptors by their numbers only.
-#[derive(Debug, Clone)]
-pub(super) struct Handle {
-    pub(super) above: RawFd,
-    pub(super) folder: RawFd,
-    pub(super) name: CString,
-}
-
 impl Temporary {
     /// Makes one, which nobody else may enter.
     pub(super) fn new(above: &Above) -> io::Result<Temporary> {
@@ -177,14 +169,15 @@ impl Temporary {
         &self.path
     }
 
-    pub(super) fn handle(&self) -> Handle {
-        let (above, folder) = (self.above.as_raw_fd(), self.folder.as_raw_fd());
-        Handle { above, folder, name: self.name.clone() }
+    /// The folder above it, its name there, and itself: what [`remove`] takes.
+    pub(super) fn place(&self) -> (BorrowedFd<'_>, &CStr, BorrowedFd<'_>) {
+        (self.above.as_fd(), &self.name, self.folder.as_fd())
     }
 
     /// Removes it, if it is still there.
     pub(super) fn remove(&self) -> io::Result<()> {
-        Ok(remove(self.above.as_fd(), &self.name, self.folder.as_fd())?)
+        let (above, name, folder) = self.place();
+        Ok(remove(above, name, folder)?)
     }
 }
 

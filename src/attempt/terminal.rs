@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
@@ -38,16 +38,12 @@ impl Terminal {
         Some(Terminal { tty, ours: getpgrp(), settings, interactive, lent: false, was_lent: false })
     }
 
-    pub(super) fn descriptor(&self) -> RawFd {
-        self.tty.as_raw_fd()
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.tty.as_fd()
     }
 
     pub(super) fn ours(&self) -> Pid {
         self.ours
-    }
-
-    pub(super) fn settings(&self) -> Option<libc::termios> {
-        self.settings.clone().map(libc::termios::from)
     }
 
     /// Whether netready's job is the one that reads from it.

@@ -1,10 +1,10 @@
-//! Descriptors that the event loop waits for: the one place that hands them to it.
+//! Descriptors: handed to the event loop, and to a program that this one starts.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -35,4 +35,32 @@ pub fn listen(descriptor: OwnedFd) -> io::Result<AsyncFd<Descriptor<File>>> {
     let flags = OFlag::from_bits_truncate(fcntl(&descriptor, FcntlArg::F_GETFL)?);
     fcntl(&descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     watch(File::from(descriptor), Interest::READABLE)
+}
+
+/// A copy that every program inherits that this process starts while the copy is there. Nothing else may be started
+/// meanwhile.
+///
+/// # Errors
+/// dup(2)'s.
+pub fn inheritable(descriptor: impl AsFd) -> io::Result<OwnedFd> {
+    Ok(nix::unistd::dup(descriptor)?)
+}
+
+/// Takes a descriptor that this process inherited, by the number that its parent named. No other program inherits it.
+///
+/// Each number is to be taken once, and none that something else in this process uses.
+///
+/// # Errors
+/// Where there is no such descriptor.
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= libc::STDERR_FILENO {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: fcntl(2) says whether the number is an open descriptor, and only then it gets an owner. The callers see
+    // to it that it has no other one: they take numbers that the parent opened for this purpose, before this process
+    // opens any, and each once.
+    unsafe {
+        fcntl(BorrowedFd::borrow_raw(number), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        Ok(OwnedFd::from_raw_fd(number))
+    }
 }

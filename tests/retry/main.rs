@@ -341,6 +341,42 @@ fn nothing_is_left_when_netready_is_killed() {
     until("the end of all", || (running("27182818") == 0).then_some(()));
 }
 
+/// The process that is a guardian and has this word in its command line.
+fn guardian_with(word: &str) -> Option<i32> {
+    fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let is_guardian = line.starts_with("netready-guardian\0") && line.contains(word);
+        is_guardian.then(|| entry.file_name().to_str()?.parse().ok())?
+    })
+}
+
+#[test]
+fn a_command_ends_when_its_guardian_is_killed() {
+    let word = "23571113";
+    let mut command = shell("--gate none --retries 0", &format!("exec sleep {word}"));
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    // netready, the guardian, and the command.
+    until("all processes", || (running(word) == 3).then_some(()));
+    let guardian = until("the guardian", || guardian_with(word));
+    kill(Pid::from_raw(guardian), Signal::SIGKILL).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(137));
+    until("the end of all", || (running(word) == 0).then_some(()));
+}
+
+/// netready has files open, sockets among them, that are none of the command's business.
+#[test]
+fn a_command_inherits_no_file_of_netready() {
+    let list = |mut command: Command| command.stderr(Stdio::null()).output().unwrap().stdout;
+    let mut directly = Command::new("ls");
+    directly.arg("/proc/self/fd");
+    let stage = Stage::new("exec ls /proc/self/fd");
+    let mut through = stage.pull("--gate none --policy always");
+    through.stdin(Stdio::inherit());
+    // The test itself may have been given some.
+    assert_eq!(list(through), list(directly));
+}
+
 #[test]
 fn what_does_not_end_with_its_command_is_killed() {
     // After a signal that it does not listen to, and after a failure.

@@ -1,4 +1,4 @@
-//! Whether something moves in a command: what its processes read and wrote, sockets included.
+//! Whether a command is active: what its processes read and wrote, sockets included, and what they computed.
 //!
 //! From /proc/PID/io (`rchar`, `wchar`: read(2) and write(2) of anything, so of a socket too), and from the
 //! processor time of /proc/PID/stat, which may be read where `io` may not. Interfaces' counters would not
@@ -28,12 +28,12 @@ struct Counters {
 
 /// The command's processes, as they were at the last look.
 #[derive(Debug, Default)]
-pub(super) struct Motion(BTreeMap<u32, Counters>);
+pub(super) struct Activity(BTreeMap<u32, Counters>);
 
-impl Motion {
-    /// Looks again: whether anything moved since the last look, which was so long ago. `drawn`: octets that
-    /// came out of its terminal meanwhile.
-    pub(super) fn moved(&mut self, guardian: u32, drawn: u64, span: Duration) -> bool {
+impl Activity {
+    /// Whether the processes below the guardian were active since the last look, which was so long ago. `drawn`:
+    /// octets that came out of the command's terminal meanwhile.
+    pub(super) fn look(&mut self, guardian: u32, drawn: u64, span: Duration) -> bool {
         let before = std::mem::replace(&mut self.0, descendants(guardian));
         differ(&before, &self.0, drawn, span)
     }
@@ -118,21 +118,21 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_appears_is_motion_and_one_that_sleeps_is_none() {
+    fn a_process_that_appears_or_ends_is_activity() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let mut motion = Motion::default();
+        let mut activity = Activity::default();
         let me = std::process::id();
         let span = Duration::from_secs(1);
-        assert!(motion.moved(me, 0, span));
+        assert!(activity.look(me, 0, span));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(motion.moved(me, 0, span));
+        assert!(activity.look(me, 0, span));
     }
 
     /// Octets and ticks between two looks, so many milliseconds apart.
     #[test]
-    fn the_noise_of_an_idle_runtime_is_no_motion() {
-        for (octets, ticks, milliseconds, drawn, moves) in [
+    fn the_noise_of_an_idle_runtime_is_no_activity() {
+        for (octets, ticks, milliseconds, drawn, active) in [
             // Podman 5.4.2 while its server is silent.
             (432, 1, 5000, 0, false),
             (90, 1, 1000, 0, false),
@@ -155,7 +155,7 @@ mod tests {
             let span = Duration::from_millis(milliseconds);
             assert_eq!(
                 differ(&at(0, 0), &at(octets, ticks), drawn, span),
-                moves,
+                active,
                 "{octets} octets, {ticks} ticks in {span:?}, {drawn} drawn"
             );
         }
