@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
 
-use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use nix::sys::signal::Signal;
 
 use crate::clock::{self, Timer};
 use crate::config::ConfigError;
@@ -15,6 +15,7 @@ use crate::model::Nameservers;
 use crate::moment::Moment;
 use crate::netlink::{Notification, Notifications, ObserveError, Reader};
 use crate::notify::NotifyError;
+use crate::platform::signals::Signals;
 use crate::probe::Prober;
 use crate::refresh::Found;
 use crate::report::{Standing, status};
@@ -137,7 +138,7 @@ pub struct Driver<'a> {
     resolver: Resolver,
     prober: Prober,
     timer: Timer,
-    signals: Option<(Signals, Reload<'a>)>,
+    signals: Option<(Signals<Asked>, Reload<'a>)>,
     said: Said,
 }
 
@@ -158,7 +159,7 @@ impl<'a> Driver<'a> {
             timer: Timer::new().map_err(Failure::Events)?,
             signals: setup
                 .signals
-                .map(|reload| Ok((Signals::new()?, reload)))
+                .map(|reload| Ok((listen_to_signals()?, reload)))
                 .transpose()
                 .map_err(Failure::Events)?,
             said: Said { gave_up_at: setup.gave_up_at, ..Said::default() },
@@ -400,29 +401,32 @@ impl Said {
     }
 }
 
-/// SIGTERM, SIGINT, SIGHUP and SIGUSR1.
-struct Signals([Stream; 4]);
-
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        Ok(Signals([
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::hangup())?,
-            signal(SignalKind::user_defined1())?,
-        ]))
-    }
+/// What a signal to netready asks for.
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    /// To end, by this signal.
+    End(Signal),
+    /// To read the gate again.
+    Reload,
+    /// To open the gate.
+    Open,
 }
 
-async fn signalled(signals: &mut Option<(Signals, Reload<'_>)>) -> Event {
-    let Some((Signals([terminate, interrupt, hangup, user1]), reload)) = signals else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => Event::End(libc::SIGTERM),
-        _ = interrupt.recv() => Event::End(libc::SIGINT),
-        _ = hangup.recv() => Event::Reloaded(reload()),
-        _ = user1.recv() => Event::Input(Input::Open),
+fn listen_to_signals() -> io::Result<Signals<Asked>> {
+    Signals::new([
+        (Signal::SIGTERM, Asked::End(Signal::SIGTERM)),
+        (Signal::SIGINT, Asked::End(Signal::SIGINT)),
+        (Signal::SIGHUP, Asked::Reload),
+        (Signal::SIGUSR1, Asked::Open),
+    ])
+}
+
+async fn signalled(signals: &mut Option<(Signals<Asked>, Reload<'_>)>) -> Event {
+    let Some((signals, reload)) = signals else { return std::future::pending().await };
+    match signals.next().await {
+        Asked::End(signal) => Event::End(signal as i32),
+        Asked::Reload => Event::Reloaded(reload()),
+        Asked::Open => Event::Input(Input::Open),
     }
 }
 

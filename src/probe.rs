@@ -21,8 +21,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -33,6 +32,7 @@ use crate::clock;
 use crate::descriptor::{self, Descriptor};
 use crate::model::{NoAnswer, Question, Tried};
 use crate::moment::Moment;
+use crate::platform::child::Single;
 use crate::probe::schedule::{Schedule, limit};
 use crate::report::Span;
 use crate::sibling;
@@ -56,7 +56,7 @@ pub struct Prober {
 struct Try {
     /// `None` after the child was killed: it only has to be waited for.
     question: Option<Question>,
-    child: Child,
+    child: Single,
     pipe: AsyncFd<Descriptor<File>>,
     said: Vec<u8>,
 }
@@ -138,8 +138,7 @@ impl Prober {
     fn kill(&mut self, question: &Question) {
         for one in self.tries.iter_mut().filter(|one| one.question.as_ref() == Some(question)) {
             one.question = None;
-            // This fails only if the child has ended already.
-            let _ = one.child.kill();
+            one.child.kill();
         }
     }
 }
@@ -152,16 +151,10 @@ impl Try {
         // The child speaks through the pipe only.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.env_remove("NOTIFY_SOCKET");
-        let mut child = command.spawn().map_err(|error| sibling::does_not_run(&path, &error))?;
-        let pipe = child.stdout.take().map(OwnedFd::from).ok_or(ErrorKind::BrokenPipe);
-        match pipe.map_err(io::Error::from).and_then(descriptor::listen) {
-            Ok(pipe) => Ok(Try { question: Some(question.clone()), child, pipe, said: Vec::new() }),
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(error)
-            }
-        }
+        let mut child = Single::start(&mut command).map_err(|error| sibling::does_not_run(&path, &error))?;
+        let pipe = child.take_stdout().ok_or(ErrorKind::BrokenPipe)?;
+        let pipe = descriptor::listen(pipe)?;
+        Ok(Try { question: Some(question.clone()), child, pipe, said: Vec::new() })
     }
 
     /// Ready once the child has closed its end of the pipe.
@@ -197,13 +190,5 @@ impl Try {
             ))),
         };
         (self.question.take(), tried)
-    }
-}
-
-impl Drop for Try {
-    fn drop(&mut self) {
-        // End the child if it still runs, so that neither a process nor a zombie is left.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -28,13 +28,13 @@ use std::process::{Child, Command, ExitCode};
 
 use nix::fcntl::OFlag;
 use nix::sys::prctl::{set_name, set_pdeathsig};
-use nix::sys::signal::{SigSet, SigmaskHow};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::SigSet;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, pipe2};
 
 use crate::attempt::Words;
 use crate::attempt::temporary::Temporary;
 use crate::attempt::terminal::Terminal;
+use crate::platform::signals::Blocked;
 use crate::platform::{child, descriptor, sibling};
 
 pub(super) use orders::Report;
@@ -122,7 +122,7 @@ pub fn main() -> Option<ExitCode> {
 
 fn guard(mut words: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
     // All of them: a guardian is ended by its command's end only, and by SIGKILL.
-    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let signals = Blocked::new(&SigSet::all())?;
     let orders = Orders::from_words(&mut words).ok_or(io::ErrorKind::InvalidInput)?;
     let reports = File::from(descriptor::inherited(orders.reports)?);
     let temporary = orders.temporary.as_ref().map(Folder::open).transpose()?;
@@ -135,14 +135,14 @@ fn guard(mut words: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
     }
     // ps(1) would call it "exe", for the path that it was started by. It is a name, and no more.
     let _ = set_name(c"netready-guard");
-    let signals = SignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let program = words.next().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
     command.args(words);
     let at_start = orders.terminal.as_ref().is_some_and(|lent| lent.at_start);
     let foreground = terminal.as_ref().filter(|_| at_start).map(watch::Terminal::share).transpose()?;
     let nothing = pipe2(OFlag::O_CLOEXEC)?;
-    let command = match child::start(&mut command, child::Terms { blocked: before, terminal: foreground }) {
+    let terms = child::Terms { blocked: signals.before(), terminal: foreground };
+    let command = match child::start(&mut command, terms) {
         Ok(command) => command,
         Err(error) => {
             Report::NotStarted(error.raw_os_error().unwrap_or(libc::EINVAL)).write(&reports);

@@ -1,49 +1,29 @@
 //! Asking other programs: found in PATH, bounded in time, without a shell.
 //!
-//! Any of them may hang (Podman waits for its lock for ever), and none may hold a look up. A program is ended with
-//! its whole process group when it takes too long, when it leaves something behind, and when this process is sent
-//! a signal that ends it. What left the group (setsid(2)) is a daemon by its own wish and stays, as for `retry`:
-//! Podman's conmon and its pause process do so, and serve other containers.
+//! Any of them may hang (Podman waits for its lock for ever), and none may hold a look up.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{SigSet, Signal, killpg, raise};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::geteuid;
 
-use crate::clock;
 use crate::config::duration_text;
 use crate::escape::{escape, escape_bytes};
 use crate::files;
 use crate::identity::Identity;
-use crate::moment::Moment;
+use crate::platform::child::{self, Captured, Output};
 
 /// Podman on a small board takes seconds to start; a look that takes much longer is not waited for.
 const LONGEST: Duration = Duration::from_secs(15);
 
 /// As much as is kept of what a program says.
-const MOST: u64 = 4 << 20;
-
-/// A program that SIGKILL does not end waits for a disk or a file server, and is not waited for any longer.
-const TO_DIE: Duration = Duration::from_secs(1);
-
-/// How often a program is looked at that says nothing.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// The signals that end this process.
-const ENDING: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
+const MOST: usize = 4 << 20;
 
 /// Folders in which programs look for their own settings, and settings name further programs.
 const FOLDERS: [&str; 4] = ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"];
@@ -161,7 +141,7 @@ impl Programs {
         }
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         let mut command = Command::new(path);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
         command.env("LC_ALL", "C.UTF-8").env("SYSTEMD_PAGER", "").env_remove("NOTIFY_SOCKET");
         let identity = Identity::of_process();
         for name in FOLDERS {
@@ -172,24 +152,19 @@ impl Programs {
         }
         command.envs(self.runtime.iter().map(|runtime| ("XDG_RUNTIME_DIR", runtime)));
         // A working directory that the user may not enter stops Podman.
-        command.current_dir("/").process_group(0);
-        let failed = |source| ProgramError::Run { program: program.clone(), source };
-        let held = BlockedSignals::new().map_err(failed)?;
-        let mut running = Running::start(&mut command, &held).map_err(failed)?;
-        let end = running.listen(clock::now() + self.limit, &held).map_err(failed)?;
-        drop(running);
-        drop(held);
-        match end {
-            End::Exited(output) => Ok(output),
-            End::Late => {
+        command.current_dir("/");
+        match child::capture(&mut command, self.limit, MOST) {
+            Ok(Captured::Ended(Output { code, stdout, stderr, cut })) => {
+                let [stdout, stderr] =
+                    [stdout, stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+                Ok(ProgramOutput { code, stdout, stderr, cut })
+            }
+            Ok(Captured::Late) => {
                 self.late.borrow_mut().insert(path.to_owned());
                 Err(late())
             }
-            End::Signalled(signal) => {
-                // Nothing of the program is left. Now this process ends as if it had not held the signal back.
-                let _ = raise(signal);
-                Err(ProgramError::Signalled(program))
-            }
+            Ok(Captured::Signalled) => Err(ProgramError::Signalled(program)),
+            Err(source) => Err(ProgramError::Run { program, source }),
         }
     }
 }
@@ -220,203 +195,6 @@ fn is_roots(path: &Path) -> bool {
             file.uid() == 0 && (mode & 0o022 == 0 || sticky)
         })
     })
-}
-
-/// The signals that end this process, held back while a program runs: the program has to be ended first, for it
-/// is in a process group of its own, which a terminal's ^C does not reach.
-struct BlockedSignals {
-    before: SigSet,
-    signals: SignalFd,
-}
-
-impl BlockedSignals {
-    fn new() -> io::Result<BlockedSignals> {
-        let before = SigSet::thread_get_mask()?;
-        let mut mask = SigSet::empty();
-        // What does not end this process otherwise (nohup(1)) is not to end it now.
-        let ends = |signal: &Signal| !before.contains(*signal) && !is_ignored(*signal);
-        for signal in ENDING.into_iter().filter(ends) {
-            mask.add(signal);
-        }
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        mask.thread_block()?;
-        Ok(BlockedSignals { before, signals })
-    }
-
-    /// One that has come.
-    fn next(&self) -> io::Result<Option<Signal>> {
-        let Some(info) = self.signals.read_signal()? else { return Ok(None) };
-        Ok(i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok()))
-    }
-}
-
-impl Drop for BlockedSignals {
-    fn drop(&mut self) {
-        let _ = self.before.thread_set_mask();
-    }
-}
-
-fn is_ignored(signal: Signal) -> bool {
-    // SAFETY: without a new action the kernel only writes the old one, into a value that lives as long.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal as libc::c_int, std::ptr::null(), &mut action) == 0
-            && action.sa_sigaction == libc::SIG_IGN
-    }
-}
-
-/// How listening to a program ended.
-enum End {
-    Exited(ProgramOutput),
-    Late,
-    Signalled(Signal),
-}
-
-/// A program that is ended, with what it started, when nobody listens any more.
-struct Running {
-    child: Child,
-    /// Its number may be another process's by now.
-    reaped: bool,
-}
-
-impl Running {
-    fn start(command: &mut Command, held: &BlockedSignals) -> io::Result<Running> {
-        let (before, parent) = (held.before, std::process::id());
-        // SAFETY: between fork and exec the closure makes system calls only, and allocates nothing.
-        unsafe {
-            command.pre_exec(move || {
-                // Where this process is killed, at least the program itself ends too.
-                set_pdeathsig(Signal::SIGKILL)?;
-                if std::os::unix::process::parent_id() != parent {
-                    return Err(io::ErrorKind::Interrupted.into());
-                }
-                Ok(before.thread_set_mask()?)
-            });
-        }
-        Ok(Running { child: command.spawn()?, reaped: false })
-    }
-
-    /// Until it ends, but no longer than this.
-    fn listen(&mut self, until: Moment, held: &BlockedSignals) -> io::Result<End> {
-        let (mut stdout, mut stderr) = (self.child.stdout.take(), self.child.stderr.take());
-        let (mut out, mut err) = (Captured::default(), Captured::default());
-        loop {
-            if let Some(signal) = held.next()? {
-                return Ok(End::Signalled(signal));
-            }
-            let left = until - clock::now();
-            if left.is_zero() {
-                return Ok(End::Late);
-            }
-            // What it left running may hold the pipes open, so its own end counts, and is looked for too.
-            let ended = self.has_ended()?;
-            let pause = if ended { Duration::ZERO } else { left.min(PAUSE) };
-            let something = wait(stdout.as_ref(), stderr.as_ref(), held, pause)?;
-            if something {
-                take(&mut stdout, &mut out)?;
-                take(&mut stderr, &mut err)?;
-            } else if ended {
-                self.kill();
-                let status = self.child.wait()?;
-                self.reaped = true;
-                let (stdout, stderr) = (out.text(), err.text());
-                return Ok(End::Exited(ProgramOutput {
-                    code: status.code(),
-                    stdout,
-                    stderr,
-                    cut: out.cut || err.cut,
-                }));
-            }
-        }
-    }
-
-    /// Whether it has ended. It stays a zombie, so that its number and its group's stay its own.
-    fn has_ended(&self) -> io::Result<bool> {
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        match self.pid().map(|pid| waitid(Id::Pid(pid), flags)) {
-            Some(Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::EINTR)) => Ok(false),
-            Some(Err(error)) => Err(error.into()),
-            Some(Ok(_)) | None => Ok(true),
-        }
-    }
-
-    fn pid(&self) -> Option<Pid> {
-        i32::try_from(self.child.id()).ok().map(Pid::from_raw)
-    }
-
-    /// Kills its group. Only while it has not been waited for: until then the number is its group's.
-    fn kill(&self) {
-        if let Some(pid) = self.pid().filter(|_| !self.reaped) {
-            // Where nothing of the group is left, there is nothing to do.
-            let _ = killpg(pid, Signal::SIGKILL);
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.reaped {
-            return;
-        }
-        self.kill();
-        let until = clock::now() + TO_DIE;
-        while let Ok(None) = self.child.try_wait() {
-            if (until - clock::now()).is_zero() {
-                return;
-            }
-            let _ = poll(&mut [], PollTimeout::from(10_u8));
-        }
-    }
-}
-
-/// What a program has said so far.
-#[derive(Default)]
-struct Captured {
-    octets: Vec<u8>,
-    cut: bool,
-}
-
-impl Captured {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.octets).into_owned()
-    }
-}
-
-/// Whether there is something to read of a program, or an end. A signal ends the wait as well.
-fn wait(
-    stdout: Option<&ChildStdout>,
-    stderr: Option<&ChildStderr>,
-    held: &BlockedSignals,
-    pause: Duration,
-) -> io::Result<bool> {
-    let pipes = stdout.map(AsFd::as_fd).into_iter().chain(stderr.map(AsFd::as_fd));
-    let open = std::iter::once(held.signals.as_fd()).chain(pipes);
-    let mut open: Vec<PollFd<'_>> = open.map(|end| PollFd::new(end, PollFlags::POLLIN)).collect();
-    let pause = PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX);
-    match poll(&mut open, pause) {
-        Err(nix::errno::Errno::EINTR) => Ok(false),
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(open.iter().skip(1).any(|end| end.any().unwrap_or(true))),
-    }
-}
-
-/// Reads once of a pipe where that does not block; closes it at its end.
-fn take<Pipe: Read + AsFd>(pipe: &mut Option<Pipe>, into: &mut Captured) -> io::Result<()> {
-    let Some(open) = pipe else { return Ok(()) };
-    let mut one = [PollFd::new(open.as_fd(), PollFlags::POLLIN)];
-    if poll(&mut one, PollTimeout::ZERO)? == 0 {
-        return Ok(());
-    }
-    let mut buffer = [0; 8192];
-    match open.read(&mut buffer)? {
-        0 => *pipe = None,
-        length if (into.octets.len() as u64) < MOST => {
-            into.octets.extend_from_slice(buffer.get(..length).unwrap_or_default());
-        }
-        // It is read on, so that the program can end.
-        _ => into.cut = true,
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -488,7 +266,7 @@ mod tests {
     #[test]
     fn more_than_is_kept_is_told() {
         let said = programs(LONGEST).ask("sh", &["-c", "head -c 5000000 /dev/zero"]).unwrap();
-        assert!(said.cut && said.stdout.len() as u64 <= MOST + 8192, "{}", said.stdout.len());
+        assert!(said.cut && said.stdout.len() <= MOST + 8192, "{}", said.stdout.len());
         assert!(!programs(LONGEST).ask("sh", &["-c", "echo"]).unwrap().cut);
     }
 

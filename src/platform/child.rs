@@ -4,6 +4,17 @@
 //! number. The number is safe to use only until the child was waited for: until then the kernel gives it to
 //! nobody else. So its end is looked for without waiting for it ([`has_ended`]), its group is killed if need be,
 //! and only then it is waited for.
+//!
+//! Three kinds of callers start children:
+//!
+//! - Who wants to know what a program says waits for it meanwhile: [`capture`].
+//! - The guardian of a command (`attempt`) has needs of its own: job control, a terminal that it lends, signals that it
+//!   passes on. It starts the command with [`start`], and looks for its end with [`has_ended`].
+//! - The probes are programs of ours that start no others, and the event loop waits for them: [`Single`].
+
+mod capture;
+
+pub use capture::{Captured, Output, capture};
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -46,6 +57,38 @@ pub fn start(command: &mut Command, terms: Terms) -> io::Result<Child> {
     // SAFETY: between fork and exec the closure makes system calls only. It allocates nothing and takes no lock.
     unsafe { command.pre_exec(before_exec) };
     command.spawn()
+}
+
+/// A child that starts no others. It is killed, and waited for, when this is dropped.
+#[derive(Debug)]
+pub struct Single(Child);
+
+impl Single {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// As [`Command::spawn`].
+    pub fn start(command: &mut Command) -> io::Result<Single> {
+        Ok(Single(command.spawn()?))
+    }
+
+    /// What it says on stdout; once.
+    pub fn take_stdout(&mut self) -> Option<OwnedFd> {
+        self.0.stdout.take().map(OwnedFd::from)
+    }
+
+    /// Kills it, without waiting for it.
+    pub fn kill(&mut self) {
+        // Where it has just ended there is nothing to kill.
+        let _ = self.0.kill();
+    }
+}
+
+impl Drop for Single {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The number of a child, and of its process group if [`start`] started it.

@@ -2,10 +2,12 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::Poll;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, raise, sigaction};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
 
@@ -68,6 +70,58 @@ impl<T: Copy> Signals<T> {
             came.map_or(Poll::Pending, Poll::Ready)
         })
         .await
+    }
+}
+
+/// Signals that are held back from this thread, and read in turn. A process that has one thread gets none of them.
+pub struct Blocked {
+    before: SigSet,
+    signals: SignalFd,
+}
+
+impl Blocked {
+    /// Holds these back from now on.
+    ///
+    /// # Errors
+    /// signalfd(2)'s.
+    pub fn new(signals: &SigSet) -> io::Result<Blocked> {
+        let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        match SignalFd::with_flags(signals, flags) {
+            Ok(signals) => Ok(Blocked { before, signals }),
+            Err(error) => {
+                // It is the mask that was in force, so it can be set.
+                let _ = before.thread_set_mask();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Those that were blocked before.
+    pub fn before(&self) -> SigSet {
+        self.before
+    }
+
+    /// One that has come.
+    ///
+    /// # Errors
+    /// read(2)'s.
+    pub fn next(&self) -> io::Result<Option<Signal>> {
+        while let Some(info) = self.signals.read_signal()? {
+            // A real-time signal has no name, and no meaning here.
+            if let Some(signal) = i32::try_from(info.ssi_signo).ok().and_then(|it| Signal::try_from(it).ok())
+            {
+                return Ok(Some(signal));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl AsFd for Blocked {
+    /// Readable while one has come.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.signals.as_fd()
     }
 }
 

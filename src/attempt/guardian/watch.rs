@@ -11,7 +11,6 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::signalfd::SignalFd;
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, tcgetpgrp, tcsetpgrp};
 
@@ -20,6 +19,7 @@ use crate::attempt::temporary;
 use crate::clock;
 use crate::moment::Moment;
 use crate::platform::child::{self, Ended};
+use crate::platform::signals::Blocked;
 
 /// Netready died (PR_SET_PDEATHSIG).
 pub(super) const ORPHANED: Signal = Signal::SIGUSR1;
@@ -89,8 +89,8 @@ pub(super) struct Watch {
     pub(super) command: Child,
     /// The command's process group.
     pub(super) group: Pid,
-    /// All signals.
-    pub(super) signals: SignalFd,
+    /// All signals. They stay blocked: one that comes late must not change how the guardian ends.
+    pub(super) signals: Blocked,
     pub(super) reports: File,
     pub(super) terminal: Option<Terminal>,
     pub(super) temporary: Option<Temporary>,
@@ -163,8 +163,8 @@ impl Watch {
     }
 
     /// The next signal that came, or `None` at that time or earlier.
-    fn next_signal(&mut self, until: Option<Moment>) -> io::Result<Option<Signal>> {
-        if let Some(signal) = self.take_signal()? {
+    fn next_signal(&self, until: Option<Moment>) -> io::Result<Option<Signal>> {
+        if let Some(signal) = self.signals.next()? {
             return Ok(Some(signal));
         }
         let left = until.map(|until| until - clock::now());
@@ -173,14 +173,8 @@ impl Watch {
         match poll(&mut [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)], limit) {
             Err(Errno::EINTR) | Ok(0) => Ok(None),
             Err(error) => Err(error.into()),
-            Ok(_) => self.take_signal(),
+            Ok(_) => self.signals.next(),
         }
-    }
-
-    fn take_signal(&mut self) -> io::Result<Option<Signal>> {
-        let came = self.signals.read_signal()?;
-        // A real-time signal has no name, and no meaning here.
-        Ok(came.and_then(|info| Signal::try_from(i32::try_from(info.ssi_signo).ok()?).ok()))
     }
 
     /// To the command's group; it was not waited for, so the number is its own.
