@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
+use crate::platform::xdg;
 
 mod lookup;
 mod save;
@@ -43,11 +44,7 @@ impl Environment {
     /// What this process was started with.
     pub fn from_process() -> Environment {
         let identity = Identity::of_process();
-        // The XDG base directory specification: a path that is not absolute is to be ignored.
-        let directory = |name: &str| {
-            let path = std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-            path.filter(|path| identity.may_use(path))
-        };
+        let directory = |name: &str| xdg::directory(name).filter(|path| identity.may_use(path));
         Environment {
             uid: identity.uid,
             home: directory("HOME"),
@@ -59,7 +56,7 @@ impl Environment {
 
     /// Whether it is a user's side of the host; else it is the system's.
     pub fn is_user(&self) -> bool {
-        self.uid != 0 || self.user_manager
+        identity::is_user(self.uid, self.user_manager)
     }
 
     /// Where a path of the host's is.

@@ -279,18 +279,7 @@ impl Journal {
     }
 }
 
-/// Whether the generator runs for a user's service manager. systemd 251 and later say it in the environment
-/// (systemd.generator(7)). With earlier versions the path of the generator tells it.
-fn is_user_manager() -> bool {
-    match std::env::var_os("SYSTEMD_SCOPE") {
-        Some(scope) => scope == "user",
-        None => std::env::args_os().next().is_some_and(|name| {
-            Path::new(&name).parent().is_some_and(|folder| folder.ends_with("user-generators"))
-        }),
-    }
-}
-
-/// The text of a path, safe for messages and for comments in unit files.
+/// A path as it is shown and written into comments.
 fn shown(path: &Path) -> String {
     escape_bytes(path.as_os_str().as_bytes()).into_owned()
 }

@@ -8,5 +8,8 @@ pub mod clock;
 pub mod descriptor;
 pub mod files;
 pub mod identity;
+pub mod proc;
 pub mod sibling;
 pub mod signals;
+pub mod systemd;
+pub mod xdg;

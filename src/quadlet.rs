@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::config::Problem;
 use crate::escape::escape;
 
+pub use crate::platform::systemd::Manager;
+
 pub mod command_line;
 mod gates;
 mod heal;
@@ -37,15 +39,6 @@ pub const DROP_IN: &str = "50-netready.conf";
 
 /// Podman's unit that every rootless quadlet is ordered after, from Podman 5.3 on.
 pub const WAIT_UNIT: &str = "podman-user-wait-network-online.service";
-
-/// A service manager of systemd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manager {
-    /// The service manager of the system (PID 1).
-    System,
-    /// The service manager of a user (`systemd --user`).
-    User,
-}
 
 impl Manager {
     /// The gate of this manager's `netready.service`.

@@ -6,8 +6,10 @@
 //! terminal: a progress bar that is drawn anew ten times a second is no progress.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::path::Path;
 use std::time::Duration;
+
+use crate::platform::proc;
 
 /// Octets in a second that an idle runtime moves through its own pipes and timers. Podman 5.4.2 that waits for
 /// a silent server moves 90: at an eighth of it no stall would ever be seen; at eight times that, a modem's
@@ -16,6 +18,9 @@ const NOISE: u64 = 512;
 
 /// The part of a processor's time, in percent, that is work.
 const WORK: u64 = 10;
+
+/// As much of a process's `stat` and `io` as is read. They are lines of numbers, and a name of 64 octets at most.
+const LONGEST: u64 = 4096;
 
 /// The counters of one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,15 +69,9 @@ fn differ(
 fn descendants(of: u32) -> BTreeMap<u32, Counters> {
     let mut parents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let mut ticks = BTreeMap::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        let Some((parent, spent)) =
-            fs::read_to_string(format!("/proc/{pid}/stat")).ok().as_deref().and_then(stat)
-        else {
-            continue;
-        };
+    for (pid, process) in proc::processes(Path::new(proc::PROC)) {
+        let line = proc::beginning(&process.join("stat"), LONGEST);
+        let Some((parent, spent)) = line.as_deref().and_then(stat) else { continue };
         parents.entry(parent).or_default().push(pid);
         ticks.insert(pid, spent);
     }
@@ -80,7 +79,8 @@ fn descendants(of: u32) -> BTreeMap<u32, Counters> {
     let mut left = vec![of];
     while let Some(parent) = left.pop() {
         for pid in parents.remove(&parent).unwrap_or_default() {
-            let octets = fs::read_to_string(format!("/proc/{pid}/io")).ok().map_or(0, |text| io(&text));
+            let text = proc::beginning(&Path::new(proc::PROC).join(pid.to_string()).join("io"), LONGEST);
+            let octets = text.map_or(0, |text| io(&text));
             found.insert(pid, Counters { octets, ticks: ticks.get(&pid).copied().unwrap_or_default() });
             left.push(pid);
         }

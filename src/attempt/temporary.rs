@@ -13,7 +13,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
@@ -23,7 +23,8 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat};
 use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 
 use crate::chance::chance;
-use crate::files;
+use crate::files::{self, Folder};
+use crate::platform::xdg;
 
 /// How its name begins: what begins so in /var/tmp, Podman's own tmpfiles.d removes at the next boot. That is for a
 /// host that loses power during a pull.
@@ -62,7 +63,7 @@ pub enum Refused {
 #[derive(Debug)]
 pub struct Above {
     path: PathBuf,
-    descriptor: OwnedFd,
+    folder: Folder,
 }
 
 impl Above {
@@ -74,7 +75,7 @@ impl Above {
         let user = Uid::effective();
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         if !user.is_root() && variable("XDG_RUNTIME_DIR").is_none() {
-            let own = fs::symlink_metadata(format!("/run/user/{user}"));
+            let own = fs::symlink_metadata(xdg::runtime(user.as_raw()));
             if !own.is_ok_and(|folder| folder.is_dir() && folder.uid() == user.as_raw()) {
                 return Err(Refused::NoRuntimeDirectory);
             }
@@ -92,25 +93,21 @@ impl Above {
         let io = |source: io::Error| Refused::Io { folder: path.to_owned(), source };
         // The command's own working folder is the same.
         let path = std::path::absolute(path).map_err(io)?;
-        let mut folder = fs::OpenOptions::new();
-        // Not to be read: it may be a folder that only its owner can read.
-        folder.read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC);
-        let descriptor = OwnedFd::from(folder.open(&path).map_err(io)?);
-        let stat = fstat(&descriptor).map_err(|error| io(error.into()))?;
-        if stat.st_uid != user.as_raw() && stat.st_uid != 0 {
+        let folder = Folder::open_named(&path).map_err(io)?;
+        if folder.owner() != user.as_raw() && folder.owner() != 0 {
             return Err(Refused::Owner(path));
         }
-        if stat.st_mode & 0o022 != 0 && stat.st_mode & libc::S_ISVTX == 0 {
+        if !folder.only_its_owner_writes() && !folder.is_sticky() {
             return Err(Refused::Open(path));
         }
-        Ok(Above { path, descriptor })
+        Ok(Above { path, folder })
     }
 }
 
 /// The files that Podman reads its settings from.
 fn configurations(variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
-    let home = variable("HOME").map(|home| Path::new(&home).join(".config"));
-    let user = variable("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
+    let [home, named] = ["HOME", "XDG_CONFIG_HOME"].map(|name| variable(name).map(PathBuf::from));
+    let user = xdg::config_home(named, home.as_deref());
     let mut files: Vec<PathBuf> = ["CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"]
         .into_iter()
         .filter_map(variable)
@@ -146,7 +143,7 @@ pub(super) struct Temporary {
 impl Temporary {
     /// Makes one, which nobody else may enter.
     pub(super) fn new(above: &Above) -> io::Result<Temporary> {
-        let descriptor = above.descriptor.try_clone()?;
+        let descriptor = above.folder.as_fd().try_clone_to_owned()?;
         loop {
             let [a, b] = [chance(), chance()].map(f64::to_bits);
             let name = CString::new(format!("{PREFIX}{:016x}", a.rotate_left(29) ^ b))?;

@@ -11,6 +11,7 @@ use super::{
     ConfigError, Environment, Options, Part, Problem, in_place_of_state, is_glob, nearest, printable,
 };
 use crate::files;
+use crate::platform::xdg;
 
 /// For every user, the first that has a file wins.
 const DIRECTORIES: [&str; 4] =
@@ -118,10 +119,7 @@ pub fn first_directory(environment: &Environment) -> PathBuf {
 }
 
 fn directories(environment: &Environment) -> Vec<Directory> {
-    let own = environment
-        .config_home
-        .clone()
-        .or_else(|| environment.home.as_ref().map(|home| home.join(".config")))
+    let own = xdg::config_home(environment.config_home.clone(), environment.home.as_deref())
         // Root's own gates must not change what the system waits for.
         .filter(|_| environment.is_user())
         .map(|config| Directory { path: config.join("netready"), own: true });

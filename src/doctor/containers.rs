@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -18,6 +17,7 @@ use crate::clock;
 use crate::config;
 use crate::evaluate::evaluate;
 use crate::model::Network;
+use crate::platform::proc::{beginning, processes, users};
 use crate::requirement::Family;
 
 /// The address that pasta uses if it found nothing to copy.
@@ -228,23 +228,16 @@ fn shown(proc: &Path, pid: u32) -> String {
     FILES.map(|file| beginning(&net.join(file), MOST).unwrap_or_default()).concat()
 }
 
-/// As much of a file of /proc as is looked at.
-fn beginning(path: &Path, most: u64) -> Option<String> {
-    let mut bytes = Vec::new();
-    fs::File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 /// The pastas of one user. Its command line is readable for everybody, the rest is not.
 fn pastas(proc: &Path, uid: u32) -> Vec<Pasta> {
-    let processes = fs::read_dir(proc).into_iter().flatten().flatten().map(|entry| entry.path());
-    processes.filter_map(|process| pasta(&process, uid)).collect()
+    processes(proc).filter_map(|(_, process)| pasta(&process, uid)).collect()
 }
 
 fn pasta(process: &Path, uid: u32) -> Option<Pasta> {
     // pasta.avx2, where the processor has it.
     let comm = beginning(&process.join("comm"), COMMAND_LINE)?;
-    if comm.trim_end().split('.').next() != Some("pasta") || owner(process) != Some(uid) {
+    let owner = || users(process).map(|[real, ..]| real);
+    if comm.trim_end().split('.').next() != Some("pasta") || owner() != Some(uid) {
         return None;
     }
     let line = beginning(&process.join("cmdline"), COMMAND_LINE)?;
@@ -254,14 +247,6 @@ fn pasta(process: &Path, uid: u32) -> Option<Pasta> {
         shared: words.iter().any(|word| word.ends_with("/rootless-netns")),
         one_family: families.iter().any(|option| words.contains(option)),
     })
-}
-
-/// The user of a process, from its status file. The owner of the folder in /proc is root for a process that
-/// must not be dumped, such as pasta.
-fn owner(process: &Path) -> Option<u32> {
-    let status = beginning(&process.join("status"), COMMAND_LINE)?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]

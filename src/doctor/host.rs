@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::programs::Programs;
 use crate::config::Environment;
 use crate::generator::UnitPaths;
+use crate::platform::systemd;
 use crate::quadlet::Manager;
 
 /// One side of a host, as the user who examines it sees it.
@@ -43,7 +44,7 @@ impl Host {
 
     /// Whether systemd runs this host (sd_booted(3)).
     pub fn booted_by_systemd(&self) -> bool {
-        self.at("/run/systemd/system").is_dir()
+        self.at(systemd::BOOTED).is_dir()
     }
 
     /// The command that makes this side's service manager read its files again.
@@ -95,9 +96,7 @@ impl Host {
 
     /// Where this user's manager has its generators write.
     pub fn generated(&self) -> Vec<PathBuf> {
-        let folders = ["generator.early", "generator", "generator.late"];
-        let runtime = self.paths.runtime.iter();
-        runtime.flat_map(|runtime| folders.map(|name| runtime.join("systemd").join(name))).collect()
+        self.paths.runtime.iter().flat_map(|runtime| systemd::generated(runtime)).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::quadlets::named_quadlets;
 use super::{DoctorReport, Finding, FindingCode, Host, text_of, unit_files};
+use crate::platform::systemd;
 use crate::quadlet::unit_file::UnitFile;
 use crate::quadlet::{Kind, Unit, WAIT_UNIT};
 
@@ -200,13 +201,6 @@ fn is_of_network(unit: &str) -> bool {
 }
 
 fn there(host: &Host, quadlets: &[Unit]) -> There {
-    let system = [
-        "/etc/systemd/system",
-        "/run/systemd/system",
-        "/run/systemd/generator",
-        "/usr/local/lib/systemd/system",
-        "/usr/lib/systemd/system",
-    ];
     let mut there = There::default();
     let folders = host.paths.units_above.iter().chain(&host.paths.units_below);
     let generated = host.generated();
@@ -214,7 +208,7 @@ fn there(host: &Host, quadlets: &[Unit]) -> There {
         there.of_user.extend(unit_files::names(folder));
     }
     there.of_user.extend(quadlets.iter().map(|unit| unit.service.clone()));
-    for folder in system {
+    for folder in systemd::system_units_and_generated() {
         there.of_system.extend(unit_files::names(&host.at(folder)));
     }
     there

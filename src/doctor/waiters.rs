@@ -5,15 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{DoctorReport, Finding, FindingCode, Host, text_of, wait_unit};
+use crate::platform::systemd::system_units;
 
-/// The folders of the system's units (systemd.unit(5)).
-const UNIT_FOLDERS: [&str; 4] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-];
+use super::{DoctorReport, Finding, FindingCode, Host, text_of, wait_unit};
 
 const NETREADY: &str = "netready.service";
 const ONLINE: &str = "network-online.target";
@@ -30,7 +24,7 @@ const MANAGERS: [(&str, &str); 4] = [
 /// If network-online.target wants netready.service: each other service that it waits for, and the command
 /// that disables it.
 pub fn still_wanted() -> Vec<String> {
-    let wanted = wanted(&UNIT_FOLDERS.map(PathBuf::from));
+    let wanted = wanted(&system_units().map(PathBuf::from).collect::<Vec<_>>());
     beside(&wanted)
         .iter()
         .map(|name| format!("{ONLINE} waits for {name} too: systemctl disable {name}"))
@@ -64,7 +58,8 @@ struct Known {
 
 /// Examines the services that are enabled for network-online.target.
 pub fn look(host: &Host, report: &mut DoctorReport) {
-    let mut known = Known { wanted: wanted(&UNIT_FOLDERS.map(|folder| host.at(folder))), ..Known::default() };
+    let folders: Vec<PathBuf> = system_units().map(|folder| host.at(folder)).collect();
+    let mut known = Known { wanted: wanted(&folders), ..Known::default() };
     wait_unit::look_at_system(host, known.wanted.contains(NETREADY), report);
     let waiters: Vec<&String> = known.wanted.iter().filter(|name| is_waiter(name)).collect();
     if waiters.is_empty() {

@@ -1,85 +1,61 @@
 //! The directory that systemd gave the generator: new files in it, and nothing outside of it.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use crate::files::{Folder, LARGEST};
 
 /// The beginning of every file that the generator writes. It replaces only files that begin like this.
 const MARK: &[u8] = b"# Made by netready-generator";
 
 /// An output directory. Symbolic links in it are not followed.
 pub struct Output {
-    normal: OwnedFd,
+    normal: Folder,
 }
 
 impl Output {
     /// Opens the directory. systemd has made it; elsewhere it is made here.
     pub fn open(normal: &Path) -> io::Result<Output> {
         fs::create_dir_all(normal)?;
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Ok(Output { normal: open(normal, flags, Mode::empty())? })
+        Ok(Output { normal: Folder::open_named(normal)? })
     }
 
     /// Writes `NAME` or `FOLDER/NAME`.
     pub fn write(&self, path: &str, text: &str) -> io::Result<()> {
         match path.split_once('/') {
             None => write_in(&self.normal, path, text),
-            Some((folder, name)) => write_in(&self.folder(folder)?, name, text),
+            Some((folder, name)) => {
+                let folder = is_plain(folder)?;
+                self.normal.make(folder)?;
+                write_in(&self.normal.open_below(folder)?, name, text)
+            }
         }
     }
+}
 
-    fn folder(&self, name: &str) -> io::Result<OwnedFd> {
-        is_plain(name)?;
-        match mkdirat(&self.normal, name, Mode::from_bits_truncate(0o755)) {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        Ok(openat(&self.normal, name, flags, Mode::empty())?)
+fn write_in(folder: &Folder, name: &str, text: &str) -> io::Result<()> {
+    let name = is_plain(name)?;
+    match folder.write_new(name, text.as_bytes()) {
+        // An earlier run made it.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match folder.read(name, LARGEST) {
+            Ok(there) if there.starts_with(MARK) => folder.replace(name, text.as_bytes()),
+            Ok(_) | Err(_) => {
+                let why = "is there already, and netready-generator did not make it";
+                Err(io::Error::new(ErrorKind::AlreadyExists, why))
+            }
+        },
+        done => done,
     }
 }
 
-fn write_in(folder: &OwnedFd, name: &str, text: &str) -> io::Result<()> {
-    is_plain(name)?;
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
-    let new = || openat(folder, name, flags, Mode::from_bits_truncate(0o644));
-    let file = match new() {
-        Err(Errno::EEXIST) if is_ours(folder, name) => {
-            unlinkat(folder, name, UnlinkatFlags::NoRemoveDir)?;
-            new()?
-        }
-        Err(Errno::EEXIST) => {
-            let why = "is there already, and netready-generator did not make it";
-            return Err(io::Error::new(ErrorKind::AlreadyExists, why));
-        }
-        file => file?,
-    };
-    File::from(file).write_all(text.as_bytes())
-}
-
-/// Whether an earlier run made the file.
-fn is_ours(folder: &OwnedFd, name: &str) -> bool {
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let Ok(file) = openat(folder, name, flags, Mode::empty()) else { return false };
-    let mut file = File::from(file);
-    let mut begins = [0; MARK.len()];
-    file.metadata().is_ok_and(|kind| kind.is_file())
-        && file.read_exact(&mut begins).is_ok()
-        && begins == *MARK
-}
-
-/// Checks a name once more before it reaches the file system. Names are checked where they are made, too.
-fn is_plain(name: &str) -> io::Result<()> {
+/// Names are checked where they are made; this is the last door before the file system.
+fn is_plain(name: &str) -> io::Result<&OsStr> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
         return Err(io::Error::new(ErrorKind::InvalidInput, "is no name of a file"));
     }
-    Ok(())
+    Ok(OsStr::new(name))
 }
 
 #[cfg(test)]
@@ -122,7 +98,7 @@ mod tests {
         symlink(&outside, normal.join("link.d")).unwrap();
         symlink(outside.join("file"), normal.join("link")).unwrap();
         symlink(outside.join("new"), normal.join("dangling")).unwrap();
-        nix::unistd::mkfifo(&normal.join("pipe"), Mode::S_IRWXU).unwrap();
+        nix::unistd::mkfifo(&normal.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let output = Output::open(&normal).unwrap();
         for path in [
             "theirs",

@@ -4,9 +4,11 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::identity::Identity;
+use crate::platform::systemd::{self, LoadPath, UserDirectories};
+use crate::platform::xdg::{self, directory};
 use crate::quadlet::{DROP_IN, Manager, WAIT_UNIT, WaitUnit};
 
-use super::{is_masked, is_user_manager};
+use super::is_masked;
 
 const INSTALLED: &str = "/usr/bin/netready";
 
@@ -29,79 +31,26 @@ pub struct UnitPaths {
     pub units_below: Vec<PathBuf>,
 }
 
-/// The XDG base directory specification: a path that is not absolute is to be ignored.
-fn directory(name: &str) -> Option<PathBuf> {
-    env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
-fn directories(name: &str, default: &str) -> Vec<PathBuf> {
-    let paths = env::var_os(name).filter(|paths| !paths.is_empty()).unwrap_or_else(|| default.into());
-    env::split_paths(&paths).filter(|path| path.is_absolute()).collect()
-}
-
 impl UnitPaths {
     /// The paths for this process. `user` takes precedence over the environment.
     pub fn from_process(user: bool, normal: Option<&Path>, early: Option<&Path>) -> UnitPaths {
-        let manager = if user || is_user_manager() { Manager::User } else { Manager::System };
+        let manager = if user { Manager::User } else { systemd::manager_of_generator() };
         let home = directory("HOME");
-        let config = directory("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
-        let data = directory("XDG_DATA_HOME").or_else(|| Some(home.as_ref()?.join(".local/share")));
-        let runtime = Identity::of_process().runtime;
-        let mut paths = UnitPaths {
+        let user = UserDirectories {
+            config: xdg::config_home(directory("XDG_CONFIG_HOME"), home.as_deref()),
+            data: xdg::data_home(directory("XDG_DATA_HOME"), home.as_deref()),
+            runtime: Identity::of_process().runtime,
+        };
+        let LoadPath { above, below } = LoadPath::of(manager, &user, normal, early);
+        UnitPaths {
             manager,
             uid: nix::unistd::geteuid().as_raw(),
             netready: netready(env::current_exe().ok().as_deref()),
-            runtime,
-            config,
-            units_above: Vec::new(),
-            units_below: Vec::new(),
-        };
-        paths.find_unit_folders(data.as_deref(), early);
-        // systemd's own variable, for managers with a unit path of their own.
-        if let Some(path) = env::var_os("SYSTEMD_UNIT_PATH").filter(|path| !path.is_empty()) {
-            let extends = path.as_encoded_bytes().ends_with(b":");
-            let folders: Vec<PathBuf> = env::split_paths(&path).filter(|path| path.is_absolute()).collect();
-            let at = folders.iter().position(|folder| Some(folder.as_path()) == normal).unwrap_or(0);
-            let (above, below) = folders.split_at(at);
-            if !extends {
-                paths.units_above.clear();
-                paths.units_below.clear();
-            }
-            paths.units_above.splice(0..0, above.iter().cloned());
-            paths.units_below.splice(0..0, below.iter().cloned());
+            runtime: user.runtime,
+            config: user.config,
+            units_above: above,
+            units_below: below,
         }
-        paths
-    }
-
-    /// systemd.unit(5), "Unit File Load Path".
-    fn find_unit_folders(&mut self, data: Option<&Path>, early: Option<&Path>) {
-        let mut above: Vec<PathBuf> = early.map(Path::to_owned).into_iter().collect();
-        let mut below: Vec<PathBuf> = Vec::new();
-        match self.manager {
-            Manager::System => {
-                above.extend(
-                    ["/etc/systemd/system.control", "/run/systemd/system.control"].map(PathBuf::from),
-                );
-                above.extend(["/etc/systemd/system", "/run/systemd/system"].map(PathBuf::from));
-                below.extend(["/usr/local/lib/systemd/system", "/usr/lib/systemd/system"].map(PathBuf::from));
-            }
-            Manager::User => {
-                above.extend(self.config.iter().map(|config| config.join("systemd/user.control")));
-                above.extend(self.runtime.iter().map(|runtime| runtime.join("systemd/user.control")));
-                above.extend(self.config.iter().map(|config| config.join("systemd/user")));
-                let global = directories("XDG_CONFIG_DIRS", "/etc/xdg");
-                above.extend(global.iter().map(|folder| folder.join("systemd/user")));
-                above.push(PathBuf::from("/etc/systemd/user"));
-                above.extend(self.runtime.iter().map(|runtime| runtime.join("systemd/user")));
-                above.push(PathBuf::from("/run/systemd/user"));
-                below.extend(data.iter().map(|data| data.join("systemd/user")));
-                let global = directories("XDG_DATA_DIRS", "/usr/local/share:/usr/share");
-                below.extend(global.iter().map(|folder| folder.join("systemd/user")));
-                below.extend(["/usr/local/lib/systemd/user", "/usr/lib/systemd/user"].map(PathBuf::from));
-            }
-        }
-        self.units_above = above;
-        self.units_below = below;
     }
 
     /// The state of Podman's wait unit in these folders.

@@ -7,7 +7,6 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +15,8 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::geteuid;
+
+use crate::files::Folder;
 
 use super::bolt::{self, Bucket, Damage, Database};
 
@@ -134,7 +135,7 @@ fn write_within(
 /// The folder of the database, opened once so that nobody can exchange it between two system calls, and the
 /// name of the file in it.
 struct Place<'a> {
-    folder: OwnedFd,
+    folder: Folder,
     name: &'a OsStr,
 }
 
@@ -144,11 +145,9 @@ impl<'a> Place<'a> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(DatabaseError::Kind);
         };
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let folder = nix::fcntl::open(parent, flags, Mode::empty()).map_err(io::Error::from)?;
-        let stat = fstat(&folder).map_err(io::Error::from)?;
-        owned("its folder", &stat)?;
-        if stat.st_mode & 0o022 != 0 {
+        let folder = Folder::open_named(parent)?;
+        owned("its folder", folder.owner())?;
+        if !folder.only_its_owner_writes() {
             return Err(DatabaseError::Exposed);
         }
         Ok(Place { folder, name })
@@ -174,7 +173,7 @@ impl<'a> Place<'a> {
         if kind(&stat) != SFlag::S_IFREG.bits() {
             return Err(DatabaseError::Kind);
         }
-        owned("it", &stat)?;
+        owned("it", stat.st_uid)?;
         match u64::try_from(stat.st_size).unwrap_or(u64::MAX) {
             size if size > LARGEST => Err(DatabaseError::Size(size)),
             _ => Ok(file),
@@ -182,8 +181,8 @@ impl<'a> Place<'a> {
     }
 }
 
-fn owned(what: &'static str, stat: &FileStat) -> Result<(), DatabaseError> {
-    if stat.st_uid == geteuid().as_raw() { Ok(()) } else { Err(DatabaseError::Foreign(what, stat.st_uid)) }
+fn owned(what: &'static str, owner: u32) -> Result<(), DatabaseError> {
+    if owner == geteuid().as_raw() { Ok(()) } else { Err(DatabaseError::Foreign(what, owner)) }
 }
 
 fn content(file: &File) -> io::Result<Vec<u8>> {

@@ -1,12 +1,13 @@
 //! What Podman says about itself and its containers, and which processes run for a container.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::leases::Container;
 use crate::doctor::programs::{ProgramError, Programs};
+use crate::platform::proc;
 
 /// The database of root's leases. All Podmans of root share it, whatever storage they use, because they share
 /// one network namespace.
@@ -101,22 +102,20 @@ const COMMAND_LINE: u64 = 64 << 10;
 /// Those of these IDs that a process has on its command line, as one word: each running container has a conmon(8)
 /// that names it, whichever storage it is of. Every user writes his command lines himself, so they are searched
 /// while they are read, and nothing of them is kept.
-pub(super) fn named_by_processes(proc: &Path, ids: &BTreeSet<&str>) -> BTreeSet<String> {
+pub(super) fn named_by_processes(folder: &Path, ids: &BTreeSet<&str>) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
     let longest = ids.iter().map(|id| id.len()).max().unwrap_or_default();
-    for entry in fs::read_dir(proc).into_iter().flatten().flatten() {
+    for (_, process) in proc::processes(folder) {
         if named.len() == ids.len() {
             break;
         }
-        if entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
-            // It may have ended meanwhile.
-            if let Ok(line) = File::open(entry.path().join("cmdline")) {
-                let found = |word: &[u8]| {
-                    let id = std::str::from_utf8(word).ok().filter(|id| ids.contains(id));
-                    named.extend(id.map(str::to_owned));
-                };
-                each_word(line.take(COMMAND_LINE), longest, found);
-            }
+        // It may have ended meanwhile.
+        if let Ok(line) = File::open(process.join("cmdline")) {
+            let found = |word: &[u8]| {
+                let id = std::str::from_utf8(word).ok().filter(|id| ids.contains(id));
+                named.extend(id.map(str::to_owned));
+            };
+            each_word(line.take(COMMAND_LINE), longest, found);
         }
     }
     named
@@ -150,6 +149,8 @@ fn each_word(mut line: impl Read, longest: usize, mut found: impl FnMut(&[u8])) 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// A command line, cut as reads cut it; the words that are no longer than 4.

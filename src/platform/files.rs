@@ -9,7 +9,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
@@ -108,8 +108,30 @@ impl Folder {
                 _ => return Err(Errno::ENOTDIR.into()),
             }
         }
-        let stat = fstat(&here)?;
-        Ok(Folder { descriptor: here, owner: stat.st_uid, mode: stat.st_mode })
+        Folder::of(here)
+    }
+
+    /// Opens a folder that the caller named, wherever links on the way lead.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn open_named(path: &Path) -> io::Result<Folder> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Folder::of(open(path, flags, Mode::empty())?)
+    }
+
+    /// Opens a folder right in this one. No link is followed.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn open_below(&self, name: &OsStr) -> io::Result<Folder> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Folder::of(openat(&self.descriptor, name, flags, Mode::empty())?)
+    }
+
+    fn of(descriptor: OwnedFd) -> io::Result<Folder> {
+        let stat = fstat(&descriptor)?;
+        Ok(Folder { descriptor, owner: stat.st_uid, mode: stat.st_mode })
     }
 
     /// Opens a folder in which nobody but the caller (and root) writes.
@@ -127,6 +149,16 @@ impl Folder {
     /// Whether the caller can believe what stands here: it is the caller's own, or root's.
     pub fn is_trusted(&self) -> bool {
         (self.owner == 0 || self.owner == geteuid().as_raw()) && self.only_its_owner_writes()
+    }
+
+    /// Whose it is.
+    pub fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    /// Whether those who may write here can remove and replace only what is their own.
+    pub fn is_sticky(&self) -> bool {
+        self.mode & libc::S_ISVTX != 0
     }
 
     /// Whether neither its group nor everybody may write here.
@@ -184,6 +216,19 @@ impl Folder {
         read_file(file, limit)
     }
 
+    /// Writes a new file in it, that everybody may read. Nothing is written through a link.
+    ///
+    /// # Errors
+    /// Where something has that name, or it cannot be written.
+    pub fn write_new(&self, name: &OsStr, text: &[u8]) -> io::Result<()> {
+        self.create(name)?.write_all(text)
+    }
+
+    fn create(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(File::from(openat(&self.descriptor, name, flags, Mode::from_bits_truncate(0o644))?))
+    }
+
     /// Writes a file in it, whole or not at all, in the place of whatever has that name. Nothing is written
     /// through a link: the file is always a new one.
     ///
@@ -194,9 +239,7 @@ impl Folder {
         let mut draft = OsString::from(".");
         draft.push(name);
         draft.push(format!(".{:x}", chance().to_bits()));
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let mode = Mode::from_bits_truncate(0o644);
-        let mut file = File::from(openat(&self.descriptor, draft.as_os_str(), flags, mode)?);
+        let mut file = self.create(&draft)?;
         let done = file
             .write_all(text)
             .and_then(|()| Ok(renameat(&self.descriptor, draft.as_os_str(), &self.descriptor, name)?));
@@ -205,6 +248,12 @@ impl Folder {
             let _ = unlinkat(&self.descriptor, draft.as_os_str(), UnlinkatFlags::NoRemoveDir);
         }
         done
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 }
 

@@ -9,7 +9,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::files::Folder;
+use super::files::Folder;
+use super::{proc, xdg};
 
 /// Whose process this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Identity {
     fn of(uid: u32, manager: Option<&OsStr>, runtime: Option<OsString>) -> Identity {
         let named = runtime.map(PathBuf::from);
         // Not set in the shell of su(1) and the like, but there.
-        let known = PathBuf::from(format!("/run/user/{uid}"));
+        let known = xdg::runtime(uid);
         let own = |path: &PathBuf| Folder::open_own(path).is_ok();
         Identity {
             uid,
@@ -52,25 +53,20 @@ impl Identity {
 
     /// Whether it is a user's side of the host; else it is the system's.
     pub fn is_user(&self) -> bool {
-        self.uid != 0 || self.user_manager
+        is_user(self.uid, self.user_manager)
     }
 }
 
-/// Whether the process of this number is this user's. The number alone says nothing: after su(1) it is another
-/// user's manager.
-fn is_user_manager(pid: &OsStr, uid: u32) -> bool {
-    let number = pid.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let Some(pid) = number.and_then(|text| text.parse::<u32>().ok()) else { return false };
-    let status = Path::new("/proc").join(pid.to_string()).join("status");
-    fs::read(status).is_ok_and(|text| belongs_to(&String::from_utf8_lossy(&text), uid))
+/// Whether a process is of a user's side of the host, by its user and whether that user's manager started it.
+pub fn is_user(uid: u32, user_manager: bool) -> bool {
+    uid != 0 || user_manager
 }
 
-/// By its /proc/PID/status. (The owner of /proc/PID is no proof: it is root for each process that may not be
-/// dumped, and any process can ask not to be.)
-fn belongs_to(status: &str, uid: u32) -> bool {
-    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
-    let uids = uids.split_ascii_whitespace().map(str::parse::<u32>);
-    uids.take(4).filter(|one| *one == Ok(uid)).count() == 4
+/// Whether the process of this number is this user's. The number alone says nothing: after su(1) it is another
+/// user's manager. A program that changes its user is nobody's.
+fn is_user_manager(pid: &OsStr, uid: u32) -> bool {
+    let process = pid.to_str().and_then(|pid| proc::of_number(Path::new(proc::PROC), pid));
+    process.and_then(|process| proc::users(&process)) == Some([uid; 4])
 }
 
 #[cfg(test)]
@@ -78,26 +74,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-
-    #[test]
-    fn a_process_belongs_to_the_user_whose_four_ids_it_has() {
-        for (uids, uid, ours) in [
-            ("1000\t1000\t1000\t1000", 1000, true),
-            ("0\t0\t0\t0", 0, true),
-            ("1000\t1000\t1000\t1000", 0, false),
-            ("0\t0\t0\t0", 1000, false),
-            // A program that changes its user.
-            ("1000\t0\t0\t0", 0, false),
-            ("0\t0\t0\t1000", 0, false),
-            ("", 0, false),
-            ("0\t0", 0, false),
-            ("0x0\t0\t0\t0", 0, false),
-        ] {
-            let status = format!("Name:\tsystemd\nUmask:\t0022\nUid:\t{uids}\nGid:\t0 0 0 0\n");
-            assert_eq!(belongs_to(&status, uid), ours, "{uids:?} for {uid}");
-        }
-        assert!(!belongs_to("", 0));
-    }
 
     #[test]
     fn a_number_that_names_no_process_of_ours_says_nothing() {

@@ -1,0 +1,89 @@
+//! What the kernel shows of processes, in /proc (proc(5)). Any of them may end at any time, so what cannot be read is
+//! left out.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Where it is, but in tests.
+pub const PROC: &str = "/proc";
+
+/// As much of a process's `status` as is read. It has 60 lines; the names in it are short.
+const STATUS: u64 = 64 << 10;
+
+/// Every process that is shown here: its number and its folder.
+pub fn processes(proc: &Path) -> impl Iterator<Item = (u32, PathBuf)> + use<> {
+    fs::read_dir(proc).into_iter().flatten().flatten().filter_map(|entry| {
+        let pid = entry.file_name().to_str().filter(|name| is_number(name))?.parse().ok()?;
+        Some((pid, entry.path()))
+    })
+}
+
+/// Whether it is written as the kernel writes numbers: without a sign.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The folder of the process with this number, as a variable or an option gives it.
+pub fn of_number(proc: &Path, pid: &str) -> Option<PathBuf> {
+    let pid: u32 = Some(pid).filter(|text| is_number(text))?.parse().ok()?;
+    Some(proc.join(pid.to_string()))
+}
+
+/// The beginning of a file, at most so many octets. Some of them are as long as a process makes them.
+pub fn beginning(path: &Path, most: u64) -> Option<String> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The user IDs of a process: real, effective, saved and that of the file system. They are read from `status`: the owner
+/// of the folder is root for each process that may not be dumped, and any process can ask not to be.
+pub fn users(process: &Path) -> Option<[u32; 4]> {
+    users_in(&beginning(&process.join("status"), STATUS)?)
+}
+
+fn users_in(status: &str) -> Option<[u32; 4]> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let users: Vec<u32> =
+        line.split_ascii_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
+    users.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_of_a_process() {
+        for (uids, users) in [
+            ("1000\t1000\t1000\t1000", Some([1000; 4])),
+            ("1000\t0\t0\t0", Some([1000, 0, 0, 0])),
+            ("", None),
+            ("0\t0", None),
+            ("0\t0\t0\t0\t0", None),
+            ("0x0\t0\t0\t0", None),
+        ] {
+            let status = format!("Name:\tsystemd\nUmask:\t0022\nUid:\t{uids}\nGid:\t7 7 7 7\n");
+            assert_eq!(users_in(&status), users, "{uids:?}");
+        }
+        assert_eq!(users_in(""), None);
+        let me = nix::unistd::geteuid().as_raw();
+        let own = of_number(Path::new(PROC), &std::process::id().to_string()).unwrap();
+        assert_eq!(users(&own).map(|[_, effective, ..]| effective), Some(me));
+    }
+
+    #[test]
+    fn processes_are_the_folders_with_numbers() {
+        let proc = tempfile::tempdir().unwrap();
+        for name in ["1", "42", "self", "net", "+7", "-7", "4294967296"] {
+            fs::create_dir(proc.path().join(name)).unwrap();
+        }
+        let mut found: Vec<u32> = processes(proc.path()).map(|(pid, _)| pid).collect();
+        found.sort_unstable();
+        assert_eq!(found, [1, 42]);
+        for pid in ["", "-1", "+2", " 2", "2 ", "self", "../1", "99999999999999"] {
+            assert_eq!(of_number(proc.path(), pid), None, "{pid:?}");
+        }
+    }
+}
