@@ -30,6 +30,7 @@
 //! * [`probe`]: questions to others, each a process; [`attempt`]: one run of a command;
 //! * [`notify`]: the service manager, and [`ready_fd`], another kind of it; [`record`], [`log`], and [`stderr`], which waits for no reader;
 //! * [`platform`]: the operating system: clock, signals, child processes, descriptors, files, users and paths;
+//!   [`platform::sibling`]: programs of ours that users do not call;
 //! * [`cli`]: the commands; [`doctor`]: one look over a host, judges that are pure, each beside its reader;
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
 //!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
