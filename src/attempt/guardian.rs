@@ -124,7 +124,7 @@ fn guard(mut words: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
     // All of them: a guardian is ended by its command's end only, and by SIGKILL.
     let signals = Blocked::new(&SigSet::all())?;
     let orders = Orders::from_words(&mut words).ok_or(io::ErrorKind::InvalidInput)?;
-    let reports = File::from(descriptor::inherited(orders.reports)?);
+    let reports = File::from(orders::inherited(orders.reports)?);
     let temporary = orders.temporary.as_ref().map(Folder::open).transpose()?;
     let terminal = orders.terminal.as_ref().map(Lent::open).transpose()?;
     set_pdeathsig(watch::ORPHANED)?;

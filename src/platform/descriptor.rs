@@ -48,17 +48,17 @@ pub fn inheritable(descriptor: impl AsFd) -> io::Result<OwnedFd> {
 
 /// Takes a descriptor that this process inherited, by the number that its parent named. No other program inherits it.
 ///
-/// Each number is to be taken once, and none that something else in this process uses.
-///
 /// # Errors
 /// Where there is no such descriptor.
-pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+///
+/// # Safety
+/// Nothing else in this process owns the descriptor of that number.
+pub unsafe fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     if number <= libc::STDERR_FILENO {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: fcntl(2) says whether the number is an open descriptor, and only then it gets an owner. The callers see
-    // to it that it has no other one: they take numbers that the parent opened for this purpose, before this process
-    // opens any, and each once.
+    // SAFETY: fcntl(2) says whether the number is an open descriptor, and only then it gets an owner; the caller says
+    // that it is the only one.
     unsafe {
         fcntl(BorrowedFd::borrow_raw(number), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         Ok(OwnedFd::from_raw_fd(number))

@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 
 use crate::attempt::guardian::watch;
 use crate::platform::descriptor;
@@ -88,7 +88,7 @@ impl Lent {
     }
 
     pub(super) fn open(&self) -> io::Result<watch::Terminal> {
-        Ok(watch::Terminal::new(File::from(descriptor::inherited(self.descriptor)?), self.owner))
+        Ok(watch::Terminal::new(File::from(inherited(self.descriptor)?), self.owner))
     }
 }
 
@@ -101,9 +101,16 @@ impl Folder {
     }
 
     pub(super) fn open(&self) -> io::Result<watch::Temporary> {
-        let [above, folder] = [self.above, self.folder].map(descriptor::inherited);
+        let [above, folder] = [self.above, self.folder].map(inherited);
         Ok((above?, self.name.clone(), folder?))
     }
+}
+
+/// A descriptor that netready opened for the guardian.
+pub(super) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: netready opened each number of the orders for the guardian alone, and the guardian takes each once, as the
+    // first that it does with descriptors after it has opened the one for signals, which has another number.
+    unsafe { descriptor::inherited(number) }
 }
 
 /// What became of the command.
