@@ -26,7 +26,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use nix::sys::signal::Signal;
 use tracing::Level;
 
-use crate::attempt::AttemptError;
+use crate::attempt::{self, AttemptError};
 use crate::config::{self, ConfigError, Environment, GateRequest, Loaded, SaveError};
 use crate::driver::Failure;
 use crate::escape::{escape, escape_bytes, escape_lines};
@@ -290,9 +290,9 @@ pub fn main() -> ExitCode {
     run(hand_over)
 }
 
-/// The same, for the program that has it all.
+/// The same, for the program that has it all. It is also the guardian of a command, under another name.
 pub fn tools() -> ExitCode {
-    run(Apart::execute)
+    attempt::guardian().unwrap_or_else(|| run(Apart::execute))
 }
 
 fn run(apart: fn(Apart) -> Result<Exit, Error>) -> ExitCode {

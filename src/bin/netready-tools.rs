@@ -4,5 +4,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    netready::attempt::guardian().unwrap_or_else(netready::cli::tools)
+    netready::cli::tools()
 }
