@@ -21,6 +21,7 @@
 //! * [`refresh`]: what to read again, in which order and when; [`budget`]: how often that may be done;
 //! * [`session`]: one input and the time in, one step out;
 //! * [`report`]: how a verdict is said; [`escape`]: text of others, made safe to print;
+//! * [`history`]: what happened and when, as lines; [`journal`]: which entries are written;
 //! * [`kernel_line`]: what the kernel command line says to gates;
 //! * [`config`]: the table of keys, and with it gate files and options, read and written; [`ifname`]: names of links, which are bytes;
 //! * [`retry`]: whether a command that failed is run again, and when; [`learn`](mod@learn): a gate of what a network
@@ -34,7 +35,9 @@ pub mod continuity;
 pub mod escape;
 pub mod evaluate;
 pub mod gate_state;
+pub mod history;
 pub mod ifname;
+pub mod journal;
 pub mod kernel_line;
 pub mod learn;
 pub mod model;
