@@ -28,7 +28,8 @@
 //! * [`config`]: finding, reading and writing gate files; [`proc_cmdline`]: reading the kernel command line;
 //!   [`resolv`]: resolv.conf;
 //! * [`probe`]: questions to others, each a process; [`attempt`]: one run of a command;
-//! * [`notify`]: the service manager, and [`ready_fd`], another kind of it; [`record`], [`log`], and [`stderr`], which waits for no reader;
+//! * [`notify`]: the service manager, and [`ready_fd`], another kind of it; [`journal`], [`log`], and [`stderr`],
+//!   which waits for no reader; [`record`];
 //! * [`platform`]: the operating system: clock, signals, child processes, descriptors, files, users and paths;
 //!   [`platform::sibling`]: programs of ours that users do not call;
 //! * [`cli`]: the commands; [`doctor`]: one look over a host, judges that are pure, each beside its reader;
@@ -51,6 +52,7 @@ pub mod doctor;
 mod driver;
 pub mod generator;
 pub mod ipam;
+pub mod journal;
 mod log;
 mod netlink;
 mod notify;

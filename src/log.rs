@@ -22,8 +22,23 @@ pub fn start(level: Level) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
+/// The same for `run`, whose lines go to the journal's own socket, if stderr goes to the journal. So they stay in one
+/// order with its entries, which go there too. A program that passes on another's output must not do that: its own
+/// lines would no longer stand in order with that output.
+pub fn start_beside_entries(level: Level) {
+    if crate::journal::of_process().is_none() {
+        return start(level);
+    }
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(crate::journal::Lines)
+        .event_format(Format::Bare)
+        .finish();
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
 /// Whether stderr is the stream that the service manager connected to the journal (systemd.exec(5)).
-fn to_journal() -> bool {
+pub(crate) fn to_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     let Ok(stat) = nix::sys::stat::fstat(std::io::stderr()) else { return false };
     stream == format!("{}:{}", stat.st_dev, stat.st_ino)
@@ -32,6 +47,8 @@ fn to_journal() -> bool {
 enum Format {
     Journal,
     Terminal,
+    /// Only the text: the priority is a field.
+    Bare,
 }
 
 impl<S, N> FormatEvent<S, N> for Format
@@ -55,6 +72,7 @@ where
                 Level::INFO => "netready: ",
                 _ => "netready: debug: ",
             })?,
+            Format::Bare => {}
         }
         let mut message = Message(String::new());
         event.record(&mut message);

@@ -1,0 +1,376 @@
+//! Entries for the journal, with fields (systemd's "Native Journal Protocol").
+//!
+//! The sender is netready's own, because it runs in the gate's event loop and must never wait. The crates that were
+//! looked at (systemd-journal-logger 2.2, libsystemd 0.7, tracing-journald 0.3) all send on a blocking socket: while
+//! the journal hangs, its queue is full and READY=1 would wait for it. They also fix the socket's path, so that no test
+//! can be the journal.
+//!
+//! No entry is lost without a trace. If the socket refuses an entry or has no room, its text goes to stderr as lines,
+//! which the service manager connected to the journal too. If stderr does not go to the journal, an entry is only lines.
+
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+use tracing::{Level, Metadata, debug, error, info, warn};
+use tracing_subscriber::fmt::MakeWriter;
+
+pub use netready_core::journal::{Entry, Kind, Priority, field};
+
+/// Where the journal listens. With `LogNamespace=`, systemd mounts that namespace's socket here.
+const SOCKET: &str = "/run/systemd/journal/socket";
+
+/// Whose lines these are, as for the lines on stderr.
+const IDENTIFIER: &str = "netready";
+
+/// LOG_DAEMON, as systemd has it for the lines on stderr of its units.
+const DAEMON: &str = "3";
+
+/// The journal's socket.
+#[derive(Debug)]
+pub struct Journal {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+/// The journal, if stderr goes there.
+pub fn of_process() -> Option<&'static Journal> {
+    static JOURNAL: OnceLock<Option<Journal>> = OnceLock::new();
+    let of_process = || crate::log::to_journal().then(|| Journal::at(Path::new(SOCKET)).ok()).flatten();
+    JOURNAL.get_or_init(of_process).as_ref()
+}
+
+/// Writes an entry, if the log level allows it. It never waits. `events` are lines of the
+/// [`history`](crate::history), which are for the journal only; or nothing.
+pub fn write(entry: &Entry, events: &str) {
+    if !is_logged(entry.priority) {
+        return;
+    }
+    match of_process() {
+        Some(journal) => journal.write(&octets(entry, events), || entry_lines(entry)),
+        None => entry.lines().for_each(|line| log(entry.priority, &line)),
+    }
+}
+
+fn is_logged(priority: Priority) -> bool {
+    match priority {
+        Priority::Error => tracing::enabled!(Level::ERROR),
+        Priority::Warning => tracing::enabled!(Level::WARN),
+        Priority::Info => tracing::enabled!(Level::INFO),
+        Priority::Debug => tracing::enabled!(Level::DEBUG),
+    }
+}
+
+fn log(priority: Priority, line: &str) {
+    match priority {
+        Priority::Error => error!("{line}"),
+        Priority::Warning => warn!("{line}"),
+        Priority::Info => info!("{line}"),
+        Priority::Debug => debug!("{line}"),
+    }
+}
+
+impl Journal {
+    /// The journal that listens at this path.
+    ///
+    /// # Errors
+    /// socket(2)'s. Whether somebody listens is seen at each entry: the journal may be started anew.
+    pub fn at(path: &Path) -> io::Result<Journal> {
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        Ok(Journal { socket, path: path.to_owned() })
+    }
+
+    /// Sends these octets, or says the same on stderr.
+    fn write(&self, octets: &[u8], lines: impl FnOnce() -> String) {
+        if self.send(octets).is_err() {
+            // The error needs no words: the lines arrive, only without their fields.
+            crate::stderr::say(&lines());
+        }
+    }
+
+    /// Sends an entry's octets, at once or not at all.
+    ///
+    /// # Errors
+    /// If nobody listens, if there is no room ([`ErrorKind::WouldBlock`]), or if sending is not allowed.
+    fn send(&self, octets: &[u8]) -> io::Result<()> {
+        loop {
+            match self.socket.send_to(octets, &self.path) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => return self.send_file(octets),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends what is too large for a datagram, as a file in memory that nobody can change any more.
+    fn send_file(&self, octets: &[u8]) -> io::Result<()> {
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let mut file = std::fs::File::from(memfd_create(c"netready-journal", flags)?);
+        file.write_all(octets)?;
+        fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::all()))?;
+        let files = [file.as_raw_fd()];
+        let message = [ControlMessage::ScmRights(&files)];
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let to = UnixAddr::new(&self.path)?;
+        sendmsg(self.socket.as_raw_fd(), &[], &message, flags, Some(&to))?;
+        Ok(())
+    }
+}
+
+/// An entry in the native protocol.
+fn octets(entry: &Entry, events: &str) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(512 + events.len());
+    for (name, value) in entry.fields() {
+        push(&mut octets, name, &value);
+    }
+    let events = events.trim_end();
+    if !events.is_empty() {
+        push(&mut octets, field::EVENTS, events);
+    }
+    push_common(&mut octets);
+    octets
+}
+
+/// A log line in the native protocol.
+fn line_octets(priority: Priority, line: &str) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(line.len() + 96);
+    push(&mut octets, field::MESSAGE, line);
+    push(&mut octets, field::PRIORITY, &priority.number().to_string());
+    push_common(&mut octets);
+    octets
+}
+
+fn push_common(octets: &mut Vec<u8>) {
+    push(octets, field::IDENTIFIER, IDENTIFIER);
+    push(octets, field::FACILITY, DAEMON);
+}
+
+/// `NAME=VALUE` in a line; a value of several lines has its length before it instead.
+fn push(octets: &mut Vec<u8>, name: &str, value: &str) {
+    octets.extend(name.as_bytes());
+    if value.contains('\n') {
+        octets.push(b'\n');
+        octets.extend((value.len() as u64).to_le_bytes());
+    } else {
+        octets.push(b'=');
+    }
+    octets.extend(value.as_bytes());
+    octets.push(b'\n');
+}
+
+/// What says the same on a stderr that goes to the journal (sd-daemon(3)).
+fn entry_lines(entry: &Entry) -> String {
+    entry.lines().map(|line| line_on_stderr(entry.priority, &line)).collect()
+}
+
+fn line_on_stderr(priority: Priority, line: &str) -> String {
+    format!("<{}>{line}\n", priority.number())
+}
+
+/// Log lines, for the journal's socket.
+#[derive(Debug)]
+pub struct Lines;
+
+/// One log line.
+#[derive(Debug)]
+pub struct Line(Priority);
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line(Priority::Info)
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Line {
+        Line(match *event.level() {
+            Level::ERROR => Priority::Error,
+            Level::WARN => Priority::Warning,
+            Level::INFO => Priority::Info,
+            _ => Priority::Debug,
+        })
+    }
+}
+
+impl Write for Line {
+    /// The formatter writes one whole line at once.
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(octets);
+        let line = text.trim_end_matches('\n');
+        match of_process() {
+            Some(journal) => journal.write(&line_octets(self.0, line), || line_on_stderr(self.0, line)),
+            None => crate::stderr::say(&line_on_stderr(self.0, line)),
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::socket::{ControlMessageOwned, recvmsg};
+    use std::collections::BTreeMap;
+    use std::io::{IoSliceMut, Read, Seek};
+    use std::os::fd::{FromRawFd, OwnedFd};
+
+    use super::*;
+    use crate::moment::Moment;
+
+    /// A journal that reads when it likes.
+    struct Other {
+        socket: UnixDatagram,
+        journal: Journal,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Other {
+        fn new() -> Other {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("socket");
+            let socket = UnixDatagram::bind(&path).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            Other { socket, journal: Journal::at(&path).unwrap(), _folder: folder }
+        }
+
+        /// The octets of the next entry, and whether it came as a file.
+        fn receive(&self) -> Option<(Vec<u8>, bool)> {
+            let mut octets = vec![0; 1 << 20];
+            let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+            let mut slices = [IoSliceMut::new(&mut octets)];
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+            let received =
+                recvmsg::<()>(self.socket.as_raw_fd(), &mut slices, Some(&mut space), flags).ok()?;
+            let file = received.cmsgs().unwrap().find_map(|message| match message {
+                ControlMessageOwned::ScmRights(files) => files.first().copied(),
+                _ => None,
+            });
+            let length = received.bytes;
+            let Some(file) = file else {
+                octets.truncate(length);
+                return Some((octets, false));
+            };
+            // SAFETY: the kernel has just made this descriptor for this process, and nothing else knows of it.
+            let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(file) });
+            assert!(file.write(b"x").is_err(), "it is sealed");
+            file.rewind().unwrap();
+            let mut octets = Vec::new();
+            file.read_to_end(&mut octets).unwrap();
+            Some((octets, true))
+        }
+    }
+
+    /// As the journal reads them.
+    fn parse(octets: &[u8]) -> BTreeMap<String, String> {
+        let mut fields = BTreeMap::new();
+        let mut rest = octets;
+        while !rest.is_empty() {
+            let end = rest.iter().position(|byte| *byte == b'\n').unwrap();
+            let head = String::from_utf8(rest[..end].to_vec()).unwrap();
+            rest = &rest[end + 1..];
+            let (name, value) = match head.split_once('=') {
+                Some((name, value)) => (name.to_owned(), value.to_owned()),
+                None => {
+                    let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
+                    let value = String::from_utf8(rest[8..8 + length].to_vec()).unwrap();
+                    assert_eq!(rest[8 + length], b'\n');
+                    rest = &rest[9 + length..];
+                    (head, value)
+                }
+            };
+            assert_eq!(fields.insert(name, value), None);
+        }
+        fields
+    }
+
+    fn entry(message: &str) -> Entry {
+        Entry {
+            kind: Kind::Lost,
+            priority: Priority::Warning,
+            message: message.to_owned(),
+            details: vec!["  carrier: e0: no carrier".to_owned()],
+            gate: "default".to_owned(),
+            code: None,
+            link: None,
+            at: Moment::default(),
+        }
+    }
+
+    fn pairs(fields: &[(&str, &str)]) -> BTreeMap<String, String> {
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn an_entry_arrives_with_its_fields_and_a_line_with_its_priority() {
+        let other = Other::new();
+        other.journal.send(&octets(&entry("NOT ready"), "")).unwrap();
+        other.journal.send(&line_octets(Priority::Warning, "a=b")).unwrap();
+        let (first, file) = other.receive().unwrap();
+        assert!(!file);
+        let common = [("SYSLOG_IDENTIFIER", "netready"), ("SYSLOG_FACILITY", "3"), ("PRIORITY", "4")];
+        let mut expected = pairs(&common);
+        let line = expected.clone();
+        expected.extend(pairs(&[
+            ("MESSAGE", "NOT ready\n  carrier: e0: no carrier"),
+            ("MESSAGE_ID", "ed8be7372f6b415aae923b8e7bfa881b"),
+            ("NETREADY_EVENT", "lost"),
+            ("NETREADY_GATE", "default"),
+            ("NETREADY_USEC", "0"),
+        ]));
+        assert_eq!(parse(&first), expected);
+        let mut expected = line;
+        expected.extend(pairs(&[("MESSAGE", "a=b")]));
+        assert_eq!(parse(&other.receive().unwrap().0), expected);
+    }
+
+    #[test]
+    fn what_is_too_large_for_a_datagram_arrives_as_a_file() {
+        let other = Other::new();
+        let events = "x".repeat(400 << 10);
+        other.journal.send(&octets(&entry("m"), &events)).unwrap();
+        let (octets, file) = other.receive().unwrap();
+        assert!(file);
+        assert_eq!(parse(&octets)["NETREADY_EVENTS"].len(), 400 << 10);
+    }
+
+    /// It returns, where a socket that blocks would wait here for ever.
+    #[test]
+    fn a_journal_without_room_or_without_a_reader_is_an_error_at_once() {
+        let other = Other::new();
+        let octets = octets(&entry("m"), "{}\n");
+        let sent = (0..100_000).take_while(|_| other.journal.send(&octets).is_ok()).count();
+        assert!((1..100_000).contains(&sent), "{sent}");
+        let full = |length: usize| other.journal.send(&vec![b'x'; length]).unwrap_err().kind();
+        assert_eq!(full(10), ErrorKind::WouldBlock);
+        // A file as well.
+        assert_eq!(other.journal.send_file(&octets).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(std::iter::from_fn(|| other.receive()).count(), sent);
+        other.journal.send(&octets).unwrap();
+        // The journal is started anew, at the same path.
+        let Other { socket, journal, _folder: folder } = other;
+        drop(socket);
+        assert_eq!(journal.send(&octets).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        std::fs::remove_file(&journal.path).unwrap();
+        assert_eq!(journal.send(&octets).unwrap_err().kind(), ErrorKind::NotFound);
+        let socket = UnixDatagram::bind(&journal.path).unwrap();
+        let other = Other { socket, journal, _folder: folder };
+        other.journal.send(&octets).unwrap();
+        assert!(other.receive().is_some());
+    }
+
+    #[test]
+    fn the_same_words_go_to_stderr_line_by_line() {
+        let expected = "<4>a\\x1b\n<4>  carrier: e0: no carrier\n";
+        assert_eq!(entry_lines(&entry("a\x1b")), expected);
+        assert_eq!(line_on_stderr(Priority::Debug, "a"), "<7>a\n");
+    }
+}
