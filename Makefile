@@ -65,6 +65,7 @@ install:
 		install -Dm644 "$$dropin" "$(DESTDIR)$(LIBDIR)/$$dropin"; \
 		sed -i 's#/usr/bin/netready#$(BINDIR)/netready#g' "$(DESTDIR)$(LIBDIR)/$$dropin"; \
 	done
+	install -Dm644 -t $(DESTDIR)$(LIBDIR)/systemd/catalog packaging/journal/netready.catalog
 	for gate in gates/*.toml; do install -Dm644 -t $(DESTDIR)$(LIBDIR)/netready $$gate; done
 	install -Dm644 -t $(DESTDIR)$(SHARE)/man/man5 man/netready.toml.5
 	install -Dm644 -t $(DESTDIR)$(SHARE)/man/man8 man/netready-generator.8

@@ -29,7 +29,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         Some(number) => unsafe { ReadyFd::inherit(number) }?,
         None => ReadyFd::default(),
     };
-    crate::log::start(args.volume.level());
+    crate::log::start_beside_entries(args.volume.level());
     let request = args.gate.request()?;
     let line = kernel_line();
     let gate = load_forced(&request, &line)?;

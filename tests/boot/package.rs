@@ -34,6 +34,7 @@ fn the_package_has_what_it_must_and_no_configuration() {
         "usr/lib/systemd/user/podman-restart.service.d/50-netready.conf",
         "usr/lib/systemd/user/podman-kube@.service.d/50-netready.conf",
         "usr/lib/systemd/user/podman-auto-update.service.d/50-netready.conf",
+        "usr/lib/systemd/catalog/netready.catalog",
         "usr/lib/netready/default.toml",
         "usr/lib/netready/podman.toml",
         "usr/share/doc/netready/examples/default.toml",
