@@ -1,29 +1,33 @@
-//! What a `run` leaves behind for others to read: which gate it keeps, and how it stands. Nothing
-//! depends on it; where it cannot be written, nothing is.
+//! What a `run` leaves behind for others to read: which gate it keeps, how it stands, and its events. Nothing depends
+//! on it; where it cannot be written, nothing is.
+//!
+//! There are two files for a gate: `GATE.json` says how it stands now ([`Record`]), and `GATE.events` what happened in
+//! this boot ([`events`]). Earlier boots are read back from the journal ([`journalctl`]).
 //!
 //! Others may have written what is read here, and may have prepared the place that is written to. So a record is
 //! read only from folders that root or the caller owns, as a regular file of bounded size, and is made safe to
-//! print; it is written only into a folder that nobody else writes to, as a new file.
+//! print; it is written only into a folder that nobody else writes to, and never through a link.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tracing::debug;
 
-use crate::escape::escape;
+use crate::escape::{escape, escape_bytes};
 use crate::files::Folder;
 use crate::gate_state::Phase;
 use crate::identity::Identity;
 use crate::report::state_word;
 
+pub mod events;
+
 /// Where `run` keeps its record.
 #[derive(Debug)]
 pub struct Record {
-    place: Option<Folder>,
-    name: String,
-    /// Started by a service manager, which may have started an earlier one.
-    of_unit: bool,
+    place: Place,
 }
 
 /// Another `run`'s record; its texts are safe to print.
@@ -41,6 +45,39 @@ pub struct GateRecord {
     pub gave_up_at: Option<String>,
 }
 
+/// The events of a gate in this boot.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GateHistory {
+    /// The gate, as named in the file; escape it where it is printed.
+    pub gate: String,
+    /// Whose gate it is.
+    pub scope: Scope,
+    /// The unit that kept it, without `.service`; `None` where a `run` was started by hand.
+    pub unit: Option<String>,
+    /// Each `run` of it, the first one first. A unit that gave up is started again.
+    pub runs: Vec<events::Run>,
+    /// Whether events are missing between the first ones and the latest ones.
+    pub truncated: bool,
+}
+
+/// Whose gate it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The system's.
+    System,
+    /// The caller's own.
+    User,
+}
+
+/// The events of all gates that the caller can read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Histories {
+    /// Those of the system first.
+    pub gates: Vec<GateHistory>,
+    /// Units whose events the caller may not read, without `.service`; safe to print.
+    pub hidden: Vec<String>,
+}
+
 /// The folder of all records, below /run or $XDG_RUNTIME_DIR.
 pub const FOLDER: &str = "netready-record";
 
@@ -53,16 +90,25 @@ const MOST: usize = 256;
 /// The word for the phase `Ready` in the field `state`.
 const READY: &str = "ready";
 
-impl Record {
-    /// `$RUNTIME_DIRECTORY/GATE.json` in a unit, else in the folder of all records, which is made where there is
-    /// none.
-    pub fn of(gate: &str) -> Record {
+/// Where a `run` writes.
+#[derive(Debug)]
+struct Place {
+    folder: Option<Folder>,
+    /// What the names of the files begin with.
+    stem: String,
+    /// Started by a service manager, which may have started an earlier one.
+    of_unit: bool,
+}
+
+impl Place {
+    /// `$RUNTIME_DIRECTORY` in a unit, else the folder of all records, which is made where there is none.
+    fn of(gate: &str) -> Place {
         let of_unit = std::env::var_os("RUNTIME_DIRECTORY").and_then(|list| {
             // systemd.exec(5): several are separated by colons.
             let mut directories = std::env::split_paths(&list).collect::<Vec<_>>().into_iter();
             directories.find(|path| path.components().any(|part| part.as_os_str() == FOLDER))
         });
-        let place = match &of_unit {
+        let folder = match &of_unit {
             Some(path) => Folder::open_own(path).map_err(|error| debug!("{}: {error}", path.display())).ok(),
             None => base().and_then(|base| {
                 let made = Folder::open_own(&base).and_then(|folder| folder.make(FOLDER.as_ref()));
@@ -70,13 +116,31 @@ impl Record {
                 opened.map_err(|error| debug!("{}: {error}", base.join(FOLDER).display())).ok()
             }),
         };
-        Record { place, name: format!("{}.json", gate.replace('/', "-")), of_unit: of_unit.is_some() }
+        Place { folder, stem: gate.replace('/', "-"), of_unit: of_unit.is_some() }
+    }
+
+    fn name(&self, suffix: &str) -> OsString {
+        format!("{}{suffix}", self.stem).into()
+    }
+
+    /// Opens a file of the gate's to write to it.
+    fn open(&self, suffix: &str) -> io::Result<File> {
+        let Some(folder) = &self.folder else { return Err(ErrorKind::NotFound.into()) };
+        folder.open_to_write(&self.name(suffix))
+    }
+}
+
+impl Record {
+    /// `$RUNTIME_DIRECTORY/GATE.json` in a unit, else in the folder of all records, which is made where there is
+    /// none.
+    pub fn of(gate: &str) -> Record {
+        Record { place: Place::of(gate) }
     }
 
     /// The time of day at which the last `run` of this unit gave up, if it did so since boot.
     pub fn gave_up_at(&self) -> Option<String> {
-        let place = self.place.as_ref().filter(|_| self.of_unit)?;
-        let record = read(place, self.name.as_ref())?;
+        let folder = self.place.folder.as_ref().filter(|_| self.place.of_unit)?;
+        let record = read(folder, &self.place.name(SUFFIX))?;
         let this_boot = record.get("boot-id").and_then(Value::as_str)? == boot_id()?;
         let at = record.get("gave-up-at").and_then(Value::as_str)?;
         this_boot.then(|| escape(at).into_owned())
@@ -84,7 +148,7 @@ impl Record {
 
     /// Writes how it stands.
     pub fn write(&self, gate: &str, source: &str, phase: Phase, status: &str, gave_up_at: Option<&str>) {
-        let Some(place) = &self.place else { return };
+        let Some(folder) = &self.place.folder else { return };
         let record = json!({
             "gate": gate,
             "source": source,
@@ -94,11 +158,14 @@ impl Record {
             "status": status,
             "gave-up-at": gave_up_at,
         });
-        if let Err(error) = place.replace(self.name.as_ref(), record.to_string().as_bytes()) {
-            debug!("{}: {error}", self.name);
+        if let Err(error) = folder.replace(&self.place.name(SUFFIX), record.to_string().as_bytes()) {
+            debug!("{}{SUFFIX}: {error}", self.place.stem);
         }
     }
 }
+
+/// How a record ends, after the gate's name.
+const SUFFIX: &str = ".json";
 
 /// What the caller's own netready.service keeps, if it runs.
 pub fn of_service() -> Option<GateRecord> {
@@ -119,40 +186,86 @@ pub fn of_this_boot(folder: &Path) -> Vec<GateRecord> {
     fresh.filter_map(kept).collect()
 }
 
-/// The records in a folder of all records: those of a unit, or all, in the order of their paths.
-fn read_all(path: &Path, unit: Option<&OsStr>) -> Vec<Value> {
-    let Ok(folder) = Folder::open(path) else { return Vec::new() };
-    if !folder.is_trusted() {
-        return Vec::new();
+/// The events of this boot: of the system's gates and of the caller's own; of all gates, or of those with this name.
+pub fn histories(gate: Option<&str>) -> Histories {
+    let system = (PathBuf::from("/run"), Scope::System);
+    let own = base().filter(|base| *base != system.0).map(|base| (base, Scope::User));
+    let mut all = Histories::default();
+    for (base, scope) in std::iter::once(system).chain(own) {
+        histories_in(&base.join(FOLDER), scope, &boot_id().unwrap_or_default(), &mut all);
     }
-    let mut names = match unit {
-        Some(unit) => vec![unit.to_owned()],
-        None => folder.names(MOST).unwrap_or_default(),
-    };
-    names.sort();
-    let mut records = Vec::new();
-    for name in names {
-        if unit.is_none() && is_record(&name) {
-            records.extend(read(&folder, &name));
-            continue;
-        }
-        // A unit's, made by the service manager, which has it belong to whatever user the unit has (DynamicUser=).
-        let Ok(of_unit) = Folder::open(&path.join(&name)) else { continue };
-        if !of_unit.only_its_owner_writes() {
-            continue;
-        }
-        let mut names = of_unit.names(MOST).unwrap_or_default();
-        names.retain(|name| is_record(name));
-        names.sort();
-        records.extend(names.iter().filter_map(|name| read(&of_unit, name)));
-    }
-    records
+    all.gates.retain(|history| gate.is_none_or(|gate| history.gate == gate));
+    all
 }
 
-/// Not a draft of one, which is hidden.
-fn is_record(name: &OsStr) -> bool {
-    let name = name.as_encoded_bytes();
-    name.ends_with(b".json") && !name.starts_with(b".")
+fn histories_in(path: &Path, scope: Scope, boot: &str, all: &mut Histories) {
+    let found = folders(path, None);
+    all.hidden.extend(found.hidden);
+    for (unit, folder) in &found.folders {
+        for name in names(folder, events::SUFFIX) {
+            let Ok(octets) = folder.read(&name, events::LARGEST) else { continue };
+            let (mut runs, truncated) = events::runs(&octets);
+            runs.retain(|run| run.header.boot == boot);
+            let Some(last) = runs.last() else { continue };
+            let (gate, unit) = (last.header.gate.clone(), unit.clone());
+            all.gates.push(GateHistory { gate, scope, unit, runs, truncated });
+        }
+    }
+}
+
+/// The folders in which records are.
+#[derive(Default)]
+struct Folders {
+    /// The folder of all records, and those of units in it, with the units' names.
+    folders: Vec<(Option<String>, Folder)>,
+    /// Units whose folders the caller may not enter.
+    hidden: Vec<String>,
+}
+
+/// Looks into a folder of all records: for all of it, or for one unit.
+fn folders(path: &Path, unit: Option<&OsStr>) -> Folders {
+    let mut found = Folders::default();
+    let Some(all) = Folder::open(path).ok().filter(Folder::is_trusted) else { return found };
+    let mut names = match unit {
+        Some(unit) => vec![unit.to_owned()],
+        None => all.names(MOST).unwrap_or_default(),
+    };
+    names.sort();
+    if unit.is_none() {
+        found.folders.push((None, all));
+    }
+    for name in names {
+        let unit = escape_bytes(name.as_encoded_bytes()).into_owned();
+        // A unit's, made by the service manager, which has it belong to whatever user the unit has (DynamicUser=).
+        match Folder::open(&path.join(&name)) {
+            Ok(folder) if folder.only_its_owner_writes() => found.folders.push((Some(unit), folder)),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => found.hidden.push(unit),
+            // A record of a `run` that was started by hand, or nothing of netready's.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    found
+}
+
+/// The files in a folder whose names end like this, but not a draft of one, which is hidden.
+fn names(folder: &Folder, suffix: &str) -> Vec<OsString> {
+    let mut names = folder.names(MOST).unwrap_or_default();
+    names.retain(|name| {
+        let name = name.as_encoded_bytes();
+        name.ends_with(suffix.as_bytes()) && !name.starts_with(b".")
+    });
+    names.sort();
+    names
+}
+
+/// The records in a folder of all records: those of a unit, or all.
+fn read_all(path: &Path, unit: Option<&OsStr>) -> Vec<Value> {
+    let found = folders(path, unit);
+    let records = found
+        .folders
+        .iter()
+        .flat_map(|(_, folder)| names(folder, SUFFIX).into_iter().filter_map(|name| read(folder, &name)));
+    records.collect()
 }
 
 fn kept(record: &Value) -> Option<GateRecord> {
@@ -176,7 +289,8 @@ fn read(folder: &Folder, name: &OsStr) -> Option<Value> {
     serde_json::from_slice(&folder.read(name, LARGEST).ok()?).ok()
 }
 
-fn boot_id() -> Option<String> {
+/// This boot, as records name it.
+pub fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim_end().to_owned())
 }
@@ -197,6 +311,70 @@ mod tests {
 
     fn gates(folder: &Path) -> Vec<String> {
         of_this_boot(folder).into_iter().map(|kept| kept.gate).collect()
+    }
+
+    /// Events of a gate, as its file.
+    fn events(folder: &Path, gate: &str, boot: &str) {
+        let header = events::Header {
+            boot: boot.to_owned(),
+            gate: gate.to_owned(),
+            pid: 1,
+            version: "0".to_owned(),
+            since: crate::moment::Moment::default(),
+        };
+        let folder = Some(Folder::open_own(folder).unwrap());
+        let place = Place { folder, stem: gate.to_owned(), of_unit: true };
+        events::Writer::at(place, header).append("{}\n");
+    }
+
+    fn found(path: &Path) -> (Vec<(Option<String>, String)>, Vec<String>) {
+        let mut all = Histories::default();
+        histories_in(path, Scope::System, "this", &mut all);
+        let gates = all.gates.iter().map(|gate| (gate.unit.clone(), gate.gate.clone())).collect();
+        (gates, all.hidden)
+    }
+
+    #[test]
+    fn events_are_read_of_units_and_of_runs_by_hand() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::create_dir(at("netready@b")).unwrap();
+        events(place.path(), "a", "this");
+        events(&at("netready@b"), "b", "this");
+        events(place.path(), "old", "other");
+        symlink("a.events", at("link.events")).unwrap();
+        nix::unistd::mkfifo(&at("fifo.events"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        fs::write(at("huge.events"), vec![b'x'; 1 << 20]).unwrap();
+        fs::copy(at("a.events"), at(".hidden.events")).unwrap();
+        let a = (None, "a".to_owned());
+        let b = (Some("netready@b".to_owned()), "b".to_owned());
+        assert_eq!(found(place.path()), (vec![a.clone(), b], vec![]));
+        fs::set_permissions(at("netready@b"), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(found(place.path()), (vec![a], vec![]), "everybody writes in the unit's folder");
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(found(place.path()), (vec![], vec![]));
+    }
+
+    #[test]
+    #[ignore = "needs root"]
+    fn a_unit_whose_folder_may_not_be_entered_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        // As systemd has it where DynamicUser= meets a runtime directory that is kept.
+        let private = place.path().join("private");
+        fs::create_dir_all(private.join("netready")).unwrap();
+        fs::set_permissions(&private, fs::Permissions::from_mode(0o700)).unwrap();
+        events(&private.join("netready"), "default", "this");
+        let all = place.path().join("all");
+        fs::create_dir(&all).unwrap();
+        symlink("../private/netready", all.join("netready")).unwrap();
+        let unit = "netready".to_owned();
+        assert_eq!(found(&all), (vec![(Some(unit.clone()), "default".to_owned())], vec![]));
+        // Of this thread only.
+        nix::unistd::setfsuid(65534.into());
+        let of_another_user = found(&all);
+        nix::unistd::setfsuid(0.into());
+        assert_eq!(of_another_user, (vec![], vec![unit]));
     }
 
     #[test]
@@ -235,8 +413,8 @@ mod tests {
     fn a_record_tells_whether_the_gate_is_ready() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let place = Some(Folder::open_own(folder.path()).unwrap());
-        let record = Record { place, name: "a.json".to_owned(), of_unit: false };
+        let own = Some(Folder::open_own(folder.path()).unwrap());
+        let record = Record { place: Place { folder: own, stem: "a".to_owned(), of_unit: false } };
         let (after, now) = (std::time::Duration::ZERO, crate::clock::now());
         for (phase, ready) in [
             (Phase::Waiting, false),

@@ -115,7 +115,6 @@ fn the_page_has_every_kind_and_every_field_and_no_other() {
     let level = |priority: Priority| match priority {
         Priority::Error => "3 (err)",
         Priority::Warning => "4 (warning)",
-        Priority::Notice => "5 (notice)",
         Priority::Info => "6 (info)",
         Priority::Debug => "7 (debug)",
     };

@@ -229,6 +229,27 @@ impl Folder {
         Ok(File::from(openat(&self.descriptor, name, flags, Mode::from_bits_truncate(0o644))?))
     }
 
+    /// Opens a regular file of the caller's in it, to read and to write at any place; a new one if there is none. No
+    /// link is followed, and nothing of an old file is lost.
+    ///
+    /// # Errors
+    /// Where that name is anything else, or another user's.
+    pub fn open_to_write(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlag::O_RDWR
+            | OFlag::O_CREAT
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_NONBLOCK
+            | OFlag::O_NOCTTY
+            | OFlag::O_CLOEXEC;
+        let file = File::from(openat(&self.descriptor, name, flags, Mode::from_bits_truncate(0o644))?);
+        let stat = fstat(&file)?;
+        check(&stat)?;
+        match stat.st_uid == geteuid().as_raw() {
+            true => Ok(file),
+            false => Err(ErrorKind::PermissionDenied.into()),
+        }
+    }
+
     /// Writes a file in it, whole or not at all, in the place of whatever has that name. Nothing is written
     /// through a link: the file is always a new one.
     ///
@@ -409,6 +430,18 @@ mod tests {
         assert_eq!(fs::read(at("file")).unwrap(), b"text", "written through a link");
         fs::create_dir(at("folder")).unwrap();
         assert!(folder.replace("folder".as_ref(), b"new").is_err());
+        for name in ["link", "file"] {
+            let mut file = folder.open_to_write(name.as_ref()).unwrap();
+            file.write_all(b"N").unwrap();
+        }
+        assert_eq!(fs::read(at("file")).unwrap(), b"Next", "the rest of an old file stays");
+        symlink("file", at("to-file")).unwrap();
+        nix::unistd::mkfifo(&at("another"), Mode::from_bits_truncate(0o600)).unwrap();
+        for name in ["to-file", "another", "folder"] {
+            assert!(folder.open_to_write(name.as_ref()).is_err(), "{name}");
+        }
+        fs::remove_file(at("to-file")).unwrap();
+        fs::remove_file(at("another")).unwrap();
         let mut names = folder.names(10).unwrap();
         names.sort();
         assert_eq!(names, ["fifo", "file", "folder", "link", "new"], "a draft was left behind");
@@ -416,6 +449,7 @@ mod tests {
         if geteuid().is_root() {
             chown(at("file"), Some(65534), None).unwrap();
             assert!(folder.read("file".as_ref(), 4).is_err(), "another user's file");
+            assert!(folder.open_to_write("file".as_ref()).is_err(), "another user's file");
         }
     }
 }

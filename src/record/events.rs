@@ -1,0 +1,327 @@
+//! The events of one gate in this boot: a file of bounded size that `run` only adds to.
+//!
+//! The file has three places. The first holds the beginning of the boot and is never overwritten. The two others
+//! follow it and are used in turn, so that the latest events are there too, however many came before:
+//!
+//! ```text
+//! 0                     48 KiB        64 KiB        80 KiB
+//! | part 0: the boot    | part 1, 3…  | part 2, 4…  |
+//! ```
+//!
+//! Each part begins with a header line: which boot, gate, process and version, and the part's number. A `run` that
+//! starts again, as after a timeout, goes on in the same part with a header of its own. What follows a header are lines
+//! of the [`history`](crate::history), which this module does not look into.
+//!
+//! A place ends where there is no whole line any more. So a file that was cut anywhere, by a full disk or a power
+//! failure, still gives every whole line before the cut.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use serde_json::{Value, json};
+use tracing::debug;
+
+use super::{Place, boot_id};
+use crate::clock;
+use crate::moment::Moment;
+
+/// The beginning of the boot: about 300 events.
+const FIRST: u64 = 48 << 10;
+
+/// Each of the two places after it.
+const NEXT: u64 = 16 << 10;
+
+/// The largest file.
+pub(super) const LARGEST: u64 = FIRST + 2 * NEXT;
+
+/// How a file of events ends, after the gate's name.
+pub(super) const SUFFIX: &str = ".events";
+
+/// Adds events to the file of a gate.
+#[derive(Debug)]
+pub struct Writer {
+    place: Place,
+    header: Header,
+    /// Opened for the first event, so that nothing is done before there is one.
+    file: Option<Open>,
+    complained: bool,
+}
+
+/// What a header says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The boot, as in /proc/sys/kernel/random/boot_id.
+    pub boot: String,
+    /// The gate.
+    pub gate: String,
+    /// The process that wrote what follows.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// When it began to keep the gate.
+    pub since: Moment,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: std::fs::File,
+    part: u64,
+    /// How much of the part's place is used.
+    length: u64,
+}
+
+impl Writer {
+    /// A writer for this gate. It does nothing yet.
+    pub fn new(gate: &str) -> Writer {
+        let header = Header {
+            boot: boot_id().unwrap_or_default(),
+            gate: gate.to_owned(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: clock::now(),
+        };
+        Writer::at(Place::of(gate), header)
+    }
+
+    pub(super) fn at(place: Place, header: Header) -> Writer {
+        Writer { place, header, file: None, complained: false }
+    }
+
+    /// Adds lines. What cannot be written is lost: nothing depends on it.
+    pub fn append(&mut self, lines: &str) {
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = self.try_append(lines) {
+            // Part of it may stand there. Opened again, the file is used as far as there are whole lines.
+            self.file = None;
+            // It would fail at each event.
+            if !std::mem::replace(&mut self.complained, true) {
+                debug!("the events of gate {} are not recorded: {error}", self.header.gate);
+            }
+        }
+    }
+
+    fn try_append(&mut self, lines: &str) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(Open::new(&self.place, &self.header)?),
+        };
+        let ended;
+        let mut rest = match lines.ends_with('\n') {
+            true => lines,
+            false => {
+                ended = format!("{lines}\n");
+                &ended
+            }
+        };
+        while !rest.is_empty() {
+            let (chunk, after) = split_lines(rest, NEXT - HEADER);
+            rest = after;
+            file.append(chunk, &self.header)?;
+        }
+        Ok(())
+    }
+}
+
+/// A header is shorter than this: the name of a gate is a file's name.
+const HEADER: u64 = 1024;
+
+/// Splits after the last line break within `most` octets. A single line that is longer is left out.
+fn split_lines(lines: &str, most: u64) -> (&str, &str) {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    if lines.len() <= most {
+        return (lines, "");
+    }
+    let fits = lines.as_bytes().get(..most).unwrap_or_default();
+    if let Some(end) = fits.iter().rposition(|byte| *byte == b'\n') {
+        return lines.split_at(end + 1);
+    }
+    let longer = lines.find('\n').map_or(lines.len(), |end| end + 1);
+    ("", lines.get(longer..).unwrap_or_default())
+}
+
+impl Open {
+    /// Goes on where an earlier run of this boot ended. What another boot left is overwritten.
+    fn new(place: &Place, header: &Header) -> io::Result<Open> {
+        let file = place.open(SUFFIX)?;
+        let mut octets = vec![0; usize::try_from(LARGEST).unwrap_or_default()];
+        let length = read_up_to(&file, &mut octets)?;
+        octets.truncate(length);
+        let parts = parts(&octets);
+        let ours = |(_, part): &&(u64, Part<'_>)| part.runs.iter().all(|run| run.header.boot == header.boot);
+        let last = parts.iter().filter(ours).max_by_key(|(number, _)| *number);
+        let mut open = match last {
+            Some((number, part)) if parts.iter().all(|part| ours(&part)) => {
+                Open { file, part: *number, length: part.length }
+            }
+            _ => {
+                file.set_len(0)?;
+                Open { file, part: 0, length: 0 }
+            }
+        };
+        let line = header.line(open.part);
+        open.append(&line, header)?;
+        Ok(open)
+    }
+
+    /// Adds whole lines, not more than a place holds; goes on to the next part if there is no room.
+    fn append(&mut self, lines: &str, header: &Header) -> io::Result<()> {
+        let octets = lines.as_bytes();
+        let (start, size) = place_of(self.part);
+        let after = self.length.saturating_add(octets.len() as u64);
+        if after <= size {
+            self.file.write_all_at(octets, start + self.length)?;
+            self.length = after;
+            return Ok(());
+        }
+        let part = self.part.saturating_add(1);
+        let (start, size) = place_of(part);
+        let head = header.line(part);
+        let mut fresh = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        fresh.extend(head.as_bytes());
+        fresh.extend(octets);
+        let length = fresh.len() as u64;
+        // What stood there is gone in the same moment.
+        fresh.resize(usize::try_from(size).unwrap_or_default(), 0);
+        self.file.write_all_at(&fresh, start)?;
+        (self.part, self.length) = (part, length);
+        Ok(())
+    }
+}
+
+fn read_up_to(file: &std::fs::File, into: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while let Some(rest) = into.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, length as u64) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
+
+/// Where a part is, and how large its place is.
+fn place_of(part: u64) -> (u64, u64) {
+    match part {
+        0 => (0, FIRST),
+        part if part % 2 == 1 => (FIRST, NEXT),
+        _ => (FIRST + NEXT, NEXT),
+    }
+}
+
+impl Header {
+    fn line(&self, part: u64) -> String {
+        let header = json!({
+            "record": 1,
+            "part": part,
+            "boot-id": self.boot,
+            "gate": self.gate,
+            "pid": self.pid,
+            "version": self.version,
+            "usec": u64::try_from(self.since.since_boot().as_micros()).unwrap_or(u64::MAX),
+        });
+        format!("{header}\n")
+    }
+
+    /// The header in a line, and the number of its part.
+    fn read(line: &str) -> Option<(Header, u64)> {
+        // Events have no such field, and need not be parsed to see it.
+        if !line.starts_with(r#"{"record":"#) {
+            return None;
+        }
+        let value: Value = serde_json::from_str(line).ok()?;
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let number = |key: &str| value.get(key).and_then(Value::as_u64);
+        let since = std::time::Duration::from_micros(number("usec")?);
+        let header = Header {
+            boot: text("boot-id")?,
+            gate: text("gate")?,
+            pid: u32::try_from(number("pid")?).ok()?,
+            version: text("version")?,
+            since: Moment::after_boot(since),
+        };
+        Some((header, number("part")?))
+    }
+}
+
+/// The events between two headers.
+#[derive(Debug, PartialEq, Eq)]
+struct Piece<'a> {
+    header: Header,
+    lines: Vec<&'a str>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Part<'a> {
+    /// As far as there are whole lines.
+    length: u64,
+    runs: Vec<Piece<'a>>,
+}
+
+/// The parts in a file, by their numbers. A place that does not begin with a header has none.
+fn parts(octets: &[u8]) -> Vec<(u64, Part<'_>)> {
+    let places = [place_of(0), place_of(1), place_of(2)];
+    places.into_iter().filter_map(|place| part(octets, place)).collect()
+}
+
+fn part(octets: &[u8], (start, size): (u64, u64)) -> Option<(u64, Part<'_>)> {
+    let from = usize::try_from(start).ok()?;
+    let to = usize::try_from(start + size).ok()?.min(octets.len());
+    let place = octets.get(from..to)?;
+    let mut number = None;
+    let mut part = Part { length: 0, runs: Vec::new() };
+    for line in place.split_inclusive(|byte| *byte == b'\n') {
+        // The rest is not written, or not to its end.
+        if !line.ends_with(b"\n") || line.contains(&0) {
+            break;
+        }
+        part.length += line.len() as u64;
+        // Others may have written it.
+        let Ok(line) = std::str::from_utf8(line) else { continue };
+        let line = line.trim_end_matches('\n');
+        match Header::read(line) {
+            Some((header, of_part)) => {
+                if place_of(of_part) != (start, size) {
+                    return None;
+                }
+                number.get_or_insert(of_part);
+                part.runs.push(Piece { header, lines: Vec::new() });
+            }
+            None => part.runs.last_mut()?.lines.push(line),
+        }
+    }
+    Some((number?, part))
+}
+
+/// What one `run` wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Who wrote it.
+    pub header: Header,
+    /// Its events, one JSON object a line. They are others' words: escape what is printed of them.
+    pub lines: Vec<String>,
+}
+
+/// What is in a file: the runs in their order, and whether events are missing between the first and the latest ones.
+pub(super) fn runs(octets: &[u8]) -> (Vec<Run>, bool) {
+    let mut parts = parts(octets);
+    parts.sort_by_key(|(number, _)| *number);
+    let numbers: Vec<u64> = parts.iter().map(|(number, _)| *number).collect();
+    let gap = numbers.windows(2).any(|pair| matches!(pair, [one, next] if next - one != 1));
+    let mut runs: Vec<Run> = Vec::new();
+    for piece in parts.into_iter().flat_map(|(_, part)| part.runs) {
+        let lines = piece.lines.into_iter().map(str::to_owned);
+        match runs.last_mut() {
+            // It went on in another part.
+            Some(last) if last.header == piece.header => last.lines.extend(lines),
+            _ => runs.push(Run { header: piece.header, lines: lines.collect() }),
+        }
+    }
+    (runs, gap || numbers.first().is_some_and(|first| *first != 0))
+}
+
+#[cfg(test)]
+mod tests;
