@@ -52,7 +52,12 @@ pub fn write(entry: &Entry, events: &str) {
         return;
     }
     match of_process() {
-        Some(journal) => journal.write(&octets(entry, events), || entry_lines(entry)),
+        Some(journal) => {
+            if journal.send(entry, events).is_err() {
+                // The error needs no words: the lines arrive, only without their fields.
+                crate::stderr::say(&entry_lines(entry));
+            }
+        }
         None => entry.lines().for_each(|line| log(entry.priority, &line)),
     }
 }
@@ -86,19 +91,15 @@ impl Journal {
         Ok(Journal { socket, path: path.to_owned() })
     }
 
-    /// Sends these octets, or says the same on stderr.
-    fn write(&self, octets: &[u8], lines: impl FnOnce() -> String) {
-        if self.send(octets).is_err() {
-            // The error needs no words: the lines arrive, only without their fields.
-            crate::stderr::say(&lines());
-        }
-    }
-
-    /// Sends an entry's octets, at once or not at all.
+    /// Sends an entry, and events with it, at once or not at all.
     ///
     /// # Errors
     /// If nobody listens, if there is no room ([`ErrorKind::WouldBlock`]), or if sending is not allowed.
-    fn send(&self, octets: &[u8]) -> io::Result<()> {
+    pub fn send(&self, entry: &Entry, events: &str) -> io::Result<()> {
+        self.send_octets(&octets(entry, events))
+    }
+
+    fn send_octets(&self, octets: &[u8]) -> io::Result<()> {
         loop {
             match self.socket.send_to(octets, &self.path) {
                 Ok(_) => return Ok(()),
@@ -205,8 +206,8 @@ impl Write for Line {
         let text = String::from_utf8_lossy(octets);
         let line = text.trim_end_matches('\n');
         match of_process() {
-            Some(journal) => journal.write(&line_octets(self.0, line), || line_on_stderr(self.0, line)),
-            None => crate::stderr::say(&line_on_stderr(self.0, line)),
+            Some(journal) if journal.send_octets(&line_octets(self.0, line)).is_ok() => {}
+            _ => crate::stderr::say(&line_on_stderr(self.0, line)),
         }
         Ok(octets.len())
     }
@@ -312,8 +313,8 @@ mod tests {
     #[test]
     fn an_entry_arrives_with_its_fields_and_a_line_with_its_priority() {
         let other = Other::new();
-        other.journal.send(&octets(&entry("NOT ready"), "")).unwrap();
-        other.journal.send(&line_octets(Priority::Warning, "a=b")).unwrap();
+        other.journal.send(&entry("NOT ready"), "").unwrap();
+        other.journal.send_octets(&line_octets(Priority::Warning, "a=b")).unwrap();
         let (first, file) = other.receive().unwrap();
         assert!(!file);
         let common = [("SYSLOG_IDENTIFIER", "netready"), ("SYSLOG_FACILITY", "3"), ("PRIORITY", "4")];
@@ -336,7 +337,7 @@ mod tests {
     fn what_is_too_large_for_a_datagram_arrives_as_a_file() {
         let other = Other::new();
         let events = "x".repeat(400 << 10);
-        other.journal.send(&octets(&entry("m"), &events)).unwrap();
+        other.journal.send(&entry("m"), &events).unwrap();
         let (octets, file) = other.receive().unwrap();
         assert!(file);
         assert_eq!(parse(&octets)["NETREADY_EVENTS"].len(), 400 << 10);
@@ -347,23 +348,23 @@ mod tests {
     fn a_journal_without_room_or_without_a_reader_is_an_error_at_once() {
         let other = Other::new();
         let octets = octets(&entry("m"), "{}\n");
-        let sent = (0..100_000).take_while(|_| other.journal.send(&octets).is_ok()).count();
+        let sent = (0..100_000).take_while(|_| other.journal.send_octets(&octets).is_ok()).count();
         assert!((1..100_000).contains(&sent), "{sent}");
-        let full = |length: usize| other.journal.send(&vec![b'x'; length]).unwrap_err().kind();
+        let full = |length: usize| other.journal.send_octets(&vec![b'x'; length]).unwrap_err().kind();
         assert_eq!(full(10), ErrorKind::WouldBlock);
         // A file as well.
         assert_eq!(other.journal.send_file(&octets).unwrap_err().kind(), ErrorKind::WouldBlock);
         assert_eq!(std::iter::from_fn(|| other.receive()).count(), sent);
-        other.journal.send(&octets).unwrap();
+        other.journal.send_octets(&octets).unwrap();
         // The journal is started anew, at the same path.
         let Other { socket, journal, _folder: folder } = other;
         drop(socket);
-        assert_eq!(journal.send(&octets).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        assert_eq!(journal.send_octets(&octets).unwrap_err().kind(), ErrorKind::ConnectionRefused);
         std::fs::remove_file(&journal.path).unwrap();
-        assert_eq!(journal.send(&octets).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(journal.send_octets(&octets).unwrap_err().kind(), ErrorKind::NotFound);
         let socket = UnixDatagram::bind(&journal.path).unwrap();
         let other = Other { socket, journal, _folder: folder };
-        other.journal.send(&octets).unwrap();
+        other.journal.send_octets(&octets).unwrap();
         assert!(other.receive().is_some());
     }
 

@@ -23,6 +23,7 @@ use crate::identity::Identity;
 use crate::report::state_word;
 
 pub mod events;
+pub mod journalctl;
 
 /// Where `run` keeps its record.
 #[derive(Debug)]
