@@ -251,9 +251,9 @@ mod tests {
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
             let received =
                 recvmsg::<()>(self.socket.as_raw_fd(), &mut slices, Some(&mut space), flags).ok()?;
-            let file = received.cmsgs().unwrap().find_map(|message| match message {
-                ControlMessageOwned::ScmRights(files) => files.first().copied(),
-                _ => None,
+            let file = received.cmsgs().unwrap().find_map(|message| {
+                let ControlMessageOwned::ScmRights(files) = message else { return None };
+                files.first().copied()
             });
             let length = received.bytes;
             let Some(file) = file else {
