@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use nix::sys::signal::Signal;
 
-use crate::clock::{self, Timer};
+use crate::account::Times;
+use crate::clock::{self, LocalTime, Timer};
 use crate::config::ConfigError;
 use crate::gate_state::{Came, Phase};
 use crate::model::Nameservers;
@@ -333,7 +334,7 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         let (gate, verdict, phase) = (self.session.gate(), self.session.verdict(), self.session.phase());
-        let line = self.said.line(gate, verdict, phase);
+        let line = self.said.line(gate, verdict, phase, self.session.times());
         let until = self.session.phase_ends();
         let view = View { gate, verdict, phase, until, status: &line };
         if step.open {
@@ -368,26 +369,22 @@ async fn changed(watch: &mut Option<resolv::Watch>) -> io::Result<()> {
 struct Said {
     status: String,
     verdict: Option<Verdict>,
-    /// The moment of the last loss or return, and its time of day: a step of the clock afterwards changes no
-    /// line.
-    since: Option<(Moment, String)>,
+    /// The moment of the last loss or return, and its local time.
+    since: Option<(Moment, LocalTime)>,
     gave_up_at: Option<String>,
 }
 
 impl Said {
-    fn line(&mut self, gate: &Gate, verdict: &Verdict, phase: Phase) -> String {
+    fn line(&mut self, gate: &Gate, verdict: &Verdict, phase: Phase, times: Times<'_>) -> String {
         if let Phase::Lost { since }
         | Phase::Ready { came: Came::Again { since } | Came::Reloaded { since } } = phase
         {
             if self.since.as_ref().is_none_or(|(known, _)| *known != since) {
-                self.since = Some((since, clock::time_of_day(since)));
+                self.since = Some((since, LocalTime::of(since)));
             }
         }
-        let standing = Standing {
-            phase,
-            since: self.since.as_ref().map_or("", |(_, text)| text.as_str()),
-            gave_up_at: self.gave_up_at.as_deref(),
-        };
+        let since = self.since.as_ref().map(|(_, time)| time.text()).unwrap_or_default();
+        let standing = Standing { phase, since: &since, times, gave_up_at: self.gave_up_at.as_deref() };
         status(gate, verdict, standing)
     }
 

@@ -39,8 +39,8 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "for contributors: built with --document-private-items")]
 
 pub use netready_core::{
-    budget, continuity, escape, evaluate, gate_state, history, ifname, kernel_line, learn, model, moment,
-    refresh, report, requirement, retry, session, verdict, wants,
+    account, budget, continuity, escape, evaluate, gate_state, history, ifname, kernel_line, learn, model,
+    moment, refresh, report, requirement, retry, session, verdict, wants,
 };
 // The shell names them without the folder that they are in.
 use platform::{chance, clock, descriptor, files, identity, sibling};

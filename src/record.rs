@@ -12,14 +12,17 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tracing::debug;
 
+use crate::clock::LocalTime;
 use crate::escape::{escape, escape_bytes};
 use crate::files::Folder;
 use crate::gate_state::Phase;
 use crate::identity::Identity;
+use crate::moment::Moment;
 use crate::report::state_word;
 
 pub mod events;
@@ -29,6 +32,15 @@ pub mod journalctl;
 #[derive(Debug)]
 pub struct Record {
     place: Place,
+}
+
+/// What later `run`s of the same boot go on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Past {
+    /// When the last one gave up, if it was not ready since.
+    pub gave_up: Option<Moment>,
+    /// How often the gate was lost.
+    pub losses: u64,
 }
 
 /// Another `run`'s record; its texts are safe to print.
@@ -42,7 +54,7 @@ pub struct GateRecord {
     pub status: String,
     /// Whether the gate is ready. `None` in a record of an earlier version, which does not tell.
     pub ready: Option<bool>,
-    /// The time of day at which a `run` of it gave up in this boot.
+    /// The time at which a `run` of it gave up in this boot; of another day, with its date.
     pub gave_up_at: Option<String>,
 }
 
@@ -138,17 +150,20 @@ impl Record {
         Record { place: Place::of(gate) }
     }
 
-    /// The time of day at which the last `run` of this unit gave up, if it did so since boot.
-    pub fn gave_up_at(&self) -> Option<String> {
-        let folder = self.place.folder.as_ref().filter(|_| self.place.of_unit)?;
-        let record = read(folder, &self.place.name(SUFFIX))?;
-        let this_boot = record.get("boot-id").and_then(Value::as_str)? == boot_id()?;
-        let at = record.get("gave-up-at").and_then(Value::as_str)?;
-        this_boot.then(|| escape(at).into_owned())
+    /// What earlier `run`s of this unit left behind in this boot.
+    pub fn past(&self) -> Past {
+        let read = || {
+            let folder = self.place.folder.as_ref().filter(|_| self.place.of_unit)?;
+            let record = read(folder, &self.place.name(SUFFIX))?;
+            let this_boot = record.get("boot-id").and_then(Value::as_str)? == boot_id()?;
+            let losses = record.get("losses").and_then(Value::as_u64).unwrap_or_default();
+            this_boot.then(|| Past { gave_up: gave_up(&record), losses })
+        };
+        read().unwrap_or_default()
     }
 
     /// Writes how it stands.
-    pub fn write(&self, gate: &str, source: &str, phase: Phase, status: &str, gave_up_at: Option<&str>) {
+    pub fn write(&self, gate: &str, source: &str, phase: Phase, status: &str, past: Past) {
         let Some(folder) = &self.place.folder else { return };
         let record = json!({
             "gate": gate,
@@ -157,7 +172,8 @@ impl Record {
             "boot-id": boot_id(),
             "state": state_word(phase),
             "status": status,
-            "gave-up-at": gave_up_at,
+            "gave-up-usec": past.gave_up.map(|at| at.since_boot().as_micros() as u64),
+            "losses": past.losses,
         });
         if let Err(error) = folder.replace(&self.place.name(SUFFIX), record.to_string().as_bytes()) {
             debug!("{}{SUFFIX}: {error}", self.place.stem);
@@ -276,8 +292,13 @@ fn kept(record: &Value) -> Option<GateRecord> {
         source: text("source")?,
         status: text("status").unwrap_or_default(),
         ready: record.get("state").and_then(Value::as_str).map(|state| state == READY),
-        gave_up_at: text("gave-up-at"),
+        gave_up_at: gave_up(record).map(|at| LocalTime::of(at).text()),
     })
+}
+
+fn gave_up(record: &Value) -> Option<Moment> {
+    let micros = record.get("gave-up-usec").and_then(Value::as_u64)?;
+    Some(Moment::after_boot(Duration::from_micros(micros)))
 }
 
 /// The directory in which the folder of all records is.

@@ -7,14 +7,14 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use crate::cli::{Error, Exit, RunArgs, block_on, kernel_line, load_forced};
-use crate::clock;
+use crate::clock::{self, LocalTime};
 use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::escape::escape;
 use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::ready_fd::ReadyFd;
-use crate::record::Record;
+use crate::record::{Past, Record};
 use crate::report::unmet_lines;
 use crate::requirement::{Gate, Item, RouteSpec};
 use crate::session::Mode;
@@ -40,13 +40,13 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let mut notifier = Notifier::from_env();
     notifier.extend(&gate)?;
     let record = Record::of(&gate.name);
-    let gave_up_at = record.gave_up_at();
+    let past = record.past();
     let now = clock::now();
     let mut manager = Manager {
         notifier,
         ready_fd,
         record,
-        gave_up_at: gave_up_at.clone(),
+        past,
         status: String::new(),
         logged: None,
         warned: Vec::new(),
@@ -59,7 +59,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         gate,
         receive_buffer: args.tuning.receive_buffer,
         signals: Some(&|| load_forced(&request, &line)),
-        gave_up_at,
+        gave_up_at: past.gave_up.map(|at| LocalTime::of(at).text()),
     };
     let outcome = block_on(async { Ok(Driver::new(setup)?.run(&mut manager).await?) })?;
     Ok(match outcome {
@@ -77,7 +77,7 @@ struct Manager {
     notifier: Notifier,
     ready_fd: ReadyFd,
     record: Record,
-    gave_up_at: Option<String>,
+    past: Past,
     /// What STATUS= says.
     status: String,
     /// What the journal was told last.
@@ -173,7 +173,7 @@ impl Manager {
         self.logged = Some(phase);
         match view.phase {
             Phase::GaveUp { .. } => {
-                self.gave_up_at = Some(clock::time_of_day(clock::now()));
+                self.past.gave_up = Some(clock::now());
                 error!("{}", view.status);
                 for line in unmet_lines(view.verdict) {
                     error!("{line}");
@@ -188,13 +188,13 @@ impl Manager {
                 }
             }
             Phase::Ready { .. } => {
-                self.gave_up_at = None;
+                self.past.gave_up = None;
                 info!("{}", view.status);
             }
             Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => info!("{}", view.status),
         }
         let (gate, source) = (&view.gate.name, &view.gate.source);
-        self.record.write(gate, source, view.phase, view.status, self.gave_up_at.as_deref());
+        self.record.write(gate, source, view.phase, view.status, self.past);
     }
 }
 

@@ -19,34 +19,45 @@ pub fn now() -> Moment {
     Moment::after_boot(elapsed.unwrap_or_default())
 }
 
-/// The time of day of a moment, here and now, as in `08:15:30`.
-pub fn time_of_day(moment: Moment) -> String {
-    wall(moment).strftime("%H:%M:%S").to_string()
+/// The local time of a moment, as the clock said when this was made: a step of the clock afterwards changes nothing.
+#[derive(Debug, Clone)]
+pub struct LocalTime(jiff::Zoned);
+
+impl LocalTime {
+    /// The local time of this moment, which may be yet to come.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn of(moment: Moment) -> LocalTime {
+        let (before, after) = (now(), jiff::Zoned::now());
+        let span = |duration| jiff::SignedDuration::try_from(duration).unwrap_or_default();
+        let then = after.checked_add(span(moment - before) - span(before - moment));
+        LocalTime(then.unwrap_or(after))
+    }
+
+    /// As in `08:15:30`; of another day than today with its date, as in `2026-11-25 08:15:30`.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn text(&self) -> String {
+        self.text_on(jiff::Zoned::now().date())
+    }
+
+    fn text_on(&self, today: jiff::civil::Date) -> String {
+        let format = if self.0.date() == today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+        self.0.strftime(format).to_string()
+    }
 }
 
 /// The time of day of a moment with milliseconds, as in `08:15:30.123`.
 pub fn time_of_day_with_milliseconds(moment: Moment) -> String {
-    wall(moment).strftime("%H:%M:%S%.3f").to_string()
+    LocalTime::of(moment).0.strftime("%H:%M:%S%.3f").to_string()
 }
 
 /// The date, the time of day and the offset from UTC of a moment, as in `2026-03-01 08:15:30.123 +01:00`.
 pub fn date_and_time(moment: Moment) -> String {
-    wall(moment).strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
+    LocalTime::of(moment).0.strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
 }
 
 /// The same for scripts, to the microsecond (RFC 3339): `2026-03-01T08:15:30.123456+01:00`.
 pub fn rfc3339(moment: Moment) -> String {
-    wall(moment).strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
-}
-
-/// A moment by the wall clock and the time zone of this process, as they are now.
-#[allow(clippy::disallowed_methods, reason = "this is the one place")]
-fn wall(moment: Moment) -> jiff::Zoned {
-    let ago = jiff::SignedDuration::try_from(now() - moment).unwrap_or_default();
-    // A moment to come: an attempt that is due, for example.
-    let ahead = jiff::SignedDuration::try_from(moment - now()).unwrap_or_default();
-    let here = jiff::Zoned::now();
-    here.checked_sub(ago).and_then(|then| then.checked_add(ahead)).unwrap_or(here)
+    LocalTime::of(moment).0.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
 }
 
 /// One timer (timerfd_create(2)) on CLOCK_BOOTTIME: tokio's do not count suspend.
@@ -96,5 +107,29 @@ impl Timer {
     pub async fn fired(&mut self) -> io::Result<()> {
         self.timer.readable().await?.clear_ready();
         self.set(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{LocalTime, now};
+
+    #[test]
+    fn a_moment_may_be_past_or_yet_to_come() {
+        let moments = [super::Moment::default(), now(), now() + Duration::from_secs(3600)];
+        let [boot, now, later] = moments.map(|moment| LocalTime::of(moment).0);
+        assert!(boot < now && now < later, "{boot} {now} {later}");
+    }
+
+    #[test]
+    fn a_time_of_another_day_has_its_date() {
+        let then: jiff::Zoned = "2026-11-25T23:59:59+01:00[+01:00]".parse().unwrap();
+        let then = LocalTime(then);
+        assert_eq!(then.text_on(jiff::civil::date(2026, 11, 25)), "23:59:59");
+        for day in [24, 26] {
+            assert_eq!(then.text_on(jiff::civil::date(2026, 11, day)), "2026-11-25 23:59:59");
+        }
     }
 }

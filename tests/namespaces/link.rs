@@ -129,7 +129,7 @@ fn states_are_told_as_they_come() {
     gate.expect_ready();
     ns.ip("link set vb0 down");
     let lost = gate.expect_lost();
-    assert!(lost.contains("va0 has no carrier") && lost.contains("(was ready)"), "{lost}");
+    assert!(lost.contains("va0 has no carrier") && lost.contains("(was ready for "), "{lost}");
     ns.ip("link set vb0 up");
     gate.expect_now_ready();
     ns.ip("link del va0");

@@ -38,12 +38,16 @@ pub fn evaluate(gate: &Gate, network: &Network, now: Moment) -> Verdict {
     let mut verdict = Verdict {
         clauses: Vec::with_capacity(clauses.len()),
         carrier: judge.wanted_carrier(gate),
+        no_uplink: None,
         unread: BTreeSet::new(),
         questions: BTreeMap::new(),
         warnings: Vec::new(),
     };
     for (clause, evaluated) in gate.clauses.iter().zip(clauses) {
         verdict.add(clause, if wait { evaluated.while_waiting() } else { evaluated.asked });
+    }
+    if verdict.unmet().any(|clause| clause.reasons().any(|reason| clause.asks_for_an_uplink(reason))) {
+        verdict.no_uplink = judge.no_uplink();
     }
     verdict
 }
@@ -53,7 +57,12 @@ impl Verdict {
     fn add(&mut self, clause: &Clause, judged: Judged<Vec<Row>>) {
         let Judged { outcome: rows, needs, warnings } = judged;
         let met = all_hold(&rows);
-        self.clauses.push(ClauseVerdict { met, grace: clause.grace, rows });
+        self.clauses.push(ClauseVerdict {
+            met,
+            grace: clause.grace,
+            tally: links::tally(clause, &rows),
+            rows,
+        });
         self.unread.extend(needs.unread);
         for question in needs.questions {
             // If several clauses ask the same question, the shortest recheck of them applies.

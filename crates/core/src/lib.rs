@@ -18,6 +18,7 @@
 //! * [`model`]: what is known of the kernel's state; [`wants`]: what of it is worth reading;
 //! * [`evaluate`](mod@evaluate): whether a gate is met; [`verdict`]: by what, or why not;
 //! * [`gate_state`]: when a gate opens; [`continuity`]: whether a hold was interrupted;
+//! * [`account`]: where the time went that a gate was shut;
 //! * [`refresh`]: what to read again, in which order and when; [`budget`]: how often that may be done;
 //! * [`session`]: one input and the time in, one step out;
 //! * [`report`]: how a verdict is said; [`escape`]: text of others, made safe to print;
@@ -29,6 +30,7 @@
 
 extern crate alloc;
 
+pub mod account;
 pub mod budget;
 pub mod config;
 pub mod continuity;

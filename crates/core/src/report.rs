@@ -117,9 +117,11 @@ impl Display for Reason {
                 write!(f, "{ifname}: no {}", AddressNoun(*spec))?;
                 only_link_local(f, link_local)
             }
-            Reason::Unusable { address, why } => write!(f, "{address}: {}", Predicate::of_address(*why)),
+            Reason::Unusable { address, why } => {
+                write!(f, "{address}: {}", Predicate::of_address(*why, Tense::Present))
+            }
             Reason::DeadRoute { route, why: Dead::Link(why) } => {
-                write!(f, "{route}: {}", LinkIs(&route.ifname, why))
+                write!(f, "{route}: {}", LinkIs(&route.ifname, why, Tense::Present))
             }
             Reason::ProbeFailed { question: Question::Probe(_), why } => f.write_str(why),
             Reason::NotTried { begun: true, .. } => f.write_str("no answer yet"),
@@ -127,6 +129,7 @@ impl Display for Reason {
             Reason::Absent { .. }
             | Reason::NoVrf { .. }
             | Reason::TooFew { .. }
+            | Reason::NoUplink { .. }
             | Reason::NoAddress { ifname: None, .. }
             | Reason::NoRoute { .. }
             | Reason::DeadRoute { why: Dead::Flagged | Dead::Expired | Dead::LeadsNowhere, .. }
@@ -149,26 +152,89 @@ pub struct Sentence<'a>(pub &'a Reason);
 
 impl Display for Sentence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Reason::Absent { name } if name.contains(['*', '?', '[']) => write!(f, "no link matches {name}"),
-            Reason::Absent { name } => write!(f, "{name}: no such link"),
-            Reason::NoVrf { name } => write!(f, "no VRF {name}"),
-            Reason::TooFew { there, needed } => write!(f, "only {there} of {needed} links are there"),
-            Reason::Carrier { ifname, why } => LinkIs(ifname, why).fmt(f),
+        Told(self.0, Tense::Present).fmt(f)
+    }
+}
+
+/// The same of a reason that is over: `va0 had no carrier`.
+pub struct PastSentence<'a>(pub &'a Reason);
+
+impl Display for PastSentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Told(self.0, Tense::Past).fmt(f)
+    }
+}
+
+/// Whether a reason holds or is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tense {
+    Present,
+    Past,
+}
+
+impl Tense {
+    fn is(self) -> &'static str {
+        self.either("is", "was")
+    }
+
+    fn are(self) -> &'static str {
+        self.either("are", "were")
+    }
+
+    fn has(self) -> &'static str {
+        self.either("has", "had")
+    }
+
+    fn either(self, present: &'static str, past: &'static str) -> &'static str {
+        match self {
+            Tense::Present => present,
+            Tense::Past => past,
+        }
+    }
+}
+
+/// A reason as a part of a sentence.
+struct Told<'a>(&'a Reason, Tense);
+
+impl Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Told(reason, tense) = *self;
+        let (is, has) = (tense.is(), tense.has());
+        match reason {
+            Reason::Absent { name } if name.contains(['*', '?', '[']) => {
+                write!(f, "no link {} {name}", tense.either("matches", "matched"))
+            }
+            Reason::Absent { name } => match tense {
+                Tense::Present => write!(f, "{name}: no such link"),
+                Tense::Past => write!(f, "there was no link {name}"),
+            },
+            Reason::NoVrf { name } => write!(f, "{}no VRF {name}", tense.either("", "there was ")),
+            Reason::TooFew { there, needed } => {
+                write!(f, "only {there} of {needed} links {} there", tense.are())
+            }
+            Reason::Carrier { ifname, why } => LinkIs(ifname, why, tense).fmt(f),
+            Reason::NoUplink { links, more } => {
+                write!(f, "no link {has} carrier (")?;
+                joined(f, links, ", ")?;
+                and_more(f, *more)?;
+                f.write_str(")")
+            }
             Reason::NoAddress { ifname: Some(ifname), disabled: true, .. } => {
-                write!(f, "IPv6 disabled on {ifname}")
+                write!(f, "IPv6 {}disabled on {ifname}", tense.either("", "was "))
             }
             Reason::NoAddress { spec, ifname, link_local, .. } => {
                 match ifname {
-                    Some(ifname) => write!(f, "{ifname} has no {}", AddressNoun(*spec))?,
+                    Some(ifname) => write!(f, "{ifname} {has} no {}", AddressNoun(*spec))?,
                     None => write!(f, "no {}", AddressNoun(*spec))?,
                 }
                 only_link_local(f, link_local)
             }
             Reason::Unusable { address, why: Unusable::NoCarrier } => {
-                write!(f, "{} is on {}, which has no carrier", address.address, address.ifname)
+                write!(f, "{} {is} on {}, which {has} no carrier", address.address, address.ifname)
             }
-            Reason::Unusable { address, why } => write!(f, "{address} is {}", Predicate::of_address(*why)),
+            Reason::Unusable { address, why } => {
+                write!(f, "{address} {is} {}", Predicate::of_address(*why, tense))
+            }
             Reason::NoRoute { spec, ifname } => {
                 write!(f, "no {}", RouteNoun(spec))?;
                 match ifname {
@@ -176,40 +242,44 @@ impl Display for Sentence<'_> {
                     None => Ok(()),
                 }
             }
-            Reason::DeadRoute { route, why: Dead::Link(why) } => LinkIs(&route.ifname, why).fmt(f),
-            Reason::DeadRoute { route, why: Dead::Flagged } => write!(f, "{route} is dead"),
-            Reason::DeadRoute { route, why: Dead::Expired } => write!(f, "{route} has expired"),
+            Reason::DeadRoute { route, why: Dead::Link(why) } => LinkIs(&route.ifname, why, tense).fmt(f),
+            Reason::DeadRoute { route, why: Dead::Flagged } => write!(f, "{route} {is} dead"),
+            Reason::DeadRoute { route, why: Dead::Expired } => write!(f, "{route} {has} expired"),
             Reason::DeadRoute { route, why: Dead::LeadsNowhere } => {
-                write!(f, "{route} does not leave this host")
+                write!(f, "{route} {} leave this host", tense.either("does not", "did not"))
             }
             Reason::HiddenRoute { taken, linkdown, hidden } => {
-                hidden_route(f, taken, *linkdown, &WithMetric(hidden))
+                hidden_route(f, taken, *linkdown, &WithMetric(hidden), tense)
             }
             Reason::RefusingRoute { spec, kind, .. } => {
-                write!(f, "no {} but one that is {}", RouteNoun(spec), kind_word(*kind))
+                write!(f, "no {} but one that {is} {}", RouteNoun(spec), kind_word(*kind))
             }
             Reason::WrongLink { route, wanted } => write!(f, "{route}: not through {wanted}"),
             Reason::NoSource { route, source: Some(source) } => {
-                write!(f, "{route}: its source address {source} is not usable")
+                write!(f, "{route}: its source address {source} {is} not usable")
             }
             Reason::NoSource { route, source: None } => {
                 let family = Family::of(route.destination.addr());
                 write!(f, "{route}: no usable {family} address on {} to send from", route.ifname)
             }
             Reason::Unreachable { wanted, errno } => match refusing(*errno) {
-                Some(route) => write!(f, "the only route to {wanted} is {route}"),
+                Some(route) => write!(f, "the only route to {wanted} {is} {route}"),
                 None => write!(f, "no route to {wanted}: {}", errno_words(*errno)),
             },
             Reason::Unread => f.write_str("not read yet"),
-            Reason::Pasta { route, default, why } => pasta(f, route.as_ref(), *default, why),
-            Reason::NoNameserver(None) => f.write_str("resolv.conf names no nameserver"),
+            Reason::Pasta { route, default, why } => pasta(f, route.as_ref(), *default, why, tense),
+            Reason::NoNameserver(None) => {
+                write!(f, "resolv.conf {} no nameserver", tense.either("names", "named"))
+            }
             Reason::NoNameserver(Some(why)) => write!(f, "no nameserver: resolv.conf: {why}"),
             Reason::ProbeFailed { question: Question::Probe(probe), why } => write!(f, "{probe}: {why}"),
             Reason::ProbeFailed { question: Question::Neighbour { address, ifname, .. }, why } => {
                 write!(f, "gateway {address} on {ifname} {why}")
             }
-            Reason::NoProbeProgram(why) => write!(f, "probes cannot be tried: {why}"),
-            Reason::NotTried { item, .. } => write!(f, "{item}: {}", self.0),
+            Reason::NoProbeProgram(why) => {
+                write!(f, "probes {} be tried: {why}", tense.either("cannot", "could not"))
+            }
+            Reason::NotTried { item, .. } => write!(f, "{item}: {reason}"),
         }
     }
 }
@@ -221,24 +291,26 @@ fn hidden_route(
     taken: &Reason,
     linkdown: bool,
     hidden: &WithMetric<'_>,
+    tense: Tense,
 ) -> fmt::Result {
+    let is = tense.is();
     if let Reason::RefusingRoute { spec, kind, metric } = taken {
         let noun = RouteNoun(spec);
-        write!(f, "the {} {noun} of metric {metric} is preferred", kind_word(*kind))?;
+        write!(f, "the {} {noun} of metric {metric} {is} preferred", kind_word(*kind))?;
     } else if let Reason::DeadRoute { route, why } = taken {
-        write!(f, "{}, but ", Sentence(taken))?;
+        write!(f, "{}, but ", Told(taken, tense))?;
         match why {
-            Dead::Link(_) => write!(f, "{} is ", WithMetric(route))?,
-            Dead::Flagged | Dead::Expired | Dead::LeadsNowhere => f.write_str("it is ")?,
+            Dead::Link(_) => write!(f, "{} {is} ", WithMetric(route))?,
+            Dead::Flagged | Dead::Expired | Dead::LeadsNowhere => write!(f, "it {is} ")?,
         }
         f.write_str("still preferred")?;
         if linkdown {
             f.write_str(" (ignore_routes_with_linkdown=0)")?;
         }
     } else {
-        write!(f, "{}, and it is preferred", Sentence(taken))?;
+        write!(f, "{}, and it {is} preferred", Told(taken, tense))?;
     }
-    write!(f, ": {hidden} is not used")
+    write!(f, ": {hidden} {is} not used")
 }
 
 /// A route with its metric, where there are several.
@@ -257,7 +329,7 @@ impl Display for WithMetric<'_> {
 fn dead_hop(f: &mut fmt::Formatter<'_>, route: &RouteRef, why: &Dead, used: bool) -> fmt::Result {
     write!(f, "{route}, one of several next hops, is dead")?;
     if let Dead::Link(why) = why {
-        write!(f, ": {}", LinkIs(&route.ifname, why))?;
+        write!(f, ": {}", LinkIs(&route.ifname, why, Tense::Present))?;
     }
     match used {
         true => f.write_str("; a part of the connections is still sent there"),
@@ -280,9 +352,11 @@ fn pasta(
     route: Option<&RouteRef>,
     default: bool,
     why: &PastaFault,
+    tense: Tense,
 ) -> fmt::Result {
     let Some(route) = route else { return f.write_str("no default route for pasta to take") };
-    write!(f, "pasta would take {} (", route.ifname)?;
+    let (is, has) = (tense.is(), tense.has());
+    write!(f, "pasta {} {} (", tense.either("would take", "would have taken"), route.ifname)?;
     match default {
         true => write!(f, "default metric {}), ", route.metric)?,
         false => write!(f, "{}, for want of a default route), ", route.destination)?,
@@ -290,20 +364,23 @@ fn pasta(
     let family = Family::of(route.destination.addr());
     match why {
         PastaFault::Carrier(Carrierless::NoCarrier(_) | Carrierless::NoPort(_) | Carrierless::Lower(_)) => {
-            f.write_str("which has no carrier")
+            write!(f, "which {has} no carrier")
         }
         PastaFault::Carrier(why @ (Carrierless::AdminDown | Carrierless::Dormant)) => {
-            write!(f, "which is {}", Predicate::short(why))
+            write!(f, "which {is} {}", Predicate::short(why))
         }
-        PastaFault::Nothing | PastaFault::NoDefault => f.write_str("which has no default route"),
-        PastaFault::LeadsNowhere => f.write_str("through which nothing beyond this host can be reached"),
-        PastaFault::NoAddress => write!(f, "which has no usable {family} address"),
+        PastaFault::Nothing | PastaFault::NoDefault => write!(f, "which {has} no default route"),
+        PastaFault::LeadsNowhere => {
+            let can = tense.either("can", "could");
+            write!(f, "through which nothing beyond this host {can} be reached")
+        }
+        PastaFault::NoAddress => write!(f, "which {has} no usable {family} address"),
         PastaFault::GatewayOffLink => match route.gateway {
-            Some(gateway) => write!(f, "whose gateway {gateway} is not on the link"),
-            None => f.write_str("whose gateway is not on the link"),
+            Some(gateway) => write!(f, "whose gateway {gateway} {is} not on the link"),
+            None => write!(f, "whose gateway {is} not on the link"),
         },
-        PastaFault::Linkdown => f.write_str("whose route is still flagged linkdown"),
-        PastaFault::Dead => f.write_str("whose default route is dead"),
+        PastaFault::Linkdown => write!(f, "whose route {is} still flagged linkdown"),
+        PastaFault::Dead => write!(f, "whose default route {is} dead"),
     }
 }
 
@@ -323,15 +400,16 @@ impl Display for Warning {
 }
 
 /// A link and what is the matter with it, as a clause: `va0 has no carrier`.
-struct LinkIs<'a>(&'a str, &'a Carrierless);
+struct LinkIs<'a>(&'a str, &'a Carrierless, Tense);
 
 impl Display for LinkIs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match self.1 {
-            Carrierless::AdminDown | Carrierless::Dormant => "is",
-            Carrierless::NoCarrier(_) | Carrierless::NoPort(_) | Carrierless::Lower(_) => "has",
+        let LinkIs(ifname, why, tense) = self;
+        let verb = match why {
+            Carrierless::AdminDown | Carrierless::Dormant => tense.is(),
+            Carrierless::NoCarrier(_) | Carrierless::NoPort(_) | Carrierless::Lower(_) => tense.has(),
         };
-        write!(f, "{} {verb} {}", self.0, Predicate::short(self.1))
+        write!(f, "{ifname} {verb} {}", Predicate::of_link(why, *tense))
     }
 }
 
@@ -340,30 +418,33 @@ struct Predicate(String);
 
 impl Predicate {
     fn short(why: &Carrierless) -> Predicate {
+        Predicate::of_link(why, Tense::Present)
+    }
+
+    fn of_link(why: &Carrierless, tense: Tense) -> Predicate {
+        let has = tense.has();
         Predicate(match why {
             Carrierless::AdminDown => "administratively down".to_owned(),
             Carrierless::Dormant => "dormant".to_owned(),
             // DOWN is what no carrier means; any other state tells something.
             Carrierless::NoCarrier(Operstate::Down) => "no carrier".to_owned(),
             Carrierless::NoCarrier(state) => format!("no carrier ({})", operstate_word(*state)),
-            Carrierless::NoPort(bridge) => format!("no carrier: bridge {bridge} has no port with carrier"),
-            Carrierless::Lower(lower) => format!("no carrier: {lower} below it has none"),
+            Carrierless::NoPort(bridge) => format!("no carrier: bridge {bridge} {has} no port with carrier"),
+            Carrierless::Lower(lower) => format!("no carrier: {lower} below it {has} none"),
         })
     }
 
-    fn of_address(why: Unusable) -> Predicate {
-        Predicate(
-            match why {
-                Unusable::NoCarrier => "no carrier",
-                Unusable::Deprecated => "deprecated",
-                Unusable::Tentative => "tentative",
-                Unusable::TentativeNoCarrier => {
-                    "tentative (duplicate address detection has not begun: no carrier)"
-                }
-                Unusable::DadFailed => "dadfailed (another host has it)",
+    fn of_address(why: Unusable, tense: Tense) -> Predicate {
+        let has = tense.has();
+        Predicate(match why {
+            Unusable::NoCarrier => "no carrier".to_owned(),
+            Unusable::Deprecated => "deprecated".to_owned(),
+            Unusable::Tentative => "tentative".to_owned(),
+            Unusable::TentativeNoCarrier => {
+                format!("tentative (duplicate address detection {has} not begun: no carrier)")
             }
-            .to_owned(),
-        )
+            Unusable::DadFailed => format!("dadfailed (another host {has} it)"),
+        })
     }
 }
 
@@ -469,6 +550,14 @@ fn joined(f: &mut fmt::Formatter<'_>, parts: &[impl Display], separator: &str) -
     Ok(())
 }
 
+/// After a list that was cut: ` and 57 more`.
+fn and_more(f: &mut fmt::Formatter<'_>, more: usize) -> fmt::Result {
+    match more {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
+    }
+}
+
 /// A span of time as systemd writes it, not finer than is of use: `4.211s`, `90s`, `5min`, `1min 30s`
 /// from two minutes on.
 pub struct Span(pub Duration);
@@ -492,6 +581,42 @@ impl Display for Span {
                 joined(f, &parts, " ")
             }
         }
+    }
+}
+
+/// How long something took, to compare with what was a part of it: `5.98s`, `5.90s`, `123ms`; from two minutes on as
+/// [`Span`] says it.
+pub struct Took(pub Duration);
+
+impl Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            1..120 => write!(f, "{}.{:02}s", self.0.as_secs(), self.0.subsec_millis() / 10),
+            _ => Span(self.0).fmt(f),
+        }
+    }
+}
+
+/// How long something lasted, not finer than anybody asks for: `1s`, `12min 30s`, `3h 12min`, `2d 4h`.
+pub struct About(pub Duration);
+
+impl Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        const DAY: u64 = 24 * HOUR;
+        let seconds = self.0.as_secs();
+        let fine = match seconds {
+            0 => return Span(self.0).fmt(f),
+            DAY.. => {
+                let hours = seconds % DAY / HOUR;
+                write!(f, "{}d", seconds / DAY)?;
+                return if hours > 0 { write!(f, " {hours}h") } else { Ok(()) };
+            }
+            HOUR.. => seconds - seconds % MINUTE,
+            1..HOUR => seconds,
+        };
+        Span(Duration::from_secs(fine)).fmt(f)
     }
 }
 

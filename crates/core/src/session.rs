@@ -15,6 +15,7 @@
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
+use crate::account::{Account, Times};
 use crate::continuity::Continuity;
 use crate::evaluate::evaluate;
 use crate::gate_state::{Effect, GateState, Phase};
@@ -141,6 +142,7 @@ pub struct Session {
     refresh: Refresh,
     state: GateState,
     continuity: Continuity,
+    account: Account,
     verdict: Verdict,
     /// For [`Mode::Improvement`]: resolv.conf when the verdict was made. `None` before the first verdict.
     nameservers: Option<Nameservers>,
@@ -175,6 +177,7 @@ impl Session {
             refresh: Refresh::new(&gate, now),
             state: GateState::new(&gate, now),
             continuity: Continuity::default(),
+            account: Account::default(),
             verdict: evaluate(&gate, &network, now),
             network,
             gate,
@@ -201,6 +204,16 @@ impl Session {
     /// Where the gate stands.
     pub fn phase(&self) -> Phase {
         self.state.phase()
+    }
+
+    /// Where the time went.
+    pub fn times(&self) -> Times<'_> {
+        self.account.times()
+    }
+
+    /// The gate was lost this often since boot, before this session.
+    pub fn remember_losses(&mut self, losses: u64) {
+        self.account = Account::new(losses);
     }
 
     /// Whether the network is current as far as is known.
@@ -245,9 +258,14 @@ impl Session {
 
     /// When the phase ends though nothing changes, if it does: the timeout, or the end of a grace or a settle.
     pub fn phase_ends(&self) -> Option<Moment> {
+        if self.keeps_a_gate() { self.state.deadline() } else { None }
+    }
+
+    /// Whether a gate opens and is lost, or only a verdict is wanted.
+    fn keeps_a_gate(&self) -> bool {
         match self.mode {
-            Mode::Watch | Mode::UntilOpen => self.state.deadline(),
-            Mode::Once { .. } | Mode::Improvement => None,
+            Mode::Watch | Mode::UntilOpen => true,
+            Mode::Once { .. } | Mode::Improvement => false,
         }
     }
 
@@ -261,6 +279,14 @@ impl Session {
     /// Takes one input in, and says what the driver has to do.
     #[must_use = "READY=1 and the end of a session are said once, in a step"]
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
+        let step = self.answer(input, now);
+        if step.judged && self.keeps_a_gate() {
+            self.account.observe(self.state.phase(), &self.verdict, now);
+        }
+        step
+    }
+
+    fn answer(&mut self, input: Input, now: Moment) -> Step {
         self.stepped = now;
         self.refresh.wake(now);
         match input {
@@ -431,10 +457,7 @@ impl Session {
 
     /// Time has passed, and no verdict can be had.
     fn tick(&mut self, now: Moment) -> Option<Effect> {
-        match self.mode {
-            Mode::Watch | Mode::UntilOpen => self.state.tick(now),
-            Mode::Once { .. } | Mode::Improvement => None,
-        }
+        if self.keeps_a_gate() { self.state.tick(now) } else { None }
     }
 
     fn reload(&mut self, gate: Gate, now: Moment) {

@@ -17,6 +17,9 @@ pub struct Verdict {
     pub clauses: Vec<ClauseVerdict>,
     /// Whether some wanted link has carrier (for `no-carrier-timeout`).
     pub carrier: bool,
+    /// Why the host lacks an address or a route that any link could bring: none of its uplinks has carrier. `None`
+    /// if one has, if there is no uplink, or if nothing of that kind is unmet.
+    pub no_uplink: Option<Reason>,
     /// Routing tables that must be read first, by family and number. The gate is not ready until then.
     pub unread: BTreeSet<(Family, u32)>,
     /// The questions for probes. Each has the time after which it is asked again once it was answered
@@ -33,8 +36,21 @@ pub struct ClauseVerdict {
     pub met: bool,
     /// The clause's `grace`: how long a gate that is otherwise ready waits for the clause.
     pub grace: Option<Duration>,
+    /// How many links satisfy the clause, if it names links.
+    pub tally: Option<Tally>,
     /// One row per item that counts, for each link that counts. There is at least one row.
     pub rows: Vec<Row>,
+}
+
+/// How many links satisfy a clause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// How many links satisfy it now.
+    pub met: usize,
+    /// How many must.
+    pub needed: usize,
+    /// How many links are looked at, or are missing by their name.
+    pub of: usize,
 }
 
 /// One item of a clause, checked for one link or for the host.
@@ -157,6 +173,13 @@ pub enum Reason {
         ifname: String,
         /// What keeps it from carrying traffic.
         why: Carrierless,
+    },
+    /// None of several links that could be an uplink can carry traffic.
+    NoUplink {
+        /// The names of the first three.
+        links: Vec<String>,
+        /// How many there are besides.
+        more: usize,
     },
     /// There is no such address.
     NoAddress {
@@ -427,11 +450,73 @@ impl Reason {
         matches!(self, Reason::ProbeFailed { .. } | Reason::NoProbeProgram(_) | Reason::NotTried { .. })
     }
 
+    /// Whether the host lacks an address or a route that any link could bring, so that there is none if no uplink
+    /// has carrier.
+    fn asks_for_an_uplink(&self) -> bool {
+        match self {
+            Reason::NoAddress { spec, ifname: None, disabled: false, .. } => {
+                !matches!(spec, AddressSpec::Exact(_))
+            }
+            Reason::NoRoute { ifname: None, .. } => true,
+            Reason::Pasta { route: None, .. } => true,
+            Reason::Unreachable { wanted, .. } => wanted.zone.is_none() && wanted.vrf.is_none(),
+            Reason::Absent { .. }
+            | Reason::NoVrf { .. }
+            | Reason::TooFew { .. }
+            | Reason::Carrier { .. }
+            | Reason::NoUplink { .. }
+            | Reason::NoAddress { .. }
+            | Reason::Unusable { .. }
+            | Reason::NoRoute { .. }
+            | Reason::DeadRoute { .. }
+            | Reason::RefusingRoute { .. }
+            | Reason::HiddenRoute { .. }
+            | Reason::WrongLink { .. }
+            | Reason::NoSource { .. }
+            | Reason::Unread
+            | Reason::Pasta { .. }
+            | Reason::NoNameserver(_)
+            | Reason::ProbeFailed { .. }
+            | Reason::NoProbeProgram(_)
+            | Reason::NotTried { .. } => false,
+        }
+    }
+
+    /// The link that is at fault, if it is one link.
+    pub fn link(&self) -> Option<&str> {
+        match self {
+            // Not a pattern, nor a hardware address.
+            Reason::Absent { name } => {
+                Some(name.as_str()).filter(|name| !name.contains(['*', '?', '[', ':']))
+            }
+            Reason::Carrier { ifname, .. } => Some(ifname),
+            Reason::NoAddress { ifname, .. } | Reason::NoRoute { ifname, .. } => ifname.as_deref(),
+            Reason::Unusable { address, .. } => Some(&address.ifname),
+            Reason::DeadRoute { route, .. }
+            | Reason::WrongLink { route, .. }
+            | Reason::NoSource { route, .. } => Some(&route.ifname),
+            Reason::HiddenRoute { taken, .. } => taken.link(),
+            Reason::Pasta { route, .. } => route.as_ref().map(|route| route.ifname.as_str()),
+            Reason::ProbeFailed { question: Question::Neighbour { ifname, .. }, .. } => Some(ifname),
+            Reason::NoVrf { .. }
+            | Reason::TooFew { .. }
+            | Reason::NoUplink { .. }
+            | Reason::RefusingRoute { .. }
+            | Reason::Unreachable { .. }
+            | Reason::Unread
+            | Reason::NoNameserver(_)
+            | Reason::ProbeFailed { question: Question::Probe(_), .. }
+            | Reason::NoProbeProgram(_)
+            | Reason::NotTried { .. } => None,
+        }
+    }
+
     /// The code of this reason, for scripts.
     pub fn code(&self) -> ReasonCode {
         match self {
             Reason::Absent { .. } | Reason::NoVrf { .. } | Reason::TooFew { .. } => ReasonCode::Absent,
             Reason::Carrier { why, .. } => why.code(),
+            Reason::NoUplink { .. } => ReasonCode::NoCarrier,
             Reason::NoAddress { .. } => ReasonCode::NoAddress,
             Reason::Unusable { why, .. } => match why {
                 Unusable::NoCarrier => ReasonCode::NoCarrier,
@@ -470,6 +555,28 @@ impl Outcome {
     }
 }
 
+impl ClauseVerdict {
+    /// Why its rows are unmet. A probe that waits for the others is left out: what it waits for is said.
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = &Reason> {
+        self.rows.iter().filter_map(Row::reason)
+    }
+
+    pub(crate) fn asks_for_an_uplink(&self, reason: &Reason) -> bool {
+        self.tally.is_none() && reason.asks_for_an_uplink()
+    }
+}
+
+impl Row {
+    /// Why it is unmet, unless it is a probe that waits for the others.
+    pub(crate) fn reason(&self) -> Option<&Reason> {
+        match &self.outcome {
+            Outcome::Unmet(Reason::NotTried { begun: false, .. }) => None,
+            Outcome::Unmet(reason) => Some(reason),
+            Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked => None,
+        }
+    }
+}
+
 impl Verdict {
     /// Whether no table must be read and every clause without a grace is met. The state machine of
     /// the gate decides how long to wait for clauses with a grace.
@@ -501,7 +608,27 @@ impl Verdict {
         self.clauses.iter().flat_map(|clause| clause.rows.iter().map(move |row| (clause, row)))
     }
 
-    fn evidence(&self) -> impl Iterator<Item = &Evidence> {
+    /// The clauses that hold the gate shut, in the gate's order: those that are required if one of them is unmet, else
+    /// those with a grace.
+    pub fn unmet(&self) -> impl Iterator<Item = &ClauseVerdict> {
+        let required = !self.ready();
+        self.clauses.iter().filter(move |clause| clause.grace.is_none() == required && !clause.met)
+    }
+
+    /// The reason that stands for all: the first, or what is behind it. `None` if nothing is unmet, or if only tables
+    /// must be read.
+    pub fn leading(&self) -> Option<&Reason> {
+        let (clause, first) = self.unmet().find_map(|clause| Some((clause, clause.reasons().next()?)))?;
+        self.root(clause, first).or(Some(first))
+    }
+
+    /// What is behind the reason of a clause: no uplink has carrier.
+    pub(crate) fn root(&self, clause: &ClauseVerdict, reason: &Reason) -> Option<&Reason> {
+        self.no_uplink.as_ref().filter(|_| clause.asks_for_an_uplink(reason))
+    }
+
+    /// What meets the gate's requirements, in the gate's order.
+    pub(crate) fn evidence(&self) -> impl Iterator<Item = &Evidence> {
         self.rows().filter_map(|(_, row)| match &row.outcome {
             Outcome::Met(evidence) => Some(evidence),
             Outcome::Unmet(_) | Outcome::NotPresent | Outcome::NotAsked => None,

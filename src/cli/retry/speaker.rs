@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::attempt::Bounds;
 use crate::cli::live::Live;
 use crate::cli::retry::Finished;
-use crate::clock;
+use crate::clock::{self, LocalTime};
 use crate::driver::{Failure, Reporter, View};
 use crate::gate_state::Phase;
 use crate::moment::Moment;
@@ -93,7 +93,7 @@ impl Speaker {
     pub(super) fn failed(&mut self, failed: &Failed) {
         let now = clock::now();
         self.notifier.extend_by(Some(failed.until - now));
-        let next = clock::time_of_day(failed.until);
+        let next = LocalTime::of(failed.until).text();
         self.notifier.status(&sentence(&format!("{}; next at {next}", failed.line())));
         if !self.quiet {
             self.say(&format!("{}; next in {}", failed.line(), rounded(failed.until - now)));

@@ -4,12 +4,15 @@ use crate::evaluate::Judge;
 use crate::evaluate::judged::Judged;
 use crate::ifname::Pattern;
 use crate::model::Link;
-use crate::requirement::{Item, LinkName, Links, Quorum};
-use crate::verdict::{Outcome, Reason, Row};
+use crate::requirement::{Clause, Item, LinkName, Links, Quorum, Subject};
+use crate::verdict::{Outcome, Reason, Row, Tally};
 
 /// The kinds of bridge ports that lead to guests. Any other port of a bridge leads out of the host and counts
 /// as an uplink. (Ports of a bond or team do not count, because the bond or team itself does.)
 const GUEST_PORTS: [&str; 2] = ["veth", "tun"];
+
+/// How many links a reason names.
+const NAMED: usize = 3;
 
 /// A link that the clause names, with a row for each item.
 struct Candidate<'a> {
@@ -67,6 +70,20 @@ impl<'a> Judge<'a> {
         } else {
             candidates
         }
+    }
+
+    /// Why no uplink can carry traffic, if there are uplinks and none can.
+    pub(super) fn no_uplink(&self) -> Option<Reason> {
+        let mut faults = Vec::new();
+        for link in self.uplinks() {
+            faults.push((&link.ifname, self.network.carrier(link).err()?));
+        }
+        if let [(ifname, why)] = faults.as_slice() {
+            return Some(Reason::Carrier { ifname: (*ifname).clone(), why: why.clone() });
+        }
+        let links: Vec<String> = faults.iter().take(NAMED).map(|(ifname, _)| (*ifname).clone()).collect();
+        let more = faults.len() - links.len();
+        (!links.is_empty()).then_some(Reason::NoUplink { links, more })
     }
 
     /// All rows of a clause that names links. A lookup (`route-to`) is one row of the whole clause: a target
@@ -179,6 +196,28 @@ fn at_least(links: &Links, items: &[Item], candidates: &[Candidate<'_>], needed:
         }));
     }
     rows
+}
+
+/// How many links satisfy a clause that names links, by its rows.
+pub(super) fn tally(clause: &Clause, rows: &[Row]) -> Option<Tally> {
+    let Subject::Links(links) = &clause.subject else { return None };
+    if rows.iter().any(|row| row.outcome == Outcome::NotPresent) {
+        return None;
+    }
+    let mut tally = Tally { met: 0, needed: 0, of: 0 };
+    // The rows of one link stand side by side. A lookup is no link's.
+    let of_link = |row: &&Row| !matches!(row.item, Item::RouteTo(_));
+    let rows: Vec<&Row> = rows.iter().filter(of_link).collect();
+    let same_link = |a: &&Row, b: &&Row| a.link.is_some() && a.link == b.link;
+    for rows in rows.chunk_by(same_link) {
+        tally.of += 1;
+        tally.met += usize::from(rows.iter().all(|row| matches!(row.outcome, Outcome::Met(_))));
+    }
+    tally.needed = match links.quorum {
+        Quorum::AtLeast(needed) => needed,
+        Quorum::Each | Quorum::All => tally.of,
+    };
+    Some(tally)
 }
 
 fn rows_of(candidates: &[&Candidate<'_>]) -> Judged<Vec<Row>> {

@@ -50,7 +50,7 @@ fn clause(met: bool, grace: Option<Duration>) -> ClauseVerdict {
         true => Outcome::Met(Evidence::Nameserver("192.0.2.53".to_owned())),
         false => Outcome::Unmet(Reason::NoNameserver(None)),
     };
-    ClauseVerdict { met, grace, rows: vec![Row { item: Item::Nameserver, link: None, outcome }] }
+    ClauseVerdict { met, grace, tally: None, rows: vec![Row { item: Item::Nameserver, link: None, outcome }] }
 }
 
 /// One required clause, with carrier.
@@ -58,6 +58,7 @@ fn verdict(required: bool) -> Verdict {
     Verdict {
         clauses: vec![clause(required, None)],
         carrier: true,
+        no_uplink: None,
         unread: BTreeSet::new(),
         questions: BTreeMap::new(),
         warnings: Vec::new(),

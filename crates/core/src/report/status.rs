@@ -1,10 +1,13 @@
 //! One line that is always true: what STATUS= says, and `systemctl status` shows.
 
+use core::time::Duration;
+
+use crate::account::{Stretch, Times};
 use crate::escape::escape;
 use crate::gate_state::{Came, GaveUp, OpenedBy, Phase};
-use crate::report::{Noun, Sentence, Span};
+use crate::report::{About, Noun, PastSentence, Sentence, Span, Took};
 use crate::requirement::Gate;
-use crate::verdict::{Evidence, Outcome, Reason, Row, Verdict};
+use crate::verdict::{ClauseVerdict, Evidence, Outcome, Row, Tally, Verdict};
 
 /// How many reasons a line names before it counts the rest.
 pub(super) const NAMED: usize = 3;
@@ -15,8 +18,10 @@ pub struct Standing<'a> {
     /// Where the gate stands.
     pub phase: Phase,
     /// The time of day since when the phase lasts, of a gate that is lost, or ready though not for the first
-    /// time.
+    /// time. With its date, if it is another day's.
     pub since: &'a str,
+    /// Where the time went.
+    pub times: Times<'a>,
     /// The time of day at which an earlier `run` of this boot gave up.
     pub gave_up_at: Option<&'a str>,
 }
@@ -44,8 +49,8 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
             let without = if without.is_empty() { without } else { format!(" (without: {without})") };
             // What meets it now need not be what met it before a loss.
             let came = match came {
-                Came::First { after } => format!("after {}", Span(after)),
-                Came::Again { .. } => format!("again since {}", standing.since),
+                Came::First { after } => format!("after {}{}", Took(after), longest(standing.times)),
+                Came::Again { .. } => format!("again since {}{}", standing.since, losses(standing.times)),
                 Came::Reloaded { .. } => format!("since {} by the gate as reloaded", standing.since),
             };
             format!("Ready {came}: {}{without}", evidence(verdict))
@@ -57,17 +62,18 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
                     format!("NOT ready after {}, opened all the same: {missing}", within(gate, why, after))
                 }
                 OpenedBy::Request => {
-                    format!("NOT ready after {}, opened by hand: {missing}", Span(after))
+                    format!("NOT ready after {}, opened by hand: {missing}", Took(after))
                 }
                 OpenedBy::KernelLine => format!(
                     "NOT ready after {}, opened by the kernel command line (netready.open): {missing}",
-                    Span(after)
+                    Took(after)
                 ),
                 OpenedBy::Reload => format!("NOT ready by the gate as reloaded: {missing}"),
             }
         }
         Phase::Lost { .. } => {
-            format!("NOT ready since {}: {} (was ready)", standing.since, missing(verdict))
+            let held = standing.times.held.map(|held| format!(" for {}", About(held))).unwrap_or_default();
+            format!("NOT ready since {}: {} (was ready{held})", standing.since, missing(verdict))
         }
         Phase::GaveUp { why: GaveUp::Lost, .. } => {
             format!("NOT ready since {}, ending: {}", standing.since, missing(verdict))
@@ -106,6 +112,25 @@ fn bound(gate: &Gate, standing: Standing<'_>) -> String {
     }
 }
 
+/// What held a gate shut longest on its way to ready, if that is worth a word. Below a second it is not: the kernel
+/// and the network manager always need some milliseconds.
+fn longest(times: Times<'_>) -> String {
+    let long = |(_, lasted): &(&Stretch, Duration)| *lasted >= Duration::from_secs(1);
+    let Some((stretch, lasted)) = times.longest.filter(long) else { return String::new() };
+    match stretch {
+        Stretch::Reason(reason) => format!(" ({} of it: {})", Took(lasted), PastSentence(reason)),
+        Stretch::Settle => format!(" ({} of it: all met, had to hold)", Took(lasted)),
+    }
+}
+
+fn losses(times: Times<'_>) -> String {
+    let losses = match times.losses {
+        1 => "1 loss".to_owned(),
+        losses => format!("{losses} losses"),
+    };
+    format!(" (lost for {}; {losses} since boot)", About(times.lost_for))
+}
+
 fn missing(verdict: &Verdict) -> String {
     first_few(all_missing(verdict), "; ")
 }
@@ -113,44 +138,70 @@ fn missing(verdict: &Verdict) -> String {
 /// What holds the gate shut: of required clauses where any is unmet, else of those with a grace. There is at least
 /// one part; it is not safe to print.
 pub(super) fn all_missing(verdict: &Verdict) -> Vec<String> {
-    let unmet = |required: bool| {
-        let clauses = verdict.clauses.iter().filter(move |clause| clause.grace.is_none() == required);
-        clauses.filter(|clause| !clause.met).flat_map(|clause| &clause.rows)
-    };
-    let mut sentences = sentences(unmet(true));
-    if sentences.is_empty() && !verdict.unread.is_empty() {
-        sentences.push("routing tables are being read".to_owned());
+    let mut parts = parts(verdict, verdict.unmet());
+    if parts.is_empty() {
+        let rest = if verdict.unread.is_empty() { "all met" } else { "routing tables are being read" };
+        parts.push(rest.to_owned());
     }
-    if sentences.is_empty() {
-        sentences = self::sentences(unmet(false));
-    }
-    if sentences.is_empty() {
-        sentences.push("all met".to_owned());
-    }
-    sentences
+    parts
 }
 
 /// What is missing of any clause. It is not safe to print.
 pub(super) fn missing_of_any(verdict: &Verdict) -> Vec<String> {
-    sentences(verdict.clauses.iter().filter(|clause| !clause.met).flat_map(|clause| &clause.rows))
+    parts(verdict, verdict.clauses.iter().filter(|clause| !clause.met))
 }
 
-fn sentences<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<String> {
-    let mut sentences = Vec::new();
-    for row in rows {
-        if let Outcome::Unmet(reason) = &row.outcome {
-            if let Reason::NotTried { begun: false, .. } = reason {
-                // What it waits for is said.
-                continue;
+/// What these clauses lack, root cause first. One cause is said once: a link without carrier costs its routes too.
+fn parts<'a>(verdict: &Verdict, clauses: impl Iterator<Item = &'a ClauseVerdict>) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut add = |part: String| {
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    };
+    for clause in clauses {
+        if let Some(text) = clause.tally.and_then(|tally| counted(tally, &clause.rows)) {
+            add(text);
+            continue;
+        }
+        for reason in clause.reasons() {
+            if let Some(root) = verdict.root(clause, reason) {
+                add(Sentence(root).to_string());
             }
-            let sentence = Sentence(reason).to_string();
-            // One cause is said once: a link without carrier costs its routes too.
-            if !sentences.contains(&sentence) {
-                sentences.push(sentence);
-            }
+            add(Sentence(reason).to_string());
         }
     }
-    sentences
+    parts
+}
+
+/// Of a clause that needs several links, or looks at many: how many there are, and the first fault of each of the
+/// others: `1 of 2 links; missing: eth1: no carrier`.
+fn counted(tally: Tally, rows: &[Row]) -> Option<String> {
+    let head = match tally.needed {
+        needed if tally.met >= needed => return None,
+        0 | 1 if tally.of <= NAMED => return None,
+        0 | 1 => format!("none of {} links", tally.of),
+        needed => format!("{} of {needed} links", tally.met),
+    };
+    let mut links: Vec<&str> = Vec::new();
+    let mut faults: Vec<String> = Vec::new();
+    for (row, reason) in rows.iter().filter_map(|row| Some((row, row.reason()?))) {
+        // The rows without a link stand for what no link is there for.
+        let link = row.link.as_deref();
+        if link.is_none_or(|link| !links.contains(&link)) {
+            links.extend(link);
+            faults.push(reason.to_string());
+        }
+    }
+    Some(format!("{head}; missing: {}", first_few_and(faults)))
+}
+
+/// At most three, and how many more there are: `a, b, c and 57 more`.
+fn first_few_and(mut parts: Vec<String>) -> String {
+    let rest = parts.len().saturating_sub(NAMED);
+    parts.truncate(NAMED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    parts.join(", ") + &more
 }
 
 fn without(verdict: &Verdict) -> String {

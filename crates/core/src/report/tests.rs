@@ -12,6 +12,7 @@ mod tables;
 use core::time::Duration;
 
 use super::Standing;
+use crate::account::Times;
 use crate::evaluate::evaluate;
 use crate::gate_state::Phase;
 use crate::requirement::Gate;
@@ -26,7 +27,7 @@ fn judged(gate_text: &str, network_text: &str) -> (Gate, Verdict) {
 }
 
 fn standing(phase: Phase) -> Standing<'static> {
-    Standing { phase, since: "08:15:30", gave_up_at: None }
+    Standing { phase, since: "08:15:30", times: Times::default(), gave_up_at: None }
 }
 
 fn millis(millis: u64) -> Duration {

@@ -191,6 +191,7 @@ impl Driver {
         let verdict = Verdict {
             clauses: core::iter::once(clause(required, None)).chain(graces).collect(),
             carrier,
+            no_uplink: None,
             unread: BTreeSet::from_iter(unread.then_some((Family::V6, TABLE_MAIN))),
             questions: alloc::collections::BTreeMap::new(),
             warnings: Vec::new(),

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
-use super::super::{Span, status, summary};
+use super::super::{About, PastSentence, Span, Took, status, summary};
 use super::{NOW, judged, millis, standing};
+use crate::account::{Stretch, Times};
 use crate::gate_state::{Came, GaveUp, OpenedBy, Phase};
 use crate::kernel_line::Forced;
 use crate::requirement::Gate;
@@ -61,8 +62,8 @@ fn grace_says_what_is_waited_for() {
 fn ready_says_since_when() {
     let came = |came| Phase::Ready { came };
     for (came, begin) in [
-        (came(Came::First { after: millis(4211) }), "Ready after 4.211s"),
-        (came(Came::Again { since: NOW }), "Ready again since 08:15:30"),
+        (came(Came::First { after: millis(4211) }), "Ready after 4.21s"),
+        (came(Came::Again { since: NOW }), "Ready again since 08:15:30 (lost for 0ms; 0 losses since boot)"),
         (came(Came::Reloaded { since: NOW }), "Ready since 08:15:30 by the gate as reloaded"),
     ] {
         says(came, "route='default-ipv4'", UP, &format!("{begin}: default via 192.0.2.1 dev enp1s0"));
@@ -75,27 +76,63 @@ fn ready_says_since_when() {
     }
 }
 
+/// What the line says of the time, by an account.
+#[track_caller]
+fn says_of_times(phase: Phase, times: Times<'_>, network: &str, expected: &str) {
+    let (gate, verdict) = judged("interface='enp1s0'; carrier=true", network);
+    assert_eq!(status(&gate, &verdict, Standing { times, ..standing(phase) }), expected);
+}
+
+#[test]
+fn ready_says_what_took_longest() {
+    let reason = judged("interface='enp1s0'; carrier=true", DARK).1.leading().unwrap().clone();
+    let reason = Stretch::Reason(reason);
+    let ready = Phase::Ready { came: Came::First { after: millis(5981) } };
+    for (stretch, millis, expected) in [
+        (&reason, 5904, "Ready after 5.98s (5.90s of it: enp1s0 had no carrier): enp1s0"),
+        (&reason, 1000, "Ready after 5.98s (1.00s of it: enp1s0 had no carrier): enp1s0"),
+        (&reason, 999, "Ready after 5.98s: enp1s0"),
+        (&Stretch::Settle, 5000, "Ready after 5.98s (5.00s of it: all met, had to hold): enp1s0"),
+    ] {
+        let times = Times { longest: Some((stretch, millis_(millis))), ..Times::default() };
+        says_of_times(ready, times, UP, expected);
+    }
+}
+
+#[test]
+fn a_loss_says_how_long_it_was_ready_and_a_return_how_long_it_was_lost() {
+    let lost = Phase::Lost { since: NOW };
+    let again = Phase::Ready { came: Came::Again { since: NOW } };
+    let held = Some(Duration::from_secs(3 * 3600 + 12 * 60 + 59));
+    let times = Times { held, ..Times::default() };
+    says_of_times(lost, times, DARK, "NOT ready since 08:15:30: enp1s0 has no carrier (was ready for 3h 12min)");
+    for (losses, expected) in [(1, "1 loss"), (2, "2 losses")] {
+        let times = Times { lost_for: millis(1234), losses, ..times };
+        says_of_times(again, times, UP, &format!("Ready again since 08:15:30 (lost for 1s; {expected} since boot): enp1s0"));
+    }
+}
+
 #[test]
 fn ready_says_by_what_and_without_what() {
-    says(READY, "route='default-ipv4'", UP, "Ready after 4.211s: default via 192.0.2.1 dev enp1s0");
+    says(READY, "route='default-ipv4'", UP, "Ready after 4.21s: default via 192.0.2.1 dev enp1s0");
     says(
         Phase::Ready { came: Came::First { after: millis(14_300) } },
         "route='default-ipv4' | route='default-ipv6'; grace='10s'",
         UP,
-        "Ready after 14.3s: default via 192.0.2.1 dev enp1s0 (without: IPv6 default route)",
+        "Ready after 14.30s: default via 192.0.2.1 dev enp1s0 (without: IPv6 default route)",
     );
     says(
         READY,
         "route='default-ipv4' | interface='wg0'; grace='1s' | address='ipv6'; grace='1s' | nameserver=true; grace='1s'",
         &format!("{UP}; ns none"),
-        "Ready after 4.211s: default via 192.0.2.1 dev enp1s0 (without: carrier of wg0, IPv6 address, nameserver)",
+        "Ready after 4.21s: default via 192.0.2.1 dev enp1s0 (without: carrier of wg0, IPv6 address, nameserver)",
     );
-    says(READY, "interface='wg0'; if-present=true", "", "Ready after 4.211s: nothing more is waited for");
+    says(READY, "interface='wg0'; if-present=true", "", "Ready after 4.21s: nothing more is waited for");
     says(
         READY,
         "interface='enp1s0'; address='ipv4'; route='default' | address='ipv4' | nameserver=true",
         &format!("{UP}; ns 192.0.2.53"),
-        "Ready after 4.211s: enp1s0; 192.0.2.10 on enp1s0; default via 192.0.2.1 dev enp1s0; and 1 more",
+        "Ready after 4.21s: enp1s0; 192.0.2.10 on enp1s0; default via 192.0.2.1 dev enp1s0; and 1 more",
     );
 }
 
@@ -110,8 +147,8 @@ fn opened_says_that_it_is_not_ready_all_the_same() {
     let opened = |by| Phase::Opened { after: millis(90_003), by };
     let gate = "route='default'";
     says(opened(OpenedBy::Timeout(GaveUp::Timeout)), gate, "", "NOT ready after 90s, opened all the same: no default route");
-    says(opened(OpenedBy::Request), gate, "", "NOT ready after 90.003s, opened by hand: no default route");
-    says(opened(OpenedBy::KernelLine), gate, "", "NOT ready after 90.003s, opened by the kernel command line (netready.open): no default route");
+    says(opened(OpenedBy::Request), gate, "", "NOT ready after 90.00s, opened by hand: no default route");
+    says(opened(OpenedBy::KernelLine), gate, "", "NOT ready after 90.00s, opened by the kernel command line (netready.open): no default route");
     says(opened(OpenedBy::Reload), gate, "", "NOT ready by the gate as reloaded: no default route");
     let (mut gate, verdict) = judged(gate, "");
     gate.no_carrier_timeout = Some(Duration::from_secs(15));
@@ -153,6 +190,60 @@ fn at_most_three_reasons_are_named() {
     says(Phase::Waiting, &links(3), "", "Waiting (up to 90s): x0: no such link; x1: no such link; x2: no such link");
     says(Phase::Waiting, &links(4), "", "Waiting (up to 90s): x0: no such link; x1: no such link; x2: no such link; and 1 more");
     says(Phase::Waiting, &links(7), "", "Waiting (up to 90s): x0: no such link; x1: no such link; x2: no such link; and 4 more");
+}
+
+#[test]
+fn links_are_counted_where_several_are_needed() {
+    let links = |dark: usize, of: usize| {
+        let links: Vec<String> = (0..of).map(|at| format!("e{at}: {}", if at < dark { "nocarrier" } else { "up" })).collect();
+        links.join("; ")
+    };
+    let table: &[(&str, &str, &str)] = &[
+        ("interface=['e0','e1']; carrier=true", &links(1, 2), "1 of 2 links; missing: e0: no carrier"),
+        ("interface=['e0','e1']; address='ipv4'", &links(1, 2), "0 of 2 links; missing: e0: no carrier, e1: no IPv4 address"),
+        ("interface=['e0','e9']; carrier=true", &links(0, 2), "1 of 2 links; missing: e9: no such link"),
+        ("interface='e*'; quorum=2; carrier=true", &links(1, 2), "1 of 2 links; missing: e0: no carrier"),
+        ("interface='e*'; quorum=2; carrier=true", &links(0, 1), "1 of 2 links; missing: only 1 of 2 links are there"),
+        ("interface='e*'; quorum=2; carrier=true", &links(59, 60), "1 of 2 links; missing: e0: no carrier, e1: no carrier, e2: no carrier and 56 more"),
+        ("interface='e*'; quorum='all'; carrier=true", &links(60, 60), "0 of 60 links; missing: e0: no carrier, e1: no carrier, e2: no carrier and 57 more"),
+        ("interface='e*'; quorum='any'; carrier=true", &links(60, 60), "none of 60 links; missing: e0: no carrier, e1: no carrier, e2: no carrier and 57 more"),
+        ("interface='e*'; quorum='any'; carrier=true", &links(2, 2), "e0 has no carrier; e1 has no carrier"),
+        ("interface='e0'; carrier=true", &links(1, 2), "e0 has no carrier"),
+        ("interface=['e0','e1']; carrier=true; route-to='198.51.100.7'", &links(0, 2), "no route to 198.51.100.7: Network is unreachable"),
+        ("interface=['e0','e1']; carrier=true | interface='e0'; carrier=true", &links(1, 2), "1 of 2 links; missing: e0: no carrier; e0 has no carrier"),
+    ];
+    for (gate, network, expected) in table {
+        let network = format!("{network}; lookup 198.51.100.7 errno 101");
+        says(Phase::Waiting, gate, &network, &format!("Waiting (up to 90s): {expected}"));
+    }
+}
+
+/// What any link could bring is missing because no link has carrier.
+#[test]
+fn no_uplink_is_the_root_cause_of_what_the_host_lacks() {
+    let table: &[(&str, &str, &str)] = &[
+        ("route='default'", "e0: nocarrier", "e0 has no carrier; no default route"),
+        ("route='default'", "e0: down", "e0 is administratively down; no default route"),
+        ("route='default'", "e0: nocarrier; e1: down", "no link has carrier (e0, e1); no default route"),
+        ("route='default'", "e0: down; e1: down; e2: down; e3: down; e4: down", "no link has carrier (e0, e1, e2 and 2 more); no default route"),
+        ("address='ipv4'", "e0: nocarrier", "e0 has no carrier; no IPv4 address"),
+        ("pasta=true", "e0: nocarrier", "e0 has no carrier; no default route for pasta to take"),
+        ("route-to='198.51.100.7'", "e0: nocarrier; lookup 198.51.100.7 errno 101", "e0 has no carrier; no route to 198.51.100.7: Network is unreachable"),
+        // One link that carries traffic may yet bring it.
+        ("route='default'", "e0: nocarrier; e1: up", "no default route"),
+        ("route='default'", "", "no default route"),
+        ("route='default'", "d0: nocarrier kind=dummy", "no default route"),
+        // What no uplink brings.
+        ("address='192.0.2.7'", "e0: nocarrier", "no address 192.0.2.7"),
+        ("nameserver=true", "e0: nocarrier; ns none", "resolv.conf names no nameserver"),
+        ("interface='e1'; route='default'", "e0: nocarrier", "e1: no such link"),
+    ];
+    for (gate, network, expected) in table {
+        says(Phase::Waiting, gate, network, &format!("Waiting (up to 90s): {expected}"));
+        let verdict = judged(gate, network).1;
+        let leading = verdict.leading().unwrap();
+        assert_eq!(crate::report::Sentence(leading).to_string(), expected.split("; ").next().unwrap());
+    }
 }
 
 #[test]
@@ -247,10 +338,60 @@ fn spans_are_written_as_systemd_does() {
 }
 
 #[test]
+fn what_took_long_is_said_in_hundredths() {
+    for (millis, text) in [(0, "0ms"), (999, "999ms"), (1000, "1.00s"), (5909, "5.90s"), (119_999, "119.99s"), (120_000, "2min")] {
+        assert_eq!(Took(super::millis(millis)).to_string(), text);
+    }
+}
+
+#[test]
+fn what_lasted_is_said_about() {
+    for (seconds, text) in [
+        (0, "0ms"),
+        (1, "1s"),
+        (119, "119s"),
+        (750, "12min 30s"),
+        (3599, "59min 59s"),
+        (3600, "1h"),
+        (11_579, "3h 12min"),
+        (86_399, "23h 59min"),
+        (86_400, "1d"),
+        (187_300, "2d 4h"),
+    ] {
+        assert_eq!(About(Duration::from_secs(seconds)).to_string(), text);
+    }
+    assert_eq!(About(millis(1999)).to_string(), "1s");
+}
+
+#[test]
+fn a_reason_that_is_over_is_told_in_the_past() {
+    let table: &[(&str, &str, &str)] = &[
+        ("interface='x0'; carrier=true", "x0: nocarrier", "x0 had no carrier"),
+        ("interface='x0'; carrier=true", "x0: down", "x0 was administratively down"),
+        ("interface='x0'; carrier=true", "", "there was no link x0"),
+        ("interface='x*'; carrier=true", "", "no link matched x*"),
+        ("interface='x0'; address='ipv4'", "x0: up", "x0 had no IPv4 address"),
+        ("interface='x0'; address='ipv6'", "x0: up noipv6", "IPv6 was disabled on x0"),
+        ("address='ipv6'", "x0: up; addr x0 2001:db8::7/64 tentative", "2001:db8::7 on x0 was tentative"),
+        ("address='192.0.2.0/24'", "x0: nocarrier; addr x0 192.0.2.7/24", "192.0.2.7 was on x0, which had no carrier"),
+        ("route='default'", "x0: up", "no default route"),
+        ("route='default'", "x0: nocarrier; x1: down", "no link had carrier (x0, x1)"),
+        ("route='default-ipv4'", "x0: up; route default4 blackhole", "no default IPv4 route but one that was blackhole"),
+        ("nameserver=true", "ns none", "resolv.conf named no nameserver"),
+        ("interface='br0'; carrier=true", "br0: up kind=bridge", "br0 had no carrier: bridge br0 had no port with carrier"),
+        ("tcp='192.0.2.7:22'", "fails tcp 192.0.2.7:22 = connection refused", "tcp 192.0.2.7:22: connection refused"),
+    ];
+    for (gate, network, expected) in table {
+        let verdict = judged(gate, network).1;
+        assert_eq!(PastSentence(verdict.leading().unwrap()).to_string(), *expected, "{gate}");
+    }
+}
+
+#[test]
 fn probes_say_what_they_waited_for() {
     const GATE: &str = "route='default-ipv4' | dns='registry.example.org'; tcp='10.10.0.5:3260' | gateway='ipv4'";
     // What waits for the others is not what is missing.
-    says(Phase::Waiting, GATE, DARK, "Waiting (up to 90s): no default IPv4 route");
+    says(Phase::Waiting, GATE, DARK, "Waiting (up to 90s): enp1s0 has no carrier; no default IPv4 route");
     says(
         Phase::Waiting,
         GATE,
@@ -261,12 +402,12 @@ fn probes_say_what_they_waited_for() {
         READY,
         GATE,
         &format!("{UP}; says dns registry.example.org = 192.0.2.80; says tcp 10.10.0.5:3260 = here; says gateway 192.0.2.1 enp1s0"),
-        "Ready after 4.211s: default via 192.0.2.1 dev enp1s0; dns registry.example.org; tcp 10.10.0.5:3260",
+        "Ready after 4.21s: default via 192.0.2.1 dev enp1s0; dns registry.example.org; tcp 10.10.0.5:3260",
     );
     says(
         READY,
         "route='default-ipv4' | tcp='10.10.0.5:3260'; grace='1s'",
         &format!("{UP}; fails tcp 10.10.0.5:3260 = connection refused"),
-        "Ready after 4.211s: default via 192.0.2.1 dev enp1s0 (without: tcp 10.10.0.5:3260)",
+        "Ready after 4.21s: default via 192.0.2.1 dev enp1s0 (without: tcp 10.10.0.5:3260)",
     );
 }
