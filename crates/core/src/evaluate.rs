@@ -103,6 +103,11 @@ pub fn matching<'a>(links: &Links, network: &'a Network) -> Vec<&'a Link> {
     Judge { network, now: Moment::default() }.matching(links)
 }
 
+/// Whether a clause names a link by what it is called, whatever else keeps a pattern from matching it.
+pub(crate) fn is_named(links: &Links, link: &Link) -> bool {
+    links::is_named(links, link)
+}
+
 /// What an evaluation looks at. It cannot change anything.
 #[derive(Clone, Copy)]
 pub(crate) struct Judge<'a> {

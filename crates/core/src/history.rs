@@ -12,6 +12,7 @@
 //! know. Texts are the words of others, unescaped and bounded in length: whoever prints one escapes it.
 
 mod read;
+mod recorder;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -24,6 +25,7 @@ use ipnet::IpNet;
 use crate::moment::Moment;
 
 pub use read::read;
+pub use recorder::Recorder;
 pub use write::line;
 
 /// The longest text of an event, in octets. A longer one is cut, and ends with `…` then.
@@ -137,7 +139,7 @@ pub struct Cause {
 /// One item of a clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequirementChange {
-    /// Field `clause`: the clause's index in the gate, from 0.
+    /// Field `clause`: the clause's number in the gate, from 1, as in the JSON of a verdict.
     pub clause: u64,
     /// Field `requirement`: the item, as in a gate file: `route default`.
     pub requirement: String,
@@ -274,7 +276,7 @@ words! {
         /// Another gate was read while it was open.
         Reload = "reload",
         /// The kernel command line said so (`netready.open`).
-        CommandLine = "command-line",
+        KernelLine = "kernel-command-line",
     }
 }
 

@@ -1,10 +1,14 @@
 //! The journal of a gate: which entries `run` writes, and when.
 
+mod policy;
+
 use alloc::borrow::Cow;
 use core::fmt;
 
 use crate::escape::escape;
 use crate::moment::Moment;
+
+pub use policy::{Policy, Seen};
 
 /// One entry. Its texts are safe to print.
 #[derive(Debug, Clone, PartialEq, Eq)]

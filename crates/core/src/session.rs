@@ -19,6 +19,7 @@ use crate::account::{Account, Times};
 use crate::continuity::Continuity;
 use crate::evaluate::evaluate;
 use crate::gate_state::{Effect, GateState, Phase};
+use crate::history::Recorder;
 use crate::model::{Message, Nameservers, Network, Question, Stale, Tried};
 use crate::moment::Moment;
 use crate::refresh::{Found, Read, Refresh};
@@ -143,6 +144,8 @@ pub struct Session {
     state: GateState,
     continuity: Continuity,
     account: Account,
+    /// Notes what happens, if somebody wants to know.
+    recorder: Option<Recorder>,
     verdict: Verdict,
     /// For [`Mode::Improvement`]: resolv.conf when the verdict was made. `None` before the first verdict.
     nameservers: Option<Nameservers>,
@@ -178,6 +181,7 @@ impl Session {
             state: GateState::new(&gate, now),
             continuity: Continuity::default(),
             account: Account::default(),
+            recorder: None,
             verdict: evaluate(&gate, &network, now),
             network,
             gate,
@@ -204,6 +208,16 @@ impl Session {
     /// Where the gate stands.
     pub fn phase(&self) -> Phase {
         self.state.phase()
+    }
+
+    /// Notes what happens from now on.
+    pub fn record(&mut self, now: Moment) {
+        self.recorder = Some(Recorder::new(&self.gate, now));
+    }
+
+    /// What was noted, if it is to be.
+    pub fn recorder(&mut self) -> Option<&mut Recorder> {
+        self.recorder.as_mut()
     }
 
     /// Where the time went.
@@ -281,7 +295,11 @@ impl Session {
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
         let step = self.answer(input, now);
         if step.judged && self.keeps_a_gate() {
-            self.account.observe(self.state.phase(), &self.verdict, now);
+            let phase = self.state.phase();
+            self.account.observe(phase, &self.verdict, now);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.observe(phase, &self.verdict, now);
+            }
         }
         step
     }
@@ -300,6 +318,9 @@ impl Session {
             }
             Input::Reload(gate) => self.reload(gate, now),
             Input::Answer(question, answer) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.answer(&question, &answer, now);
+                }
                 self.network.answers.insert(question, answer);
             }
             Input::Nameservers { nameservers, news } => self.learn_nameservers(nameservers, news),
@@ -315,6 +336,9 @@ impl Session {
         let holding = self.state.holding();
         if holding {
             self.continuity.before(message, &self.network, &self.verdict);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.message(message, &self.network, now);
         }
         self.refresh.take_in(message, &mut self.network);
         if holding {
@@ -366,6 +390,9 @@ impl Session {
 
     fn found(&mut self, found: Found, now: Moment) -> Step {
         if let Some(reading) = self.reading.take().filter(|reading| reading.wanted) {
+            if let (Some(recorder), Found::Links(links, addresses)) = (&mut self.recorder, &found) {
+                recorder.read(links, addresses, &self.network, now);
+            }
             self.refresh.found(reading.read, found, &mut self.network, reading.began, now);
         }
         // Notifications that came meanwhile wait until the plan is carried out.
@@ -405,6 +432,9 @@ impl Session {
     /// `run`, `wait` and `monitor`: the gate's state sees the verdict.
     fn keep(&mut self, verdict: Verdict, now: Moment) -> Step {
         let last = core::mem::replace(&mut self.verdict, verdict);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.judged(&last, &self.verdict, &self.network, now);
+        }
         let flapped = self.refresh.take_flapped();
         if self.state.holding() {
             self.continuity.judged(&last, &self.verdict, &flapped);
@@ -467,6 +497,9 @@ impl Session {
             reading.wanted = false;
         }
         self.verdict = evaluate(&gate, &self.network, now);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.reload(&gate, now);
+        }
         self.gate = gate;
     }
 

@@ -239,6 +239,17 @@ fn absent(entry: &LinkName, items: &[Item]) -> Option<Row> {
     items.first().map(absent)
 }
 
+/// Whether an entry of the list is a name, a pattern or the hardware address of this link. (A pattern may still not
+/// match it, for example because it is a port.)
+pub(super) fn is_named(links: &Links, link: &Link) -> bool {
+    let names = |entry: &LinkName| match entry {
+        LinkName::Exact(name) => link.named(name),
+        LinkName::Glob(pattern) => !link.loopback() && named_like(link, pattern),
+        LinkName::Mac(octets) => link.hardware_address == *octets,
+    };
+    links.entries.iter().any(names) && !links.exclude.iter().any(|pattern| named_like(link, pattern))
+}
+
 fn named_like(link: &Link, pattern: &Pattern) -> bool {
     pattern.matches(&link.ifname) || link.altnames.iter().any(|altname| pattern.matches(altname))
 }

@@ -78,7 +78,7 @@ impl Address {
     }
 
     /// What tells this address from others of the host.
-    pub(super) fn key(&self) -> AddressKey {
+    pub(crate) fn key(&self) -> AddressKey {
         AddressKey {
             ifindex: self.ifindex,
             local: self.local,
@@ -94,7 +94,7 @@ impl Address {
 
 /// What tells an address from others of the host: ordered by link, then by value, IPv4 first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct AddressKey {
+pub(crate) struct AddressKey {
     pub(super) ifindex: u32,
     pub(super) local: IpAddr,
     /// Prefix length and peer of an IPv4 address. `None` for IPv6.

@@ -221,6 +221,11 @@ impl Network {
         }
     }
 
+    /// What is known of an address that the kernel takes for the same as this one.
+    pub(crate) fn address(&self, same: &Address) -> Option<&Address> {
+        self.addresses.get(&same.key())
+    }
+
     /// All addresses, by link and value.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.addresses.values()

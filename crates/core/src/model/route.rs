@@ -182,7 +182,7 @@ impl Routes {
     }
 
     /// All routes that were read.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Route> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Route> {
         let pasta = self.pasta.values().filter_map(PastaView::taken);
         self.known.iter().chain(self.chosen.values()).chain(pasta)
     }

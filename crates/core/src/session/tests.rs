@@ -4,6 +4,7 @@
 
 mod checks;
 mod forced;
+mod history;
 mod orders;
 mod random;
 mod settles;

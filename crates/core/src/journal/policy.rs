@@ -1,0 +1,401 @@
+//! When `run` writes an entry, and which.
+//!
+//! What opens a gate for the first time, or gives it up, is written at once. A loss and a return are, too, but not more
+//! than ten in a row and then one a second. Between them the leading reason is written when it changes, at most once a
+//! second. What is held back is summed up: the entry that follows tells how the gate stands then, and how many changes
+//! came before it. So the last state is always written, and nothing is due once the gate is quiet.
+
+use core::time::Duration;
+
+use crate::gate_state::Phase;
+use crate::journal::{Entry, Kind};
+use crate::moment::Moment;
+use crate::report::unmet_lines;
+use crate::requirement::Gate;
+use crate::verdict::{Reason, Verdict};
+
+/// The least distance between entries of the same kind. At half of it, a link that flaps fills a page in a minute; at
+/// double, a change that somebody made at a terminal is answered late.
+const SPACING: Duration = Duration::from_secs(1);
+
+/// How many losses and returns are written without a distance.
+const BURST: u32 = 10;
+
+/// How the gate stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The gate.
+    pub gate: &'a Gate,
+    /// Its verdict.
+    pub verdict: &'a Verdict,
+    /// Its phase.
+    pub phase: Phase,
+    /// The line that says so.
+    pub status: &'a str,
+}
+
+/// What an entry tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Ready,
+    Opened,
+    Lost,
+    GaveUp,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// What was written last.
+    written: Option<Known>,
+    /// What was seen last.
+    seen: Option<Known>,
+    /// When the last entry was written.
+    at: Option<Moment>,
+    bucket: Bucket,
+    held: Option<Held>,
+}
+
+/// A state with its leading reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Known {
+    state: State,
+    reason: Option<Reason>,
+}
+
+/// What is held back.
+#[derive(Debug)]
+struct Held {
+    until: Moment,
+    entry: Entry,
+    /// How many changes it stands for.
+    changes: u64,
+    /// The state changed on the way, not only its reason.
+    moved: bool,
+}
+
+/// Losses and returns that may be written now.
+#[derive(Debug, Default)]
+struct Bucket {
+    used: u32,
+    /// Since when the time counts that gives one back.
+    since: Moment,
+}
+
+impl Policy {
+    /// Sees how the gate stands, and returns the entry that is due.
+    pub fn see(&mut self, seen: Seen<'_>, now: Moment) -> Option<Entry> {
+        let state = State::of(seen.phase);
+        let leading = if state == State::Ready { None } else { seen.verdict.leading() };
+        let known = |known: &Known| known.state == state && known.reason.as_ref() == leading;
+        if self.seen.as_ref().is_some_and(known) {
+            return self.tick(now);
+        }
+        let before = self.seen.replace(Known { state, reason: leading.cloned() });
+        let moved = before.is_none_or(|before| before.state != state);
+        let held = self.held.take();
+        let moved_since = moved || held.as_ref().is_some_and(|held| held.moved);
+        let changes = held.as_ref().map_or(1, |held| held.changes.saturating_add(1));
+        let kind = self.kind(state, moved_since);
+        let entry = entry(kind, seen, leading, now);
+        let Some(until) = self.wait(state, moved_since, now) else {
+            return Some(self.write(entry, changes, moved_since, now));
+        };
+        self.held = Some(Held { until, entry, changes, moved: moved_since });
+        None
+    }
+
+    /// Time has passed: the entry that is due.
+    pub fn tick(&mut self, now: Moment) -> Option<Entry> {
+        let held = self.held.take_if(|held| held.until <= now)?;
+        Some(self.write(held.entry, held.changes, held.moved, now))
+    }
+
+    /// When an entry is due that is held back.
+    pub fn deadline(&self) -> Option<Moment> {
+        self.held.as_ref().map(|held| held.until)
+    }
+
+    /// Another gate was read, so what is seen next is written.
+    pub fn reload(&mut self) {
+        self.written = None;
+        self.seen = None;
+        self.held = None;
+    }
+
+    /// How long to hold back.
+    fn wait(&self, state: State, moved: bool, now: Moment) -> Option<Moment> {
+        let last = self.at?;
+        let Some(written) = &self.written else { return None };
+        if !moved {
+            return Some(last + SPACING).filter(|until| *until > now);
+        }
+        match (written.state, state) {
+            (State::Ready | State::Lost, State::Ready | State::Lost) => self.bucket.wait(now),
+            _ => None,
+        }
+    }
+
+    fn kind(&self, state: State, moved: bool) -> Kind {
+        let written = self.written.as_ref().map(|written| written.state);
+        match state {
+            _ if !moved => Kind::Reason,
+            State::Waiting => Kind::Waiting,
+            State::Ready if matches!(written, Some(State::Lost | State::Ready)) => Kind::Again,
+            State::Ready => Kind::Ready,
+            State::Opened => Kind::Opened,
+            State::Lost => Kind::Lost,
+            State::GaveUp => Kind::GaveUp,
+        }
+    }
+
+    fn write(&mut self, mut entry: Entry, changes: u64, moved: bool, now: Moment) -> Entry {
+        // How a gate came to open or to be given up is a whole story; the record has it.
+        let sums_up = matches!(entry.kind, Kind::Reason | Kind::Lost | Kind::Again);
+        if sums_up && changes > 1 {
+            entry.message.push_str(&format!(" ({changes} changes since the last entry)"));
+        }
+        if moved {
+            self.bucket.take(now);
+        }
+        self.written.clone_from(&self.seen);
+        self.at = Some(now);
+        entry
+    }
+}
+
+impl State {
+    fn of(phase: Phase) -> State {
+        match phase {
+            // A grace and a settle are steps of the way, and back again with every flap: STATUS= shows them.
+            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => State::Waiting,
+            Phase::Ready { .. } => State::Ready,
+            Phase::Opened { .. } => State::Opened,
+            Phase::Lost { .. } => State::Lost,
+            Phase::GaveUp { .. } => State::GaveUp,
+        }
+    }
+}
+
+impl Bucket {
+    /// How long until there is room.
+    fn wait(&self, now: Moment) -> Option<Moment> {
+        let (used, since) = self.now(now);
+        (used >= BURST).then(|| since + SPACING)
+    }
+
+    fn take(&mut self, now: Moment) {
+        let (used, since) = self.now(now);
+        self.since = if used == 0 { now } else { since };
+        self.used = used.saturating_add(1);
+    }
+
+    /// What is used, and since when the next one comes back.
+    fn now(&self, now: Moment) -> (u32, Moment) {
+        let back = u32::try_from((now - self.since).as_secs() / SPACING.as_secs()).unwrap_or(u32::MAX);
+        (self.used.saturating_sub(back), self.since + SPACING.saturating_mul(back))
+    }
+}
+
+fn entry(kind: Kind, seen: Seen<'_>, leading: Option<&Reason>, now: Moment) -> Entry {
+    Entry {
+        kind,
+        priority: kind.priority(),
+        message: seen.status.to_owned(),
+        details: match kind {
+            Kind::GaveUp | Kind::Opened => unmet_lines(seen.verdict),
+            _ => Vec::new(),
+        },
+        gate: seen.gate.name.clone(),
+        code: leading.map(|reason| reason.code().as_str()),
+        link: leading.and_then(Reason::link).map(str::to_owned),
+        at: now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::evaluate;
+    use crate::gate_state::{Came, GaveUp, OpenedBy};
+    use crate::testing::{NOW, gate, network};
+
+    fn at(millis: u64) -> Moment {
+        NOW + Duration::from_millis(millis)
+    }
+
+    /// A gate whose leading reason is that the link of this letter has no carrier; none for `-`.
+    fn see(policy: &mut Policy, word: &str, millis: u64) -> String {
+        let (phase, dark) = word.split_once(' ').unwrap_or((word, "-"));
+        let links: Vec<String> = ["a", "b", "c"]
+            .map(|name| format!("{name}: {}", if name == dark { "nocarrier" } else { "up" }))
+            .into();
+        let clauses = ["a", "b", "c"].map(|name| format!("interface='{name}'; carrier=true"));
+        let gate = gate(&clauses.join(" | "));
+        let verdict = evaluate(&gate, &network(&links.join("; ")), NOW);
+        let phase = match phase {
+            "waiting" => Phase::Waiting,
+            "settling" => Phase::Settling { until: NOW },
+            "ready" => Phase::Ready { came: Came::First { after: Duration::ZERO } },
+            "lost" => Phase::Lost { since: NOW },
+            "opened" => Phase::Opened { after: Duration::ZERO, by: OpenedBy::Timeout(GaveUp::Timeout) },
+            "gave-up" => Phase::GaveUp { after: Duration::ZERO, why: GaveUp::Timeout },
+            other => panic!("{other}"),
+        };
+        let seen = Seen { gate: &gate, verdict: &verdict, phase, status: word };
+        said(policy.see(seen, at(millis)))
+    }
+
+    fn said(entry: Option<Entry>) -> String {
+        entry.map_or(String::new(), |entry| format!("{}: {}", entry.kind, entry.message))
+    }
+
+    /// Each case: what is seen at which millisecond, and the entry that is written; `tick` is a deadline.
+    #[track_caller]
+    fn check(steps: &[(u64, &str, &str)]) {
+        let mut policy = Policy::default();
+        for (millis, word, expected) in steps {
+            let entry = match *word {
+                "tick" => {
+                    assert_eq!(policy.deadline(), Some(at(*millis)), "{steps:?}");
+                    assert_eq!(policy.tick(at(*millis - 1)), None, "not before");
+                    said(policy.tick(at(*millis)))
+                }
+                "reload" => {
+                    policy.reload();
+                    String::new()
+                }
+                word => see(&mut policy, word, *millis),
+            };
+            assert_eq!(entry, *expected, "{millis} {word} of {steps:?}");
+        }
+        assert_eq!(policy.deadline(), None, "a quiet gate wakes nobody: {steps:?}");
+    }
+
+    #[test]
+    fn each_change_that_is_alone_is_written_at_once() {
+        check(&[
+            (0, "waiting a", "waiting: waiting a"),
+            (10, "waiting a", ""),
+            (5000, "waiting b", "reason-changed: waiting b"),
+            (6000, "waiting c", "reason-changed: waiting c"),
+            (6500, "ready", "ready: ready"),
+            (6600, "ready", ""),
+            (7000, "lost a", "lost: lost a"),
+            (9000, "lost b", "reason-changed: lost b"),
+            (9001, "ready", "ready-again: ready"),
+        ]);
+        check(&[(0, "ready", "ready: ready")]);
+        check(&[(0, "waiting a", "waiting: waiting a"), (90_000, "gave-up a", "gave-up: gave-up a")]);
+    }
+
+    #[test]
+    fn a_burst_of_reasons_is_summed_up() {
+        check(&[
+            (0, "waiting a", "waiting: waiting a"),
+            (100, "waiting b", ""),
+            (200, "waiting c", ""),
+            (1000, "tick", "reason-changed: waiting c (2 changes since the last entry)"),
+            (1999, "waiting a", ""),
+            (2000, "tick", "reason-changed: waiting a"),
+        ]);
+        // There and back again is not nothing.
+        check(&[
+            (0, "waiting a", "waiting: waiting a"),
+            (100, "waiting b", ""),
+            (200, "waiting a", ""),
+            (1000, "tick", "reason-changed: waiting a (2 changes since the last entry)"),
+        ]);
+        // An entry that is due is written when something is seen, even if the timer is late.
+        check(&[
+            (0, "waiting a", "waiting: waiting a"),
+            (100, "waiting b", ""),
+            (1200, "waiting b", "reason-changed: waiting b"),
+        ]);
+    }
+
+    #[test]
+    fn opening_and_giving_up_wait_for_nothing() {
+        for (word, kind) in [("ready", "ready"), ("opened a", "opened"), ("gave-up a", "gave-up")] {
+            let said = format!("{kind}: {word}");
+            check(&[(0, "waiting a", "waiting: waiting a"), (1, "waiting b", ""), (2, word, &said)]);
+        }
+        check(&[
+            (0, "opened a", "opened: opened a"),
+            (1, "ready", "ready: ready"),
+            (2, "lost b", "lost: lost b"),
+            (3, "gave-up b", "gave-up: gave-up b"),
+        ]);
+    }
+
+    #[test]
+    fn steps_on_the_way_are_not_written() {
+        check(&[
+            (0, "waiting a", "waiting: waiting a"),
+            (2000, "settling", "reason-changed: settling"),
+            (2500, "ready", "ready: ready"),
+        ]);
+    }
+
+    #[test]
+    fn another_gate_is_written_whatever_was_before() {
+        check(&[
+            (0, "ready", "ready: ready"),
+            (1, "reload", ""),
+            (2, "ready", "ready: ready"),
+            (3, "reload", ""),
+            (4, "opened a", "opened: opened a"),
+        ]);
+        check(&[
+            (0, "waiting a", "waiting: waiting a"),
+            (1, "waiting b", ""),
+            (2, "reload", ""),
+            (3, "waiting b", "waiting: waiting b"),
+        ]);
+    }
+
+    /// Ten at once, then one a second; the last one is always written.
+    #[test]
+    fn a_gate_that_flaps_is_summed_up() {
+        let mut policy = Policy::default();
+        see(&mut policy, "ready", 0);
+        let mut written = Vec::new();
+        let mut ticks = Vec::new();
+        for turn in 0..1000_u64 {
+            let millis = 1 + turn * 10;
+            let word = if turn % 2 == 0 { "lost a" } else { "ready" };
+            if policy.deadline().is_some_and(|due| due <= at(millis)) {
+                ticks.push(said(policy.tick(at(millis))));
+            }
+            written.push(see(&mut policy, word, millis));
+        }
+        let at_once = written.iter().filter(|said| !said.is_empty()).count();
+        // The first entry was one of the ten.
+        assert_eq!((at_once, ticks.len()), (9, 9), "{ticks:?}");
+        assert!(ticks.iter().all(|said| said.contains("changes since the last entry")), "{ticks:?}");
+        let due = policy.deadline().unwrap();
+        assert!(said(policy.tick(due)).starts_with("ready-again: ready ("));
+        assert_eq!(policy.deadline(), None);
+    }
+
+    #[test]
+    fn an_entry_says_what_it_is_about() {
+        let mut policy = Policy::default();
+        let gate = gate("interface='a'; carrier=true");
+        let verdict = evaluate(&gate, &network("a: nocarrier"), NOW);
+        let phase = Phase::GaveUp { after: Duration::ZERO, why: GaveUp::Timeout };
+        let seen = Seen { gate: &gate, verdict: &verdict, phase, status: "NOT ready" };
+        let expected = Entry {
+            kind: Kind::GaveUp,
+            priority: crate::journal::Priority::Error,
+            message: "NOT ready".to_owned(),
+            details: vec!["unmet  carrier  a: no carrier".to_owned()],
+            gate: "test".to_owned(),
+            code: Some("no-carrier"),
+            link: Some("a".to_owned()),
+            at: at(7),
+        };
+        assert_eq!(policy.see(seen, at(7)), Some(expected));
+    }
+}
