@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 
 use nix::sys::signal::Signal;
 
-use crate::account::Times;
 use crate::clock::{self, LocalTime, Timer};
 use crate::config::ConfigError;
 use crate::gate_state::{Came, Phase};
+use crate::history;
 use crate::model::Nameservers;
 use crate::moment::Moment;
 use crate::netlink::{Notification, Notifications, ObserveError, Reader};
@@ -37,6 +37,8 @@ pub struct View<'a> {
     pub until: Option<Moment>,
     /// The line that says so.
     pub status: &'a str,
+    /// How often it was lost since boot.
+    pub losses: u64,
 }
 
 /// Who tells others: the service manager, somebody at a terminal, a script.
@@ -54,6 +56,9 @@ pub trait Reporter {
     fn opened(&mut self, _view: &View<'_>) -> Result<(), Failure> {
         Ok(())
     }
+
+    /// Lines of the [`history`](crate::history). READY=1 was said before, if they tell of it.
+    fn happened(&mut self, _lines: &str) {}
 
     /// Another gate was read in this one's place.
     fn reloaded(&mut self, _gate: &Gate, _open: bool) {}
@@ -170,6 +175,12 @@ impl<'a> Driver<'a> {
         Ok(driver)
     }
 
+    /// Tells the reporter the events from now on. The gate was lost this often before, since boot.
+    pub fn record(&mut self, losses: u64) {
+        self.session.remember_losses(losses);
+        self.session.record(clock::now());
+    }
+
     /// Drives the session to its end. It may be dropped and called again, and then goes on.
     ///
     /// # Errors
@@ -220,7 +231,11 @@ impl<'a> Driver<'a> {
                 }
                 Input::Wake
             }
-            Event::End(signal) => return Ok(Some(RunEnd::Signalled(signal, self.session.is_open()))),
+            Event::End(signal) => {
+                let events = self.session.stop(clock::now());
+                tell(reporter, &events);
+                return Ok(Some(RunEnd::Signalled(signal, self.session.is_open())));
+            }
         };
         let reloaded = matches!(input, Input::Reload(_));
         let now = clock::now();
@@ -333,18 +348,34 @@ impl<'a> Driver<'a> {
         if !step.judged {
             return Ok(());
         }
-        let (gate, verdict, phase) = (self.session.gate(), self.session.verdict(), self.session.phase());
-        let line = self.said.line(gate, verdict, phase, self.session.times());
-        let until = self.session.phase_ends();
-        let view = View { gate, verdict, phase, until, status: &line };
+        let line = self.said.line(&self.session);
         if step.open {
-            reporter.opened(&view)?;
+            reporter.opened(&view(&self.session, &line))?;
         }
-        if self.said.is_new(&line, verdict) {
-            reporter.changed(&view, now)?;
+        let events = self.session.take_events(now);
+        tell(reporter, &events);
+        if self.said.is_new(&line, self.session.verdict()) {
+            reporter.changed(&view(&self.session, &line), now)?;
         }
         self.said.status = line;
         Ok(())
+    }
+}
+
+fn view<'a>(session: &'a Session, status: &'a str) -> View<'a> {
+    View {
+        gate: session.gate(),
+        verdict: session.verdict(),
+        phase: session.phase(),
+        until: session.phase_ends(),
+        status,
+        losses: session.times().losses,
+    }
+}
+
+fn tell(reporter: &mut dyn Reporter, events: &[history::Event]) {
+    if !events.is_empty() {
+        reporter.happened(&events.iter().map(history::line).collect::<String>());
     }
 }
 
@@ -375,7 +406,8 @@ struct Said {
 }
 
 impl Said {
-    fn line(&mut self, gate: &Gate, verdict: &Verdict, phase: Phase, times: Times<'_>) -> String {
+    fn line(&mut self, session: &Session) -> String {
+        let (phase, times) = (session.phase(), session.times());
         if let Phase::Lost { since }
         | Phase::Ready { came: Came::Again { since } | Came::Reloaded { since } } = phase
         {
@@ -385,7 +417,7 @@ impl Said {
         }
         let since = self.since.as_ref().map(|(_, time)| time.text()).unwrap_or_default();
         let standing = Standing { phase, since: &since, times, gave_up_at: self.gave_up_at.as_deref() };
-        status(gate, verdict, standing)
+        status(session.gate(), session.verdict(), standing)
     }
 
     /// Whether this was not said last.

@@ -61,6 +61,6 @@ pub mod probe;
 mod proc_cmdline;
 mod quadlet;
 mod ready_fd;
-mod record;
+pub mod record;
 mod resolv;
 mod stderr;

@@ -1,21 +1,21 @@
 //! `run`: the daemon for Type=notify units.
 
-use std::mem::{Discriminant, discriminant};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::cli::{Error, Exit, RunArgs, block_on, kernel_line, load_forced};
 use crate::clock::{self, LocalTime};
 use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::escape::escape;
 use crate::gate_state::Phase;
+use crate::history;
+use crate::journal::{self, Entry, Kind, Policy, Seen};
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::ready_fd::ReadyFd;
-use crate::record::{Past, Record};
-use crate::report::unmet_lines;
+use crate::record::{Past, Record, events};
 use crate::requirement::{Gate, Item, RouteSpec};
 use crate::session::Mode;
 use crate::verdict::{Outcome, Reason, ReasonCode, Verdict, Warning};
@@ -47,8 +47,12 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         ready_fd,
         record,
         past,
+        gate: gate.clone(),
+        phase: Phase::Waiting,
         status: String::new(),
-        logged: None,
+        policy: Policy::default(),
+        file: events::Writer::new(&gate.name),
+        unwritten: Unwritten::default(),
         warned: Vec::new(),
         hint: Some(now + HINT_AFTER),
         no_default_route: false,
@@ -61,7 +65,11 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         signals: Some(&|| load_forced(&request, &line)),
         gave_up_at: past.gave_up.map(|at| LocalTime::of(at).text()),
     };
-    let outcome = block_on(async { Ok(Driver::new(setup)?.run(&mut manager).await?) })?;
+    let outcome = block_on(async {
+        let mut driver = Driver::new(setup)?;
+        driver.record(past.losses);
+        Ok(driver.run(&mut manager).await?)
+    })?;
     Ok(match outcome {
         // Watching ends only where the gate was given up, or lost.
         driver::RunEnd::Ended(_) => Exit::NotReady,
@@ -78,10 +86,15 @@ struct Manager {
     ready_fd: ReadyFd,
     record: Record,
     past: Past,
+    gate: Gate,
+    phase: Phase,
     /// What STATUS= says.
     status: String,
-    /// What the journal was told last.
-    logged: Option<Discriminant<Phase>>,
+    policy: Policy,
+    /// The events of this boot.
+    file: events::Writer,
+    /// The events since the last entry.
+    unwritten: Unwritten,
     warned: Vec<Warning>,
     /// When to say that there is no default route.
     hint: Option<Moment>,
@@ -91,20 +104,38 @@ struct Manager {
 }
 
 impl Reporter for Manager {
-    fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
+    fn changed(&mut self, view: &View<'_>, now: Moment) -> Result<(), Failure> {
         if self.status != view.status {
             view.status.clone_into(&mut self.status);
             self.notifier.status(view.status);
         }
         self.no_default_route = view.phase == Phase::Waiting && misses_default_route(view.verdict);
+        match view.phase {
+            Phase::GaveUp { .. } => self.past.gave_up = Some(now),
+            Phase::Ready { .. } => self.past.gave_up = None,
+            Phase::Waiting
+            | Phase::Grace { .. }
+            | Phase::Settling { .. }
+            | Phase::Opened { .. }
+            | Phase::Lost { .. } => {}
+        }
+        self.past.losses = view.losses;
+        self.phase = view.phase;
+        let View { gate, verdict, phase, status, .. } = *view;
+        let entry = self.policy.see(Seen { gate, verdict, phase, status }, now);
+        self.write(entry);
         for warning in &view.verdict.warnings {
             if !self.warned.contains(warning) {
-                warn!("{warning}");
                 self.warned.push(warning.clone());
+                self.note(Kind::Warning, warning.to_string(), now);
             }
         }
-        self.log(view);
         Ok(())
+    }
+
+    fn happened(&mut self, lines: &str) {
+        self.file.append(lines);
+        self.unwritten.add(lines);
     }
 
     fn opened(&mut self, view: &View<'_>) -> Result<(), Failure> {
@@ -116,8 +147,10 @@ impl Reporter for Manager {
     }
 
     fn reloaded(&mut self, gate: &Gate, open: bool) {
-        info!("the gate was read again: {} ({})", gate.name, gate.source);
-        self.logged = None;
+        self.gate = gate.clone();
+        self.policy.reload();
+        let message = format!("the gate was read again: {} ({})", gate.name, gate.source);
+        self.note(Kind::Reloaded, message, clock::now());
         if open {
             self.notifier.reloaded();
             // What READY=1 says of the unit's state, STATUS= says of the gate's.
@@ -128,6 +161,8 @@ impl Reporter for Manager {
     }
 
     fn tick(&mut self, now: Moment) {
+        let entry = self.policy.tick(now);
+        self.write(entry);
         if self.hint.is_some_and(|at| at <= now) {
             self.hint = None;
             if self.no_default_route {
@@ -144,7 +179,7 @@ impl Reporter for Manager {
 
     fn deadline(&self) -> Option<Moment> {
         let watchdog = self.watchdog.map(|(_, next)| next);
-        self.hint.into_iter().chain(watchdog).min()
+        self.hint.into_iter().chain(watchdog).chain(self.policy.deadline()).min()
     }
 
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
@@ -156,45 +191,62 @@ impl Reporter for Manager {
 }
 
 impl Manager {
-    /// One line for each change of the verdict, not for each event.
-    fn log(&mut self, view: &View<'_>) {
-        let phase = discriminant(&view.phase);
-        let of_waiting = match view.phase {
-            // Steps on the way, and back again with every flap: STATUS= shows them.
-            Phase::Grace { .. } | Phase::Settling { .. } => true,
-            Phase::Waiting => self.logged.is_some_and(|logged| logged == phase),
-            Phase::Ready { .. } | Phase::Opened { .. } | Phase::Lost { .. } | Phase::GaveUp { .. } => {
-                self.logged == Some(phase)
-            }
+    /// Writes an entry about how the gate stands, and the same for later readers of the record.
+    fn write(&mut self, entry: Option<Entry>) {
+        let Some(entry) = entry else { return };
+        journal::write(&entry, &self.unwritten.take(entry.at));
+        self.record.write(&self.gate.name, &self.gate.source, self.phase, &self.status, self.past);
+    }
+
+    /// Writes an entry about something else.
+    fn note(&self, kind: Kind, message: String, now: Moment) {
+        let entry = Entry {
+            kind,
+            priority: kind.priority(),
+            message,
+            details: Vec::new(),
+            gate: self.gate.name.clone(),
+            code: None,
+            link: None,
+            at: now,
         };
-        if of_waiting {
+        journal::write(&entry, "");
+    }
+}
+
+/// Events that are not in the journal yet: they go there with the next entry.
+#[derive(Debug, Default)]
+struct Unwritten {
+    lines: String,
+    /// Events that are left out, because there was no entry for so long.
+    dropped: u64,
+}
+
+impl Unwritten {
+    /// No way to ready comes near. At half of it, a host with many links would lose some of its way; double would be
+    /// kept for ever by a gate whose links come and go and that never is lost.
+    const MOST: usize = 32 << 10;
+
+    fn add(&mut self, lines: &str) {
+        if journal::of_process().is_none() {
             return;
         }
-        self.logged = Some(phase);
-        match view.phase {
-            Phase::GaveUp { .. } => {
-                self.past.gave_up = Some(clock::now());
-                error!("{}", view.status);
-                for line in unmet_lines(view.verdict) {
-                    error!("{line}");
-                }
+        for line in lines.split_inclusive('\n') {
+            if self.dropped > 0 || self.lines.len() + line.len() > Self::MOST {
+                self.dropped += 1;
+            } else {
+                self.lines.push_str(line);
             }
-            Phase::Lost { .. } | Phase::Opened { .. } => {
-                warn!("{}", view.status);
-                if let Phase::Opened { .. } = view.phase {
-                    for line in unmet_lines(view.verdict) {
-                        warn!("{line}");
-                    }
-                }
-            }
-            Phase::Ready { .. } => {
-                self.past.gave_up = None;
-                info!("{}", view.status);
-            }
-            Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => info!("{}", view.status),
         }
-        let (gate, source) = (&view.gate.name, &view.gate.source);
-        self.record.write(gate, source, view.phase, view.status, self.past);
+    }
+
+    fn take(&mut self, now: Moment) -> String {
+        let Unwritten { mut lines, dropped } = std::mem::take(self);
+        if dropped > 0 {
+            lines
+                .push_str(&history::line(&history::Event { at: now, what: history::What::Dropped(dropped) }));
+        }
+        lines
     }
 }
 

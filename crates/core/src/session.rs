@@ -19,7 +19,7 @@ use crate::account::{Account, Times};
 use crate::continuity::Continuity;
 use crate::evaluate::evaluate;
 use crate::gate_state::{Effect, GateState, Phase};
-use crate::history::Recorder;
+use crate::history::{Event, Recorder};
 use crate::model::{Message, Nameservers, Network, Question, Stale, Tried};
 use crate::moment::Moment;
 use crate::refresh::{Found, Read, Refresh};
@@ -215,9 +215,24 @@ impl Session {
         self.recorder = Some(Recorder::new(&self.gate, now));
     }
 
-    /// What was noted, if it is to be.
-    pub fn recorder(&mut self) -> Option<&mut Recorder> {
-        self.recorder.as_mut()
+    /// The events that are due to be written. Call it after READY=1 was said.
+    pub fn take_events(&mut self, now: Moment) -> Vec<Event> {
+        let waits = self.waits();
+        match &mut self.recorder {
+            Some(recorder) if recorder.due(waits).is_some_and(|at| at <= now) => recorder.take(),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// Notes that netready was told to end. All events that are left.
+    pub fn stop(&mut self, now: Moment) -> Vec<Event> {
+        let Some(recorder) = &mut self.recorder else { return Vec::new() };
+        recorder.stop(now);
+        recorder.take()
+    }
+
+    fn waits(&self) -> bool {
+        matches!(self.phase(), Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. })
     }
 
     /// Where the time went.
@@ -267,7 +282,9 @@ impl Session {
         if self.reading.is_some() {
             return state.map(|at| if at <= self.stepped { self.stepped + OVERDUE } else { at });
         }
-        state.into_iter().filter(|at| *at > self.stepped).chain(self.refresh.deadline()).min()
+        let events = self.recorder.as_ref().and_then(|recorder| recorder.due(self.waits()));
+        let due = state.into_iter().chain(events).filter(|at| *at > self.stepped);
+        due.chain(self.refresh.deadline()).min()
     }
 
     /// When the phase ends though nothing changes, if it does: the timeout, or the end of a grace or a settle.

@@ -9,6 +9,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::IpAddr;
+use core::time::Duration;
 
 use ipnet::IpNet;
 
@@ -32,6 +33,10 @@ const LAST: usize = 128;
 
 /// The most routes that are compared. A gate wants few, but one of them may have many next hops.
 const MOST_ROUTES: usize = 64;
+
+/// How long a note waits while the gate does. At half of it, a boot writes twice as often for nothing; at double, a crash
+/// costs two seconds of the history.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many things that meet a gate are named.
 const NAMED: usize = 3;
@@ -318,9 +323,11 @@ impl Recorder {
             .push(now, Note::Gate { state: GateWord::Stopped, by: None, reason: None, met_by: Vec::new() });
     }
 
-    /// When the first of the notes was made that are not taken yet.
-    pub fn since(&self) -> Option<Moment> {
-        self.notes.first.first().map(|(at, _)| *at)
+    /// When the notes are due to be taken. While the gate waits, that is a second after the first of them: so nothing
+    /// is written in the milliseconds in which everything comes that it waits for.
+    pub fn due(&self, waits: bool) -> Option<Moment> {
+        let (first, _) = self.notes.first.first()?;
+        Some(if waits { *first + PATIENCE } else { *first })
     }
 
     /// The events since they were taken last.

@@ -18,7 +18,7 @@ impl Bench {
     }
 
     fn events(&mut self) -> Vec<Event> {
-        self.session.recorder().unwrap().take()
+        self.session.recorder.as_mut().unwrap().take()
     }
 
     /// The events, as short words with their milliseconds.
@@ -109,8 +109,31 @@ fn the_way_to_ready_is_noted_with_its_times() {
     );
     bench.give(Input::Wake);
     assert_eq!(bench.told(), [""; 0], "nothing has changed");
-    bench.session.recorder().unwrap().stop(at(9500));
-    assert_eq!(bench.told(), ["9500 gate stopped"]);
+    let events = bench.session.stop(at(9500));
+    assert_eq!(events.iter().map(|event| short(&event.what)).collect::<Vec<_>>(), ["gate stopped"]);
+    assert_eq!(bench.told(), [""; 0]);
+}
+
+/// While a gate waits, events are written a second after the first of them, and at once when it opens.
+#[test]
+fn events_are_due_a_second_later_or_with_the_next_state() {
+    let mut bench = Bench::recording(gate(WANTS_ROUTE), "eth0: nocarrier");
+    bench.run();
+    assert_eq!(bench.session.take_events(at(0)), []);
+    assert_eq!(bench.deadline(), Some(1000));
+    bench.time(999);
+    assert_eq!(bench.session.take_events(at(999)), []);
+    bench.time(1000);
+    assert_eq!(bench.session.take_events(at(1000)).len(), 4);
+    assert_eq!(bench.deadline(), Some(90_000), "nothing is left to be written");
+    bench.now = at(2000);
+    bench.sees(WORKS);
+    assert_eq!(bench.session.take_events(at(2000)).len(), 5, "at once, with READY=1");
+    assert_eq!(bench.deadline(), None);
+    bench.now = at(3000);
+    bench.sees("");
+    assert_eq!(bench.session.take_events(at(3000)).len(), 5, "at once, as nobody waits");
+    assert_eq!(bench.deadline(), None);
 }
 
 /// What was announced while notifications were lost is seen in the full read that follows.
