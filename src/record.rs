@@ -445,7 +445,7 @@ mod tests {
             (Phase::Lost { since: now }, false),
             (Phase::GaveUp { after, why: GaveUp::Timeout }, false),
         ] {
-            record.write("a", "/s", phase, "Ready, says this text", None);
+            record.write("a", "/s", phase, "Ready, says this text", Past::default());
             let records = of_this_boot(folder.path());
             assert_eq!(records[0].ready, Some(ready), "{phase:?}");
         }

@@ -195,6 +195,10 @@ impl Manager {
     fn write(&mut self, entry: Option<Entry>) {
         let Some(entry) = entry else { return };
         journal::write(&entry, &self.unwritten.take(entry.at));
+        if entry.kind == Kind::Reason {
+            // The file would be written anew while the gate waits, and STATUS= has it.
+            return;
+        }
         self.record.write(&self.gate.name, &self.gate.source, self.phase, &self.status, self.past);
     }
 

@@ -23,6 +23,7 @@ mod bridge;
 mod choice;
 mod doctor;
 mod gates;
+mod history;
 mod identity;
 mod input;
 mod kernel_line;

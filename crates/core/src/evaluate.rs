@@ -47,7 +47,7 @@ pub fn evaluate(gate: &Gate, network: &Network, now: Moment) -> Verdict {
         verdict.add(clause, if wait { evaluated.while_waiting() } else { evaluated.asked });
     }
     if verdict.unmet().any(|clause| clause.reasons().any(|reason| clause.asks_for_an_uplink(reason))) {
-        verdict.no_uplink = judge.no_uplink();
+        verdict.no_uplink = judge.no_uplink().map(Box::new);
     }
     verdict
 }

@@ -19,7 +19,7 @@ pub struct Verdict {
     pub carrier: bool,
     /// Why the host lacks an address or a route that any link could bring: none of its uplinks has carrier. `None`
     /// if one has, if there is no uplink, or if nothing of that kind is unmet.
-    pub no_uplink: Option<Reason>,
+    pub no_uplink: Option<Box<Reason>>,
     /// Routing tables that must be read first, by family and number. The gate is not ready until then.
     pub unread: BTreeSet<(Family, u32)>,
     /// The questions for probes. Each has the time after which it is asked again once it was answered
@@ -624,7 +624,7 @@ impl Verdict {
 
     /// What is behind the reason of a clause: no uplink has carrier.
     pub(crate) fn root(&self, clause: &ClauseVerdict, reason: &Reason) -> Option<&Reason> {
-        self.no_uplink.as_ref().filter(|_| clause.asks_for_an_uplink(reason))
+        self.no_uplink.as_deref().filter(|_| clause.asks_for_an_uplink(reason))
     }
 
     /// What meets the gate's requirements, in the gate's order.

@@ -53,6 +53,8 @@ pub struct Recorder {
     routes: Vec<RouteKey>,
     /// What became of the last try of each probe.
     probes: BTreeMap<Question, Tried>,
+    /// Notes were taken before.
+    taken: bool,
 }
 
 /// Something that happened, without text.
@@ -120,6 +122,7 @@ impl Recorder {
             requirements: false,
             routes: Vec::new(),
             probes: BTreeMap::new(),
+            taken: false,
         };
         recorder.notes.push(now, Note::Start { gate: Box::new(gate.clone()), reloaded: false });
         recorder
@@ -310,10 +313,8 @@ impl Recorder {
             return;
         }
         self.gate = Some((state, by, reason.cloned()));
-        let met_by = match state {
-            GateWord::Ready => verdict.evidence().take(NAMED + 1).cloned().collect(),
-            _ => Vec::new(),
-        };
+        let named = if state == GateWord::Ready { NAMED + 1 } else { 0 };
+        let met_by = verdict.evidence().take(named).cloned().collect();
         self.notes.push(now, Note::Gate { state, by, reason: reason.cloned(), met_by });
     }
 
@@ -323,15 +324,17 @@ impl Recorder {
             .push(now, Note::Gate { state: GateWord::Stopped, by: None, reason: None, met_by: Vec::new() });
     }
 
-    /// When the notes are due to be taken. While the gate waits, that is a second after the first of them: so nothing
-    /// is written in the milliseconds in which everything comes that it waits for.
+    /// When the notes are due to be taken. The first look at the network is due at once. After that, while the gate
+    /// waits, they are due a second after the first of them: so nothing is written in the milliseconds in which
+    /// everything comes that it waits for.
     pub fn due(&self, waits: bool) -> Option<Moment> {
         let (first, _) = self.notes.first.first()?;
-        Some(if waits { *first + PATIENCE } else { *first })
+        Some(if waits && self.taken { *first + PATIENCE } else { *first })
     }
 
     /// The events since they were taken last.
     pub fn take(&mut self) -> Vec<Event> {
+        self.taken = true;
         self.notes.take().map(|(at, note)| Event { at, what: note.what() }).collect()
     }
 }

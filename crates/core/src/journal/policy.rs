@@ -203,9 +203,10 @@ fn entry(kind: Kind, seen: Seen<'_>, leading: Option<&Reason>, now: Moment) -> E
         kind,
         priority: kind.priority(),
         message: seen.status.to_owned(),
-        details: match kind {
-            Kind::GaveUp | Kind::Opened => unmet_lines(seen.verdict),
-            _ => Vec::new(),
+        details: if matches!(kind, Kind::GaveUp | Kind::Opened) {
+            unmet_lines(seen.verdict)
+        } else {
+            Vec::new()
         },
         gate: seen.gate.name.clone(),
         code: leading.map(|reason| reason.code().as_str()),
