@@ -73,10 +73,12 @@ install:
 	install -Dm644 $(TARGET)/completions/netready.bash $(DESTDIR)$(SHARE)/bash-completion/completions/netready
 	install -Dm644 -t $(DESTDIR)$(SHARE)/zsh/site-functions $(TARGET)/completions/_netready
 	install -Dm644 -t $(DESTDIR)$(SHARE)/fish/vendor_completions.d $(TARGET)/completions/netready.fish
-	for text in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do \
+	for text in README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE-MIT LICENSE-APACHE; do \
 		install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready $$text; \
 	done
-	for page in docs/*.md; do install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs $$page; done
+	for page in docs/*.md docs/how-to/*.md packaging/README.md; do \
+		install -Dm644 $$page $(DESTDIR)$(SHARE)/doc/netready/$$page; \
+	done
 	install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs/schema docs/schema/*.json
 
 # The packages' contents are listed in Cargo.toml, below [package.metadata.deb] and .generate-rpm.
