@@ -34,6 +34,7 @@ mod link;
 mod monitor;
 mod notify;
 mod oracle;
+mod pages;
 mod pasta;
 mod probe;
 mod process;
