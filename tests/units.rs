@@ -97,7 +97,8 @@ fn said(output: &Output) -> String {
 fn systemd_understands_every_line() {
     for unit in &UNITS {
         let sandbox = Sandbox::of(unit);
-        let output = sandbox.analyze(unit.manager, &["verify"]);
+        // Without --man=no it asks man(1) for the pages of Documentation=, which are installed later.
+        let output = sandbox.analyze(unit.manager, &["verify", "--man=no"]);
         assert!(
             output.status.success() && said(&output).is_empty(),
             "{}: {}\n{}",
@@ -145,6 +146,81 @@ fn the_sandbox_is_tight() {
     }
 }
 
+/// Each drop-in of a page in docs/how-to, over a service of that name, with the gates' units beside it.
+#[test]
+#[ignore = "needs systemd-analyze"]
+fn systemd_understands_the_drop_ins_of_the_pages() {
+    let mut tried = 0;
+    for (page, block) in ini_blocks() {
+        let Some((path, text)) = block.strip_prefix("# ").and_then(|rest| rest.split_once('\n')) else {
+            continue;
+        };
+        let Some(path) = path.strip_prefix("/etc/systemd/system/") else { continue };
+        let (folder, _) = path.split_once('/').unwrap();
+        let unit = folder.strip_suffix(".d").unwrap_or_else(|| panic!("{page}: {path} is no drop-in"));
+        let sandbox = Sandbox::of(&UNITS[1]);
+        let service = match unit.ends_with(".mount") {
+            true => "[Mount]\nWhat=nas\nWhere=/srv/nas\nType=nfs\n",
+            false => "[Service]\nExecStart=/bin/true\n",
+        };
+        for neighbour in ["system.slice", "-.mount", "srv.mount", "remote-fs-pre.target", "umount.target"] {
+            fs::write(sandbox.folder.path().join(neighbour), "").unwrap();
+        }
+        fs::write(sandbox.folder.path().join(unit), service).unwrap();
+        fs::create_dir(sandbox.folder.path().join(folder)).unwrap();
+        fs::write(sandbox.folder.path().join(path), text).unwrap();
+        let output = Command::new("systemd-analyze")
+            .env("SYSTEMD_UNIT_PATH", sandbox.folder.path())
+            .env("LC_ALL", "C.UTF-8")
+            .args(["verify", "--man=no"])
+            .arg(sandbox.folder.path().join(unit))
+            .output()
+            .unwrap();
+        assert!(output.status.success() && said(&output).is_empty(), "{page}: {path}\n{}", said(&output));
+        tried += 1;
+    }
+    assert!(tried >= 8, "the pages show only {tried} drop-ins");
+}
+
+/// The blocks of systemd's syntax in the pages, with the page's name.
+fn ini_blocks() -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for page in glob::glob(docs.join("**/*.md").to_str().unwrap()).unwrap() {
+        let page = page.unwrap();
+        let text = fs::read_to_string(&page).unwrap();
+        let found = text.split("\n```ini\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+        let name = page.strip_prefix(&docs).unwrap().display().to_string();
+        blocks.extend(found.map(|block| (name.clone(), block)));
+    }
+    blocks
+}
+
+/// The line for /etc/fstab makes of the mount what the page shows.
+#[test]
+#[ignore = "needs systemd-analyze"]
+fn the_line_for_fstab_makes_the_mount_wait_for_its_gate() {
+    let generator = "/usr/lib/systemd/system-generators/systemd-fstab-generator";
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to/mounts.md");
+    let page = fs::read_to_string(page).unwrap();
+    let line = page.lines().find(|line| line.contains(" nfs ")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let fstab = folder.path().join("fstab");
+    fs::write(&fstab, format!("{line}\n")).unwrap();
+    let output = Command::new(generator)
+        .env("SYSTEMD_FSTAB", &fstab)
+        .env("SYSTEMD_PROC_CMDLINE", "")
+        .args([folder.path(), folder.path(), folder.path()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let made = fs::read_to_string(folder.path().join("srv-nas.mount")).unwrap();
+    let shown = page.split("```console\n$ systemctl cat srv-nas.mount\n").nth(1).unwrap();
+    for line in shown.split("```").next().unwrap().lines().filter(|line| line.contains("netready@")) {
+        assert!(made.lines().any(|made| made == line), "the mount has no {line}:\n{made}");
+    }
+}
+
 /// What must stay as it is, whatever else changes in the units.
 #[test]
 fn the_promises_hold() {
@@ -153,6 +229,7 @@ fn the_promises_hold() {
         let has = |line: &str| lines.iter().any(|other| other == line);
         let starts = |start: &str| lines.iter().any(|line| line.starts_with(start));
         for promise in [
+            "Documentation=man:netready(1) man:netready.toml(5)",
             "Type=notify",
             "Restart=on-failure",
             "RestartSec=1s",
