@@ -587,3 +587,33 @@ fn the_program_takes_the_wait() {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
 }
+
+/// The quadlets of the pages in docs/: Podman's own settings pass, and those of `[X-Netready]` are understood.
+#[test]
+fn the_quadlets_of_the_pages_are_understood() {
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut tried = 0;
+    for page in glob::glob(docs.join("**/*.md").to_str().unwrap()).unwrap() {
+        let page = page.unwrap();
+        let text = fs::read_to_string(&page).unwrap();
+        let host = Host::new();
+        host.quadlet("plain.container", APP);
+        for block in text.split("\n```ini\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+            let path = block.strip_prefix("# ~/").and_then(|rest| rest.split_once('\n'));
+            match path {
+                Some((path, body)) if path.starts_with(".config/containers/systemd/") => {
+                    host.write(&format!("home/{path}"), body);
+                }
+                // What a reader would add to a quadlet of theirs.
+                _ if block.starts_with("[X-Netready]\n") => {
+                    host.quadlet("plain.container", [APP, block].concat())
+                }
+                _ => continue,
+            }
+            let output = host.generate("user");
+            assert_eq!(stderr(&output), "", "{}:\n{block}", page.display());
+            tried += 1;
+        }
+    }
+    assert!(tried >= 8, "the pages show only {tried} quadlets");
+}
