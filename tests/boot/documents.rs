@@ -16,7 +16,7 @@ pub fn says(document: &str, line: &str) {
 }
 
 /// What stands between the fences of a document.
-fn blocks(document: &str) -> Vec<String> {
+pub fn blocks(document: &str) -> Vec<String> {
     let text = text(document);
     let blocks = text.split("\n```").skip(1).step_by(2);
     blocks.filter_map(|block| Some(block.split_once('\n')?.1.to_owned() + "\n")).collect()

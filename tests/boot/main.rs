@@ -18,6 +18,7 @@ mod case;
 mod doctor;
 mod documents;
 mod files;
+mod front;
 mod generated;
 mod guest;
 mod heal;
