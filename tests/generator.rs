@@ -617,3 +617,18 @@ fn the_quadlets_of_the_pages_are_understood() {
     }
     assert!(tried >= 8, "the pages show only {tried} quadlets");
 }
+
+#[test]
+fn the_page_about_registries_shows_what_is_written() {
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/how-to/flaky-registry.md");
+    let page = fs::read_to_string(page).unwrap();
+    let block = |start: &str| page.split(start).nth(1).unwrap().split("```").next().unwrap();
+    let host = Host::new();
+    host.write(&format!("units/{WAIT_UNIT}"), "[Service]\nType=oneshot\n");
+    host.quadlet("web.container", block("```ini\n# ~/.config/containers/systemd/web.container\n"));
+    host.generate("user");
+    let written = host.written()["web.service.d/50-netready.conf"].clone();
+    let written = written.replace(host.path("home").to_str().unwrap(), "/home/me");
+    let shown = block("netready-generator --dry-run --user\n# web.service.d/50-netready.conf\n");
+    assert_eq!(written.trim_end(), shown.trim_end());
+}
