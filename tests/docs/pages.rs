@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use netready::doctor::FindingCode;
+
 use crate::{pages, read, root};
 
 fn how_to_pages() -> Vec<String> {
@@ -195,4 +197,18 @@ fn the_figures_of_the_readme_are_those_that_were_measured() {
         compared += 1;
     }
     assert!(compared >= 4, "the README shows only {compared} of the boots");
+}
+
+/// What the pages show of doctor's findings is what it says today.
+#[test]
+fn the_findings_that_pages_show_are_explained_as_doctor_explains_them() {
+    let known: BTreeSet<&str> = FindingCode::ALL.iter().map(|code| code.why()).collect();
+    let mut shown = 0;
+    for page in pages() {
+        for why in read(&page).lines().filter_map(|line| line.strip_prefix("  why   ").map(str::to_owned)) {
+            assert!(known.contains(why.as_str()), "{page}: doctor does not say: {why}");
+            shown += 1;
+        }
+    }
+    assert!(shown >= 4, "the pages show only {shown} findings");
 }
