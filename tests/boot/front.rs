@@ -22,14 +22,13 @@ fn boot(with_netready: bool) -> Guest {
 
 /// Without what differs from boot to boot: process numbers, times and the rest of a container's ID.
 fn lasting(who: &str, message: &str) -> String {
-    let who = who.split('[').next().unwrap_or(who);
-    let message = match message.split_once("Ready after ") {
-        Some((before, after)) => {
-            format!("{before}Ready after {}", after.split_once("s: ").map_or("", |(_, by)| by))
-        }
-        None => message.to_owned(),
+    let is_time = |word: &str| {
+        let number = word.trim_matches(['(', ')', ':']).trim_end_matches("ms").trim_end_matches('s');
+        number.len() < word.len() && number.parse::<f64>().is_ok()
     };
-    format!("{who}: {}", message.split(" container ID ").next().unwrap_or(&message))
+    let message = message.split(" container ID ").next().unwrap_or(message);
+    let words = message.split(' ').map(|word| if is_time(word) { "TIME" } else { word });
+    format!("{}: {}", who.split('[').next().unwrap_or(who), words.collect::<Vec<_>>().join(" "))
 }
 
 /// The lines of a page, `TIME WHO: MESSAGE`, are in the journal, in this order.
