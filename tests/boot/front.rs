@@ -88,6 +88,8 @@ fn the_cure_that_the_readme_and_the_quick_start_show() {
     let (printed, shown) = (letters(&printed).replace("└", "├"), letters(&shown).replace("└", "├"));
     assert!(printed.starts_with(&shown), "the page shows\n{shown}\nand systemctl printed\n{printed}");
 
+    // Longer than the settle, so that the dark cable is what took longest.
+    std::thread::sleep(seconds(3));
     cable(&guest, true);
     comes_to(&guest, "web.service", "running");
     assert_eq!(guest.property(TESTER, "web.service", "NRestarts"), "0");
