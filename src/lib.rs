@@ -17,22 +17,24 @@
 //!                                            └ Step ─▶ driver ─▶ READY=1, report, exit ─────────────┘
 //! ```
 //!
-//! Notifications say that something changed; what it is now is read. The core decides and does nothing; the
-//! shell does and decides nothing.
+//! Notifications say that something changed; what it is now is read. After the reads, notifications are taken in once
+//! more.
 //!
-//! Everything that is decided stands in the crate [`netready_core`], which cannot read or do anything: begin there.
-//! This crate is what surrounds it, the shell:
+//! Whether and when a gate opens is decided in the crate [`netready_core`], which cannot read or do anything: begin
+//! there. This crate is what surrounds it, the shell:
 //!
 //! * [`driver`]: the loop, which owns clock, timer, signals and sockets;
 //! * [`netlink`]: the sockets, and bytes to messages ([`netlink::decode`]);
 //! * [`config`]: finding, reading and writing gate files; [`proc_cmdline`]: reading the kernel command line;
 //!   [`resolv`]: resolv.conf;
 //! * [`probe`]: questions to others, each a process; [`attempt`]: one run of a command;
-//! * [`notify`]: the service manager, and [`ready_fd`], another kind of it; [`journal`], [`log`], and [`stderr`],
-//!   which waits for no reader; [`record`];
+//! * [`notify`]: messages to the service manager; [`ready_fd`]: readiness for other supervisors (s6, dinit, OpenRC);
+//! * [`journal`]: entries with fields; [`log`]: lines; [`stderr`]: the thread that writes them, so that nobody waits for
+//!   a reader; [`record`]: what `run` leaves in files, and reading it back;
 //! * [`platform`]: the operating system: clock, signals, child processes, descriptors, files, users and paths;
 //!   [`platform::sibling`]: programs of ours that users do not call;
-//! * [`cli`]: the commands; [`doctor`]: one look over a host, judges that are pure, each beside its reader;
+//! * [`cli`]: the commands; [`doctor`]: checks a host once; each subject has a reader, which collects facts, and a pure
+//!   judge;
 //! * apart from all that, the systemd generator: [`quadlet`] (Podman's unit files to drop-ins, pure), [`generator`]
 //!   (its files); and [`ipam`] (addresses that Podman holds for containers that are gone).
 

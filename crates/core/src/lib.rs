@@ -17,14 +17,15 @@
 //! * [`requirement`]: what a gate asks for; each kind of requirement has a file there, with its keys and its judging;
 //! * [`model`]: what is known of the kernel's state; [`wants`]: what of it is worth reading;
 //! * [`evaluate`](mod@evaluate): whether a gate is met; [`verdict`]: by what, or why not;
-//! * [`gate_state`]: when a gate opens; [`continuity`]: whether a hold was interrupted;
+//! * [`gate_state`]: when a gate opens; [`continuity`]: whether the requirements held without a break while it settled;
 //! * [`account`]: where the time went that a gate was shut;
 //! * [`refresh`]: what to read again, in which order and when; [`budget`]: how often that may be done;
 //! * [`session`]: one input and the time in, one step out;
 //! * [`report`]: how a verdict is said; [`escape`]: text of others, made safe to print;
 //! * [`history`]: what happened and when, as lines; [`journal`]: which entries are written;
 //! * [`kernel_line`]: what the kernel command line says to gates;
-//! * [`config`]: the table of keys, and with it gate files and options, read and written; [`ifname`]: names of links, which are bytes;
+//! * [`config`]: the table of keys, and with it gate files and options, read and written; [`ifname`]: names of links,
+//!   which are bytes;
 //! * [`retry`]: whether a command that failed is run again, and when; [`learn`](mod@learn): a gate of what a network
 //!   has; [`moment`]: a point in time, as a value.
 
