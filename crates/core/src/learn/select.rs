@@ -64,33 +64,44 @@ pub struct DefaultRoute {
 struct Candidate<'a> {
     link: &'a Link,
     defaults: Vec<(Family, JudgedDefault)>,
+    /// Default routes that work now, but only by an address of a link that may start after the network: a
+    /// sentence for each.
+    borrowing: Vec<String>,
 }
 
-/// A default route and the source it has on another link, or why it is dead.
-type JudgedDefault = Result<(RouteRef, Option<AddressRef>), Option<Box<Reason>>>;
+/// A default route that is usable, or why it is dead.
+type JudgedDefault = Result<UsableDefault, Option<Box<Reason>>>;
+
+struct UsableDefault {
+    route: RouteRef,
+    source: AddressRef,
+    /// A clause that names the link is met. Otherwise only a clause that names no link is, because the source
+    /// is on another link.
+    of_link: bool,
+}
 
 /// Decides for each link of the network whether the gate asks for it.
 pub fn select(network: &Network, now: Moment) -> Selection<'_> {
     let mut left_out = Vec::new();
     let has_card = network.links().any(card);
+    let early = without_late_addresses(network, has_card);
     let mut candidates = Vec::new();
     for link in network.links().filter(|link| !link.loopback() && !made_by_the_kernel(link)) {
-        let defaults: Vec<_> = Family::BOTH
-            .into_iter()
-            .filter(|family| default_routes(network, *family).any(|route| leaves_through(route, link)))
-            .map(|family| (family, judged(network, link, family, has_card, now)))
-            .collect();
-        match not_its_own(network, link, has_card, !defaults.is_empty()) {
+        match not_its_own(network, link, has_card) {
             Some(why) => left_out.push(format!("{}: {why}", link.ifname)),
-            None => candidates.push(Candidate { link, defaults }),
+            None => candidates.push(candidate(network, &early, link, now)),
         }
     }
     drop_dead_defaults(network, &mut candidates, &mut left_out);
     let routed = candidates.iter().any(|candidate| !candidate.defaults.is_empty());
     let mut links = Vec::new();
     for candidate in candidates {
+        let borrowing = candidate.borrowing.clone();
         match wanted_link(network, candidate, routed) {
-            Ok(link) => links.push(link),
+            Ok(link) => {
+                links.push(link);
+                left_out.extend(borrowing);
+            }
             Err(why) => left_out.push(why),
         }
     }
@@ -104,7 +115,7 @@ pub fn select(network: &Network, now: Moment) -> Selection<'_> {
 }
 
 /// Why a link is not the host's own to ask for, if it is not.
-fn not_its_own(network: &Network, link: &Link, has_card: bool, has_default: bool) -> Option<String> {
+fn not_its_own(network: &Network, link: &Link, has_card: bool) -> Option<String> {
     if let Some(master) = link.master.filter(|_| network.is_port(link)) {
         return Some(format!("a port of {}", network.ifname(master)));
     }
@@ -112,17 +123,21 @@ fn not_its_own(network: &Network, link: &Link, has_card: bool, has_default: bool
     if link.leads_nowhere() {
         return made("no other host can be reached through it");
     }
-    if link.is_tunnel() || OF_DAEMONS.contains(&link.kind.as_str()) {
+    if of_a_daemon(link) {
         return made("made by software, which may start after the network");
     }
     let stands_for_a_card = !has_card && OF_CONTAINERS.contains(&link.kind.as_str());
-    if has_default || stands_for_a_card || grounded(network, link) {
+    if has_default(network, link) || stands_for_a_card || grounded(network, link) {
         return None;
     }
     match link.kind.as_str() {
         "bridge" => made("made by software, no card is its port"),
         _ => made("made by software, no default route leads through it"),
     }
+}
+
+fn of_a_daemon(link: &Link) -> bool {
+    link.is_tunnel() || OF_DAEMONS.contains(&link.kind.as_str())
 }
 
 fn made_by_the_kernel(link: &Link) -> bool {
@@ -168,10 +183,51 @@ fn leaves_through(route: &Route, link: &Link) -> bool {
     route.hops.iter().any(|hop| hop.ifindex == link.ifindex)
 }
 
+fn has_default(network: &Network, link: &Link) -> bool {
+    Family::BOTH
+        .iter()
+        .any(|family| default_routes(network, *family).any(|route| leaves_through(route, link)))
+}
+
+/// The network as it may be at a boot when the gate must be ready: links that may start later have no address.
+/// docker0, for example, has an address only when docker runs, and docker may wait for this gate.
+fn without_late_addresses(network: &Network, has_card: bool) -> Network {
+    let late = |link: &Link| {
+        let own = !has_card
+            || link.loopback()
+            || link.leads_nowhere()
+            || has_default(network, link)
+            || grounded(network, link);
+        of_a_daemon(link) || !own
+    };
+    let early = |address: &&Address| network.link(address.ifindex).is_none_or(|link| !late(link));
+    let mut without = network.clone();
+    let addresses = network.addresses().filter(early).cloned().collect();
+    without.replace_links(network.links().cloned().collect(), addresses);
+    without
+}
+
+/// Judges the default routes through a link. `early`: the network without the addresses that may come late.
+fn candidate<'a>(network: &Network, early: &Network, link: &'a Link, now: Moment) -> Candidate<'a> {
+    let mut candidate = Candidate { link, defaults: Vec::new(), borrowing: Vec::new() };
+    for family in Family::BOTH {
+        if !default_routes(network, family).any(|route| leaves_through(route, link)) {
+            continue;
+        }
+        match (judged(early, link, family, now), judged(network, link, family, now)) {
+            (Err(_), Ok(UsableDefault { route, source, .. })) => candidate.borrowing.push(format!(
+                "{route} ({family}): the kernel sends from {source}, and {} may start after the network",
+                source.ifname
+            )),
+            (judged, _) => candidate.defaults.push((family, judged)),
+        }
+    }
+    candidate
+}
+
 /// A family's default route through a link, as a gate that asks for it would judge it: of the link, or else of
-/// the host, which may send from an address of another link. That link must be the host's own: docker0 has an
-/// address only when docker runs, and that may wait for this gate.
-fn judged(network: &Network, link: &Link, family: Family, has_card: bool, now: Moment) -> JudgedDefault {
+/// the host, which may send from an address of another link.
+fn judged(network: &Network, link: &Link, family: Family, now: Moment) -> JudgedDefault {
     let links = Links {
         entries: vec![LinkName::Exact(link.ifname.clone())],
         exclude: Vec::new(),
@@ -179,15 +235,13 @@ fn judged(network: &Network, link: &Link, family: Family, has_card: bool, now: M
         implied: false,
     };
     match met_by(network, Subject::Links(links), family, now) {
-        Ok((route, _)) => Ok((route, None)),
+        Ok((route, source)) => Ok(UsableDefault { route, source, of_link: true }),
         Err(Some(reason)) if matches!(*reason, Reason::NoSource { source: None, .. }) => {
             let of_host = met_by(network, Subject::Host { needed: 1 }, family, now);
-            let own = |source: &AddressRef| {
-                !has_card || network.link(source.ifindex).is_some_and(|link| grounded(network, link))
-            };
-            let through_it =
-                of_host.ok().filter(|(route, source)| route.ifindex == link.ifindex && own(source));
-            through_it.map(|(route, source)| (route, Some(source))).ok_or(Some(reason))
+            let through_it = of_host.ok().filter(|(route, _)| route.ifindex == link.ifindex);
+            through_it
+                .map(|(route, source)| UsableDefault { route, source, of_link: false })
+                .ok_or(Some(reason))
         }
         Err(reason) => Err(reason),
     }
@@ -253,7 +307,7 @@ fn wanted_link<'a>(
     candidate: Candidate<'a>,
     routed: bool,
 ) -> Result<WantedLink<'a>, String> {
-    let Candidate { link, defaults } = candidate;
+    let Candidate { link, defaults, borrowing } = candidate;
     let ifname = &link.ifname;
     if let (Err(why), true) = (network.carrier(link), defaults.is_empty()) {
         return Err(Reason::Carrier { ifname: ifname.clone(), why }.to_string());
@@ -269,15 +323,19 @@ fn wanted_link<'a>(
     });
     let wanted: BTreeSet<Family> = wanted.map(|address| Family::of(address.local)).collect();
     if wanted.is_empty() && defaults.is_empty() {
-        let why = match addresses.is_empty() {
-            true => "no address",
-            false => "its address is leased, and no default route leads through it",
+        let why = match (borrowing.is_empty(), addresses.is_empty()) {
+            (false, _) => &borrowing.join("; "),
+            (true, true) => "no address",
+            (true, false) => "its address is leased, and no default route leads through it",
         };
         return Err(format!("{ifname}: {why}"));
     }
     let name = name::lasting(network, link);
     let defaults = defaults.into_iter().map(|(family, judged)| {
-        let (route, source_elsewhere) = judged.map_or((None, None), |(route, source)| (Some(route), source));
+        let (route, source_elsewhere) = match judged {
+            Ok(UsableDefault { route, source, of_link }) => (Some(route), (!of_link).then_some(source)),
+            Err(_) => (None, None),
+        };
         DefaultRoute { family, route, source_elsewhere }
     });
     let defaults = defaults.collect();

@@ -163,6 +163,19 @@ fn the_kernel_s_own_tunnels_are_not_mentioned() {
     assert!(with("gre1: down kind=gre mac=none").contains("gre1: made by software"));
 }
 
+/// A default route that works only by an address of a link that may come later is not asked for. The file says so.
+#[test]
+fn the_file_names_the_link_that_a_default_route_needs_and_that_may_come_later() {
+    let wg0 = "wg0: unknown kind=wireguard mac=none; addr wg0 2001:db8::10/64";
+    let text = host(&network(&format!("en0: up; {STATIC4}; {wg0}; route default6 via fe80::1 dev en0")))
+        .unwrap()
+        .text;
+    let note = "#   default via fe80::1 dev en0 (IPv6): the kernel sends from 2001:db8::10 on wg0, and wg0 may start \
+                after the network\n";
+    assert!(text.contains(note), "{text}");
+    assert!(!text.contains("default-ipv6"), "{text}");
+}
+
 /// A router with a delegated prefix: link-local on its uplink, the prefix on its LAN's link.
 #[test]
 #[rustfmt::skip] // tables: a line is a case
@@ -171,6 +184,8 @@ fn a_router_sends_from_an_address_of_another_link() {
     const WAN4: &str = "addr wan0 192.0.2.10/24; route default4 via 192.0.2.1 dev wan0";
     const LAN: &str = "lan0: up master=br0; br0: up kind=bridge";
     const ASKED6: &str = "interface='wan0'; carrier=true | route='default-ipv6'";
+    const WG0: &str = "wg0: made by software, which may start after the network (kind wireguard)";
+    const BY_WG0: &str = "en0: default via fe80::1 dev en0 (IPv6): the kernel sends from 2001:db8::10 on wg0, and wg0 may start after the network";
     table(&[
         (&format!("{WAN6}; {LAN}; addr br0 2001:db8:5::1/64 permanent"), &format!("{ASKED6} | interface='br0'; address='ipv6'")),
         (&format!("{WAN6}; {LAN}; addr br0 2001:db8:5::1/64"), ASKED6),
@@ -182,6 +197,17 @@ fn a_router_sends_from_an_address_of_another_link() {
         // docker0's address is there when docker is, which may wait for this gate.
         (&format!("{WAN6}; {WAN4}; v0: up kind=veth master=docker0; docker0: up kind=bridge; addr docker0 2001:db8:d::1/64 permanent"),
             "interface='wan0'; address='ipv4'; route='default-ipv4'"),
+        // So is wg0's, even where no link is a card, and whoever asks for it by `src`.
+        ("wg0: up kind=wireguard mac=none; en0: up kind=vlan on=wg0; addr wg0 2001:db8::10/64; route default6 via fe80::1 dev en0",
+            &format!("nothing: {WG0}; {BY_WG0}")),
+        ("br0: up kind=bridge; en0: up kind=veth; wg0: unknown kind=wireguard mac=none; addr wg0 2001:db8::10/64; route default6 via fe80::1 dev en0",
+            &format!("nothing: br0: made by software, no card is its port (kind bridge); {WG0}; {BY_WG0}")),
+        (&format!("{WAN6}; {WAN4}; wg0: unknown kind=wireguard mac=none; addr wg0 2001:db8:d::1/64 permanent"),
+            "interface='wan0'; address='ipv4'; route='default-ipv4'"),
+        ("wan0: up; wg0: unknown kind=wireguard mac=none; addr wan0 192.0.2.10/24 permanent; addr wg0 192.0.2.11/24 permanent; route default4 src 192.0.2.11 dev wan0",
+            "interface='wan0'; address='ipv4'"),
+        // An address that the LAN's link has too will do, whichever the kernel takes now.
+        (&format!("wg0: unknown kind=wireguard mac=none; {WAN6}; {LAN}; addr wg0 2001:db8:d::1/64; addr br0 2001:db8:5::1/64"), ASKED6),
         // An address that the kernel does not take for the internet.
         (&format!("{WAN6}; {WAN4}; {LAN}; addr br0 fd00:5::1/64 permanent"),
             "interface='wan0'; address='ipv4'; route='default-ipv4' | interface='br0'; address='ipv6'"),

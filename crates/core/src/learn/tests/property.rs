@@ -122,7 +122,7 @@ fn rebooted(network: &Network) -> Network {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases * 4, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_learned_is_ready_and_asks_for_nothing_that_is_left_out(text in a_network()) {
