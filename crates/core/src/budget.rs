@@ -8,7 +8,8 @@ use crate::moment::Moment;
 /// Lets the reading of tables cost a tenth of the time at most.
 ///
 /// Credit grows with time and is spent by reading; below zero one must wait. Small tables never get
-/// there; one of a million routes, which takes a quarter of a second, is read every 2.5 s at most.
+/// there; one of a million routes, which takes a quarter of a second, is read every 2.5 s at most. No wait is
+/// longer than ten seconds, whatever the time that a read took.
 #[derive(Debug, Clone)]
 pub struct Budget {
     /// In nanoseconds of reading.
@@ -21,6 +22,10 @@ const SHARE: u32 = 10;
 /// Enough for a burst of changes on a host with a usual table; twice as much would let a large table
 /// be read twice in a row.
 const MOST: Duration = Duration::from_millis(50);
+/// What one read costs at most: the time that four million routes take. If a read took longer, the host was
+/// suspended or busy with something else meanwhile. Half of this would let a table of that size be read about a fifth of
+/// the time; twice as much could open a gate twenty seconds late.
+const DEAREST: Duration = Duration::from_secs(1);
 
 impl Budget {
     /// A budget from which nothing has been taken.
@@ -38,7 +43,7 @@ impl Budget {
     /// Takes the time that reading took from the budget.
     pub fn spent(&mut self, cost: Duration, now: Moment) {
         self.refill(now);
-        self.credit = self.credit.saturating_sub(nanoseconds(cost));
+        self.credit = self.credit.saturating_sub(nanoseconds(cost.min(DEAREST)));
     }
 
     fn refill(&mut self, now: Moment) {
@@ -131,6 +136,17 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_a_suspend_prolonged_is_no_reason_to_wait_for_long() {
+        for (millis, until) in
+            [(999, 999 + 9490), (1000, 1000 + 9500), (1001, 1001 + 9500), (3_600_000, 3_609_500)]
+        {
+            let mut budget = Budget::new(at(0));
+            budget.spent(Duration::from_millis(millis), at(millis));
+            assert_eq!(budget.wait(at(millis)), Some(at(until)), "{millis}");
+        }
+    }
+
+    #[test]
     fn losses_are_answered_at_once_and_then_ever_later() {
         let mut spacing = Spacing::default();
         assert_eq!(spacing.next(Stale::ALL, at(0)), None);
@@ -142,7 +158,12 @@ mod tests {
         assert_eq!(spacing.next(Stale::ROUTES, at(11)), Some(at(30)));
         assert_eq!(spacing.next(Stale::ROUTES, at(40)), None);
         assert_eq!(spacing.next(Stale::ROUTES, at(41)), Some(at(80)));
-        assert_eq!(spacing.next(Stale::ALL, at(2000)), None);
-        assert_eq!(spacing.next(Stale::ALL, at(2001)), Some(at(2010)));
+        // A second after the last one is a second without losses.
+        assert_eq!(spacing.next(Stale::ALL, at(1040)), None);
+        assert_eq!(spacing.next(Stale::ALL, at(1041)), Some(at(1050)));
+        assert_eq!(spacing.next(Stale::ALL, at(2039)), None);
+        assert_eq!(spacing.next(Stale::ALL, at(2040)), Some(at(2059)));
+        assert_eq!(spacing.next(Stale::ALL, at(4000)), None);
+        assert_eq!(spacing.next(Stale::ALL, at(4001)), Some(at(4010)));
     }
 }

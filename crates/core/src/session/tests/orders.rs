@@ -270,6 +270,31 @@ fn a_deadline_that_passes_right_after_a_step_is_not_missed() {
     assert_eq!(bench.time(5), Next::End(Ended::GaveUp));
 }
 
+/// Reading a table is spaced out by the time that it takes. A random sequence had a read of eight seconds, and the
+/// gate gave up before it read again.
+#[test]
+fn a_table_that_took_long_to_read_is_read_again_before_the_timeout() {
+    let mut bench = Bench::new(Mode::Watch, gate(WANTS_ROUTE), "");
+    while !matches!(bench.next, Next::Read(Read::Table(_))) {
+        let input = match bench.next.clone() {
+            Next::Read(read) => Input::Found(answer(&bench.kernel, &read)),
+            _ => bench.announced.pop_front().unwrap_or(Input::Dry),
+        };
+        bench.step(input);
+    }
+    let Next::Read(read) = bench.next.clone() else { panic!("{:?}", bench.next) };
+    let found = answer(&bench.kernel, &read);
+    // The host was suspended while the table was read.
+    bench.now = at(8228);
+    bench.becomes("eth0: up losses=2; addr eth0 192.0.2.10/24 deprecated; route default4 unreachable");
+    bench.give(Input::Found(found));
+    bench.becomes(WORKS);
+    bench.give(Input::Wake);
+    assert_eq!((bench.opened, bench.deadline()), (0, Some(8228 + 9500)));
+    bench.time(8228 + 9500);
+    assert_eq!(bench.opened, 1);
+}
+
 /// Else the loop would wake without end for what it cannot do.
 #[test]
 fn a_deadline_that_cannot_be_served_yet_is_no_deadline() {
