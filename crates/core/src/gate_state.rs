@@ -22,8 +22,6 @@ pub struct GateState {
     required_since: Option<Moment>,
     /// Since when nothing more is waited for.
     held_since: Option<Moment>,
-    /// The gate was ready at least once since it was loaded: only then can it be lost.
-    was_ready: bool,
 }
 
 /// The parts of a gate that concern time.
@@ -65,7 +63,7 @@ pub enum Phase {
         /// What opened it.
         by: OpenedBy,
     },
-    /// Open, was ready, is not any more.
+    /// Open, was ready by this gate file, is not any more.
     Lost {
         /// When that was seen.
         since: Moment,
@@ -142,7 +140,6 @@ impl GateState {
             carrierless_since: Some(now),
             required_since: None,
             held_since: None,
-            was_ready: false,
         }
     }
 
@@ -251,15 +248,12 @@ impl GateState {
         };
         let lasted = |since: Moment| since + self.terms.settle <= now;
         match (self.phase, self.terms.on_loss) {
-            (Phase::Lost { since }, OnLoss::Fail) if self.was_ready && lasted(since) => {
-                Some(self.end(GaveUp::Lost, now))
-            }
+            (Phase::Lost { since }, OnLoss::Fail) if lasted(since) => Some(self.end(GaveUp::Lost, now)),
             (_, OnLoss::Fail | OnLoss::Report) => None,
         }
     }
 
-    fn ready(&mut self, now: Moment) -> Phase {
-        self.was_ready = true;
+    fn ready(&self, now: Moment) -> Phase {
         let came = match self.phase {
             Phase::Lost { .. } => Came::Again { since: now },
             Phase::Opened { by: OpenedBy::Reload, .. } => Came::Reloaded { since: now },
@@ -319,7 +313,6 @@ impl GateState {
         self.required_since = None;
         self.held_since = None;
         self.carrierless_since = None;
-        self.was_ready = false;
         if self.is_open() {
             self.phase = Phase::Opened { after: now - self.started, by: OpenedBy::Reload };
         }
@@ -335,8 +328,8 @@ impl GateState {
             Phase::Grace { until } => earliest([timeout, Some(until)]),
             Phase::Settling { until } => Some(until),
             Phase::Lost { since } => match self.terms.on_loss {
-                OnLoss::Fail if self.was_ready => Some(since + self.terms.settle),
-                OnLoss::Fail | OnLoss::Report => None,
+                OnLoss::Fail => Some(since + self.terms.settle),
+                OnLoss::Report => None,
             },
             Phase::Ready { .. } | Phase::Opened { .. } | Phase::GaveUp { .. } => None,
         }

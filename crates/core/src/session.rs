@@ -245,9 +245,9 @@ impl Session {
         self.account = Account::new(losses);
     }
 
-    /// Whether the network is current as far as is known.
+    /// Whether the network is current as far as is known. While something is read, it is not.
     pub fn is_current(&self) -> bool {
-        self.reading.is_none() && self.refresh.current(&self.network).is_some()
+        self.refresh.current(&self.network).is_some()
     }
 
     /// Whether the network was current at least once, and the last verdict says ready.

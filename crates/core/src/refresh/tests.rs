@@ -143,6 +143,45 @@ fn a_gateway_is_on_its_link_if_its_route_leads_there_without_another_gateway() {
 }
 
 #[test]
+fn a_table_that_pasta_uses_is_followed_by_the_route_to_each_gateway() {
+    let mut bench = Bench::with_links("pasta = true", HOST);
+    let default =
+        route("default4 nexthop via 192.0.2.1 dev eth0 nexthop dev eth1 nexthop via 192.0.2.2 dev eth1");
+    let [eth0, _, eth1] = [0, 1, 2].map(|hop| default.hops[hop].ifindex);
+    let Some(Read::Table(read)) = bench.next(0) else { panic!() };
+    let view = PastaView { default: Some(default), ..PastaView::default() };
+    let found =
+        |pasta| Found::Table(TableRoutes { family: Family::V4, id: TABLE_MAIN, routes: Vec::new(), pasta });
+    assert_eq!((read.family, read.id), (Family::V4, TABLE_MAIN));
+    bench.refresh.found(Read::Table(read), found(Some(view)), &mut bench.network, at(0), at(0));
+    let gateway =
+        |last, ifindex| Read::Gateway { family: Family::V4, gateway: [192, 0, 2, last].into(), ifindex };
+    assert_eq!(bench.finds(0, Found::Route(None)), gateway(2, eth1));
+    assert_eq!(bench.finds(0, Found::Route(None)), gateway(1, eth0));
+}
+
+/// Of each table only the destinations that the gate asks about are kept, and what pasta takes of the main one.
+#[test]
+fn what_is_read_of_a_table() {
+    let bench = Bench::with_links(
+        "route = [\"default\", \"10.0.0.0/8\"] | route = \"10.1.0.0/16\"; table = 100 | pasta = true",
+        HOST,
+    );
+    for (family, id, destinations, pasta) in [
+        (Family::V4, TABLE_MAIN, &["0.0.0.0/0", "10.0.0.0/8"][..], true),
+        (Family::V6, TABLE_MAIN, &["::/0"], true),
+        (Family::V4, 100, &["10.1.0.0/16"], false),
+        (Family::V6, 100, &[], false),
+    ] {
+        let destinations = destinations.iter().map(|prefix| prefix.parse().unwrap()).collect();
+        let expected = ReadTable { family, id, destinations, pasta };
+        assert_eq!(bench.refresh.table(family, id, &bench.network), expected);
+    }
+    let bench = Bench::with_links("route = \"default\"", HOST);
+    assert!(!bench.refresh.table(Family::V4, TABLE_MAIN, &bench.network).pasta);
+}
+
+#[test]
 fn what_a_notification_makes_of_the_barrier() {
     let link = |text: &str| {
         let link = network(text).links().find(|link| link.ifname == "eth0").unwrap().clone();
@@ -153,6 +192,9 @@ fn what_a_notification_makes_of_the_barrier() {
         ("eth0: up", "eth0: nocarrier", Barrier::Always),
         ("eth0: up", "eth0: up", Barrier::Always),
         ("eth0: down", "eth0: up", Barrier::Always),
+        ("eth0: starting", "eth0: up", Barrier::BeforeNo),
+        ("eth0: nocarrier", "eth0: starting", Barrier::Always),
+        ("eth0: nocarrier", "eth0: losing", Barrier::Always),
         ("", "eth0: up", Barrier::Always),
         // Something else changed with the carrier.
         ("eth0: nocarrier", "eth0: up alt=lan0", Barrier::Always),

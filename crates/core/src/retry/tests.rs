@@ -104,6 +104,18 @@ fn a_rate_limit_does_not_lengthen_the_other_delays() {
     assert_eq!(attempts.failed(Retryability::Later, at(0), 0.5), RetryDecision::After(SECOND));
 }
 
+#[test]
+fn a_rate_limit_is_waited_out_for_half_a_minute_at_least_and_ten_minutes_at_most() {
+    let mut attempts = attempts(None, None);
+    for _ in 0..10 {
+        attempts.failed(Retryability::Limited(None), at(0), 0.5);
+    }
+    for (chance, seconds) in [(0.0, 30), (0.5, 315), (1.0, 600)] {
+        let delay = attempts.clone().failed(Retryability::Limited(None), at(0), chance);
+        assert_eq!(delay, RetryDecision::After(seconds * SECOND));
+    }
+}
+
 fn again() -> impl Strategy<Value = Retryability> {
     prop_oneof![
         4 => Just(Retryability::Later),

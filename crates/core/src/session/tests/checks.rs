@@ -18,6 +18,49 @@ fn wait_ends_when_the_gate_opens_and_run_goes_on() {
     }
 }
 
+/// The driver, the reporter and the account look at a session only after a step that says so.
+#[test]
+fn a_step_says_whether_there_is_a_new_verdict() {
+    for mode in [
+        Mode::Watch,
+        Mode::UntilOpen,
+        Mode::Once { probes: true },
+        Mode::Once { probes: false },
+        Mode::Improvement,
+    ] {
+        let mut bench = Bench::new(mode, gate(WANTS_ROUTE), NO_ROUTE);
+        let steps = loop {
+            let input = match bench.next.clone() {
+                Next::Drain => Input::Dry,
+                Next::Read(read) => Input::Found(answer(&bench.kernel, &read)),
+                next => break next,
+            };
+            let step = bench.step(input);
+            let last = matches!(step.next, Next::Sleep | Next::End(_));
+            assert_eq!(step.judged, last, "{mode:?}: {step:?}");
+        };
+        assert!(matches!(steps, Next::Sleep | Next::End(Ended::Judged)), "{mode:?}: {steps:?}");
+    }
+}
+
+#[test]
+fn what_a_session_says_of_itself() {
+    let wants = gate(WANTS_ROUTE);
+    let mut bench = Bench::new(Mode::Watch, wants.clone(), NO_ROUTE);
+    assert_eq!(bench.session.wants(), &crate::wants::Wants::of(&wants));
+    assert!(!bench.session.is_current() && !bench.session.is_open());
+    bench.run();
+    assert!(bench.session.is_current() && !bench.session.is_open());
+    bench.becomes(WORKS);
+    bench.step(Input::Wake);
+    bench.step(Input::Lost(Stale::ALL));
+    assert!(!bench.session.is_current());
+    bench.step(Input::Dry);
+    assert!(matches!(bench.next, Next::Read(_)) && !bench.session.is_current());
+    bench.run();
+    assert!(bench.session.is_current() && bench.session.is_open());
+}
+
 #[test]
 fn ready_is_said_once() {
     let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), WORKS);

@@ -19,7 +19,6 @@ fn the_first_look_passes_the_barrier_reads_links_and_asks_for_routes() {
     let bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), WORKS);
     assert_eq!(kinds(&bench.reads), ["barrier", "links", "matching"]);
     assert_eq!(bench.opened, 1);
-    assert!(bench.session.is_open());
     // What the lookup took is the kernel's choice, whatever a table lists before it.
     let chosen: Vec<_> = bench.session.network().routes.chosen.values().collect();
     assert_eq!(chosen, bench.kernel.routes.known.iter().collect::<Vec<_>>());
@@ -46,6 +45,39 @@ fn the_table_does_not_overrule_the_lookup() {
     assert_eq!(bench.opened, 0, "no packet leaves by eth0");
     bench.sees(LIVE);
     assert_eq!(bench.opened, 1, "what the last lookup took is forgotten");
+}
+
+/// A way that a lookup found and routes of tables go stale each by itself.
+#[test]
+fn only_what_went_stale_is_read_again() {
+    let host = format!("{WORKS}; lookup 198.51.100.7 via 192.0.2.1 dev eth0 src 192.0.2.10");
+    let address = format!("{host}; addr eth0 192.0.2.11/24");
+    let route = format!("{host}; chosen default4 via 192.0.2.1 dev eth0 metric 9");
+    let elsewhere = format!("{host}; route 10.0.0.0/8 via 192.0.2.1 dev eth0");
+    for (what, wants, becomes, reads) in [
+        ("a new address changes no route", "route = \"default-ipv4\"", &address, &["way"][..]),
+        ("a route to the target", "route = \"default-ipv4\"", &route, &["way", "matching"]),
+        ("a route to elsewhere", "route = \"10.0.0.0/8\"", &elsewhere, &["matching"]),
+    ] {
+        let wants = gate(&format!("{wants} | route-to = \"198.51.100.7\""));
+        let mut bench = Bench::looked(Mode::Watch, wants, &host);
+        bench.reads.clear();
+        bench.sees(becomes);
+        assert_eq!(kinds(&bench.reads), *reads, "{what}");
+    }
+}
+
+/// The source of the route is on another link, so the loss of that address does not make the route stale.
+#[test]
+fn a_table_that_a_verdict_needs_is_read_though_no_route_went_stale() {
+    let route = "eth0: up; route default4 via fe80::1 dev eth0";
+    let mut bench =
+        Bench::looked(Mode::Watch, gate(WANTS_ROUTE), &format!("{route}; addr lo 203.0.113.10/32"));
+    assert_eq!((bench.opened, kinds(&bench.reads)), (1, vec!["barrier", "links", "matching"]));
+    bench.reads.clear();
+    bench.sees(route);
+    assert!(kinds(&bench.reads).contains(&"table"), "{:?}", bench.reads);
+    assert_eq!(bench.phase(), Phase::Lost { since: START });
 }
 
 #[test]
@@ -239,6 +271,27 @@ fn an_expired_route_is_read_again() {
     bench.kernel = network(addresses);
     bench.time(100_000);
     assert_eq!(bench.phase(), Phase::Lost { since: at(100_000) });
+}
+
+/// How near to its end a route is read decides whether its expiry is believed.
+#[test]
+fn a_route_is_read_again_if_it_was_read_less_than_50_ms_before_or_after_its_end() {
+    let host = |seconds: u32| {
+        format!("eth0: up; addr eth0 2001:db8::7/64; route default6 via fe80::1 dev eth0 expires {seconds}")
+    };
+    for (read, deadline) in
+        [(2949, 3000), (2950, 3000), (2951, 2981), (3000, 3030), (3049, 3079), (3050, 100_000)]
+    {
+        let mut bench = Bench::looked(Mode::Watch, gate("route = \"default-ipv6\""), &host(103));
+        if read >= 3000 {
+            bench.kernel = network(&host(200));
+        }
+        bench.now = at(read);
+        bench.give(Input::Wake);
+        bench.announced.push_back(Input::Lost(Stale::ALL));
+        bench.give(Input::Wake);
+        assert_eq!(bench.deadline(), Some(deadline), "{read}");
+    }
 }
 
 #[test]
