@@ -11,6 +11,7 @@ CARGO   ?= cargo
 PROFILE ?= --release
 PREFIX  ?= /usr
 DESTDIR ?=
+JOBS    ?= $(shell nproc)
 
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 BINDIR  := $(PREFIX)/bin
@@ -107,8 +108,11 @@ boot: prepare deb
 
 # The files, the package and the exceptions are in .cargo/mutants.toml. It fails if a mutant survives.
 # A part of it: make mutants MUTANTS='--file crates/core/src/continuity.rs'
+# As many mutants are built and tested at a time as there are processors; JOBS=1 means one. Without debug information the
+# builds are shorter.
 mutants: $(TOOLS)/bin/cargo-mutants
-	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) mutants --package netready-core --output $(TARGET) $(MUTANTS)
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" CARGO_PROFILE_DEV_DEBUG=none \
+		$(CARGO) mutants --package netready-core --jobs $(JOBS) --output $(TARGET) $(MUTANTS)
 
 clean:
 	$(CARGO) clean

@@ -28,9 +28,9 @@ mod route;
 #[rustfmt::skip] // tables: a line is a case
 mod unread;
 
-use crate::evaluate::evaluate;
+use crate::evaluate::{evaluate, matching};
 use crate::model::Network;
-use crate::requirement::Gate;
+use crate::requirement::{Gate, Subject};
 use crate::testing::{NOW, gate, network};
 use crate::verdict::{ClauseVerdict, Outcome, Reason, Row, Verdict};
 
@@ -72,6 +72,24 @@ fn of_clause(clause: &ClauseVerdict, with_evidence: bool) -> String {
         (true, _) => "not-present".to_owned(),
         (false, true) => format!("met by {}", evidence.join("; ")),
         (false, false) => "met".to_owned(),
+    }
+}
+
+#[test]
+fn the_links_that_a_clause_names_whatever_it_asks_of_them() {
+    let host = network("eth0: down alt=lan0; eth1: up; br0: up kind=bridge; eth2: up master=br0");
+    for (interface, expected) in [
+        ("'eth1'", &["eth1"][..]),
+        ("'lan0'", &["eth0"]),
+        ("'eth*'", &["eth0", "eth1"]),
+        ("'eth2'", &["eth2"]),
+        ("['*', '!eth0']", &["eth1", "br0"]),
+        ("'eth7'", &[]),
+    ] {
+        let gate = gate(&format!("interface={interface}; carrier=true"));
+        let Subject::Links(links) = &gate.clauses[0].subject else { panic!("{gate:?}") };
+        let found: Vec<&str> = matching(links, &host).into_iter().map(|link| link.ifname.as_str()).collect();
+        assert_eq!(found, *expected, "{interface}");
     }
 }
 
