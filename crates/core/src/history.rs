@@ -26,6 +26,7 @@ use crate::moment::Moment;
 
 pub use read::read;
 pub use recorder::Recorder;
+pub(crate) use recorder::words as gate_words;
 pub use write::line;
 
 /// The longest text of an event, in octets. A longer one is cut, and ends with `…` then.

@@ -23,6 +23,8 @@
 //! * [`session`]: one input and the time in, one step out;
 //! * [`report`]: how a verdict is said; [`escape`]: text of others, made safe to print;
 //! * [`history`]: what happened and when, as lines; [`journal`]: which entries are written;
+//! * [`snapshot`]: how a gate stands, for other programs; [`overview`]: what `status` and `list` print; [`metrics`]:
+//!   the same for Prometheus;
 //! * [`kernel_line`]: what the kernel command line says to gates;
 //! * [`config`]: the table of keys, and with it gate files and options, read and written; [`ifname`]: names of links,
 //!   which are bytes;
@@ -43,13 +45,16 @@ pub mod ifname;
 pub mod journal;
 pub mod kernel_line;
 pub mod learn;
+pub mod metrics;
 pub mod model;
 pub mod moment;
+pub mod overview;
 pub mod refresh;
 pub mod report;
 pub mod requirement;
 pub mod retry;
 pub mod session;
+pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod verdict;

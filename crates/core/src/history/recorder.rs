@@ -357,7 +357,8 @@ fn is_news(before: &Outcome, now: &Outcome) -> bool {
     }
 }
 
-fn words(phase: Phase) -> (GateWord, Option<By>) {
+/// The word for a phase, and who opened the gate or why it was given up.
+pub(crate) fn words(phase: Phase) -> (GateWord, Option<By>) {
     let why = |why| match why {
         GaveUp::Timeout => By::Timeout,
         GaveUp::NoCarrier => By::NoCarrier,

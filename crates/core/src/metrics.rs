@@ -1,0 +1,311 @@
+//! How gates stand as Prometheus text: for `metrics`, and for the text file of `run`.
+
+use core::fmt::Write;
+use core::time::Duration;
+
+use crate::escape::escape;
+use crate::history::{Cause, GateWord};
+use crate::moment::Moment;
+use crate::overview::KeptGate;
+use crate::snapshot::Snapshot;
+
+/// A metric. Names, units and meanings do not change; metrics and labels are only ever added.
+struct Metric {
+    name: &'static str,
+    /// One sentence. It is the same in every text, because node_exporter refuses two texts for one metric.
+    help: &'static str,
+    kind: &'static str,
+    /// The samples of a gate. There is none if there is nothing to tell.
+    samples: fn(&KeptGate, Duration) -> Vec<Sample>,
+}
+
+type Label = (&'static str, String);
+
+/// A value, with its labels besides those of the gate.
+struct Sample {
+    labels: Vec<Label>,
+    value: String,
+}
+
+const METRICS: [Metric; 8] = [
+    Metric {
+        name: "netready_gate_info",
+        help: "Where the gate was read, and the version of netready that keeps it; always 1.",
+        kind: "gauge",
+        samples: |gate, _| {
+            let labels =
+                vec![("source", gate.snapshot.source.clone()), ("version", gate.snapshot.version.clone())];
+            vec![Sample { labels, value: "1".to_owned() }]
+        },
+    },
+    Metric {
+        name: "netready_gate_ready",
+        help: "Whether every requirement of the gate holds: 1 if so, else 0, also for a gate that was opened without.",
+        kind: "gauge",
+        samples: |gate, _| one(u8::from(gate.state() == GateWord::Ready).to_string()),
+    },
+    Metric {
+        name: "netready_gate_state",
+        help: "The state of the gate: 1 for the present one, 0 for the others.",
+        kind: "gauge",
+        samples: |gate, _| {
+            let sample = |state: &GateWord| Sample {
+                labels: vec![("state", state.as_str().to_owned())],
+                value: u8::from(gate.state() == *state).to_string(),
+            };
+            GateWord::ALL.iter().map(sample).collect()
+        },
+    },
+    Metric {
+        name: "netready_gate_state_timestamp_seconds",
+        help: "When the gate came into its present state, in seconds since 1970.",
+        kind: "gauge",
+        samples: |gate, boot| gate.since().map(|since| one(unix(boot, since))).unwrap_or_default(),
+    },
+    Metric {
+        name: "netready_gate_start_time_seconds",
+        help: "When netready began to keep the gate, in seconds since 1970.",
+        kind: "gauge",
+        samples: |gate, boot| one(unix(boot, gate.snapshot.started)),
+    },
+    Metric {
+        name: "netready_gate_ready_duration_seconds",
+        help: "How long it took from the start of netready until the gate was ready for the first time.",
+        kind: "gauge",
+        samples: |gate, _| {
+            let after = gate.snapshot.ready_after;
+            after.map(|after| one(format!("{:.6}", after.as_secs_f64()))).unwrap_or_default()
+        },
+    },
+    Metric {
+        name: "netready_gate_losses_total",
+        help: "How often the gate was ready and then was not any more, since the host started.",
+        kind: "counter",
+        samples: |gate, _| one(gate.snapshot.losses.to_string()),
+    },
+    Metric {
+        name: "netready_gate_unmet_info",
+        help: "The first reason why the gate is not ready, as its code, and the link at fault; always 1.",
+        kind: "gauge",
+        samples: |gate, _| {
+            let sample = |reason: &Cause| Sample {
+                labels: vec![
+                    ("code", reason.code.clone()),
+                    ("link", reason.link.clone().unwrap_or_default()),
+                ],
+                value: "1".to_owned(),
+            };
+            gate.reason().map(sample).into_iter().collect()
+        },
+    },
+];
+
+fn one(value: String) -> Vec<Sample> {
+    vec![Sample { labels: Vec::new(), value }]
+}
+
+/// The metrics of these gates. `boot`: the time from 1970 until the host started, as the clock says now.
+///
+/// A gate can be kept twice, as by a unit and by hand. Then the first one counts.
+pub fn metrics_text(gates: &[KeptGate], boot: Duration) -> String {
+    let mut text = String::new();
+    let is_first = |(at, gate): &(usize, &KeptGate)| {
+        !gates.iter().take(*at).any(|other| gate_labels(other) == gate_labels(gate))
+    };
+    let gates: Vec<&KeptGate> = gates.iter().enumerate().filter(is_first).map(|(_, gate)| gate).collect();
+    for Metric { name, help, kind, samples } in &METRICS {
+        let samples = gates
+            .iter()
+            .copied()
+            .flat_map(|gate| samples(gate, boot).into_iter().map(move |sample| (gate_labels(gate), sample)));
+        let lines = samples.map(|(of_gate, Sample { labels, value })| {
+            let all: Vec<String> = of_gate.into_iter().chain(labels).map(label).collect();
+            format!("{name}{{{}}} {value}\n", all.join(","))
+        });
+        let lines: String = lines.collect();
+        if !lines.is_empty() {
+            // It cannot fail.
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}");
+        }
+    }
+    text
+}
+
+/// The labels that tell a gate from every other one of the host.
+fn gate_labels(gate: &KeptGate) -> Vec<Label> {
+    let mut labels = vec![("gate", gate.snapshot.gate.clone())];
+    match gate.user {
+        Some(uid) => labels.extend([("scope", "user".to_owned()), ("uid", uid.to_string())]),
+        None => labels.push(("scope", "system".to_owned())),
+    }
+    labels
+}
+
+/// Backslash and quote are written as the format has it. Line breaks are among what `escape` replaces.
+fn label((name, value): Label) -> String {
+    let value = escape(&value).replace('\\', r"\\").replace('"', "\\\"");
+    format!("{name}=\"{value}\"")
+}
+
+fn unix(boot: Duration, moment: Moment) -> String {
+    format!("{:.3}", boot.saturating_add(moment.since_boot()).as_secs_f64())
+}
+
+/// Whether the text file is to be written now that the gate stands so. `last` is what was written there.
+///
+/// Nothing is written while a gate waits: writing to a disk can take long, and what the gate waits for may come
+/// meanwhile. A text that differs from the last one in nothing but the time is not written.
+pub fn is_due(last: Option<&Snapshot>, now: &Snapshot) -> bool {
+    match now.state {
+        GateWord::Waiting | GateWord::Grace | GateWord::Settling => false,
+        GateWord::Ready | GateWord::Opened | GateWord::Lost | GateWord::GaveUp | GateWord::Stopped => {
+            let code_and_link = |snapshot: &Snapshot| {
+                snapshot.reason.as_ref().map(|reason| (reason.code.clone(), reason.link.clone()))
+            };
+            last.is_none_or(|last| {
+                (last.state, last.since, last.ready_after, last.losses)
+                    != (now.state, now.since, now.ready_after, now.losses)
+                    || (&last.gate, &last.source) != (&now.gate, &now.source)
+                    || code_and_link(last) != code_and_link(now)
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overview::tests::{at, kept, nas};
+
+    const BOOT: Duration = Duration::from_secs(1_700_000_000);
+
+    #[test]
+    fn every_metric_is_there_once_with_help_and_type() {
+        let default = kept("default", "ready");
+        let text = metrics_text(&[default, nas()], BOOT);
+        let expected = r#"# HELP netready_gate_info Where the gate was read, and the version of netready that keeps it; always 1.
+# TYPE netready_gate_info gauge
+netready_gate_info{gate="default",scope="system",source="/etc/netready/default.toml",version="0.1.0"} 1
+netready_gate_info{gate="nas",scope="user",uid="1000",source="/etc/netready/nas.toml",version="0.1.0"} 1
+# HELP netready_gate_ready Whether every requirement of the gate holds: 1 if so, else 0, also for a gate that was opened without.
+# TYPE netready_gate_ready gauge
+netready_gate_ready{gate="default",scope="system"} 1
+netready_gate_ready{gate="nas",scope="user",uid="1000"} 0
+"#;
+        assert!(text.starts_with(expected), "{text}");
+        for line in [
+            r#"netready_gate_state{gate="default",scope="system",state="ready"} 1"#,
+            r#"netready_gate_state{gate="default",scope="system",state="lost"} 0"#,
+            r#"netready_gate_state{gate="nas",scope="user",uid="1000",state="waiting"} 1"#,
+            r#"netready_gate_state_timestamp_seconds{gate="default",scope="system"} 1700000106.000"#,
+            r#"netready_gate_start_time_seconds{gate="default",scope="system"} 1700000100.000"#,
+            r#"netready_gate_ready_duration_seconds{gate="default",scope="system"} 5.980000"#,
+            r#"netready_gate_losses_total{gate="default",scope="system"} 1"#,
+            r#"netready_gate_unmet_info{gate="nas",scope="user",uid="1000",code="no-carrier",link="e0"} 1"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
+        }
+        for absent in [
+            r#"netready_gate_ready_duration_seconds{gate="nas""#,
+            r#"netready_gate_unmet_info{gate="default""#,
+        ] {
+            assert!(!text.contains(absent), "{absent} is in:\n{text}");
+        }
+        assert_eq!(metrics_text(&[], BOOT), "");
+        // A metric of which there is no sample has no heading either.
+        assert!(!metrics_text(&[nas()], BOOT).contains("ready_duration"));
+    }
+
+    /// Each metric's samples follow its own heading, and no heading comes twice.
+    #[test]
+    fn samples_are_grouped() {
+        let text = metrics_text(&[kept("a", "ready"), kept("b", "lost"), nas()], BOOT);
+        let mut seen = Vec::new();
+        for line in text.lines() {
+            let name = match line.strip_prefix("# HELP ") {
+                Some(help) => {
+                    let name = help.split(' ').next().unwrap();
+                    assert!(!seen.contains(&name), "{name} comes twice");
+                    seen.push(name);
+                    name
+                }
+                None => line.trim_start_matches("# TYPE ").split(['{', ' ']).next().unwrap(),
+            };
+            assert_eq!(seen.last(), Some(&name), "{line}");
+        }
+        assert_eq!(seen.len(), METRICS.len());
+    }
+
+    #[test]
+    fn labels_cannot_leave_their_quotes() {
+        let text = metrics_text(&[kept("a\"} 1\n\\\u{1b}[2J\u{202e}", "ready")], BOOT);
+        let expected = r#"netready_gate_ready{gate="a\"} 1\\x0a\\\\x1b[2J\\u{202e}",scope="system"} 1"#;
+        assert!(text.lines().any(|line| line == expected), "{text}");
+    }
+
+    #[test]
+    fn of_a_gate_that_is_kept_twice_the_first_counts() {
+        let text = metrics_text(&[kept("a", "lost"), kept("a", "ready"), kept("b", "ready")], BOOT);
+        assert_eq!(text, metrics_text(&[kept("a", "lost"), kept("b", "ready")], BOOT));
+        let of_user = KeptGate { user: Some(0), ..kept("a", "ready") };
+        let text = metrics_text(&[kept("a", "lost"), of_user], BOOT);
+        assert!(text.contains("netready_gate_ready{gate=\"a\",scope=\"user\",uid=\"0\"} 1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_gate_whose_process_ended_is_not_ready() {
+        let mut gate = kept("default", "ready");
+        gate.running = false;
+        let text = metrics_text(&[gate], BOOT);
+        assert!(text.contains("netready_gate_ready{gate=\"default\",scope=\"system\"} 0\n"), "{text}");
+        assert!(text.contains("state=\"stopped\"} 1\n"), "{text}");
+        assert!(!text.contains("state_timestamp"), "nobody knows when it ended: {text}");
+    }
+
+    #[test]
+    fn a_file_is_written_once_the_gate_is_open_and_for_changes_only() {
+        let ready = kept("default", "ready").snapshot;
+        for (state, due) in [
+            ("waiting", false),
+            ("grace", false),
+            ("settling", false),
+            ("ready", true),
+            ("opened", true),
+            ("lost", true),
+            ("gave-up", true),
+            ("stopped", true),
+        ] {
+            assert_eq!(is_due(None, &kept("default", state).snapshot), due, "{state}");
+            let changed = due && state != "ready";
+            assert_eq!(
+                is_due(Some(&ready), &kept("default", state).snapshot),
+                changed,
+                "{state} after ready"
+            );
+        }
+        let changed = |change: fn(&mut Snapshot)| {
+            let mut now = ready.clone();
+            change(&mut now);
+            is_due(Some(&ready), &now)
+        };
+        assert!(!changed(|now| (now.at, now.what) = (at(900), "another route".to_owned())));
+        assert!(changed(|now| now.since = at(7)));
+        assert!(changed(|now| now.losses = 2));
+        assert!(changed(|now| now.ready_after = None));
+        assert!(changed(|now| now.source = "/run".to_owned()));
+        let cause = |code: &str, link: Option<&str>, text: &str| {
+            let mut lost = kept("default", "lost").snapshot;
+            let link = link.map(str::to_owned);
+            lost.reason = Some(Cause { code: code.to_owned(), text: text.to_owned(), link });
+            lost
+        };
+        let lost = cause("no-carrier", Some("e0"), "a");
+        for (now, due) in [
+            (cause("no-carrier", Some("e0"), "b"), false),
+            (cause("absent", Some("e0"), "a"), true),
+            (cause("no-carrier", None, "a"), true),
+        ] {
+            assert_eq!(is_due(Some(&lost), &now), due, "{now:?}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! How a gate stands at one moment, in a few values. `run` leaves them in its record, `status` and `metrics` read them.
+
+use core::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::gate_state::{Came, Phase};
+use crate::history::{Cause, Event, GateChange, GateWord, What, gate_words};
+use crate::moment::Moment;
+use crate::report::summary;
+use crate::requirement::Gate;
+use crate::verdict::Verdict;
+
+/// See the module. Its texts can be others' words: escape them where they are printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The gate's name.
+    pub gate: String,
+    /// Where the gate was read: a path, `built-in` or `command line`.
+    pub source: String,
+    /// The version of the netready that keeps it.
+    pub version: String,
+    /// When that netready began to keep the gate.
+    pub started: Moment,
+    /// The moment that this snapshot tells of.
+    pub at: Moment,
+    /// The gate's state.
+    pub state: GateWord,
+    /// Since when it is in this state.
+    pub since: Moment,
+    /// How long it took until the gate was ready for the first time. `None` until then.
+    pub ready_after: Option<Duration>,
+    /// How often it was lost since boot.
+    pub losses: u64,
+    /// When it was given up, if it was not ready since. A unit that gave up is started again.
+    pub gave_up: Option<Moment>,
+    /// The first reason why it is not ready.
+    pub reason: Option<Cause>,
+    /// What meets it, or what is missing.
+    pub what: String,
+}
+
+impl Snapshot {
+    /// Of a gate that netready begins to keep. `losses` and `gave_up` are of earlier runs in this boot.
+    pub fn new(gate: &Gate, version: &str, losses: u64, gave_up: Option<Moment>, now: Moment) -> Snapshot {
+        Snapshot {
+            gate: gate.name.clone(),
+            source: gate.source.clone(),
+            version: version.to_owned(),
+            started: now,
+            at: now,
+            state: GateWord::Waiting,
+            since: now,
+            ready_after: None,
+            losses,
+            gave_up,
+            reason: None,
+            what: String::new(),
+        }
+    }
+
+    /// Sees how the gate stands now.
+    pub fn see(&mut self, gate: &Gate, verdict: &Verdict, phase: Phase, losses: u64, now: Moment) {
+        self.gate.clone_from(&gate.name);
+        self.source.clone_from(&gate.source);
+        let (state, _) = gate_words(phase);
+        self.enter(state, now);
+        if let Phase::Ready { came: Came::First { after } } = phase {
+            // As exact as a record is.
+            self.ready_after.get_or_insert(Duration::from_micros(micros(after)));
+        }
+        self.losses = losses;
+        self.reason = if state == GateWord::Ready { None } else { verdict.leading().map(Cause::of) };
+        self.what = summary(verdict);
+    }
+
+    /// Sees that netready is told to end.
+    pub fn stop(&mut self, now: Moment) {
+        self.enter(GateWord::Stopped, now);
+        self.reason = None;
+        self.what.clear();
+    }
+
+    /// Sees an event of the history. One that the snapshot has seen already changes nothing.
+    pub fn follow(&mut self, event: &Event) {
+        let What::Gate(GateChange { state, by: _, reason, met_by }) = &event.what else { return };
+        if event.at <= self.at {
+            return;
+        }
+        if *state == GateWord::Lost && self.state != GateWord::Lost {
+            self.losses = self.losses.saturating_add(1);
+        }
+        self.enter(*state, event.at);
+        if *state == GateWord::Ready {
+            self.ready_after.get_or_insert(event.at - self.started);
+        }
+        self.reason.clone_from(reason);
+        self.what = match (met_by, reason) {
+            (Some(met_by), _) => met_by.clone(),
+            (None, Some(reason)) => reason.text.clone(),
+            (None, None) => String::new(),
+        };
+    }
+
+    fn enter(&mut self, state: GateWord, now: Moment) {
+        self.at = now;
+        if self.state != state {
+            self.state = state;
+            self.since = now;
+        }
+        match state {
+            GateWord::GaveUp => self.gave_up = Some(self.since),
+            GateWord::Ready => self.gave_up = None,
+            GateWord::Waiting
+            | GateWord::Grace
+            | GateWord::Settling
+            | GateWord::Opened
+            | GateWord::Lost
+            | GateWord::Stopped => {}
+        }
+    }
+
+    /// The fields of a record. Times are microseconds since boot.
+    pub fn fields(&self) -> Map<String, Value> {
+        let usec = |moment: Moment| micros(moment.since_boot());
+        let object = json!({
+            "gate": self.gate,
+            "source": self.source,
+            "version": self.version,
+            "started-usec": usec(self.started),
+            "usec": usec(self.at),
+            "state": self.state.as_str(),
+            "since-usec": usec(self.since),
+            "ready-after-usec": self.ready_after.map(micros),
+            "losses": self.losses,
+            "gave-up-usec": self.gave_up.map(usec),
+            "code": self.reason.as_ref().map(|reason| &reason.code),
+            "text": self.reason.as_ref().map(|reason| &reason.text),
+            "link": self.reason.as_ref().and_then(|reason| reason.link.as_ref()),
+            "what": self.what,
+        });
+        match object {
+            Value::Object(fields) => fields,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Map::new()
+            }
+        }
+    }
+
+    /// Reads the fields of a record, which anybody may have written. `None` if it is of a version that does not tell.
+    pub fn read(record: &Value) -> Option<Snapshot> {
+        let text = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
+        let duration = |name: &str| Some(Duration::from_micros(record.get(name)?.as_u64()?));
+        let moment = |name: &str| duration(name).map(Moment::after_boot);
+        let reason = text("code").zip(text("text")).map(|(code, text_of)| Cause {
+            code,
+            text: text_of,
+            link: text("link"),
+        });
+        Some(Snapshot {
+            gate: text("gate")?,
+            source: text("source")?,
+            version: text("version")?,
+            started: moment("started-usec")?,
+            at: moment("usec")?,
+            state: GateWord::of(&text("state")?)?,
+            since: moment("since-usec")?,
+            ready_after: duration("ready-after-usec"),
+            losses: record.get("losses").and_then(Value::as_u64).unwrap_or_default(),
+            gave_up: moment("gave-up-usec"),
+            reason,
+            what: text("what")?,
+        })
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::evaluate;
+    use crate::gate_state::{GaveUp, OpenedBy};
+    use crate::testing::{NOW, gate, network};
+
+    fn at(seconds: u64) -> Moment {
+        NOW + Duration::from_secs(seconds)
+    }
+
+    fn started() -> (Gate, Snapshot) {
+        let gate = gate("interface='a'; carrier=true");
+        let snapshot = Snapshot::new(&gate, "1.2.3", 2, Some(at(0)), at(0));
+        (gate, snapshot)
+    }
+
+    fn seen(snapshot: &mut Snapshot, gate: &Gate, links: &str, phase: Phase, seconds: u64) {
+        let verdict = evaluate(gate, &network(links), NOW);
+        let losses = if let Phase::Lost { .. } = phase { 3 } else { snapshot.losses };
+        snapshot.see(gate, &verdict, phase, losses, at(seconds));
+    }
+
+    const FIRST: Phase = Phase::Ready { came: Came::First { after: Duration::from_secs(5) } };
+
+    #[test]
+    fn a_state_lasts_since_it_was_entered() {
+        let (gate, mut snapshot) = started();
+        let after = Duration::from_secs(5);
+        for (phase, links, seconds, state, since, gave_up) in [
+            (Phase::Waiting, "a: nocarrier", 1, "waiting", 0, Some(at(0))),
+            (Phase::Settling { until: at(9) }, "a: up", 2, "settling", 2, Some(at(0))),
+            (FIRST, "a: up", 5, "ready", 5, None),
+            (FIRST, "a: up", 7, "ready", 5, None),
+            (Phase::Lost { since: at(8) }, "a: nocarrier", 8, "lost", 8, None),
+            (Phase::Lost { since: at(8) }, "a: down", 9, "lost", 8, None),
+            (Phase::Ready { came: Came::Again { since: at(12) } }, "a: up", 12, "ready", 12, None),
+            (Phase::Opened { after, by: OpenedBy::Reload }, "a: nocarrier", 13, "opened", 13, None),
+            (Phase::GaveUp { after, why: GaveUp::Lost }, "a: nocarrier", 14, "gave-up", 14, Some(at(14))),
+        ] {
+            seen(&mut snapshot, &gate, links, phase, seconds);
+            let found = (snapshot.state.as_str(), snapshot.since, snapshot.at, snapshot.gave_up);
+            assert_eq!(found, (state, at(since), at(seconds), gave_up), "{seconds}");
+        }
+        assert_eq!(
+            (snapshot.losses, snapshot.ready_after),
+            (3, Some(after)),
+            "as many as the session counted"
+        );
+        snapshot.stop(at(20));
+        assert_eq!((snapshot.state, snapshot.since, snapshot.what.as_str()), (GateWord::Stopped, at(20), ""));
+        assert_eq!(snapshot.gave_up, Some(at(14)), "being stopped does not make it ready");
+    }
+
+    #[test]
+    fn it_says_what_is_missing_or_what_meets_it() {
+        let (gate, mut snapshot) = started();
+        seen(&mut snapshot, &gate, "a: nocarrier", Phase::Waiting, 1);
+        let reason = snapshot.reason.clone().unwrap();
+        assert_eq!((reason.code.as_str(), reason.link.as_deref()), ("no-carrier", Some("a")));
+        assert_eq!(snapshot.what, "a has no carrier");
+        seen(&mut snapshot, &gate, "a: up", FIRST, 2);
+        assert_eq!((snapshot.reason.clone(), snapshot.what.as_str()), (None, "a"));
+    }
+
+    /// What the history tells of a moment after the snapshot is what the snapshot would have seen.
+    #[test]
+    fn later_events_are_followed_and_earlier_ones_are_not() {
+        let (gate, mut snapshot) = started();
+        seen(&mut snapshot, &gate, "a: nocarrier", Phase::Waiting, 3);
+        let event = |seconds, state, text: Option<&str>| {
+            let cause = |text: &str| Cause { code: "absent".to_owned(), text: text.to_owned(), link: None };
+            let met_by = (state == GateWord::Ready).then(|| "a".to_owned());
+            let change = GateChange { state, by: None, reason: text.map(cause), met_by };
+            Event { at: at(seconds), what: What::Gate(change) }
+        };
+        let before = snapshot.clone();
+        snapshot.follow(&event(2, GateWord::Lost, None));
+        snapshot.follow(&event(3, GateWord::Lost, None));
+        snapshot.follow(&Event { at: at(9), what: What::Dropped(1) });
+        assert_eq!(snapshot, before);
+        for (seconds, state, text, since, losses, what) in [
+            (4, GateWord::Waiting, Some("another reason"), 0, 2, "another reason"),
+            (5, GateWord::Ready, None, 5, 2, "a"),
+            (6, GateWord::Lost, Some("gone"), 6, 3, "gone"),
+            (7, GateWord::Lost, Some("still gone"), 6, 3, "still gone"),
+            (8, GateWord::Ready, None, 8, 3, "a"),
+            (9, GateWord::Stopped, None, 9, 3, ""),
+        ] {
+            snapshot.follow(&event(seconds, state, text));
+            let found = (snapshot.state, snapshot.since, snapshot.losses, snapshot.what.as_str());
+            assert_eq!(found, (state, at(since), losses, what), "{seconds}");
+        }
+        assert_eq!(snapshot.ready_after, Some(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let (gate, mut snapshot) = started();
+        seen(&mut snapshot, &gate, "a: nocarrier", Phase::Waiting, 1);
+        let read = |snapshot: &Snapshot| Snapshot::read(&Value::Object(snapshot.fields()));
+        assert_eq!(read(&snapshot).as_ref(), Some(&snapshot));
+        seen(&mut snapshot, &gate, "a: up", FIRST, 2);
+        assert_eq!(read(&snapshot).as_ref(), Some(&snapshot));
+        let whole = Value::Object(snapshot.fields());
+        for name in ["gate", "source", "version", "started-usec", "usec", "state", "since-usec", "what"] {
+            for value in [Value::Null, json!([]), json!(-1)] {
+                let mut record = whole.clone();
+                record[name] = value;
+                assert_eq!(Snapshot::read(&record), None, "{name}");
+            }
+        }
+        for value in [Value::Null, json!([]), json!("x")] {
+            assert_eq!(Snapshot::read(&value), None);
+        }
+        let mut record = whole.clone();
+        record["state"] = json!("of a later version");
+        assert_eq!(Snapshot::read(&record), None);
+    }
+}
