@@ -81,6 +81,7 @@ install:
 		install -Dm644 $$page $(DESTDIR)$(SHARE)/doc/netready/$$page; \
 	done
 	install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs/schema docs/schema/*.json
+	install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs/examples docs/examples/*.yml
 
 # The packages' contents are listed in Cargo.toml, below [package.metadata.deb] and .generate-rpm.
 # Of target/, the tools know release/ only, wherever CARGO_TARGET_DIR has it.

@@ -4,12 +4,15 @@ pub mod cat;
 mod check;
 mod doctor;
 mod learn;
+mod list;
 mod live;
+mod metrics;
 mod monitor;
 mod options;
 mod pull;
 mod retry;
 mod run;
+mod status;
 mod wait;
 
 use std::ffi::OsString;
@@ -18,6 +21,7 @@ use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{self, ExitCode};
 use std::time::Duration;
 
@@ -96,6 +100,14 @@ enum Apart {
     Retry(retry::RetryArgs),
     /// Pull an image, again while its failure can pass; nothing is done where the image is here
     Pull(pull::PullArgs),
+    /// Say how the gates stand that netready keeps now, of the system and of this user
+    ///
+    /// Exit code 0 if each is ready, 1 if one is not or no netready keeps it, 3 if this user may not see it.
+    Status(status::StatusArgs),
+    /// List the gates that can be named, and the files that they come from
+    List(list::ListArgs),
+    /// Print how the gates stand as Prometheus text
+    Metrics,
 }
 
 #[derive(Debug, Default, Args)]
@@ -145,6 +157,12 @@ struct RunArgs {
     /// The service manager opens it; it is 3 or more.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..), overrides_with = "ready_fd")]
     ready_fd: Option<i32>,
+    /// Keep a file for node_exporter's textfile collector that says how the gate stands
+    ///
+    /// It is written once the gate is open, and when its state changes. Its folder must belong to the user of this
+    /// process, and nobody else may write there.
+    #[arg(long, value_name = "PATH.prom")]
+    textfile: Option<PathBuf>,
     #[command(flatten)]
     volume: Volume,
     #[command(flatten)]
@@ -204,6 +222,9 @@ const OWN_ERROR: u8 = 125;
 /// What it ends with where the output cannot be written or one of netready's own programs is missing: no verdict,
 /// and no word about the network.
 const OUTPUT_OR_PROGRAM: u8 = 4;
+
+/// What it ends with where what it is asked about cannot be seen.
+const UNSEEN: u8 = 3;
 
 /// What a command ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,7 +289,7 @@ impl Error {
             | Error::Attempt(_)
             | Error::Fix(_)
             | Error::Unseen(_)
-            | Error::Signalled(_) => 3,
+            | Error::Signalled(_) => UNSEEN,
             Error::Stdout(_) | Error::Driver(Failure::Closed(_)) | Error::Tools(_) => OUTPUT_OR_PROGRAM,
         }
     }
@@ -343,6 +364,8 @@ impl Command {
             Command::Monitor(args) => args.output.json,
             Command::Wait(args) => args.output.json,
             Command::Apart(Apart::Doctor(args)) => args.json,
+            Command::Apart(Apart::Status(args)) => args.json,
+            Command::Apart(Apart::List(args)) => args.json,
             Command::Apart(_) | Command::Cat(_) | Command::Run(_) => false,
         }
     }
@@ -368,6 +391,9 @@ impl Apart {
             Apart::Learn(args) => learn::execute(&args),
             Apart::Retry(args) => retry::execute(args),
             Apart::Pull(args) => pull::execute(args),
+            Apart::Status(args) => status::execute(args),
+            Apart::List(args) => list::execute(&args),
+            Apart::Metrics => metrics::execute(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::platform::xdg;
 mod lookup;
 mod save;
 
-pub use lookup::{FindError, FindErrorKind, find, names};
+pub use lookup::{FindError, FindErrorKind, find, listing, names};
 pub use netready_core::config::*;
 pub use save::{SaveError, save};
 

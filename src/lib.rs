@@ -31,6 +31,7 @@
 //! * [`notify`]: messages to the service manager; [`ready_fd`]: readiness for other supervisors (s6, dinit, OpenRC);
 //! * [`journal`]: entries with fields; [`log`]: lines; [`stderr`]: the thread that writes them, so that nobody waits for
 //!   a reader; [`record`]: what `run` leaves in files, and reading it back;
+//! * [`textfile`]: the file that `run` keeps for node_exporter;
 //! * [`platform`]: the operating system: clock, signals, child processes, descriptors, files, users and paths;
 //!   [`platform::sibling`]: programs of ours that users do not call;
 //! * [`cli`]: the commands; [`doctor`]: checks a host once; each subject has a reader, which collects facts, and a pure
@@ -41,8 +42,8 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "for contributors: built with --document-private-items")]
 
 pub use netready_core::{
-    account, budget, continuity, escape, evaluate, gate_state, history, ifname, kernel_line, learn, model,
-    moment, refresh, report, requirement, retry, session, verdict, wants,
+    account, budget, continuity, escape, evaluate, gate_state, history, ifname, kernel_line, learn, metrics,
+    model, moment, overview, refresh, report, requirement, retry, session, snapshot, verdict, wants,
 };
 // The shell names them without the folder that they are in.
 use platform::{chance, clock, descriptor, files, identity, sibling};
@@ -66,3 +67,4 @@ mod ready_fd;
 pub mod record;
 mod resolv;
 mod stderr;
+mod textfile;

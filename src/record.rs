@@ -14,19 +14,19 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing::debug;
 
 use crate::clock::LocalTime;
 use crate::escape::{escape, escape_bytes};
 use crate::files::Folder;
-use crate::gate_state::Phase;
 use crate::identity::Identity;
 use crate::moment::Moment;
-use crate::report::state_word;
+use crate::snapshot::Snapshot;
 
 pub mod events;
 pub mod journalctl;
+pub mod kept;
 
 /// Where `run` keeps its record.
 #[derive(Debug)]
@@ -163,19 +163,14 @@ impl Record {
     }
 
     /// Writes how it stands.
-    pub fn write(&self, gate: &str, source: &str, phase: Phase, status: &str, past: Past) {
+    pub fn write(&self, snapshot: &Snapshot, status: &str) {
         let Some(folder) = &self.place.folder else { return };
-        let record = json!({
-            "gate": gate,
-            "source": source,
-            "pid": std::process::id(),
-            "boot-id": boot_id(),
-            "state": state_word(phase),
-            "status": status,
-            "gave-up-usec": past.gave_up.map(|at| at.since_boot().as_micros() as u64),
-            "losses": past.losses,
-        });
-        if let Err(error) = folder.replace(&self.place.name(SUFFIX), record.to_string().as_bytes()) {
+        let mut record = snapshot.fields();
+        record.insert("pid".to_owned(), std::process::id().into());
+        record.insert("boot-id".to_owned(), boot_id().into());
+        record.insert("status".to_owned(), status.into());
+        let text = Value::Object(record).to_string();
+        if let Err(error) = folder.replace(&self.place.name(SUFFIX), text.as_bytes()) {
             debug!("{}{SUFFIX}: {error}", self.place.stem);
         }
     }
@@ -205,14 +200,19 @@ pub fn of_this_boot(folder: &Path) -> Vec<GateRecord> {
 
 /// The events of this boot: of the system's gates and of the caller's own; of all gates, or of those with this name.
 pub fn histories(gate: Option<&str>) -> Histories {
-    let system = (PathBuf::from("/run"), Scope::System);
-    let own = base().filter(|base| *base != system.0).map(|base| (base, Scope::User));
     let mut all = Histories::default();
-    for (base, scope) in std::iter::once(system).chain(own) {
-        histories_in(&base.join(FOLDER), scope, &boot_id().unwrap_or_default(), &mut all);
+    for (path, scope) in all_folders() {
+        histories_in(&path, scope, &boot_id().unwrap_or_default(), &mut all);
     }
     all.gates.retain(|history| gate.is_none_or(|gate| history.gate == gate));
     all
+}
+
+/// The folders of all records: the system's, and the caller's own.
+fn all_folders() -> impl Iterator<Item = (PathBuf, Scope)> {
+    let system = (PathBuf::from("/run"), Scope::System);
+    let own = base().filter(|base| *base != system.0).map(|base| (base, Scope::User));
+    std::iter::once(system).chain(own).map(|(base, scope)| (base.join(FOLDER), scope))
 }
 
 fn histories_in(path: &Path, scope: Scope, boot: &str, all: &mut Histories) {
@@ -322,8 +322,10 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 
+    use serde_json::json;
+
     use super::*;
-    use crate::gate_state::{Came, GaveUp, OpenedBy};
+    use crate::history::GateWord;
 
     /// A record of this boot, as its text.
     fn record(gate: &str) -> String {
@@ -437,17 +439,14 @@ mod tests {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let own = Some(Folder::open_own(folder.path()).unwrap());
         let record = Record { place: Place { folder: own, stem: "a".to_owned(), of_unit: false } };
-        let (after, now) = (std::time::Duration::ZERO, crate::clock::now());
-        for (phase, ready) in [
-            (Phase::Waiting, false),
-            (Phase::Ready { came: Came::First { after } }, true),
-            (Phase::Opened { after, by: OpenedBy::Request }, false),
-            (Phase::Lost { since: now }, false),
-            (Phase::GaveUp { after, why: GaveUp::Timeout }, false),
-        ] {
-            record.write("a", "/s", phase, "Ready, says this text", Past::default());
+        let gate = crate::config::parse("a", "/s", "[[require]]\nroute = \"default\"\n").unwrap();
+        let mut snapshot = Snapshot::new(&gate, "0", 0, None, crate::clock::now());
+        for state in GateWord::ALL {
+            snapshot.state = *state;
+            let ready = *state == GateWord::Ready;
+            record.write(&snapshot, "Ready, says this text");
             let records = of_this_boot(folder.path());
-            assert_eq!(records[0].ready, Some(ready), "{phase:?}");
+            assert_eq!(records[0].ready, Some(ready), "{state:?}");
         }
     }
 

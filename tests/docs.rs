@@ -18,7 +18,11 @@ use netready_core::config::keys::{self, AskedOf, Key, Level, Role};
 #[path = "docs/pages.rs"]
 mod pages;
 
-const COMMANDS: [&str; 9] = ["check", "wait", "monitor", "cat", "learn", "doctor", "run", "retry", "pull"];
+const COMMANDS: [&str; 12] = [
+    "check", "wait", "monitor", "cat", "learn", "doctor", "run", "retry", "pull", "status", "list", "metrics",
+];
+/// Those that take no requirement options.
+const WITHOUT_OPTIONS: [&str; 5] = ["learn", "doctor", "status", "list", "metrics"];
 /// Those that take no GATE of their own, but a command's words.
 const RUN_ANOTHER: [&str; 2] = ["retry", "pull"];
 
@@ -171,7 +175,7 @@ fn every_command_line_in_the_documents_is_understood() {
             }
             tried += 1;
             // Options only, no gate: `cat` of them says whether they make sense.
-            let requires = !["learn", "doctor"].contains(command) && !RUN_ANOTHER.contains(command);
+            let requires = !WITHOUT_OPTIONS.contains(command) && !RUN_ANOTHER.contains(command);
             let alone = !words.contains(&"--json") && requires;
             if words.get(1).is_some_and(|word| word.starts_with('-')) && alone {
                 let output = netready(&[&["cat"], &words[1..]].concat());
@@ -188,11 +192,13 @@ fn the_readme_and_the_page_of_commands_name_every_command() {
     let help = stdout(&netready(&["--help"]));
     for command in COMMANDS {
         let takes = match command {
-            "doctor" => "[--fix]",
-            _ if RUN_ANOTHER.contains(&command) => "[opts]",
-            _ => "[GATE]",
+            "doctor" => " [--fix]",
+            "list" => " [--json]",
+            "metrics" => "`",
+            _ if RUN_ANOTHER.contains(&command) => " [opts]",
+            _ => " [GATE]",
         };
-        let named = format!("`netready {command} {takes}");
+        let named = format!("`netready {command}{takes}");
         assert!(readme.contains(&named), "README.md: {command}");
         assert!(page.contains(&named), "docs/commands.md: {command}");
         let listed = |line: &str| line.split_whitespace().next() == Some(command);

@@ -15,9 +15,11 @@ use crate::journal::{self, Entry, Kind, Policy, Seen};
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::ready_fd::ReadyFd;
-use crate::record::{Past, Record, events};
+use crate::record::{Record, events};
 use crate::requirement::{Gate, Item, RouteSpec};
 use crate::session::Mode;
+use crate::snapshot::Snapshot;
+use crate::textfile::TextFile;
 use crate::verdict::{Outcome, Reason, ReasonCode, Verdict, Warning};
 
 /// When a host without a default route is told so: long enough for a lease, short enough to be read.
@@ -46,9 +48,9 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         notifier,
         ready_fd,
         record,
-        past,
+        snapshot: Snapshot::new(&gate, env!("CARGO_PKG_VERSION"), past.losses, past.gave_up, now),
+        textfile: args.textfile.as_deref().map(TextFile::new),
         gate: gate.clone(),
-        phase: Phase::Waiting,
         status: String::new(),
         policy: Policy::default(),
         file: events::Writer::new(&gate.name),
@@ -75,6 +77,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         driver::RunEnd::Ended(_) => Exit::NotReady,
         driver::RunEnd::Signalled(signal, open) => {
             manager.notifier.stopping();
+            manager.stop(clock::now());
             if open { Exit::Done } else { Exit::Signal(signal) }
         }
     })
@@ -85,9 +88,10 @@ struct Manager {
     notifier: Notifier,
     ready_fd: ReadyFd,
     record: Record,
-    past: Past,
+    /// How the gate stands, for whoever reads the record.
+    snapshot: Snapshot,
+    textfile: Option<TextFile>,
     gate: Gate,
-    phase: Phase,
     /// What STATUS= says.
     status: String,
     policy: Policy,
@@ -110,17 +114,7 @@ impl Reporter for Manager {
             self.notifier.status(view.status);
         }
         self.no_default_route = view.phase == Phase::Waiting && misses_default_route(view.verdict);
-        match view.phase {
-            Phase::GaveUp { .. } => self.past.gave_up = Some(now),
-            Phase::Ready { .. } => self.past.gave_up = None,
-            Phase::Waiting
-            | Phase::Grace { .. }
-            | Phase::Settling { .. }
-            | Phase::Opened { .. }
-            | Phase::Lost { .. } => {}
-        }
-        self.past.losses = view.losses;
-        self.phase = view.phase;
+        self.snapshot.see(view.gate, view.verdict, view.phase, view.losses, now);
         let View { gate, verdict, phase, status, .. } = *view;
         let entry = self.policy.see(Seen { gate, verdict, phase, status }, now);
         self.write(entry);
@@ -195,11 +189,22 @@ impl Manager {
     fn write(&mut self, entry: Option<Entry>) {
         let Some(entry) = entry else { return };
         journal::write(&entry, &self.unwritten.take(entry.at));
+        if let Some(file) = &mut self.textfile {
+            file.keep(&self.snapshot);
+        }
         if entry.kind == Kind::Reason {
-            // The file would be written anew while the gate waits, and STATUS= has it.
+            // The file would be written anew while the gate waits. STATUS= and the events have it.
             return;
         }
-        self.record.write(&self.gate.name, &self.gate.source, self.phase, &self.status, self.past);
+        self.record.write(&self.snapshot, &self.status);
+    }
+
+    /// netready was told to end.
+    fn stop(&mut self, now: Moment) {
+        self.snapshot.stop(now);
+        if let Some(file) = &mut self.textfile {
+            file.keep(&self.snapshot);
+        }
     }
 
     /// Writes an entry about something else.

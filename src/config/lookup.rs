@@ -8,14 +8,20 @@ use std::path::{Path, PathBuf};
 
 use super::keys;
 use super::{
-    ConfigError, Environment, Options, Part, Problem, in_place_of_state, is_glob, nearest, printable,
+    ConfigError, Environment, GateRequest, Options, Part, Problem, in_place_of_state, is_glob, nearest,
+    printable,
 };
 use crate::files;
+use crate::overview::{GateSource, ListedGate, Listing, Origin};
 use crate::platform::xdg;
 
 /// For every user, the first that has a file wins.
-const DIRECTORIES: [&str; 4] =
-    ["/etc/netready", "/run/netready", "/usr/local/lib/netready", "/usr/lib/netready"];
+const DIRECTORIES: [(&str, Origin); 4] = [
+    ("/etc/netready", Origin::System),
+    ("/run/netready", Origin::Runtime),
+    ("/usr/local/lib/netready", Origin::Local),
+    ("/usr/lib/netready", Origin::Packaged),
+];
 
 /// Used where no directory has the file; the same texts are shipped in /usr/lib/netready.
 const BUILT_IN: [(&str, &str); 2] = [
@@ -108,6 +114,7 @@ pub fn find(
 /// A directory of gates.
 struct Directory {
     path: PathBuf,
+    origin: Origin,
     /// The user's own, which a sandbox may have made unreachable (`ProtectHome=`).
     own: bool,
 }
@@ -122,8 +129,12 @@ fn directories(environment: &Environment) -> Vec<Directory> {
     let own = xdg::config_home(environment.config_home.clone(), environment.home.as_deref())
         // Root's own gates must not change what the system waits for.
         .filter(|_| environment.is_user())
-        .map(|config| Directory { path: config.join("netready"), own: true });
-    let shared = DIRECTORIES.iter().map(|path| Directory { path: PathBuf::from(path), own: false });
+        .map(|config| Directory { path: config.join("netready"), origin: Origin::User, own: true });
+    let shared = DIRECTORIES.iter().map(|(path, origin)| Directory {
+        path: PathBuf::from(path),
+        origin: *origin,
+        own: false,
+    });
     own.into_iter().chain(shared).collect()
 }
 
@@ -165,6 +176,23 @@ fn drop_ins(
     directories: &[Directory],
     problems: &mut Vec<Problem>,
 ) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for path in drop_in_paths(gate, environment, directories, problems) {
+        match read(&path, environment.at(&path)) {
+            Ok(part) => parts.push(part),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    parts
+}
+
+/// The drop-ins of a gate that are not masked.
+fn drop_in_paths(
+    gate: &str,
+    environment: &Environment,
+    directories: &[Directory],
+    problems: &mut Vec<Problem>,
+) -> Vec<PathBuf> {
     let mut paths: BTreeMap<OsString, PathBuf> = BTreeMap::new();
     for directory in directories {
         let folder = directory.path.join(format!("{gate}.toml.d"));
@@ -179,18 +207,53 @@ fn drop_ins(
             Err(error) => problems.push(unreadable(&folder, &error)),
         }
     }
-    let mut parts = Vec::new();
-    for path in paths.values() {
-        let real = environment.at(path);
-        if is_mask(&real) {
-            continue;
+    paths.into_values().filter(|path| !is_mask(&environment.at(path))).collect()
+}
+
+/// The gates that can be named, and where each of them comes from.
+pub fn listing(environment: &Environment) -> Listing {
+    let directories = directories(environment);
+    let unreadable = directories.iter().filter_map(|directory| {
+        let error = gate_files(&environment.at(&directory.path)).err()?;
+        let told = (directory.path.display().to_string(), error.to_string());
+        (!directory.is_absence(&error)).then_some(told)
+    });
+    let gates = names(environment).into_iter().map(|name| {
+        let request = GateRequest { gate: Some(name.clone()), ..GateRequest::default() };
+        let loaded = super::load(&request, environment, &|_| false);
+        let errors = loaded.err().map(|error| error.problems).unwrap_or_default();
+        // What cannot be read is among the errors.
+        let drop_ins = drop_in_paths(&name, environment, &directories, &mut Vec::new());
+        ListedGate {
+            sources: sources(&name, environment, &directories),
+            drop_ins: drop_ins.iter().map(|path| path.display().to_string()).collect(),
+            errors: errors.iter().map(ToString::to_string).collect(),
+            name,
         }
-        match read(path, real) {
-            Ok(part) => parts.push(part),
-            Err(problem) => problems.push(problem),
-        }
+    });
+    Listing { gates: gates.collect(), unreadable: unreadable.collect() }
+}
+
+/// Every file of a gate, the one that counts first. The built-in text is the packaged one, so it is named only where
+/// that is not there.
+fn sources(gate: &str, environment: &Environment, directories: &[Directory]) -> Vec<GateSource> {
+    let files = directories.iter().filter_map(|directory| {
+        let path = directory.path.join(format!("{gate}.toml"));
+        let real = environment.at(&path);
+        let is_absent = fs::symlink_metadata(&real).is_err_and(|error| directory.is_absence(&error));
+        let source = || GateSource {
+            origin: directory.origin,
+            path: Some(path.display().to_string()),
+            is_mask: is_mask(&real),
+        };
+        (!is_absent).then(source)
+    });
+    let mut sources: Vec<GateSource> = files.collect();
+    let is_packaged = sources.iter().any(|source| source.origin == Origin::Packaged);
+    if BUILT_IN.iter().any(|(name, _)| *name == gate) && !is_packaged {
+        sources.push(GateSource { origin: Origin::BuiltIn, path: None, is_mask: false });
     }
-    parts
+    sources
 }
 
 /// The names of a directory's `*.toml`, without those that editors hide.

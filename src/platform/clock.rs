@@ -60,6 +60,13 @@ pub fn rfc3339(moment: Moment) -> String {
     LocalTime::of(moment).0.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
 }
 
+/// When the host started, as time since 1970, as the wall clock says now.
+#[allow(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn boot_time() -> Duration {
+    let since_1970 = Duration::try_from(jiff::Timestamp::now().as_duration()).unwrap_or_default();
+    since_1970.saturating_sub(now().since_boot())
+}
+
 /// One timer (timerfd_create(2)) on CLOCK_BOOTTIME: tokio's do not count suspend.
 pub struct Timer {
     timer: AsyncFd<Descriptor<TimerFd>>,
@@ -121,6 +128,16 @@ mod tests {
         let moments = [super::Moment::default(), now(), now() + Duration::from_secs(3600)];
         let [boot, now, later] = moments.map(|moment| LocalTime::of(moment).0);
         assert!(boot < now && now < later, "{boot} {now} {later}");
+    }
+
+    #[test]
+    fn the_wall_clock_is_that_of_the_host() {
+        let boot = super::boot_time();
+        let made_now = tempfile::tempfile().unwrap().metadata().unwrap().modified().unwrap();
+        let now = made_now.duration_since(std::time::UNIX_EPOCH).unwrap();
+        assert!((boot + super::now().since_boot()).abs_diff(now) < Duration::from_secs(60));
+        let said: jiff::Timestamp = super::rfc3339(super::now()).parse().unwrap();
+        assert!(said.as_second().abs_diff(now.as_secs() as i64) < 60, "{said}");
     }
 
     #[test]

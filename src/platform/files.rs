@@ -17,7 +17,7 @@ use std::path::{Component, Path, PathBuf};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat, renameat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use crate::chance::chance;
@@ -256,13 +256,25 @@ impl Folder {
     /// # Errors
     /// Where it cannot be written; nothing is left behind then.
     pub fn replace(&self, name: &OsStr, text: &[u8]) -> io::Result<()> {
+        self.put(name, text, |_| Ok(()))
+    }
+
+    /// The same for a file that everybody may read, whatever the umask.
+    ///
+    /// # Errors
+    /// As [`Folder::replace`].
+    pub fn publish(&self, name: &OsStr, text: &[u8]) -> io::Result<()> {
+        self.put(name, text, |file| Ok(fchmod(file, Mode::from_bits_truncate(0o644))?))
+    }
+
+    fn put(&self, name: &OsStr, text: &[u8], set_up: fn(&File) -> io::Result<()>) -> io::Result<()> {
         // Nobody can know the name before, and where somebody guessed it, O_EXCL refuses it.
         let mut draft = OsString::from(".");
         draft.push(name);
         draft.push(format!(".{:x}", chance().to_bits()));
         let mut file = self.create(&draft)?;
-        let done = file
-            .write_all(text)
+        let done = set_up(&file)
+            .and_then(|()| file.write_all(text))
             .and_then(|()| Ok(renameat(&self.descriptor, draft.as_os_str(), &self.descriptor, name)?));
         if done.is_err() {
             // It was made above, so it is nobody else's. One that cannot be removed harms nobody.
@@ -428,8 +440,18 @@ mod tests {
             assert_eq!(fs::read(at(name)).unwrap(), b"new", "{name}");
         }
         assert_eq!(fs::read(at("file")).unwrap(), b"text", "written through a link");
+        let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+        fs::set_permissions(at("new"), fs::Permissions::from_mode(0o600)).unwrap();
+        symlink("file", at("published")).unwrap();
+        for name in ["new", "published"] {
+            folder.publish(name.as_ref(), b"new").unwrap();
+            assert_eq!(mode(name), 0o644, "{name}: everybody may read it");
+        }
+        assert_eq!(fs::read(at("file")).unwrap(), b"text", "written through a link");
+        fs::remove_file(at("published")).unwrap();
         fs::create_dir(at("folder")).unwrap();
         assert!(folder.replace("folder".as_ref(), b"new").is_err());
+        assert!(folder.publish("folder".as_ref(), b"new").is_err());
         for name in ["link", "file"] {
             let mut file = folder.open_to_write(name.as_ref()).unwrap();
             file.write_all(b"N").unwrap();

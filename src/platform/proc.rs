@@ -4,6 +4,13 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, SysconfVar, sysconf};
+
+use crate::moment::Moment;
 
 /// Where it is, but in tests.
 pub const PROC: &str = "/proc";
@@ -50,9 +57,72 @@ fn users_in(status: &str) -> Option<[u32; 4]> {
     users.try_into().ok()
 }
 
+/// Whether the process that had this number at that moment is alive. A later one that got the number was started later.
+pub fn is_running(pid: u32, then: Moment) -> bool {
+    let Ok(number) = i32::try_from(pid) else { return false };
+    // kill(2) takes 0 and negative numbers for groups.
+    if number <= 0 {
+        return false;
+    }
+    if let Some(stat) = beginning(&Path::new(PROC).join(pid.to_string()).join("stat"), STATUS) {
+        return lives_since(&stat, ticks_per_second()).is_some_and(|started| started <= then);
+    }
+    // /proc need not show other users' processes (hidepid=). Nothing is sent.
+    matches!(kill(Pid::from_raw(number), None), Ok(()) | Err(Errno::EPERM))
+}
+
+fn ticks_per_second() -> u64 {
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok());
+    // It is 100 on all architectures but alpha and ia64.
+    ticks.filter(|ticks| *ticks > 0).unwrap_or(100)
+}
+
+/// When a process was started, to the tick before it, by its `stat`. `None` for one that has ended and is not reaped.
+/// The name in it may hold anything.
+fn lives_since(stat: &str, ticks_per_second: u64) -> Option<Moment> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut words = rest.split_whitespace();
+    if matches!(words.next()?, "Z" | "X") {
+        return None;
+    }
+    // The state is the 3rd of all words, the time of the start the 22nd.
+    let ticks: u64 = words.nth(18)?.parse().ok()?;
+    let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(ticks_per_second);
+    Some(Moment::after_boot(Duration::from_nanos(u64::try_from(nanos).ok()?)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
+
+    #[test]
+    fn the_start_of_a_process_is_read() {
+        let line = |state: &str, ticks: &str| {
+            format!("42 (a) b (c)) {state} 7 42 42 0 -1 4194560 100 0 0 0 11 22 0 0 20 0 1 0 {ticks}")
+        };
+        let at = |millis| Some(Moment::after_boot(Duration::from_millis(millis)));
+        assert_eq!(lives_since(&line("S", "12345 1 1 1"), 100), at(123_450));
+        assert_eq!(lives_since(&line("R", "12345 1 1 1"), 1000), at(12_345));
+        for (state, ticks) in [("Z", "12345"), ("X", "12345"), ("S", "x"), ("S", "")] {
+            assert_eq!(lives_since(&line(state, ticks), 100), None, "{state} {ticks}");
+        }
+        assert_eq!(lives_since("", 100), None);
+    }
+
+    #[test]
+    fn a_process_runs_if_it_is_not_younger_than_the_moment() {
+        let me = std::process::id();
+        assert!(is_running(me, clock::now()));
+        assert!(!is_running(me, Moment::default()), "another process has the number by now");
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        assert!(!is_running(pid, clock::now()));
+        for pid in [0, u32::MAX, i32::MAX as u32] {
+            assert!(!is_running(pid, clock::now()), "{pid}");
+        }
+    }
 
     #[test]
     fn the_users_of_a_process() {

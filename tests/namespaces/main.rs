@@ -44,5 +44,6 @@ mod reload;
 mod resync;
 mod route;
 mod schema;
+mod status;
 mod supervisors;
 mod way;

@@ -78,5 +78,7 @@ fn every_command_prints_what_its_schema_describes() {
     assert_lines_valid("verdict", &monitor.stdout());
     assert_lines_valid("error", &ns.output(&["check", "--json", "nonesuch"]).stdout);
     assert_lines_valid("error", &ns.output(&["wait", "--json", "-a", "x"]).stdout);
+    assert_lines_valid("status", &ns.output(&["status", "--json"]).stdout);
+    assert_lines_valid("list", &ns.output(&["list", "--json"]).stdout);
     assert_lines_valid("doctor", &ns.output(&["doctor", "--json"]).stdout);
 }

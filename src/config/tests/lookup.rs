@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{FindErrorKind, Options, find};
+use crate::config::{FindErrorKind, Options, find, listing};
 
 fn timeout(seconds: u64) -> String {
     format!("timeout = {seconds}\n[[require]]\nroute = \"default\"\n")
@@ -33,6 +33,44 @@ fn the_first_directory_that_has_the_file_wins() {
         assert_eq!(gate.source, format!("/{}", paths[0]));
         assert_eq!(gate.timeout, Some(Duration::from_secs(1)));
     }
+}
+
+#[test]
+fn the_listing_tells_the_file_that_counts_and_those_that_it_hides() {
+    let good = timeout(1);
+    let (_root, environment) = tree(&[
+        ("home/u/.config/netready/lab.toml", &good),
+        ("usr/local/lib/netready/lab.toml", &good),
+        ("etc/netready/default.toml", &good),
+        ("usr/lib/netready/podman.toml", &good),
+        ("run/netready/wrong.toml", "tiemout = 1"),
+        ("etc/netready/off.toml", "->/dev/null"),
+        ("usr/lib/netready/off.toml", &good),
+        ("etc/netready/lab.toml.d/20.toml", "settle = 1"),
+        ("usr/lib/netready/lab.toml.d/10.toml", "settle = 2"),
+        ("usr/lib/netready/lab.toml.d/20.toml", "settle = 3"),
+        ("run/netready/lab.toml.d/10.toml", "->/dev/null"),
+        ("etc/netready/alone.toml.d/10.toml", "settle = 1"),
+    ]);
+    let listing = listing(&environment);
+    assert_eq!(listing.unreadable, []);
+    let lines = listing.gates.iter().map(|gate| {
+        let origins: Vec<&str> = gate.sources.iter().map(|source| source.origin.as_str()).collect();
+        let mask = if gate.sources.iter().any(|source| source.is_mask) { " mask" } else { "" };
+        let drop_ins = gate.drop_ins.concat();
+        format!("{}: {}{mask} {drop_ins} {} errors", gate.name, origins.join(" "), gate.errors.len())
+    });
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [
+            "alone:  /etc/netready/alone.toml.d/10.toml 1 errors",
+            "default: system built-in  0 errors",
+            "lab: user local /etc/netready/lab.toml.d/20.toml 0 errors",
+            "off: system packaged mask  1 errors",
+            "podman: packaged  0 errors",
+            "wrong: runtime  1 errors",
+        ]
+    );
 }
 
 #[test]

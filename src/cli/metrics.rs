@@ -1,0 +1,20 @@
+//! `metrics`: how the gates stand, for Prometheus.
+
+use tracing::warn;
+
+use crate::cli::{Error, Exit, print};
+use crate::clock;
+use crate::metrics::metrics_text;
+use crate::overview::KeptGate;
+use crate::record::kept::kept;
+
+pub(super) fn execute() -> Result<Exit, Error> {
+    crate::log::start(tracing::Level::WARN);
+    let kept = kept();
+    for unit in &kept.hidden {
+        warn!("{unit}.service: run as root to see its gate");
+    }
+    let gates: Vec<KeptGate> = kept.gates.into_iter().filter(KeptGate::is_current).collect();
+    print(&metrics_text(&gates, clock::boot_time()))?;
+    Ok(Exit::Done)
+}
