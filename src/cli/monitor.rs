@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::cli::{CheckArgs, Error, Exit, block_on, load, paint};
-use crate::clock;
+use crate::clock::LocalTime;
 use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::kernel_line::Forced;
 use crate::moment::Moment;
@@ -45,7 +45,7 @@ impl Reporter for Printer {
         let change = self.changes.take(view.verdict);
         let text = match self.json {
             true => json_line(view, &change, now),
-            false => self.changes.lines(&change, &clock::date_and_time(now), paint),
+            false => self.changes.lines(&change, &LocalTime::of(now).with_date(), paint),
         };
         // Without colour where stdout is no terminal, or NO_COLOR says so.
         let mut stdout = anstream::stdout().lock();
@@ -56,8 +56,9 @@ impl Reporter for Printer {
 /// The object of `check`, when it was so, and what changed.
 fn json_line(view: &View<'_>, change: &Change, now: Moment) -> String {
     let mut object = verdict_json(view.gate, view.verdict, view.verdict.ready(), state_word(view.phase));
-    object.insert("time".to_owned(), clock::time_of_day_with_milliseconds(now).into());
-    object.insert("timestamp".to_owned(), clock::rfc3339(now).into());
+    let local = LocalTime::of(now);
+    object.insert("time".to_owned(), local.with_milliseconds().into());
+    object.insert("timestamp".to_owned(), local.rfc3339().into());
     object.insert("since-boot".to_owned(), seconds(now).into());
     object.insert("change".to_owned(), change.turn.as_str().into());
     object.insert("changed".to_owned(), change.rows.as_slice().into());

@@ -24,7 +24,9 @@ pub(super) fn execute(args: StatusArgs) -> Result<Exit, Error> {
     let Kept { gates, hidden } = kept();
     let overview = Overview { gates, hidden: ask_about(hidden), asked: args.gates };
     print(&match args.json {
-        true => format!("{}\n", json_text(&status_json(&overview, &clock::rfc3339))),
+        true => {
+            format!("{}\n", json_text(&status_json(&overview, &|moment| LocalTime::of(moment).rfc3339())))
+        }
         false => status_table(&overview, clock::now(), &|moment| LocalTime::of(moment).text(), paint),
     })?;
     Ok(match overview.answer() {

@@ -43,21 +43,21 @@ impl LocalTime {
         let format = if self.0.date() == today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
         self.0.strftime(format).to_string()
     }
-}
 
-/// The time of day of a moment with milliseconds, as in `08:15:30.123`.
-pub fn time_of_day_with_milliseconds(moment: Moment) -> String {
-    LocalTime::of(moment).0.strftime("%H:%M:%S%.3f").to_string()
-}
+    /// As in `08:15:30.123`.
+    pub fn with_milliseconds(&self) -> String {
+        self.0.strftime("%H:%M:%S%.3f").to_string()
+    }
 
-/// The date, the time of day and the offset from UTC of a moment, as in `2026-03-01 08:15:30.123 +01:00`.
-pub fn date_and_time(moment: Moment) -> String {
-    LocalTime::of(moment).0.strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
-}
+    /// With the date and the offset from UTC, as in `2026-03-01 08:15:30.123 +01:00`.
+    pub fn with_date(&self) -> String {
+        self.0.strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
+    }
 
-/// The same for scripts, to the microsecond (RFC 3339): `2026-03-01T08:15:30.123456+01:00`.
-pub fn rfc3339(moment: Moment) -> String {
-    LocalTime::of(moment).0.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
+    /// The same for scripts, to the microsecond (RFC 3339): `2026-03-01T08:15:30.123456+01:00`.
+    pub fn rfc3339(&self) -> String {
+        self.0.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
+    }
 }
 
 /// When the host started, as time since 1970, as the wall clock says now.
@@ -136,7 +136,7 @@ mod tests {
         let made_now = tempfile::tempfile().unwrap().metadata().unwrap().modified().unwrap();
         let now = made_now.duration_since(std::time::UNIX_EPOCH).unwrap();
         assert!((boot + super::now().since_boot()).abs_diff(now) < Duration::from_secs(60));
-        let said: jiff::Timestamp = super::rfc3339(super::now()).parse().unwrap();
+        let said: jiff::Timestamp = super::LocalTime::of(super::now()).rfc3339().parse().unwrap();
         assert!(said.as_second().abs_diff(now.as_secs() as i64) < 60, "{said}");
     }
 

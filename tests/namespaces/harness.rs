@@ -506,12 +506,17 @@ impl Builder {
                 // Where the build directory is, not everybody may go.
                 let copy = self.scratch.join("netready");
                 if !copy.exists() {
-                    std::fs::copy(binary, &copy).unwrap();
+                    // By another program: while this one wrote, a process that another test starts would inherit the
+                    // descriptor, and for that time the copy could not be run (ETXTBSY).
+                    let copy_to = |built: &Path, to: &Path| {
+                        assert!(Command::new("cp").args([built, to]).status().unwrap().success());
+                    };
+                    copy_to(binary, &copy);
                     for (name, built) in [
                         ("netready-probe", env!("CARGO_BIN_EXE_netready-probe")),
                         ("netready-tools", env!("CARGO_BIN_EXE_netready-tools")),
                     ] {
-                        std::fs::copy(built, self.scratch.join(name)).unwrap();
+                        copy_to(Path::new(built), &self.scratch.join(name));
                     }
                 }
                 let mut setpriv = Command::new("setpriv");

@@ -876,7 +876,8 @@ fn idle_means_idle() {
             })
             .collect()
     };
-    std::thread::sleep(Duration::from_millis(300));
+    // What came last is written into the history a second later.
+    std::thread::sleep(Duration::from_millis(1500));
     let before = (switches(&waiting), switches(&ready));
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(before, (switches(&waiting), switches(&ready)));

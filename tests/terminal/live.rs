@@ -112,7 +112,7 @@ fn another_width_is_followed_at_once() {
     let mut shell = Shell::new(120);
     shell.types("$N wait -i vz9 -i vz8 -i vz7 -t 60s\n");
     let wide = shell.sees("netready: waiting ");
-    assert!(wide.contains("; vz7: no such link"), "{wide}");
+    assert!(wide.contains("vz7: no such link"), "{wide}");
     for columns in [80, 40, 120] {
         shell.resize(columns);
         shell.sees_row("the line in its new width", |row| {

@@ -35,7 +35,7 @@ impl Shell {
         let slave = || Stdio::from(pair.slave.try_clone().unwrap());
         command.arg("-i").stdin(slave()).stdout(slave()).stderr(slave());
         command.env("PS1", "$ ").env("TERM", "xterm").env("N", env!("CARGO_BIN_EXE_netready"));
-        for variable in ["ENV", "NOTIFY_SOCKET", "NO_COLOR"] {
+        for variable in ["ENV", "NOTIFY_SOCKET", "NO_COLOR", "CI"] {
             command.env_remove(variable);
         }
         command.current_dir(place.path());
