@@ -43,7 +43,8 @@
 
 pub use netready_core::{
     account, budget, continuity, escape, evaluate, gate_state, history, ifname, kernel_line, learn, metrics,
-    model, moment, overview, refresh, report, requirement, retry, session, snapshot, verdict, wants,
+    model, moment, overview, refresh, report, requirement, retry, session, snapshot, timeline, verdict,
+    wants,
 };
 // The shell names them without the folder that they are in.
 use platform::{chance, clock, descriptor, files, identity, sibling};

@@ -25,6 +25,7 @@
 //! * [`history`]: what happened and when, as lines; [`journal`]: which entries are written;
 //! * [`snapshot`]: how a gate stands, for other programs; [`overview`]: what `status` and `list` print; [`metrics`]:
 //!   the same for Prometheus;
+//! * [`timeline`]: the way to ready of a `run`, put together from its history;
 //! * [`kernel_line`]: what the kernel command line says to gates;
 //! * [`config`]: the table of keys, and with it gate files and options, read and written; [`ifname`]: names of links,
 //!   which are bytes;
@@ -57,5 +58,6 @@ pub mod session;
 pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod timeline;
 pub mod verdict;
 pub mod wants;

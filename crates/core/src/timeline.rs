@@ -1,0 +1,329 @@
+//! The way of a gate to ready, put together from the events of one `run`: what was in which state, from when until when.
+//!
+//! [`Timeline::of`] is given events ([`history`](crate::history)) and makes lanes of them: one for each link, address,
+//! route, requirement and probe, one for the gate, and one for each unit that waited for the gate. A lane has stretches
+//! of time with a state. Events may be missing (a record that was cut, a storm): what is not known has no stretch.
+//!
+//! Texts of events are the words of others. What this module makes of them for people is escaped.
+
+mod lanes;
+mod panels;
+mod table;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use core::time::Duration;
+
+use crate::escape::escape;
+use crate::history::{By, Event, GateWord, Start, What};
+use crate::moment::Moment;
+use crate::report::Took;
+
+pub use lanes::{Lane, LaneKind, Stretch, Tone};
+pub use panels::Panel;
+pub use table::{Glyphs, columns, cut, one_line, table};
+pub use words::{past, sentence};
+
+/// How many different reasons are told apart on the way to ready. At half of it, links that flap in turn could hide the
+/// longest one; no boot has twice as many.
+const MOST_HOLDERS: usize = 64;
+
+/// The events of one `run`, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeline {
+    /// The gate's name, unescaped.
+    pub gate: String,
+    /// The first event that says which gate is kept; `None` if it is missing.
+    pub begin: Option<Start>,
+    /// When the gate began to be kept; if that is not known, the first event.
+    pub start: Moment,
+    /// Until when something is known.
+    pub end: Moment,
+    /// How it came to open, or did not.
+    pub way: Way,
+    /// Each loss after that.
+    pub losses: Vec<Loss>,
+    /// What was in which state.
+    pub lanes: Vec<Lane>,
+    /// Each event in words.
+    pub steps: Vec<Step>,
+    /// How many events are missing because there were too many at once.
+    pub dropped: u64,
+}
+
+/// From the start to the moment when the gate opened or was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// When it ended; the end of what is known if it did not end.
+    pub end: Moment,
+    /// How it ended.
+    pub result: Ending,
+    /// By what: what met the gate, or why it is not met; unescaped.
+    pub by: Option<String>,
+    /// What held the gate shut longest, all its times together.
+    pub longest: Option<Held>,
+}
+
+/// How the way to ready ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It was ready.
+    Ready,
+    /// It was opened though it was not ready.
+    Opened(Option<By>),
+    /// It was given up.
+    GaveUp(Option<By>),
+    /// netready was told to end before.
+    Stopped,
+    /// It waits still, or nothing more is known.
+    Waiting,
+    /// The events that would tell are missing.
+    Missing,
+}
+
+/// What held a gate shut, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What it was.
+    pub by: Holder,
+    /// For how long, all its times together.
+    pub lasted: Duration,
+}
+
+/// What can hold a gate shut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// A reason, unescaped.
+    Reason {
+        /// The code of the reason.
+        code: String,
+        /// The reason as a sentence, in the present.
+        text: String,
+        /// The link at fault, if it is one link.
+        link: Option<String>,
+    },
+    /// Everything was met and had to hold (`settle`).
+    Settle,
+    /// It waited, and no reason is known.
+    Unknown,
+}
+
+/// From the moment when a gate was lost until it was ready again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// When it was lost.
+    pub from: Moment,
+    /// When it was ready again; `None` if it was not.
+    pub to: Option<Moment>,
+    /// The first reason, unescaped.
+    pub why: Option<String>,
+}
+
+/// An event in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// When it was seen.
+    pub at: Moment,
+    /// What happened; safe to print.
+    pub text: String,
+}
+
+/// A unit that is ordered after the gate's unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiter {
+    /// Its name, unescaped.
+    pub unit: String,
+    /// When its start began.
+    pub started: Moment,
+    /// When it was up; `None` if it is not yet.
+    pub active: Option<Moment>,
+}
+
+/// Divides the events of a boot into those of each `run`: a run begins with a start that is no reload.
+pub fn runs(events: Vec<Event>) -> Vec<Vec<Event>> {
+    let mut runs: Vec<Vec<Event>> = Vec::new();
+    for event in events {
+        let begins = matches!(&event.what, What::Start(start) if !start.reloaded);
+        match runs.last_mut() {
+            Some(run) if !begins => run.push(event),
+            _ => runs.push(vec![event]),
+        }
+    }
+    runs
+}
+
+impl Timeline {
+    /// The timeline of one run; `None` if there is no event. It ends at `end`, if that is given and later than the last
+    /// event: a run that goes on is as it was last until now.
+    pub fn of(events: &[Event], end: Option<Moment>, waiters: &[Waiter]) -> Option<Timeline> {
+        let first = events.first()?;
+        let starts = || events.iter().filter_map(|event| started(event).map(|start| (event.at, start)));
+        let begin = starts().find(|(_, start)| !start.reloaded);
+        let gate = starts().next_back().map(|(_, start)| start.gate.clone()).unwrap_or_default();
+        let start = begin.map_or(first.at, |(at, _)| at.min(first.at));
+        let last = events.iter().map(|event| event.at).max().unwrap_or(start);
+        let stopped = events.iter().any(|event| is_state(event, GateWord::Stopped));
+        let end = end.filter(|_| !stopped).map_or(last, |end| end.max(last)).max(start);
+        Some(Timeline {
+            begin: begin.map(|(_, start)| start.clone()),
+            start,
+            end,
+            way: way(events, start, end),
+            losses: losses(events),
+            lanes: lanes::of(events, &gate, (start, end), waiters),
+            steps: events.iter().map(step).collect(),
+            gate,
+            dropped: events.iter().filter_map(dropped).fold(0, u64::saturating_add),
+        })
+    }
+
+    /// How long the way took.
+    pub fn took(&self) -> Duration {
+        self.way.end - self.start
+    }
+
+    /// What became of it, such as `ready after 5.98s`; safe to print.
+    pub fn outcome(&self) -> String {
+        let took = Took(self.took());
+        match self.way.result {
+            Ending::Ready => format!("ready after {took}"),
+            Ending::Opened(by) => format!("opened after {took} without being ready{}", words::because(by)),
+            Ending::GaveUp(by) => format!("given up after {took}{}", words::because(by)),
+            Ending::Stopped => format!("netready was ended after {took}, before the gate was ready"),
+            Ending::Waiting => format!("not ready after {took}"),
+            Ending::Missing => "the events that tell how it opened are missing".to_owned(),
+        }
+    }
+
+    /// The longest stretch as a sentence, safe to print: `The longest stretch, 5.90s of 5.98s: e0 had no carrier`.
+    /// `None` if nothing took time.
+    pub fn longest(&self) -> Option<String> {
+        let held = self.way.longest.as_ref()?;
+        let of = Took(self.took());
+        Some(format!("The longest stretch, {} of {of}: {}", Took(held.lasted), held.by.text()))
+    }
+
+    /// How often it was lost, and the latest loss, as a sentence, safe to print. `None` if it was not lost.
+    pub fn lost(&self) -> Option<String> {
+        let last = self.losses.last()?;
+        let why = last.why.as_deref().map(|why| format!(": {}", escape(why))).unwrap_or_default();
+        let count = match self.losses.len() {
+            1 => "Lost once afterwards".to_owned(),
+            count => format!("Lost {count} times afterwards, last"),
+        };
+        let at = Took(last.from - self.start);
+        Some(match last.to {
+            Some(to) => format!("{count} {at} after the start, for {}{why}", Took(to - last.from)),
+            None => format!("{count} {at} after the start, and not ready since{why}"),
+        })
+    }
+}
+
+impl Holder {
+    /// In the past, as a part of a sentence; safe to print.
+    pub fn text(&self) -> String {
+        match self {
+            Holder::Reason { text, link, .. } => escape(&past(text, link.as_deref())).into_owned(),
+            Holder::Settle => "everything was met and had to hold".to_owned(),
+            Holder::Unknown => "it waited, and the record does not say why".to_owned(),
+        }
+    }
+}
+
+fn started(event: &Event) -> Option<&Start> {
+    if let What::Start(start) = &event.what { Some(start) } else { None }
+}
+
+fn dropped(event: &Event) -> Option<u64> {
+    if let What::Dropped(count) = event.what { Some(count) } else { None }
+}
+
+fn is_state(event: &Event, state: GateWord) -> bool {
+    matches!(&event.what, What::Gate(change) if change.state == state)
+}
+
+fn step(event: &Event) -> Step {
+    Step { at: event.at, text: escape(&sentence(&event.what)).into_owned() }
+}
+
+/// Follows the gate's states to the first that ends the way.
+fn way(events: &[Event], start: Moment, end: Moment) -> Way {
+    let mut holders: Vec<Held> = Vec::new();
+    let mut current: Option<(Holder, Moment)> = None;
+    for event in events {
+        let What::Gate(change) = &event.what else { continue };
+        if let Some((holder, since)) = current.take() {
+            add(&mut holders, holder, event.at - since);
+        }
+        let result = match change.state {
+            GateWord::Waiting | GateWord::Grace | GateWord::Settling => None,
+            GateWord::Ready => Some(Ending::Ready),
+            GateWord::Opened => Some(Ending::Opened(change.by)),
+            GateWord::GaveUp => Some(Ending::GaveUp(change.by)),
+            GateWord::Stopped => Some(Ending::Stopped),
+            GateWord::Lost => Some(Ending::Missing),
+        };
+        let reason = change.reason.as_ref();
+        if let Some(result) = result {
+            let by = if result == Ending::Ready {
+                change.met_by.clone()
+            } else {
+                reason.map(|cause| cause.text.clone())
+            };
+            return Way { end: event.at, result, by, longest: longest(holders) };
+        }
+        let holder = match (change.state, reason) {
+            (GateWord::Settling, _) => Holder::Settle,
+            (_, Some(cause)) => Holder::Reason {
+                code: cause.code.clone(),
+                text: cause.text.clone(),
+                link: cause.link.clone(),
+            },
+            (_, None) => Holder::Unknown,
+        };
+        // Before the first of its states nothing but the look at the network passed.
+        let since = if holders.is_empty() { start } else { event.at };
+        current = Some((holder, since));
+    }
+    let by = current.as_ref().and_then(|(holder, _)| match holder {
+        Holder::Reason { text, .. } => Some(text.clone()),
+        Holder::Settle | Holder::Unknown => None,
+    });
+    if let Some((holder, since)) = current {
+        add(&mut holders, holder, end - since);
+    }
+    Way { end, result: Ending::Waiting, by, longest: longest(holders) }
+}
+
+fn add(holders: &mut Vec<Held>, by: Holder, lasted: Duration) {
+    if let Some(held) = holders.iter_mut().find(|held| held.by == by) {
+        held.lasted = held.lasted.saturating_add(lasted);
+    } else if holders.len() < MOST_HOLDERS {
+        holders.push(Held { by, lasted });
+    }
+}
+
+/// The first of the longest ones.
+fn longest(holders: Vec<Held>) -> Option<Held> {
+    let most = holders.iter().map(|held| held.lasted).max().filter(|most| !most.is_zero())?;
+    holders.into_iter().find(|held| held.lasted == most)
+}
+
+fn losses(events: &[Event]) -> Vec<Loss> {
+    let mut losses: Vec<Loss> = Vec::new();
+    for event in events {
+        let What::Gate(change) = &event.what else { continue };
+        let open = losses.last_mut().filter(|loss| loss.to.is_none());
+        match (change.state, open) {
+            (GateWord::Lost, None) => losses.push(Loss {
+                from: event.at,
+                to: None,
+                why: change.reason.as_ref().map(|cause| cause.text.clone()),
+            }),
+            (GateWord::Ready, Some(loss)) => loss.to = Some(event.at),
+            (_, _) => {}
+        }
+    }
+    losses
+}

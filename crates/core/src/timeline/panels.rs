@@ -1,0 +1,100 @@
+//! Panels: the spans of time that are worth a look. A gate that was lost an hour after a boot of six seconds would
+//! make the boot invisible on one scale, so the way to ready and each loss have a panel of their own.
+
+use core::time::Duration;
+
+use crate::moment::Moment;
+use crate::report::Took;
+use crate::timeline::{Ending, LaneKind, Timeline};
+
+/// How many losses are shown, the latest ones. At double, no panel would be wide enough for a word.
+const LOSSES: usize = 3;
+
+/// What is shown around the time that matters, as a part of it: so that states before and after it are seen.
+const MARGIN: u32 = 10;
+
+/// The least of that.
+const LEAST: Duration = Duration::from_millis(20);
+
+/// A span of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panel {
+    /// Where it begins.
+    pub from: Moment,
+    /// Where it ends, later than `from`.
+    pub to: Moment,
+    /// What its times count from.
+    pub zero: Moment,
+    /// What it shows; safe to print.
+    pub title: String,
+}
+
+impl Panel {
+    /// Where a moment is in a panel of this width; `None` if it is not in it.
+    pub fn place(&self, at: Moment, width: u32) -> Option<u32> {
+        (at >= self.from && at <= self.to).then(|| self.scaled(at, width))
+    }
+
+    /// The part of a span that is in the panel: from where to where. `None` if nothing of it is.
+    pub fn part(&self, from: Moment, to: Moment, width: u32) -> Option<(u32, u32)> {
+        let (from, to) = (from.max(self.from), to.min(self.to));
+        (from < to).then(|| (self.scaled(from, width), self.scaled(to, width)))
+    }
+
+    fn scaled(&self, at: Moment, width: u32) -> u32 {
+        let (at, all) = ((at - self.from).as_nanos(), (self.to - self.from).as_nanos().max(1));
+        let scaled = (at * u128::from(width) + all / 2) / all;
+        u32::try_from(scaled).unwrap_or(width).min(width)
+    }
+}
+
+impl Timeline {
+    /// The way to ready, and the latest losses. There is at least one panel, and they do not overlap.
+    pub fn panels(&self) -> Vec<Panel> {
+        let mut panels = vec![self.way_panel()];
+        let hidden = self.losses.len().saturating_sub(LOSSES);
+        for (index, loss) in self.losses.iter().enumerate().skip(hidden) {
+            let to = loss.to.unwrap_or(self.end);
+            let margin = margin(to - loss.from);
+            let before = panels.last().map_or(self.start, |panel| panel.to);
+            let from = earlier(loss.from, margin).max(before);
+            let to = (to + margin).min(self.end.max(to)).max(from + Duration::from_nanos(1));
+            let lasted = match loss.to {
+                Some(to) => format!("lost for {}", Took(to - loss.from)),
+                None => "lost".to_owned(),
+            };
+            let title = match self.losses.len() {
+                1 => format!("{lasted}, {} after the start", Took(loss.from - self.start)),
+                _ => format!("loss {}: {lasted}", index + 1),
+            };
+            panels.push(Panel { from, to, zero: loss.from, title });
+        }
+        panels
+    }
+
+    fn way_panel(&self) -> Panel {
+        let way = self.way.end;
+        let mut to = way + margin(self.took());
+        // Units that come up soon after it.
+        let last = self.lanes.iter().filter(|lane| lane.kind == LaneKind::Unit);
+        let last = last.flat_map(|lane| &lane.stretches).map(|stretch| stretch.from).max();
+        if let Some(last) = last {
+            to = to.max(last + margin(last - self.start)).min(way + self.took().max(LEAST));
+        }
+        let next = self.losses.first().map(|loss| loss.from);
+        to = next.map_or(to, |next| to.min(next.max(way)));
+        if self.way.result == Ending::Waiting {
+            to = way;
+        }
+        let to = to.max(self.start + Duration::from_nanos(1));
+        Panel { from: self.start, to, zero: self.start, title: self.outcome() }
+    }
+}
+
+fn margin(of: Duration) -> Duration {
+    (of / MARGIN).max(LEAST)
+}
+
+fn earlier(moment: Moment, by: Duration) -> Moment {
+    Moment::after_boot(moment.since_boot().saturating_sub(by))
+}

@@ -1,0 +1,176 @@
+//! A timeline as text: a table of what happened, and bars of what was in which state.
+
+use core::fmt::Write;
+use core::time::Duration;
+
+use crate::escape::escape;
+use crate::report::Took;
+use crate::timeline::{Lane, LaneKind, Panel, Timeline, Tone};
+
+/// How many lanes of a kind have a bar. At half of it, a host with two cards of two families would miss some; at
+/// double, the bars would not fit on a screen.
+const MOST_LANES: usize = 8;
+
+/// The widest name beside a bar.
+const NAME: usize = 28;
+
+/// The narrowest bar, if the terminal is narrower than that.
+const NARROWEST: usize = 20;
+
+/// What bars are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Glyphs {
+    /// Blocks of Unicode.
+    Blocks,
+    /// ASCII only.
+    Ascii,
+}
+
+impl Glyphs {
+    fn of(self, tone: Option<Tone>) -> char {
+        match (self, tone) {
+            (_, None) => ' ',
+            (Glyphs::Blocks, Some(Tone::Good)) => '█',
+            (Glyphs::Blocks, Some(Tone::Pending)) => '▒',
+            (Glyphs::Blocks, Some(Tone::Bad)) => '░',
+            (Glyphs::Ascii, Some(Tone::Good)) => '#',
+            (Glyphs::Ascii, Some(Tone::Pending)) => '+',
+            (Glyphs::Ascii, Some(Tone::Bad)) => '.',
+            (_, Some(Tone::Idle)) => '-',
+        }
+    }
+}
+
+/// The table, and bars below it that are `width` columns wide with their names. Safe to print.
+pub fn table(timeline: &Timeline, width: usize, glyphs: Glyphs) -> String {
+    let mut text = String::new();
+    steps(&mut text, timeline);
+    bars(&mut text, timeline, width, glyphs);
+    text
+}
+
+fn steps(text: &mut String, timeline: &Timeline) {
+    let seconds = |duration: Duration| format!("{}.{:03}", duration.as_secs(), duration.subsec_millis());
+    let _ = writeln!(text, "{:>10}  {:>10}  {:>10}  what happened", "since boot", "since start", "+");
+    let mut before = timeline.start;
+    for step in &timeline.steps {
+        let delta = step.at - before;
+        before = before.max(step.at);
+        let delta = match delta.as_millis() {
+            0 => String::new(),
+            _ => format!("+{}s", seconds(delta)),
+        };
+        let (boot, start) = (seconds(step.at.since_boot()), seconds(step.at - timeline.start));
+        let _ = writeln!(
+            text,
+            "{:>10}  {:>11}  {delta:>10}  {}",
+            format!("{boot}s"),
+            format!("{start}s"),
+            step.text
+        );
+    }
+}
+
+fn bars(text: &mut String, timeline: &Timeline, width: usize, glyphs: Glyphs) {
+    let panels = timeline.panels();
+    let names = timeline.lanes.iter().map(|lane| columns(&lane.name)).max().unwrap_or_default().min(NAME);
+    let width = width.saturating_sub(names + 3).max(NARROWEST);
+    for panel in &panels {
+        let scale = Took(panel.to - panel.from).to_string();
+        let title = cut(&panel.title, width.saturating_sub(scale.len() + 1));
+        let fill = width.saturating_sub(columns(&title));
+        let _ = writeln!(text, "\n{:names$}   {title}{scale:>fill$}", "");
+        for kind in LaneKind::ALL {
+            kind_bars(text, timeline, panel, kind, (names, width), glyphs);
+        }
+    }
+    let mut legend: Vec<String> = Vec::new();
+    for tone in Tone::ALL {
+        let used = timeline.lanes.iter().flat_map(|lane| &lane.stretches).any(|stretch| stretch.tone == tone);
+        if used {
+            legend.push(format!("{} {}", glyphs.of(Some(tone)), tone.meaning()));
+        }
+    }
+    let _ = writeln!(text, "\n{}", legend.join("   "));
+}
+
+fn kind_bars(
+    text: &mut String,
+    timeline: &Timeline,
+    panel: &Panel,
+    kind: LaneKind,
+    (names, width): (usize, usize),
+    glyphs: Glyphs,
+) {
+    let lanes: Vec<&Lane> = timeline.lanes.iter().filter(|lane| lane.kind == kind).collect();
+    for lane in lanes.iter().take(MOST_LANES) {
+        let name = cut(&lane.name, names);
+        let fill = names.saturating_sub(columns(&name));
+        let bar = bar(lane, panel, width, glyphs);
+        let _ = writeln!(text, "{name}{:fill$}   {}", "", bar.trim_end());
+    }
+    if let Some(more) = lanes.len().checked_sub(MOST_LANES).filter(|more| *more > 0) {
+        let _ = writeln!(text, "and {more} more {}", kind.noun(more));
+    }
+}
+
+/// One character for each column: the state that is there at its end, but a state that is shorter than a column is
+/// seen too.
+fn bar(lane: &Lane, panel: &Panel, width: usize, glyphs: Glyphs) -> String {
+    let mut tones: Vec<Option<Tone>> = vec![None; width];
+    let scale = u32::try_from(width).unwrap_or(u32::MAX);
+    for stretch in &lane.stretches {
+        let Some((from, to)) = panel.part(stretch.from, stretch.to, scale) else { continue };
+        let from = usize::try_from(from).unwrap_or(width).min(width.saturating_sub(1));
+        let to = usize::try_from(to).unwrap_or(width).max(from + 1);
+        for tone in tones.iter_mut().take(to).skip(from) {
+            *tone = Some(stretch.tone);
+        }
+    }
+    tones.into_iter().map(|tone| glyphs.of(tone)).collect()
+}
+
+/// One line about a run: how long it took, by what, and the longest stretch. Safe to print.
+pub fn one_line(timeline: &Timeline) -> String {
+    let by = timeline.way.by.as_deref().map(|by| format!(": {}", escape(by))).unwrap_or_default();
+    let longest = timeline.way.longest.as_ref();
+    let longest = longest.map(|held| format!("; {} of it: {}", Took(held.lasted), held.by.text()));
+    format!("{}{by}{}", timeline.outcome(), longest.unwrap_or_default())
+}
+
+/// How many columns of a terminal a text takes: characters of East Asian scripts take two.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(character_columns).sum()
+}
+
+fn character_columns(character: char) -> usize {
+    match character {
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'.. => 2,
+        _ => 1,
+    }
+}
+
+/// The text, or as much of it as fits into so many columns, with `…` at its end.
+pub fn cut(text: &str, most: usize) -> String {
+    if columns(text) <= most {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 1;
+    for character in text.chars() {
+        used += character_columns(character);
+        if used > most {
+            break;
+        }
+        kept.push(character);
+    }
+    kept.push('…');
+    kept
+}
