@@ -77,7 +77,7 @@ install:
 	for text in README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE-MIT LICENSE-APACHE; do \
 		install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready $$text; \
 	done
-	for page in docs/*.md docs/how-to/*.md packaging/README.md; do \
+	for page in docs/*.md docs/*.svg docs/how-to/*.md packaging/README.md; do \
 		install -Dm644 $$page $(DESTDIR)$(SHARE)/doc/netready/$$page; \
 	done
 	install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs/schema docs/schema/*.json

@@ -13,6 +13,7 @@ mod pull;
 mod retry;
 mod run;
 mod status;
+mod timeline;
 mod wait;
 
 use std::ffi::OsString;
@@ -94,6 +95,10 @@ enum Apart {
     /// Leases, temporary addresses and links that software makes are left out. Exit code 1, and no gate file,
     /// where the host does not work now.
     Learn(learn::LearnArgs),
+    /// Show when each link, address, route and requirement came in a boot, and what the gate waited for longest
+    ///
+    /// This boot's history is read from the record that `run` keeps, that of earlier boots from the journal.
+    Timeline(timeline::TimelineArgs),
     /// Run CMD again, with exponential backoff, while its failure can pass
     ///
     /// No attempt is begun while the gate is shut. A change of the network for the better ends a delay.
@@ -266,6 +271,8 @@ enum Error {
     ReadyFd(#[from] ReadyFdError),
     #[error(transparent)]
     Save(#[from] SaveError),
+    #[error("{0}")]
+    NoHistory(String),
     #[error("this command is in a program of its own")]
     Tools(#[source] io::Error),
     /// While a `check` shows a live line, which must be taken away before.
@@ -289,6 +296,7 @@ impl Error {
             | Error::Attempt(_)
             | Error::Fix(_)
             | Error::Unseen(_)
+            | Error::NoHistory(_)
             | Error::Signalled(_) => UNSEEN,
             Error::Stdout(_) | Error::Driver(Failure::Closed(_)) | Error::Tools(_) => OUTPUT_OR_PROGRAM,
         }
@@ -366,6 +374,7 @@ impl Command {
             Command::Apart(Apart::Doctor(args)) => args.json,
             Command::Apart(Apart::Status(args)) => args.json,
             Command::Apart(Apart::List(args)) => args.json,
+            Command::Apart(Apart::Timeline(args)) => args.json,
             Command::Apart(_) | Command::Cat(_) | Command::Run(_) => false,
         }
     }
@@ -389,6 +398,7 @@ impl Apart {
         match self {
             Apart::Doctor(args) => doctor::execute(&args),
             Apart::Learn(args) => learn::execute(&args),
+            Apart::Timeline(args) => timeline::execute(&args),
             Apart::Retry(args) => retry::execute(args),
             Apart::Pull(args) => pull::execute(args),
             Apart::Status(args) => status::execute(args),

@@ -184,9 +184,13 @@ pub fn of_service() -> Option<GateRecord> {
     let records = read_all(&base()?.join(FOLDER), Some(OsStr::new("netready")));
     records.iter().find_map(|record| {
         let pid = record.get("pid").and_then(Value::as_u64)?;
-        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        (comm.trim_end() == "netready").then(|| kept(record)).flatten()
+        runs(u32::try_from(pid).ok()?).then(|| kept(record)).flatten()
     })
+}
+
+/// Whether a process of this number is a netready.
+pub fn runs(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == "netready")
 }
 
 /// The records of this boot in a folder of all records.

@@ -18,11 +18,12 @@ use netready_core::config::keys::{self, AskedOf, Key, Level, Role};
 #[path = "docs/pages.rs"]
 mod pages;
 
-const COMMANDS: [&str; 12] = [
-    "check", "wait", "monitor", "cat", "learn", "doctor", "run", "retry", "pull", "status", "list", "metrics",
+const COMMANDS: [&str; 13] = [
+    "check", "wait", "monitor", "cat", "learn", "doctor", "run", "retry", "pull", "status", "list",
+    "metrics", "timeline",
 ];
 /// Those that take no requirement options.
-const WITHOUT_OPTIONS: [&str; 5] = ["learn", "doctor", "status", "list", "metrics"];
+const WITHOUT_OPTIONS: [&str; 6] = ["learn", "doctor", "status", "list", "metrics", "timeline"];
 /// Those that take no GATE of their own, but a command's words.
 const RUN_ANOTHER: [&str; 2] = ["retry", "pull"];
 

@@ -84,11 +84,26 @@ impl Host {
     /// # Errors
     /// Why they cannot be had.
     pub fn units(&self, pattern: &str, properties: &str) -> Result<Vec<BTreeMap<String, String>>, String> {
+        self.each_unit([pattern], properties)
+    }
+
+    /// Properties of each of these units.
+    ///
+    /// # Errors
+    /// Why they cannot be had.
+    pub fn each_unit(
+        &self,
+        units: impl IntoIterator<Item = impl AsRef<str>>,
+        properties: &str,
+    ) -> Result<Vec<BTreeMap<String, String>>, String> {
         let side = match self.manager {
             Manager::System => "--system",
             Manager::User => "--user",
         };
-        let said = self.programs.ask("systemctl", &[side, "show", "-p", properties, "--", pattern]);
+        let units: Vec<_> = units.into_iter().collect();
+        let words = [side, "show", "-p", properties, "--"].into_iter();
+        let words: Vec<&str> = words.chain(units.iter().map(AsRef::as_ref)).collect();
+        let said = self.programs.ask("systemctl", &words);
         let text = said.map_err(|error| error.to_string())?.success();
         let text = text.map_err(|error| format!("systemctl says: {error}"))?;
         Ok(text.split("\n\n").map(properties_of).collect())

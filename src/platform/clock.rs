@@ -39,6 +39,11 @@ impl LocalTime {
         self.text_on(jiff::Zoned::now().date())
     }
 
+    /// As in `2026-11-25 08:15:30`.
+    pub fn date_and_time(&self) -> String {
+        self.0.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
     fn text_on(&self, today: jiff::civil::Date) -> String {
         let format = if self.0.date() == today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
         self.0.strftime(format).to_string()
@@ -58,6 +63,41 @@ impl LocalTime {
     pub fn rfc3339(&self) -> String {
         self.0.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
     }
+}
+
+/// The wall clock of a boot: it says what time it was at a moment of that boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BootClock {
+    /// When the boot began, in microseconds since 1970.
+    zero: i64,
+}
+
+impl BootClock {
+    /// Of this boot, as the clock says now.
+    pub fn of_this_boot() -> BootClock {
+        BootClock { zero: i64::try_from(boot_time().as_micros()).unwrap_or(i64::MAX) }
+    }
+
+    /// Of a boot in which it was so many microseconds since 1970 at this moment.
+    pub fn by(at: Moment, realtime_usec: u64) -> BootClock {
+        let usec = i64::try_from(realtime_usec).unwrap_or(i64::MAX);
+        BootClock { zero: usec.saturating_sub(micros(at)) }
+    }
+
+    /// Microseconds since 1970 at a moment.
+    pub fn usec(self, at: Moment) -> i64 {
+        self.zero.saturating_add(micros(at))
+    }
+
+    /// The local time at a moment. A time that no calendar has is given as 1970.
+    pub fn at(self, at: Moment) -> LocalTime {
+        let timestamp = jiff::Timestamp::from_microsecond(self.usec(at)).unwrap_or_default();
+        LocalTime(timestamp.to_zoned(jiff::tz::TimeZone::system()))
+    }
+}
+
+fn micros(at: Moment) -> i64 {
+    i64::try_from(at.since_boot().as_micros()).unwrap_or(i64::MAX)
 }
 
 /// When the host started, as time since 1970, as the wall clock says now.
@@ -138,6 +178,20 @@ mod tests {
         assert!((boot + super::now().since_boot()).abs_diff(now) < Duration::from_secs(60));
         let said: jiff::Timestamp = super::LocalTime::of(super::now()).rfc3339().parse().unwrap();
         assert!(said.as_second().abs_diff(now.as_secs() as i64) < 60, "{said}");
+    }
+
+    #[test]
+    fn the_clock_of_a_boot_says_what_time_it_was() {
+        let clock =
+            super::BootClock::by(super::Moment::after_boot(Duration::from_secs(5)), 1_795_718_388_000_000);
+        assert_eq!(clock.usec(super::Moment::default()), 1_795_718_383_000_000);
+        let at = clock.at(super::Moment::after_boot(Duration::from_micros(1_000_250)));
+        assert_eq!(at.0.timestamp().to_string(), "2026-11-26T18:39:44.00025Z");
+        assert!(at.rfc3339().contains(":44.000250"), "{}", at.rfc3339());
+        let late = super::BootClock::by(super::Moment::default(), u64::MAX);
+        assert_eq!(late.at(super::Moment::default()).0.timestamp().as_second(), 0);
+        let (one, other) = (LocalTime::of(now()).0, super::BootClock::of_this_boot().at(now()).0);
+        assert!(one.duration_until(&other).abs().as_secs() < 2, "{one} {other}");
     }
 
     #[test]

@@ -105,9 +105,14 @@ fn every_unit_drop_in_and_gate_is_in_both_packages() {
             .filter_map(|quoted| glob::Pattern::new(quoted).ok())
             .collect();
         let mut found = 0;
-        for files in
-            ["systemd/*/*.service", "systemd/*/*.d/*.conf", "gates/*.toml", "docs/*.md", "docs/how-to/*.md"]
-        {
+        for files in [
+            "systemd/*/*.service",
+            "systemd/*/*.d/*.conf",
+            "gates/*.toml",
+            "docs/*.md",
+            "docs/*.svg",
+            "docs/how-to/*.md",
+        ] {
             for path in glob::glob(root.join(files).to_str().unwrap()).unwrap() {
                 let path = path.unwrap();
                 let name = path.strip_prefix(root).unwrap().to_str().unwrap();

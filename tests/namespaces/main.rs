@@ -46,4 +46,5 @@ mod route;
 mod schema;
 mod status;
 mod supervisors;
+mod timeline;
 mod way;

@@ -1,0 +1,208 @@
+//! `timeline`: the way of a gate to ready, in this boot or in an earlier one.
+
+mod object;
+mod source;
+mod svg;
+mod waiters;
+
+use clap::Args;
+
+use crate::cli::{Error, Exit, print};
+use crate::clock;
+use crate::escape::escape;
+use crate::history::{Event, read};
+use crate::moment::Moment;
+use crate::record::Scope;
+use crate::report::json_text;
+use crate::timeline::{Glyphs, Timeline, Waiter, one_line, runs, table};
+use source::{Source, Told};
+
+/// The gate that is meant without a GATE, as for `check`.
+const DEFAULT: &str = "default";
+
+/// How wide the table's bars are, with their names.
+const COLUMNS: usize = 80;
+
+#[derive(Debug, Args)]
+pub(super) struct TimelineArgs {
+    /// The gate's name; of a gate file, its path or its name without .toml [default: default]
+    #[arg(value_name = "GATE")]
+    gate: Option<String>,
+
+    /// The boot: 0 is this one, -1 the one before, or an ID as journalctl --list-boots prints it [default: 0]
+    #[arg(short, long, value_name = "BOOT", allow_hyphen_values = true, conflicts_with = "last")]
+    boot: Option<String>,
+
+    /// One line for each of the last N boots: when, how long it took, by what, and the longest stretch
+    #[arg(short, long, value_name = "N", conflicts_with_all = ["svg", "run"], value_parser = clap::value_parser!(u32).range(1..))]
+    last: Option<u32>,
+
+    /// The Nth run of netready in that boot, for a unit that was started again [default: the last one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    run: Option<u32>,
+
+    /// Draw it: an SVG image on stdout
+    #[arg(long, conflicts_with = "json")]
+    svg: bool,
+
+    /// JSON on stdout: one object, with --last one per line
+    #[arg(short, long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn execute(args: &TimelineArgs) -> Result<Exit, Error> {
+    crate::log::start(tracing::Level::WARN);
+    let gate = name(args.gate.as_deref());
+    let source = Source::from_process(&gate);
+    if let Some(count) = args.last {
+        return last(&source, count, args.json);
+    }
+    let story = Story::of(source.boot(args.boot.as_deref())?, args.run)?;
+    let text = match (args.svg, args.json) {
+        (true, _) => svg::draw(&story.timeline, &story.when()),
+        (false, true) => format!("{}\n", json_text(&object::of(&story))),
+        (false, false) => text(&story),
+    };
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+/// A gate file is named by its path elsewhere, and in the history by its name.
+fn name(gate: Option<&str>) -> String {
+    let gate = gate.unwrap_or(DEFAULT);
+    if !gate.contains('/') {
+        return gate.to_owned();
+    }
+    let stem = std::path::Path::new(gate).file_stem();
+    stem.map_or_else(|| gate.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// One run of a gate, and what else there is to say of it.
+struct Story {
+    told: Told,
+    /// The number of the run that is shown, from 1, and the timelines of all of them.
+    run: usize,
+    all: Vec<Timeline>,
+    timeline: Timeline,
+    waiters: Vec<Waiter>,
+    /// What is not shown, and why.
+    notes: Vec<String>,
+}
+
+impl Story {
+    /// Of this run, or of the last one.
+    fn of(told: Told, run: Option<u32>) -> Result<Story, Error> {
+        let all: Vec<Timeline> =
+            told.runs.iter().filter_map(|events| Timeline::of(events, None, &[])).collect();
+        let count = all.len();
+        let run = run.map_or(count, |run| usize::try_from(run).unwrap_or(usize::MAX));
+        let missing = || Error::NoHistory(format!("there is no run {run}; in that boot there were {count}"));
+        let index = run.checked_sub(1).ok_or_else(missing)?;
+        let (events, short) = told.runs.get(index).zip(all.get(index)).ok_or_else(missing)?;
+        let lasts = told.lasts && run == count;
+        let mut notes = told.notes.clone();
+        let waiters = match waiters::of(&told, short.way.end, run == count) {
+            Ok(waiters) => waiters,
+            Err(why) => {
+                notes.push(format!("units that waited for the gate are not shown: {why}"));
+                Vec::new()
+            }
+        };
+        let end = lasts.then(clock::now);
+        let timeline = Timeline::of(events, end, &waiters).ok_or_else(missing)?;
+        if timeline.begin.is_none() {
+            notes.push("the beginning is missing; times count from the first event that is known".to_owned());
+        }
+        if timeline.dropped > 0 {
+            notes.push(format!("{} events are missing: there were too many at once", timeline.dropped));
+        }
+        Ok(Story { run, all, timeline, waiters, notes, told })
+    }
+
+    /// When it was, in words.
+    fn when(&self) -> String {
+        let (at, boot) = (self.told.clock.at(self.timeline.start), self.told.boot.offset);
+        let boot = if boot == 0 { "this boot".to_owned() } else { format!("boot {boot}") };
+        let since = crate::report::Took(self.timeline.start.since_boot());
+        format!("{}, {since} after the start of {boot}", at.date_and_time())
+    }
+
+    /// The events of the run that is shown.
+    fn events(&self) -> &[Event] {
+        self.told.runs.get(self.run.saturating_sub(1)).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn text(story: &Story) -> String {
+    let Story { told, run, all, timeline, notes, .. } = story;
+    let mut lines = vec![format!("Gate {}: {}", escape(&told.gate), timeline.outcome())];
+    lines.push(format!("Started: {}", story.when()));
+    lines.extend(timeline.longest());
+    lines.extend(timeline.lost());
+    if all.len() > 1 {
+        lines.push(format!("This is run {run} of {}. The others (--run N):", all.len()));
+        let others = all.iter().enumerate().filter(|(index, _)| index + 1 != *run);
+        lines.extend(others.map(|(index, other)| format!("  {}  {}", index + 1, one_line(other))));
+    }
+    let table = table(timeline, COLUMNS, glyphs());
+    let notes: String = notes.iter().map(|note| format!("Note: {note}\n")).collect();
+    format!("{}\n\n{table}{}{notes}", lines.join("\n"), if notes.is_empty() { "" } else { "\n" })
+}
+
+/// Blocks, where the locale has them.
+fn glyphs() -> Glyphs {
+    let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default().to_lowercase();
+    if locale.contains("utf-8") || locale.contains("utf8") { Glyphs::Blocks } else { Glyphs::Ascii }
+}
+
+/// One line, or one object, for each boot.
+fn last(source: &Source, count: u32, json: bool) -> Result<Exit, Error> {
+    let boots = source.boots()?;
+    let known = boots.len();
+    let few = known.saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
+    let mut text = String::new();
+    let mut found = 0;
+    for boot in boots.into_iter().skip(few) {
+        let name = boot.offset;
+        match source.of_boot(boot).and_then(|told| Story::of(told, None)) {
+            Ok(story) if json => {
+                found += 1;
+                text.push_str(&format!("{}\n", json_text(&object::of(&story))));
+            }
+            Ok(story) => {
+                found += 1;
+                let at = story.told.clock.at(story.timeline.start).date_and_time();
+                text.push_str(&format!("{name:>4}  {at}  {}\n", one_line(&story.timeline)));
+            }
+            Err(Error::NoHistory(_)) if json => {}
+            Err(Error::NoHistory(_)) => {
+                text.push_str(&format!("{name:>4}  nothing is known of gate {}\n", escape(&source.gate)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if found == 0 {
+        return Err(source.nothing("in these boots"));
+    }
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+/// The events in lines of the record or the journal; what is no event is passed over.
+fn events<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Event> {
+    lines.filter_map(read).collect()
+}
+
+/// How a scope is called in messages and in JSON.
+fn scope_word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::System => "system",
+        Scope::User => "user",
+    }
+}
+
+/// Seconds, as JSON has them.
+fn seconds(moment: Moment) -> f64 {
+    moment.since_boot().as_secs_f64()
+}

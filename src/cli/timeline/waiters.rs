@@ -1,0 +1,122 @@
+//! The units that waited for a gate: those that the service manager orders after the gate's unit, and that it started
+//! soon after the gate had opened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::source::Told;
+use crate::doctor::Host;
+use crate::moment::Moment;
+use crate::quadlet::Manager;
+use crate::record::Scope;
+use crate::timeline::Waiter;
+
+/// A unit that is started later than this was started for another reason. At half of it, what follows a slow unit
+/// would be missed; at double, more that an administrator did by hand would be taken for a part of the boot.
+const SOON: Duration = Duration::from_secs(60);
+
+/// How many units are shown, those that were started first.
+const MOST: usize = 40;
+
+/// What units by way of which others wait are called.
+const TARGET: &str = "network-online.target";
+
+/// The units, in the order in which they were started.
+///
+/// # Errors
+/// Why they are not known.
+pub(super) fn of(told: &Told, opened: Moment, is_last: bool) -> Result<Vec<Waiter>, String> {
+    if told.boot.offset != 0 {
+        return Err("the service manager knows those of this boot only".to_owned());
+    }
+    if !is_last {
+        return Err("the service manager knows the last start of a unit only".to_owned());
+    }
+    let Some(unit) = &told.unit else {
+        return Err("no unit keeps this gate".to_owned());
+    };
+    let mut host = Host::from_process();
+    host.manager = match told.scope {
+        Scope::System => Manager::System,
+        Scope::User => Manager::User,
+    };
+    if !host.booted_by_systemd() {
+        return Err("systemd does not run this host".to_owned());
+    }
+    let before = host.units(&format!("{unit}.service"), "Before")?;
+    let mut later = names(&before);
+    if later.contains(TARGET) {
+        later.extend(names(&host.units(TARGET, "Before")?));
+    }
+    later.retain(|name| name.ends_with(".service"));
+    if later.is_empty() {
+        return Ok(Vec::new());
+    }
+    let units = host.each_unit(&later, "Id,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic")?;
+    Ok(choose(&units, opened))
+}
+
+fn names(units: &[BTreeMap<String, String>]) -> BTreeSet<String> {
+    let lists = units.iter().filter_map(|unit| unit.get("Before"));
+    lists.flat_map(|list| list.split_whitespace()).map(str::to_owned).collect()
+}
+
+/// Those that were started after the gate had opened, and soon.
+fn choose(units: &[BTreeMap<String, String>], opened: Moment) -> Vec<Waiter> {
+    let time = |unit: &BTreeMap<String, String>, name: &str| {
+        let micros = unit.get(name)?.parse().ok().filter(|micros| *micros > 0)?;
+        // CLOCK_MONOTONIC, which is CLOCK_BOOTTIME until the host is suspended for the first time.
+        Some(Moment::after_boot(Duration::from_micros(micros)))
+    };
+    let waiter = |unit: &BTreeMap<String, String>| {
+        let started = time(unit, "InactiveExitTimestampMonotonic")?;
+        let active = time(unit, "ActiveEnterTimestampMonotonic").filter(|active| *active >= started);
+        (started >= opened && started <= opened + SOON).then(|| {
+            let unit = unit.get("Id").cloned().unwrap_or_default();
+            Waiter { unit, started, active }
+        })
+    };
+    let mut waiters: Vec<Waiter> = units.iter().filter_map(waiter).collect();
+    waiters.sort_by(|one, other| (one.started, &one.unit).cmp(&(other.started, &other.unit)));
+    waiters.truncate(MOST);
+    waiters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_that_were_started_soon_after_the_gate_had_opened_waited() {
+        let unit = |name: &str, started: &str, active: &str| {
+            let pairs = [
+                ("Id", name),
+                ("InactiveExitTimestampMonotonic", started),
+                ("ActiveEnterTimestampMonotonic", active),
+            ];
+            BTreeMap::from(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())))
+        };
+        let units = [
+            unit("late.service", "70000001", "70000002"),
+            unit("web.service", "9100000", "9400000"),
+            unit("before.service", "8999999", "9400000"),
+            unit("never.service", "0", "0"),
+            unit("restarts.service", "9000000", "8000000"),
+            unit("odd.service", "x", ""),
+        ];
+        let at = |micros| Moment::after_boot(Duration::from_micros(micros));
+        assert_eq!(
+            choose(&units, at(9_000_000)),
+            [
+                Waiter { unit: "restarts.service".to_owned(), started: at(9_000_000), active: None },
+                Waiter {
+                    unit: "web.service".to_owned(),
+                    started: at(9_100_000),
+                    active: Some(at(9_400_000))
+                },
+            ]
+        );
+        let before = BTreeMap::from([("Before".to_owned(), "a.service shutdown.target".to_owned())]);
+        assert_eq!(names(&[before]), BTreeSet::from(["a.service".to_owned(), "shutdown.target".to_owned()]));
+    }
+}
