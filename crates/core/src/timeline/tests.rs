@@ -391,3 +391,20 @@ fn texts_are_cut_at_their_columns() {
         assert_eq!(cut(text, most), expected);
     }
 }
+
+#[test]
+fn moments_have_a_place_in_a_panel() {
+    let panel = Panel { from: at(1000), to: at(3000), zero: at(1000), title: String::new() };
+    for (millis, place) in [(999, None), (1000, Some(0)), (2000, Some(50)), (3000, Some(100)), (3001, None)] {
+        assert_eq!(panel.place(at(millis), 100), place, "{millis}");
+    }
+    for (from, to, part) in [
+        (0, 1000, None),
+        (0, 2000, Some((0, 50))),
+        (2000, 9000, Some((50, 100))),
+        (3000, 9000, None),
+        (2000, 2000, None),
+    ] {
+        assert_eq!(panel.part(at(from), at(to), 100), part, "{from} {to}");
+    }
+}
