@@ -11,6 +11,7 @@
 //! are not known are left out. Fields and kinds are only ever added, so a reader passes over those that it does not
 //! know. Texts are the words of others, unescaped and bounded in length: whoever prints one escapes it.
 
+pub mod boots;
 mod read;
 mod recorder;
 #[cfg(test)]

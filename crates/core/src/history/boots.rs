@@ -1,0 +1,470 @@
+//! What several boots of one gate show together: a family that comes late each time, a link that flaps, a gate that
+//! gives up.
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use crate::config::clause_text;
+use crate::history::{AddressWord, Event, GateWord, LinkWord, RouteWord, What};
+use crate::journal::Kind;
+use crate::moment::Moment;
+use crate::requirement::{
+    AddressSpec, Clause, Destination, Family, Gate, Item, RouteSpec, Subject, TABLE_MAIN, Table,
+};
+
+/// What is known of a gate in one boot.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BootHistory {
+    /// 0 is this boot, -1 the one before.
+    pub offset: i64,
+    /// The gate's name.
+    pub gate: String,
+    /// The journal's entries about the gate: what each reports, and the code of the leading reason.
+    pub entries: Vec<(Kind, Option<String>)>,
+    /// The events, in the order in which they happened.
+    pub events: Vec<Event>,
+}
+
+/// What arrived after a gate was ready that the gate may be told to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LateWhat {
+    /// The default route of a family.
+    Route,
+    /// The first address of a family, of a gate that asks for no default route.
+    Address,
+}
+
+/// A family that came after the gate was ready, in each of the last boots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Late {
+    /// The family.
+    pub family: Family,
+    /// What came late.
+    pub what: LateWhat,
+    /// The link on which it came in the latest of these boots.
+    pub link: Option<String>,
+    /// In how many boots one after the other, the latest one included.
+    pub boots: usize,
+    /// The shortest time from ready until it came.
+    pub least: Duration,
+    /// The longest one.
+    pub most: Duration,
+}
+
+/// A link that lost carrier again and again while the host booted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flapping {
+    /// The link.
+    pub link: String,
+    /// In how many boots.
+    pub boots: usize,
+    /// How many boots were looked at.
+    pub of: usize,
+    /// How often it lost carrier in the worst of them.
+    pub most: u64,
+}
+
+/// A gate that gave up in earlier boots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GaveUpBefore {
+    /// In how many boots.
+    pub boots: usize,
+    /// How many boots were looked at.
+    pub of: usize,
+    /// The code of the reason for which it gave up in the latest of them.
+    pub code: Option<String>,
+}
+
+/// One boot may be an accident. At 3, the clause that mends it would be offered a boot later; with 1, each cable that is
+/// moved would be a finding.
+const ENOUGH: usize = 2;
+
+/// What comes later than this after ready has not to do with the boot.
+const BOOT: Duration = Duration::from_secs(120);
+
+/// How often a link loses carrier in a boot that flaps. Once is what many drivers do when they are configured.
+const FLAPS: u64 = 2;
+
+/// The shortest grace that is offered.
+const LEAST_GRACE: Duration = Duration::from_secs(5);
+
+/// The family that came late in each of the last boots in which the gate was ready. `boots` are those of one gate, the
+/// latest one first.
+pub fn late(boots: &[BootHistory]) -> Vec<Late> {
+    Family::BOTH.into_iter().filter_map(|family| late_family(boots, family)).collect()
+}
+
+fn late_family(boots: &[BootHistory], family: Family) -> Option<Late> {
+    let mut found: Option<Late> = None;
+    for boot in boots {
+        let Some(ready) = first_ready(&boot.events) else { continue };
+        let Some((what, at, link)) = arrival(&boot.events, family, ready) else { break };
+        let after = at - ready;
+        if found.as_ref().is_some_and(|late| late.what != what) {
+            break;
+        }
+        let late = found.get_or_insert(Late { family, what, link, boots: 0, least: after, most: after });
+        late.boots += 1;
+        late.least = late.least.min(after);
+        late.most = late.most.max(after);
+    }
+    found.filter(|late| late.boots >= ENOUGH)
+}
+
+/// When the gate was ready for the first time.
+fn first_ready(events: &[Event]) -> Option<Moment> {
+    events.iter().find_map(|event| match &event.what {
+        What::Gate(change) if change.state == GateWord::Ready => Some(event.at),
+        _ => None,
+    })
+}
+
+/// What of a family came first, and when, if nothing of it was there when the gate was ready.
+fn arrival(events: &[Event], family: Family, ready: Moment) -> Option<(LateWhat, Moment, Option<String>)> {
+    let default = events.iter().find_map(|event| match &event.what {
+        What::Route(route)
+            if route.destination == family.default_prefix()
+                && route.table == TABLE_MAIN
+                && route.link.is_some()
+                && route.state != RouteWord::Gone =>
+        {
+            Some((LateWhat::Route, event.at, route.link.clone()))
+        }
+        _ => None,
+    });
+    let address = || {
+        events.iter().find_map(|event| match &event.what {
+            What::Address(address)
+                if Family::of(address.address.addr()) == family
+                    && address.state == AddressWord::Usable
+                    && is_of_the_network(address.address.addr()) =>
+            {
+                Some((LateWhat::Address, event.at, Some(address.link.clone())))
+            }
+            _ => None,
+        })
+    };
+    // A gate that asks for no default route does not see any.
+    let sees_routes = || events.iter().any(|event| matches!(event.what, What::Route(_)));
+    let first = default.or_else(|| if sees_routes() { None } else { address() });
+    first.filter(|(_, at, _)| *at > ready && *at - ready <= BOOT)
+}
+
+/// Whether an address is one that a network gave: not of this host or of one link only.
+fn is_of_the_network(address: core::net::IpAddr) -> bool {
+    match address {
+        core::net::IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
+        core::net::IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+    }
+}
+
+impl Late {
+    /// How long a gate should wait for it, once everything else is there: twice as long as it took, in whole seconds,
+    /// and 5 s at least.
+    pub fn grace(&self) -> Duration {
+        let twice = Duration::from_secs(self.most.saturating_mul(2).as_secs() + 1);
+        twice.max(LEAST_GRACE)
+    }
+
+    /// What a clause has to ask for.
+    pub fn item(&self) -> Item {
+        match self.what {
+            LateWhat::Route => Item::Route(RouteSpec {
+                destination: Destination::DefaultOf(self.family),
+                table: Table::MAIN,
+            }),
+            LateWhat::Address => Item::Address(AddressSpec::Family(self.family)),
+        }
+    }
+
+    /// The clause that waits for it, and does not hold a boot up for ever if it does not come.
+    pub fn clause(&self) -> Clause {
+        Clause {
+            subject: Subject::Host { needed: 1 },
+            items: vec![self.item()],
+            grace: Some(self.grace()),
+            if_present: None,
+            recheck: None,
+        }
+    }
+
+    /// The clause, as a gate file has it.
+    pub fn clause_text(&self) -> String {
+        clause_text(&self.clause())
+    }
+
+    /// Whether a gate waits for it already, long enough.
+    pub fn is_waited_for(&self, gate: &Gate) -> bool {
+        let item = self.item();
+        gate.clauses.iter().any(|clause| {
+            clause.items.contains(&item)
+                // A clause of the host may be met by another of its items.
+                && match &clause.subject {
+                    Subject::Host { needed } => *needed >= clause.items.len(),
+                    Subject::Links(_) => true,
+                }
+                && clause.if_present.is_none()
+                && clause.grace.is_none_or(|grace| grace > self.most)
+        })
+    }
+}
+
+/// The links that flapped in at least two of these boots, each of which may be another gate's.
+pub fn flapping(boots: &[BootHistory]) -> Vec<Flapping> {
+    let mut losses: BTreeMap<&str, BTreeMap<i64, u64>> = BTreeMap::new();
+    let mut looked_at = alloc::collections::BTreeSet::new();
+    for boot in boots {
+        let Some(begin) = boot.events.first().map(|event| event.at) else { continue };
+        looked_at.insert(boot.offset);
+        let mut of_boot: BTreeMap<&str, u64> = BTreeMap::new();
+        let while_booting = boot.events.iter().filter(|event| event.at - begin <= BOOT);
+        for event in while_booting {
+            let What::Link(change) = &event.what else { continue };
+            let lost = change.was == Some(LinkWord::Carrier) && change.state == LinkWord::NoCarrier;
+            *of_boot.entry(&change.link).or_default() += change.flaps + u64::from(lost && change.flaps == 0);
+        }
+        for (link, count) in of_boot.into_iter().filter(|(_, count)| *count >= FLAPS) {
+            // Several gates see the same link.
+            let known = losses.entry(link).or_default().entry(boot.offset).or_default();
+            *known = count.max(*known);
+        }
+    }
+    let of = looked_at.len();
+    let flapping = losses.into_iter().filter(|(_, boots)| boots.len() >= ENOUGH);
+    let flapping = flapping.map(|(link, boots)| Flapping {
+        link: link.to_owned(),
+        boots: boots.len(),
+        of,
+        most: boots.values().copied().max().unwrap_or_default(),
+    });
+    flapping.collect()
+}
+
+/// Whether a gate gave up before this boot. `boots` are those of one gate, the latest one first.
+pub fn gave_up_before(boots: &[BootHistory]) -> Option<GaveUpBefore> {
+    let earlier = || boots.iter().filter(|boot| boot.offset < 0);
+    let gave_up = |boot: &BootHistory| boot.entries.iter().find(|(kind, _)| *kind == Kind::GaveUp).cloned();
+    let mut codes = earlier().filter_map(gave_up).map(|(_, code)| code);
+    let code = codes.next()?;
+    Some(GaveUpBefore { boots: 1 + codes.count(), of: earlier().count(), code })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{AddressChange, Cause, GateChange, LinkChange, RouteChange};
+
+    fn at(millis: u64, what: What) -> Event {
+        Event { at: Moment::after_boot(Duration::from_millis(millis)), what }
+    }
+
+    fn gate(millis: u64, state: GateWord) -> Event {
+        at(millis, What::Gate(GateChange { state, by: None, reason: None::<Cause>, met_by: None }))
+    }
+
+    fn default(millis: u64, destination: &str, state: RouteWord) -> Event {
+        at(
+            millis,
+            What::Route(RouteChange {
+                destination: destination.parse().unwrap(),
+                link: Some("e0".to_owned()),
+                gateway: None,
+                table: TABLE_MAIN,
+                metric: 0,
+                state,
+            }),
+        )
+    }
+
+    fn address(millis: u64, address: &str) -> Event {
+        at(
+            millis,
+            What::Address(AddressChange {
+                link: "e0".to_owned(),
+                ifindex: 2,
+                address: address.parse().unwrap(),
+                peer: None,
+                state: AddressWord::Usable,
+            }),
+        )
+    }
+
+    fn link(millis: u64, state: LinkWord, was: LinkWord, flaps: u64) -> Event {
+        let link = LinkChange { link: "e0".to_owned(), ifindex: 2, state, was: Some(was), flaps };
+        at(millis, What::Link(link))
+    }
+
+    fn boot(offset: i64, events: Vec<Event>) -> BootHistory {
+        BootHistory { offset, gate: "podman".to_owned(), entries: Vec::new(), events }
+    }
+
+    const V4: &str = "0.0.0.0/0";
+    const V6: &str = "::/0";
+
+    /// A boot in which IPv6 came so long after ready.
+    fn six_after(offset: i64, millis: u64) -> BootHistory {
+        let events = vec![
+            default(900, V4, RouteWord::Added),
+            gate(1000, GateWord::Ready),
+            default(1000 + millis, V6, RouteWord::Added),
+        ];
+        boot(offset, events)
+    }
+
+    #[test]
+    fn a_family_that_came_late_in_each_of_the_last_boots() {
+        let boots = [six_after(0, 3000), six_after(-1, 3100), six_after(-2, 2900)];
+        let [late] = &late(&boots)[..] else { panic!("{boots:?}") };
+        assert_eq!((late.family, late.what, late.boots), (Family::V6, LateWhat::Route, 3));
+        assert_eq!((late.least, late.most), (Duration::from_millis(2900), Duration::from_millis(3100)));
+        assert_eq!(late.link.as_deref(), Some("e0"));
+        assert_eq!(late.grace(), Duration::from_secs(7));
+        assert_eq!(
+            late.clause_text(),
+            "[[require]]\nroute = \"default-ipv6\"\ngrace = \"7s\"\n",
+            "ready to paste"
+        );
+    }
+
+    #[test]
+    fn what_is_not_late() {
+        let in_time = boot(
+            -1,
+            vec![
+                default(800, V4, RouteWord::Added),
+                default(900, V6, RouteWord::Added),
+                gate(1000, GateWord::Ready),
+            ],
+        );
+        let never_ready = boot(-1, vec![gate(1000, GateWord::GaveUp), default(2000, V6, RouteWord::Added)]);
+        let came_back = boot(
+            -1,
+            vec![
+                default(900, V6, RouteWord::Added),
+                gate(1000, GateWord::Ready),
+                default(1500, V6, RouteWord::Gone),
+                default(2000, V6, RouteWord::Added),
+            ],
+        );
+        for (boots, expected, why) in [
+            (vec![six_after(0, 3000)], 0, "one boot may be an accident"),
+            (vec![six_after(0, 3000), six_after(-1, 3000)], 2, "twice"),
+            (vec![in_time.clone(), six_after(-1, 3000), six_after(-2, 3000)], 0, "not in the last boot"),
+            (vec![six_after(0, 3000), in_time, six_after(-2, 3000)], 0, "not each time"),
+            (vec![six_after(0, 3000), came_back, six_after(-2, 3000)], 0, "it only came back"),
+            (vec![six_after(0, 3000), never_ready, six_after(-2, 3000)], 2, "a boot that tells nothing"),
+            (vec![six_after(0, 121_000), six_after(-1, 3000)], 0, "hours later"),
+            (vec![six_after(0, 120_000), six_after(-1, 3000)], 2, "still at boot"),
+        ] {
+            let found = late(&boots).first().map_or(0, |late| late.boots);
+            assert_eq!(found, expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn addresses_count_where_no_route_is_seen() {
+        let events = |address_of: &str| {
+            vec![address(500, "192.0.2.1/24"), gate(1000, GateWord::Ready), address(4000, address_of)]
+        };
+        for (text, expected) in [
+            ("2001:db8::1/64", Some(LateWhat::Address)),
+            ("fe80::1/64", None),
+            ("::1/128", None),
+            ("192.0.2.2/24", None),
+        ] {
+            let boots = [boot(0, events(text)), boot(-1, events(text))];
+            assert_eq!(late(&boots).first().map(|late| late.what), expected, "{text}");
+        }
+        let mut with_routes = [boot(0, events("2001:db8::1/64")), boot(-1, events("2001:db8::1/64"))];
+        for boot in &mut with_routes {
+            boot.events.push(default(900, V4, RouteWord::Added));
+        }
+        assert_eq!(late(&with_routes), [], "the gate sees routes, and there is none");
+    }
+
+    #[test]
+    fn a_grace_is_twice_as_long_and_not_too_short() {
+        for (most, grace) in [(100, 5), (2_400, 5), (2_500, 6), (3_000, 7), (30_000, 61)] {
+            let late = Late {
+                family: Family::V6,
+                what: LateWhat::Route,
+                link: None,
+                boots: 2,
+                least: Duration::ZERO,
+                most: Duration::from_millis(most),
+            };
+            assert_eq!(late.grace(), Duration::from_secs(grace), "{most}");
+        }
+    }
+
+    #[test]
+    fn a_gate_that_waits_for_it_already() {
+        let boots = [six_after(0, 3000), six_after(-1, 3000)];
+        let found = late(&boots);
+        for (text, expected) in [
+            ("[[require]]\nroute = \"default\"\n", false),
+            ("[[require]]\nroute = \"default-ipv4\"\n", false),
+            ("[[require]]\nroute = \"default-ipv6\"\ngrace = \"7s\"\n", true),
+            ("[[require]]\nroute = \"default-ipv6\"\ngrace = \"3s\"\n", false),
+            ("[[require]]\nroute = \"default-ipv6\"\n", true),
+            ("[[require]]\nroute = \"default-ipv6\"\nif-present = true\ngrace = \"7s\"\n", false),
+            ("[[require]]\ninterface = \"e0\"\nroute = \"default-ipv6\"\n", true),
+        ] {
+            let gate = crate::config::parse("podman", "t", text).unwrap();
+            assert_eq!(found[0].is_waited_for(&gate), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_flaps_in_several_boots() {
+        use LinkWord::{Carrier, NoCarrier};
+        let once = || vec![link(0, Carrier, NoCarrier, 0), link(10, NoCarrier, Carrier, 0)];
+        let twice = || [once(), once()].concat();
+        let unseen = || vec![link(0, Carrier, NoCarrier, 0), link(10, Carrier, Carrier, 2)];
+        let later = || {
+            vec![
+                link(0, Carrier, NoCarrier, 0),
+                link(121_000, NoCarrier, Carrier, 0),
+                link(122_000, NoCarrier, Carrier, 0),
+            ]
+        };
+        for (boots, expected) in [
+            (vec![twice(), twice()], Some((2, 2, 2))),
+            (vec![twice(), once(), unseen()], Some((2, 3, 2))),
+            (vec![twice(), once()], None),
+            (vec![once(), once()], None),
+            (vec![later(), later()], None),
+            (vec![twice(), vec![]], None),
+        ] {
+            let boots: Vec<BootHistory> =
+                boots.into_iter().enumerate().map(|(at, events)| boot(-(at as i64), events)).collect();
+            let found = flapping(&boots).first().map(|found| (found.boots, found.of, found.most));
+            assert_eq!(found, expected, "{boots:?}");
+        }
+        let two_gates = [boot(0, twice()), boot(0, twice())];
+        assert_eq!(flapping(&two_gates), [], "one boot that two gates saw");
+    }
+
+    #[test]
+    fn a_gate_that_gave_up_in_earlier_boots() {
+        let of = |offset: i64, kinds: &[Kind]| BootHistory {
+            offset,
+            entries: kinds.iter().map(|kind| (*kind, Some("no-carrier".to_owned()))).collect(),
+            ..BootHistory::default()
+        };
+        for (boots, expected) in [
+            (vec![of(0, &[Kind::GaveUp])], None),
+            (vec![of(0, &[]), of(-1, &[Kind::Waiting, Kind::GaveUp, Kind::Ready])], Some((1, 1))),
+            (
+                vec![of(-1, &[Kind::GaveUp, Kind::GaveUp]), of(-2, &[Kind::Ready]), of(-3, &[Kind::GaveUp])],
+                Some((2, 3)),
+            ),
+            (vec![of(-1, &[Kind::Ready])], None),
+            (vec![], None),
+        ] {
+            let found = gave_up_before(&boots);
+            assert_eq!(found.as_ref().map(|found| (found.boots, found.of)), expected, "{boots:?}");
+            assert!(found.is_none_or(|found| found.code.as_deref() == Some("no-carrier")));
+        }
+    }
+}
