@@ -22,6 +22,7 @@ use crate::model::Network;
 use crate::quadlet::{self, Manager};
 
 mod addresses;
+pub mod boots;
 mod containers;
 mod format;
 mod gates;
@@ -144,6 +145,14 @@ codes! {
         "The gate gives up at its timeout at every boot, and holds up everything that waits for it until then."
     GateGaveUp "gate-gave-up"
         "Units that wait for this gate have started on a network that lacked what they need."
+    GateGaveUpBefore "gate-gave-up-before"
+        "What keeps this gate shut comes back: units that wait for it start late, on a network that lacks what they need."
+    FamilyLate "family-late"
+        "What starts when the gate opens does without that family. A rootless container does so until it is started again."
+    LinkFlaps "link-flaps"
+        "Each loss of carrier can take addresses and routes away, and a container that starts in such a moment fails."
+    PullRetried "pull-retried"
+        "The container starts late at each such boot, and not at all if the retries do not suffice."
     GateUnitFailed "gate-unit-failed"
         "Units that wait for this gate start without it."
     WaitOnlineNoManager "wait-online-no-manager"
@@ -206,6 +215,7 @@ pub fn look(host: &Host, network: &Network) -> DoctorReport {
     let quadlets = quadlet::units(&input);
     gates::look(host, &quadlets, network, &mut report);
     gates::look_back(host, &mut report);
+    boots::look(host, &mut report);
     match host.manager {
         Manager::System => waiters::look(host, &mut report),
         Manager::User => {

@@ -62,6 +62,11 @@ pub fn write(entry: &Entry, events: &str) {
     }
 }
 
+/// Sends an entry to the journal, if stderr goes there. Otherwise it is the caller's to say.
+pub fn sent(entry: &Entry) -> bool {
+    is_logged(entry.priority) && of_process().is_some_and(|journal| journal.send(entry, "").is_ok())
+}
+
 fn is_logged(priority: Priority) -> bool {
     match priority {
         Priority::Error => tracing::enabled!(Level::ERROR),

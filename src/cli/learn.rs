@@ -8,6 +8,7 @@ use tracing::{error, info};
 use crate::cli::{Error, Exit, Tuning, block_on, check, print};
 use crate::clock;
 use crate::config::{self, ConfigError, Environment, GateRequest, Problem};
+use crate::doctor::boots;
 use crate::generator;
 use crate::learn::{Containers, LearnRequest, Learned, Refusal, learn, survey};
 use crate::quadlet::is_gate;
@@ -48,7 +49,8 @@ pub(super) fn execute(args: &LearnArgs) -> Result<Exit, Error> {
     let containers = containers(gate, of_the_system);
     let path = config::own_file(gate, &environment);
     let source = path.display().to_string();
-    let learn_request = LearnRequest { gate, source: &source, containers: containers.as_ref() };
+    let late = boots::late_of(gate);
+    let learn_request = LearnRequest { gate, source: &source, containers: containers.as_ref(), late: &late };
     let survey = survey();
     let (network, _) = block_on(check::look(&survey, args.tuning.receive_buffer, false))?;
     let learned = match learn(learn_request, &network, clock::now()) {

@@ -61,6 +61,7 @@ pub(super) fn execute(args: PullArgs) -> Result<Exit, Error> {
     let judge = Judge { classify: Classify::Oci, retry_on_exit: Vec::new(), fatal_exit: Vec::new() };
     let setting =
         Setting::new(&args.again, args.stall_timeout, judge, &args.gate, &args.volume, &args.tuning);
+    let setting = setting.map(|setting| setting.pulls(&args.image));
     block_on(async {
         let mut signals = Signals::new().map_err(AttemptError::from)?;
         let tool = Tool::new(&args);

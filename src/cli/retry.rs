@@ -184,6 +184,8 @@ pub(super) struct Setting {
     waits: bool,
     receive_buffer: usize,
     quiet: bool,
+    /// The image, if it is a pull.
+    image: Option<String>,
 }
 
 impl Setting {
@@ -209,7 +211,14 @@ impl Setting {
             waits: true,
             receive_buffer: tuning.receive_buffer,
             quiet: volume.quiet,
+            image: None,
         })
+    }
+
+    /// Makes it the pull of an image, each further attempt of which is an entry in the journal.
+    pub(super) fn pulls(mut self, image: &str) -> Setting {
+        self.image = Some(image.to_owned());
+        self
     }
 
     /// Gives up where the gate is shut.
@@ -219,7 +228,7 @@ impl Setting {
 
     /// Runs it until it succeeds, or there is no sense in another attempt.
     pub(super) async fn pursue(&self, words: &Words<'_>, signals: &mut Signals) -> Result<Finished, Error> {
-        let mut speaker = Speaker::new(self.quiet);
+        let mut speaker = Speaker::new(self.quiet, self.image.as_deref());
         let mut network = match NetworkWatch::open(self.gate.as_ref(), self.receive_buffer) {
             Ok(network) => Some(network),
             // Without a gate nothing depends on it.

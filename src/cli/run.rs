@@ -11,6 +11,7 @@ use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::escape::escape;
 use crate::gate_state::Phase;
 use crate::history;
+use crate::history::boots::AfterReady;
 use crate::journal::{self, Entry, Kind, Policy, Seen};
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
@@ -54,6 +55,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         status: String::new(),
         policy: Policy::default(),
         file: events::Writer::new(&gate.name),
+        after_ready: AfterReady::default(),
         unwritten: Unwritten::default(),
         warned: Vec::new(),
         hint: Some(now + HINT_AFTER),
@@ -97,6 +99,8 @@ struct Manager {
     policy: Policy,
     /// The events of this boot.
     file: events::Writer,
+    /// What comes late.
+    after_ready: AfterReady,
     /// The events since the last entry.
     unwritten: Unwritten,
     warned: Vec<Warning>,
@@ -130,6 +134,7 @@ impl Reporter for Manager {
     fn happened(&mut self, lines: &str) {
         self.file.append(lines);
         self.unwritten.add(lines);
+        self.came_late(lines);
     }
 
     fn opened(&mut self, view: &View<'_>) -> Result<(), Failure> {
@@ -207,9 +212,26 @@ impl Manager {
         }
     }
 
+    /// Writes an entry about a family that came after the gate was ready, with its events: later boots learn from them.
+    fn came_late(&mut self, lines: &str) {
+        if self.after_ready.is_done() || journal::of_process().is_none() {
+            return;
+        }
+        let events: Vec<history::Event> = lines.lines().filter_map(history::read).collect();
+        for event in &events {
+            let Some(message) = self.after_ready.see(event) else { continue };
+            let unwritten = self.unwritten.take(event.at);
+            journal::write(&self.about(Kind::Late, message, event.at), &unwritten);
+        }
+    }
+
     /// Writes an entry about something else.
     fn note(&self, kind: Kind, message: String, now: Moment) {
-        let entry = Entry {
+        journal::write(&self.about(kind, message, now), "");
+    }
+
+    fn about(&self, kind: Kind, message: String, at: Moment) -> Entry {
+        Entry {
             kind,
             priority: kind.priority(),
             message,
@@ -217,9 +239,8 @@ impl Manager {
             gate: self.gate.name.clone(),
             code: None,
             link: None,
-            at: now,
-        };
-        journal::write(&entry, "");
+            at,
+        }
     }
 }
 

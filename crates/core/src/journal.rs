@@ -21,7 +21,7 @@ pub struct Entry {
     pub message: String,
     /// Further lines: what is missing, one requirement a line. They belong to the message.
     pub details: Vec<String>,
-    /// NETREADY_GATE=: the gate's name.
+    /// NETREADY_GATE=: the gate's name; empty if the entry is about no gate.
     pub gate: String,
     /// NETREADY_CODE=: the code of the leading reason, if something is unmet.
     pub code: Option<&'static str>,
@@ -54,11 +54,13 @@ pub enum Kind {
     Warning,
     /// A pull failed and is tried again.
     PullRetry,
+    /// A family came after the gate was ready.
+    Late,
 }
 
 impl Kind {
     /// Every kind, for the catalog and the tests that check it.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Waiting,
         Kind::Reason,
         Kind::Ready,
@@ -69,6 +71,7 @@ impl Kind {
         Kind::Reloaded,
         Kind::Warning,
         Kind::PullRetry,
+        Kind::Late,
     ];
 
     /// The word, as in NETREADY_EVENT=.
@@ -84,6 +87,7 @@ impl Kind {
             Kind::Reloaded => "reloaded",
             Kind::Warning => "warning",
             Kind::PullRetry => "pull-retry",
+            Kind::Late => "late",
         }
     }
 
@@ -100,6 +104,7 @@ impl Kind {
             Kind::Reloaded => "4e6f43d251db487faf17f691c77ebfd7",
             Kind::Warning => "98c9903ab53e4ba388e60b52d7a74883",
             Kind::PullRetry => "67188fe6fa184c4fb34c9f7ac88667da",
+            Kind::Late => "d87cf41cef5248fe8a14ec94ed5c515e",
         }
     }
 
@@ -113,7 +118,9 @@ impl Kind {
         match self {
             Kind::GaveUp => Priority::Error,
             Kind::Lost | Kind::Opened | Kind::Warning | Kind::PullRetry => Priority::Warning,
-            Kind::Waiting | Kind::Reason | Kind::Ready | Kind::Again | Kind::Reloaded => Priority::Info,
+            Kind::Waiting | Kind::Reason | Kind::Ready | Kind::Again | Kind::Reloaded | Kind::Late => {
+                Priority::Info
+            }
         }
     }
 }
@@ -172,10 +179,12 @@ impl Entry {
             (field::MESSAGE, message),
             (field::PRIORITY, self.priority.number().to_string().into()),
             (field::MESSAGE_ID, self.kind.message_id().into()),
-            (field::GATE, escape(&self.gate)),
             (field::EVENT, self.kind.as_str().into()),
             (field::USEC, self.at.since_boot().as_micros().to_string().into()),
         ];
+        if !self.gate.is_empty() {
+            fields.push((field::GATE, escape(&self.gate)));
+        }
         fields.extend(self.code.map(|code| (field::CODE, code.into())));
         fields.extend(self.link.iter().map(|link| (field::LINK, escape(link))));
         fields
@@ -249,6 +258,7 @@ mod tests {
             (Kind::Reloaded, 6),
             (Kind::Warning, 4),
             (Kind::PullRetry, 4),
+            (Kind::Late, 6),
         ] {
             assert_eq!(kind.priority().number(), priority, "{kind:?}");
         }
@@ -273,9 +283,9 @@ mod tests {
             r"MESSAGE=NOT ready: e0\x1b[2J",
             "PRIORITY=4",
             "MESSAGE_ID=ed8be7372f6b415aae923b8e7bfa881b",
-            r"NETREADY_GATE=default\x0aMESSAGE=forged",
             "NETREADY_EVENT=lost",
             "NETREADY_USEC=5980123",
+            r"NETREADY_GATE=default\x0aMESSAGE=forged",
         ];
         assert_eq!(fields(&entry), least);
         entry.details = vec!["  a\nb".to_owned(), "  c".to_owned()];
@@ -284,6 +294,11 @@ mod tests {
         assert_eq!(fields(&entry)[0], "MESSAGE=NOT ready: e0\\x1b[2J\n  a\\x0ab\n  c");
         assert_eq!(fields(&entry)[1..6], least[1..]);
         assert_eq!(fields(&entry)[6..], ["NETREADY_CODE=no-carrier", r"NETREADY_LINK=e0\x00"]);
+        let of_no_gate = Entry { gate: String::new(), ..entry.clone() };
+        assert!(
+            !fields(&of_no_gate).iter().any(|field| field.starts_with("NETREADY_GATE")),
+            "{of_no_gate:?}"
+        );
         let mut names: Vec<&str> = entry.fields().iter().map(|(name, _)| *name).collect();
         names.extend([field::IDENTIFIER, field::FACILITY, field::EVENTS]);
         assert_eq!(BTreeSet::from_iter(names), BTreeSet::from(field::ALL));

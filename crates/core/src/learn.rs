@@ -11,6 +11,7 @@
 
 use crate::config::{self, ConfigError};
 use crate::evaluate::evaluate;
+use crate::history::boots::Late;
 use crate::kernel_line::Forced;
 use crate::model::Network;
 use crate::moment::Moment;
@@ -32,6 +33,8 @@ pub struct LearnRequest<'a> {
     pub source: &'a str,
     /// Whether rootless containers wait for it, and which.
     pub containers: Option<&'a Containers>,
+    /// What came late in each of the last boots of this gate.
+    pub late: &'a [Late],
 }
 
 /// The quadlets that wait for a gate.
@@ -103,11 +106,12 @@ pub fn survey() -> Gate {
 ///
 /// # Errors Where the host has nothing that a gate could ask for, or does not work now.
 pub fn learn(request: LearnRequest<'_>, network: &Network, now: Moment) -> Result<Learned, Refusal> {
-    let selection = select::select(network, now);
+    let mut selection = select::select(network, now);
     if selection.links.is_empty() {
         return Err(Refusal::Nothing(selection.left_out));
     }
-    let text = text::file(request, &selection, network);
+    let late: Vec<&Late> = request.late.iter().filter(|late| selection.set_apart(late)).collect();
+    let text = text::file(request, &selection, &late, network);
     let gate = config::parse(request.gate, request.source, &text).map_err(Refusal::Unreadable)?;
     let verdict = evaluate(&gate, network, now);
     match verdict.ready() {

@@ -32,6 +32,18 @@ pub enum Retryability {
     Never,
 }
 
+impl Retryability {
+    /// The word for scripts, as in the journal's field NETREADY_CODE.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Retryability::Later => "try-again",
+            Retryability::Limited(_) => "rate-limited",
+            Retryability::AtBootOnly => "boot-only",
+            Retryability::Never => "final",
+        }
+    }
+}
+
 /// Delays that double up to a cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {

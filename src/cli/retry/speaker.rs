@@ -9,6 +9,7 @@ use crate::cli::retry::Finished;
 use crate::clock::{self, LocalTime};
 use crate::driver::{Failure, Reporter, View};
 use crate::gate_state::Phase;
+use crate::journal::{self, Entry, Kind};
 use crate::moment::Moment;
 use crate::notify::Notifier;
 use crate::report::{LiveLine, unmet_lines};
@@ -21,6 +22,8 @@ use crate::stderr;
 pub(super) struct Speaker {
     notifier: Notifier,
     quiet: bool,
+    /// The image, if it is a pull.
+    image: Option<String>,
     /// `None` where no live line is shown.
     live: Option<Rc<Live>>,
     /// When the first attempt began.
@@ -34,10 +37,11 @@ pub(super) struct Speaker {
 }
 
 impl Speaker {
-    pub(super) fn new(quiet: bool) -> Speaker {
+    pub(super) fn new(quiet: bool, image: Option<&str>) -> Speaker {
         Speaker {
             notifier: Notifier::from_env(),
             quiet,
+            image: image.map(str::to_owned),
             live: (!quiet).then(Live::on_terminal).flatten().map(Rc::new),
             began: None,
             waits: clock::now(),
@@ -96,7 +100,12 @@ impl Speaker {
         let next = LocalTime::of(failed.until).text();
         self.notifier.status(&sentence(&format!("{}; next at {next}", failed.line())));
         if !self.quiet {
-            self.say(&format!("{}; next in {}", failed.line(), rounded(failed.until - now)));
+            let line = format!("{}; next in {}", failed.line(), rounded(failed.until - now));
+            let sent =
+                self.image.as_ref().is_some_and(|image| journal::sent(&entry(image, &line, failed, now)));
+            if !sent {
+                self.say(&line);
+            }
         }
         if let Some(live) = &self.live {
             let next = of(failed.attempt + 1, failed.last);
@@ -115,6 +124,20 @@ impl Speaker {
         let line = format!("given up after {attempts} attempt{plural}, {why}: {}", meaning.why);
         self.notifier.status(&sentence(&line));
         self.say(&line);
+    }
+}
+
+/// What the journal is told of a pull that is tried again.
+fn entry(image: &str, line: &str, failed: &Failed, at: Moment) -> Entry {
+    Entry {
+        kind: Kind::PullRetry,
+        priority: Kind::PullRetry.priority(),
+        message: format!("pull of {image}: {line}"),
+        details: Vec::new(),
+        gate: String::new(),
+        code: Some(failed.meaning.again.as_str()),
+        link: None,
+        at,
     }
 }
 

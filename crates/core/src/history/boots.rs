@@ -1,7 +1,7 @@
 //! What several boots of one gate show together: a family that comes late each time, a link that flaps, a gate that
 //! gives up.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use crate::config::clause_text;
@@ -121,33 +121,34 @@ fn first_ready(events: &[Event]) -> Option<Moment> {
 
 /// What of a family came first, and when, if nothing of it was there when the gate was ready.
 fn arrival(events: &[Event], family: Family, ready: Moment) -> Option<(LateWhat, Moment, Option<String>)> {
-    let default = events.iter().find_map(|event| match &event.what {
-        What::Route(route)
-            if route.destination == family.default_prefix()
-                && route.table == TABLE_MAIN
-                && route.link.is_some()
-                && route.state != RouteWord::Gone =>
-        {
-            Some((LateWhat::Route, event.at, route.link.clone()))
-        }
-        _ => None,
-    });
-    let address = || {
-        events.iter().find_map(|event| match &event.what {
-            What::Address(address)
-                if Family::of(address.address.addr()) == family
-                    && address.state == AddressWord::Usable
-                    && is_of_the_network(address.address.addr()) =>
-            {
-                Some((LateWhat::Address, event.at, Some(address.link.clone())))
-            }
-            _ => None,
+    let first = |wanted: LateWhat| {
+        events.iter().find_map(|event| {
+            let (_, what, link) = came(event).filter(|(of, what, _)| (*of, *what) == (family, wanted))?;
+            Some((what, event.at, Some(link.to_owned())))
         })
     };
     // A gate that asks for no default route does not see any.
     let sees_routes = || events.iter().any(|event| matches!(event.what, What::Route(_)));
-    let first = default.or_else(|| if sees_routes() { None } else { address() });
+    let first =
+        first(LateWhat::Route).or_else(|| if sees_routes() { None } else { first(LateWhat::Address) });
     first.filter(|(_, at, _)| *at > ready && *at - ready <= BOOT)
+}
+
+/// What of a family an event brings, and the link that it came by.
+fn came(event: &Event) -> Option<(Family, LateWhat, &str)> {
+    match &event.what {
+        What::Route(route) if route.table == TABLE_MAIN && route.state != RouteWord::Gone => {
+            let family =
+                Family::BOTH.into_iter().find(|family| route.destination == family.default_prefix())?;
+            // Without a link, it refuses.
+            Some((family, LateWhat::Route, route.link.as_deref()?))
+        }
+        What::Address(address) if address.state == AddressWord::Usable => {
+            let ip = address.address.addr();
+            is_of_the_network(ip).then_some((Family::of(ip), LateWhat::Address, &*address.link))
+        }
+        _ => None,
+    }
 }
 
 /// Whether an address is one that a network gave: not of this host or of one link only.
@@ -155,6 +156,43 @@ fn is_of_the_network(address: core::net::IpAddr) -> bool {
     match address {
         core::net::IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
         core::net::IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+    }
+}
+
+/// Watches for families that come after the gate was ready, so that the journal tells of them.
+#[derive(Debug, Default)]
+pub struct AfterReady {
+    ready: Option<Moment>,
+    seen: BTreeSet<(Family, LateWhat)>,
+    done: bool,
+}
+
+impl AfterReady {
+    /// Sees an event. The sentence says what came late, at most once for each family and kind.
+    pub fn see(&mut self, event: &Event) -> Option<String> {
+        if self.done {
+            return None;
+        }
+        match (&event.what, self.ready) {
+            (What::Gate(change), None) if change.state == GateWord::Ready => self.ready = Some(event.at),
+            // Nothing is left to see.
+            (_, Some(ready)) if event.at - ready > BOOT => self.done = true,
+            _ => {}
+        }
+        let (family, what, link) = came(event).filter(|_| !self.done)?;
+        let is_new = self.seen.insert((family, what));
+        let after = event.at - self.ready.filter(|ready| is_new && event.at > *ready)?;
+        let what = match what {
+            LateWhat::Route => "default route",
+            LateWhat::Address => "address",
+        };
+        let seconds = after.as_secs_f64();
+        Some(format!("the first {family} {what} came {seconds:.2}s after the gate was ready, by {link}"))
+    }
+
+    /// Whether nothing can come any more that it would tell of.
+    pub fn is_done(&self) -> bool {
+        self.done
     }
 }
 
@@ -212,7 +250,7 @@ impl Late {
 /// The links that flapped in at least two of these boots, each of which may be another gate's.
 pub fn flapping(boots: &[BootHistory]) -> Vec<Flapping> {
     let mut losses: BTreeMap<&str, BTreeMap<i64, u64>> = BTreeMap::new();
-    let mut looked_at = alloc::collections::BTreeSet::new();
+    let mut looked_at = BTreeSet::new();
     for boot in boots {
         let Some(begin) = boot.events.first().map(|event| event.at) else { continue };
         looked_at.insert(boot.offset);
@@ -380,6 +418,33 @@ mod tests {
             boot.events.push(default(900, V4, RouteWord::Added));
         }
         assert_eq!(late(&with_routes), [], "the gate sees routes, and there is none");
+    }
+
+    #[test]
+    fn what_comes_after_ready_is_told_once() {
+        let said = |events: &[Event]| -> Vec<String> {
+            let mut after = AfterReady::default();
+            events.iter().filter_map(|event| after.see(event)).collect()
+        };
+        let events = [
+            default(900, V4, RouteWord::Added),
+            default(950, V6, RouteWord::Gone),
+            gate(1000, GateWord::Ready),
+            default(2000, V4, RouteWord::Added),
+            default(4000, V6, RouteWord::Added),
+            gate(4500, GateWord::Ready),
+            default(5000, V6, RouteWord::Replaced),
+            address(6000, "fe80::1/64"),
+            address(6500, "2001:db8::1/64"),
+        ];
+        let expected = [
+            "the first IPv6 default route came 3.00s after the gate was ready, by e0",
+            "the first IPv6 address came 5.50s after the gate was ready, by e0",
+        ];
+        assert_eq!(said(&events), expected);
+        let late = |millis| said(&[gate(1000, GateWord::Ready), default(millis, V6, RouteWord::Added)]).len();
+        assert_eq!((late(121_000), late(121_001)), (1, 0));
+        assert_eq!(said(&[default(900, V6, RouteWord::Added)]), [""; 0], "it is not ready yet");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use alloc::collections::BTreeSet;
 
 use crate::evaluate::evaluate;
+use crate::history::boots::{Late, LateWhat};
 use crate::learn::{name, survey};
 use crate::model::{Address, Link, Network, Route, RouteKind};
 use crate::moment::Moment;
@@ -35,6 +36,31 @@ pub struct Selection<'a> {
     pub links: Vec<WantedLink<'a>>,
     /// What the gate does not ask for, and why, one line each.
     pub left_out: Vec<String>,
+}
+
+impl Selection<'_> {
+    /// Takes a family that comes late out of what the links must have, so that it can be waited for with a grace. Not if
+    /// there is nothing of it, or nothing else: then it is what the gate is ready by.
+    pub fn set_apart(&mut self, late: &Late) -> bool {
+        let family = late.family;
+        let has = |wanted: &WantedLink<'_>| match late.what {
+            LateWhat::Route => wanted.defaults.iter().any(|default| default.family == family),
+            LateWhat::Address => wanted.addresses.contains(&family),
+        };
+        let has_other = |wanted: &WantedLink<'_>| match late.what {
+            LateWhat::Route => wanted.defaults.iter().any(|default| default.family != family),
+            LateWhat::Address => wanted.addresses.iter().any(|of| *of != family),
+        };
+        if !self.links.iter().any(has) || !self.links.iter().any(has_other) {
+            return false;
+        }
+        for wanted in &mut self.links {
+            wanted.defaults.retain(|default| default.family != family);
+            wanted.addresses.remove(&family);
+        }
+        self.links.retain(|wanted| !wanted.defaults.is_empty() || !wanted.addresses.is_empty());
+        true
+    }
 }
 
 /// A link that the gate asks for.

@@ -9,7 +9,7 @@ use crate::report::unmet_lines;
 use crate::testing::{NOW, network};
 
 fn host(network: &Network) -> Result<Learned, Refusal> {
-    learn(LearnRequest { gate: "default", source: "learned", containers: None }, network, NOW)
+    learn(LearnRequest { gate: "default", source: "learned", containers: None, late: &[] }, network, NOW)
 }
 
 /// The clauses on one line, or why there are none.
@@ -292,7 +292,7 @@ fn containers_need_what_pasta_takes() {
         (containers(&[], &[], &[]), format!("en0: up; en1: nocarrier; {STATIC4}; addr en1 10.9.0.2/16; pasta4 default4 via 10.9.0.1 dev en1 linkdown; route default4 via 10.9.0.1 dev en1 linkdown"),
             "not ready: unmet  pasta  pasta would take en1 (default metric 0), which has no carrier".to_owned()),
     ] {
-        let request = LearnRequest { gate: "podman", source: "learned", containers: Some(&who) };
+        let request = LearnRequest { gate: "podman", source: "learned", containers: Some(&who), late: &[] };
         let learned = learn(request, &network(&network_text), NOW);
         assert_eq!(said(&learned), expected, "{network_text}");
         if let Ok(learned) = learned {

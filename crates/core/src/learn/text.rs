@@ -4,6 +4,7 @@ use core::fmt::Write;
 use core::time::Duration;
 
 use crate::config::clause_text;
+use crate::history::boots::Late;
 use crate::learn::name::counted;
 use crate::learn::select::{DefaultRoute, Selection, WantedLink, default_of};
 use crate::learn::{Containers, LearnRequest};
@@ -25,7 +26,12 @@ settle             = \"1s\"    # pasta dies if carrier is lost again while switc
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Writes the gate file that asks for the selected links, with comments that tell what was left out.
-pub fn file(request: LearnRequest<'_>, selection: &Selection<'_>, network: &Network) -> String {
+pub fn file(
+    request: LearnRequest<'_>,
+    selection: &Selection<'_>,
+    late: &[&Late],
+    network: &Network,
+) -> String {
     let mut out = String::new();
     let gate = request.gate;
     comment(&mut out, &format!("Gate {gate}: what `netready learn` found on this host."));
@@ -49,6 +55,9 @@ pub fn file(request: LearnRequest<'_>, selection: &Selection<'_>, network: &Netw
         for default in &wanted.defaults {
             of_the_host(&mut out, wanted, default);
         }
+    }
+    for late in late {
+        came_late(&mut out, late);
     }
     if let Some(containers) = request.containers {
         pasta(&mut out, containers, selection);
@@ -154,6 +163,19 @@ fn of_the_host(out: &mut String, wanted: &WantedLink<'_>, default: &DefaultRoute
         comment(out, "names no link.");
         out.push_str(&clause_text(&of_host(default_of(family), None)));
     }
+}
+
+/// A family that came after the gate was ready at each of the last boots.
+fn came_late(out: &mut String, late: &Late) {
+    out.push('\n');
+    let Late { family, boots, most, .. } = late;
+    let most = most.as_secs_f64();
+    comment(
+        out,
+        &format!("At each of the last {boots} boots, {family} came after everything else, {most:.1}s"),
+    );
+    comment(out, "later at most. So it is waited for, but not for ever.");
+    out.push_str(&late.clause_text());
 }
 
 fn pasta(out: &mut String, containers: &Containers, selection: &Selection<'_>) {
