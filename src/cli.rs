@@ -267,6 +267,8 @@ enum Error {
     Unseen(String),
     #[error("--fix asks before it changes anything, and nobody is there to ask: add --yes")]
     NobodyToAsk,
+    #[error("only root can look at the system's side: sudo netready doctor")]
+    NotRoot,
     #[error(transparent)]
     ReadyFd(#[from] ReadyFdError),
     #[error(transparent)]
@@ -289,6 +291,7 @@ impl Error {
             | Error::ReadyFd(_)
             | Error::Save(_)
             | Error::NobodyToAsk
+            | Error::NotRoot
             | Error::Driver(Failure::Notify(_)) => 2,
             Error::Driver(Failure::Observe(_) | Failure::Events(_))
             | Error::Observe(_)

@@ -33,6 +33,7 @@ pub mod programs;
 mod quadlets;
 mod unit_files;
 mod units;
+pub mod users;
 mod wait_unit;
 pub mod waiters;
 
@@ -76,10 +77,12 @@ pub struct DoctorReport {
     pub leases_unknown: Option<String>,
     /// What is worth knowing although nothing is wrong.
     pub notes: Vec<String>,
+    /// The side was not examined, because only others were asked for.
+    pub left_out: bool,
 }
 
 impl DoctorReport {
-    fn unseen(&mut self, what: impl Into<String>, because: impl fmt::Display) {
+    pub(crate) fn unseen(&mut self, what: impl Into<String>, because: impl fmt::Display) {
         let unseen = Unseen { what: what.into(), because: because.to_string() };
         if !self.unseen.contains(&unseen) {
             self.unseen.push(unseen);
@@ -108,7 +111,7 @@ fn text_of(path: &Path) -> io::Result<String> {
 }
 
 macro_rules! codes {
-    ($($variant:ident $word:literal $why:literal)*) => {
+    ($($variant:ident $word:literal $why:literal $([$($text:literal),+])?)*) => {
         /// The kind of a finding. Codes do not change; there may be new ones.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum FindingCode {
@@ -123,6 +126,19 @@ macro_rules! codes {
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(FindingCode::$variant => $word,)*
+                }
+            }
+
+            /// The code that a word stands for.
+            pub fn of(word: &str) -> Option<FindingCode> {
+                FindingCode::ALL.iter().copied().find(|code| code.as_str() == word)
+            }
+
+            /// The error texts that findings of this kind lead to, as others print them and people search for them. `…`
+            /// stands for what differs.
+            pub fn error_texts(self) -> &'static [&'static str] {
+                match self {
+                    $(FindingCode::$variant => &[$($($text),+)?],)*
                 }
             }
 
@@ -157,6 +173,7 @@ codes! {
         "Units that wait for this gate start without it."
     WaitOnlineNoManager "wait-online-no-manager"
         "The service waits for links that nobody configures, for two minutes at each boot, and then fails."
+        ["Timeout occurred while waiting for network connectivity."]
     WaitOnlineSeveral "wait-online-several"
         "network-online.target waits for all of these services, and each network manager waits for its own links only."
     WaitOnlineBeside "wait-online-beside"
@@ -171,12 +188,15 @@ codes! {
         "A user's service manager does not have that target, so nothing starts this unit at boot."
     WaitUnitUngated "wait-unit-ungated"
         "The containers start when the system reaches network-online.target: too early on some hosts, and never on others."
+        ["podman-user-wait-network-online.service: start operation timed out. Terminating."]
     DependenciesOff "dependencies-off"
         "The unit starts before the network is usable, or is not stopped in order. The wait of 90 s has another cause."
     QuadletRefused "quadlet-refused"
         "Podman makes no unit of it, so nothing starts, and nothing is reported as failed."
+        ["Failed to start ….service: Unit ….service not found."]
     QuadletDropped "quadlet-dropped"
         "If Podman 5.0 or later cannot read one quadlet, it makes no unit of any quadlet in the same folder."
+        ["Failed to start ….service: Unit ….service not found."]
     DropInIgnored "drop-in-ignored"
         "Podman makes the unit without the settings of the drop-in."
     QuadletName "quadlet-name"
@@ -185,10 +205,16 @@ codes! {
         "netready ignores a setting that it cannot read."
     AddressTwice "address-twice"
         "The container that starts second fails, because the address is in use."
+        ["IPAM error: requested ip address … is already allocated to container ID …"]
     AddressOutside "address-outside"
         "The container does not start, because no network hands out that address."
+        ["requested static ip … not in any subnet on network …"]
     PastaUnfit "pasta-unfit"
         "A container that starts now fails, or keeps this network until it is started again."
+        [
+            "Couldn't set IPv4 route(s) in guest: Invalid argument",
+            "Couldn't set IPv4 route(s) in guest: Network is unreachable"
+        ]
     PastaMultipath "pasta-multipath"
         "pasta does not copy a default route over several links, so containers get no default route of this family."
     PastaOther "pasta-other"
@@ -197,14 +223,60 @@ codes! {
         "The container stays in that mode until it is started again, and asks other nameservers than the network's."
     ContainerNoDefault "container-no-default"
         "The container reaches the host's own network, and nothing beyond it, until it is started again."
+        ["Network is unreachable"]
     ContainerOneFamily "container-one-family"
         "The container does not get the other address family until it is started again."
     LeaseLeaked "lease-leaked"
         "No container gets that address until it is freed, and nothing frees it before the next boot."
+        ["IPAM error: requested ip address … is already allocated to container ID …"]
     LeasesDamaged "leases-damaged"
         "No container on a bridge network starts, because Podman can neither take an address nor give one back."
+        ["IPAM error: failed to open database …/ipam.db: invalid database"]
     LeaseIdle "lease-idle"
         "The next start of the container fails if it asks for that address. If it asks for none, it takes one more."
+        ["IPAM error: requested ip address … is already allocated to container ID …"]
+}
+
+/// What is examined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Side {
+    /// As root the system's side and each user's who lingers; as another user this user's
+    #[default]
+    All,
+    /// The system's side; root only
+    System,
+    /// As root each user's side who lingers; as another user this user's
+    Users,
+}
+
+/// Examines the sides that this caller can examine. `network` is asked for only if it is needed.
+///
+/// # Errors
+/// Those of `network`.
+pub fn look_at_sides<E>(
+    host: &Host,
+    side: Side,
+    network: impl FnOnce() -> Result<Network, E>,
+) -> Result<(DoctorReport, Vec<users::UserSide>), E> {
+    if host.manager == Manager::User {
+        let mut report = look(host, &network()?);
+        if side == Side::All {
+            let because = "only root can: sudo netready doctor";
+            report.unseen("the system's side of this host", because);
+            report.unseen("other users' sides", because);
+        }
+        return Ok((report, Vec::new()));
+    }
+    let mut report = match side {
+        Side::All | Side::System => look(host, &network()?),
+        Side::Users => DoctorReport { left_out: true, ..DoctorReport::default() },
+    };
+    let users = match side {
+        Side::All | Side::Users => users::look(&mut report),
+        Side::System => Vec::new(),
+    };
+    report.escape();
+    Ok((report, users))
 }
 
 /// Examines one side of the host: the system's, or a user's.

@@ -320,6 +320,11 @@ fn the_page_has_every_code_of_doctor_and_no_other() {
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for code in netready::doctor::FindingCode::ALL {
         assert!(words(&page).contains(&words(code.why())), "{}: {}", code.as_str(), code.why());
+        let heading = format!("### `{}`\n", code.as_str());
+        let section = page.split(&heading).nth(1).unwrap().split("\n### ").next().unwrap();
+        for text in code.error_texts() {
+            assert!(words(section).contains(&words(&format!("`{text}`"))), "{}: {text}", code.as_str());
+        }
     }
 }
 

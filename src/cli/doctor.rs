@@ -4,9 +4,11 @@ use clap::Args;
 
 use crate::cli::{Error, Exit, Tuning, block_on, check, paint, print};
 use crate::config;
-use crate::doctor::{self, DoctorReport, Finding, FindingCode, Host, json, text};
+use crate::doctor::users::UserSide;
+use crate::doctor::{self, DoctorReport, Finding, FindingCode, Host, Side, json, text};
 use crate::ipam::HeldAddress;
 use crate::model::Network;
+use crate::quadlet::Manager;
 use crate::report::json_text;
 
 mod fix;
@@ -22,6 +24,9 @@ pub(super) struct DoctorArgs {
     /// With --fix: do not ask
     #[arg(long, requires = "fix")]
     yes: bool,
+    /// Which side of this host to look at
+    #[arg(long, value_name = "SIDE", default_value = "all", overrides_with = "side")]
+    side: Side,
     /// One JSON object on stdout
     #[arg(short, long)]
     pub(super) json: bool,
@@ -35,24 +40,27 @@ pub(super) struct DoctorArgs {
 pub(super) fn execute(args: &DoctorArgs) -> Result<Exit, Error> {
     crate::log::start(tracing::Level::WARN);
     let host = Host::from_process();
-    let network = observe(args.tuning.receive_buffer)?;
-    let report = doctor::look(&host, &network);
+    if args.side == Side::System && host.manager == Manager::User {
+        return Err(Error::NotRoot);
+    }
+    let (report, users) = doctor::look_at_sides(&host, args.side, || observe(args.tuning.receive_buffer))?;
     // With --json there is one object, so what was freed is in it, and nobody can be asked.
     if args.json {
         let freed = if args.fix { Some(fix::without_asking(&host, &report, args.yes)?) } else { None };
-        print(&format!("{}\n", json_text(&json(&report, host.manager, freed.as_deref()))))?;
-        return Ok(exit(&report, freed.as_deref().unwrap_or_default()));
+        print(&format!("{}\n", json_text(&json(&report, &users, host.manager, freed.as_deref()))))?;
+        return Ok(exit(&report, &users, freed.as_deref().unwrap_or_default()));
     }
-    print(&text(&report, host.manager, args.quiet, paint))?;
+    print(&text(&report, &users, host.manager, args.quiet, paint))?;
     let freed = if args.fix { fix::after_asking(&host, &report, args.yes)? } else { Vec::new() };
-    Ok(exit(&report, &freed))
+    Ok(exit(&report, &users, &freed))
 }
 
 /// Findings that were mended count no more.
-fn exit(report: &DoctorReport, freed: &[HeldAddress]) -> Exit {
+fn exit(report: &DoctorReport, users: &[UserSide], freed: &[HeldAddress]) -> Exit {
     let mended = !report.leaked.is_empty() && report.leaked.iter().all(|lease| freed.contains(&lease.held));
     let left = |finding: &&Finding| !(mended && finding.code == FindingCode::LeaseLeaked);
-    if report.findings.iter().any(|finding| left(&finding)) { Exit::NotReady } else { Exit::Done }
+    let of_users = users.iter().any(|side| !side.report.findings.is_empty());
+    if of_users || report.findings.iter().any(|finding| left(&finding)) { Exit::NotReady } else { Exit::Done }
 }
 
 fn observe(receive_buffer: usize) -> Result<Network, Error> {

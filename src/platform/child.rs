@@ -13,8 +13,10 @@
 //! - The probes are programs of ours that start no others, and the event loop waits for them: [`Single`].
 
 mod capture;
+mod other_user;
 
 pub use capture::{Captured, Output, capture};
+pub use other_user::OtherUser;
 
 use std::io;
 use std::os::fd::OwnedFd;

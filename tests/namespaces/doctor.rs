@@ -307,6 +307,73 @@ fn texts_of_others_are_printed_safely() {
     assert!(said.stdout.contains(r"Error: \x1b[31m\u{009b}x (exit code 125)"), "{said:?}");
 }
 
+/// Users who linger, as logind keeps them. In a mount namespace of the test's own.
+fn linger(users: &[&str]) {
+    use nix::mount::{MsFlags, mount};
+    let state = "/var/lib/systemd";
+    mount(Some("tmpfs"), state, Some("tmpfs"), MsFlags::empty(), Some("mode=0755")).unwrap();
+    fs::create_dir(format!("{state}/linger")).unwrap();
+    for user in users {
+        fs::write(format!("{state}/linger/{user}"), "").unwrap();
+    }
+}
+
+/// Each by a process that can do what that user can, and no more.
+#[test]
+#[ignore = "needs a network namespace"]
+fn root_looks_at_each_user_who_lingers() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    linger(&["gone\u{1b}", "nobody", "root"]);
+    gate("secret", "[[require]]\ninterface = \"va0\"\n");
+    fs::set_permissions("/etc/netready/secret.toml", fs::Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir_all("/etc/containers/systemd/users").unwrap();
+    fs::write("/etc/containers/systemd/users/a.container", format!("{APP}[X-Netready]\nGate=typo\n"))
+        .unwrap();
+    let said = of_system(&ns, &["--json"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(codes(&said).is_empty(), "the system's side is well: {said:?}");
+    let report: Value = serde_json::from_str(&said.stdout).unwrap();
+    crate::schema::assert_valid("doctor", &report);
+    let [user] = &report["users"].as_array().unwrap()[..] else { panic!("{said:?}") };
+    assert_eq!(user["user"], "nobody");
+    let found = user["findings"].as_array().unwrap();
+    let has = |code: &str, text: &str| {
+        found
+            .iter()
+            .any(|finding| finding["code"] == code && finding["what"].as_str().unwrap().contains(text))
+    };
+    assert!(has("gate-missing", "Gate=typo"), "{found:#?}");
+    assert!(has("gate-invalid", "denied"), "it has root's rights: {found:#?}");
+    let unseen: Vec<&str> =
+        report["not_looked_at"].as_array().unwrap().iter().map(|of| of["what"].as_str().unwrap()).collect();
+    assert!(unseen.contains(&r"user gone\x1b") && unseen.contains(&"user root"), "{unseen:?}");
+    assert!(!said.stdout.contains("other users' sides"), "{said:?}");
+    let text = of_system(&ns, &[]).stdout;
+    assert!(text.contains("gate-missing  user nobody: gate typo: wanted by"), "{text}");
+    assert!(text.ends_with("findings: the system's side of this host, user nobody\n"), "{text}");
+    let system = of_system(&ns, &["--side", "system"]);
+    assert_eq!(system.code, 0, "{system:?}");
+    assert!(system.stdout.ends_with("the system's side of this host\n"), "{system:?}");
+    let users = of_system(&ns, &["--side=users"]);
+    assert_eq!(users.code, 1, "{users:?}");
+    assert!(users.stdout.ends_with("findings: user nobody\n"), "{users:?}");
+}
+
+/// A user is told what was left out, and is refused the system's side.
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_user_looks_at_one_side() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; {ONLINE}"));
+    let text = of_user(&ns, &[]).stdout;
+    assert!(text.contains("not looked at: the system's side of this host, because only root can"), "{text}");
+    assert!(text.contains("not looked at: other users' sides"), "{text}");
+    assert!(text.ends_with("Nothing found in what was looked at: this user's side of this host\n"), "{text}");
+    assert!(!of_user(&ns, &["--side", "users"]).stdout.contains("other users"));
+    assert_eq!(of_user(&ns, &["--side", "system"]).code, 2);
+}
+
 /// A user's program in root's PATH, as su(1) without a dash leaves it, is not run.
 #[test]
 #[ignore = "needs a network namespace"]

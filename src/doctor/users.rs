@@ -1,0 +1,187 @@
+//! Examines the sides of the users who linger, as root: each is looked at by a process with that user's own rights. What
+//! it says is that user's to choose, so it is checked and made safe like any text of others.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{DoctorReport, Finding, FindingCode, Unseen};
+use crate::clock;
+use crate::config::duration_text;
+use crate::escape::escape_bytes;
+use crate::files::Folder;
+use crate::platform::child::{Captured, OtherUser, Output, capture};
+
+/// Where logind keeps who lingers: a file for each.
+const LINGER: &str = "/var/lib/systemd/linger";
+
+/// This program, whatever its path is: the user need not be able to reach it, and nobody can exchange it.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// How long one user's side may take. Podman and systemctl get 15 s for each question.
+const LONGEST: Duration = Duration::from_secs(90);
+
+/// How long all of them together may take.
+const ALL_TOGETHER: Duration = Duration::from_secs(300);
+
+/// No host has so many users who linger.
+const MOST: usize = 256;
+
+/// As much as is kept of what a user's side says.
+const LARGEST: usize = 1 << 20;
+
+/// A user's side of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserSide {
+    /// The user's name, safe to print.
+    pub user: String,
+    /// What was found there, and what was not looked at.
+    pub report: DoctorReport,
+}
+
+/// Examines each of them. Who cannot be looked at is said in `report`.
+pub fn look(report: &mut DoctorReport) -> Vec<UserSide> {
+    let names = match lingering(Path::new(LINGER)) {
+        Ok(names) => names,
+        Err(error) => {
+            report.unseen("the users who linger", format!("{LINGER}: {error}"));
+            return Vec::new();
+        }
+    };
+    let until = clock::now() + ALL_TOGETHER;
+    let mut sides = Vec::new();
+    for name in names {
+        let user = escape_bytes(name.as_encoded_bytes()).into_owned();
+        let limit = LONGEST.min(until - clock::now());
+        match side(&name.to_string_lossy(), limit) {
+            Ok(report) => sides.push(UserSide { user, report }),
+            Err(because) => report.unseen(format!("user {user}"), because),
+        }
+    }
+    sides
+}
+
+/// The names of the users who linger.
+fn lingering(folder: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
+    let mut names = match Folder::open(folder) {
+        Ok(folder) if folder.is_trusted() => folder.names(MOST)?,
+        Ok(_) => return Err(std::io::Error::other("others than root can write there")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    names.sort();
+    Ok(names)
+}
+
+/// What a user's side has; or why that is not known.
+fn side(name: &str, limit: Duration) -> Result<DoctorReport, String> {
+    if limit.is_zero() {
+        return Err(format!("the users before took longer than {}", duration_text(ALL_TOGETHER)));
+    }
+    let user = match OtherUser::named(name) {
+        Ok(Some(user)) => user,
+        Ok(None) => return Err("there is no user of that name".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut command = user.command(Path::new(THIS_PROGRAM));
+    command.args(["doctor", "--json", "--side", "users"]);
+    match capture(&mut command, limit, LARGEST) {
+        Ok(Captured::Ended(output)) => of_output(&output),
+        Ok(Captured::Late) => Err(format!("it did not end within {}", duration_text(limit))),
+        Ok(Captured::Signalled) => Err("it was ended by a signal to netready".to_owned()),
+        Err(error) => Err(format!("it cannot be run: {error}")),
+    }
+}
+
+fn of_output(output: &Output) -> Result<DoctorReport, String> {
+    if output.cut {
+        return Err("it said too much".to_owned());
+    }
+    let value = serde_json::from_slice(&output.stdout).ok();
+    let Some(mut report) = value.as_ref().and_then(of_json) else {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let first =
+            stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing that is understood");
+        return Err(format!("it said: {first}"));
+    };
+    report.escape();
+    Ok(report)
+}
+
+/// A report as [`json`](super::json) prints it. `None` if it is none.
+fn of_json(value: &Value) -> Option<DoctorReport> {
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let texts = |value: &Value, name: &str| -> Option<Vec<String>> {
+        value.get(name)?.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+    };
+    let list = |name: &str| value.get(name).and_then(Value::as_array);
+    let finding = |value: &Value| {
+        Some(Finding {
+            code: FindingCode::of(value.get("code")?.as_str()?)?,
+            subject: text(value, "subject")?,
+            what: text(value, "what")?,
+            seen: text(value, "seen")?,
+            mend: texts(value, "mend")?,
+        })
+    };
+    let unseen =
+        |value: &Value| Some(Unseen { what: text(value, "what")?, because: text(value, "because")? });
+    Some(DoctorReport {
+        findings: list("findings")?.iter().map(finding).collect::<Option<_>>()?,
+        unseen: list("not_looked_at")?.iter().map(unseen).collect::<Option<_>>()?,
+        notes: texts(value, "notes")?,
+        ..DoctorReport::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::json;
+    use crate::quadlet::Manager;
+
+    fn output(stdout: &str, stderr: &str, cut: bool) -> Output {
+        Output { code: Some(1), stdout: stdout.into(), stderr: stderr.into(), cut }
+    }
+
+    #[test]
+    fn a_report_comes_back_and_is_safe_to_print() {
+        let mut report = DoctorReport::default();
+        report.findings.push(Finding {
+            code: FindingCode::LingerOff,
+            subject: "user a".to_owned(),
+            what: "x\u{1b}[2J".to_owned(),
+            seen: "no file".to_owned(),
+            mend: vec!["first".to_owned(), "then\n".to_owned()],
+        });
+        report.unseen("pasta", "podman was not found in PATH");
+        report.notes.push("x0: not there now".to_owned());
+        let said = json(&report, &[], Manager::User, None).to_string();
+        let back = of_output(&output(&said, "", false)).unwrap();
+        report.escape();
+        assert_eq!(back, report);
+    }
+
+    #[test]
+    fn what_is_no_report_is_said_to_be_none() {
+        let well = r#"{"findings":[],"not_looked_at":[],"notes":[]}"#;
+        assert!(of_output(&output(well, "", false)).is_ok());
+        let other_code = r#"{"findings":[{"code":"other","subject":"","what":"","seen":"","mend":[]}],"not_looked_at":[],"notes":[]}"#;
+        for (stdout, cut) in [
+            (well, true),
+            ("", false),
+            ("[]", false),
+            ("{}", false),
+            (r#"{"findings":7,"not_looked_at":[],"notes":[]}"#, false),
+            (r#"{"findings":[{}],"not_looked_at":[],"notes":[]}"#, false),
+            (r#"{"findings":[],"not_looked_at":[],"notes":[7]}"#, false),
+            (other_code, false),
+            (&"[".repeat(100_000), false),
+        ] {
+            assert!(of_output(&output(stdout, "netready: error: x\nmore", cut)).is_err(), "{stdout:.80}");
+        }
+        let error = of_output(&output("", "\nnetready: error: x\nmore", false)).unwrap_err();
+        assert_eq!(error, "it said: netready: error: x");
+    }
+}

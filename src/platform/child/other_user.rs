@@ -1,0 +1,164 @@
+//! Running a program as another user, who gets nothing of root's by it.
+
+use std::ffi::CString;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::unistd::{Gid, Uid, User, getgrouplist, setgroups, setresgid, setresuid};
+
+use crate::platform::xdg;
+
+/// Where programs are, of packages and of the administrator. Nothing in a home directory.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How many descriptors are looked at where the kernel cannot close a range of them (before Linux 5.11).
+const DESCRIPTORS: i32 = 1024;
+
+/// Another user, as the user database has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherUser {
+    name: String,
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+    home: PathBuf,
+}
+
+impl OtherUser {
+    /// The user with this name. `None` if there is none.
+    ///
+    /// # Errors
+    /// Where the user database cannot be read, or the user is root.
+    pub fn named(name: &str) -> io::Result<Option<OtherUser>> {
+        let Some(user) = User::from_name(name)? else { return Ok(None) };
+        if user.uid.is_root() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "this user is root"));
+        }
+        let text = CString::new(user.name.as_str())?;
+        let groups = getgrouplist(&text, user.gid)?;
+        Ok(Some(OtherUser { name: user.name, uid: user.uid, gid: user.gid, groups, home: user.dir }))
+    }
+
+    /// A command that runs this program as the user: with the user's groups, with an environment of its own, without the
+    /// terminal of the caller (whose input the user could forge) and without the caller's open files.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", PATH).env("LANG", "C.UTF-8").env("HOME", &self.home);
+        command.env("USER", &self.name).env("LOGNAME", &self.name);
+        let runtime = xdg::runtime(self.uid.as_raw());
+        if self.owns(&runtime) {
+            command.env("XDG_RUNTIME_DIR", runtime);
+        }
+        command.current_dir("/");
+        let OtherUser { uid, gid, groups, .. } = self.clone();
+        let before_exec = move || {
+            leave_terminal()?;
+            close_on_exec();
+            setgroups(&groups)?;
+            setresgid(gid, gid, gid)?;
+            Ok(setresuid(uid, uid, uid)?)
+        };
+        // SAFETY: between fork and exec the closure makes system calls only. It allocates nothing and takes no lock.
+        unsafe { command.pre_exec(before_exec) };
+        command
+    }
+
+    /// Whether it is a folder of the user's. A link counts as what it is.
+    fn owns(&self, path: &Path) -> bool {
+        path.symlink_metadata().is_ok_and(|found| found.is_dir() && found.uid() == self.uid.as_raw())
+    }
+}
+
+/// Gives up the controlling terminal, if there is one. Not by setsid(2): the process leads a group already.
+fn leave_terminal() -> io::Result<()> {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    // SAFETY: the path is a text that ends with 0.
+    let terminal = unsafe { libc::open(c"/dev/tty".as_ptr(), flags) };
+    if terminal < 0 {
+        let error = io::Error::last_os_error();
+        return match error.raw_os_error() {
+            // There is none.
+            Some(libc::ENXIO | libc::ENOENT) => Ok(()),
+            _ => Err(error),
+        };
+    }
+    // SAFETY: the descriptor was opened above, and the request has no argument.
+    let left = unsafe { libc::ioctl(terminal, libc::TIOCNOTTY) };
+    let result = if left == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    // SAFETY: it was opened above, and nobody else knows of it.
+    unsafe { libc::close(terminal) };
+    result
+}
+
+/// Has every descriptor but the first three closed when the program begins.
+fn close_on_exec() {
+    // SAFETY: it changes flags of descriptors only.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if done == 0 {
+        return;
+    }
+    for descriptor in 3..DESCRIPTORS {
+        // SAFETY: of a descriptor that is not open it is an error, which does not matter.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::platform::child::{Captured, capture};
+
+    #[test]
+    fn root_is_no_other_user() {
+        assert!(OtherUser::named("root").is_err());
+        assert_eq!(OtherUser::named("no-such-user").unwrap(), None);
+    }
+
+    /// What a shell of that user says.
+    fn said(script: &str) -> String {
+        let user = OtherUser::named("nobody").unwrap().unwrap();
+        let mut command = user.command(Path::new("/bin/sh"));
+        command.args(["-c", script]);
+        let Captured::Ended(output) = capture(&mut command, Duration::from_secs(60), 1 << 16).unwrap() else {
+            panic!("it did not end");
+        };
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+    }
+
+    #[test]
+    #[ignore = "needs root"]
+    fn it_has_only_the_users_rights_and_nothing_of_roots() {
+        let status = said("grep -E '^(Uid|Gid|Groups|CapEff|CapPrm|CapAmb):' /proc/self/status");
+        let words: Vec<&str> = status.split_whitespace().collect();
+        let user = OtherUser::named("nobody").unwrap().unwrap();
+        let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
+        let none = "0000000000000000";
+        let expected: Vec<&str> = [
+            &["Uid:", &uid, &uid, &uid, &uid, "Gid:", &gid, &gid, &gid, &gid, "Groups:", &gid][..],
+            &["CapPrm:", none, "CapEff:", none, "CapAmb:", none],
+        ]
+        .concat();
+        assert_eq!(words, expected);
+        // A descriptor that would be inherited.
+        let root_only = std::fs::File::open("/proc/1/environ").unwrap();
+        let inherited = nix::unistd::dup(&root_only).unwrap();
+        let open = said("ls /proc/self/fd");
+        drop(inherited);
+        // The fourth one is ls's own.
+        assert_eq!(open.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"], "{open}");
+        let environment = said("env");
+        for line in environment.lines() {
+            let (name, _) = line.split_once('=').unwrap();
+            assert!(
+                ["PATH", "LANG", "HOME", "USER", "LOGNAME", "PWD", "_", "SHLVL", "OLDPWD"].contains(&name),
+                "{line}"
+            );
+        }
+        assert!(said("exec 3<>/dev/tty").contains("/dev/tty"), "it has no terminal");
+    }
+}
