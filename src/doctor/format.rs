@@ -218,7 +218,7 @@ mod tests {
         for (unseen, left_out, users, expected) in [
             (false, false, &[][..], "Nothing found: the system's side of this host\n"),
             (true, false, &[], "Nothing found in what was looked at: the system's side of this host\n"),
-            (false, true, &[user.clone()], "Nothing found: user a\n"),
+            (false, true, std::slice::from_ref(&user), "Nothing found: user a\n"),
             (false, true, &[], "Nothing was looked at: no side of this host\n"),
             (true, true, &[], "Nothing was looked at: no side of this host\n"),
         ] {

@@ -351,13 +351,13 @@ fn root_looks_at_each_user_who_lingers() {
     assert!(!said.stdout.contains("other users' sides"), "{said:?}");
     let text = of_system(&ns, &[]).stdout;
     assert!(text.contains("gate-missing  user nobody: gate typo: wanted by"), "{text}");
-    assert!(text.ends_with("findings: the system's side of this host, user nobody\n"), "{text}");
+    assert!(text.ends_with("findings: the system's side of this host, user nobody"), "{text}");
     let system = of_system(&ns, &["--side", "system"]);
     assert_eq!(system.code, 0, "{system:?}");
-    assert!(system.stdout.ends_with("the system's side of this host\n"), "{system:?}");
+    assert!(system.stdout.ends_with("the system's side of this host"), "{system:?}");
     let users = of_system(&ns, &["--side=users"]);
     assert_eq!(users.code, 1, "{users:?}");
-    assert!(users.stdout.ends_with("findings: user nobody\n"), "{users:?}");
+    assert!(users.stdout.ends_with("findings: user nobody"), "{users:?}");
 }
 
 /// A user is told what was left out, and is refused the system's side.
@@ -369,7 +369,7 @@ fn a_user_looks_at_one_side() {
     let text = of_user(&ns, &[]).stdout;
     assert!(text.contains("not looked at: the system's side of this host, because only root can"), "{text}");
     assert!(text.contains("not looked at: other users' sides"), "{text}");
-    assert!(text.ends_with("Nothing found in what was looked at: this user's side of this host\n"), "{text}");
+    assert!(text.ends_with("Nothing found in what was looked at: this user's side of this host"), "{text}");
     assert!(!of_user(&ns, &["--side", "users"]).stdout.contains("other users"));
     assert_eq!(of_user(&ns, &["--side", "system"]).code, 2);
 }

@@ -86,3 +86,80 @@ fn the_cable_comes_late_and_goes_and_comes() {
     let status = run.expect_now_ready();
     assert!(status.contains("; 2 losses since boot): "), "{status}");
 }
+
+/// A journal of the test's own, for programs whose stderr goes to it.
+struct TestJournal(std::os::unix::net::UnixDatagram);
+
+impl TestJournal {
+    /// In a /run of the test's own.
+    fn new() -> TestJournal {
+        std::fs::create_dir_all("/run/systemd/journal").unwrap();
+        let socket = std::os::unix::net::UnixDatagram::bind("/run/systemd/journal/socket").unwrap();
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        TestJournal(socket)
+    }
+
+    /// netready, started as a service manager does.
+    fn command(arguments: &str) -> std::process::Command {
+        let netready = env!("CARGO_BIN_EXE_netready");
+        let script =
+            format!("JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec {netready} {arguments} 2>&2");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &script]).env_remove("NOTIFY_SOCKET").stderr(std::process::Stdio::piped());
+        command
+    }
+
+    /// The next entry of this kind.
+    #[track_caller]
+    fn expect(&self, kind: &str) -> String {
+        let mut octets = vec![0; 1 << 20];
+        loop {
+            let length = self.0.recv(&mut octets).unwrap_or_else(|error| panic!("no {kind}: {error}"));
+            let text = String::from_utf8_lossy(&octets[..length]).into_owned();
+            if text.contains(&format!("NETREADY_EVENT={kind}\n")) {
+                return text;
+            }
+        }
+    }
+}
+
+/// What `doctor` reads back after a later boot.
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_family_that_comes_after_ready_is_an_entry_in_the_journal() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0"));
+    let journal = TestJournal::new();
+    let gate = ns.gate("[[require]]\nroute = \"default\"\n");
+    let mut run = TestJournal::command(&format!("run {gate}")).spawn().unwrap();
+    let ready = journal.expect("ready");
+    assert!(ready.contains(r#""destination":"0.0.0.0/0""#), "{ready}");
+    ns.ip("addr add 2001:db8::1/64 dev va0 nodad; route add default via 2001:db8::ff dev va0");
+    let late = [journal.expect("late"), journal.expect("late")].concat();
+    assert!(late.contains("the first IPv6 default route came "), "{late}");
+    assert!(late.contains(r#""destination":"::/0""#), "{late}");
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_pull_that_is_tried_again_is_an_entry_in_the_journal() {
+    use std::os::unix::fs::PermissionsExt;
+    let ns = netns!().with_private_etc();
+    ns.ip(UP0);
+    let journal = TestJournal::new();
+    let podman = ns.scratch().join("podman");
+    let script =
+        "#!/bin/sh\n[ \"$1\" = image ] && exit 1\necho 'Error: dial tcp: connection refused' >&2\nexit 125\n";
+    std::fs::write(&podman, script).unwrap();
+    std::fs::set_permissions(&podman, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let line =
+        format!("pull --gate none --retries 1 --delay 1ms --tool {} registry.example/a:1", podman.display());
+    let output = TestJournal::command(&line).output().unwrap();
+    assert_eq!(output.status.code(), Some(125), "{output:?}");
+    let entry = journal.expect("pull-retry");
+    assert!(entry.starts_with("MESSAGE=pull of registry.example/a:1: attempt 1 of 2 failed: "), "{entry}");
+    assert!(entry.contains("NETREADY_CODE=try-again\n") && !entry.contains("NETREADY_GATE"), "{entry}");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("attempt 1 of 2 failed"), "it is said twice");
+}

@@ -113,10 +113,9 @@ fn late_family(boots: &[BootHistory], family: Family) -> Option<Late> {
 
 /// When the gate was ready for the first time.
 fn first_ready(events: &[Event]) -> Option<Moment> {
-    events.iter().find_map(|event| match &event.what {
-        What::Gate(change) if change.state == GateWord::Ready => Some(event.at),
-        _ => None,
-    })
+    let is_ready =
+        |event: &&Event| matches!(&event.what, What::Gate(change) if change.state == GateWord::Ready);
+    events.iter().find(is_ready).map(|event| event.at)
 }
 
 /// What of a family came first, and when, if nothing of it was there when the gate was ready.
@@ -147,7 +146,14 @@ fn came(event: &Event) -> Option<(Family, LateWhat, &str)> {
             let ip = address.address.addr();
             is_of_the_network(ip).then_some((Family::of(ip), LateWhat::Address, &*address.link))
         }
-        _ => None,
+        What::Route(_)
+        | What::Address(_)
+        | What::Start(_)
+        | What::Gate(_)
+        | What::Requirement(_)
+        | What::Link(_)
+        | What::Probe(_)
+        | What::Dropped(_) => None,
     }
 }
 

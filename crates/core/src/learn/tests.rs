@@ -2,10 +2,14 @@
 
 mod property;
 
+use core::time::Duration;
+
 use super::{Containers, LearnRequest, Learned, Refusal, learn};
 use crate::config::clause_text;
+use crate::history::boots::{Late, LateWhat};
 use crate::model::Network;
 use crate::report::unmet_lines;
+use crate::requirement::Family;
 use crate::testing::{NOW, network};
 
 fn host(network: &Network) -> Result<Learned, Refusal> {
@@ -357,4 +361,44 @@ fn what_others_named_cannot_break_the_file() {
     network.nameservers = crate::model::Nameservers::First("\u{1b}[31m]".to_owned());
     let learned = host(&network).unwrap();
     assert!(learned.text.contains("# resolv.conf names ?[31m].") && learned.text.contains("t?\"[[?"));
+}
+
+/// What came late at each of the last boots is asked for with a grace, unless it is all that there is.
+#[test]
+fn a_family_that_comes_late_gets_a_grace() {
+    let late = |family, what| Late {
+        family,
+        what,
+        link: Some("en0".to_owned()),
+        boots: 3,
+        least: Duration::from_millis(2900),
+        most: Duration::from_millis(3100),
+    };
+    let learned = |text: &str, late: Late| {
+        let late = [late];
+        let request = LearnRequest { gate: "default", source: "learned", containers: None, late: &late };
+        learn(request, &network(text), NOW)
+    };
+    let both = format!("en0: up; {LEASED4}; {ADVERTISED}");
+    let apart = "interface='en0'; address='ipv4'; route='default-ipv4' | route='default-ipv6'; grace='7s'";
+    for (text, late, expected) in [
+        (&*both, late(Family::V6, LateWhat::Route), apart),
+        (
+            &format!("en0: up; {ADVERTISED}"),
+            late(Family::V6, LateWhat::Route),
+            "interface='en0'; address='ipv6'; route='default-ipv6'",
+        ),
+        (
+            &format!("en0: up; {LEASED4}"),
+            late(Family::V6, LateWhat::Route),
+            "interface='en0'; address='ipv4'; route='default-ipv4'",
+        ),
+    ] {
+        assert_eq!(said(&learned(text, late)), expected, "{text}");
+    }
+    let file = learned(&both, late(Family::V6, LateWhat::Route)).unwrap().text;
+    assert!(
+        file.contains("# At each of the last 3 boots, IPv6 came after everything else, 3.1s\n"),
+        "{file}"
+    );
 }
