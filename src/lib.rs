@@ -65,7 +65,7 @@ pub mod probe;
 mod proc_cmdline;
 mod quadlet;
 mod ready_fd;
-pub mod record;
+mod record;
 mod resolv;
 mod stderr;
 mod textfile;
