@@ -18,6 +18,7 @@
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
 use tracing::debug;
 
@@ -145,6 +146,7 @@ impl Open {
     /// Goes on where an earlier run of this boot ended. What another boot left is overwritten.
     fn new(place: &Place, header: &Header) -> io::Result<Open> {
         let file = place.open(SUFFIX)?;
+        lock(&file)?;
         let mut octets = vec![0; usize::try_from(LARGEST).unwrap_or_default()];
         let length = read_up_to(&file, &mut octets)?;
         octets.truncate(length);
@@ -187,6 +189,29 @@ impl Open {
         self.file.write_all_at(&fresh, start)?;
         (self.part, self.length) = (part, length);
         Ok(())
+    }
+}
+
+/// Keeps other `run`s of the gate from writing to the file: two writers would overwrite each other's lines. The kernel
+/// releases the lock when the file is closed, also if the process is killed.
+///
+/// Everybody who may read the file can hold a read lock on it, and then nobody can get this lock. That must not stop the
+/// recording, so only another writer's lock does.
+fn lock(file: &std::fs::File) -> io::Result<()> {
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    if fcntl(file, FcntlArg::F_OFD_SETLK(&lock)).is_ok() {
+        return Ok(());
+    }
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    match libc::c_int::from(lock.l_type) == libc::F_WRLCK {
+        true => Err(io::Error::other("another run of this gate records them")),
+        false => Ok(()),
     }
 }
 

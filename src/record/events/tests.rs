@@ -65,10 +65,41 @@ fn a_run_that_starts_again_goes_on_behind_a_header_of_its_own() {
 }
 
 #[test]
+fn two_runs_at_the_same_time_do_not_overwrite_each_others_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut one, mut two) = (writer(folder.path(), header(1)), writer(folder.path(), header(2)));
+    one.append(&line(1));
+    two.append(&line(20));
+    one.append(&line(2));
+    assert_eq!(numbers(&read(folder.path()).0), [1, 2]);
+    drop(one);
+    two.append(&line(21));
+    assert_eq!(numbers(&read(folder.path()).0), [1, 2, 21]);
+}
+
+#[test]
+fn a_reader_that_locks_the_file_does_not_stop_the_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    writer(folder.path(), header(1)).append(&line(1));
+    let reader = fs::File::open(folder.path().join("default.events")).unwrap();
+    let whole = libc::flock {
+        l_type: libc::F_RDLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(&reader, FcntlArg::F_OFD_SETLK(&whole)).unwrap();
+    writer(folder.path(), header(2)).append(&line(2));
+    assert_eq!(numbers(&read(folder.path()).0), [1, 2]);
+}
+
+#[test]
 fn another_boots_events_are_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let mut other = writer(folder.path(), Header { boot: "other".to_owned(), ..header(9) });
     (0..2000).for_each(|number| other.append(&line(number)));
+    drop(other);
     writer(folder.path(), header(1)).append(&line(7));
     let (runs, missing) = read(folder.path());
     assert_eq!((runs.len(), numbers(&runs), missing), (1, vec![7], false));
@@ -97,6 +128,7 @@ fn the_first_and_the_latest_events_stay_and_the_size_is_bounded() {
     assert!(first > 40_000 / size, "{first}");
     assert!(latest > 16_000 / size, "{latest}");
     // Started again, it goes on at the end.
+    drop(writer);
     let mut writer = super::tests::writer(folder.path(), header(2));
     writer.append(&line(77));
     let (runs, missing) = read(folder.path());
@@ -147,6 +179,7 @@ fn a_file_cut_at_any_octet_gives_every_whole_line_before_the_cut() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = writer(folder.path(), header(1));
     (0..850).for_each(|number| first.append(&line(number)));
+    drop(first);
     writer(folder.path(), header(2)).append(&line(850));
     let whole = fs::read(folder.path().join("default.events")).unwrap();
     assert!(whole.len() > usize::try_from(FIRST + NEXT).unwrap(), "all three places are used");
@@ -186,6 +219,7 @@ fn a_run_after_a_cut_goes_on_after_the_last_whole_line() {
     let path = folder.path().join("default.events");
     let mut first = writer(folder.path(), header(1));
     (0..3).for_each(|number| first.append(&line(number)));
+    drop(first);
     let whole = fs::read(&path).unwrap();
     for cut in 0..=whole.len() {
         fs::write(&path, &whole[..cut]).unwrap();
