@@ -20,7 +20,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use tracing::{Level, Metadata, debug, error, info, warn};
 use tracing_subscriber::fmt::MakeWriter;
 
-pub use netready_core::journal::{Entry, Kind, Policy, Priority, Seen, field};
+pub use netready_core::journal::{Entry, Kind, Policy, Priority, Seen, Warnings, field};
 
 /// Where the journal listens. With `LogNamespace=`, systemd mounts that namespace's socket here.
 const SOCKET: &str = "/run/systemd/journal/socket";

@@ -12,7 +12,7 @@ use crate::escape::escape;
 use crate::gate_state::Phase;
 use crate::history;
 use crate::history::boots::AfterReady;
-use crate::journal::{self, Entry, Kind, Policy, Seen};
+use crate::journal::{self, Entry, Kind, Policy, Seen, Warnings};
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::ready_fd::ReadyFd;
@@ -21,7 +21,7 @@ use crate::requirement::{Gate, Item, RouteSpec};
 use crate::session::Mode;
 use crate::snapshot::Snapshot;
 use crate::textfile::TextFile;
-use crate::verdict::{Outcome, Reason, ReasonCode, Verdict, Warning};
+use crate::verdict::{Outcome, Reason, ReasonCode, Verdict};
 
 /// When a host without a default route is told so: long enough for a lease, short enough to be read.
 const HINT_AFTER: Duration = Duration::from_secs(30);
@@ -57,7 +57,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         file: events::Writer::new(&gate.name),
         after_ready: AfterReady::default(),
         unwritten: Unwritten::default(),
-        warned: Vec::new(),
+        warnings: Warnings::default(),
         hint: Some(now + HINT_AFTER),
         no_default_route: false,
         watchdog: watchdog_interval().map(|interval| (interval, now)),
@@ -103,7 +103,7 @@ struct Manager {
     after_ready: AfterReady,
     /// The events since the last entry.
     unwritten: Unwritten,
-    warned: Vec<Warning>,
+    warnings: Warnings,
     /// When to say that there is no default route.
     hint: Option<Moment>,
     no_default_route: bool,
@@ -122,12 +122,8 @@ impl Reporter for Manager {
         let View { gate, verdict, phase, status, .. } = *view;
         let entry = self.policy.see(Seen { gate, verdict, phase, status }, now);
         self.write(entry);
-        for warning in &view.verdict.warnings {
-            if !self.warned.contains(warning) {
-                self.warned.push(warning.clone());
-                self.note(Kind::Warning, warning.to_string(), now);
-            }
-        }
+        self.warnings.see(&verdict.warnings);
+        self.warn(now);
         Ok(())
     }
 
@@ -162,6 +158,7 @@ impl Reporter for Manager {
     fn tick(&mut self, now: Moment) {
         let entry = self.policy.tick(now);
         self.write(entry);
+        self.warn(now);
         if self.hint.is_some_and(|at| at <= now) {
             self.hint = None;
             if self.no_default_route {
@@ -178,7 +175,12 @@ impl Reporter for Manager {
 
     fn deadline(&self) -> Option<Moment> {
         let watchdog = self.watchdog.map(|(_, next)| next);
-        self.hint.into_iter().chain(watchdog).chain(self.policy.deadline()).min()
+        self.hint
+            .into_iter()
+            .chain(watchdog)
+            .chain(self.policy.deadline())
+            .chain(self.warnings.deadline())
+            .min()
     }
 
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
@@ -222,6 +224,13 @@ impl Manager {
             let Some(message) = self.after_ready.see(event) else { continue };
             let unwritten = self.unwritten.take(event.at);
             journal::write(&self.about(Kind::Late, message, event.at), &unwritten);
+        }
+    }
+
+    /// Writes the warnings that are due.
+    fn warn(&mut self, now: Moment) {
+        while let Some(warning) = self.warnings.next(now) {
+            self.note(Kind::Warning, warning.to_string(), now);
         }
     }
 

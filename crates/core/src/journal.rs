@@ -8,7 +8,7 @@ use core::fmt;
 use crate::escape::escape;
 use crate::moment::Moment;
 
-pub use policy::{Policy, Seen};
+pub use policy::{Policy, Seen, Warnings};
 
 /// One entry. Its texts are safe to print.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::journal::{Entry, Kind};
 use crate::moment::Moment;
 use crate::report::unmet_lines;
 use crate::requirement::Gate;
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Reason, Verdict, Warning};
 
 /// The least distance between entries of the same kind. At half of it, a link that flaps fills a page in a minute; at
 /// double, a change that somebody made at a terminal is answered late.
@@ -20,6 +20,10 @@ const SPACING: Duration = Duration::from_secs(1);
 
 /// How many losses and returns are written without a distance.
 const BURST: u32 = 10;
+
+/// How many warnings are remembered, so that none of them is written again. At half of it, a host with a few dozen
+/// addresses could be told twice of one; double would cost memory for nothing.
+const WRITTEN: usize = 64;
 
 /// How the gate stands.
 #[derive(Debug, Clone, Copy)]
@@ -165,6 +169,51 @@ impl Policy {
     }
 }
 
+/// Which warnings are written, and when: each new one, but not more than ten in a row and then one a second. A route that
+/// is replaced all the time by one with another faulty next hop has a new warning each time.
+#[derive(Debug, Default)]
+pub struct Warnings {
+    /// Those of the last verdict.
+    current: Vec<Warning>,
+    /// Those that were written, the oldest first.
+    written: Vec<Warning>,
+    bucket: Bucket,
+    held: Option<Moment>,
+}
+
+impl Warnings {
+    /// Sees the warnings of a verdict. Ask for the [`next`](Warnings::next) ones after that.
+    pub fn see(&mut self, warnings: &[Warning]) {
+        if self.current != warnings {
+            self.current = warnings.to_vec();
+        }
+    }
+
+    /// The next warning that is to be written now, if there is one.
+    pub fn next(&mut self, now: Moment) -> Option<Warning> {
+        self.held = None;
+        let warning = self.current.iter().find(|warning| !self.written.contains(warning))?;
+        self.held = self.bucket.wait(now);
+        if self.held.is_some() {
+            return None;
+        }
+        self.bucket.take(now);
+        let warning = warning.clone();
+        self.written.push(warning.clone());
+        if self.written.len() > WRITTEN {
+            // One that still holds would be written again.
+            let gone = self.written.iter().position(|written| !self.current.contains(written));
+            gone.map(|index| self.written.remove(index));
+        }
+        Some(warning)
+    }
+
+    /// When the next one is due that is held back.
+    pub fn deadline(&self) -> Option<Moment> {
+        self.held
+    }
+}
+
 impl State {
     fn of(phase: Phase) -> State {
         match phase {
@@ -221,6 +270,7 @@ mod tests {
     use crate::evaluate::evaluate;
     use crate::gate_state::{Came, GaveUp, OpenedBy};
     use crate::testing::{NOW, gate, network};
+    use crate::verdict::AddressRef;
 
     fn at(millis: u64) -> Moment {
         NOW + Duration::from_millis(millis)
@@ -246,6 +296,36 @@ mod tests {
         };
         let seen = Seen { gate: &gate, verdict: &verdict, phase, status: word };
         said(policy.see(seen, at(millis)))
+    }
+
+    #[test]
+    fn warnings_are_written_once_and_not_all_at_once() {
+        let warning = |number: u32| {
+            let address = number.to_be_bytes().into();
+            Warning::DadFailed(AddressRef { address, ifindex: 1, ifname: "a".to_owned() })
+        };
+        let mut warnings = Warnings::default();
+        let mut written = |range: core::ops::Range<u32>, millis: u64| {
+            warnings.see(&range.map(warning).collect::<Vec<_>>());
+            let count = core::iter::from_fn(|| warnings.next(at(millis))).count();
+            (count, warnings.deadline().map(|until| until - NOW))
+        };
+        let due = |millis| Some(Duration::from_millis(millis));
+        assert_eq!(written(0..3, 0), (3, None));
+        assert_eq!(written(0..3, 10), (0, None));
+        assert_eq!(written(0..12, 20), (7, due(1000)), "ten in a row");
+        assert_eq!(written(0..12, 999), (0, due(1000)));
+        assert_eq!(written(0..12, 1000), (1, due(2000)), "then one a second");
+        assert_eq!(written(0..11, 1500), (0, None), "the last one was held back, and does not hold any more");
+        assert_eq!(written(0..1, 9000), (0, None));
+        for number in 100..300 {
+            assert_eq!(written(number..number + 1, u64::from(number) * 1000), (1, None));
+        }
+        assert_eq!(written(298..300, 900_000), (0, None));
+        let many = (0..100).map(|n| written(0..100, 1_000_000 + n * 1000).0).sum::<usize>();
+        assert_eq!(many, 100, "each once, however many there are");
+        assert_eq!(written(0..100, 2_000_000), (0, None));
+        assert!(warnings.written.len() <= 101, "{}", warnings.written.len());
     }
 
     fn said(entry: Option<Entry>) -> String {
