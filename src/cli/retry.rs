@@ -56,7 +56,7 @@ pub(super) struct RetryArgs {
 // How often and how long, for retry and pull.
 #[derive(Debug, Clone, Args)]
 pub(super) struct AgainOptions {
-    /// Run it again at most so often
+    /// Run the command again at most N times
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = AGAIN, overrides_with = "retries")]
     retries: u32,
     /// The longest delay after the first failure; it doubles, and the delay is a random part of it

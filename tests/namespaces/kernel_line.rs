@@ -96,9 +96,9 @@ fn words_that_are_not_understood_are_named_and_hold_nothing_back() {
     let gate = ns.run_gate(GATE);
     gate.expect_ready();
     gate.expect_stderr(
-        "netready.opne: no such word of netready's, it is ignored; did you mean netready.open?",
+        "netready does not know the word netready.opne and ignores it; did you mean netready.open?",
     );
-    gate.expect_stderr("kernel command line: netready.timeout=soon: is no duration");
+    gate.expect_stderr("kernel command line: netready.timeout=soon is no duration");
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl KernelLine {
                 OPEN => line.open = Open::of(value),
                 TIMEOUT => match timeout(value) {
                     Ok(timeout) => line.timeout = timeout,
-                    Err(why) => problems.push(problem(format!("{word}: {why}; it is ignored"))),
+                    Err(why) => problems.push(problem(format!("{word} {why}; netready ignores this word"))),
                 },
                 key if key.starts_with(PREFIX) => problems.push(unknown(key)),
                 _ => {}
@@ -137,7 +137,7 @@ fn unknown(key: &str) -> Problem {
     let own = key.strip_prefix(PREFIX).unwrap_or(key);
     let near = nearest(own, [OPEN, TIMEOUT].map(after_prefix));
     let near = near.map_or(String::new(), |near| format!("; did you mean {PREFIX}{near}?"));
-    problem(format!("{key}: no such word of netready's, it is ignored{near}"))
+    problem(format!("netready does not know the word {key} and ignores it{near}"))
 }
 
 fn problem(message: String) -> Problem {
@@ -219,14 +219,14 @@ mod tests {
             ("netready.timeout=30s", seconds(30), &[][..]),
             ("netready.timeout=30", seconds(30), &[]),
             ("netready.timeout=\"1min 30s\"", seconds(90), &[]),
-            ("netready.timeout=0", None, &["netready.timeout=0: must be more than 0; netready.open opens gates at once; it is ignored"]),
+            ("netready.timeout=0", None, &["netready.timeout=0 must be more than 0; netready.open opens gates at once; netready ignores this word"]),
             ("netready.timeout=10s netready.timeout=20s", seconds(20), &[]),
             ("netready.timeout=10s netready.timeout=infinity", None, &[]),
-            ("netready.timeout", None, &["netready.timeout: needs a duration, for example netready.timeout=30s; it is ignored"]),
-            ("netready.timeout=10s netready.timeout=soon", seconds(10), &["netready.timeout=soon: is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"; it is ignored"]),
-            ("netready.timout=10s", None, &["netready.timout: no such word of netready's, it is ignored; did you mean netready.timeout?"]),
-            ("netready.opened netready.timeout=1s", seconds(1), &["netready.opened: no such word of netready's, it is ignored; did you mean netready.open?"]),
-            ("netready.x.y=z", None, &["netready.x.y: no such word of netready's, it is ignored"]),
+            ("netready.timeout", None, &["netready.timeout needs a duration, for example netready.timeout=30s; netready ignores this word"]),
+            ("netready.timeout=10s netready.timeout=soon", seconds(10), &["netready.timeout=soon is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"; netready ignores this word"]),
+            ("netready.timout=10s", None, &["netready does not know the word netready.timout and ignores it; did you mean netready.timeout?"]),
+            ("netready.opened netready.timeout=1s", seconds(1), &["netready does not know the word netready.opened and ignores it; did you mean netready.open?"]),
+            ("netready.x.y=z", None, &["netready does not know the word netready.x.y and ignores it"]),
         ] {
             let (line, problems) = KernelLine::of_text(&format!("{HOST} {text}"));
             assert_eq!(line.timeout, timeout, "{text}");
