@@ -242,7 +242,7 @@ impl Bucket {
 
     /// What is used, and since when the next one comes back.
     fn now(&self, now: Moment) -> (u32, Moment) {
-        let back = u32::try_from((now - self.since).as_secs() / SPACING.as_secs()).unwrap_or(u32::MAX);
+        let back = u32::try_from((now - self.since).as_millis() / SPACING.as_millis()).unwrap_or(u32::MAX);
         (self.used.saturating_sub(back), self.since + SPACING.saturating_mul(back))
     }
 }
@@ -458,6 +458,32 @@ mod tests {
         let due = policy.deadline().unwrap();
         assert!(said(policy.tick(due)).starts_with("ready-again: ready ("));
         assert_eq!(policy.deadline(), None);
+    }
+
+    /// Ten entries are used up at once. Each comes back a second after the one before, counted from the first.
+    #[test]
+    fn an_entry_comes_back_each_second_since_the_first_was_used() {
+        let mut policy = Policy::default();
+        for turn in 0..10_u64 {
+            let word = if turn % 2 == 0 { "ready" } else { "lost a" };
+            assert_ne!(see(&mut policy, word, turn * 50), "", "{turn}");
+        }
+        assert_eq!(see(&mut policy, "ready", 600), "");
+        assert_eq!(policy.deadline(), Some(at(1000)));
+        assert_eq!(said(policy.tick(at(1000))), "ready-again: ready");
+        assert_eq!(see(&mut policy, "lost a", 1100), "");
+        assert_eq!(policy.deadline(), Some(at(2000)));
+        // Two and a half seconds after the first, one entry is free. After a long rest, all are.
+        assert_eq!(see(&mut policy, "lost b", 2500), "lost: lost b (2 changes since the last entry)");
+        assert_eq!(see(&mut policy, "ready", 2600), "");
+        assert_eq!(policy.deadline(), Some(at(3000)));
+        assert_eq!(said(policy.tick(at(3000))), "ready-again: ready");
+        for turn in 0..10_u64 {
+            let word = if turn % 2 == 0 { "lost a" } else { "ready" };
+            assert_ne!(see(&mut policy, word, 60_500 + turn), "", "{turn}");
+        }
+        assert_eq!(see(&mut policy, "lost a", 60_600), "");
+        assert_eq!(policy.deadline(), Some(at(61_500)), "a second after the first of them");
     }
 
     #[test]

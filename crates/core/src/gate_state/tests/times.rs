@@ -189,6 +189,24 @@ fn without_carrier_all_that_time_it_gives_up_earlier() {
 }
 
 #[test]
+fn the_time_without_carrier_is_counted_only_where_the_gate_limits_it() {
+    let counted = |gate: &Gate, seen: &Verdict| {
+        let mut state = state(gate);
+        state.observe(seen, false, at(0));
+        state.misses_carrier()
+    };
+    let limited = Gate { no_carrier_timeout: Some(seconds(30)), ..terms(Some(90), 0) };
+    assert!(counted(&limited, &carrierless()));
+    assert!(!counted(&terms(Some(90), 0), &carrierless()), "no limit");
+    assert!(!counted(&limited, &verdict(false)), "there is carrier");
+    assert!(!counted(&limited, &Verdict { carrier: false, ..verdict(true) }), "the gate is open");
+    assert!(
+        !counted(&limited, &Verdict { carrier: false, ..with_grace(false, 5) }),
+        "a grace has its own end"
+    );
+}
+
+#[test]
 fn carrier_that_comes_and_goes_begins_the_count_anew() {
     let mut state = without_carrier(15);
     assert_eq!(state.observe(&verdict(false), false, at(10)), None);
