@@ -291,3 +291,6 @@ impl fmt::Display for MacText<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

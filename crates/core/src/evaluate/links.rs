@@ -188,7 +188,8 @@ fn at_least(links: &Links, items: &[Item], candidates: &[Candidate<'_>], needed:
             rows.outcome.extend(absent(entry, items));
         }
     }
-    if candidates.len() < needed && rows.outcome.iter().all(|row| row.outcome.holds()) {
+    // Each link that is there satisfies the clause.
+    if rows.outcome.iter().all(|row| row.outcome.holds()) {
         rows.outcome.extend(items.first().map(|item| Row {
             item: item.clone(),
             link: None,

@@ -28,7 +28,7 @@ mod route;
 #[rustfmt::skip] // tables: a line is a case
 mod unread;
 
-use crate::evaluate::{evaluate, matching};
+use crate::evaluate::{evaluate, is_named, matching};
 use crate::model::Network;
 use crate::requirement::{Gate, Subject};
 use crate::testing::{NOW, gate, network};
@@ -89,6 +89,30 @@ fn the_links_that_a_clause_names_whatever_it_asks_of_them() {
         let gate = gate(&format!("interface={interface}; carrier=true"));
         let Subject::Links(links) = &gate.clauses[0].subject else { panic!("{gate:?}") };
         let found: Vec<&str> = matching(links, &host).into_iter().map(|link| link.ifname.as_str()).collect();
+        assert_eq!(found, *expected, "{interface}");
+    }
+}
+
+/// The history notes a link if a clause names it, even where a pattern does not match it, such as a port.
+#[test]
+fn the_links_that_are_called_like_an_entry_of_a_clause() {
+    let host = network(
+        "eth0: up alt=lan0; eth1: up master=br0; br0: up kind=bridge; eth2: up mac=02:00:00:00:00:77",
+    );
+    for (interface, expected) in [
+        ("'eth0'", &["eth0"][..]),
+        ("'lan0'", &["eth0"]),
+        ("'eth*'", &["eth0", "eth1", "eth2"]),
+        ("['eth*', '!eth1']", &["eth0", "eth2"]),
+        ("'*'", &["eth0", "eth1", "br0", "eth2"]),
+        ("'lo'", &["lo"]),
+        ("'mac:02:00:00:00:00:77'", &["eth2"]),
+        ("'eth7'", &[]),
+    ] {
+        let gate = gate(&format!("interface={interface}; carrier=true"));
+        let Subject::Links(links) = &gate.clauses[0].subject else { panic!("{gate:?}") };
+        let found: Vec<&str> =
+            host.links().filter(|link| is_named(links, link)).map(|link| link.ifname.as_str()).collect();
         assert_eq!(found, *expected, "{interface}");
     }
 }

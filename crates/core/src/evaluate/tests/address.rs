@@ -1,9 +1,6 @@
 //! Addresses: which satisfy what, and where.
 
 use super::table;
-use crate::evaluate::evaluate;
-use crate::report::unmet_lines;
-use crate::testing::{NOW, gate, network};
 
 /// One address on a link with carrier, against each way to ask for it, of the link and of the host.
 fn each(address: &str, met: &[&str], unmet: &[&str], code: &str) {
@@ -153,12 +150,4 @@ fn the_families_are_equal() {
         ("address='ipv4'", "x0: up; addr x0 2001:db8::10/64", "no-address"),
         ("address='ipv6'", "x0: up; addr x0 192.0.2.10/24", "no-address"),
     ]);
-}
-
-#[test]
-fn of_addresses_with_the_same_fault_the_first_is_named() {
-    let host = "x0: up; addr x0 2001:db8::10/64 tentative; addr x0 2001:db8::11/64 tentative";
-    let verdict = evaluate(&gate("address='ipv6'"), &network(host), NOW);
-    let lines = unmet_lines(&verdict);
-    assert!(matches!(lines.as_slice(), [line] if line.contains("2001:db8::10 ")), "{lines:?}");
 }

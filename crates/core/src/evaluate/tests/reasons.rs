@@ -35,6 +35,23 @@ fn of_links() {
     ]);
 }
 
+/// Of several reasons that tell as much, the first is given.
+#[test]
+fn of_the_first_of_several() {
+    reasons(&[
+        ("address='ipv6'", "x0: up; addr x0 2001:db8::10/64 tentative; addr x0 2001:db8::11/64 tentative", &["2001:db8::10 on x0: tentative"]),
+        ("route='default-ipv4'", "x0: nocarrier; y0: down; route default4 via 192.0.2.1 dev x0; route default4 via 192.0.2.1 dev y0 metric 9",
+            &["default via 192.0.2.1 dev x0: x0 has no carrier"]),
+        ("route='default-ipv4'", "x0: nocarrier; y0: down; route default4 nexthop via 192.0.2.1 dev x0 nexthop via 198.51.100.1 dev y0", &["default via 192.0.2.1 dev x0: x0 has no carrier"]),
+        ("pasta=true", "x0: nocarrier; y0: down; pasta6; pasta4 default4 nexthop via 192.0.2.1 dev x0 nexthop via 198.51.100.1 dev y0", &["pasta would take x0 (default metric 0), which has no carrier"]),
+        ("gateway='any'", "x0: up; addr x0 192.0.2.10/24; addr x0 2001:db8::10/64; route default4 via 192.0.2.1 dev x0; route default6 via 2001:db8::1 dev x0; \
+            fails gateway 192.0.2.1 x0; fails gateway 2001:db8::1 x0", &["gateway 192.0.2.1 on x0 no"]),
+        ("route-to='198.51.100.7'", "x0: nocarrier; lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.10", &["198.51.100.7/32 via 192.0.2.1 dev x0: x0 has no carrier"]),
+        ("interface=['x0', 'mac:02:00:00:00:00:02']; quorum=2; carrier=true", "x0: up", &["only 1 of 2 links are there"]),
+        ("interface=['x0', 'mac:02:00:00:00:00:77']; quorum=2; carrier=true", "x0: up", &["mac:02:00:00:00:00:77: no such link"]),
+    ]);
+}
+
 #[test]
 fn of_addresses() {
     reasons(&[

@@ -62,6 +62,35 @@ fn what_a_session_says_of_itself() {
 }
 
 #[test]
+fn losses_are_counted_from_those_before_the_session() {
+    let mut bench = Bench::new(Mode::Watch, gate(WANTS_ROUTE), WORKS);
+    bench.session.remember_losses(2);
+    bench.run();
+    assert_eq!(bench.session.times().losses, 2);
+    bench.sees(NO_CARRIER);
+    assert_eq!(bench.session.times().losses, 3);
+}
+
+/// A `check`, or the network watch of `retry`, keeps no gate: no timeout ends it.
+#[test]
+fn only_a_gate_that_is_kept_has_a_timeout() {
+    for (mode, ends) in [
+        (Mode::Watch, true),
+        (Mode::UntilOpen, true),
+        (Mode::Once { probes: true }, false),
+        (Mode::Improvement, false),
+    ] {
+        let impatient = Gate { timeout: Some(Duration::from_millis(5)), ..gate(WANTS_ROUTE) };
+        let mut bench = Bench::new(mode, impatient, NO_ROUTE);
+        assert_eq!(bench.session.phase_ends().is_some(), ends, "{mode:?}");
+        bench.step(Input::Dry);
+        bench.now = at(5);
+        let step = bench.step(Input::Wake);
+        assert_eq!(step.next == Next::End(Ended::GaveUp), ends, "{mode:?}: {step:?}");
+    }
+}
+
+#[test]
 fn ready_is_said_once() {
     let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), WORKS);
     bench.sees(NO_CARRIER);
