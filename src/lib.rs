@@ -47,7 +47,7 @@ pub use netready_core::{
     wants,
 };
 // The shell names them without the folder that they are in.
-use platform::{chance, clock, descriptor, files, identity, sibling};
+use platform::{chance, clock, descriptor, files, identity, sibling, store};
 
 mod attempt;
 pub mod cli;

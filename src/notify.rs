@@ -5,17 +5,19 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use sd_notify::NotifyState;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::descriptor::{self, Descriptor};
 use crate::escape::{escape, escape_bytes};
@@ -96,6 +98,17 @@ impl Notifier {
     /// STOPPING=1
     pub fn stopping(&mut self) {
         self.tell(Kind::Stopping, &[NotifyState::Stopping]);
+    }
+
+    /// FDSTORE=1: has the service manager keep a file for the next process of the unit, instead of what it kept under
+    /// this name. Whether that was sent: it is not while something waits to be sent, or where there is no room for it.
+    pub fn keep(&mut self, name: &str, file: BorrowedFd<'_>) -> bool {
+        let Some(channel) = &mut self.channel else { return false };
+        let sent = channel.send_file(name, file);
+        if let Err(error) = &sent {
+            debug!("the service manager does not keep {name}: {error}");
+        }
+        sent.is_ok()
     }
 
     /// Ready once something that there was no room for has been sent; never where nothing waits to be sent.
@@ -204,6 +217,21 @@ impl Channel {
                 sent => return sent.map(drop),
             }
         }
+    }
+
+    fn send_file(&self, name: &str, file: BorrowedFd<'_>) -> io::Result<()> {
+        if !self.unsent.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let socket = connected(&self.name)?;
+        // It keeps as many as FileDescriptorStoreMax= says: one.
+        socket.send(format!("FDSTOREREMOVE=1\nFDNAME={name}\n").as_bytes())?;
+        let message = format!("FDSTORE=1\nFDNAME={name}\n");
+        let files = [file.as_raw_fd()];
+        let control = [ControlMessage::ScmRights(&files)];
+        let iov = [IoSlice::new(message.as_bytes())];
+        sendmsg::<()>(socket.as_raw_fd(), &iov, &control, MsgFlags::MSG_NOSIGNAL, None)?;
+        Ok(())
     }
 
     /// Sends what is kept, as far as there is room.
@@ -338,7 +366,13 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::future::poll_fn;
+    use std::io::{IoSliceMut, Write};
+    use std::os::fd::{AsFd, FromRawFd, RawFd};
+    use std::os::unix::fs::FileExt;
+
+    use nix::sys::socket::{ControlMessageOwned, recvmsg};
 
     use super::*;
 
@@ -417,6 +451,46 @@ mod tests {
         // Nothing waits any more, and what comes next is sent at once.
         manager.notifier.status("five");
         assert_eq!(manager.receive_all(), ["STATUS=five\n"]);
+    }
+
+    /// The next message, and the file that came with it.
+    fn receive_with_file(socket: &UnixDatagram) -> Option<(String, Option<File>)> {
+        let mut octets = [0; 8192];
+        let mut control = nix::cmsg_space!([RawFd; 4]);
+        let mut iov = [IoSliceMut::new(&mut octets)];
+        let message =
+            recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut control), MsgFlags::empty()).ok()?;
+        let files = message.cmsgs().unwrap().flat_map(|control| {
+            let ControlMessageOwned::ScmRights(files) = control else { return Vec::new() };
+            files
+        });
+        // SAFETY: the kernel made them for this message, and nobody else knows of them.
+        let file = files.map(|number| unsafe { File::from_raw_fd(number) }).last();
+        let length = message.bytes;
+        Some((String::from_utf8(octets[..length].to_vec()).unwrap(), file))
+    }
+
+    #[test]
+    fn a_file_is_handed_over_in_the_place_of_an_earlier_one_and_never_waited_for() {
+        let mut manager = Manager::new("file");
+        let mut file = tempfile::tempfile().unwrap();
+        manager.notifier.ready("up").unwrap();
+        assert!(manager.notifier.keep("events", file.as_fd()));
+        file.write_all(b"later").unwrap();
+        let mut received = std::iter::from_fn(|| receive_with_file(&manager.socket));
+        let mut next = || received.next().unwrap();
+        assert_eq!(next().0, "READY=1\nSTATUS=up\n");
+        assert_eq!(next().0, "FDSTOREREMOVE=1\nFDNAME=events\n");
+        let (message, kept) = next();
+        assert_eq!(message, "FDSTORE=1\nFDNAME=events\n");
+        let mut octets = [0; 8];
+        assert_eq!(kept.unwrap().read_at(&mut octets, 0).unwrap(), 5, "it is the same file");
+        // READY=1 goes first, and there is no room.
+        manager.fill();
+        manager.notifier.ready("up").unwrap();
+        assert!(!manager.notifier.keep("events", file.as_fd()));
+        assert!(!manager.receive_all().iter().any(|said| said.contains("FDSTORE")));
+        assert!(!Notifier::silent().keep("events", file.as_fd()), "nobody keeps it");
     }
 
     #[test]

@@ -11,5 +11,6 @@ pub mod identity;
 pub mod proc;
 pub mod sibling;
 pub mod signals;
+pub mod store;
 pub mod systemd;
 pub mod xdg;

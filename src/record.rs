@@ -136,6 +136,11 @@ impl Place {
         format!("{}{suffix}", self.stem).into()
     }
 
+    /// What is in a file of the gate's, if it is not larger than `limit` octets.
+    fn read(&self, suffix: &str, limit: u64) -> Option<Vec<u8>> {
+        self.folder.as_ref()?.read(&self.name(suffix), limit).ok()
+    }
+
     /// Opens a file of the gate's to write to it.
     fn open(&self, suffix: &str) -> io::Result<File> {
         let Some(folder) = &self.folder else { return Err(ErrorKind::NotFound.into()) };
@@ -148,18 +153,6 @@ impl Record {
     /// none.
     pub fn of(gate: &str) -> Record {
         Record { place: Place::of(gate) }
-    }
-
-    /// What earlier `run`s of this unit left behind in this boot.
-    pub fn past(&self) -> Past {
-        let read = || {
-            let folder = self.place.folder.as_ref().filter(|_| self.place.of_unit)?;
-            let record = read(folder, &self.place.name(SUFFIX))?;
-            let this_boot = record.get("boot-id").and_then(Value::as_str)? == boot_id()?;
-            let losses = record.get("losses").and_then(Value::as_u64).unwrap_or_default();
-            this_boot.then(|| Past { gave_up: gave_up(&record), losses })
-        };
-        read().unwrap_or_default()
     }
 
     /// Writes how it stands.
@@ -352,7 +345,7 @@ mod tests {
         };
         let folder = Some(Folder::open_own(folder).unwrap());
         let place = Place { folder, stem: gate.to_owned(), of_unit: true };
-        events::Writer::at(place, header).append("{}\n");
+        events::Writer::at(place, header, None).append("{}\n");
     }
 
     fn found(path: &Path) -> (Vec<(Option<String>, String)>, Vec<String>) {

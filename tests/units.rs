@@ -236,7 +236,6 @@ fn the_promises_hold() {
             "RestartPreventExitStatus=2",
             "StartLimitIntervalSec=0",
             "RuntimeDirectory=netready-record/%N",
-            "RuntimeDirectoryPreserve=yes",
             "RestrictAddressFamilies=AF_NETLINK AF_UNIX AF_INET AF_INET6",
         ] {
             assert!(has(promise), "{}: {promise} is missing", unit.name);
@@ -246,7 +245,13 @@ fn the_promises_hold() {
         for never in ["PrivateTmp=", "StateDirectory=", "CacheDirectory=", "LogsDirectory="] {
             assert!(!starts(never), "{}: {never}", unit.name);
         }
-        if unit.manager == Manager::System {
+        let system = unit.manager == Manager::System;
+        // With a dynamic user, a directory that is kept can be read by root only. A user's own can be kept.
+        assert_eq!(starts("RuntimeDirectoryPreserve=yes"), !system, "{}", unit.name);
+        for line in ["FileDescriptorStoreMax=1", "Environment=FDSTORE=1"] {
+            assert_eq!(has(line), system, "{}: {line}", unit.name);
+        }
+        if system {
             assert!(has("DefaultDependencies=no"), "{}", unit.name);
             assert!(has("Conflicts=shutdown.target"), "{}", unit.name);
             assert!(has("After=network-pre.target"), "{}", unit.name);

@@ -1,5 +1,6 @@
 //! `run`: the daemon for Type=notify units.
 
+use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,21 +11,25 @@ use crate::clock::{self, LocalTime};
 use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::escape::escape;
 use crate::gate_state::Phase;
-use crate::history;
 use crate::history::boots::AfterReady;
+use crate::history::{self, GateWord};
 use crate::journal::{self, Entry, Kind, Policy, Seen, Warnings};
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::ready_fd::ReadyFd;
-use crate::record::{Record, events};
+use crate::record::{Past, Record, events};
 use crate::requirement::{Gate, Item, RouteSpec};
 use crate::session::Mode;
 use crate::snapshot::Snapshot;
+use crate::store;
 use crate::textfile::TextFile;
 use crate::verdict::{Outcome, Reason, ReasonCode, Verdict};
 
 /// When a host without a default route is told so: long enough for a lease, short enough to be read.
 const HINT_AFTER: Duration = Duration::from_secs(30);
+
+/// The name (FDNAME=) under which the service manager keeps the file of events.
+const EVENTS: &str = "netready-events";
 
 pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let ready_fd = match args.ready_fd {
@@ -33,6 +38,8 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         None => ReadyFd::default(),
     };
     crate::log::start_beside_entries(args.volume.level());
+    // Of --ready-fd know other service managers, which keep no file.
+    let earlier = args.ready_fd.is_none().then(|| store::take(EVENTS)).flatten();
     let request = args.gate.request()?;
     let line = kernel_line();
     let gate = load_forced(&request, &line)?;
@@ -43,7 +50,8 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let mut notifier = Notifier::from_env();
     notifier.extend(&gate)?;
     let record = Record::of(&gate.name);
-    let past = record.past();
+    let file = events::Writer::new(&gate.name, earlier);
+    let past = file.past();
     let now = clock::now();
     let mut manager = Manager {
         notifier,
@@ -54,7 +62,8 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         gate: gate.clone(),
         status: String::new(),
         policy: Policy::default(),
-        file: events::Writer::new(&gate.name),
+        file,
+        kept: !store::is_there(),
         after_ready: AfterReady::default(),
         unwritten: Unwritten::default(),
         warnings: Warnings::default(),
@@ -99,6 +108,8 @@ struct Manager {
     policy: Policy,
     /// The events of this boot.
     file: events::Writer,
+    /// The service manager keeps that file for the next `run`, or cannot.
+    kept: bool,
     /// What comes late.
     after_ready: AfterReady,
     /// The events since the last entry.
@@ -122,6 +133,7 @@ impl Reporter for Manager {
         let View { gate, verdict, phase, status, .. } = *view;
         let entry = self.policy.see(Seen { gate, verdict, phase, status }, now);
         self.write(entry);
+        self.keep();
         self.warnings.see(&verdict.warnings);
         self.warn(now);
         Ok(())
@@ -211,6 +223,22 @@ impl Manager {
         self.snapshot.stop(now);
         if let Some(file) = &mut self.textfile {
             file.keep(&self.snapshot);
+        }
+    }
+
+    /// Has what happened outlive this process: the unit may start another one in this boot. Nothing of it is done
+    /// before READY=1 was sent, or will not be.
+    fn keep(&mut self) {
+        match self.snapshot.state {
+            GateWord::Waiting | GateWord::Grace | GateWord::Settling => return,
+            GateWord::Ready | GateWord::Opened | GateWord::Lost | GateWord::GaveUp | GateWord::Stopped => {}
+        }
+        self.file.remember(Past { gave_up: self.snapshot.gave_up, losses: self.snapshot.losses });
+        if self.kept {
+            return;
+        }
+        if let Some(file) = self.file.reader() {
+            self.kept = self.notifier.keep(EVENTS, file.as_fd());
         }
     }
 

@@ -5,24 +5,30 @@
 //!
 //! ```text
 //! 0                     48 KiB        64 KiB        80 KiB
-//! | part 0: the boot    | part 1, 3…  | part 2, 4…  |
+//! | part 0: the boot    | part 1, 3…  | part 2, 4…  | the past |
 //! ```
 //!
 //! Each part begins with a header line: which boot, gate, process and version, and the part's number. A `run` that
 //! starts again, as after a timeout, goes on in the same part with a header of its own. What follows a header are lines
 //! of the [`history`](crate::history), which this module does not look into.
 //!
+//! Behind the three places there is one line for the next `run`, overwritten in place: the [`Past`]. It is there only
+//! once the gate was lost or given up.
+//!
 //! A place ends where there is no whole line any more. So a file that was cut anywhere, by a full disk or a power
 //! failure, still gives every whole line before the cut.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
 use tracing::debug;
 
-use super::{Place, boot_id};
+use super::{Past, Place, boot_id};
 use crate::clock;
 use crate::moment::Moment;
 
@@ -32,8 +38,14 @@ const FIRST: u64 = 48 << 10;
 /// Each of the two places after it.
 const NEXT: u64 = 16 << 10;
 
+/// Where the past is.
+const PAST: u64 = FIRST + 2 * NEXT;
+
+/// The line of the past, filled up with spaces. It needs less than half of it.
+const PAST_SIZE: u64 = 256;
+
 /// The largest file.
-pub(super) const LARGEST: u64 = FIRST + 2 * NEXT;
+pub(super) const LARGEST: u64 = PAST + PAST_SIZE;
 
 /// How a file of events ends, after the gate's name.
 pub(super) const SUFFIX: &str = ".events";
@@ -43,6 +55,10 @@ pub(super) const SUFFIX: &str = ".events";
 pub struct Writer {
     place: Place,
     header: Header,
+    /// The file of the `run` before this one, if the service manager kept it.
+    earlier: Option<File>,
+    /// What the file says of the past.
+    past: Past,
     /// Opened for the first event, so that nothing is done before there is one.
     file: Option<Open>,
     complained: bool,
@@ -65,15 +81,17 @@ pub struct Header {
 
 #[derive(Debug)]
 struct Open {
-    file: std::fs::File,
+    file: File,
     part: u64,
     /// How much of the part's place is used.
     length: u64,
 }
 
 impl Writer {
-    /// A writer for this gate. It does nothing yet.
-    pub fn new(gate: &str) -> Writer {
+    /// A writer for this gate. It writes nothing yet.
+    ///
+    /// `earlier` is the file of the `run` before this one, if the service manager kept it: its folder may be gone.
+    pub fn new(gate: &str, earlier: Option<File>) -> Writer {
         let header = Header {
             boot: boot_id().unwrap_or_default(),
             gate: gate.to_owned(),
@@ -81,11 +99,47 @@ impl Writer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             since: clock::now(),
         };
-        Writer::at(Place::of(gate), header)
+        Writer::at(Place::of(gate), header, earlier)
     }
 
-    pub(super) fn at(place: Place, header: Header) -> Writer {
-        Writer { place, header, file: None, complained: false }
+    pub(super) fn at(place: Place, header: Header, earlier: Option<File>) -> Writer {
+        let earlier = earlier.filter(is_regular);
+        let mut writer =
+            Writer { place, header, earlier, past: Past::default(), file: None, complained: false };
+        writer.past = writer.read_past().unwrap_or_default();
+        writer
+    }
+
+    /// What earlier `run`s of this unit left behind in this boot.
+    pub fn past(&self) -> Past {
+        self.past
+    }
+
+    fn read_past(&self) -> Option<Past> {
+        if !self.place.of_unit {
+            return None;
+        }
+        let of_place = self.place.read(SUFFIX, LARGEST).and_then(|octets| past(&octets, &self.header.boot));
+        of_place.or_else(|| past(&read_all(self.earlier.as_ref()?).ok()?, &self.header.boot))
+    }
+
+    /// Notes what the next `run` of this unit goes on from. It is kept where there are events.
+    pub fn remember(&mut self, past: Past) {
+        let Some(open) = &self.file else { return };
+        if past == self.past {
+            return;
+        }
+        match open.file.write_all_at(past_line(past, &self.header.boot).as_bytes(), PAST) {
+            Ok(()) => self.past = past,
+            Err(error) => self.complain(&error),
+        }
+    }
+
+    /// The file, once something was written to it: opened anew, to read only. This writer's lock is not on that
+    /// description, so whoever keeps it keeps no later `run` from writing.
+    pub fn reader(&self) -> Option<File> {
+        let open = self.file.as_ref()?;
+        File::open(format!("/proc/self/fd/{}", open.file.as_raw_fd())).ok()
     }
 
     /// Adds lines. What cannot be written is lost: nothing depends on it.
@@ -96,17 +150,25 @@ impl Writer {
         if let Err(error) = self.try_append(lines) {
             // Part of it may stand there. Opened again, the file is used as far as there are whole lines.
             self.file = None;
-            // It would fail at each event.
-            if !std::mem::replace(&mut self.complained, true) {
-                debug!("the events of gate {} are not recorded: {error}", self.header.gate);
-            }
+            self.complain(&error);
+        }
+    }
+
+    /// Once: it would fail at each event.
+    fn complain(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.complained, true) {
+            debug!("the events of gate {} are not recorded: {error}", self.header.gate);
         }
     }
 
     fn try_append(&mut self, lines: &str) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(Open::new(&self.place, &self.header)?),
+            None => {
+                let open = Open::new(&self.place, &self.header, self.earlier.as_ref())?;
+                self.earlier = None;
+                self.file.insert(open)
+            }
         };
         let ended;
         let mut rest = match lines.ends_with('\n') {
@@ -143,13 +205,18 @@ fn split_lines(lines: &str, most: u64) -> (&str, &str) {
 }
 
 impl Open {
-    /// Goes on where an earlier run of this boot ended. What another boot left is overwritten.
-    fn new(place: &Place, header: &Header) -> io::Result<Open> {
+    /// Goes on where an earlier run of this boot ended, here or in the file that was kept. What another boot left is
+    /// overwritten.
+    fn new(place: &Place, header: &Header, earlier: Option<&File>) -> io::Result<Open> {
         let file = place.open(SUFFIX)?;
         lock(&file)?;
-        let mut octets = vec![0; usize::try_from(LARGEST).unwrap_or_default()];
-        let length = read_up_to(&file, &mut octets)?;
-        octets.truncate(length);
+        let mut octets = read_all(&file)?;
+        if let Some(kept) = earlier.filter(|_| octets.is_empty()).and_then(|kept| read_all(kept).ok()) {
+            if is_of(&kept, header) {
+                file.write_all_at(&kept, 0)?;
+                octets = kept;
+            }
+        }
         let parts = parts(&octets);
         let ours = |(_, part): &&(u64, Part<'_>)| part.runs.iter().all(|run| run.header.boot == header.boot);
         let last = parts.iter().filter(ours).max_by_key(|(number, _)| *number);
@@ -197,7 +264,7 @@ impl Open {
 ///
 /// Everybody who may read the file can hold a read lock on it, and then nobody can get this lock. That must not stop the
 /// recording, so only another writer's lock does.
-fn lock(file: &std::fs::File) -> io::Result<()> {
+fn lock(file: &File) -> io::Result<()> {
     let mut lock = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
@@ -215,7 +282,51 @@ fn lock(file: &std::fs::File) -> io::Result<()> {
     }
 }
 
-fn read_up_to(file: &std::fs::File, into: &mut [u8]) -> io::Result<usize> {
+fn is_regular(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Whether all events in a file are of this boot and this gate.
+fn is_of(octets: &[u8], header: &Header) -> bool {
+    let (runs, _) = runs(octets);
+    let ours = |run: &Run| run.header.boot == header.boot && run.header.gate == header.gate;
+    !runs.is_empty() && runs.iter().all(ours)
+}
+
+fn past_line(past: Past, boot: &str) -> String {
+    let micros = |at: Moment| u64::try_from(at.since_boot().as_micros()).unwrap_or(u64::MAX);
+    let line = json!({
+        "past": 1,
+        "boot-id": boot,
+        "gave-up-usec": past.gave_up.map(micros),
+        "losses": past.losses,
+    })
+    .to_string();
+    let width = usize::try_from(PAST_SIZE - 1).unwrap_or_default();
+    format!("{line:<width$}\n")
+}
+
+/// The past in a file, if it is of this boot.
+fn past(octets: &[u8], boot: &str) -> Option<Past> {
+    let line = octets.get(usize::try_from(PAST).ok()?..)?;
+    let value: Value = serde_json::from_slice(line).ok()?;
+    if value.get("boot-id").and_then(Value::as_str) != Some(boot) {
+        return None;
+    }
+    let number = |key: &str| value.get(key).and_then(Value::as_u64);
+    let gave_up = number("gave-up-usec").map(|micros| Moment::after_boot(Duration::from_micros(micros)));
+    Some(Past { gave_up, losses: number("losses").unwrap_or_default() })
+}
+
+/// As much as a file of events can hold.
+fn read_all(file: &File) -> io::Result<Vec<u8>> {
+    let mut octets = vec![0; usize::try_from(LARGEST).unwrap_or_default()];
+    let length = read_up_to(file, &mut octets)?;
+    octets.truncate(length);
+    Ok(octets)
+}
+
+fn read_up_to(file: &File, into: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while let Some(rest) = into.get_mut(length..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, length as u64) {
@@ -260,7 +371,7 @@ impl Header {
         let value: Value = serde_json::from_str(line).ok()?;
         let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         let number = |key: &str| value.get(key).and_then(Value::as_u64);
-        let since = std::time::Duration::from_micros(number("usec")?);
+        let since = Duration::from_micros(number("usec")?);
         let header = Header {
             boot: text("boot-id")?,
             gate: text("gate")?,

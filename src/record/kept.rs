@@ -133,7 +133,7 @@ mod tests {
             let event = Event { at: clock::now() + Duration::from_secs(1), what: What::Gate(change) };
             let folder = Some(Folder::open_own(place.path()).unwrap());
             let place = super::super::Place { folder, stem: "a".to_owned(), of_unit: false };
-            events::Writer::at(place, header).append(&history::line(&event));
+            events::Writer::at(place, header, None).append(&history::line(&event));
         };
         noted(me, "this", "of this process");
         noted(me + 1, "this", "of a later one");

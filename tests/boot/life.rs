@@ -13,7 +13,7 @@ pub fn seconds(seconds: u64) -> Duration {
 }
 
 /// A guest with a static network on e0, without carrier as yet.
-fn boot(change: impl Fn(&Prepared)) -> Guest {
+pub fn boot(change: impl Fn(&Prepared)) -> Guest {
     let prepared = Prepared::new(true);
     (ifupdown().write)(&prepared.files);
     change(&prepared);

@@ -22,6 +22,7 @@ mod front;
 mod generated;
 mod guest;
 mod heal;
+mod history;
 mod kernel_line;
 mod leak;
 mod learn;

@@ -20,7 +20,12 @@ fn header(pid: u32) -> Header {
 fn writer(folder: &Path, header: Header) -> Writer {
     let place =
         Place { folder: Some(Folder::open_own(folder).unwrap()), stem: "default".to_owned(), of_unit: true };
-    Writer::at(place, header)
+    Writer::at(place, header, None)
+}
+
+/// The next `run` of a unit whose folder systemd made anew, and whose earlier file it kept.
+fn next(folder: &Path, header: Header, earlier: File) -> Writer {
+    Writer::at(writer(folder, header.clone()).place, header, Some(earlier))
 }
 
 fn line(number: u32) -> String {
@@ -229,6 +234,88 @@ fn a_run_after_a_cut_goes_on_after_the_last_whole_line() {
         let (runs, missing) = read(folder.path());
         assert_eq!((numbers(&runs), missing), (expected, false), "cut at {cut}");
     }
+}
+
+/// As the service manager keeps it: the file is open, and deleted.
+fn deleted(folder: tempfile::TempDir) -> File {
+    let file = File::open(folder.path().join("default.events")).unwrap();
+    drop(folder);
+    file
+}
+
+#[test]
+fn the_events_of_a_run_whose_folder_is_gone_are_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = writer(folder.path(), header(1));
+    (0..3).for_each(|number| first.append(&line(number)));
+    let given_up = Past { gave_up: Some(Moment::after_boot(Duration::from_micros(7_000_001))), losses: 2 };
+    first.remember(given_up);
+    let earlier = deleted(folder);
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut second = next(folder.path(), header(2), earlier.try_clone().unwrap());
+    assert_eq!(second.past(), given_up);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written before the first event");
+    second.append(&line(3));
+    let (runs, missing) = read(folder.path());
+    assert_eq!(runs.iter().map(|run| run.header.pid).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((numbers(&runs), missing), ((0..4).collect(), false));
+    // The file of the folder is the later one: what the service manager kept is not copied over it.
+    let mut third = next(folder.path(), header(3), earlier.try_clone().unwrap());
+    third.append(&line(4));
+    assert_eq!(numbers(&read(folder.path()).0), (0..5).collect::<Vec<_>>());
+    assert_eq!(third.past(), given_up);
+
+    for (other, why) in [
+        (Header { boot: "other".to_owned(), ..header(2) }, "another boot"),
+        (Header { gate: "storage".to_owned(), ..header(2) }, "another gate"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = next(folder.path(), other.clone(), earlier.try_clone().unwrap());
+        writer.append(&line(9));
+        assert_eq!(numbers(&read(folder.path()).0), [9], "{why}");
+        if other.boot == "other" {
+            assert_eq!(writer.past(), Past::default(), "{why}");
+        }
+    }
+    // Anything else but a regular file could let it wait.
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = next(folder.path(), header(2), File::open("/dev/zero").unwrap());
+    writer.append(&line(9));
+    assert_eq!(numbers(&read(folder.path()).0), [9]);
+}
+
+#[test]
+fn the_past_is_one_line_that_is_overwritten_and_events_do_not_touch_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = writer(folder.path(), header(1));
+    let at = |micros| Some(Moment::after_boot(Duration::from_micros(micros)));
+    first.remember(Past { gave_up: None, losses: 1 });
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "there are no events yet");
+    first.append(&line(0));
+    first.remember(Past::default());
+    let path = folder.path().join("default.events");
+    assert!(fs::metadata(&path).unwrap().len() < 1024, "an ordinary boot needs no such line");
+    for past in [
+        Past { gave_up: at(u64::MAX), losses: u64::MAX },
+        Past { gave_up: at(1), losses: 1 },
+        Past { gave_up: None, losses: 2 },
+    ] {
+        first.remember(past);
+        assert_eq!(writer(folder.path(), header(2)).past(), past);
+    }
+    (1..3000).for_each(|number| first.append(&line(number)));
+    assert_eq!(fs::metadata(&path).unwrap().len(), LARGEST);
+    assert_eq!(writer(folder.path(), header(2)).past().losses, 2);
+    assert_eq!(numbers(&read(folder.path()).0).last(), Some(&2999));
+    // Cut off, it is as if it was not there.
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..usize::try_from(PAST).unwrap() + 40]).unwrap();
+    assert_eq!(writer(folder.path(), header(2)).past(), Past::default());
+    // Of a run that was started by hand nobody goes on.
+    fs::write(&path, &whole).unwrap();
+    let place = Place { of_unit: false, ..writer(folder.path(), header(2)).place };
+    assert_eq!(Writer::at(place, header(2), None).past(), Past::default());
 }
 
 #[test]
