@@ -24,6 +24,7 @@ mod guest;
 mod heal;
 mod history;
 mod kernel_line;
+mod late;
 mod leak;
 mod learn;
 mod life;
