@@ -72,7 +72,7 @@ pub struct Bounds {
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum AttemptEnd {
     /// By itself: its exit code, 128+n for a signal.
     Exited(u8),
     /// Nothing moved for so long.
@@ -89,9 +89,9 @@ pub enum Ended {
 
 /// A run that is over.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct AttemptOutcome {
     /// How.
-    pub ended: Ended,
+    pub ended: AttemptEnd,
     /// The end of what it said on stderr.
     pub tail: String,
 }
@@ -117,7 +117,11 @@ pub enum AttemptError {
 ///
 /// # Errors
 /// See [`AttemptError`].
-pub async fn run(words: &Words<'_>, bounds: Bounds, signals: &mut Signals) -> Result<Outcome, AttemptError> {
+pub async fn run(
+    words: &Words<'_>,
+    bounds: Bounds,
+    signals: &mut Signals,
+) -> Result<AttemptOutcome, AttemptError> {
     let temporary = words.temporary.and_then(|above| {
         let made = Temporary::new(above);
         made.inspect_err(|error| tracing::warn!("no folder for its temporary files can be made: {error}"))
@@ -245,7 +249,7 @@ impl Run {
         bounds: Bounds,
         signals: &mut Signals,
         ends: &mut events::Signals<()>,
-    ) -> Result<Outcome, AttemptError> {
+    ) -> Result<AttemptOutcome, AttemptError> {
         let mut timer = Timer::new()?;
         let mut deadlines = Deadlines::new(bounds, clock::now());
         loop {
@@ -315,8 +319,8 @@ impl Run {
         mut self,
         words: &Words<'_>,
         status: ExitStatus,
-        because: Option<Ended>,
-    ) -> Result<Outcome, AttemptError> {
+        because: Option<AttemptEnd>,
+    ) -> Result<AttemptOutcome, AttemptError> {
         // What it reported last may not have been read.
         while let Some(pipe) = &self.reports {
             match read_report(&pipe.get_ref().0) {
@@ -339,12 +343,14 @@ impl Run {
             terminal.reset();
         }
         let ended = match because {
-            None if had_terminal && matches!(code, 130 | 131) => Ended::Interrupted(i32::from(code) - 128),
-            None => Ended::Exited(code),
-            Some(Ended::Signalled(signal, _)) => Ended::Signalled(signal, code),
+            None if had_terminal && matches!(code, 130 | 131) => {
+                AttemptEnd::Interrupted(i32::from(code) - 128)
+            }
+            None => AttemptEnd::Exited(code),
+            Some(AttemptEnd::Signalled(signal, _)) => AttemptEnd::Signalled(signal, code),
             Some(other) => other,
         };
-        Ok(Outcome { ended, tail: self.listener.tail() })
+        Ok(AttemptOutcome { ended, tail: self.listener.tail() })
     }
 
     /// Whether the command was active since the last look, so long ago.

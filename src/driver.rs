@@ -57,7 +57,7 @@ pub trait Reporter {
         Ok(())
     }
 
-    /// Lines of the [`history`](crate::history). READY=1 was said before, if they tell of it.
+    /// Lines of the [`history`]. READY=1 was said before, if they tell of it.
     fn happened(&mut self, _lines: &str) {}
 
     /// Another gate was read in this one's place.

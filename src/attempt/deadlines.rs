@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::attempt::{Bounds, Ended};
+use crate::attempt::{AttemptEnd, Bounds};
 use crate::moment::Moment;
 
 /// How long a command has to end after SIGTERM, before its group is killed.
@@ -20,7 +20,7 @@ pub(super) struct Deadlines {
     /// When what has not ended by then is killed.
     kill_at: Option<Moment>,
     /// Why the command is being ended, if it is.
-    because: Option<Ended>,
+    because: Option<AttemptEnd>,
 }
 
 /// The limit for an inactive command.
@@ -50,7 +50,7 @@ impl Deadlines {
     }
 
     /// Why the command is being ended, if it is.
-    pub(super) fn because(&self) -> Option<Ended> {
+    pub(super) fn because(&self) -> Option<AttemptEnd> {
         self.because
     }
 
@@ -74,10 +74,12 @@ impl Deadlines {
         if self.because.is_some() {
             return false;
         }
-        let too_long = self.attempt.map(|(at, limit)| (at, Ended::TookTooLong(limit)));
-        let time_up = self.until.map(|at| (at, Ended::TimeUp));
-        let stalled =
-            self.stall.as_ref().map(|stall| (stall.active_at + stall.limit, Ended::Stalled(stall.limit)));
+        let too_long = self.attempt.map(|(at, limit)| (at, AttemptEnd::TookTooLong(limit)));
+        let time_up = self.until.map(|at| (at, AttemptEnd::TimeUp));
+        let stalled = self
+            .stall
+            .as_ref()
+            .map(|stall| (stall.active_at + stall.limit, AttemptEnd::Stalled(stall.limit)));
         let due = [too_long, time_up, stalled].into_iter().flatten().find(|(at, _)| *at <= now);
         let Some((_, why)) = due else { return false };
         self.because = Some(why);
@@ -87,7 +89,7 @@ impl Deadlines {
 
     /// Netready was told to end the command. How long it has is counted from the first time.
     pub(super) fn signalled(&mut self, signal: i32, now: Moment) {
-        self.because = Some(Ended::Signalled(signal, 0));
+        self.because = Some(AttemptEnd::Signalled(signal, 0));
         self.kill_at = self.kill_at.or(Some(now + TO_END));
     }
 
@@ -126,11 +128,11 @@ mod tests {
     fn the_first_limit_that_is_reached_ends_the_command() {
         let (attempt, stall) = (Some(20 * SECOND), Some(8 * SECOND));
         for (bounds, reached, why) in [
-            (Bounds { attempt, ..Bounds::default() }, 120, Ended::TookTooLong(20 * SECOND)),
-            (Bounds { stall, ..Bounds::default() }, 108, Ended::Stalled(8 * SECOND)),
-            (Bounds { until: Some(at(105)), ..Bounds::default() }, 105, Ended::TimeUp),
-            (Bounds { attempt, stall, until: Some(at(105)) }, 105, Ended::TimeUp),
-            (Bounds { attempt, stall, until: Some(at(300)) }, 108, Ended::Stalled(8 * SECOND)),
+            (Bounds { attempt, ..Bounds::default() }, 120, AttemptEnd::TookTooLong(20 * SECOND)),
+            (Bounds { stall, ..Bounds::default() }, 108, AttemptEnd::Stalled(8 * SECOND)),
+            (Bounds { until: Some(at(105)), ..Bounds::default() }, 105, AttemptEnd::TimeUp),
+            (Bounds { attempt, stall, until: Some(at(105)) }, 105, AttemptEnd::TimeUp),
+            (Bounds { attempt, stall, until: Some(at(300)) }, 108, AttemptEnd::Stalled(8 * SECOND)),
         ] {
             let mut deadlines = Deadlines::new(bounds, at(100));
             assert!(!deadlines.expire(at(reached - 1)), "{bounds:?}");
@@ -182,7 +184,7 @@ mod tests {
         let mut deadlines = Deadlines::new(bounds, at(100));
         assert!(deadlines.expire(at(105)));
         deadlines.signalled(15, at(110));
-        assert_eq!(deadlines.because(), Some(Ended::Signalled(15, 0)));
+        assert_eq!(deadlines.because(), Some(AttemptEnd::Signalled(15, 0)));
         assert_eq!(deadlines.next(), Some(at(115)));
     }
 }

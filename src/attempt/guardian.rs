@@ -41,7 +41,7 @@ pub(super) use orders::Report;
 use orders::{Folder, Lent, Orders};
 pub(super) use watch::KILL;
 
-/// The name by which the program is started as a guardian (argv[0]).
+/// The name by which the program is started as a guardian (`argv[0]`).
 const NAME: &str = "netready-guardian";
 
 /// What the guardian ends with where it cannot do what it is there for.

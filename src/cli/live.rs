@@ -1,5 +1,5 @@
 //! The live line on a terminal: it says what is waited for, for how long, and what time is left, and is rewritten in
-//! place once a second. What it says is made in [`LiveLine`]; where it is drawn is [`stderr`](crate::stderr).
+//! place once a second. What it says is made in [`LiveLine`]; where it is drawn is [`crate::stderr`].
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal};

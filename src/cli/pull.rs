@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::attempt::{self, Above, AttemptError, Bounds, Ended, Refused, Signals, Words};
+use crate::attempt::{self, Above, AttemptEnd, AttemptError, Bounds, Refused, Signals, Words};
 use crate::cli::options::NamedGateOptions;
 use crate::cli::retry::{AGAIN, AgainOptions, Bound, Classify, Finished, Judge, Setting, bound};
 use crate::cli::{Error, Exit, Tuning, Volume, block_on};
@@ -177,9 +177,12 @@ impl<'a> Tool<'a> {
         let bounds = Bounds { attempt: Some(TO_LOOK), ..Bounds::default() };
         match attempt::run(&words, bounds, signals).await {
             Ok(outcome) => Ok(match outcome.ended {
-                Ended::Exited(0) => Here::Yes,
-                Ended::Exited(_) | Ended::Stalled(_) | Ended::TookTooLong(_) | Ended::TimeUp => Here::No,
-                Ended::Signalled(signal, _) | Ended::Interrupted(signal) => Here::Signalled(signal),
+                AttemptEnd::Exited(0) => Here::Yes,
+                AttemptEnd::Exited(_)
+                | AttemptEnd::Stalled(_)
+                | AttemptEnd::TookTooLong(_)
+                | AttemptEnd::TimeUp => Here::No,
+                AttemptEnd::Signalled(signal, _) | AttemptEnd::Interrupted(signal) => Here::Signalled(signal),
             }),
             // Said, with its exit code, by the attempt to pull.
             Err(AttemptError::Spawn { .. }) => Ok(Here::No),

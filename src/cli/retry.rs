@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::attempt::{self, AttemptError, Bounds, Ended, Outcome, Signals, Words};
+use crate::attempt::{self, AttemptEnd, AttemptError, AttemptOutcome, Bounds, Signals, Words};
 use crate::chance::chance;
 use crate::cli::live::Live;
 use crate::cli::options::NamedGateOptions;
 use crate::cli::{Error, Exit, Tuning, Volume, block_on, kernel_line, load_forced};
 use crate::clock::{self, Timer};
-use crate::config::{Span, duration_text, parse_duration};
+use crate::config::{DurationLimit, duration_text, parse_duration};
 use crate::driver::{self, Driver, Setup};
 use crate::moment::Moment;
 use crate::requirement::Gate;
@@ -91,16 +91,18 @@ pub(super) struct Bound(pub(super) Option<Duration>);
 
 pub(super) fn bound(text: &str) -> Result<Bound, String> {
     match parse_duration(text)? {
-        Span::Infinite => Ok(Bound(None)),
-        Span::Finite(Duration::ZERO) => Err("must be more than 0; for ever is \"infinity\"".to_owned()),
-        Span::Finite(span) => Ok(Bound(Some(span))),
+        DurationLimit::Infinite => Ok(Bound(None)),
+        DurationLimit::Finite(Duration::ZERO) => {
+            Err("must be more than 0; for ever is \"infinity\"".to_owned())
+        }
+        DurationLimit::Finite(span) => Ok(Bound(Some(span))),
     }
 }
 
 fn delay(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
-        Span::Infinite => Err("must end".to_owned()),
-        Span::Finite(span) => Ok(span),
+        DurationLimit::Infinite => Err("must end".to_owned()),
+        DurationLimit::Finite(span) => Ok(span),
     }
 }
 
@@ -306,15 +308,17 @@ impl Setting {
     }
 
     /// The exit code of a run that failed and what the failure means; or how all is over.
-    fn meaning(&self, outcome: &Outcome) -> Result<(u8, Meaning), Finished> {
+    fn meaning(&self, outcome: &AttemptOutcome) -> Result<(u8, Meaning), Finished> {
         let ended = |why: String| Ok((ENDED, Meaning { again: Retryability::Later, why }));
         match outcome.ended {
-            Ended::Exited(0) | Ended::Signalled(_, 0) => Err(Finished::Done),
-            Ended::Exited(code) => Ok((code, self.judge.judge(code, &outcome.tail))),
-            Ended::Stalled(limit) => ended(format!("nothing moved for {}", duration_text(limit))),
-            Ended::TookTooLong(limit) => ended(format!("it took longer than {}", duration_text(limit))),
-            Ended::TimeUp => ended("the time was up".to_owned()),
-            Ended::Signalled(signal, _) | Ended::Interrupted(signal) => Err(Finished::Signalled(signal)),
+            AttemptEnd::Exited(0) | AttemptEnd::Signalled(_, 0) => Err(Finished::Done),
+            AttemptEnd::Exited(code) => Ok((code, self.judge.judge(code, &outcome.tail))),
+            AttemptEnd::Stalled(limit) => ended(format!("nothing moved for {}", duration_text(limit))),
+            AttemptEnd::TookTooLong(limit) => ended(format!("it took longer than {}", duration_text(limit))),
+            AttemptEnd::TimeUp => ended("the time was up".to_owned()),
+            AttemptEnd::Signalled(signal, _) | AttemptEnd::Interrupted(signal) => {
+                Err(Finished::Signalled(signal))
+            }
         }
     }
 }

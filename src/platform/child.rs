@@ -7,7 +7,7 @@
 //!
 //! Three kinds of callers start children:
 //!
-//! - Who wants to know what a program says waits for it meanwhile: [`capture`].
+//! - Who wants to know what a program says waits for it meanwhile: [`capture()`].
 //! - The guardian of a command (`attempt`) has needs of its own: job control, a terminal that it lends, signals that it
 //!   passes on. It starts the command with [`start`], and looks for its end with [`has_ended`].
 //! - The probes are programs of ours that start no others, and the event loop waits for them: [`Single`].
@@ -101,7 +101,7 @@ pub fn pid(child: &Child) -> Pid {
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ChildEnd {
     /// With exit code 0.
     Well,
     /// With another exit code, or by a signal.
@@ -112,13 +112,13 @@ pub enum Ended {
 ///
 /// # Errors
 /// waitid(2)'s.
-pub fn has_ended(child: Pid) -> io::Result<Option<Ended>> {
+pub fn has_ended(child: Pid) -> io::Result<Option<ChildEnd>> {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     match waitid(Id::Pid(child), flags) {
-        Ok(WaitStatus::Exited(_, 0)) => Ok(Some(Ended::Well)),
+        Ok(WaitStatus::Exited(_, 0)) => Ok(Some(ChildEnd::Well)),
         Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => Ok(None),
         // EINVAL: by a real-time signal, which nix cannot name.
-        Ok(_) | Err(Errno::EINVAL) => Ok(Some(Ended::Badly)),
+        Ok(_) | Err(Errno::EINVAL) => Ok(Some(ChildEnd::Badly)),
         Err(error) => Err(error.into()),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Problem, Span, parse_duration};
+use crate::config::{DurationLimit, Problem, parse_duration};
 
 use super::unit_file::{Assignment, Location, UnitFile};
 
@@ -167,8 +167,8 @@ fn count(value: &str) -> Result<u32, String> {
 
 fn delay(key: &str, value: &str) -> Result<Duration, String> {
     match parse_duration(value) {
-        Ok(Span::Finite(span)) if !span.is_zero() => Ok(span),
-        Ok(Span::Finite(_) | Span::Infinite) | Err(_) => {
+        Ok(DurationLimit::Finite(span)) if !span.is_zero() => Ok(span),
+        Ok(DurationLimit::Finite(_) | DurationLimit::Infinite) | Err(_) => {
             Err(format!("{key}: takes a duration, as in {key}=2s, not {value:?}"))
         }
     }

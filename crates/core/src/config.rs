@@ -29,7 +29,7 @@ mod write;
 mod written;
 mod zones;
 
-pub use duration::{Span, parse as parse_duration, text as duration_text};
+pub use duration::{DurationLimit, parse as parse_duration, text as duration_text};
 pub use interface::is_glob;
 pub use options::Options;
 pub use probes::{

@@ -1,7 +1,7 @@
 //! The history of a gate: what happened, and when. One [`Event`] is one line of JSON.
 //!
 //! The journal, STATUS=, the record of a boot, `timeline`, `status` and `metrics` are printings of these events.
-//! [`line`](self::write::line) writes an event and [`read`](self::read::read) reads one. A line looks like this:
+//! [`line`](fn@line) writes an event and [`read`](fn@read) reads one. A line looks like this:
 //!
 //! ```text
 //! {"usec":5980123,"event":"link","link":"e0","ifindex":2,"state":"carrier","was":"no-carrier"}
@@ -130,7 +130,7 @@ pub struct GateChange {
 /// Why something is not met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// Field `code`: the stable name of the reason, as in [`Code`](crate::verdict::Code).
+    /// Field `code`: the stable name of the reason, as in [`ReasonCode`](crate::verdict::ReasonCode).
     pub code: String,
     /// Field `text`: the reason as a sentence, such as `e0 has no carrier`.
     pub text: String,

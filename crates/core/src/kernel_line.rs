@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use crate::config::{Problem, Span, nearest, parse_duration};
+use crate::config::{DurationLimit, Problem, nearest, parse_duration};
 use crate::requirement::Gate;
 
 /// What begins every word that is for netready.
@@ -122,11 +122,11 @@ fn timeout(value: Option<&str>) -> Result<Option<Duration>, String> {
     match value {
         None => Err("needs a duration, for example netready.timeout=30s".to_owned()),
         Some(value) => match parse_duration(value)? {
-            Span::Finite(Duration::ZERO) => {
+            DurationLimit::Finite(Duration::ZERO) => {
                 Err("must be more than 0; netready.open opens gates at once".to_owned())
             }
-            Span::Finite(bound) => Ok(Some(bound)),
-            Span::Infinite => Ok(None),
+            DurationLimit::Finite(bound) => Ok(Some(bound)),
+            DurationLimit::Infinite => Ok(None),
         },
     }
 }

@@ -18,7 +18,7 @@ use crate::attempt::guardian::orders::Report;
 use crate::attempt::temporary;
 use crate::clock;
 use crate::moment::Moment;
-use crate::platform::child::{self, Ended};
+use crate::platform::child::{self, ChildEnd};
 use crate::platform::signals::Blocked;
 
 /// Netready died (PR_SET_PDEATHSIG).
@@ -118,7 +118,7 @@ impl Watch {
             if let Some(how) = child::has_ended(self.group)? {
                 // What a command leaves in its group when it succeeds may be meant; what a failure leaves would run
                 // beside the next try.
-                if ending || how == Ended::Badly {
+                if ending || how == ChildEnd::Badly {
                     self.send(Signal::SIGKILL);
                 }
                 return Ok(orphaned);

@@ -7,7 +7,7 @@ const LONGEST: Duration = Duration::from_micros(u64::MAX);
 
 /// A duration as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Span {
+pub enum DurationLimit {
     /// This long, in whole microseconds as systemd counts.
     Finite(Duration),
     /// `infinity`.
@@ -15,16 +15,16 @@ pub enum Span {
 }
 
 /// Reads a duration; the error is what to tell its writer.
-pub fn parse(text: &str) -> Result<Span, String> {
+pub fn parse(text: &str) -> Result<DurationLimit, String> {
     if text.trim_matches(is_space) == "infinity" {
-        return Ok(Span::Infinite);
+        return Ok(DurationLimit::Infinite);
     }
     let parsed =
         if every_unit_has_a_number(text) { fundu_systemd::parse(text, None, None).ok() } else { None };
     let span = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
     match span {
         Some(span) if span >= LONGEST => Err("is too long; for ever is \"infinity\"".to_owned()),
-        Some(span) => Ok(Span::Finite(Duration::new(span.as_secs(), span.subsec_micros() * 1000))),
+        Some(span) => Ok(DurationLimit::Finite(Duration::new(span.as_secs(), span.subsec_micros() * 1000))),
         None => {
             Err("is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\""
                 .to_owned())
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn reads_what_systemd_reads() {
         for (text, micros) in FINITE {
-            assert_eq!(parse(text), Ok(Span::Finite(Duration::from_micros(micros))), "{text:?}");
+            assert_eq!(parse(text), Ok(DurationLimit::Finite(Duration::from_micros(micros))), "{text:?}");
         }
-        assert_eq!(parse("infinity"), Ok(Span::Infinite));
-        assert_eq!(parse(" infinity\n"), Ok(Span::Infinite));
+        assert_eq!(parse("infinity"), Ok(DurationLimit::Infinite));
+        assert_eq!(parse(" infinity\n"), Ok(DurationLimit::Infinite));
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         #[test]
         fn what_was_written_is_read_back(micros in 0..u64::MAX) {
             let span = Duration::from_micros(micros);
-            prop_assert_eq!(parse(&text(span)), Ok(Span::Finite(span)));
+            prop_assert_eq!(parse(&text(span)), Ok(DurationLimit::Finite(span)));
         }
 
         #[test]

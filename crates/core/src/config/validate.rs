@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Problem;
-use super::duration::{self, Span};
+use super::duration::{self, DurationLimit};
 use super::interface::{self, Count};
 use super::items;
 use super::keys::{self, AskedOf, Key, Refinements, Role, ValueType};
@@ -75,18 +75,18 @@ fn optional<T>(
 /// `None` is for ever.
 fn timeout(text: &str) -> Result<Option<Duration>, String> {
     match duration::parse(text)? {
-        Span::Infinite => Ok(None),
-        Span::Finite(Duration::ZERO) => {
+        DurationLimit::Infinite => Ok(None),
+        DurationLimit::Finite(Duration::ZERO) => {
             Err("is no time to wait; for ever is \"infinity\", and one look is netready check".to_owned())
         }
-        Span::Finite(span) => Ok(Some(span)),
+        DurationLimit::Finite(span) => Ok(Some(span)),
     }
 }
 
 fn finite(text: &str) -> Result<Duration, String> {
     match duration::parse(text)? {
-        Span::Infinite => Err("never ends; only a timeout can be infinity".to_owned()),
-        Span::Finite(span) => Ok(span),
+        DurationLimit::Infinite => Err("never ends; only a timeout can be infinity".to_owned()),
+        DurationLimit::Finite(span) => Ok(span),
     }
 }
 

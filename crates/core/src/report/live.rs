@@ -87,7 +87,7 @@ impl LiveLine {
         LiveLine { doing, since, until, reasons }
     }
 
-    /// The line, for a terminal of so many columns. It leaves [`FREE`] of them free.
+    /// The line, for a terminal of so many columns. It leaves `FREE` of them free.
     pub fn text(&self, now: Moment, columns: usize) -> String {
         let room = columns.saturating_sub(FREE);
         let head = match columns < ROOM_FOR_ALL {
