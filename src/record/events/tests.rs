@@ -261,6 +261,7 @@ fn the_events_of_a_run_whose_folder_is_gone_are_taken_over() {
     assert_eq!(runs.iter().map(|run| run.header.pid).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((numbers(&runs), missing), ((0..4).collect(), false));
     // The file of the folder is the later one: what the service manager kept is not copied over it.
+    drop(second);
     let mut third = next(folder.path(), header(3), earlier.try_clone().unwrap());
     third.append(&line(4));
     assert_eq!(numbers(&read(folder.path()).0), (0..5).collect::<Vec<_>>());
