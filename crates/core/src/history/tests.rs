@@ -1,6 +1,7 @@
 //! Lines of events: what they look like, that they survive a round trip, and what a reader passes over.
 
 mod lines;
+mod recorder;
 
 use core::net::IpAddr;
 use core::time::Duration;
