@@ -491,11 +491,21 @@ pub fn findings(said: &str) -> Vec<(String, String)> {
     findings.iter().map(|finding| (text(&finding["code"]), text(&finding["subject"]))).collect()
 }
 
+/// What it did not look at, except for what a user may not see: the system's side, and other users.
+fn unseen(said: &str) -> Vec<Value> {
+    let report: Value = serde_json::from_str(said.lines().next().unwrap_or_default()).unwrap_or_default();
+    let all = report["not_looked_at"].as_array().unwrap_or_else(|| panic!("no report: {said}"));
+    let for_root = |unseen: &&Value| {
+        report["side"] == "user" && unseen["because"] == "only root can: sudo netready doctor"
+    };
+    all.iter().filter(|unseen| !for_root(unseen)).cloned().collect()
+}
+
 /// Every code that is expected, and no other; and all was looked at.
 fn wrong_findings(said: &[String], expected: &[&str]) -> String {
     let found: BTreeSet<String> = said.iter().flat_map(|said| findings(said)).map(|(code, _)| code).collect();
     let expected: BTreeSet<String> = expected.iter().map(|code| (*code).to_owned()).collect();
-    let all_seen = said.iter().all(|said| said.contains("\"not_looked_at\":[]"));
+    let all_seen = said.iter().all(|said| unseen(said).is_empty());
     match found == expected && all_seen {
         true => String::new(),
         false => format!("doctor found {found:?}, expected {expected:?}: {}\n", said.join("")),
