@@ -8,7 +8,7 @@ use crate::escape::is_unsafe;
 use crate::gate_state::Phase;
 use crate::report::{Span, behind};
 use crate::requirement::Gate;
-use crate::verdict::{AddressRef, Evidence, Outcome, Reason, ReasonCode, RouteRef, Verdict};
+use crate::verdict::{AddressRef, ClauseVerdict, Evidence, Outcome, Reason, ReasonCode, RouteRef, Verdict};
 
 /// The word for a phase in the field `state`.
 pub fn state_word(phase: Phase) -> &'static str {
@@ -55,12 +55,20 @@ pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool, state: &str) ->
     let warnings = verdict.warnings.iter().map(|warning| Value::from(warning.to_string()));
     object.insert("warnings".to_owned(), warnings.collect());
     object.insert("state".to_owned(), state.into());
+    object.insert("clauses".to_owned(), verdict.clauses.iter().map(clause_json).collect());
     if gate.forced.is_some() {
         let timeout = gate.timeout.filter(|_| gate.forced.bounded).map(|timeout| Span(timeout).to_string());
         let forced = json!({ "open": gate.forced.open, "timeout": timeout });
         object.insert("kernel_command_line".to_owned(), forced);
     }
     object
+}
+
+/// A clause as a whole: how many links satisfy it, of how many, and how many must.
+fn clause_json(clause: &ClauseVerdict) -> Value {
+    let quorum =
+        clause.tally.map(|tally| json!({ "met": tally.met, "needed": tally.needed, "of": tally.of }));
+    json!({ "met": clause.met, "required": clause.grace.is_none(), "quorum": quorum })
 }
 
 /// The link, address or route that meets an item, or that the reason is about. `null` if there is none.

@@ -95,6 +95,12 @@ fn json_has_the_documented_fields() {
         ],
         "warnings": [],
         "state": "waiting",
+        "clauses": [
+            { "met": false, "required": true, "quorum": { "met": 1, "needed": 2, "of": 2 } },
+            { "met": true, "required": true, "quorum": null },
+            { "met": false, "required": false, "quorum": null },
+            { "met": true, "required": true, "quorum": null },
+        ],
     });
     assert_eq!(json, expected);
     assert_eq!(error_json("no gate").to_string(), r#"{"error":"no gate"}"#);
