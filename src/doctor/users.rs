@@ -28,7 +28,7 @@ const ALL_TOGETHER: Duration = Duration::from_secs(300);
 /// No host has so many users who linger.
 const MOST: usize = 256;
 
-/// As much as is kept of what a user's side says.
+/// The report about one user is cut after this many bytes.
 const LARGEST: usize = 1 << 20;
 
 /// A user's side of the host.

@@ -53,7 +53,7 @@ impl Found {
     }
 }
 
-/// What the journal has of a boot.
+/// The entries of one boot that the journal holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Entries {
     /// In the journal's order.

@@ -300,8 +300,8 @@ impl Session {
         }
     }
 
-    /// Takes in what resolv.conf says. Between two steps, this is how it is told at the beginning and after
-    /// another gate was loaded; it decides nothing.
+    /// Takes in what resolv.conf says. The driver calls it between two steps: at the beginning, and after another gate
+    /// was loaded. Nothing is decided here.
     pub fn learn_nameservers(&mut self, nameservers: Nameservers, news: bool) {
         self.network.nameservers = nameservers;
         self.news |= news;

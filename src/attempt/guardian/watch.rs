@@ -101,7 +101,7 @@ impl Watch {
     pub(super) fn until_the_end(mut self) -> io::Result<ExitCode> {
         let orphaned = self.pass_signals_on();
         if orphaned.is_err() {
-            // It cannot be watched any more. Then it is not to go on.
+            // A command that cannot be watched any more must not go on running.
             self.send(Signal::SIGKILL);
         }
         self.end(orphaned?)

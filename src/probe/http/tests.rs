@@ -4,8 +4,8 @@ use std::thread;
 
 use super::*;
 
-/// What is made of these bytes of a server, which come in two parts, and the request that the server got.
-/// `early`: they come before the request.
+/// Parses an answer that the server sends in two parts, and returns the request that the server got as well.
+/// `early`: the server sends before it has got the request.
 fn answer(bytes: &[u8], split: usize, early: bool) -> (Result<Parts, String>, String) {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();

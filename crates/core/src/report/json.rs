@@ -6,21 +6,15 @@ use serde_json::{Map, Value, json};
 
 use crate::escape::is_unsafe;
 use crate::gate_state::Phase;
+use crate::history::gate_words;
 use crate::report::{Span, behind};
 use crate::requirement::Gate;
 use crate::verdict::{AddressRef, ClauseVerdict, Evidence, Outcome, Reason, ReasonCode, RouteRef, Verdict};
 
-/// The word for a phase in the field `state`.
+/// The value of the field `state` for a gate in this phase: the same word as in the history.
 pub fn state_word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Waiting => "waiting",
-        Phase::Grace { .. } => "grace",
-        Phase::Settling { .. } => "settling",
-        Phase::Ready { .. } => "ready",
-        Phase::Opened { .. } => "opened",
-        Phase::Lost { .. } => "lost",
-        Phase::GaveUp { .. } => "gave-up",
-    }
+    let (state, _) = gate_words(phase);
+    state.as_str()
 }
 
 /// The object that `docs/schema/verdict.json` describes. `state`: the word of [`state_word`], or for a `check`,

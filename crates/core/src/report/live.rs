@@ -59,7 +59,8 @@ impl LiveLine {
         LiveLine::new(Doing::Waiting, since, until, &reasons)
     }
 
-    /// Of a `check` that is not done: the probes that were not answered yet, or the kernel.
+    /// The line of a `check` that is still running. It names the probes that have no answer yet. If there are none, it
+    /// says that the kernel's state is being read.
     pub fn of_check(verdict: &Verdict, since: Moment) -> LiveLine {
         let mut asked: Vec<String> = Vec::new();
         for (_, row) in verdict.rows() {

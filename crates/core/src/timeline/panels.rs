@@ -75,7 +75,7 @@ impl Timeline {
     fn way_panel(&self) -> Panel {
         let way = self.way.end;
         let mut to = way + margin(self.took());
-        // Units that come up soon after it.
+        // Leave room for the units that start soon after the gate opens.
         let last = self.lanes.iter().filter(|lane| lane.kind == LaneKind::Unit);
         let last = last.flat_map(|lane| &lane.stretches).map(|stretch| stretch.from).max();
         if let Some(last) = last {
