@@ -265,13 +265,7 @@ impl Open {
 /// Everybody who may read the file can hold a read lock on it, and then nobody can get this lock. That must not stop the
 /// recording, so only another writer's lock does.
 fn lock(file: &File) -> io::Result<()> {
-    let mut lock = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
+    let mut lock = lock_of_all();
     if fcntl(file, FcntlArg::F_OFD_SETLK(&lock)).is_ok() {
         return Ok(());
     }
@@ -279,6 +273,28 @@ fn lock(file: &File) -> io::Result<()> {
     match libc::c_int::from(lock.l_type) == libc::F_WRLCK {
         true => Err(io::Error::other("another run of this gate records them")),
         false => Ok(()),
+    }
+}
+
+/// A write lock of a whole file, however long it becomes.
+fn lock_of_all() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
+impl Drop for Open {
+    /// A process that is being started right now shares the open file until it executes its program, so closing the
+    /// file would not release the lock at once, and the next run of the gate would lose its first events.
+    fn drop(&mut self) {
+        let unlock = libc::flock { l_type: libc::F_UNLCK as libc::c_short, ..lock_of_all() };
+        if let Err(error) = fcntl(&self.file, FcntlArg::F_OFD_SETLK(&unlock)) {
+            debug!("the file of events was not unlocked: {error}");
+        }
     }
 }
 

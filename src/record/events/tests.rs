@@ -236,6 +236,19 @@ fn a_run_after_a_cut_goes_on_after_the_last_whole_line() {
     }
 }
 
+/// As with a child between fork and exec: it shares the open file, and with it the lock.
+#[test]
+fn a_run_that_ended_holds_no_lock_through_a_child() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = writer(folder.path(), header(1));
+    first.append(&line(0));
+    let of_child = first.file.as_ref().unwrap().file.try_clone().unwrap();
+    drop(first);
+    writer(folder.path(), header(2)).append(&line(9));
+    assert_eq!(numbers(&read(folder.path()).0), [0, 9]);
+    drop(of_child);
+}
+
 /// As the service manager keeps it: the file is open, and deleted.
 fn deleted(folder: tempfile::TempDir) -> File {
     let file = File::open(folder.path().join("default.events")).unwrap();
