@@ -19,7 +19,7 @@ LIBDIR  := $(PREFIX)/lib
 SHARE   := $(PREFIX)/share
 TOOLS   := $(TARGET)/tools
 
-.PHONY: all build manual check test uml prepare lint docs install deb rpm package-files boot mutants clean
+.PHONY: all build manual check test uml prepare lint msrv docs install deb rpm package-files boot mutants clean
 
 all: build manual
 
@@ -45,6 +45,11 @@ test: prepare lint
 
 uml: prepare
 	$(CARGO) test --locked --test namespaces --test uml kinds::
+
+# With the oldest compiler that Cargo.toml promises. It has a folder of its own: the other compiler's files stay.
+RUST_VERSION := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+msrv:
+	CARGO_TARGET_DIR=$(TARGET)/msrv $(CARGO) +$(RUST_VERSION).0 check --locked --workspace --all-targets
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items

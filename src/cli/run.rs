@@ -71,11 +71,12 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         no_default_route: false,
         watchdog: watchdog_interval().map(|interval| (interval, now)),
     };
+    let reload = || load_forced(&request, &line);
     let setup = Setup {
         mode: Mode::Watch,
         gate,
         receive_buffer: args.tuning.receive_buffer,
-        signals: Some(&|| load_forced(&request, &line)),
+        signals: Some(&reload),
         gave_up_at: past.gave_up.map(|at| LocalTime::of(at).text()),
     };
     let outcome = block_on(async {

@@ -1,5 +1,7 @@
 //! What `pull` and `retry` remove, and what not.
 
+use std::path::Path;
+
 use super::*;
 
 /// A stand-in that keeps a layer as Podman does, says where, and never ends.
@@ -114,7 +116,7 @@ fn a_user_without_a_runtime_directory_keeps_the_tmpdir_of_the_caller() {
         let stderr = ends(command, 0);
         assert_eq!(stderr.contains("no runtime directory"), !own, "{stderr}");
         let seen = fs::read_to_string(stage.path("temporaries")).unwrap();
-        assert_eq!(*temporary != *seen.trim(), own, "{seen}");
+        assert_eq!(*temporary != *Path::new(seen.trim()), own, "{seen}");
     }
     assert!(content(&temporary).is_empty());
 }
