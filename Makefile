@@ -1,6 +1,7 @@
 # make            the release binary, manual pages and completions
 # make test       formatting, clippy and all tests; first installs what they need (as root, with apt)
 # make uml        the tests that need link kinds which this kernel may lack, in user-mode-linux
+# make msrv       compiles with the oldest Rust that Cargo.toml promises
 # make check      is this host's network ready?
 # make install    DESTDIR=, PREFIX=/usr; enables and starts nothing
 # make deb        target/debian/netready_*.deb; make rpm: target/generate-rpm/*.rpm
@@ -46,10 +47,10 @@ test: prepare lint
 uml: prepare
 	$(CARGO) test --locked --test namespaces --test uml kinds::
 
-# With the oldest compiler that Cargo.toml promises. It has a folder of its own: the other compiler's files stay.
+# With the oldest compiler that Cargo.toml promises to be enough. It has a folder of its own: the other compiler's files stay.
 RUST_VERSION := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 msrv:
-	CARGO_TARGET_DIR=$(TARGET)/msrv $(CARGO) +$(RUST_VERSION).0 check --locked --workspace --all-targets
+	CARGO_TARGET_DIR=$(TARGET)/msrv $(CARGO) +$(RUST_VERSION).0 check --locked --workspace
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
