@@ -154,21 +154,21 @@ macro_rules! codes {
 
 codes! {
     GateInvalid "gate-invalid"
-        "netready ends with exit code 2 for this gate, so what is ordered after it starts without waiting."
+        "netready ends with exit code 2 for this gate, so units that are ordered after it start without waiting."
     GateMissing "gate-missing"
         "The unit of a gate that does not exist fails at once. Units that wait for it start without it, or never if they have GateRequired=yes."
     GateImpossible "gate-impossible"
-        "The gate gives up at its timeout at every boot, and holds up everything that waits for it until then."
+        "The gate can never become ready. Units that wait for it are delayed until its timeout at every boot."
     GateGaveUp "gate-gave-up"
         "Units that wait for this gate have started on a network that lacked what they need."
     GateGaveUpBefore "gate-gave-up-before"
-        "What keeps this gate shut comes back: units that wait for it start late, on a network that lacks what they need."
+        "The cause can come back. Units that wait for this gate then start late, on a network that lacks what they need."
     FamilyLate "family-late"
-        "What starts when the gate opens does without that family. A rootless container does so until it is started again."
+        "Services that start when the gate opens start without that family. A rootless container does not get it until it is started again."
     LinkFlaps "link-flaps"
         "Each loss of carrier can take addresses and routes away, and a container that starts in such a moment fails."
     PullRetried "pull-retried"
-        "The container starts late at each such boot, and not at all if the retries do not suffice."
+        "The container starts late at each such boot. It does not start if all retries fail."
     GateUnitFailed "gate-unit-failed"
         "Units that wait for this gate start without it."
     WaitOnlineNoManager "wait-online-no-manager"
@@ -183,11 +183,11 @@ codes! {
     LingerOff "linger-off"
         "Without linger, systemd starts a user's service manager, and the user's containers, only at the first login."
     OrderingDropped "ordering-dropped"
-        "A user's service manager does not know the system's units: it ignores an After= of one silently, and fails a Requires= of one."
+        "A user's service manager does not know the system's units. It silently ignores an After= that names one, and refuses to start a unit whose Requires= names one."
     InstallTarget "install-target"
         "A user's service manager does not have that target, so nothing starts this unit at boot."
     WaitUnitUngated "wait-unit-ungated"
-        "The containers start when the system reaches network-online.target: too early on some hosts, and never on others."
+        "The containers wait for the system's network-online.target. Some hosts reach it too early, and others never reach it."
         ["podman-user-wait-network-online.service: start operation timed out. Terminating."]
     DependenciesOff "dependencies-off"
         "The unit starts before the network is usable, or is not stopped in order. The wait of 90 s has another cause."
@@ -220,7 +220,7 @@ codes! {
     PastaOther "pasta-other"
         "The gate opens for one link, but the containers use another."
     ContainerLocal "container-local"
-        "The container stays in that mode until it is started again, and asks other nameservers than the network's."
+        "The container stays in that mode until it is started again, and does not use the network's name servers."
     ContainerNoDefault "container-no-default"
         "The container reaches the host's own network, and nothing beyond it, until it is started again."
         ["Network is unreachable"]
@@ -233,7 +233,7 @@ codes! {
         "No container on a bridge network starts, because Podman can neither take an address nor give one back."
         ["IPAM error: failed to open database …/ipam.db: invalid database"]
     LeaseIdle "lease-idle"
-        "The next start of the container fails if it asks for that address. If it asks for none, it takes one more."
+        "The next start of the container fails if it asks for that address. If it asks for no address, it takes a second one."
         ["IPAM error: requested ip address … is already allocated to container ID …"]
 }
 
