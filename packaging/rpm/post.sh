@@ -1,5 +1,5 @@
-# Enables, starts and restarts nothing: a gate's start takes as long as its timeout where the network
-# is not there. A running gate keeps its old binary until it is restarted.
+# This script enables, starts and restarts no unit. Without a network, the start of a gate takes as long
+# as its timeout. A running gate uses its old binary until it is restarted.
 if [ -d /run/systemd/system ]; then systemctl --system daemon-reload >/dev/null || :; fi
-# What "journalctl -x" says.
+# Update the texts of "journalctl -x".
 if command -v journalctl >/dev/null; then journalctl --update-catalog >/dev/null 2>&1 || :; fi
