@@ -1,4 +1,4 @@
-# make            the release binary, manual pages and completions
+# make            the release programs, manual pages and completions
 # make test       formatting, clippy and all tests; first installs what they need (as root, with apt)
 # make uml        the tests that need link kinds which this kernel may lack, in user-mode-linux
 # make msrv       compiles with the oldest Rust that Cargo.toml promises
@@ -13,6 +13,7 @@ PROFILE ?= --release
 PREFIX  ?= /usr
 DESTDIR ?=
 JOBS    ?= $(shell nproc)
+STATIC  ?= auto
 
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 BINDIR  := $(PREFIX)/bin
@@ -24,8 +25,9 @@ TOOLS   := $(TARGET)/tools
 
 all: build manual
 
+# STATIC=no builds netready dynamic, like the other programs: packaging/README.md.
 build:
-	$(CARGO) build --release --locked
+	CARGO="$(CARGO)" STATIC="$(STATIC)" ./packaging/build
 
 manual:
 	$(CARGO) run $(PROFILE) --locked --example manual -- $(TARGET)/man

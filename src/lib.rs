@@ -69,3 +69,9 @@ mod record;
 mod resolv;
 mod stderr;
 mod textfile;
+
+/// Memory of the static programs. musl's own allocator gives pages back to the kernel, and asks for them again, at each
+/// event.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
