@@ -3,6 +3,8 @@
 # make uml        the tests that need link kinds which this kernel may lack, in user-mode-linux
 # make msrv       compiles with the oldest Rust that Cargo.toml promises
 # make check      is this host's network ready?
+# make demo       shows netready while a network comes up, in namespaces of its own: 10 seconds, no root
+# make demo-recording   records the demo again, into docs/demo.svg
 # make install    DESTDIR=, PREFIX=/usr; enables and starts nothing
 # make deb        target/debian/netready_*.deb; make rpm: target/generate-rpm/*.rpm
 # make boot       boots Debian with the package in it, as root: minutes (docs/boot.md)
@@ -21,7 +23,7 @@ LIBDIR  := $(PREFIX)/lib
 SHARE   := $(PREFIX)/share
 TOOLS   := $(TARGET)/tools
 
-.PHONY: all build manual check test uml prepare lint msrv docs install deb rpm package-files boot mutants clean
+.PHONY: all build manual check demo demo-recording test uml prepare lint msrv docs install deb rpm package-files boot mutants clean
 
 all: build manual
 
@@ -34,6 +36,12 @@ manual:
 
 check:
 	$(CARGO) run --release --locked -- check
+
+demo: build
+	NETREADY=$(abspath $(TARGET))/release/netready ./examples/demo.sh
+
+demo-recording: build
+	NETREADY=$(abspath $(TARGET))/release/netready $(CARGO) run --locked --example record -- docs/demo.svg ./examples/demo.sh
 
 prepare:
 	./.ci/prepare

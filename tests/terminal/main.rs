@@ -13,6 +13,7 @@
     reason = "tests own their clock, and look again where nothing can be awaited"
 )]
 
+mod demo;
 mod live;
 mod monitor;
 mod shell;

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 /// What no definition says: exit codes, files, signals, examples.
-const SECTIONS: &str = include_str!("../man/netready.1.sections");
+const SECTIONS: &str = include_str!("../../man/netready.1.sections");
 
 /// The date of a page is its version's, whose source line says both.
 fn manual(command: clap::Command, name: &str) -> Man {
