@@ -513,7 +513,7 @@ fn wrong_findings(said: &[String], expected: &[&str]) -> String {
 }
 
 /// Somebody who waits, as a unit that is active once he has ended.
-fn peer(files: &Files, name: &str, command: &str) {
+pub fn peer(files: &Files, name: &str, command: &str) {
     files.write(
         &format!("/etc/systemd/system/peer-{name}.service"),
         &format!(
@@ -524,16 +524,16 @@ fn peer(files: &Files, name: &str, command: &str) {
     files.enable(&format!("peer-{name}.service"), "multi-user.target");
 }
 
+/// The loop that people put before a unit: it asks once a second whether a link is up.
+pub const SYSFS_LOOP: &str =
+    "/bin/sh -c 'until [ \"$$(cat /sys/class/net/e0/operstate)\" = up ]; do sleep 1; done'";
+
 /// What others say of the same boot.
 fn peers(files: &Files, networkd: bool) {
     if networkd {
         peer(files, "networkd", "/usr/lib/systemd/systemd-networkd-wait-online");
     }
-    peer(
-        files,
-        "sysfs",
-        "/bin/sh -c 'until [ \"$$(cat /sys/class/net/e0/operstate)\" = up ]; do sleep 1; done'",
-    );
+    peer(files, "sysfs", SYSFS_LOOP);
 }
 
 /// One user's container.

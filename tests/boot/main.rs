@@ -15,6 +15,7 @@
 #![allow(clippy::disallowed_methods, reason = "a case is a plan in real time, and systemd is polled")]
 
 mod case;
+mod compare;
 mod doctor;
 mod documents;
 mod files;
