@@ -8,6 +8,7 @@
 # make install    DESTDIR=, PREFIX=/usr; enables and starts nothing
 # make deb        target/debian/netready_*.deb; make rpm: target/generate-rpm/*.rpm
 # make boot       boots Debian with the package in it, as root: minutes (docs/boot.md)
+# make bench      measures netready beside today's tools, as root: minutes (docs/numbers.md)
 # make mutants    mutation tests of what decides when a gate opens: an hour or more (.cargo/mutants.toml)
 
 CARGO   ?= cargo
@@ -49,9 +50,11 @@ prepare:
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) clippy --all-targets --locked --package netready-bench -- -D warnings
 
 # Most tests wait more than they work: three at a time, where a machine has two processors.
 test: prepare lint
+	$(CARGO) test --locked --package netready-bench
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-3} $(CARGO) test --locked
 
 uml: prepare
@@ -122,6 +125,51 @@ $(TOOLS)/bin/cargo-%:
 boot: prepare deb
 	$(CARGO) test --locked --test boot -- --include-ignored --skip compare:: --test-threads=3
 	cat $(TARGET)/tmp/boot/table.md $(TARGET)/tmp/boot/pulls.md
+
+# ── The figures of docs/numbers.md ──
+#
+# make bench           the table and the plots, in target/bench; BENCH=--quick takes 90 seconds, BENCH='event start' is
+#                      those rows. It measures the release build; STATIC= and what else `make build` knows, it knows too.
+# make bench-counts    instructions and system calls of this build and of the last commit, or of BEFORE=COMMIT
+# make counts          the same beside what benches/counts.tsv has; RECORD=yes replaces that
+# make bench-boot      one boot after the other, side by side with other wait services: BOOTS=10, SUITES='trixie forky'
+# make bench-docs      puts the tables and plots that are in target/bench into docs
+BENCH  ?=
+BEFORE ?=
+RECORD ?=
+BOOTS  ?= 10
+SUITES ?= trixie forky
+
+NUMBERS := $(TARGET)/release/numbers
+RESULTS := $(TARGET)/bench
+COUNTED := --programs $(TARGET)/release --out $(RESULTS)
+
+.PHONY: numbers bench bench-counts counts bench-boot bench-docs
+
+numbers:
+	$(CARGO) build --release --locked --package netready-bench
+
+# With real-time priority where it can be had: what is measured then goes before all else.
+bench: build numbers
+	$$(chrt -f 1 true 2>/dev/null && echo chrt -f 1) $(NUMBERS) $(COUNTED) $(BENCH)
+
+bench-counts: build numbers
+	before=$$(./benches/before $(BEFORE)) && $(NUMBERS) counts $(COUNTED) --before "$$before"
+
+counts: numbers
+	$(NUMBERS) counts $(COUNTED) --recorded benches/counts.tsv $(if $(RECORD),--write,--quick)
+
+bench-boot: prepare deb numbers
+	mkdir -p $(RESULTS)
+	rm -f $(RESULTS)/boots.tsv
+	for suite in $(SUITES); do \
+		NETREADY_BOOT_SUITE=$$suite NETREADY_BOOTS=$(BOOTS) NETREADY_COMPARE=$(abspath $(RESULTS))/boots.tsv \
+			$(CARGO) test --locked --test boot -- --ignored compare:: || exit 1; \
+	done
+	$(NUMBERS) boots $(RESULTS)/boots.tsv $(COUNTED)
+
+bench-docs: numbers
+	$(NUMBERS) documents docs $(COUNTED)
 
 # The files, the package and the exceptions are in .cargo/mutants.toml. It fails if a mutant survives.
 # A part of it: make mutants MUTANTS='--file crates/core/src/continuity.rs'

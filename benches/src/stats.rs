@@ -11,6 +11,20 @@ use nix::unistd::Pid;
 pub struct Samples(Vec<Duration>);
 
 impl Samples {
+    /// None where there is not one.
+    pub fn new(mut durations: Vec<Duration>) -> Option<Self> {
+        durations.sort_unstable();
+        (!durations.is_empty()).then_some(Self(durations))
+    }
+
+    pub fn p10(&self) -> Duration {
+        self.quantile(0.10)
+    }
+
+    pub fn p90(&self) -> Duration {
+        self.quantile(0.90)
+    }
+
     pub fn min(&self) -> Duration {
         self.0[0]
     }
@@ -21,10 +35,6 @@ impl Samples {
 
     pub fn p99(&self) -> Duration {
         self.quantile(0.99)
-    }
-
-    pub fn max(&self) -> Duration {
-        self.0[self.0.len() - 1]
     }
 
     fn quantile(&self, q: f64) -> Duration {
@@ -55,6 +65,40 @@ fn significant(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// Amounts of memory in KiB, sorted; none where nothing was measured.
+#[derive(Clone, Default)]
+pub struct Memory(Vec<u64>);
+
+impl Memory {
+    pub fn add(&mut self, kib: u64) {
+        let place = self.0.partition_point(|known| *known < kib);
+        self.0.insert(place, kib);
+    }
+
+    pub fn p50(&self) -> Option<u64> {
+        self.0.get(self.0.len() / 2).copied()
+    }
+
+    /// The least, the median and the most.
+    pub fn spread(&self) -> Option<[u64; 3]> {
+        Some([*self.0.first()?, self.p50()?, *self.0.last()?])
+    }
+
+    /// Whether the median is so much at most; none where nothing was measured.
+    pub fn is_at_most(&self, mb: u64) -> Option<bool> {
+        self.p50().map(|kib| kib <= mb * 1024)
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.spread() {
+            Some([least, middle, most]) => write!(f, "{least} / **{middle}** / {most} KiB"),
+            None => f.write_str("n/a"),
+        }
+    }
+}
+
 /// What came out of the trials of one program; the text says why nothing did.
 pub type Measured = Result<Samples, String>;
 
@@ -71,19 +115,30 @@ pub fn ratio(numerator: &Measured, denominator: &Measured) -> Option<f64> {
     Some(numerator.p50().as_secs_f64() / denominator.p50().as_secs_f64())
 }
 
-/// Takes the trials in turns, after a warm-up that does not count. A subject is out after its first failure.
-///
-/// Every other round runs backwards (A B C, C B A, …): who comes right after a relative finds warm caches.
+/// [`interleave_all`] of so many subjects.
 pub fn interleave<T, const N: usize>(
     rounds: u32,
     mut subjects: [T; N],
-    mut trial: impl FnMut(&mut T) -> io::Result<Duration>,
+    trial: impl FnMut(&mut T) -> io::Result<Duration>,
 ) -> [Measured; N] {
+    let mut results = interleave_all(rounds, &mut subjects, trial).into_iter();
+    std::array::from_fn(|_| results.next().unwrap_or_else(|| Err("not measured".to_owned())))
+}
+
+/// Takes the trials in turns, after a warm-up that does not count. A subject is out after its first failure.
+///
+/// Every other round runs backwards (A B C, C B A, …): who comes right after a relative finds warm caches.
+pub fn interleave_all<T>(
+    rounds: u32,
+    subjects: &mut [T],
+    mut trial: impl FnMut(&mut T) -> io::Result<Duration>,
+) -> Vec<Measured> {
+    let count = subjects.len();
     let warm_up = rounds.div_ceil(10).min(10);
-    let mut results: [Result<Vec<Duration>, String>; N] = std::array::from_fn(|_| Ok(Vec::new()));
+    let mut results: Vec<Result<Vec<Duration>, String>> = vec![Ok(Vec::new()); count];
     for round in 0..warm_up + rounds {
-        for place in 0..N {
-            let index = if round % 2 == 0 { place } else { N - 1 - place };
+        for place in 0..count {
+            let index = if round % 2 == 0 { place } else { count - 1 - place };
             let Ok(durations) = &mut results[index] else { continue };
             match trial(&mut subjects[index]) {
                 Ok(duration) if round >= warm_up => durations.push(duration),
@@ -92,12 +147,7 @@ pub fn interleave<T, const N: usize>(
             }
         }
     }
-    results.map(|result| {
-        result.map(|mut durations| {
-            durations.sort_unstable();
-            Samples(durations)
-        })
-    })
+    results.into_iter().map(|result| Samples::new(result?).ok_or_else(|| "not measured".to_owned())).collect()
 }
 
 /// While it lives, this process and what it starts share one CPU.

@@ -1,23 +1,23 @@
-//! Rows 1, 5 and 8: from the kernel's event, or from the start, to READY=1.
+//! From the kernel's event, or from the start, to READY=1.
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::Bench;
+use crate::bench::Bench;
 use crate::namespace::{Namespace, mount_sysfs};
 use crate::program::{Daemon, Program};
-use crate::report::{Goal, Row};
+use crate::report::{Findings, Goal, Row};
 use crate::stats::{OneCpu, interleave, ratio};
 
 /// What comes last on the way to ready.
 #[derive(Clone, Copy)]
-enum LastEvent {
+pub enum LastEvent {
     DefaultRoute,
     Carrier,
 }
 
 impl LastEvent {
-    fn happen(self, namespace: &mut Namespace) -> io::Result<()> {
+    pub fn happen(self, namespace: &mut Namespace) -> io::Result<()> {
         match self {
             Self::DefaultRoute => namespace.add_default_route(),
             Self::Carrier => namespace.begin_carrier(true),
@@ -32,7 +32,7 @@ impl LastEvent {
     }
 
     /// A namespace in which only this event is missing.
-    fn namespace(self) -> io::Result<Namespace> {
+    pub fn namespace(self) -> io::Result<Namespace> {
         let mut namespace = Namespace::with_uplink()?;
         if matches!(self, Self::Carrier) {
             namespace.add_default_route()?;
@@ -43,7 +43,11 @@ impl LastEvent {
 }
 
 /// One trial in a process of its own: READY=1 is said once in a life.
-fn event_to_ready(namespace: &mut Namespace, program: &Program, event: LastEvent) -> io::Result<Duration> {
+pub fn event_to_ready(
+    namespace: &mut Namespace,
+    program: &Program,
+    event: LastEvent,
+) -> io::Result<Duration> {
     namespace.enter()?;
     let mut daemon = Daemon::start_waiting(program)?;
     let start = SystemTime::now();
@@ -53,7 +57,7 @@ fn event_to_ready(namespace: &mut Namespace, program: &Program, event: LastEvent
     elapsed(start, arrival?)
 }
 
-fn start_to_ready(namespace: &Namespace, program: &Program) -> io::Result<Duration> {
+pub fn start_to_ready(namespace: &Namespace, program: &Program) -> io::Result<Duration> {
     namespace.enter()?;
     let start = SystemTime::now();
     let arrival = Daemon::start(program)?.wait_for("READY=1")?;
@@ -64,73 +68,48 @@ fn elapsed(start: SystemTime, arrival: SystemTime) -> io::Result<Duration> {
     arrival.duration_since(start).map_err(|_| io::Error::other("READY=1 before the event"))
 }
 
-pub fn last_event(bench: &mut Bench) -> io::Result<Vec<Row>> {
+pub fn last_event(bench: &mut Bench) -> io::Result<Findings> {
     let rounds = bench.rounds(200);
     let cases = [
-        ("default route comes last", LastEvent::DefaultRoute, true),
-        ("carrier comes last", LastEvent::Carrier, true),
-        ("default route comes last, all CPUs", LastEvent::DefaultRoute, false),
+        ("default route comes last", LastEvent::DefaultRoute, true, Some((1.35, 1.2))),
+        ("carrier comes last", LastEvent::Carrier, true, Some((1.45, 1.3))),
+        ("default route comes last, all CPUs", LastEvent::DefaultRoute, false, None),
     ];
     let mut rows = Vec::new();
-    for (what, event, pinned) in cases {
+    for (what, event, pinned, goal) in cases {
         let mut namespace = event.namespace()?;
         let _pin = pinned.then(OneCpu::pin).transpose()?;
         let [reader, netready] = interleave(rounds, [&bench.reader, &bench.netready_run], |program| {
             event_to_ready(&mut namespace, program, event)
         });
-        rows.push(Row::comparing(format!("1. event → READY=1: {what}"), &netready, &reader).ratio_goal(1.5));
+        let row = Row::comparing(format!("event → READY=1: {what}"), &netready, &reader);
+        rows.push(match goal {
+            Some((at_most, aim)) => row.ratio_goal_and_aim(at_most, aim),
+            None => row,
+        });
     }
-    Ok(rows)
+    Ok(rows.into())
 }
 
-pub fn million_routes(bench: &mut Bench) -> io::Result<Vec<Row>> {
-    let start_rounds = bench.rounds(200);
-    // Fewer, because a program that dumps the table while it waits takes its time over that.
-    let event_rounds = bench.rounds(50);
-    let (reader, netready) = (bench.reader.clone(), bench.netready_run.clone());
-    let subjects = [(&reader, false), (&netready, false), (&reader, true), (&netready, true)];
-    let mut few = Namespace::with_uplink()?;
-    let many = bench.million_routes()?;
-    let _pin = OneCpu::pin()?;
-
-    let event = LastEvent::DefaultRoute;
-    let events = interleave(event_rounds, subjects, |&mut (program, million)| {
-        event_to_ready(if million { many } else { &mut few }, program, event)
-    });
-
-    few.add_default_route()?;
-    many.add_default_route()?;
-    let starts = interleave(start_rounds, subjects, |&mut (program, million)| {
-        start_to_ready(if million { many } else { &few }, program)
-    });
-    many.delete_default_route()?;
-
-    let growths = [(starts, "start", 2.0), (events, "event", 1.25)];
-    Ok(growths
-        .into_iter()
-        .flat_map(|([reader_few, netready_few, reader_many, netready_many], what, at_most)| {
-            let growth = ratio(&netready_many, &netready_few);
-            let text = format!("1,000,000 routes ≤ {at_most} × 1 route: {}", times(growth));
-            [
-                Row::comparing(format!("5. {what} → READY=1 with 1 route"), &netready_few, &reader_few),
-                Row::comparing(
-                    format!("5. {what} → READY=1 with 1,000,000 routes"),
-                    &netready_many,
-                    &reader_many,
-                )
-                .goal(Goal::new(text, growth.map(|growth| growth <= at_most))),
-            ]
-        })
-        .collect())
-}
-
-fn times(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "n/a".to_owned(), |ratio| format!("{ratio:.2}"))
+pub fn start(bench: &mut Bench) -> io::Result<Findings> {
+    let mut namespace = Namespace::with_uplink()?;
+    namespace.add_default_route()?;
+    let mut rows = Vec::new();
+    for pinned in [true, false] {
+        let _pin = pinned.then(OneCpu::pin).transpose()?;
+        let subjects = [&bench.reader, &bench.netready_run];
+        let [reader, netready] =
+            interleave(bench.rounds(300), subjects, |program| start_to_ready(&namespace, program));
+        let what = if pinned { "start → READY=1" } else { "start → READY=1, all CPUs" };
+        let row = Row::comparing(what, &netready, &reader);
+        rows.push(if pinned { row.ratio_goal_and_aim(1.35, 1.2) } else { row });
+    }
+    Ok(rows.into())
 }
 
 /// The loops that people write today, against the same event. Their end is their exit: they stand in an
 /// ExecStartPre=.
-pub fn shell_loops(bench: &mut Bench) -> io::Result<Vec<Row>> {
+pub fn shell_loops(bench: &mut Bench) -> io::Result<Findings> {
     let rounds = bench.rounds(20);
     let loops = [
         (
@@ -160,15 +139,12 @@ pub fn shell_loops(bench: &mut Bench) -> io::Result<Vec<Row>> {
         });
         let sooner = ratio(&polling, &netready);
         rows.push(
-            Row::comparing(format!("8. event → go: {what}"), &netready, &reader)
+            Row::comparing(format!("event → go: {what}"), &netready, &reader)
                 .beside("loop", &polling)
-                .goal(Goal::new(
-                    format!("≥ 100 × sooner than the loop: {}", times(sooner)),
-                    sooner.map(|sooner| sooner >= 100.0),
-                )),
+                .goal(Goal::new("≥ 100 × sooner than the loop", sooner.map(|sooner| sooner >= 100.0))),
         );
     }
-    Ok(rows)
+    Ok(rows.into())
 }
 
 fn event_to_exit(

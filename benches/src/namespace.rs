@@ -17,9 +17,11 @@ use crate::rtnl::{self, Route, Rtnl};
 pub const UPLINK: (&str, u32) = ("va0", 10);
 const FAR_END: (&str, u32) = ("vb0", 11);
 const LOOPBACK: u32 = 1;
-const FIRST_FILLER_LINK: u32 = 100;
+/// The ifindexes of the links that [`Namespace::with_links`] adds begin here.
+pub const FIRST_FILLER_LINK: u32 = 100;
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const SECOND_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const DEFAULT_ROUTE: Route =
     Route { destination: Ipv4Addr::UNSPECIFIED, prefix_length: 0, gateway: GATEWAY, ifindex: UPLINK.1 };
@@ -48,14 +50,16 @@ impl Namespace {
         Ok(namespace)
     }
 
-    /// The same with `count` routes more, none of which covers an address that somebody may look up.
+    /// The same with so many routes in all, the default route that may come among them. The others cover no address
+    /// that somebody may look up.
     pub fn with_routes(count: u32) -> io::Result<Self> {
         let mut namespace = Self::with_uplink()?;
+        let count = count - 1;
         namespace.rtnl.change_all((0..count).map(|n| filler_route(n).add()))?;
         Ok(namespace)
     }
 
-    /// The same with `count` links more, all up and half of them with an address.
+    /// The same with `count` links more (an even number), all up and half of them with an address.
     pub fn with_links(count: u32) -> io::Result<Self> {
         let mut namespace = Self::with_uplink()?;
         for pair in 0..count / 2 {
@@ -80,6 +84,15 @@ impl Namespace {
 
     pub fn add_default_route(&mut self) -> io::Result<()> {
         self.rtnl.change(DEFAULT_ROUTE.add())
+    }
+
+    /// Another address of the uplink, which nobody asks for.
+    pub fn add_link_address(&mut self) -> io::Result<()> {
+        self.rtnl.change(rtnl::new_address(UPLINK.1, SECOND_ADDRESS, 24))
+    }
+
+    pub fn delete_link_address(&mut self) -> io::Result<()> {
+        self.rtnl.change(rtnl::delete_address(UPLINK.1, SECOND_ADDRESS, 24))
     }
 
     pub fn delete_default_route(&mut self) -> io::Result<()> {

@@ -1,15 +1,18 @@
-//! Rows 2 to 4: what a run costs in time, what waiting costs in wake-ups, what either costs in memory.
+//! What a run costs in time, what waiting costs in wake-ups, what either costs in memory.
 
 use std::io;
 use std::time::Duration;
 
-use crate::Bench;
+use crate::bench::Bench;
 use crate::namespace::{Namespace, pretend_networkd_says_online};
 use crate::program::{Daemon, Program, Usage};
-use crate::report::{Goal, Row};
+use crate::report::{Findings, Goal, Row};
 use crate::stats::{OneCpu, interleave, ratio};
 
-pub fn whole_process(bench: &mut Bench) -> io::Result<Vec<Row>> {
+/// The goal for `check` and `wait`, of `ip route show default`.
+const OF_IP_AT_MOST: f64 = 0.7;
+
+pub fn whole_process(bench: &mut Bench) -> io::Result<Findings> {
     let mut namespace = Namespace::with_uplink()?;
     namespace.add_default_route()?;
     pretend_networkd_says_online()?;
@@ -20,29 +23,22 @@ pub fn whole_process(bench: &mut Bench) -> io::Result<Vec<Row>> {
         Program::new(&bench.netready, &["wait", "-4"]),
         Program::new(&bench.ip, &["route", "show", "default"]),
         Program::new(&bench.wait_online, &["--timeout=2"]),
-        Program::new("/bin/true", &[]),
+        Program::new(&bench.nothing, &[]),
     ];
     let [reader, check, wait, ip, wait_online, nothing] =
         interleave(bench.rounds(500), subjects, |program| program.run());
-    Ok([("check", &check), ("wait", &wait)]
-        .into_iter()
-        .map(|(command, netready)| {
-            let against = |other| ratio(netready, other);
-            Row::comparing(format!("2. `{command}` on a ready host, whole process"), netready, &reader)
-                .beside("`ip route show default`", &ip)
-                .beside("systemd-networkd-wait-online", &wait_online)
-                .beside("`true`", &nothing)
-                .ratio_goal(2.0)
-                .goal(Goal::new("faster than `ip`", against(&ip).map(|ratio| ratio < 1.0)))
-                .goal(Goal::new(
-                    "≤ 1/3 of wait-online",
-                    against(&wait_online).map(|ratio| ratio <= 1.0 / 3.0),
-                ))
-        })
-        .collect())
+    let rows = [("check", &check), ("wait", &wait)].map(|(command, netready)| {
+        Row::comparing(format!("`{command}` on a ready host, whole process"), netready, &reader)
+            .beside("`ip route show default`", &ip)
+            .beside("systemd-networkd-wait-online", &wait_online)
+            .beside("`true`", &nothing)
+            .ratio_goal_and_aim(1.4, 1.25)
+            .goal(Goal::times(ratio(netready, &ip), OF_IP_AT_MOST, "`ip`"))
+    });
+    Ok(Vec::from(rows).into())
 }
 
-pub fn idle(bench: &mut Bench) -> io::Result<Vec<Row>> {
+pub fn idle(bench: &mut Bench) -> io::Result<Findings> {
     let span = Duration::from_secs(if bench.quick { 3 } else { 10 });
     let mut namespace = Namespace::with_uplink()?;
     let mut daemons = [&bench.netready_run, &bench.reader].map(Daemon::start_waiting);
@@ -58,14 +54,14 @@ pub fn idle(bench: &mut Bench) -> io::Result<Vec<Row>> {
         let met = netready.as_ref().ok().map(|&usage| usage == Usage::default());
         rows.push(
             Row::stating(
-                format!("3. {state}, idle {} s: context switches, CPU", span.as_secs()),
+                format!("{state}, idle {} s: context switches, CPU", span.as_secs()),
                 usage_cell(&netready),
                 usage_cell(&reader),
             )
             .goal(Goal::new("0, 0", met)),
         );
     }
-    Ok(rows)
+    Ok(rows.into())
 }
 
 fn usage_while_idle<const N: usize>(
@@ -93,22 +89,7 @@ fn usage_cell(usage: &Result<Usage, String>) -> String {
 }
 
 /// From a start with the gate shut, through the opening, to rest: both ways of reading the routes are in it.
-pub fn memory(bench: &mut Bench) -> io::Result<Vec<Row>> {
-    let (reader, netready) = (bench.reader.clone(), bench.netready_run.clone());
-    let row = |what: &str, namespace: &mut Namespace, at_most: u64| {
-        let [netready, reader] = [&netready, &reader].map(|program| peak_memory(namespace, program));
-        let met = netready.as_ref().ok().map(|&peak| peak <= at_most);
-        Row::stating(format!("4. memory, peak: {what}"), memory_cell(&netready), memory_cell(&reader))
-            .goal(Goal::new(format!("≤ {at_most} KiB"), met))
-    };
-    Ok(vec![
-        row("1 route", &mut Namespace::with_uplink()?, 4 * 1024),
-        row("1,000,000 routes", bench.million_routes()?, 4 * 1024),
-        row("1,000 links", &mut Namespace::with_links(1_000)?, 8 * 1024),
-    ])
-}
-
-fn peak_memory(namespace: &mut Namespace, program: &Program) -> io::Result<u64> {
+pub fn peak_memory(namespace: &mut Namespace, program: &Program) -> io::Result<u64> {
     namespace.enter()?;
     let mut daemon = Daemon::start_waiting(program)?;
     namespace.add_default_route()?;
@@ -116,11 +97,4 @@ fn peak_memory(namespace: &mut Namespace, program: &Program) -> io::Result<u64> 
     namespace.delete_default_route()?;
     ready?;
     daemon.process.peak_memory()
-}
-
-fn memory_cell(peak: &io::Result<u64>) -> String {
-    match peak {
-        Ok(kib) => format!("{kib} KiB"),
-        Err(error) => format!("n/a ({error})"),
-    }
 }

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::unistd::Pid;
 
 /// No step of any trial takes this long in a program that works.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,6 +22,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Program {
     path: PathBuf,
     arguments: Vec<String>,
+    /// Exit codes that are no failure.
+    succeeds_with: Vec<i32>,
+    search_path: String,
 }
 
 impl Program {
@@ -27,7 +32,29 @@ impl Program {
         Self {
             path: path.as_ref().to_owned(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            succeeds_with: vec![0],
+            search_path: "/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
         }
+    }
+
+    /// This exit code is a success too.
+    pub fn or_exit_code(mut self, code: i32) -> Self {
+        self.succeeds_with.push(code);
+        self
+    }
+
+    /// The program finds no other program.
+    pub fn without_others(mut self) -> Self {
+        "/nowhere".clone_into(&mut self.search_path);
+        self
+    }
+
+    /// Another program with these arguments runs this one.
+    pub fn under(&self, other: &str, arguments: &[&str]) -> Self {
+        let mut program = Self { path: other.into(), ..self.clone() };
+        let own = [self.path.to_string_lossy().into_owned()].into_iter().chain(self.arguments.clone());
+        program.arguments = arguments.iter().map(|&argument| argument.to_owned()).chain(own).collect();
+        program
     }
 
     pub fn with(&self, arguments: &[&str]) -> Self {
@@ -41,7 +68,7 @@ impl Program {
         command
             .args(&self.arguments)
             .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("PATH", &self.search_path)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -54,7 +81,10 @@ impl Program {
         let start = Instant::now();
         let status = command.status()?;
         let elapsed = start.elapsed();
-        if status.success() { Ok(elapsed) } else { Err(io::Error::other(format!("{self}: {status}"))) }
+        match status.code().is_some_and(|code| self.succeeds_with.contains(&code)) {
+            true => Ok(elapsed),
+            false => Err(io::Error::other(format!("{self}: {status}"))),
+        }
     }
 
     /// A child that is ended when it is dropped.
@@ -90,6 +120,18 @@ impl Running {
             usage.cpu += Duration::from_nanos(on_cpu.ok_or_else(|| io::Error::other("schedstat"))?);
         }
         Ok(usage)
+    }
+
+    /// The memory that is its own, and its share of what it shares, in KiB.
+    pub fn proportional_memory(&self) -> io::Result<u64> {
+        field(&fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0.id()))?, "Pss:")
+    }
+
+    /// Asks it to end, and waits for that.
+    pub fn end(&mut self) -> io::Result<()> {
+        let pid = i32::try_from(self.0.id()).map_err(io::Error::other)?;
+        kill(Pid::from_raw(pid), Signal::SIGTERM)?;
+        self.wait()
     }
 
     /// The most memory it ever had, in KiB.
@@ -164,6 +206,22 @@ impl Daemon {
             }
         }
         Err(io::Error::other(format!("no {line} within {PATIENCE:?}")))
+    }
+
+    /// The first datagram of those not yet read that says how the gate stands.
+    pub fn first_word(&mut self) -> io::Result<String> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let received = self.notifications.receive(Duration::from_secs(1))?;
+            if let Some((text, _)) = received {
+                if text.contains("READY=1") || text.contains("STATUS=Waiting") {
+                    return Ok(text);
+                }
+            } else if let Some(status) = self.process.0.try_wait()? {
+                return Err(io::Error::other(format!("nothing said: {status}")));
+            }
+        }
+        Err(io::Error::other(format!("nothing said within {PATIENCE:?}")))
     }
 
     /// All that has been said and not yet been read.
