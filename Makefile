@@ -87,8 +87,7 @@ install:
 	done
 	install -Dm644 -t $(DESTDIR)$(LIBDIR)/systemd/catalog packaging/journal/netready.catalog
 	for gate in gates/*.toml; do install -Dm644 -t $(DESTDIR)$(LIBDIR)/netready $$gate; done
-	install -Dm644 -t $(DESTDIR)$(SHARE)/man/man5 man/netready.toml.5
-	install -Dm644 -t $(DESTDIR)$(SHARE)/man/man8 man/netready-generator.8
+	for section in 5 7 8; do install -Dm644 -t $(DESTDIR)$(SHARE)/man/man$$section man/*.$$section; done
 	for page in $(TARGET)/man/*.1; do install -Dm644 -t $(DESTDIR)$(SHARE)/man/man1 $$page; done
 	install -Dm644 $(TARGET)/completions/netready.bash $(DESTDIR)$(SHARE)/bash-completion/completions/netready
 	install -Dm644 -t $(DESTDIR)$(SHARE)/zsh/site-functions $(TARGET)/completions/_netready

@@ -538,13 +538,13 @@ fn the_examples_in_the_documents_are_right() {
         let start = format!("```{language}\n");
         page.split(start.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
     };
-    let manual = read("man/netready-generator.8");
-    let example = manual.split(".Bd -literal -offset indent\n").nth(1).unwrap().split(".Ed").next().unwrap();
+    let manual = read("man/netready-quadlet.7");
+    let shown = manual.split(".Bd -literal -offset indent\n").skip(1);
     let mut examples = blocks("ini");
     // A network that they name needs no gate.
+    examples.extend(shown.map(|rest| rest.split(".Ed").next().unwrap().to_owned()));
     examples.retain(|text| text.contains("[X-Netready]"));
-    assert!(examples.len() >= 2);
-    examples.push(example.to_owned());
+    assert!(examples.len() >= 5);
     for (index, text) in examples.iter().enumerate() {
         let host = Host::new();
         let name = if text.contains("[Container]") { "app.container" } else { "container.d/x.conf" };
@@ -553,8 +553,11 @@ fn the_examples_in_the_documents_are_right() {
         let output = host.generate("user");
         assert_eq!(stderr(&output), "", "{text}");
         let written = &host.written()["app.service.d/50-netready.conf"];
-        let meant =
-            if text.contains("PullRetry=") { " pull " } else { "PartOf=netready-restart-app.service" };
+        let meant = match text {
+            text if text.contains("PullRetry=") => " pull ",
+            text if text.contains("RestartWhenReady=") => "PartOf=netready-restart-app.service",
+            _ => "After=netready@storage.service",
+        };
         assert!(written.contains(meant), "{text}\n{written}");
         if index == 0 {
             let shown = blocks("console").concat();
@@ -570,7 +573,7 @@ fn the_manual_has_every_key_and_no_other() {
     host.quadlet("app.container", format!("{APP}[X-Netready]\nqqqqqqqqqqqq=1\n"));
     let said = stderr(&host.generate("user"));
     let keys = said.split("the keys of [X-Netready] are ").nth(1).unwrap().trim();
-    let manual = read("man/netready-generator.8");
+    let manual = read("man/netready-quadlet.7");
     let documented: Vec<&str> = manual.lines().filter_map(|line| line.strip_prefix(".It Cm ")).collect();
     assert_eq!(documented.join(", "), keys);
 }

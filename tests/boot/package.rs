@@ -40,6 +40,7 @@ fn the_package_has_what_it_must_and_no_configuration() {
         "usr/share/doc/netready/examples/default.toml",
         "usr/share/man/man1/netready.1.gz",
         "usr/share/man/man5/netready.toml.5.gz",
+        "usr/share/man/man7/netready-quadlet.7.gz",
         "usr/share/man/man8/netready-generator.8.gz",
         "usr/share/bash-completion/completions/netready",
     ] {
