@@ -128,7 +128,18 @@ struct CheckArgs {
 #[derive(Debug, Default, Args)]
 struct CheckOnceArgs {
     #[command(flatten)]
-    check: CheckArgs,
+    gate: GateOptions,
+    /// Print one JSON object on stdout
+    #[arg(short, long)]
+    json: bool,
+    /// Print no table and no warning: the exit code alone tells the verdict
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Also print by which line of a gate file, or by which option, each requirement is asked for
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    tuning: Tuning,
     /// Ask nobody: probes are shown, not tried, and do not count
     #[arg(long)]
     no_probes: bool,
@@ -176,7 +187,7 @@ struct RunArgs {
 
 #[derive(Debug, Default, Args)]
 struct Output {
-    /// JSON on stdout: check one object, wait and monitor one per line
+    /// Print JSON on stdout, one object per line
     #[arg(short, long)]
     json: bool,
     #[command(flatten)]
@@ -371,7 +382,7 @@ impl Command {
 
     fn json(&self) -> bool {
         match self {
-            Command::Check(args) => args.check.output.json,
+            Command::Check(args) => args.json,
             Command::Monitor(args) => args.output.json,
             Command::Wait(args) => args.output.json,
             Command::Apart(Apart::Doctor(args)) => args.json,

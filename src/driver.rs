@@ -12,7 +12,7 @@ use crate::clock::{self, LocalTime, Timer};
 use crate::config::ConfigError;
 use crate::gate_state::{Came, Phase};
 use crate::history;
-use crate::model::Nameservers;
+use crate::model::{Nameservers, Network};
 use crate::moment::Moment;
 use crate::netlink::{Notification, Notifications, ObserveError, Reader};
 use crate::notify::NotifyError;
@@ -39,6 +39,8 @@ pub struct View<'a> {
     pub status: &'a str,
     /// How often it was lost since boot.
     pub losses: u64,
+    /// What is known of the kernel's state.
+    pub network: &'a Network,
 }
 
 /// Who tells others: the service manager, somebody at a terminal, a script.
@@ -370,6 +372,7 @@ fn view<'a>(session: &'a Session, status: &'a str) -> View<'a> {
         until: session.phase_ends(),
         status,
         losses: session.times().losses,
+        network: session.network(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::escape::escape;
 use crate::model::Network;
 use crate::moment::Moment;
 use crate::record;
-use crate::report::{LiveLine, json_text, table, verdict_json};
+use crate::report::{Details, LiveLine, json_text, table, verdict_json};
 use crate::requirement::Gate;
 use crate::session::Mode;
 use crate::verdict::Verdict;
@@ -24,20 +24,23 @@ use crate::verdict::Verdict;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn execute(args: CheckOnceArgs) -> Result<Exit, Error> {
-    crate::log::start(match args.check.output.volume.verbose {
-        true => tracing::Level::DEBUG,
-        false => tracing::Level::WARN,
+    crate::log::start(match (args.quiet, args.verbose) {
+        (true, _) => tracing::Level::ERROR,
+        (false, true) => tracing::Level::DEBUG,
+        (false, false) => tracing::Level::WARN,
     });
-    let gate = load_forced(&args.check.gate.request()?, &kernel_line())?;
-    let live = (!args.check.output.volume.quiet).then(Live::on_terminal).flatten();
-    let looked = look_and_tell(&gate, args.check.tuning.receive_buffer, !args.no_probes, live.as_ref());
-    let (_, verdict) = block_on(looked)?;
+    let gate = load_forced(&args.gate.request()?, &kernel_line())?;
+    let live = (!args.quiet).then(Live::on_terminal).flatten();
+    let looked = look_and_tell(&gate, args.tuning.receive_buffer, !args.no_probes, live.as_ref());
+    let (network, verdict) = block_on(looked)?;
     let ready = verdict.ready();
-    if args.check.output.json {
-        let object = verdict_json(&gate, &verdict, ready, if ready { "ready" } else { "waiting" });
+    if args.json {
+        let state = if ready { "ready" } else { "waiting" };
+        let object = verdict_json(&gate, &verdict, ready, state, Some(&network));
         print(&format!("{}\n", json_text(&object.into())))?;
-    } else {
-        let mut text = table(&gate, &verdict, ready, paint);
+    } else if !args.quiet {
+        let details = Details { network: Some(&network), every_place: args.verbose };
+        let mut text = table(&gate, &verdict, ready, details, paint);
         for note in notes(&gate) {
             let _ = writeln!(text, "note: {}", escape(&note));
         }

@@ -55,7 +55,13 @@ impl Reporter for Printer {
 
 /// The object of `check`, when it was so, and what changed.
 fn json_line(view: &View<'_>, change: &Change, now: Moment) -> String {
-    let mut object = verdict_json(view.gate, view.verdict, view.verdict.ready(), state_word(view.phase));
+    let mut object = verdict_json(
+        view.gate,
+        view.verdict,
+        view.verdict.ready(),
+        state_word(view.phase),
+        Some(view.network),
+    );
     let local = LocalTime::of(now);
     object.insert("time".to_owned(), local.with_milliseconds().into());
     object.insert("timestamp".to_owned(), local.rfc3339().into());

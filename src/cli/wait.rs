@@ -16,7 +16,7 @@ use crate::escape::{escape, escape_bytes};
 use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::notify::Notifier;
-use crate::report::{json_text, state_word, unmet_lines, verdict_json};
+use crate::report::{json_text, state_word, unmet_with_advice, verdict_json};
 use crate::session::{Ended, Mode};
 use crate::stderr;
 
@@ -122,7 +122,11 @@ impl Reporter for Terminal<'_> {
             }
             Phase::Ready { .. } => false,
             Phase::Opened { .. } | Phase::GaveUp { .. } | Phase::Lost { .. } => {
-                lines.extend(unmet_lines(view.verdict).into_iter().map(|line| format!("  {line}")));
+                lines.extend(
+                    unmet_with_advice(view.gate, view.verdict, Some(view.network))
+                        .into_iter()
+                        .map(|line| format!("  {line}")),
+                );
                 false
             }
         };
@@ -144,8 +148,8 @@ impl Reporter for Terminal<'_> {
 /// One object on a line of stdout.
 fn json_line(view: &View<'_>) -> io::Result<()> {
     let open = matches!(view.phase, Phase::Ready { .. } | Phase::Opened { .. });
-    let mut object =
-        verdict_json(view.gate, view.verdict, open && view.verdict.ready(), state_word(view.phase));
+    let ready = open && view.verdict.ready();
+    let mut object = verdict_json(view.gate, view.verdict, ready, state_word(view.phase), Some(view.network));
     object.insert("status".to_owned(), view.status.into());
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", json_text(&object.into()))

@@ -21,6 +21,7 @@ mod interface;
 pub(crate) mod items;
 pub mod keys;
 mod options;
+mod places;
 pub(crate) mod probes;
 mod suggest;
 mod toml_errors;
@@ -32,6 +33,7 @@ mod zones;
 pub use duration::{DurationLimit, parse as parse_duration, text as duration_text};
 pub use interface::is_glob;
 pub use options::Options;
+pub use places::{Place, Places};
 pub use probes::{
     dns as parse_dns, http as parse_http, ping as parse_ping, tcp as parse_tcp, url as parse_url,
     url_from as parse_url_from,

@@ -99,6 +99,7 @@ pub fn survey() -> Gate {
         on_loss: OnLoss::Report,
         forced: Forced::default(),
         clauses: vec![clause],
+        places: config::Places::default(),
     }
 }
 

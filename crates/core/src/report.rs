@@ -7,6 +7,7 @@
 mod change;
 mod json;
 mod live;
+mod next_step;
 mod status;
 mod table;
 
@@ -14,7 +15,7 @@ pub use change::{Change, Changes, Turn};
 pub use json::{error_json, json_text, state_word, verdict_json};
 pub use live::LiveLine;
 pub use status::{Standing, status, summary};
-pub use table::{Paint, Tone, paint_none, table, unmet_lines};
+pub use table::{Details, Paint, Tone, paint_none, table, unmet_lines, unmet_with_advice};
 
 use core::fmt::{self, Display};
 use core::time::Duration;

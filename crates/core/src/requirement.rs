@@ -13,6 +13,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::config::Places;
 use crate::ifname::Pattern;
 use crate::kernel_line::Forced;
 
@@ -66,6 +67,8 @@ pub struct Gate {
     pub forced: Forced,
     /// Never empty.
     pub clauses: Vec<Clause>,
+    /// Where it was written; no part of what is asked.
+    pub places: Places,
 }
 
 /// What happens when a gate's timeout passes.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::config::Places;
 use crate::driver::{Driver, Failure, RunEnd, Setup, Silent};
 use crate::kernel_line::Forced;
 use crate::requirement::{
@@ -76,5 +77,6 @@ fn hints() -> Gate {
         on_loss: OnLoss::Report,
         forced: Forced::default(),
         clauses: items.chain([Item::Nameserver]).map(clause).collect(),
+        places: Places::default(),
     }
 }

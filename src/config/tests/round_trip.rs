@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::keys;
-use crate::config::{Options, gate_text, parse};
+use crate::config::{Options, Places, gate_text, parse};
 use crate::ifname::{Pattern, respell};
 use crate::kernel_line::Forced;
 use crate::requirement::{self, Endpoint, Gate, Gateway, OnLoss, OnTimeout, Presence, Probe, Url};
@@ -233,6 +233,7 @@ fn any_gate() -> impl Strategy<Value = Gate> {
             on_loss: if fail { OnLoss::Fail } else { OnLoss::Report },
             forced: Forced::default(),
             clauses,
+            places: Places::default(),
         })
 }
 

@@ -4,7 +4,7 @@
 //! [`validate`](super::validate) checks the values.
 
 use alloc::collections::BTreeSet;
-use alloc::rc::Rc;
+use alloc::sync::Arc;
 use core::ops::Range;
 
 use toml::de::{DeInteger, DeTable, DeValue};
@@ -19,7 +19,7 @@ use super::written::{Place, Written, WrittenClause, WrittenGate, WrittenKeys};
 pub fn read(origin: &str, text: &str, problems: &mut Vec<Problem>) -> WrittenGate {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader {
-        origin: Rc::from(origin),
+        origin: Arc::from(origin),
         text,
         line_starts: line_starts(text),
         bad_lines: BTreeSet::new(),
@@ -35,7 +35,7 @@ pub fn read(origin: &str, text: &str, problems: &mut Vec<Problem>) -> WrittenGat
 }
 
 struct Reader<'a> {
-    origin: Rc<str>,
+    origin: Arc<str>,
     text: &'a str,
     /// The offset of each line's first byte.
     line_starts: Vec<usize>,
@@ -249,7 +249,7 @@ impl Reader<'_> {
     }
 
     fn place_of_line(&self, line: usize) -> Place {
-        Place { origin: Rc::clone(&self.origin), line: Some(line) }
+        Place { origin: Arc::clone(&self.origin), line: Some(line) }
     }
 
     fn line(&self, offset: usize) -> usize {

@@ -132,6 +132,9 @@ fn entry(text: &str, place: &Place) -> Result<Entry, String> {
     if let Some(advice) = with_colon(text, place.is_option()) {
         return Err(advice);
     }
+    if let Some(advice) = with_commas(text, place.is_option()) {
+        return Err(advice);
+    }
     well_formed(text)?;
     Ok(Entry::Wanted(if is_glob(text) {
         LinkName::Glob(pattern(text)?)
@@ -217,6 +220,19 @@ fn with_colon(text: &str, in_option: bool) -> Option<String> {
     })
 }
 
+/// What somebody meant who wrote several links as one word. A name that has a comma is written with `\x2c`.
+fn with_commas(text: &str, in_option: bool) -> Option<String> {
+    if !text.contains(',') {
+        return None;
+    }
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let form = match in_option {
+        true => names.map(|name| format!("-i {name}")).collect::<Vec<_>>().join(" "),
+        false => format!("[{}]", names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")),
+    };
+    Some(format!("has a comma in it; name each link by itself: {form}"))
+}
+
 /// Why an entry can never be satisfied beside this exclusion.
 fn excluded(name: &LinkName, out: &Pattern) -> Option<String> {
     let taken = match name {
@@ -231,10 +247,10 @@ fn excluded(name: &LinkName, out: &Pattern) -> Option<String> {
 mod tests {
     use super::*;
     use crate::config::Problem;
-    use alloc::rc::Rc;
+    use alloc::sync::Arc;
 
     fn clause(interface: &[&str], quorum: Option<&str>) -> WrittenClause {
-        let place = Place { origin: Rc::from("g"), line: Some(1) };
+        let place = Place { origin: Arc::from("g"), line: Some(1) };
         let written =
             |text: &&str| Written { value: (*text).to_owned(), place: place.clone(), name: String::new() };
         let mut clause = WrittenClause::at(place.clone());

@@ -1,7 +1,7 @@
 //! The options of the [table of keys](super::keys): from what was typed to the same types that a gate file becomes.
 
 use alloc::collections::BTreeMap;
-use alloc::rc::Rc;
+use alloc::sync::Arc;
 
 use super::keys::{
     self, ADDRESS, ANY, AskedOf, CommandLineOption, IPV4, IPV6, Key, Level, QUORUM, ROUTE, TABLE,
@@ -155,7 +155,7 @@ fn default_of(family: Family) -> &'static str {
 }
 
 fn place(origin: &str) -> Place {
-    Place { origin: Rc::from(origin), line: None }
+    Place { origin: Arc::from(origin), line: None }
 }
 
 /// The option and its value are the place, so a message needs no other name.

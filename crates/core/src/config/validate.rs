@@ -7,6 +7,7 @@ use super::duration::{self, DurationLimit};
 use super::interface::{self, Count};
 use super::items;
 use super::keys::{self, AskedOf, Key, Refinements, Role, ValueType};
+use super::places::{ClausePlaces, Place, Places};
 use super::probes;
 use super::suggest;
 use super::written::{Written, WrittenClause, WrittenGate, WrittenKeys};
@@ -25,6 +26,7 @@ pub fn gate(
 ) -> Result<Gate, Vec<Problem>> {
     let keys = &written.keys;
     let all = &mut problems;
+    let (clauses, of_clauses) = written.clauses.iter().filter_map(|written| clause(written, all)).unzip();
     let gate = Gate {
         name: name.to_owned(),
         source: source.to_owned(),
@@ -34,7 +36,8 @@ pub fn gate(
         on_timeout: optional(keys.one(&keys::ON_TIMEOUT), all, on_timeout).unwrap_or(OnTimeout::Fail),
         on_loss: optional(keys.one(&keys::ON_LOSS), all, on_loss).unwrap_or(OnLoss::Report),
         forced: Forced::default(),
-        clauses: written.clauses.iter().filter_map(|written| clause(written, all)).collect(),
+        clauses,
+        places: Places { keys: keys.places(), clauses: of_clauses },
     };
     let too_short = gate.timeout.filter(|timeout| *timeout < gate.settle);
     if let (Some(settle), Some(timeout)) = (keys.one(&keys::SETTLE), too_short) {
@@ -116,7 +119,10 @@ fn on_loss(text: &str) -> Result<OnLoss, String> {
 
 // Clauses.
 
-fn clause(written: &WrittenClause, problems: &mut Vec<Problem>) -> Option<Clause> {
+/// An item, and what asks for it.
+type PlacedItem = (Item, Place);
+
+fn clause(written: &WrittenClause, problems: &mut Vec<Problem>) -> Option<(Clause, ClausePlaces)> {
     let keys = &written.keys;
     let before = problems.len();
     let grace = optional(keys.one(&keys::GRACE), problems, finite);
@@ -130,12 +136,13 @@ fn clause(written: &WrittenClause, problems: &mut Vec<Problem>) -> Option<Clause
         of_links(written, &mut items, whole, problems)
     } else {
         items.extend(of_host);
-        host(written, &items, whole, problems)
+        host(written, items.len(), whole, problems)
     };
     if problems.len() > before || keys.incomplete {
         return None;
     }
     let subject = subject?;
+    let (items, of_items): (Vec<Item>, Vec<Place>) = items.into_iter().unzip();
     let if_present = match keys.one(&keys::IF_PRESENT) {
         Some(written) if written.is_true() => match presence(&subject, &items) {
             Ok(presence) => Some(presence),
@@ -146,7 +153,8 @@ fn clause(written: &WrittenClause, problems: &mut Vec<Problem>) -> Option<Clause
         },
         Some(_) | None => None,
     };
-    Some(Clause { subject, items, grace, if_present, recheck })
+    let places = ClausePlaces { first: written.place.clone(), keys: keys.places(), items: of_items };
+    Some((Clause { subject, items, grace, if_present, recheck }, places))
 }
 
 /// The values of the keys that refine others, which must be there.
@@ -189,8 +197,8 @@ fn items(
     wanted: fn(AskedOf) -> bool,
     refinements: &Refinements,
     problems: &mut Vec<Problem>,
-) -> Vec<Item> {
-    let mut items = Vec::new();
+) -> Vec<PlacedItem> {
+    let mut items: Vec<PlacedItem> = Vec::new();
     for key in keys::all() {
         let read = match &key.role {
             Role::Asks { of, read } if wanted(*of) => read,
@@ -198,8 +206,8 @@ fn items(
         };
         for written in asked(keys, key) {
             let item = optional(Some(written), problems, |text| read(text, refinements));
-            if let Some(item) = item.filter(|item| !items.contains(item)) {
-                items.push(item);
+            if let Some(item) = item.filter(|item| items.iter().all(|(known, _)| known != item)) {
+                items.push((item, written.place.clone()));
             }
         }
     }
@@ -221,7 +229,7 @@ fn is_of_host(of: AskedOf) -> bool {
 
 fn of_links(
     clause: &WrittenClause,
-    items: &mut Vec<Item>,
+    items: &mut Vec<PlacedItem>,
     whole: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<Subject> {
@@ -241,6 +249,8 @@ fn of_links(
     }
     let carrier = keys.one(&keys::CARRIER);
     let implied = items.is_empty() && carrier.is_none();
+    // What a clause with links asks for unsaid is asked for by naming the links.
+    let named = keys.one(&keys::INTERFACE).map_or(&clause.place, |written| &written.place);
     match carrier {
         Some(written) if !written.is_true() => {
             if items.is_empty() && whole {
@@ -250,18 +260,18 @@ fn of_links(
                 ));
             }
         }
-        Some(_) => items.insert(0, Item::Carrier),
+        Some(written) => items.insert(0, (Item::Carrier, written.place.clone())),
         None => {
             if implied {
-                items.push(Item::Address(AddressSpec::Either));
+                items.push((Item::Address(AddressSpec::Either), named.clone()));
             }
-            items.insert(0, Item::Carrier);
+            items.insert(0, (Item::Carrier, named.clone()));
         }
     }
     interface::links(clause, implied, problems).map(Subject::Links)
 }
 
-fn host(clause: &WrittenClause, items: &[Item], whole: bool, problems: &mut Vec<Problem>) -> Option<Subject> {
+fn host(clause: &WrittenClause, items: usize, whole: bool, problems: &mut Vec<Problem>) -> Option<Subject> {
     let keys = &clause.keys;
     let carrier = keys.one(&keys::CARRIER);
     if !whole {
@@ -271,13 +281,13 @@ fn host(clause: &WrittenClause, items: &[Item], whole: bool, problems: &mut Vec<
         problems.push(written.problem("is asked of links: name them with interface"));
     }
     let Some(written) = keys.one(&keys::QUORUM) else {
-        if items.is_empty() && carrier.is_none() {
+        if items == 0 && carrier.is_none() {
             problems.push(clause.place.problem(
                 "this requirement asks for nothing; write what must be there, for example \
                  route = \"default\" or interface = \"eth0\"",
             ));
         }
-        return Some(Subject::Host { needed: items.len() });
+        return Some(Subject::Host { needed: items });
     };
     let mut asking = keys::all().filter(|key| key.asks().is_some() && asked(keys, key).next().is_some());
     let is_one_list = asking.next().is_some_and(|key| key.takes.is_list()) && asking.next().is_none();
@@ -288,10 +298,10 @@ fn host(clause: &WrittenClause, items: &[Item], whole: bool, problems: &mut Vec<
              no interface and nothing else"
                 .to_owned())
         }
-        Ok(Count::All) => Ok(items.len()),
-        Ok(Count::AtLeast(number)) if number > items.len() => Err(format!(
+        Ok(Count::All) => Ok(items),
+        Ok(Count::AtLeast(number)) if number > items => Err(format!(
             "can never be reached: the list has {}",
-            match items.len() {
+            match items {
                 1 => "one entry".to_owned(),
                 entries => format!("{entries} entries"),
             }

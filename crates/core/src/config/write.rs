@@ -159,11 +159,11 @@ fn at_least(number: usize) -> String {
     if number == 1 { "\"any\"".to_owned() } else { number.to_string() }
 }
 
-/// A name as an `interface` entry that means it alone. The kernel allows `*` and `!` in names; written as
-/// bytes they are no pattern and no exclusion.
+/// A name as an `interface` entry that means it alone. The kernel allows `*`, `!` and `,` in names; written as
+/// bytes they are no pattern, no exclusion and no list.
 fn literally(name: &str) -> String {
     let special = |(at, c): (usize, char)| match c {
-        '*' | '?' | '[' => true,
+        '*' | '?' | '[' | ',' => true,
         '!' => at == 0,
         _ => false,
     };

@@ -3,31 +3,10 @@
 //! Gate files, drop-ins and options all become these types, and [`validate`](super::validate) reads nothing else.
 
 use alloc::collections::BTreeMap;
-use alloc::rc::Rc;
 
 use super::Problem;
 use super::keys::Key;
-
-/// Where something was written.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// A file, or an option with its value.
-    pub origin: Rc<str>,
-    /// The line in the file; `None` for an option.
-    pub line: Option<usize>,
-}
-
-impl Place {
-    /// Whether it was written on the command line, so that advice must name options and not keys.
-    pub fn is_option(&self) -> bool {
-        self.line.is_none()
-    }
-
-    /// A problem with what stands there.
-    pub fn problem(&self, message: impl Into<String>) -> Problem {
-        Problem { origin: self.origin.to_string(), line: self.line, message: message.into() }
-    }
-}
+pub use super::places::Place;
 
 /// One value of a key.
 #[derive(Debug, Clone)]
@@ -75,6 +54,12 @@ impl WrittenKeys {
     /// The value of a key that takes one; of a list its first entry.
     pub fn one(&self, key: &Key) -> Option<&Written> {
         self.all(key).first()
+    }
+
+    /// The place of each key that was written; of a list that of its first entry.
+    pub fn places(&self) -> BTreeMap<&'static str, Place> {
+        let first = |values: &Vec<Written>| values.first().map(|written| written.place.clone());
+        self.values.iter().filter_map(|(key, values)| Some((*key, first(values)?))).collect()
     }
 
     /// Whether a key was written.

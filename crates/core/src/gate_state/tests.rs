@@ -38,6 +38,7 @@ fn terms(timeout: Option<u64>, settle: u64) -> Gate {
         on_loss: OnLoss::Report,
         forced: Forced::default(),
         clauses: Vec::new(),
+        places: Default::default(),
     }
 }
 

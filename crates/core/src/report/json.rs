@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::escape::is_unsafe;
 use crate::gate_state::Phase;
 use crate::history::gate_words;
+use crate::model::Network;
+use crate::report::next_step::{next_step, numbered, place};
 use crate::report::{Span, behind};
 use crate::requirement::Gate;
 use crate::verdict::{AddressRef, ClauseVerdict, Evidence, Outcome, Reason, ReasonCode, RouteRef, Verdict};
@@ -18,11 +20,15 @@ pub fn state_word(phase: Phase) -> &'static str {
 }
 
 /// The object that `docs/schema/verdict.json` describes. `state`: the word of [`state_word`], or for a `check`,
-/// which waits for nothing, `ready` or `waiting`.
-pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool, state: &str) -> Map<String, Value> {
-    let numbered = verdict.clauses.iter().enumerate();
-    let rows = numbered.flat_map(|(index, clause)| clause.rows.iter().map(move |row| (index, clause, row)));
-    let requirements = rows.map(|(index, clause, row)| {
+/// which waits for nothing, `ready` or `waiting`. `network`: as for [`table`](super::table).
+pub fn verdict_json(
+    gate: &Gate,
+    verdict: &Verdict,
+    ready: bool,
+    state: &str,
+    network: Option<&Network>,
+) -> Map<String, Value> {
+    let requirements = numbered(&verdict.clauses).map(|(index, clause, row)| {
         let (met, code) = match &row.outcome {
             Outcome::Met(_) => (true, None),
             Outcome::Unmet(reason) => (false, Some(reason.code().as_str())),
@@ -39,6 +45,8 @@ pub fn verdict_json(gate: &Gate, verdict: &Verdict, ready: bool, state: &str) ->
             "grace": clause.grace.map(|grace| Span(grace).to_string()),
             "clause": index + 1,
             "evidence": evidence(&row.outcome),
+            "next": next_step(row, network),
+            "place": place(gate, index, row),
         })
     });
     let mut object = Map::new();

@@ -6,6 +6,7 @@ mod changes;
 mod lines;
 #[rustfmt::skip] // tables: a line is a case
 mod live;
+mod next_steps;
 #[rustfmt::skip] // tables: a line is a case
 mod tables;
 

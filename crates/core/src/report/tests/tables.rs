@@ -1,6 +1,6 @@
 //! `check`'s table, the lines at a timeout, and JSON.
 
-use super::super::{Tone, error_json, json_text, outcome, paint_none, status, summary, table, unmet_lines, verdict_json};
+use super::super::{Details, Tone, error_json, json_text, outcome, paint_none, status, summary, table, unmet_lines, verdict_json};
 use super::{judged, standing};
 use crate::kernel_line::Forced;
 use crate::requirement::Gate;
@@ -8,16 +8,18 @@ use crate::verdict::{ReasonCode, Outcome};
 
 const STORAGE: &str = "interface=['ens2f0','ens2f1']; carrier=true | address='10.10.0.0/16' | address='ipv6'; grace='5s' \
                        | interface='wg0'; if-present=true";
+const CHECK_ENS2F1: &str = "check what ens2f1 is connected to: a cable, a switch port, an access point or a peer";
 const HOST: &str = "ens2f0: up; ens2f1: nocarrier; addr ens2f0 10.10.0.21/16";
 
 #[test]
 fn check_says_the_verdict_and_then_each_requirement() {
     let (gate, verdict) = judged(STORAGE, HOST);
     assert_eq!(
-        table(&gate, &verdict, verdict.ready(), paint_none),
+        table(&gate, &verdict, verdict.ready(), Details::default(), paint_none),
         "NOT ready: gate test (test.toml)\n\
          \x20 met     carrier               ens2f0\n\
          \x20 unmet   carrier               ens2f1: no carrier\n\
+         \x20         next: check what ens2f1 is connected to: a cable, a switch port, an access point or a peer\n\
          \x20 met     address 10.10.0.0/16  10.10.0.21 on ens2f0\n\
          \x20 wanted  address ipv6          no IPv6 address\n\
          \x20 absent  carrier               not there, does not count\n\
@@ -29,7 +31,7 @@ fn check_says_the_verdict_and_then_each_requirement() {
 fn the_columns_are_those_of_the_contract() {
     let (gate, verdict) = judged("interface='ens2f0'; carrier=true | address='10.10.0.0/16'", HOST);
     assert_eq!(
-        table(&gate, &verdict, true, paint_none),
+        table(&gate, &verdict, true, Details::default(), paint_none),
         "Ready: gate test (test.toml)\n\
          \x20 met    carrier               ens2f0\n\
          \x20 met    address 10.10.0.0/16  10.10.0.21 on ens2f0\n"
@@ -39,7 +41,7 @@ fn the_columns_are_those_of_the_contract() {
 #[test]
 fn colour_does_not_move_the_columns() {
     let (gate, verdict) = judged(STORAGE, HOST);
-    let painted = table(&gate, &verdict, false, |tone, word| {
+    let painted = table(&gate, &verdict, false, Details::default(), |tone, word| {
         let mark = match tone {
             Tone::Good => '+',
             Tone::Bad => '-',
@@ -47,8 +49,9 @@ fn colour_does_not_move_the_columns() {
         };
         format!("{mark}{word}")
     });
-    let plain = table(&gate, &verdict, false, paint_none);
-    for (painted, plain) in painted.lines().zip(plain.lines()) {
+    let plain = table(&gate, &verdict, false, Details::default(), paint_none);
+    let has_a_word = |(_, plain): &(&str, &str)| !plain.contains("next: ");
+    for (painted, plain) in painted.lines().zip(plain.lines()).filter(has_a_word) {
         let (colour, word) = painted.split_once(|c| "+-.".contains(c)).unwrap();
         assert_eq!(format!("{colour}{word}"), plain);
     }
@@ -58,7 +61,7 @@ fn colour_does_not_move_the_columns() {
 #[test]
 fn warnings_stand_below() {
     let (gate, verdict) = judged("address='ipv6'", "x0: up; addr x0 2001:db8::10/64; addr x0 2001:db8::11/64 dadfailed");
-    let text = table(&gate, &verdict, true, paint_none);
+    let text = table(&gate, &verdict, true, Details::default(), paint_none);
     assert_eq!(text.lines().last(), Some("warning: 2001:db8::11 on x0 is dadfailed: another host has it"));
 }
 
@@ -71,11 +74,12 @@ fn at_the_timeout_every_unmet_requirement_has_a_line() {
 #[test]
 fn json_has_the_documented_fields() {
     let (gate, verdict) = judged(STORAGE, HOST);
-    let json = serde_json::Value::Object(verdict_json(&gate, &verdict, verdict.ready(), "waiting"));
+    let json = serde_json::Value::Object(verdict_json(&gate, &verdict, verdict.ready(), "waiting", None));
     let row = |clause: u32, requirement: &str, met: bool, required: bool, code: Option<&str>, reason: &str, interface: Option<&str>, grace: Option<&str>, evidence: serde_json::Value| {
         serde_json::json!({
             "requirement": requirement, "met": met, "required": required, "code": code, "reason": reason,
             "interface": interface, "grace": grace, "clause": clause, "evidence": evidence,
+            "next": (code == Some("no-carrier")).then_some(CHECK_ENS2F1), "place": null,
         })
     };
     let link = |name: &str, ifindex: u32| serde_json::json!({ "link": name, "ifindex": ifindex });
@@ -111,7 +115,7 @@ fn json_tells_what_the_kernel_command_line_changes() {
     let (gate, verdict) = judged(STORAGE, HOST);
     let json = |open, bounded| {
         let gate = Gate { forced: Forced { open, bounded }, ..gate.clone() };
-        verdict_json(&gate, &verdict, false, "waiting").get("kernel_command_line").cloned()
+        verdict_json(&gate, &verdict, false, "waiting", None).get("kernel_command_line").cloned()
     };
     assert_eq!(json(false, false), None);
     assert_eq!(json(true, false), Some(serde_json::json!({ "open": true, "timeout": null })));
@@ -122,7 +126,7 @@ fn json_tells_what_the_kernel_command_line_changes() {
 fn a_code_is_null_just_where_it_is_met() {
     for network in ["", HOST, "unread4; unread6"] {
         let (gate, verdict) = judged(&format!("{STORAGE} | pasta=true | route-to='198.51.100.7'"), network);
-        let json = verdict_json(&gate, &verdict, verdict.ready(), "waiting");
+        let json = verdict_json(&gate, &verdict, verdict.ready(), "waiting", None);
         for (row, (_, known)) in json["requirements"].as_array().unwrap().iter().zip(verdict.rows()) {
             assert_eq!(row["code"].is_null(), matches!(known.outcome, Outcome::Met(_)), "{row}");
             assert_eq!(row["met"].as_bool(), Some(row["code"].is_null()), "{row}");
@@ -152,17 +156,18 @@ fn probes_by_what_and_why_not() {
                 says tcp 10.10.0.5:3260 = 10.10.0.5:3260; fails gateway 192.0.2.1 e0 = does not answer";
     let (gate, verdict) = judged(GATE, host);
     assert_eq!(
-        table(&gate, &verdict, verdict.ready(), paint_none),
+        table(&gate, &verdict, verdict.ready(), Details::default(), paint_none),
         "NOT ready: gate test (test.toml)\n\
          \x20 met     route default             default via 192.0.2.1 dev e0\n\
          \x20 unmet   dns registry.example.org  NXDOMAIN from 192.0.2.53\n\
          \x20 met     tcp 10.10.0.5:3260        10.10.0.5:3260\n\
          \x20 unmet   gateway any               gateway 192.0.2.1 on e0 does not answer\n\
+         \x20         next: ip neigh show 192.0.2.1 dev e0\n\
          \x20 wanted  http https://a.example/   no answer yet\n"
     );
     let (gate, verdict) = judged(GATE, "e0: up");
     assert_eq!(
-        table(&gate, &verdict, verdict.ready(), paint_none),
+        table(&gate, &verdict, verdict.ready(), Details::default(), paint_none),
         "NOT ready: gate test (test.toml)\n\
          \x20 unmet   route default             no default route\n\
          \x20 unmet   dns registry.example.org  not tried: waits for the others\n\
@@ -197,7 +202,7 @@ fn text_of_others_is_escaped_for_people() {
     let (gate, verdict) = evil();
     let phase = crate::gate_state::Phase::Waiting;
     let rows: Vec<String> = verdict.rows().map(|(_, row)| outcome(row)).collect();
-    let mut printings = vec![table(&gate, &verdict, false, paint_none).replace('\n', " "), status(&gate, &verdict, standing(phase)), summary(&verdict)];
+    let mut printings = vec![table(&gate, &verdict, false, Details::default(), paint_none).replace('\n', " "), status(&gate, &verdict, standing(phase)), summary(&verdict)];
     printings.extend(unmet_lines(&verdict).into_iter().chain(rows));
     for text in printings {
         assert!(text.contains(SAFE), "{text:?}");
@@ -208,7 +213,7 @@ fn text_of_others_is_escaped_for_people() {
 #[test]
 fn json_keeps_the_values_and_shows_nothing_to_a_terminal() {
     let (gate, verdict) = evil();
-    let text = json_text(&verdict_json(&gate, &verdict, false, "waiting").into());
+    let text = json_text(&verdict_json(&gate, &verdict, false, "waiting", None).into());
     assert!(!text.contains(crate::escape::is_unsafe), "{text:?}");
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["gate"], EVIL);
@@ -231,7 +236,7 @@ fn json_says_what_a_requirement_is_met_by_and_what_its_reason_is_about() {
         ("interface='x0'; address='ipv4'", "x0: up", 1, r#"{"link":"x0"}"#),
     ] {
         let (gate, verdict) = judged(gate, network);
-        let json = verdict_json(&gate, &verdict, verdict.ready(), "waiting");
+        let json = verdict_json(&gate, &verdict, verdict.ready(), "waiting", None);
         assert_eq!(json["requirements"][row]["evidence"].to_string(), evidence, "{:#}", json["requirements"]);
     }
 }
