@@ -2,6 +2,7 @@
 
 pub mod cat;
 mod check;
+mod complete;
 mod doctor;
 mod learn;
 mod list;
@@ -27,7 +28,7 @@ use std::process::{self, ExitCode};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use nix::sys::signal::Signal;
 use tracing::Level;
 
@@ -113,6 +114,9 @@ enum Apart {
     List(list::ListArgs),
     /// Print how the gates stand as Prometheus text
     Metrics,
+    /// Print what a shell offers for the word that is being typed; the shells' completion scripts call it
+    #[command(hide = true)]
+    Complete(complete::CompleteArgs),
 }
 
 #[derive(Debug, Default, Args)]
@@ -177,7 +181,7 @@ struct RunArgs {
     ///
     /// It is written once the gate is open, and when its state changes. Its folder must belong to the user of this
     /// process, and nobody else may write there.
-    #[arg(long, value_name = "PATH.prom")]
+    #[arg(long, value_name = "PATH.prom", value_hint = ValueHint::FilePath)]
     textfile: Option<PathBuf>,
     #[command(flatten)]
     volume: Volume,
@@ -418,6 +422,7 @@ impl Apart {
             Apart::Status(args) => status::execute(args),
             Apart::List(args) => list::execute(&args),
             Apart::Metrics => metrics::execute(),
+            Apart::Complete(args) => complete::execute(&args),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writes the manual pages and shell completions that follow from the command line's definition:
+//! Writes the manual pages that follow from the command line's definition, and copies the shells' completions:
 //! `cargo run --example manual -- target/man` (completions go to `completions` beside that folder).
 
 mod page;
@@ -7,7 +7,12 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap_complete::Shell;
+/// The scripts of the shells. What they offer is decided by `netready complete`.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("netready.bash", include_str!("../../packaging/completions/netready.bash")),
+    ("_netready", include_str!("../../packaging/completions/_netready")),
+    ("netready.fish", include_str!("../../packaging/completions/netready.fish")),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("target/man"), PathBuf::from);
@@ -21,8 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let completions = folder.parent().map(|parent| parent.join("completions")).unwrap_or_default();
     fs::create_dir_all(&completions)?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut definition, "netready", &completions)?;
+    for (name, text) in COMPLETIONS {
+        fs::write(completions.join(name), text)?;
     }
     println!("{} and {}", folder.display(), completions.display());
     Ok(())

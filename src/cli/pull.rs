@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::attempt::{self, Above, AttemptEnd, AttemptError, Bounds, Refused, Signals, Words};
 use crate::cli::options::NamedGateOptions;
@@ -23,7 +23,7 @@ pub(super) struct PullArgs {
     #[arg(long, value_name = "WHEN", default_value = "missing", overrides_with = "policy")]
     policy: Policy,
     /// What pulls: podman or skopeo, or the path of either
-    #[arg(long, value_name = "PATH", default_value = "podman", overrides_with = "tool")]
+    #[arg(long, value_name = "PATH", default_value = "podman", overrides_with = "tool", value_hint = ValueHint::CommandName)]
     tool: OsString,
     /// An argument for the tool that stands before its command, as in podman ARG pull IMAGE
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]

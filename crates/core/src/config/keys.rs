@@ -5,7 +5,7 @@
 //! that kind, in [`requirement`](crate::requirement); the other rows stand here.
 
 pub use crate::requirement::key::{
-    AskedOf, CommandLineOption, Heading, Key, Level, Refinements, Role, ValueType,
+    AskedOf, CommandLineOption, Heading, Key, Known, Level, Offers, Refinements, Role, ValueType,
 };
 pub use crate::requirement::rows::{ADDRESS, CARRIER, EXPECT, FROM, IPV4, IPV6, ROUTE, ROUTE_TO, TABLE};
 
@@ -59,6 +59,7 @@ pub static TIMEOUT: Key = Key {
     option: Some(CommandLineOption {
         long: "timeout",
         short: Some('t'),
+        offers: Offers::words(&["infinity"]),
         value_name: Some("DUR"),
         heading: Heading::HowLong,
         help: "Give up after this long, instead of the gate's timeout: 90s, 1min 30s, 500ms, infinity",
@@ -77,6 +78,7 @@ pub static NO_CARRIER_TIMEOUT: Key = Key {
     option: Some(CommandLineOption {
         long: "no-carrier-timeout",
         short: None,
+        offers: Offers::words(&["infinity"]),
         value_name: Some("DUR"),
         heading: Heading::HowLong,
         help: "Give up earlier where no wanted link has had carrier for this long",
@@ -95,6 +97,7 @@ pub static SETTLE: Key = Key {
     option: Some(CommandLineOption {
         long: "settle",
         short: None,
+        offers: Offers::NOTHING,
         value_name: Some("DUR"),
         heading: Heading::HowLong,
         help: "Everything must have held this long, uninterrupted",
@@ -137,6 +140,7 @@ pub static INTERFACE: Key = Key {
     option: Some(CommandLineOption {
         long: "interface",
         short: Some('i'),
+        offers: Offers::known(Known::Links, &[]),
         value_name: Some("NAME"),
         heading: Heading::What,
         help: "On these links: a name, an altname, a quoted glob, mac:…, or !GLOB to take links out",
@@ -155,6 +159,7 @@ pub static QUORUM: Key = Key {
     option: Some(CommandLineOption {
         long: "quorum",
         short: None,
+        offers: Offers::words(&["any", "all"]),
         value_name: Some("N"),
         heading: Heading::What,
         help: "So many of the given links are enough; `all`: every link that a glob matches",
@@ -166,6 +171,7 @@ pub static QUORUM: Key = Key {
 pub static ANY: CommandLineOption = CommandLineOption {
     long: "any",
     short: None,
+    offers: Offers::NOTHING,
     value_name: None,
     heading: Heading::What,
     help: "One of the given links is enough [default: every -i]",
@@ -212,9 +218,32 @@ pub static GRACE: Key = Key {
 
 #[cfg(test)]
 mod tests {
+    use crate::config::of_options;
+    use crate::testing;
     use alloc::collections::BTreeSet;
 
     use super::*;
+
+    /// A shell offers nothing that netready refuses.
+    #[test]
+    fn every_word_that_is_offered_is_taken() {
+        let mut tried = 0;
+        for (_, option) in options() {
+            for word in option.offers.words {
+                let beside = match option.long {
+                    "timeout" | "no-carrier-timeout" | "table" => "-r default",
+                    "quorum" => "-i eth0",
+                    _ => "",
+                };
+                let typed = format!("{} {word} {beside}", option.typed());
+                assert!(of_options(&testing::options(&typed)).is_ok(), "{typed}");
+                tried += 1;
+            }
+            let has_no_offers = option.offers.words.is_empty() && option.offers.known.is_none();
+            assert!(option.value_name.is_some() || has_no_offers, "{}", option.long);
+        }
+        assert!(tried >= 15, "{tried}");
+    }
 
     #[test]
     fn names_and_options_are_unique_and_examples_show_their_key() {

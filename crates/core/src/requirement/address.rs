@@ -10,7 +10,7 @@ use crate::evaluate::Judge;
 use crate::evaluate::judged::{Evaluated, Judged};
 use crate::model::Link;
 use crate::report::AddressNoun;
-use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Known, Offers, Role, ValueType};
 use crate::requirement::kind::Requirement;
 use crate::requirement::{Family, Item};
 
@@ -25,6 +25,10 @@ pub static ADDRESS: Key = Key {
     option: Some(CommandLineOption {
         long: "address",
         short: Some('a'),
+        offers: Offers::known(
+            Known::Addresses,
+            &["ip", "ipv4", "ipv6", "link-local-ipv4", "link-local-ipv6"],
+        ),
         value_name: Some("SPEC"),
         heading: Heading::What,
         help: "A usable address: ip, ipv4, ipv6, link-local-ipv4, link-local-ipv6, an address or a prefix",
@@ -36,6 +40,7 @@ pub static ADDRESS: Key = Key {
 pub static IPV4: CommandLineOption = CommandLineOption {
     long: "ipv4",
     short: Some('4'),
+    offers: Offers::NOTHING,
     value_name: None,
     heading: Heading::What,
     help: "IPv4 is needed: an address on the given links, its default route where routes are asked for",
@@ -46,6 +51,7 @@ pub static IPV4: CommandLineOption = CommandLineOption {
 pub static IPV6: CommandLineOption = CommandLineOption {
     long: "ipv6",
     short: Some('6'),
+    offers: Offers::NOTHING,
     value_name: None,
     heading: Heading::What,
     help: "IPv6 is needed: as -4",

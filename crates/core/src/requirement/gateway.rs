@@ -5,7 +5,7 @@ use core::fmt;
 use crate::config::probes;
 use crate::evaluate::Judge;
 use crate::evaluate::judged::Evaluated;
-use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Offers, Role, ValueType};
 use crate::requirement::kind::Requirement;
 use crate::requirement::{Destination, Family, Item, RouteSpec, Table};
 use crate::wants::Wants;
@@ -24,6 +24,7 @@ pub static GATEWAY: Key = Key {
     option: Some(CommandLineOption {
         long: "gateway",
         short: None,
+        offers: Offers::words(&["any", "ipv4", "ipv6"]),
         value_name: Some("FAMILY"),
         heading: Heading::Probes,
         help: "The default gateway answers neighbour discovery: any, ipv4 or ipv6",

@@ -137,6 +137,8 @@ pub struct CommandLineOption {
     pub long: &'static str,
     /// The letter, if it has one.
     pub short: Option<char>,
+    /// What a shell offers as its value.
+    pub offers: Offers,
     /// What `--help` calls the value; `None` for a flag.
     pub value_name: Option<&'static str>,
     /// The heading that `--help` lists it under.
@@ -145,6 +147,41 @@ pub struct CommandLineOption {
     pub help: &'static str,
     /// Details, for `--help` and the manual page; may be empty.
     pub details: &'static str,
+}
+
+/// What a shell offers as the value of an option.
+#[derive(Debug)]
+pub struct Offers {
+    /// Words that the option takes as they are.
+    pub words: &'static [&'static str],
+    /// What this host has now.
+    pub known: Option<Known>,
+}
+
+/// Names and addresses of this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Names and altnames of links.
+    Links,
+    /// Addresses of links, except those of the loopback link.
+    Addresses,
+    /// Names of VRF links.
+    Vrfs,
+}
+
+impl Offers {
+    /// For flags, and for values that netready cannot know.
+    pub const NOTHING: Offers = Offers::words(&[]);
+
+    /// These words.
+    pub const fn words(words: &'static [&'static str]) -> Offers {
+        Offers { words, known: None }
+    }
+
+    /// What this host has, and these words.
+    pub const fn known(known: Known, words: &'static [&'static str]) -> Offers {
+        Offers { words, known: Some(known) }
+    }
 }
 
 impl CommandLineOption {

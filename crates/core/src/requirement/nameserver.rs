@@ -4,7 +4,7 @@ use crate::evaluate::Judge;
 use crate::evaluate::judged::{Evaluated, Judged};
 use crate::model::Nameservers;
 use crate::requirement::Item;
-use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Offers, Role, ValueType};
 use crate::requirement::kind::Requirement;
 use crate::verdict::{Evidence, Outcome, Reason};
 use crate::wants::Wants;
@@ -23,6 +23,7 @@ pub static NAMESERVER: Key = Key {
     option: Some(CommandLineOption {
         long: "nameserver",
         short: None,
+        offers: Offers::NOTHING,
         value_name: None,
         heading: Heading::What,
         help: "resolv.conf names a server",

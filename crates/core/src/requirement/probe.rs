@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use crate::config::probes;
 use crate::evaluate::Judge;
 use crate::evaluate::judged::Evaluated;
-use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Offers, Role, ValueType};
 use crate::requirement::kind::{Requirement, Shown, with_zone};
 use crate::requirement::{Family, Item};
 use crate::wants::Wants;
@@ -22,6 +22,7 @@ pub static DNS: Key = Key {
     option: Some(CommandLineOption {
         long: "dns",
         short: None,
+        offers: Offers::NOTHING,
         value_name: Some("NAME"),
         heading: Heading::Probes,
         help: "The host's resolver finds this name",
@@ -40,6 +41,7 @@ pub static TCP: Key = Key {
     option: Some(CommandLineOption {
         long: "tcp",
         short: None,
+        offers: Offers::NOTHING,
         value_name: Some("HOST:PORT"),
         heading: Heading::Probes,
         help: "A connection to this port is accepted; a link-local address with its link: [fe80::7%eth0]:22",
@@ -61,6 +63,7 @@ pub static HTTP: Key = Key {
     option: Some(CommandLineOption {
         long: "http",
         short: None,
+        offers: Offers::NOTHING,
         value_name: Some("URL"),
         heading: Heading::Probes,
         help: "A server answers this, by a status below 500 but 429; https by the host's trust store",
@@ -93,6 +96,7 @@ pub static PING: Key = Key {
     option: Some(CommandLineOption {
         long: "ping",
         short: None,
+        offers: Offers::NOTHING,
         value_name: Some("ADDR"),
         heading: Heading::Probes,
         help: "This host answers an echo request (ICMP, without privileges)",

@@ -9,7 +9,7 @@ use crate::evaluate::Judge;
 use crate::evaluate::judged::{Evaluated, Judged};
 use crate::model::Link;
 use crate::report::route_noun;
-use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Known, Offers, Role, ValueType};
 use crate::requirement::kind::{Refined, Requirement};
 use crate::requirement::{Family, Item};
 use crate::wants::Wants;
@@ -31,6 +31,7 @@ pub static ROUTE: Key = Key {
     option: Some(CommandLineOption {
         long: "route",
         short: Some('r'),
+        offers: Offers::words(&["default", "default-ipv4", "default-ipv6"]),
         value_name: Some("SPEC"),
         heading: Heading::What,
         help: "A live route: default, default-ipv4, default-ipv6 or a prefix",
@@ -52,6 +53,7 @@ pub static TABLE: Key = Key {
     option: Some(CommandLineOption {
         long: "table",
         short: None,
+        offers: Offers::known(Known::Vrfs, &["main"]),
         value_name: Some("N"),
         heading: Heading::What,
         help: "The table of the routes: a number, or a VRF's name, which holds for --route-to too [default: main]",

@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use crate::config::items;
 use crate::evaluate::Judge;
 use crate::evaluate::judged::Evaluated;
-use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Role, ValueType};
+use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Known, Offers, Role, ValueType};
 use crate::requirement::kind::{Refined, Requirement, with_zone};
 use crate::requirement::{Family, Item, Table};
 use crate::wants::Wants;
@@ -33,6 +33,7 @@ pub static ROUTE_TO: Key = Key {
     option: Some(CommandLineOption {
         long: "route-to",
         short: None,
+        offers: Offers::NOTHING,
         value_name: Some("ADDR"),
         heading: Heading::What,
         help: "The kernel has a usable way to this address; nothing is sent",
@@ -54,6 +55,7 @@ pub static FROM: Key = Key {
     option: Some(CommandLineOption {
         long: "from",
         short: None,
+        offers: Offers::known(Known::Addresses, &[]),
         value_name: Some("ADDR"),
         heading: Heading::What,
         help: "The way to --route-to is asked for a program that binds this address, for policy rules by source",
