@@ -4,6 +4,7 @@ pub mod cat;
 mod check;
 mod complete;
 mod doctor;
+mod explain;
 mod learn;
 mod list;
 mod live;
@@ -114,6 +115,11 @@ enum Apart {
     List(list::ListArgs),
     /// Print how the gates stand as Prometheus text
     Metrics,
+    /// Say in whole sentences what a gate waits for, how long, and what happens then
+    ///
+    /// Each sentence names the key that it comes from, and the line of the gate file or the option that it is written
+    /// in. The network is not looked at.
+    Explain(explain::ExplainArgs),
     /// Print what a shell offers for the word that is being typed; the shells' completion scripts call it
     #[command(hide = true)]
     Complete(complete::CompleteArgs),
@@ -422,6 +428,7 @@ impl Apart {
             Apart::Status(args) => status::execute(args),
             Apart::List(args) => list::execute(&args),
             Apart::Metrics => metrics::execute(),
+            Apart::Explain(args) => explain::execute(args),
             Apart::Complete(args) => complete::execute(&args),
         }
     }

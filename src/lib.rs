@@ -42,9 +42,9 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "for contributors: built with --document-private-items")]
 
 pub use netready_core::{
-    account, budget, continuity, escape, evaluate, gate_state, history, ifname, kernel_line, learn, metrics,
-    model, moment, overview, refresh, report, requirement, retry, session, snapshot, timeline, verdict,
-    wants,
+    account, budget, continuity, escape, evaluate, explain, gate_state, history, ifname, kernel_line, learn,
+    metrics, model, moment, overview, refresh, report, requirement, retry, session, snapshot, timeline,
+    verdict, wants,
 };
 // The shell names them without the folder that they are in.
 use platform::{chance, clock, descriptor, files, identity, sibling, store};

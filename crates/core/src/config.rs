@@ -38,7 +38,7 @@ pub use probes::{
     dns as parse_dns, http as parse_http, ping as parse_ping, tcp as parse_tcp, url as parse_url,
     url_from as parse_url_from,
 };
-pub use suggest::{in_place_of_state, nearest, shown as printable};
+pub use suggest::{alternatives, in_place_of_state, nearest, shown as printable};
 pub use write::{clause as clause_text, gate as gate_text};
 
 /// The source of what options make.

@@ -29,6 +29,7 @@
 //! * [`kernel_line`]: what the kernel command line says to gates;
 //! * [`config`]: the table of keys, and with it gate files and options, read and written; [`ifname`]: names of links,
 //!   which are bytes;
+//! * [`explain`](mod@explain): what a gate waits for and what it does then, in sentences;
 //! * [`retry`]: whether a command that failed is run again, and when; [`learn`](mod@learn): a gate of what a network
 //!   has; [`moment`]: a point in time, as a value.
 
@@ -40,6 +41,7 @@ pub mod config;
 pub mod continuity;
 pub mod escape;
 pub mod evaluate;
+pub mod explain;
 pub mod gate_state;
 pub mod history;
 pub mod ifname;

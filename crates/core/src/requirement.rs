@@ -29,6 +29,7 @@ mod route;
 mod route_to;
 
 use key::{AskedOf, Key};
+pub(crate) use kind::Whom;
 use kind::{Requirement, Shown};
 
 pub use address::AddressSpec;

@@ -11,7 +11,7 @@ use crate::evaluate::judged::{Evaluated, Judged};
 use crate::model::Link;
 use crate::report::AddressNoun;
 use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Known, Offers, Role, ValueType};
-use crate::requirement::kind::Requirement;
+use crate::requirement::kind::{Requirement, Whom};
 use crate::requirement::{Family, Item};
 
 /// `address`
@@ -90,6 +90,20 @@ impl fmt::Display for AddressSpec {
 impl Requirement for AddressSpec {
     fn key(&self) -> &'static Key {
         &ADDRESS
+    }
+
+    fn sentence(&self, whom: Whom) -> String {
+        match self {
+            AddressSpec::Exact(address) => {
+                format!("{whom} has the address {address}, and a program can bind it")
+            }
+            AddressSpec::Either
+            | AddressSpec::Family(_)
+            | AddressSpec::LinkLocal(_)
+            | AddressSpec::Prefix(_) => {
+                format!("{whom} has a usable {}", AddressNoun(*self))
+            }
+        }
     }
 
     fn value(&self) -> String {

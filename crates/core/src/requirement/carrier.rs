@@ -5,7 +5,7 @@ use crate::evaluate::judged::{Evaluated, Judged};
 use crate::model::Link;
 use crate::requirement::Item;
 use crate::requirement::key::{AskedOf, Key, Role, ValueType};
-use crate::requirement::kind::Requirement;
+use crate::requirement::kind::{Requirement, Whom};
 use crate::verdict::{Evidence, Outcome, Reason};
 
 /// `carrier`
@@ -25,6 +25,10 @@ pub(super) struct Carrier;
 impl Requirement for Carrier {
     fn key(&self) -> &'static Key {
         &CARRIER
+    }
+
+    fn sentence(&self, whom: Whom) -> String {
+        format!("{whom} is up and has carrier")
     }
 
     /// The configuration never asks the host for it. No link in particular has no carrier.

@@ -6,7 +6,7 @@ use crate::config::probes;
 use crate::evaluate::Judge;
 use crate::evaluate::judged::Evaluated;
 use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Offers, Role, ValueType};
-use crate::requirement::kind::Requirement;
+use crate::requirement::kind::{Requirement, Whom};
 use crate::requirement::{Destination, Family, Item, RouteSpec, Table};
 use crate::wants::Wants;
 
@@ -49,6 +49,11 @@ impl fmt::Display for Gateway {
 impl Requirement for Gateway {
     fn key(&self) -> &'static Key {
         &GATEWAY
+    }
+
+    fn sentence(&self, _: Whom) -> String {
+        let family = self.0.map_or(String::new(), |family| format!("{family} "));
+        format!("the gateway of the {family}default route answers neighbour discovery")
     }
 
     fn value(&self) -> String {

@@ -30,6 +30,9 @@ pub(crate) trait Requirement {
         Shown(self).to_string()
     }
 
+    /// What must hold for it, as a sentence for `explain`.
+    fn sentence(&self, whom: Whom) -> String;
+
     /// The family that it asks for; `None` if either will do or none is meant.
     fn family(&self) -> Option<Family> {
         None
@@ -47,6 +50,24 @@ pub(crate) trait Requirement {
     fn of_link<'a>(&self, judge: &Judge<'a>, link: &'a Link) -> Judged {
         let _ = link;
         self.of_host(judge).asked
+    }
+}
+
+/// Whom a sentence is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// Each link of the clause by itself.
+    Link,
+    /// The host as a whole.
+    Host,
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Whom::Link => "the link",
+            Whom::Host => "the host",
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::evaluate::judged::{Evaluated, Judged};
 use crate::model::Nameservers;
 use crate::requirement::Item;
 use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Offers, Role, ValueType};
-use crate::requirement::kind::Requirement;
+use crate::requirement::kind::{Requirement, Whom};
 use crate::verdict::{Evidence, Outcome, Reason};
 use crate::wants::Wants;
 
@@ -37,6 +37,10 @@ pub(super) struct Nameserver;
 impl Requirement for Nameserver {
     fn key(&self) -> &'static Key {
         &NAMESERVER
+    }
+
+    fn sentence(&self, _: Whom) -> String {
+        "resolv.conf names a server".to_owned()
     }
 
     fn add_wants(&self, _: bool, wants: &mut Wants) {

@@ -4,7 +4,7 @@ use crate::evaluate::Judge;
 use crate::evaluate::judged::Evaluated;
 use crate::requirement::Item;
 use crate::requirement::key::{AskedOf, Key, Role, ValueType};
-use crate::requirement::kind::Requirement;
+use crate::requirement::kind::{Requirement, Whom};
 use crate::wants::Wants;
 
 /// `pasta`
@@ -24,6 +24,10 @@ pub(super) struct Pasta;
 impl Requirement for Pasta {
     fn key(&self) -> &'static Key {
         &PASTA
+    }
+
+    fn sentence(&self, _: Whom) -> String {
+        "what pasta would copy from this host gives a container a working network".to_owned()
     }
 
     fn noun(&self) -> String {

@@ -3,11 +3,11 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::config::probes;
+use crate::config::{alternatives, probes};
 use crate::evaluate::Judge;
 use crate::evaluate::judged::Evaluated;
 use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Offers, Role, ValueType};
-use crate::requirement::kind::{Requirement, Shown, with_zone};
+use crate::requirement::kind::{Requirement, Shown, Whom, with_zone};
 use crate::requirement::{Family, Item};
 use crate::wants::Wants;
 
@@ -230,6 +230,22 @@ impl Requirement for Probe {
             Probe::Tcp(_) => &TCP,
             Probe::Http(_) => &HTTP,
             Probe::Ping { .. } => &PING,
+        }
+    }
+
+    fn sentence(&self, _: Whom) -> String {
+        let value = self.value();
+        match self {
+            Probe::Dns(_) => format!("this host's resolver finds {value}"),
+            Probe::Tcp(_) => format!("{value} accepts a TCP connection"),
+            Probe::Ping { .. } => format!("{value} answers a ping"),
+            Probe::Http(request) => {
+                let expected: Vec<String> = request.expect.iter().map(ToString::to_string).collect();
+                match expected.is_empty() {
+                    true => format!("{value} answers with a status below 500 that is not 429"),
+                    false => format!("{value} answers with the status {}", alternatives(&expected)),
+                }
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::evaluate::judged::{Evaluated, Judged};
 use crate::model::Link;
 use crate::report::route_noun;
 use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Known, Offers, Role, ValueType};
-use crate::requirement::kind::{Refined, Requirement};
+use crate::requirement::kind::{Refined, Requirement, Whom};
 use crate::requirement::{Family, Item};
 use crate::wants::Wants;
 
@@ -147,6 +147,14 @@ impl Table {
 impl Requirement for RouteSpec {
     fn key(&self) -> &'static Key {
         &ROUTE
+    }
+
+    fn sentence(&self, whom: Whom) -> String {
+        let noun = route_noun(self);
+        match whom {
+            Whom::Link => format!("there is a live {noun} through the link"),
+            Whom::Host => format!("there is a live {noun}, and the kernel uses it"),
+        }
     }
 
     fn value(&self) -> String {

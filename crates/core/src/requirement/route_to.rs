@@ -7,7 +7,7 @@ use crate::config::items;
 use crate::evaluate::Judge;
 use crate::evaluate::judged::Evaluated;
 use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Known, Offers, Role, ValueType};
-use crate::requirement::kind::{Refined, Requirement, with_zone};
+use crate::requirement::kind::{Refined, Requirement, Whom, with_zone};
 use crate::requirement::{Family, Item, Table};
 use crate::wants::Wants;
 
@@ -92,6 +92,16 @@ impl fmt::Display for RouteTo {
 impl Requirement for RouteTo {
     fn key(&self) -> &'static Key {
         &ROUTE_TO
+    }
+
+    fn sentence(&self, whom: Whom) -> String {
+        let through = match whom {
+            Whom::Link => " through the link",
+            Whom::Host => "",
+        };
+        let from = self.from.map_or(String::new(), |from| format!(" for a program that binds {from}"));
+        let vrf = self.vrf.as_ref().map_or(String::new(), |vrf| format!(" in the VRF {vrf}"));
+        format!("the kernel has a usable way{through} to {}{from}{vrf}", self.value())
     }
 
     fn value(&self) -> String {
