@@ -5,6 +5,7 @@ mod check;
 mod complete;
 mod doctor;
 mod explain;
+mod guess;
 mod learn;
 mod list;
 mod live;
@@ -356,6 +357,10 @@ fn run(apart: fn(Apart) -> Result<Exit, Error>) -> ExitCode {
             // The message quotes words of the command line, which need not be the caller's own.
             let safe = words.iter().map(|word| escape_bytes(word.as_bytes()).into_owned());
             let error = Cli::try_parse_from(safe).err().unwrap_or(error);
+            if let Some(advice) = guess::advice(&error, &words) {
+                complain(&advice, asks_for_json(&words));
+                return ExitCode::from(2);
+            }
             let runs = words.get(1).is_some_and(|word| word == "retry" || word == "pull");
             return usage(&error, asks_for_json(&words), if runs { OWN_ERROR } else { 2 });
         }
@@ -521,7 +526,23 @@ fn complain(error: &str, json: bool) {
 }
 
 fn load(request: &GateRequest) -> Result<Loaded, ConfigError> {
-    config::load(request, &Environment::from_process(), &|name| nix::net::if_::if_nametoindex(name).is_ok())
+    config::load(request, &Environment::from_process(), &LinksOfHost)
+}
+
+/// The links of this host.
+struct LinksOfHost;
+
+impl config::KnownLinks for LinksOfHost {
+    fn has(&self, name: &str) -> bool {
+        // The kernel passes over a colon and what follows it, which was an alias of a link once.
+        !name.contains(':') && nix::net::if_::if_nametoindex(name).is_ok()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let links = nix::net::if_::if_nameindex();
+        let names = links.iter().flat_map(|links| links.iter().map(|link| link.name().to_string_lossy()));
+        names.map(Into::into).collect()
+    }
 }
 
 /// Reads what the kernel command line says to gates, and warns of what is not understood.

@@ -65,19 +65,41 @@ impl Environment {
     }
 }
 
+/// The links of this host, to word an error.
+pub trait KnownLinks {
+    /// Whether a link has this name or altname.
+    fn has(&self, name: &str) -> bool;
+
+    /// The names of the links.
+    fn names(&self) -> Vec<String>;
+}
+
+/// No link: for those who print no error, or know that no link was meant.
+pub struct NoLinks;
+
+impl KnownLinks for NoLinks {
+    fn has(&self, _: &str) -> bool {
+        false
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
 /// Finds, reads and understands what is asked for.
 ///
-/// `link_exists` is asked only where the gate does not, to tell somebody who named a link.
+/// `links` are asked only if there is no such gate, to tell somebody who named a link.
 pub fn load(
     request: &GateRequest,
     environment: &Environment,
-    link_exists: &dyn Fn(&str) -> bool,
+    links: &dyn KnownLinks,
 ) -> Result<Loaded, ConfigError> {
     match &request.gate {
         None if request.options.require_something() => of_options(&request.options),
         gate => {
             let name = gate.as_deref().unwrap_or("default");
-            let texts = find(name, &request.options, environment, link_exists)?;
+            let texts = find(name, &request.options, environment, links)?;
             of_texts(&texts.name, texts.parts, &request.options)
         }
     }

@@ -132,7 +132,7 @@ fn exists(source: &str, gate: &str) -> ConfigError {
 /// The file that the gate was read from until now.
 fn read_before(gate: &str, environment: &Environment) -> Option<String> {
     let request = GateRequest { gate: Some(gate.to_owned()), ..GateRequest::default() };
-    let loaded = config::load(&request, environment, &|_| false).ok()?;
+    let loaded = config::load(&request, environment, &config::NoLinks).ok()?;
     loaded.parts.into_iter().next().map(|part| part.origin)
 }
 
@@ -150,7 +150,7 @@ fn notes(
         notes.push(format!("it takes the place of {before}"));
     }
     let request = GateRequest { gate: Some(gate.clone()), ..GateRequest::default() };
-    match config::load(&request, environment, &|_| false) {
+    match config::load(&request, environment, &config::NoLinks) {
         Ok(loaded) => {
             for part in loaded.parts.iter().filter(|part| part.origin != source) {
                 notes.push(format!("{} is read over it", part.origin));

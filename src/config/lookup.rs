@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::keys;
 use super::{
-    ConfigError, Environment, GateRequest, Options, Part, Problem, in_place_of_state, is_glob, nearest,
-    printable,
+    ConfigError, Environment, GateRequest, KnownLinks, NoLinks, Options, Part, Problem, in_place_of_state,
+    is_glob, nearest, printable,
 };
 use crate::files;
 use crate::overview::{GateSource, ListedGate, Listing, Origin};
@@ -78,7 +78,7 @@ pub fn find(
     gate: &str,
     options: &Options,
     environment: &Environment,
-    link_exists: &dyn Fn(&str) -> bool,
+    links: &dyn KnownLinks,
 ) -> Result<GateTexts, FindError> {
     if gate.contains('/') {
         let path = Path::new(gate);
@@ -91,7 +91,7 @@ pub fn find(
     let main = match main_part(gate, environment, &directories) {
         Ok(Some(part)) => Ok(part),
         Ok(None) => {
-            let message = unknown(gate, options, environment, &directories, link_exists);
+            let message = unknown(gate, options, environment, &directories, links);
             let problem = Problem { origin: format!("gate {}", printable(gate)), line: None, message };
             return Err(FindError::new(FindErrorKind::Missing, problem));
         }
@@ -220,7 +220,7 @@ pub fn listing(environment: &Environment) -> Listing {
     });
     let gates = names(environment).into_iter().map(|name| {
         let request = GateRequest { gate: Some(name.clone()), ..GateRequest::default() };
-        let loaded = super::load(&request, environment, &|_| false);
+        let loaded = super::load(&request, environment, &NoLinks);
         let errors = loaded.err().map(|error| error.problems).unwrap_or_default();
         // What cannot be read is among the errors.
         let drop_ins = drop_in_paths(&name, environment, &directories, &mut Vec::new());
@@ -300,19 +300,19 @@ fn unknown(
     options: &Options,
     environment: &Environment,
     directories: &[Directory],
-    link_exists: &dyn Fn(&str) -> bool,
+    links: &dyn KnownLinks,
 ) -> String {
     let shown = printable(gate);
     if gate.is_empty() {
         return "a gate needs a name".to_owned();
     }
-    if let Some(link) = options.values(&keys::INTERFACE).last().filter(|_| link_exists(gate)) {
+    if let Some(link) = options.values(&keys::INTERFACE).last().filter(|_| links.has(gate)) {
         return format!(
             "{shown} is a link; quote a glob (-i 'NAME*'), or name each link: -i {} -i {shown}",
             printable(link)
         );
     }
-    if link_exists(gate) {
+    if links.has(gate) {
         return format!("{shown} is a link: netready check -i {shown}");
     }
     if gate.starts_with("mac:") {
@@ -323,7 +323,7 @@ fn unknown(
         if let Some(form) = in_place_of_state(link, state, true) {
             return format!("{shown} is a link and a state: netready check {form}");
         }
-        if link_exists(link) {
+        if links.has(link) {
             return format!("{link} is a link: netready check -i {link}");
         }
     }
@@ -340,8 +340,14 @@ fn unknown(
     }
     let looked_in: Vec<String> =
         directories.iter().map(|directory| directory.path.display().to_string()).collect();
-    let near = nearest(gate, known.iter().map(String::as_str))
-        .map_or(String::new(), |near| format!("; did you mean {near}?"));
+    let link_names = links.names();
+    let near_gate = nearest(gate, known.iter().map(String::as_str));
+    let near_link = nearest(gate, link_names.iter().map(String::as_str));
+    let near = match (near_gate, near_link) {
+        (Some(near), _) => format!("; did you mean {near}?"),
+        (None, Some(near)) => format!("; did you mean the link: netready check -i {}?", printable(near)),
+        (None, None) => String::new(),
+    };
     format!("no such gate: no {shown}.toml in {}{near}", looked_in.join(", "))
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use netready_core::testing::options_among;
 
-use super::{Environment, GateRequest, Loaded, load};
+use super::{Environment, GateRequest, Loaded, NoLinks, load};
 use crate::requirement::Family::{self, V4, V6};
 use crate::requirement::{
     AddressSpec, Clause, Destination, Item, LinkName, Links, Quorum, RouteSpec, RouteTo, Subject, Table,
@@ -75,7 +75,7 @@ fn nowhere() -> Environment {
 }
 
 fn load_typed(args: &str) -> Result<Loaded, String> {
-    load(&typed(args), &nowhere(), &|_| false).map_err(|error| error.to_string())
+    load(&typed(args), &nowhere(), &NoLinks).map_err(|error| error.to_string())
 }
 
 /// A file system with these files; a text that begins with `->` is a link's target.

@@ -60,7 +60,7 @@ pub fn late_of(gate: &str) -> Vec<Late> {
 /// The gate as its files are now.
 fn gate_now(host: &Host, name: &str) -> Option<Gate> {
     let request = GateRequest { gate: Some(name.to_owned()), ..GateRequest::default() };
-    Some(config::load(&request, &host.environment, &|_| false).ok()?.gate)
+    Some(config::load(&request, &host.environment, &config::NoLinks).ok()?.gate)
 }
 
 /// The file that an administrator, or the user, writes for a gate, and whether there is one.

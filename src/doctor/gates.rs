@@ -22,7 +22,7 @@ pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut Doct
     let named: Vec<String> = names.iter().cloned().collect();
     names.extend(wanted.keys().cloned());
     for name in names {
-        let texts = match config::find(&name, &Options::default(), &host.environment, &|_| false) {
+        let texts = match config::find(&name, &Options::default(), &host.environment, &config::NoLinks) {
             Ok(texts) => texts,
             Err(FindError { kind: FindErrorKind::Unreadable, problems }) => {
                 report.findings.push(invalid(&name, &problems));

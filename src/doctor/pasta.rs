@@ -29,7 +29,7 @@ pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut Doct
     for name in gates {
         let request = GateRequest { gate: Some(name.to_owned()), ..GateRequest::default() };
         // Another subject reports errors in the gate.
-        let Ok(loaded) = config::load(&request, &host.environment, &|_| false) else { continue };
+        let Ok(loaded) = config::load(&request, &host.environment, &config::NoLinks) else { continue };
         report.findings.extend(another(&loaded.gate, &verdict, network));
     }
 }

@@ -16,9 +16,13 @@ use crate::netlink::tests::{batch, in_namespace, ip, veth};
 use crate::requirement::RouteTo;
 
 fn gate(words: &str) -> Gate {
-    load(&GateRequest { gate: None, options: options(words) }, &Environment::from_process(), &|_| false)
-        .unwrap()
-        .gate
+    load(
+        &GateRequest { gate: None, options: options(words) },
+        &Environment::from_process(),
+        &crate::config::NoLinks,
+    )
+    .unwrap()
+    .gate
 }
 
 fn default_ipv4() -> Gate {

@@ -21,6 +21,7 @@ mod harness;
 mod address;
 mod bridge;
 mod choice;
+mod completion;
 mod doctor;
 mod gates;
 mod history;

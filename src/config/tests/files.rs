@@ -295,6 +295,10 @@ fn bad_clauses_are_explained() {
             "g:2: interface \"docker0\" is taken out again by \"!docker*\" in the same list",
         ),
         (
+            "interface = \"eth0, eth1\"",
+            "g:2: interface \"eth0, eth1\" has a comma in it; name each link by itself: [\"eth0\", \"eth1\"]",
+        ),
+        (
             "interface = \"eth0:routable\"",
             "g:2: interface \"eth0:routable\" names a link and a state; write interface = \"eth0\" and route = \"default\"",
         ),

@@ -3,15 +3,27 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{FindErrorKind, Options, find, listing};
+use crate::config::{FindErrorKind, KnownLinks, Options, find, listing};
 
 fn timeout(seconds: u64) -> String {
     format!("timeout = {seconds}\n[[require]]\nroute = \"default\"\n")
 }
 
+/// The links va0 and va1.
+struct Made;
+
+impl KnownLinks for Made {
+    fn has(&self, name: &str) -> bool {
+        self.names().iter().any(|known| known == name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec!["va0".to_owned(), "va1".to_owned()]
+    }
+}
+
 fn load_in(environment: &Environment, args: &str) -> Result<Loaded, String> {
-    let is_link = |name: &str| name == "va0" || name == "va1";
-    load(&typed(args), environment, &is_link).map_err(|error| error.to_string())
+    load(&typed(args), environment, &Made).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -212,7 +224,7 @@ fn unreadable_files_are_named() {
         ("./nonexistent.toml", Unreadable),
         ("nonexistent", Missing),
     ] {
-        let error = find(gate, &Options::default(), &environment, &|_| false).unwrap_err();
+        let error = find(gate, &Options::default(), &environment, &NoLinks).unwrap_err();
         assert_eq!(error.kind, kind, "{gate}");
         assert!(!error.problems.is_empty(), "{gate}");
     }
@@ -250,6 +262,10 @@ fn an_unknown_gate_is_told_what_was_meant() {
             "eth0:carrier:routable",
             "gate eth0:carrier:routable: eth0:carrier:routable is a link and a state: netready check -i eth0",
         ),
+        (
+            "va9",
+            "gate va9: no such gate: no va9.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; did you mean the link: netready check -i va0?",
+        ),
         ("va0:up", "gate va0:up: va0 is a link: netready check -i va0"),
         (
             "mac:52:54:00:12:34:56",
@@ -262,8 +278,5 @@ fn an_unknown_gate_is_told_what_was_meant() {
         assert_eq!(load_in(&environment, args).unwrap_err(), said, "{args}");
     }
     let request = GateRequest { gate: Some(String::new()), options: Options::default() };
-    assert_eq!(
-        load(&request, &environment, &|_| false).unwrap_err().to_string(),
-        "gate : a gate needs a name"
-    );
+    assert_eq!(load(&request, &environment, &NoLinks).unwrap_err().to_string(), "gate : a gate needs a name");
 }

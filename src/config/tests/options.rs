@@ -127,6 +127,10 @@ fn bad_options_are_explained() {
             "-a 10.0.0.1/24 -r defualt",
             "--address 10.0.0.1/24: has bits set behind its /24; write 10.0.0.0/24 for the prefix, or 10.0.0.1 for this one address\n--route defualt: is not valid; did you mean \"default\"?",
         ),
+        (
+            "-i eth0,eth1",
+            "--interface eth0,eth1: has a comma in it; name each link by itself: -i eth0 -i eth1",
+        ),
         ("-i eth0:routable", "--interface eth0:routable: names a link and a state; write -i eth0 -r default"),
         (
             "-i eth0:degraded",

@@ -299,7 +299,7 @@ proptest! {
     fn no_bytes_panic(bytes in any::<Vec<u8>>()) {
         let (root, environment) = tree(&[("etc/netready/x", "")]);
         fs::write(root.path().join("etc/netready/default.toml"), &bytes).unwrap();
-        let _ = load(&GateRequest::default(), &environment, &|_| false);
+        let _ = load(&GateRequest::default(), &environment, &NoLinks);
     }
 
     #[test]
@@ -322,6 +322,6 @@ proptest! {
             }
         }
         let gate = gate.then(|| value.clone());
-        let _ = load(&GateRequest { gate, options }, &nowhere(), &|_| true);
+        let _ = load(&GateRequest { gate, options }, &nowhere(), &NoLinks);
     }
 }
