@@ -20,9 +20,9 @@ mod manual;
 #[path = "docs/pages.rs"]
 mod pages;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "check", "wait", "monitor", "cat", "learn", "doctor", "run", "retry", "pull", "status", "list",
-    "metrics", "timeline",
+    "metrics", "timeline", "explain",
 ];
 /// Those that take no requirement options.
 const WITHOUT_OPTIONS: [&str; 6] = ["learn", "doctor", "status", "list", "metrics", "timeline"];
@@ -225,6 +225,16 @@ fn every_example_of_a_gate_file_is_accepted() {
         let output = netready(&["cat", path.to_str().unwrap()]);
         assert!(output.status.success(), "{page}: {}\n{text}", stderr(&output));
         assert!(stdout(&output).contains(text.trim_end()), "{page}: cat prints something else");
+        let explained = stdout(&netready(&["explain", path.to_str().unwrap()]));
+        for (number, line) in text.lines().enumerate() {
+            let Some(key) = line.split(" = ").next().map(str::trim).filter(|key| *key != line.trim()) else {
+                continue;
+            };
+            if keys::find_anywhere(key).is_some() {
+                let place = format!("{key}, {}:{}", path.display(), number + 1);
+                assert!(explained.contains(&place), "{page}: {place}\n{text}\n{explained}");
+            }
+        }
     }
 }
 

@@ -121,7 +121,7 @@ fn each_place_has_its_words(shell: Shell) {
         ("netready comp", String::new()),
         ("netready check ", "default nas pipe podman".to_owned()),
         ("netready explain n", "nas".to_owned()),
-        ("netready check -i ", "lo va0 lan0".to_owned()),
+        ("netready check -i ", "lo va0 vb0 lan0".to_owned()),
         ("netready check -i l", "lo lan0".to_owned()),
         ("netready check -a 1", "192.0.2.1".to_owned()),
         ("netready check -a 2001:db8:", of_shell("2001:db8:", ":1")),

@@ -23,6 +23,7 @@ mod bridge;
 mod choice;
 mod completion;
 mod doctor;
+mod explain;
 mod gates;
 mod history;
 mod identity;

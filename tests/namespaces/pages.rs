@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::harness::Netns;
 use crate::netns;
 
+/// What is said of a gate that a package has installed.
+const PACKAGED: &str = "asked for in /usr/lib/netready/";
 /// A cable from `e0` to `e0p`, both ends up.
 const CABLE: &str = "link add e0 type veth peer name e0p; link set e0p up; link set e0 up";
 /// Two cards.
@@ -49,7 +51,7 @@ impl Page {
         let gates = blocks(&text).into_iter().filter(|(language, _)| *language == "toml");
         let mut written = 0;
         for (_, block) in gates {
-            let Some((path, body)) = block.strip_prefix("# ").and_then(|rest| rest.split_once('\n')) else {
+            let Some((path, _)) = block.strip_prefix("# ").and_then(|rest| rest.split_once('\n')) else {
                 continue;
             };
             let path = match path.strip_prefix("~/") {
@@ -57,7 +59,8 @@ impl Page {
                 None => PathBuf::from(path),
             };
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, body).unwrap();
+            // With the line that names the path, so that the lines have the numbers that the page shows.
+            fs::write(path, block).unwrap();
             written += 1;
         }
         assert!(written > 0, "{} shows no gate file", self.path);
@@ -83,8 +86,14 @@ impl Page {
             // Of a veth, the kernel says that the link below it is down. Of a card, it does not.
             .replace(" (LOWERLAYERDOWN)", "")
             .replace(home(ns).to_str().unwrap(), "/home/me");
-        // Here no package is installed whose gate it could take the place of.
-        let shown: Vec<&str> = shown.lines().filter(|line| !line.contains("it takes the place of")).collect();
+        // Here no package is installed whose gate it could take the place of, or in whose gate something is asked for.
+        let without_package = |line: &str| match line.split_once(PACKAGED) {
+            Some((before, _)) if before.trim().is_empty() => None,
+            Some((before, _)) => Some(before.trim_end_matches(" (").to_owned()),
+            None => Some(line.to_owned()),
+        };
+        let shown = shown.lines().filter(|line| !line.contains("it takes the place of"));
+        let shown: Vec<String> = shown.filter_map(without_package).collect();
         let shown = shown.join("\n");
         assert_eq!(printed.trim_end(), shown, "{}: {command}\n{}", self.path, said.stderr);
     }

@@ -57,7 +57,8 @@ pub(super) fn offer(words: &[String], current: &str, root: &Command, host: &dyn 
         return Offer::Words(options(&line, current));
     }
     if line.is_root() {
-        return Offer::Words(commands(root));
+        // After a word that is no command nothing is right.
+        return Offer::Words(if line.given == 0 { commands(root) } else { Vec::new() });
     }
     let mut positionals = line.command.get_positionals().filter(|argument| !argument.is_last_set());
     let argument =
