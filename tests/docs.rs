@@ -307,6 +307,25 @@ fn every_kind_of_value_is_accepted() {
     }
 }
 
+/// A page names the line of a packaged gate that asks for something. That line has the key.
+#[test]
+fn the_lines_of_packaged_gates_that_pages_name_are_those_of_keys() {
+    const PACKAGED: &str = "asked for in /usr/lib/netready/";
+    let mut seen = 0;
+    for page in pages() {
+        for line in read(&page).lines() {
+            let Some((_, place)) = line.split_once(PACKAGED) else { continue };
+            let (file, number) = place.trim_end_matches(')').split_once(':').unwrap();
+            let text = read(&format!("gates/{file}"));
+            let named = text.lines().nth(number.parse::<usize>().unwrap() - 1).unwrap();
+            let key = named.split(" = ").next().unwrap().trim();
+            assert!(keys::find_anywhere(key).is_some(), "{page}: {place}: {named}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 3, "{seen}");
+}
+
 #[test]
 fn the_documents_have_every_reason_code_and_no_other() {
     let codes: BTreeSet<String> = ReasonCode::ALL.iter().map(|code| code.as_str().to_owned()).collect();

@@ -69,8 +69,9 @@ fn clauses_lead(gate: &Gate) -> String {
             format!("The gate waits for its {all} clauses, and opens without those that do not come in time.")
         }
         (all, required) => {
+            let are = if required == 1 { "is" } else { "are" };
             format!(
-                "The gate opens when {required} of its {all} clauses are met. It gives the others some more time."
+                "The gate opens when {required} of its {all} clauses {are} met. It gives the others some more time."
             )
         }
     }

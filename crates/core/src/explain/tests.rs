@@ -37,7 +37,7 @@ grace = \"5s\"
 Gate g (/etc/netready/g.toml)
 
 What it waits for:
-  - The gate opens when 1 of its 2 clauses are met. It gives the others some more time.
+  - The gate opens when 1 of its 2 clauses is met. It gives the others some more time.
 
   Clause 1 (/etc/netready/g.toml:5):
   - All of the following must hold for the link eth0 and one link that matches enp*; no link that matches enp9* is meant. (interface, /etc/netready/g.toml:6)
