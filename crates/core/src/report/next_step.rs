@@ -76,7 +76,7 @@ fn of_reason(reason: &Reason, network: Option<&Network>) -> Option<String> {
                 address.address
             )),
             Unusable::NoCarrier | Unusable::TentativeNoCarrier => {
-                plain(&address.ifname).map(|ifname| check_the_cable(ifname))
+                plain(&address.ifname).map(check_the_cable)
             }
             Unusable::Deprecated | Unusable::Tentative => None,
         },
@@ -137,7 +137,7 @@ fn absent(name: &str, network: Option<&Network>) -> Option<String> {
 fn of_link(ifname: &str, why: &Carrierless) -> Option<String> {
     match why {
         Carrierless::AdminDown => plain(ifname).map(|ifname| format!("ip link set {ifname} up")),
-        Carrierless::NoCarrier(_) => plain(ifname).map(|ifname| check_the_cable(ifname)),
+        Carrierless::NoCarrier(_) => plain(ifname).map(check_the_cable),
         Carrierless::NoPort(bridge) => {
             plain(bridge).map(|bridge| format!("ip -br link show master {bridge}"))
         }
