@@ -58,8 +58,9 @@ start() {
 # The changes that the network goes through while the gate waits.
 bring_up() {
     sleep 1.2
-    ip link add eth0 type veth peer name switch
-    ip link set eth0 addrgenmode none up
+    ip link add eth0 up type veth peer name switch
+    # No link-local address: it would be one more line that says nothing here.
+    ip link set eth0 addrgenmode none
     sleep 1.2
     ip link set switch up
     sleep 1.2
