@@ -5,6 +5,8 @@
 //! nothing. It follows the light or dark scheme of the reader's browser. Where nothing moves, as on paper, the last
 //! screen is shown.
 
+#![allow(clippy::disallowed_methods, reason = "a recording has a clock of its own")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::OsString;
@@ -13,6 +15,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -53,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let screens = record(program, arguments)?;
     svg::save(&out, &draw(&screens))?;
-    println!("{}: {} screens", out.display(), screens.len());
+    println!("{}: {} screens", Path::new(&out).display(), screens.len());
     Ok(())
 }
 
