@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use crate::shell::Shell;
 
 /// What the demo shows whenever it runs: the pieces between two or more spaces, without times.
-const SHOWN: [&str; 24] = [
+const SHOWN: [&str; 25] = [
     "$ netready run ./demo.toml &",
     "$ netready check ./demo.toml",
     "NOT ready: gate demo (./demo.toml)",
     "eth0: no such link",
+    "next: ip -br link (asked for in ./demo.toml:2)",
     "$ netready wait ./demo.toml -- echo The program starts.",
     "The program starts.",
     "Ready: gate demo (./demo.toml)",
