@@ -121,7 +121,8 @@ pub fn event(frame: Frame<'_>, now: Moment) -> Event {
         }
         _ => return Event::Irrelevant,
     };
-    if of_no_interest(&frame) {
+    if of_no_interest(&frame) || (frame.kind == RTM_NEWLINK && link::is_of_wireless_extensions(frame.payload))
+    {
         return Event::Irrelevant;
     }
     let of_payload = match frame.kind {

@@ -63,6 +63,13 @@ pub fn link(payload: &[u8]) -> Option<Link> {
     Some(link).filter(|link| !link.ifname.is_empty())
 }
 
+/// Whether an RTM_NEWLINK is an event of the wireless extensions (wireless_send_event of the kernel's wext-core.c). It
+/// names its link and says nothing else of it, so it must not take the place of what is known.
+pub fn is_of_wireless_extensions(payload: &[u8]) -> bool {
+    let attributes = payload.get(IFINFOMSG..).unwrap_or_default();
+    matches!(find(attributes, libc::IFLA_WIRELESS), Some(Some(_)))
+}
+
 /// The number of the link that an RTM_DELLINK speaks of.
 pub fn link_gone(payload: &[u8]) -> Option<u32> {
     let sound = attributes(payload.get(IFINFOMSG..)?).all(|attribute| attribute.is_some());

@@ -70,6 +70,11 @@ fn says() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     };
     let mut cloned = route(AddressFamily::Inet, 32, vec![RouteAttribute::Destination(v4("192.0.2.1"))]);
     cloned.header.flags = RouteFlags::Cloned;
+    let mut wireless = LinkMessage::default();
+    wireless.header.index = 38;
+    wireless.header.flags = LinkFlags::Up | LinkFlags::LowerUp | LinkFlags::Running;
+    let event = DefaultNla::new(libc::IFLA_WIRELESS, vec![0; 24]);
+    wireless.attributes = vec![LinkAttribute::IfName("wlan0".to_owned()), LinkAttribute::Other(event)];
     let mut dead = route(AddressFamily::Inet, 0, vec![RouteAttribute::Oif(7)]);
     dead.header.flags = RouteFlags::Dead | RouteFlags::Linkdown;
     let through = vec![hop(7, RouteNextHopFlags::Dead), hop(8, RouteNextHopFlags::Linkdown), hop(9, RouteNextHopFlags::empty())];
@@ -94,6 +99,8 @@ fn says() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("no master", link(35, "x2", vec![LinkAttribute::Controller(0), LinkAttribute::Link(0)]), "link 35 x2 UP LOWER_UP RUNNING Up"),
         ("a link below, elsewhere", link(36, "x3", vec![LinkAttribute::LinkNetNsId(4), LinkAttribute::Link(7), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::MacVlan)])]), "link 36 x3 UP LOWER_UP RUNNING Up kind macvlan"),
         ("a link below", link(37, "x4", vec![LinkAttribute::Link(7), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::MacVlan)])]), "link 37 x4 UP LOWER_UP RUNNING Up kind macvlan on 7"),
+        // wireless_send_event: the link's number, flags and name, and the event (here SIOCGIWAP, a new access point).
+        ("an event of the wireless extensions", octets(RouteNetlinkMessage::NewLink(wireless)), "irrelevant"),
         ("a link without a name", octets(RouteNetlinkMessage::NewLink(LinkMessage::default())), "undecodable Stale { links: true, routes: true, lookups: true }"),
         ("a cached route", octets(RouteNetlinkMessage::NewRoute(cloned)), "irrelevant"),
         ("a multicast router's route", octets(RouteNetlinkMessage::NewRoute(route(AddressFamily::Other(128), 0, vec![]))), "irrelevant"),
