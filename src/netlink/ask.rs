@@ -109,7 +109,8 @@ impl RequestSocket {
     /// # Errors
     /// The socket's.
     pub async fn pass_barrier(&mut self) -> io::Result<()> {
-        self.ask(barrier_question()).await.map(drop)
+        // Whatever the answer: that there is one is what was waited for.
+        self.ask(barrier_question(), |_| Some(())).await.map(drop)
     }
 
     /// The route that the kernel's tables give for an address (RTM_F_FIB_MATCH), as it stands there.
@@ -191,7 +192,11 @@ impl RequestSocket {
         Ok(lookup)
     }
 
-    async fn route(&mut self, asked: &RouteQuery, flags: RouteFlags) -> io::Result<Reply> {
+    async fn route(
+        &mut self,
+        asked: &RouteQuery,
+        flags: RouteFlags,
+    ) -> io::Result<Reply<RouteNetlinkMessage>> {
         let mut message = RouteMessage::default();
         let target = asked.target;
         let (family, bits) = match target {
@@ -207,7 +212,7 @@ impl RequestSocket {
             message.attributes.push(RouteAttribute::Source(from.into()));
         }
         message.attributes.extend(asked.oif.map(RouteAttribute::Oif));
-        self.ask(RouteNetlinkMessage::GetRoute(message)).await
+        self.ask(RouteNetlinkMessage::GetRoute(message), decode::decoded).await
     }
 }
 

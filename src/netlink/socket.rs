@@ -17,7 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tracing::debug;
 
-use crate::netlink::decode::{Frame, decoded, frames};
+use crate::netlink::decode::{Frame, frames};
 use crate::netlink::filter;
 
 /// The kernel's largest datagram: a dump's is 32 KiB (unless VF information is asked for, which is not
@@ -206,9 +206,9 @@ enum Tried {
 
 /// The kernel's answer to a question.
 #[derive(Debug)]
-pub enum Reply {
-    /// This message.
-    Message(RouteNetlinkMessage),
+pub enum Reply<T> {
+    /// A message that says this.
+    Message(T),
     /// A refusal, with this errno(3).
     Refused(i32),
     /// A message that cannot be decoded.
@@ -238,9 +238,10 @@ impl RequestSocket {
         request: RouteNetlinkMessage,
         sink: &mut dyn DumpSink,
     ) -> Result<(), DumpError> {
+        let mut request = octets(NLM_F_REQUEST | NLM_F_DUMP, request);
         for _ in 0..TRIES {
             sink.begin();
-            match self.try_dump(request.clone(), sink).await? {
+            match self.try_dump(&mut request, sink).await? {
                 Tried::Whole => return Ok(()),
                 Tried::Again => {}
                 Tried::Failed(error) => return Err(DumpError::Refused(what, error)),
@@ -249,16 +250,21 @@ impl RequestSocket {
         Err(DumpError::Interrupted)
     }
 
-    /// Asks a question that one message answers. The kernel answers while the question is sent, so nothing is
-    /// waited for; a question that needs the RTNL lock waits for it inside sendto(2).
+    /// Asks a question that one message answers, and reads the answer. The kernel answers while the question is sent,
+    /// so nothing is waited for; a question that needs the RTNL lock waits for it inside sendto(2).
     ///
     /// # Errors
     /// sendto(2)'s and recvfrom(2)'s. ENOBUFS: the answer was lost again and again.
-    pub async fn ask(&mut self, question: RouteNetlinkMessage) -> io::Result<Reply> {
+    pub async fn ask<T>(
+        &mut self,
+        question: RouteNetlinkMessage,
+        read: fn(Frame<'_>) -> Option<T>,
+    ) -> io::Result<Reply<T>> {
+        let mut question = octets(NLM_F_REQUEST, question);
         for _ in 0..TRIES {
             self.renew_if_left()?;
-            self.send(NLM_F_REQUEST, question.clone())?;
-            if let Some(answer) = self.answer().await? {
+            self.send(&mut question)?;
+            if let Some(answer) = self.answer(read).await? {
                 return Ok(answer);
             }
         }
@@ -266,7 +272,7 @@ impl RequestSocket {
     }
 
     /// The answer to the last request. `None`: it was lost.
-    async fn answer(&mut self) -> io::Result<Option<Reply>> {
+    async fn answer<T>(&mut self, read: fn(Frame<'_>) -> Option<T>) -> io::Result<Option<Reply<T>>> {
         loop {
             match receive(self.socket.get_ref(), &mut self.buffer)? {
                 Received::Datagram => {}
@@ -282,7 +288,7 @@ impl RequestSocket {
                 if frame.sequence == self.sequence && frame.port == self.port {
                     return Ok(Some(match i32::from(frame.kind) {
                         libc::NLMSG_ERROR => Reply::Refused(code(&frame)),
-                        _ => decoded(frame).map_or(Reply::Undecodable, Reply::Message),
+                        _ => read(frame).map_or(Reply::Undecodable, Reply::Message),
                     }));
                 }
             }
@@ -309,10 +315,10 @@ impl RequestSocket {
         Ok(())
     }
 
-    async fn try_dump(&mut self, request: RouteNetlinkMessage, sink: &mut dyn DumpSink) -> io::Result<Tried> {
+    async fn try_dump(&mut self, request: &mut [u8], sink: &mut dyn DumpSink) -> io::Result<Tried> {
         self.renew_if_left()?;
         self.left = true;
-        self.send(NLM_F_REQUEST | NLM_F_DUMP, request)?;
+        self.send(request)?;
         let mut interrupted = false;
         loop {
             match receive(self.socket.get_ref(), &mut self.buffer)? {
@@ -380,14 +386,16 @@ impl RequestSocket {
         })
     }
 
-    fn send(&mut self, flags: u16, request: RouteNetlinkMessage) -> io::Result<()> {
+    /// Sends a request under the next sequence number.
+    fn send(&mut self, request: &mut [u8]) -> io::Result<()> {
+        /// The place of nlmsg_seq in struct nlmsghdr (linux/netlink.h).
+        const SEQUENCE: std::ops::Range<usize> = 8..12;
         self.sequence = self.sequence.wrapping_add(1);
-        let mut header = NetlinkHeader::default();
-        header.flags = flags;
-        header.sequence_number = self.sequence;
-        let bytes = serialize(header, request);
+        if let Some(place) = request.get_mut(SEQUENCE) {
+            place.copy_from_slice(&self.sequence.to_ne_bytes());
+        }
         // The kernel takes a request while it is sent: there is no queue that could be full.
-        self.socket.get_ref().send(&bytes, 0).map(drop)
+        self.socket.get_ref().send(request, 0).map(drop)
     }
 }
 
@@ -408,6 +416,13 @@ fn request_socket() -> io::Result<(AsyncFd<Socket>, u32)> {
     }
     let port = socket.bind_auto()?.port_number();
     Ok((watched(socket)?, port))
+}
+
+/// The octets of a request, which has no sequence number yet.
+fn octets(flags: u16, request: RouteNetlinkMessage) -> Vec<u8> {
+    let mut header = NetlinkHeader::default();
+    header.flags = flags;
+    serialize(header, request)
 }
 
 /// The octets of a request, as they are sent to the kernel.
