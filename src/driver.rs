@@ -51,11 +51,11 @@ pub trait Reporter {
     /// Where there is nobody left to hear it.
     fn changed(&mut self, view: &View<'_>, now: Moment) -> Result<(), Failure>;
 
-    /// The gate opens. Said before `changed` says anything of it.
+    /// The gate opens. Called before any words are made of it; `changed` says them.
     ///
     /// # Errors
     /// Where it could not be said to whom it matters.
-    fn opened(&mut self, _view: &View<'_>) -> Result<(), Failure> {
+    fn opened(&mut self) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -350,10 +350,10 @@ impl<'a> Driver<'a> {
         if !step.judged {
             return Ok(());
         }
-        let line = self.said.line(&self.session);
         if step.open {
-            reporter.opened(&view(&self.session, &line))?;
+            reporter.opened()?;
         }
+        let line = self.said.line(&self.session);
         let events = self.session.take_events(now);
         tell(reporter, &events);
         if self.said.is_new(&line, self.session.verdict()) {

@@ -59,12 +59,12 @@ impl Notifier {
         self.tell(Kind::Status, &[NotifyState::Status(&one_line(status))]);
     }
 
-    /// READY=1, with the status that goes with it.
+    /// READY=1. The status that goes with it follows, because its words take time.
     ///
     /// # Errors
     /// Where it cannot arrive: the unit will not become active. A socket without room is none of these cases.
-    pub fn ready(&mut self, status: &str) -> Result<(), NotifyError> {
-        self.try_tell(Kind::Ready, &[NotifyState::Ready, NotifyState::Status(&one_line(status))])
+    pub fn ready(&mut self) -> Result<(), NotifyError> {
+        self.try_tell(Kind::Ready, &[NotifyState::Ready])
     }
 
     /// EXTEND_TIMEOUT_USEC=, once, so that TimeoutStartSec= never cuts the gate's own time short.
@@ -419,7 +419,7 @@ mod tests {
         let notifier = &mut manager.notifier;
         notifier.status("one");
         notifier.extend_by(None);
-        notifier.ready("two").unwrap();
+        notifier.ready().unwrap();
         notifier.status("three");
         for number in 0..1000 {
             notifier.status(&format!("four {number}"));
@@ -447,7 +447,7 @@ mod tests {
         let tail: Vec<&str> =
             received.iter().map(String::as_str).filter(|said| *said != "WATCHDOG=1\n").collect();
         let forever = format!("EXTEND_TIMEOUT_USEC={FOR_EVER}\n");
-        assert_eq!(tail, [forever.as_str(), "READY=1\nSTATUS=two\n", "STATUS=four 999\n"]);
+        assert_eq!(tail, [forever.as_str(), "READY=1\n", "STATUS=four 999\n"]);
         // Nothing waits any more, and what comes next is sent at once.
         manager.notifier.status("five");
         assert_eq!(manager.receive_all(), ["STATUS=five\n"]);
@@ -474,12 +474,12 @@ mod tests {
     fn a_file_is_handed_over_in_the_place_of_an_earlier_one_and_never_waited_for() {
         let mut manager = Manager::new("file");
         let mut file = tempfile::tempfile().unwrap();
-        manager.notifier.ready("up").unwrap();
+        manager.notifier.ready().unwrap();
         assert!(manager.notifier.keep("events", file.as_fd()));
         file.write_all(b"later").unwrap();
         let mut received = std::iter::from_fn(|| receive_with_file(&manager.socket));
         let mut next = || received.next().unwrap();
-        assert_eq!(next().0, "READY=1\nSTATUS=up\n");
+        assert_eq!(next().0, "READY=1\n");
         assert_eq!(next().0, "FDSTOREREMOVE=1\nFDNAME=events\n");
         let (message, kept) = next();
         assert_eq!(message, "FDSTORE=1\nFDNAME=events\n");
@@ -487,7 +487,7 @@ mod tests {
         assert_eq!(kept.unwrap().read_at(&mut octets, 0).unwrap(), 5, "it is the same file");
         // READY=1 goes first, and there is no room.
         manager.fill();
-        manager.notifier.ready("up").unwrap();
+        manager.notifier.ready().unwrap();
         assert!(!manager.notifier.keep("events", file.as_fd()));
         assert!(!manager.receive_all().iter().any(|said| said.contains("FDSTORE")));
         assert!(!Notifier::silent().keep("events", file.as_fd()), "nobody keeps it");
@@ -497,7 +497,7 @@ mod tests {
     fn a_reload_that_waits_stays_a_reload() {
         let mut manager = Manager::new("reload");
         manager.fill();
-        manager.notifier.ready("up").unwrap();
+        manager.notifier.ready().unwrap();
         manager.notifier.reloaded();
         manager.notifier.reloaded();
         assert_eq!(manager.unsent(), [Kind::Watchdog, Kind::Reloading, Kind::Ready]);
@@ -512,14 +512,14 @@ mod tests {
         assert_eq!(manager.receive_all(), ["STATUS=one\n"]);
         let name = manager.notifier.channel.as_ref().unwrap().name.clone();
         manager.socket = UnixDatagram::unbound().unwrap();
-        assert!(manager.notifier.ready("lost").is_err());
+        assert!(manager.notifier.ready().is_err());
         manager.socket = UnixDatagram::bind_addr(&address(&name).unwrap()).unwrap();
         manager.socket.set_nonblocking(true).unwrap();
-        manager.notifier.ready("two").unwrap();
-        assert_eq!(manager.receive_all(), ["READY=1\nSTATUS=two\n"]);
+        manager.notifier.ready().unwrap();
+        assert_eq!(manager.receive_all(), ["READY=1\n"]);
         // Gone while something waits.
         manager.fill();
-        manager.notifier.ready("three").unwrap();
+        manager.notifier.ready().unwrap();
         manager.socket = UnixDatagram::unbound().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let unsent = runtime.block_on(poll_fn(|context| manager.notifier.poll_unsent(context)));
@@ -533,10 +533,10 @@ mod tests {
         let path = place.path().join("s");
         let socket = UnixDatagram::bind(&path).unwrap();
         let mut notifier = Notifier::to(Some(path.into()));
-        notifier.ready("by path").unwrap();
+        notifier.status("by path");
         let mut octets = [0; 64];
         let length = socket.recv(&mut octets).unwrap();
-        assert_eq!(&octets[..length], b"READY=1\nSTATUS=by path\n");
+        assert_eq!(&octets[..length], b"STATUS=by path\n");
         for (name, error) in [
             ("relative", "only a path, or @NAME for an abstract socket, is supported"),
             ("@", "only a path, or @NAME for an abstract socket, is supported"),
@@ -544,10 +544,10 @@ mod tests {
             ("/nonexistent/s", "No such file or directory (os error 2)"),
             ("@netready-nobody-is-here", "Connection refused (os error 111)"),
         ] {
-            let said = Notifier::to(Some(name.into())).ready("").unwrap_err();
+            let said = Notifier::to(Some(name.into())).ready().unwrap_err();
             assert_eq!(said.source.to_string(), error, "{name}");
         }
-        let said = Notifier::to(Some("a\nb\x1b".into())).ready("").unwrap_err().to_string();
+        let said = Notifier::to(Some("a\nb\x1b".into())).ready().unwrap_err().to_string();
         assert!(said.ends_with(r"NOTIFY_SOCKET=a\x0ab\x1b"), "{said}");
     }
 

@@ -146,11 +146,10 @@ impl Reporter for Manager {
         self.came_late(lines);
     }
 
-    fn opened(&mut self, view: &View<'_>) -> Result<(), Failure> {
-        view.status.clone_into(&mut self.status);
-        self.hint = None;
-        self.notifier.ready(view.status)?;
+    fn opened(&mut self) -> Result<(), Failure> {
+        self.notifier.ready()?;
         self.ready_fd.ready();
+        self.hint = None;
         Ok(())
     }
 

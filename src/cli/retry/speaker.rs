@@ -204,7 +204,7 @@ impl Reporter for Speaker {
         Ok(())
     }
 
-    fn opened(&mut self, _: &View<'_>) -> Result<(), Failure> {
+    fn opened(&mut self) -> Result<(), Failure> {
         // The next wait is another one.
         self.said.clear();
         Ok(())
