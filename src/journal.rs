@@ -17,8 +17,7 @@ use std::sync::OnceLock;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
-use tracing::{Level, Metadata, debug, error, info, warn};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::{Level, debug, error, info, warn};
 
 pub use netready_core::journal::{Entry, Kind, Policy, Priority, Seen, Warnings, field};
 
@@ -180,46 +179,17 @@ fn line_on_stderr(priority: Priority, line: &str) -> String {
     format!("<{}>{line}\n", priority.number())
 }
 
-/// Log lines, for the journal's socket.
-#[derive(Debug)]
-pub struct Lines;
-
-/// One log line.
-#[derive(Debug)]
-pub struct Line(Priority);
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line;
-
-    fn make_writer(&'a self) -> Line {
-        Line(Priority::Info)
-    }
-
-    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Line {
-        Line(match *event.level() {
-            Level::ERROR => Priority::Error,
-            Level::WARN => Priority::Warning,
-            Level::INFO => Priority::Info,
-            _ => Priority::Debug,
-        })
+/// Says a log line to the journal's own socket.
+pub fn say(priority: Priority, line: &str) {
+    match of_process() {
+        Some(journal) if journal.send_octets(&line_octets(priority, line)).is_ok() => {}
+        Some(_) | None => say_on_stderr(priority, line),
     }
 }
 
-impl Write for Line {
-    /// The formatter writes one whole line at once.
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(octets);
-        let line = text.trim_end_matches('\n');
-        match of_process() {
-            Some(journal) if journal.send_octets(&line_octets(self.0, line)).is_ok() => {}
-            _ => crate::stderr::say(&line_on_stderr(self.0, line)),
-        }
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// Says a log line on a stderr that goes to the journal.
+pub fn say_on_stderr(priority: Priority, line: &str) {
+    crate::stderr::say(&line_on_stderr(priority, line));
 }
 
 #[cfg(test)]

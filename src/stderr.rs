@@ -107,21 +107,6 @@ pub(crate) fn terminal_is_lent(lent: bool) {
     STDERR.lent.store(lent, Ordering::Relaxed);
 }
 
-/// A writer of whole lines, for the log.
-#[derive(Debug, Default)]
-pub struct Lines;
-
-impl io::Write for Lines {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        STDERR.say(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 struct Outlet {
     /// Where lines are written. `None` means stderr.
     descriptor: Option<OwnedFd>,
