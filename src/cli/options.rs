@@ -94,6 +94,11 @@ fn argument(key: &Key, option: &'static CommandLineOption) -> Arg {
 }
 
 impl GateOptions {
+    /// What a gate's name alone asks for.
+    pub fn of_a_name(gate: Option<&str>) -> GateOptions {
+        GateOptions { gate: gate.map(str::to_owned), ..GateOptions::default() }
+    }
+
     /// What is asked for; an error for words that no single GATE is.
     pub fn request(self) -> Result<GateRequest, ConfigError> {
         if let Some(first) = self.gate.as_ref().filter(|_| !self.left_over.is_empty()) {
