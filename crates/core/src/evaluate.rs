@@ -37,7 +37,7 @@ pub fn evaluate(gate: &Gate, network: &Network, now: Moment) -> Verdict {
     let wait = each.any(|(clause, evaluated)| holds_probes_back(clause, &evaluated.asked));
     let mut verdict = Verdict {
         clauses: Vec::with_capacity(clauses.len()),
-        carrier: judge.wanted_carrier(gate),
+        carrier: gate.no_carrier_timeout.is_some() && judge.wanted_carrier(gate),
         no_uplink: None,
         unread: BTreeSet::new(),
         questions: BTreeMap::new(),
@@ -98,9 +98,14 @@ fn all_hold(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.outcome.holds())
 }
 
+/// Whether some link has carrier that the gate waits for.
+pub fn sees_carrier(gate: &Gate, network: &Network) -> bool {
+    Judge { network, now: Moment::default() }.wanted_carrier(gate)
+}
+
 /// The links that a clause names, as they are now.
 pub fn matching<'a>(links: &Links, network: &'a Network) -> Vec<&'a Link> {
-    Judge { network, now: Moment::default() }.matching(links)
+    Judge { network, now: Moment::default() }.matching(links).collect()
 }
 
 /// Whether a clause names a link by what it is called, whatever else keeps a pattern from matching it.
@@ -156,10 +161,9 @@ impl<'a> Judge<'a> {
     /// Whether some link has carrier that the gate's clauses name or, for host-wide clauses, that could be
     /// an uplink.
     fn wanted_carrier(&self, gate: &Gate) -> bool {
-        let carries = |link: &&Link| self.network.carrier(link).is_ok();
         gate.clauses.iter().any(|clause| match &clause.subject {
-            Subject::Links(links) => self.matching(links).iter().any(carries),
-            Subject::Host { .. } => self.uplinks().iter().any(carries),
+            Subject::Links(links) => self.matching(links).any(|link| self.network.carrier(link).is_ok()),
+            Subject::Host { .. } => self.uplink_carries(),
         })
     }
 }

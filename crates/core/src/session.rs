@@ -17,7 +17,7 @@ use core::time::Duration;
 
 use crate::account::{Account, Times};
 use crate::continuity::Continuity;
-use crate::evaluate::evaluate;
+use crate::evaluate::{evaluate, sees_carrier};
 use crate::gate_state::{Effect, GateState, Phase};
 use crate::history::{Event, Recorder};
 use crate::model::{Message, Nameservers, Network, Question, Stale, Tried};
@@ -362,7 +362,7 @@ impl Session {
             let judge = || evaluate(&self.gate, &self.network, now);
             self.continuity.after(&self.verdict, judge);
         } else if self.state.misses_carrier() && gains_carrier(message) {
-            let seen = evaluate(&self.gate, &self.network, now).carrier;
+            let seen = sees_carrier(&self.gate, &self.network);
             self.state.saw_carrier(seen, now);
         }
         self.drained(now)

@@ -15,7 +15,7 @@ use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec, RouteTo};
 pub struct Verdict {
     /// One entry per clause of the gate, in the gate's order.
     pub clauses: Vec<ClauseVerdict>,
-    /// Whether some wanted link has carrier (for `no-carrier-timeout`).
+    /// Whether some wanted link has carrier. False if the gate has no `no-carrier-timeout`, which alone asks for it.
     pub carrier: bool,
     /// Why the host lacks an address or a route that any link could bring: none of its uplinks has carrier. `None`
     /// if one has, if there is no uplink, or if nothing of that kind is unmet.

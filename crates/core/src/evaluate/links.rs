@@ -51,29 +51,40 @@ impl<'a> Judge<'a> {
     /// The links that may connect the host to a network: all but those that software makes. A veth counts only if
     /// there is nothing else. In a container it is the uplink, but on a host it leads to a container.
     pub(crate) fn uplinks(&self) -> Vec<&'a Link> {
-        let network = self.network;
-        let candidates: Vec<&Link> = network
-            .links()
-            .filter(|link| {
-                let bridged = link.master.and_then(|master| network.link(master));
-                let bridged = bridged.is_some_and(|master| master.kind == "bridge");
-                let cabled = bridged && !GUEST_PORTS.contains(&link.kind.as_str());
-                !link.leads_nowhere()
-                    && !link.is_tunnel()
-                    && link.kind != "bridge"
-                    && (cabled || !network.is_port(link))
-                    && !link.hardware_address.is_empty()
-            })
-            .collect();
-        if candidates.iter().any(|link| link.kind != "veth") {
-            candidates.into_iter().filter(|link| link.kind != "veth").collect()
-        } else {
-            candidates
+        let mut uplinks: Vec<&Link> = self.possible_uplinks().collect();
+        if uplinks.iter().any(|link| !is_veth(link)) {
+            uplinks.retain(|link| !is_veth(link));
         }
+        uplinks
+    }
+
+    /// Whether one of the [uplinks](Self::uplinks) has carrier. The search ends at the first one.
+    pub(super) fn uplink_carries(&self) -> bool {
+        let carries = |link: &&Link| self.network.carrier(link).is_ok();
+        self.possible_uplinks().any(|link| !is_veth(link) && carries(&link))
+            || (self.possible_uplinks().all(is_veth) && self.possible_uplinks().any(|link| carries(&link)))
+    }
+
+    /// The uplinks, and each veth that may be one.
+    fn possible_uplinks(&self) -> impl Iterator<Item = &'a Link> {
+        let network = self.network;
+        network.links().filter(|link| {
+            let bridged = link.master.and_then(|master| network.link(master));
+            let bridged = bridged.is_some_and(|master| master.kind == "bridge");
+            let cabled = bridged && !GUEST_PORTS.contains(&link.kind.as_str());
+            !link.leads_nowhere()
+                && !link.is_tunnel()
+                && link.kind != "bridge"
+                && (cabled || !network.is_port(link))
+                && !link.hardware_address.is_empty()
+        })
     }
 
     /// Why no uplink can carry traffic, if there are uplinks and none can.
     pub(super) fn no_uplink(&self) -> Option<Reason> {
+        if self.uplink_carries() {
+            return None;
+        }
         let mut faults = Vec::new();
         for link in self.uplinks() {
             faults.push((&link.ifname, self.network.carrier(link).err()?));
@@ -92,7 +103,7 @@ impl<'a> Judge<'a> {
         let (of_clause, of_link): (Vec<&Item>, Vec<&Item>) =
             items.iter().partition(|item| matches!(item, Item::RouteTo(_)));
         let candidates: Vec<Candidate<'a>> =
-            self.matching(links).into_iter().map(|link| self.candidate(links, &of_link, link)).collect();
+            self.matching(links).map(|link| self.candidate(links, &of_link, link)).collect();
         let mut judged = match links.quorum {
             Quorum::Each => self.each(links, items, &candidates, false),
             Quorum::All => self.each(links, items, &candidates, true),
@@ -118,10 +129,9 @@ impl<'a> Judge<'a> {
     }
 
     /// The links that a clause names and does not exclude, in the order of their numbers.
-    pub(super) fn matching(&self, links: &Links) -> Vec<&'a Link> {
-        let network = self.network;
+    pub(super) fn matching<'b>(&'b self, links: &'b Links) -> impl Iterator<Item = &'a Link> + 'b {
         let wanted = |link: &&Link| links.entries.iter().any(|entry| self.matches(links, entry, link));
-        network.links().filter(wanted).collect()
+        self.network.links().filter(wanted)
     }
 
     fn candidate(&self, links: &Links, items: &[&Item], link: &'a Link) -> Candidate<'a> {
@@ -249,6 +259,10 @@ pub(super) fn is_named(links: &Links, link: &Link) -> bool {
         LinkName::Mac(octets) => link.hardware_address == *octets,
     };
     links.entries.iter().any(names) && !links.exclude.iter().any(|pattern| named_like(link, pattern))
+}
+
+fn is_veth(link: &Link) -> bool {
+    link.kind == "veth"
 }
 
 fn named_like(link: &Link, pattern: &Pattern) -> bool {

@@ -12,7 +12,7 @@ impl Judge<'_> {
         match (clause.if_present, &clause.subject) {
             (None, _) => None,
             (Some(Presence::Link), Subject::Links(links)) => {
-                self.matching(links).is_empty().then(Needs::default)
+                self.matching(links).next().is_none().then(Needs::default)
             }
             // The configuration does not make such a clause. If in doubt, a clause counts.
             (Some(Presence::Link), Subject::Host { .. }) => None,

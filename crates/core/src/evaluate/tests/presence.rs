@@ -3,7 +3,7 @@
 
 use crate::testing::{NOW, gate, network, network as network_of};
 use super::{outcome, table};
-use crate::evaluate::evaluate;
+use crate::evaluate::{evaluate, sees_carrier};
 
 #[test]
 fn a_clause_with_interfaces_counts_only_while_a_link_matches() {
@@ -107,8 +107,12 @@ fn resolv_conf_names_a_server() {
 #[track_caller]
 fn carrier(cases: &[(&str, &str, bool)]) {
     for (gate_text, network_text, expected) in cases {
-        let verdict = evaluate(&gate(gate_text), &network(network_text), NOW);
-        assert_eq!(verdict.carrier, *expected, "{gate_text}\n{network_text}");
+        let (mut gate, network) = (gate(gate_text), network(network_text));
+        assert_eq!(sees_carrier(&gate, &network), *expected, "{gate_text}\n{network_text}");
+        gate.no_carrier_timeout = Some(core::time::Duration::from_secs(9));
+        assert_eq!(evaluate(&gate, &network, NOW).carrier, *expected, "{gate_text}\n{network_text}");
+        gate.no_carrier_timeout = None;
+        assert!(!evaluate(&gate, &network, NOW).carrier, "nobody asks for it");
     }
 }
 
