@@ -146,6 +146,8 @@ pub struct Refresh {
     was_current: bool,
     /// Links that were found to have lost carrier since they were read before.
     flapped: Vec<u32>,
+    /// The verdict by which the last pass ended.
+    judged: Option<Verdict>,
 }
 
 impl Refresh {
@@ -165,6 +167,7 @@ impl Refresh {
             again: None,
             was_current: false,
             flapped: Vec::new(),
+            judged: None,
         }
     }
 
@@ -256,6 +259,11 @@ impl Refresh {
         core::mem::take(&mut self.flapped)
     }
 
+    /// The verdict by which the last pass ended, once. It counts as long as the network has not changed since.
+    pub fn take_judged(&mut self) -> Option<Verdict> {
+        self.judged.take()
+    }
+
     /// What to read next. `None` if nothing is left. Call [`Refresh::found`] with the result before asking
     /// for the next one.
     pub fn next(&mut self, gate: &Gate, network: &mut Network, now: Moment) -> Option<Read> {
@@ -293,6 +301,7 @@ impl Refresh {
             self.barrier = Barrier::NotNeeded;
             self.pass = None;
             self.was_current = true;
+            self.judged = Some(verdict);
             self.expect_expiry(network, now);
         }
     }

@@ -303,6 +303,8 @@ impl Session {
     /// Takes in what resolv.conf says. The driver calls it between two steps: at the beginning, and after another gate
     /// was loaded. Nothing is decided here.
     pub fn learn_nameservers(&mut self, nameservers: Nameservers, news: bool) {
+        // A verdict that was made before knows nothing of it.
+        self.refresh.take_judged();
         self.network.nameservers = nameservers;
         self.news |= news;
     }
@@ -323,11 +325,13 @@ impl Session {
 
     fn answer(&mut self, input: Input, now: Moment) -> Step {
         self.stepped = now;
+        // The verdict of the reading that the last input ended. It counts if nothing comes between.
+        let judged = self.refresh.take_judged();
         self.refresh.wake(now);
         match input {
             Input::Message(message) => return self.take_in(&message, now),
             Input::Lost(stale) => return self.lose(stale, now),
-            Input::Dry => return self.dry(now),
+            Input::Dry => return self.dry(judged, now),
             Input::Found(found) => return self.found(found, now),
             Input::Open => {
                 let effect = self.state.open(now);
@@ -387,7 +391,7 @@ impl Session {
         self.done(effect, Next::Pause)
     }
 
-    fn dry(&mut self, now: Moment) -> Step {
+    fn dry(&mut self, judged: Option<Verdict>, now: Moment) -> Step {
         self.drained = 0;
         let enough = matches!(self.mode, Mode::Once { .. }) && self.looks >= LOOKS;
         match if enough { None } else { self.read_next(now) } {
@@ -395,7 +399,10 @@ impl Session {
                 self.looks = self.looks.saturating_add(1);
                 Step::to(Next::Read(read))
             }
-            None => self.judge(enough, now),
+            None => {
+                let judged = self.refresh.take_judged().or(judged);
+                self.judge(judged, enough, now)
+            }
         }
     }
 
@@ -416,9 +423,9 @@ impl Session {
         Step::to(self.read_next(now).map_or(Next::Drain, Next::Read))
     }
 
-    /// No notifications are left, and nothing more can be read now. `enough`: a `check` takes the network as
-    /// it is.
-    fn judge(&mut self, enough: bool, now: Moment) -> Step {
+    /// No notifications are left, and nothing more can be read now. `judged`: the verdict, if it was made since the
+    /// network changed last. `enough`: a `check` takes the network as it is.
+    fn judge(&mut self, judged: Option<Verdict>, enough: bool, now: Moment) -> Step {
         let current = match enough {
             true => Some(self.refresh.as_it_is(&self.network)),
             false => self.refresh.current(&self.network),
@@ -432,7 +439,7 @@ impl Session {
             self.refresh.read_all();
             return Step::to(Next::Drain);
         }
-        let verdict = current.judge(&self.gate, now);
+        let verdict = judged.unwrap_or_else(|| current.judge(&self.gate, now));
         if !verdict.unread.is_empty() && !enough {
             // What met a requirement is gone, and only a table can tell whether something else does.
             self.verdict = verdict;

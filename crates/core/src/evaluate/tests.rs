@@ -9,7 +9,7 @@ mod carrier;
 #[rustfmt::skip] // tables: a line is a case
 mod lookup;
 #[rustfmt::skip] // tables: a line is a case
-pub(in crate::evaluate) mod once;
+pub(crate) mod once;
 mod oracle;
 #[rustfmt::skip] // tables: a line is a case
 mod pasta;

@@ -11,7 +11,7 @@ use crate::model::Network;
 use crate::requirement::{Gate, Item};
 
 /// An item, and the link that was asked for it.
-type Asked = (Item, Option<u32>);
+pub(crate) type Asked = (Item, Option<u32>);
 
 thread_local! {
     /// `Some` while a test of this module counts.
@@ -24,8 +24,13 @@ pub(in crate::evaluate) fn count(item: &Item, link: Option<u32>) {
 }
 
 fn evaluated(gate: &Gate, network: &Network) -> Vec<Asked> {
+    evaluated_in(|| drop(evaluate(gate, network, NOW)))
+}
+
+/// The items that are evaluated while this runs.
+pub(crate) fn evaluated_in(run: impl FnOnce()) -> Vec<Asked> {
     EVALUATED.set(Some(Vec::new()));
-    evaluate(gate, network, NOW);
+    run();
     EVALUATED.take().unwrap()
 }
 

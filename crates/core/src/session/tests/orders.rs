@@ -1,6 +1,7 @@
 //! In which order things happen: nothing is judged before everything announced was taken in and read again.
 
 use super::*;
+use crate::evaluate::tests::once::evaluated_in;
 
 fn kinds(reads: &[Read]) -> Vec<&'static str> {
     let kind = |read: &Read| match read {
@@ -22,6 +23,27 @@ fn the_first_look_passes_the_barrier_reads_links_and_asks_for_routes() {
     // What the lookup took is the kernel's choice, whatever a table lists before it.
     let chosen: Vec<_> = bench.session.network().routes.chosen.values().collect();
     assert_eq!(chosen, bench.kernel.routes.known.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn what_was_read_is_judged_once() {
+    let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), NO_ROUTE);
+    let evaluated = evaluated_in(|| drop(bench.sees(WORKS)));
+    assert_eq!((evaluated.len(), bench.opened), (1, 1));
+}
+
+/// The verdict by which reading ended knows nothing of what is announced after it.
+#[test]
+fn what_is_announced_after_reading_counts() {
+    let mut bench = Bench::new(Mode::Watch, gate(WANTS_ADDRESS), WORKS);
+    bench.step(Input::Dry);
+    while let Next::Read(read) = bench.next.clone() {
+        bench.step(Input::Found(answer(&bench.kernel, &read)));
+    }
+    assert_eq!(bench.next, Next::Drain);
+    bench.becomes(NO_CARRIER);
+    bench.run();
+    assert_eq!((bench.opened, bench.phase()), (0, Phase::Waiting));
 }
 
 #[test]
