@@ -56,8 +56,8 @@ impl<'a> Judge<'a> {
     pub(crate) fn address_of(&self, link: &'a Link, spec: AddressSpec) -> Judged {
         let network = self.network;
         let carrier = network.carrier(link).is_ok();
-        let found =
-            network.addresses_of(link.ifindex).map(|address| (address, fault(spec, address, carrier)));
+        let found = network.addresses_of(link.ifindex).filter(|address| spec.covers(address));
+        let found = found.map(|address| (address, fault(spec, address, carrier)));
         self.address(spec, Some(link), found)
     }
 
@@ -69,7 +69,7 @@ impl<'a> Judge<'a> {
     pub(crate) fn address_anywhere(&self, spec: AddressSpec) -> Judged {
         let network = self.network;
         let exact = matches!(spec, AddressSpec::Exact(_));
-        let found = network.addresses().filter_map(|address| {
+        let found = network.addresses().filter(|address| spec.covers(address)).filter_map(|address| {
             let link = network.link(address.ifindex);
             if !exact && link.is_none_or(Link::leads_nowhere) {
                 return None;
@@ -81,6 +81,7 @@ impl<'a> Judge<'a> {
         self.address(spec, None, found)
     }
 
+    /// `found`: the addresses that the item covers, each with what keeps it from being used.
     fn address(
         &self,
         spec: AddressSpec,
@@ -89,10 +90,14 @@ impl<'a> Judge<'a> {
     ) -> Judged {
         let mut met: Option<&Address> = None;
         let mut worst: Option<(Unusable, &Address)> = None;
-        for (address, fault) in found.filter(|(address, _)| spec.covers(address)) {
+        for (address, fault) in found {
             match fault {
                 None => {
                     met.get_or_insert(address);
+                    if !self.network.has_duplicates() {
+                        // Nothing is left to warn of.
+                        break;
+                    }
                 }
                 // Report the fault that somebody must mend: a failed DAD is worse than one that still runs.
                 Some(fault) if worst.is_none_or(|(known, _)| fault > known) => worst = Some((fault, address)),

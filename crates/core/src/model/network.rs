@@ -31,6 +31,8 @@ pub enum Nameservers {
 pub struct Network {
     links: BTreeMap<u32, Link>,
     addresses: BTreeMap<AddressKey, Address>,
+    /// How many of the addresses are duplicates of another host's.
+    duplicates: usize,
     /// What was read of the routing tables.
     pub routes: Routes,
     /// The answers of lookups for the targets of `route-to`.
@@ -130,17 +132,19 @@ impl Network {
                 let of_link = Self::keys_of(*ifindex);
                 while let Some((key, _)) = self.addresses.range(of_link.clone()).next() {
                     let key = key.clone();
-                    self.addresses.remove(&key);
+                    self.forget(&key);
                 }
                 self.link_event(*ifindex)
             }
             Message::Address(address) => {
+                self.forget(&address.key());
+                self.duplicates += usize::from(address.dadfailed());
                 self.addresses.insert(address.key(), address.clone());
                 // A new address removes no route, but it may change the source address that a lookup returns.
                 Stale { lookups: true, ..Stale::default() }
             }
             Message::AddressGone(address) => {
-                self.addresses.remove(&address.key());
+                self.forget(&address.key());
                 self.link_event(address.ifindex)
             }
             Message::Route(route, _) => Stale {
@@ -200,7 +204,18 @@ impl Network {
         let flapped = links.iter().filter(lost_carrier).map(|link| link.ifindex).collect();
         self.links = links.into_iter().map(|link| (link.ifindex, link)).collect();
         self.addresses = addresses.into_iter().map(|address| (address.key(), address)).collect();
+        self.duplicates = self.addresses().filter(|address| address.dadfailed()).count();
         flapped
+    }
+
+    fn forget(&mut self, address: &AddressKey) {
+        let known = self.addresses.remove(address);
+        self.duplicates -= usize::from(known.is_some_and(|known| known.dadfailed()));
+    }
+
+    /// Whether an address is a duplicate of another host's (DADFAILED).
+    pub fn has_duplicates(&self) -> bool {
+        self.duplicates > 0
     }
 
     /// All links, by number.

@@ -290,3 +290,30 @@ fn a_route_is_known_once() {
     assert_eq!(once.routes.known.len(), 2);
     assert_eq!(once.routes.known[0].family(), Family::V4);
 }
+
+#[test]
+fn duplicate_addresses_are_counted_as_they_come_and_go() {
+    const SOUND: &str = "x0: up; addr x0 2001:db8::1/64";
+    const FAILED: &str = "x0: up; addr x0 2001:db8::1/64 dadfailed; addr x0 2001:db8::2/64";
+    let wants = wants("address='ipv6'");
+    let mut kept = network(SOUND);
+    let of = |host: &str| address(&network(host), "2001:db8::1");
+    for (message, has_duplicates) in [
+        (Message::Address(of(FAILED)), true),
+        (Message::Address(of(FAILED)), true),
+        (Message::Address(of(SOUND)), false),
+        (Message::Address(of(FAILED)), true),
+        (Message::AddressGone(of(FAILED)), false),
+        (Message::AddressGone(of(FAILED)), false),
+        (Message::Address(of(FAILED)), true),
+        (Message::LinkGone(number(&kept, "x0")), false),
+    ] {
+        kept.apply(&message, &wants);
+        assert_eq!(kept.has_duplicates(), has_duplicates, "{message:?}");
+    }
+    for (host, has_duplicates) in [(FAILED, true), (FAILED, true), (SOUND, false)] {
+        let read = network(host);
+        kept.replace_links(read.links().cloned().collect(), read.addresses().cloned().collect());
+        assert_eq!(kept.has_duplicates(), has_duplicates, "{host}");
+    }
+}
