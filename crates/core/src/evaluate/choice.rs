@@ -23,8 +23,8 @@ pub(super) fn choices<'a>(
     table: u32,
     now: Moment,
 ) -> Vec<Choice<'a>> {
-    let stands = |route: &&Route| route.destination == destination && route.table == table && counts(route);
-    let candidates: Vec<&Route> = routes.known.iter().filter(stands).collect();
+    let candidates: Vec<&Route> =
+        routes.to(destination, table).iter().filter(|route| counts(route)).collect();
     let mut sources = vec![None];
     for route in &candidates {
         if !sources.contains(&route.source) {

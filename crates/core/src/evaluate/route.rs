@@ -39,13 +39,9 @@ impl<'a> Judge<'a> {
 
     /// Whether this link has such a route that is usable. The kernel may prefer another one.
     fn route_of_link(&self, spec: &RouteSpec, table: u32, link: &Link) -> Result<Evidence, Option<Reason>> {
-        let wanted = |route: &&Route| {
-            route.table == table
-                && spec.destination.prefixes().any(|prefix| prefix == route.destination)
-                && choice::counts(route)
-        };
+        let routes = spec.destination.prefixes().flat_map(|prefix| self.network.routes.to(prefix, table));
         let mut reason = None;
-        for route in self.network.routes.known.iter().filter(wanted) {
+        for route in routes.filter(|route| choice::counts(route)) {
             match self.usable(spec, route, Some(link)) {
                 Ok(evidence) => return Ok(evidence),
                 Err(why) => keep_telling(&mut reason, why),

@@ -259,13 +259,14 @@ impl Recorder {
                 Some(last) if !first => &last.rows,
                 _ => &[],
             };
-            for row in &judged.rows {
-                let before = known.iter().find(|known| same_item(known, row));
+            for (place, row) in judged.rows.iter().enumerate() {
+                let before = same_row(known, place, row);
                 if before.is_none_or(|before| is_news(&before.outcome, &row.outcome)) {
                     self.notes.push(now, Note::Requirement { clause, row: row.clone() });
                 }
             }
-            for row in known.iter().filter(|known| !judged.rows.iter().any(|row| same_item(known, row))) {
+            let gone = |(place, row): &(usize, &Row)| same_row(&judged.rows, *place, row).is_none();
+            for (_, row) in known.iter().enumerate().filter(gone) {
                 let (item, link) = (row.item.clone(), row.link.clone());
                 self.notes.push(now, Note::NotNeeded { clause, item, link });
             }
@@ -345,8 +346,10 @@ impl RouteKey {
     }
 }
 
-fn same_item(one: &Row, other: &Row) -> bool {
-    one.link == other.link && one.item == other.item
+/// The row of the same item and link among others. It mostly has the same place as before.
+fn same_row<'a>(rows: &'a [Row], place: usize, wanted: &Row) -> Option<&'a Row> {
+    let same = |row: &&Row| row.link == wanted.link && row.item == wanted.item;
+    rows.get(place).filter(same).or_else(|| rows.iter().find(same))
 }
 
 fn is_news(before: &Outcome, now: &Outcome) -> bool {

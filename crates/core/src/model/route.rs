@@ -75,6 +75,11 @@ pub enum Preference {
 }
 
 impl Route {
+    /// Where the route leads, and the table that it is in.
+    fn place(&self) -> (IpNet, u32) {
+        (self.destination, self.table)
+    }
+
     /// The family of its destination.
     pub fn family(&self) -> Family {
         Family::of(self.destination.addr())
@@ -163,7 +168,8 @@ impl PastaView {
 /// What was read of the routing tables since they went stale.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Routes {
-    /// Routes to wanted destinations in wanted tables, in the kernel's order.
+    /// Routes to wanted destinations in wanted tables, ordered by these; those to one destination in one table are in the
+    /// kernel's order.
     pub known: Vec<Route>,
     /// What the kernel's own lookup takes for a wanted destination in a wanted table, where it says so.
     pub chosen: BTreeMap<(IpNet, u32), Route>,
@@ -176,9 +182,17 @@ pub struct Routes {
 impl Routes {
     /// Adds a route unless it is known.
     pub fn add(&mut self, route: Route) {
-        if !self.known.contains(&route) {
-            self.known.push(route);
+        if !self.to(route.destination, route.table).contains(&route) {
+            let place = self.known.partition_point(|known| known.place() <= route.place());
+            self.known.insert(place, route);
         }
+    }
+
+    /// The known routes to a destination in a table, in the kernel's order.
+    pub fn to(&self, destination: IpNet, table: u32) -> &[Route] {
+        let begin = self.known.partition_point(|known| known.place() < (destination, table));
+        let end = self.known.partition_point(|known| known.place() <= (destination, table));
+        self.known.get(begin..end).unwrap_or_default()
     }
 
     /// All routes that were read.
@@ -232,6 +246,7 @@ impl TableRoutes {
     pub fn put_into(self, known: &mut Routes) {
         known.known.retain(|route| route.table != self.id || route.family() != self.family);
         known.known.extend(self.routes);
+        known.known.sort_by_key(Route::place);
         known.complete.insert((self.family, self.id));
         if let Some(view) = self.pasta {
             known.pasta.insert(self.family, view);

@@ -317,3 +317,27 @@ fn duplicate_addresses_are_counted_as_they_come_and_go() {
         assert_eq!(kept.has_duplicates(), has_duplicates, "{host}");
     }
 }
+
+/// However they come, routes stand by destination and table, and those to the same in the order in which they came.
+#[test]
+fn routes_are_found_by_destination_and_table() {
+    let texts = [
+        "10.2.0.0/16 dev x0",
+        "default4 via 192.0.2.1 dev x0 metric 9",
+        "10.1.0.0/16 dev x0 table 100",
+        "10.1.0.0/16 dev y0",
+        "default4 via 192.0.2.1 dev x0 metric 5",
+        "10.1.0.0/16 dev x0",
+    ];
+    let mut routes = crate::model::Routes::default();
+    for text in texts.iter().chain(&texts) {
+        routes.add(route(text));
+    }
+    assert_eq!(routes.known.len(), texts.len());
+    for (like, expected) in [(1, vec![1, 4]), (3, vec![3, 5]), (2, vec![2]), (0, vec![0])] {
+        let expected: Vec<Route> = expected.into_iter().map(|place: usize| route(texts[place])).collect();
+        let wanted = route(texts[like]);
+        assert_eq!(routes.to(wanted.destination, wanted.table), expected, "{}", texts[like]);
+    }
+    assert!(routes.to("10.3.0.0/16".parse().unwrap(), 254).is_empty());
+}
