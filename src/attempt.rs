@@ -44,12 +44,12 @@ pub use guardian::main as guardian;
 pub use signals::Signals;
 pub use temporary::{Above, Refused};
 
-/// What to run.
+/// The command to run: a program and its arguments.
 #[derive(Debug)]
 pub struct Words<'a> {
     /// The program, searched for in PATH.
     pub program: &'a OsString,
-    /// Its arguments.
+    /// The arguments of the program.
     pub arguments: &'a [OsString],
     /// Whether it may speak to the service manager itself.
     pub may_notify: bool,
@@ -90,7 +90,7 @@ pub enum AttemptEnd {
 /// A run that is over.
 #[derive(Debug)]
 pub struct AttemptOutcome {
-    /// How.
+    /// How the attempt ended.
     pub ended: AttemptEnd,
     /// The end of what it said on stderr.
     pub tail: String,
@@ -124,8 +124,7 @@ pub async fn run(
 ) -> Result<AttemptOutcome, AttemptError> {
     let temporary = words.temporary.and_then(|above| {
         let made = Temporary::new(above);
-        made.inspect_err(|error| tracing::warn!("no folder for its temporary files can be made: {error}"))
-            .ok()
+        made.inspect_err(|error| tracing::warn!("cannot make a folder for the temporary files: {error}")).ok()
     });
     let outcome = match start(words, temporary.as_ref()) {
         // Before the command: no end of it is missed.
@@ -185,7 +184,7 @@ struct Job {
 /// What follows from a stop of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stopped {
-    /// It goes on.
+    /// The command is still running.
     GoesOn,
     /// It stays as it is until somebody continues it.
     Stays,

@@ -50,13 +50,14 @@ use crate::sibling;
 use crate::stderr;
 use options::GateOptions;
 
-/// Says whether this host's network is ready, why not, and READY=1 the instant it is
+/// Waits until this host's network is ready, and says what is missing
 #[derive(Debug, Parser)]
 #[command(name = "netready", version, max_term_width = 100, disable_help_subcommand = false)]
-#[command(after_help = "Without a command: check. Exit codes: 0 ready or done, 1 not ready or given up, \
-    2 usage or configuration error, 3 the kernel's state cannot be observed, 4 the output cannot be written or a \
-    program of netready's is missing. See netready(1), \
-    netready.toml(5).")]
+#[command(
+    after_help = "Without a command, netready runs check. Exit codes: 0 ready or done, 1 not ready or given up, \
+    2 usage or configuration error, 3 the kernel's state cannot be observed, 4 the output cannot be written or one of \
+    netready's own programs is missing. See netready(1) and netready.toml(5)."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -65,61 +66,62 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 enum Command {
-    /// Evaluate a gate once, explain it, and exit at once
+    /// Evaluate a gate once, print what is met and what is missing, and exit
     Check(CheckOnceArgs),
     /// Wait until a gate is ready, then exit 0 or become CMD
     ///
-    /// On a terminal, one live line says what is waited for, for how long, and what time is left.
+    /// On a terminal, a live line shows what is missing, how long netready has waited, and how much time is left.
     Wait(WaitArgs),
-    /// Print each change of a gate's requirements, when it came, and what it did to the verdict
+    /// Print each change of a gate's requirements, its time, and what it did to the verdict
     Monitor(CheckArgs),
-    /// Print a gate's file and drop-ins with their paths; of options, the gate file that they mean
+    /// Print a gate's file and drop-ins with their paths; given options, print the equivalent gate file
     Cat(CatArgs),
     #[command(flatten)]
     Apart(Apart),
-    /// Keep a gate for a Type=notify unit: READY=1 when it is ready, STATUS= always true
+    /// Keep a gate for a Type=notify unit: send READY=1 when it is ready, then keep watching
     ///
-    /// SIGHUP reads the gate file again, SIGUSR1 opens a gate that is shut. `netready.open` on the kernel command
-    /// line opens it at once.
+    /// STATUS= always shows the present state. SIGHUP reads the gate file again. SIGUSR1 opens a gate that is shut.
+    /// `netready.open` on the kernel command line opens the gate at once.
     Run(RunArgs),
 }
 
-/// What a program of its own does, `netready-tools`: it is run by hand, or waits for another command, and what
-/// its code takes in memory is nothing that a daemon should have for years.
+/// The commands of `netready-tools`, which is a separate program: people run them by hand, or they wait for another
+/// command. A daemon that runs for years should not have their code in memory.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 enum Apart {
     /// Say what would break at the next boot, what this boot broke, and what to do
     ///
-    /// As root the system's side, as another user that user's. Without --fix it changes nothing.
+    /// As root, it examines the system and each user who has linger. As another user, it examines that user's side.
+    /// Without --fix it changes nothing.
     Doctor(doctor::DoctorArgs),
-    /// Print a gate file that requires what this host has now; for a host that works
+    /// Print a gate file that requires what this host has now
     ///
-    /// Leases, temporary addresses and links that software makes are left out. Exit code 1, and no gate file,
-    /// where the host does not work now.
+    /// Run it while the network works. If the network does not work, it prints no gate file and the exit code is 1. The
+    /// file leaves out leases, temporary addresses and links that software creates.
     Learn(learn::LearnArgs),
     /// Show when each link, address, route and requirement came in a boot, and what the gate waited for longest
     ///
-    /// This boot's history is read from the record that `run` keeps, that of earlier boots from the journal.
+    /// It reads this boot from the record that `run` keeps, and earlier boots from the journal.
     Timeline(timeline::TimelineArgs),
-    /// Run CMD again, with exponential backoff, while its failure can pass
+    /// Run CMD, and run it again after a failure that can pass, with growing delays
     ///
-    /// No attempt is begun while the gate is shut. A change of the network for the better ends a delay.
+    /// It starts no attempt while the gate is shut. When the network improves, it starts the next attempt at once.
     Retry(retry::RetryArgs),
-    /// Pull an image, again while its failure can pass; nothing is done where the image is here
+    /// Pull an image if it is not on this host, and try again after a failure that can pass
     Pull(pull::PullArgs),
-    /// Say how the gates stand that netready keeps now, of the system and of this user
+    /// Show the gates that netready keeps now for the system and for this user: their state and what is missing
     ///
-    /// Exit code 0 if each is ready, 1 if one is not or no netready keeps it, 3 if this user may not see it.
+    /// The exit code is 0 if each gate is ready, 1 if one is not ready or not kept, and 3 if this user may not see one.
     Status(status::StatusArgs),
-    /// List the gates that can be named, and the files that they come from
+    /// List every gate that you can name, and the files that it comes from
     List(list::ListArgs),
-    /// Print how the gates stand as Prometheus text
+    /// Print the state of the gates as Prometheus text
     Metrics,
     /// Say in whole sentences what a gate waits for, how long, and what happens then
     ///
-    /// Each sentence names the key that it comes from, and the line of the gate file or the option that it is written
-    /// in. The network is not looked at.
+    /// Each sentence names its key, and the line of the gate file or the option in which it is written. explain does
+    /// not look at the network.
     Explain(explain::ExplainArgs),
     /// Print what a shell offers for the word that is being typed; the shells' completion scripts call it
     #[command(hide = true)]
@@ -143,15 +145,15 @@ struct CheckOnceArgs {
     /// Print one JSON object on stdout
     #[arg(short, long)]
     json: bool,
-    /// Print no table and no warning: the exit code alone tells the verdict
+    /// Print no table and no warning; the exit code is the verdict
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
-    /// Also print by which line of a gate file, or by which option, each requirement is asked for
+    /// Also print the line of the gate file, or the option, that asks for each requirement
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
     tuning: Tuning,
-    /// Ask nobody: probes are shown, not tried, and do not count
+    /// Ask no other host: probes are reported as skipped and do not count
     #[arg(long)]
     no_probes: bool,
 }
@@ -164,7 +166,7 @@ struct WaitArgs {
     output: Output,
     #[command(flatten)]
     tuning: Tuning,
-    /// What to become once the gate is ready
+    /// The command to become when the gate is ready
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
@@ -179,15 +181,15 @@ struct CatArgs {
 struct RunArgs {
     #[command(flatten)]
     gate: GateOptions,
-    /// Write a newline to descriptor N when the gate opens, for s6, dinit and OpenRC, and close it
+    /// Write a newline to descriptor N and close it when the gate opens, for s6, dinit and OpenRC
     ///
-    /// The service manager opens it; it is 3 or more.
+    /// The service manager opens the descriptor. N is at least 3.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..), overrides_with = "ready_fd")]
     ready_fd: Option<i32>,
-    /// Keep a file for node_exporter's textfile collector that says how the gate stands
+    /// Write the state of the gate to this file, for the textfile collector of node_exporter
     ///
-    /// It is written once the gate is open, and when its state changes. Its folder must belong to the user of this
-    /// process, and nobody else may write there.
+    /// netready writes it when the gate opens and when its state changes. The folder must belong to the user of this
+    /// process, and nobody else may be able to write there.
     #[arg(long, value_name = "PATH.prom", value_hint = ValueHint::FilePath)]
     textfile: Option<PathBuf>,
     #[command(flatten)]
@@ -207,10 +209,10 @@ struct Output {
 
 #[derive(Debug, Default, Args)]
 struct Volume {
-    /// Less on stderr, and no live line on a terminal
+    /// Print only errors on stderr, and no live line on a terminal
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
-    /// More on stderr
+    /// Print details on stderr
     #[arg(short, long)]
     verbose: bool,
 }
@@ -227,7 +229,7 @@ impl Volume {
 
 #[derive(Debug, Args)]
 struct Tuning {
-    /// Octets of the netlink receive buffer; small ones are for tests of what happens when it overruns
+    /// The size of the netlink receive buffer in bytes; tests use a small one to make it overrun
     #[arg(long, value_name = "OCTETS", hide = true, default_value_t = RECEIVE_BUFFER)]
     receive_buffer: usize,
 }
@@ -256,7 +258,7 @@ const UNSEEN: u8 = 3;
 /// What a command ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Ready, or done.
+    /// The gate is ready, or the command has done its work: exit code 0.
     Done,
     /// Not ready, or given up.
     NotReady,

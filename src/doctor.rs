@@ -240,12 +240,12 @@ codes! {
 /// What is examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Side {
-    /// As root the system's side and each user's who lingers; as another user this user's
+    /// As root, the system's side and that of each user who has linger; as another user, this user's side
     #[default]
     All,
-    /// The system's side; root only
+    /// Only the system's side; for root
     System,
-    /// As root each user's side who lingers; as another user this user's
+    /// As root, the side of each user who has linger; as another user, this user's side
     Users,
 }
 

@@ -30,8 +30,8 @@ Usage: netready-generator --dry-run [--user]
        netready-generator NORMAL-DIR [EARLY-DIR LATE-DIR]
 
 Options:
-      --dry-run  Print what would be written, and what is wrong with what was read
-      --user     For a user's service manager (default: what SYSTEMD_SCOPE says, else the system's)
+      --dry-run  Print the drop-ins and every problem, and write nothing
+      --user     Work for a user's service manager (default: as SYSTEMD_SCOPE says, else for the system)
   -h, --help     Print help
   -V, --version  Print version
 
@@ -256,7 +256,7 @@ impl Journal {
         self.lines += 1;
         match self.lines.cmp(&MOST_LINES) {
             Ordering::Less => self.write(message),
-            Ordering::Equal => self.write("there is more to complain of; --dry-run says all of it"),
+            Ordering::Equal => self.write("there are more problems; --dry-run prints all of them"),
             Ordering::Greater => {}
         }
     }

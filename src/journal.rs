@@ -30,7 +30,7 @@ const IDENTIFIER: &str = "netready";
 /// LOG_DAEMON, as systemd has it for the lines on stderr of its units.
 const DAEMON: &str = "3";
 
-/// The journal's socket.
+/// A connection to the socket of the systemd journal.
 #[derive(Debug)]
 pub struct Journal {
     socket: UnixDatagram,

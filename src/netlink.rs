@@ -41,13 +41,13 @@ pub enum ObserveError {
     /// The socket for requests.
     #[error("cannot open a netlink socket")]
     Open(#[source] io::Error),
-    /// A dump failed.
+    /// The kernel did not answer a dump of links, addresses or routes.
     #[error("cannot read the kernel's network state")]
     Dump(#[from] DumpError),
     /// A single question failed.
     #[error("cannot ask the kernel for routes")]
     Ask(#[source] io::Error),
-    /// The barrier.
+    /// The request that waits for the kernel to finish its work failed.
     #[error("cannot ask the kernel for a link")]
     Barrier(#[from] BarrierError),
 }

@@ -40,12 +40,12 @@ pub struct NotifyError {
 }
 
 impl Notifier {
-    /// From NOTIFY_SOCKET.
+    /// A notifier for the service manager that NOTIFY_SOCKET names. It is silent if the variable is not set.
     pub fn from_env() -> Notifier {
         Notifier::to(std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()))
     }
 
-    /// Nobody.
+    /// A notifier that sends nothing.
     pub fn silent() -> Notifier {
         Notifier::to(None)
     }
@@ -81,7 +81,7 @@ impl Notifier {
         self.tell(Kind::Extend, &[NotifyState::Custom(&extend(micros))]);
     }
 
-    /// WATCHDOG=1
+    /// Sends WATCHDOG=1, which tells the service manager that netready is alive.
     pub fn watchdog(&mut self) {
         self.tell(Kind::Watchdog, &[NotifyState::Watchdog]);
     }
@@ -95,7 +95,7 @@ impl Notifier {
         self.tell(Kind::Ready, &[NotifyState::Ready]);
     }
 
-    /// STOPPING=1
+    /// Sends STOPPING=1, which tells the service manager that netready is ending.
     pub fn stopping(&mut self) {
         self.tell(Kind::Stopping, &[NotifyState::Stopping]);
     }

@@ -178,7 +178,7 @@ fn shields(input: &QuadletInput, units: &[Unit], written: &[DropIn]) -> Vec<Drop
     let shield = |name: &str| {
         let template = unit::template_of(name)?;
         let text =
-            format!("# Made by netready-generator: what is said of {template} is not for this unit.\n");
+            format!("# Made by netready-generator: the settings of {template} do not apply to this unit.\n");
         let reached = written.contains(template.as_str()) && !written.contains(name);
         reached.then(|| DropIn { unit: name.to_owned(), text })
     };
@@ -206,8 +206,9 @@ fn takes_over(
     let wanted = input.manager == Manager::User
         && input.wait_unit == WaitUnit::Gated
         && units.iter().any(|unit| unit.ordered_by_podman() && gates.of_unit(unit).is_other_than(main_gate));
-    let unsure =
-        not_understood.first().map(|path| (path, "netready cannot be sure of the unit of this file"));
+    let unsure = not_understood
+        .first()
+        .map(|path| (path, "netready cannot tell which unit Podman makes of this file"));
     let waiting = input.waiting.first().map(|path| (path, "this unit names Podman's wait unit"));
     let Some((path, why)) = unsure.or(waiting).filter(|_| wanted) else { return wanted };
     let message = format!(
@@ -327,8 +328,7 @@ fn required_gate<'a>(
     let place = unit.settings.required.as_ref()?;
     if unit.settings.gate_is_unknown {
         // Do not wait for another gate than the one that was meant: it may never open.
-        let message =
-            "GateRequired: which gate is not known, because Gate= is no gate's name; nothing is required";
+        let message = "GateRequired: ignored, because the value of Gate= is not a gate's name";
         problems.push(problem(place, message));
         return None;
     }
@@ -354,9 +354,9 @@ fn healed_gate<'a>(
     let place = unit.settings.restart.as_ref()?;
     let in_a_pod = unit.kind == Kind::Container && unit.file.word("Container", "Pod").is_some();
     let refusal = match (unit.kind, gating) {
-        _ if in_a_pod => "the network is the pod's; write it into the .pod file".to_owned(),
+        _ if in_a_pod => "the pod has the network; write this setting into the .pod file".to_owned(),
         (Kind::Artifact | Kind::Build | Kind::Image | Kind::Network | Kind::Volume, _) => {
-            format!("there is nothing to restart of a .{} file", unit.kind.extension())
+            format!("a .{} file has no container to restart", unit.kind.extension())
         }
         (Kind::Container | Kind::Kube | Kind::Pod, Gating::Nothing | Gating::Refused) => {
             format!("there is no gate to wait for; write Gate={}", manager.main_gate())

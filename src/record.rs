@@ -76,9 +76,9 @@ pub struct GateHistory {
 /// Whose gate it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The system's.
+    /// The records of the system's gates.
     System,
-    /// The caller's own.
+    /// The records of the caller's own gates.
     User,
 }
 

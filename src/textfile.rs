@@ -15,11 +15,11 @@ use crate::metrics::{is_due, metrics_text};
 use crate::overview::KeptGate;
 use crate::snapshot::Snapshot;
 
-/// See the module.
+/// The text file for node_exporter. The module says when it is written.
 #[derive(Debug)]
 pub struct TextFile {
     path: PathBuf,
-    /// What it says.
+    /// The state that the file shows now.
     last: Option<Snapshot>,
     complained: bool,
 }

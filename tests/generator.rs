@@ -319,7 +319,7 @@ fn it_does_not_flood_the_log() {
     }
     let said = stderr(&host.generate("user"));
     assert_eq!(said.lines().count(), 100, "{said}");
-    assert!(said.lines().last().unwrap().ends_with("--dry-run says all of it"), "{said}");
+    assert!(said.lines().last().unwrap().ends_with("--dry-run prints all of them"), "{said}");
     assert_eq!(host.names(), ["app.service.d/50-netready.conf"]);
     let all = host.command("user").arg("--dry-run").output().unwrap();
     assert_eq!(stderr(&all).lines().count(), 150);
@@ -378,7 +378,7 @@ fn a_quadlet_beside_much_data_is_found() {
     symlink("/", own.join("all")).unwrap();
     symlink("/", own.join("app/data/everything")).unwrap();
     let said = stderr(&host.generate("user"));
-    assert!(said.contains("/systemd/all: leads to /, which holds this folder itself"), "{said}");
+    assert!(said.contains("/systemd/all: leads to /, which contains this folder itself"), "{said}");
     assert_eq!(said.lines().count(), 2, "{said}");
     assert_eq!(host.names(), ["app.service.d/50-netready.conf"]);
 }
@@ -394,7 +394,7 @@ fn it_writes_only_where_it_may_and_over_nothing_of_others() {
     host.write("home/db.service.d/kept", "");
     symlink(host.path("home/db.service.d"), host.path("normal/db.service.d")).unwrap();
     let said = stderr(&host.generate("user"));
-    for unit in ["app.service.d/50-netready.conf: is there already", "db.service.d/50-netready.conf: "] {
+    for unit in ["app.service.d/50-netready.conf: exists already", "db.service.d/50-netready.conf: "] {
         assert!(said.contains(unit), "{unit}: {said}");
     }
     assert!(said.contains("out.container: "), "{said}");

@@ -40,7 +40,7 @@ impl Signals {
         Ok(Signals(signals::Signals::new(heard)?))
     }
 
-    /// The next one.
+    /// Waits for the next signal that matters to an attempt.
     pub async fn next(&mut self) -> Wake {
         self.0.next().await
     }

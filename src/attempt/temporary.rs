@@ -39,16 +39,16 @@ pub enum Refused {
     /// The folder above it cannot be used.
     #[error("{}", crate::escape::escape_bytes(folder.as_os_str().as_bytes()))]
     Io {
-        /// That folder.
+        /// The folder that cannot be used.
         folder: PathBuf,
-        /// Why not.
+        /// The error of the system call.
         #[source]
         source: io::Error,
     },
     /// Its owner could put something else in the place of what is below it.
     #[error("{} belongs to another user", crate::escape::escape_bytes(.0.as_os_str().as_bytes()))]
     Owner(PathBuf),
-    /// So could anybody.
+    /// Every user can write to the folder and it is not sticky, so another user could replace what is in it.
     #[error("other users can write to {}, which is not sticky", crate::escape::escape_bytes(.0.as_os_str().as_bytes()))]
     Open(PathBuf),
     /// TMPDIR would take precedence over what the administrator wrote there.

@@ -18,19 +18,19 @@ const ALL: &str = "[[require]]\npasta = true\n[[require]]\nroute = [\"default-ip
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
-    /// Free the addresses that leaked, after saying which and asking
+    /// List the leaked addresses, ask, and free them
     #[arg(long)]
     fix: bool,
-    /// With --fix: do not ask
+    /// With --fix: free the addresses without asking
     #[arg(long, requires = "fix")]
     yes: bool,
-    /// Which side of this host to look at
+    /// Examine this side of the host
     #[arg(long, value_name = "SIDE", default_value = "all", overrides_with = "side")]
     side: Side,
-    /// One JSON object on stdout
+    /// Print one JSON object on stdout
     #[arg(short, long)]
     pub(super) json: bool,
-    /// One line for each finding, no more
+    /// Print only one line for each finding
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]

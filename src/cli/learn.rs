@@ -1,7 +1,5 @@
 //! `learn`: a gate file of what this host has now.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use tracing::{error, info};
 
@@ -21,15 +19,15 @@ const OF_A_USER: &str = "podman";
 
 #[derive(Debug, Args)]
 pub(super) struct LearnArgs {
-    /// The gate's name [default: the one of this caller's netready.service: default for root, else podman]
+    /// The name of the gate [default: default for root, podman for another user]
     #[arg(value_name = "GATE")]
     gate: Option<String>,
 
-    /// Write it where `run` finds it: /etc/netready/GATE.toml, or a user's ~/.config/netready/GATE.toml
+    /// Write the file to /etc/netready/GATE.toml, or to a user's ~/.config/netready/GATE.toml
     #[arg(short, long)]
     write: bool,
 
-    /// With --write: in the place of a file that is there
+    /// With --write: replace an existing file
     #[arg(short, long, requires = "write")]
     force: bool,
 
@@ -57,12 +55,14 @@ pub(super) fn execute(args: &LearnArgs) -> Result<Exit, Error> {
         Ok(learned) => learned,
         Err(Refusal::Unreadable(error)) => return Err(error.into()),
         Err(Refusal::Nothing(links)) => {
-            error!("nothing to learn: no link has carrier and an address that the next boot brings too");
+            error!(
+                "nothing to learn: no link has carrier and an address that it will also have at the next boot"
+            );
             links.iter().for_each(|line| error!("{line}"));
             return Ok(Exit::NotReady);
         }
         Err(Refusal::NotReady(_, verdict)) => {
-            error!("this host does not work now, so there is nothing to learn from it");
+            error!("the network does not work now, so there is nothing to learn from this host");
             unmet_lines(&verdict).iter().for_each(|line| error!("{line}"));
             return Ok(Exit::NotReady);
         }
@@ -87,11 +87,11 @@ pub(super) fn execute(args: &LearnArgs) -> Result<Exit, Error> {
 /// A name that a unit can have too.
 fn named(gate: &str) -> Result<&str, ConfigError> {
     let message = if gate.contains('/') {
-        "learn takes a gate's name; into a file of its own: netready learn >FILE"
+        "learn takes the name of a gate; to write another file: netready learn >FILE"
     } else if gate.ends_with(".toml") {
-        "a gate is named without .toml"
+        "write the name of a gate without .toml"
     } else if !is_gate(gate) || gate == "none" {
-        "no name for a gate: letters, digits, '-', '_', '.' and ':'"
+        "not a name for a gate; a name has letters, digits, '-', '_', '.' and ':'"
     } else {
         return Ok(gate);
     };
@@ -124,7 +124,7 @@ fn containers(gate: &str, of_the_system: bool) -> Option<Containers> {
 
 fn exists(source: &str, gate: &str) -> ConfigError {
     let message = format!(
-        "is there already; compare: netready learn {gate} | diff {source} -, replace: netready learn {gate} --write --force"
+        "exists already; to compare: netready learn {gate} | diff {source} -; to replace: netready learn {gate} --write --force"
     );
     Problem { origin: source.to_owned(), line: None, message }.into()
 }
@@ -136,7 +136,7 @@ fn read_before(gate: &str, environment: &Environment) -> Option<String> {
     loaded.parts.into_iter().next().map(|part| part.origin)
 }
 
-/// What the file changes, what is read over it, and when it counts.
+/// What the file changes, what overrides parts of it, and when it counts.
 fn notes(
     learned: &Learned,
     source: &str,
@@ -147,13 +147,13 @@ fn notes(
     let gate = &learned.gate.name;
     let mut notes = Vec::new();
     if let Some(before) = before.filter(|before| *before != source && before.starts_with('/')) {
-        notes.push(format!("it takes the place of {before}"));
+        notes.push(format!("this file replaces {before}"));
     }
     let request = GateRequest { gate: Some(gate.clone()), ..GateRequest::default() };
     match config::load(&request, environment, &config::NoLinks) {
         Ok(loaded) => {
             for part in loaded.parts.iter().filter(|part| part.origin != source) {
-                notes.push(format!("{} is read over it", part.origin));
+                notes.push(format!("{} overrides parts of it", part.origin));
             }
         }
         Err(error) => notes.push(format!("{error}")),
@@ -164,8 +164,6 @@ fn notes(
         (_, true) => (format!("netready@{gate}.service"), ""),
         (_, false) => (format!("netready@{gate}.service"), "--user "),
     };
-    let mut line = format!("read when {unit} starts");
-    let _ = write!(line, "; where it runs already: systemctl {user}reload {unit}");
-    notes.push(line);
+    notes.push(format!("{unit} reads it when it starts; if it runs already: systemctl {user}reload {unit}"));
     notes
 }

@@ -9,7 +9,7 @@ use crate::report::json_text;
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// One JSON object on stdout
+    /// Print one JSON object on stdout
     #[arg(short, long)]
     pub(super) json: bool,
 }

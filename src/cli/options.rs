@@ -9,9 +9,9 @@ use crate::config::{ConfigError, GateRequest, Options, Problem};
 // place of each command's own.)
 #[derive(Debug, Clone, Default, Args)]
 pub struct GateOptions {
-    /// A gate's name, or with a slash in it a gate file [default: default]
+    /// The name of a gate, or a gate file if it contains a slash [default: default]
     ///
-    /// Requirement options without a GATE are a gate of their own; with one they are added to it.
+    /// Without a GATE, requirement options form a gate of their own. With a GATE, they are added to that gate.
     #[arg(value_name = "GATE")]
     gate: Option<String>,
 
@@ -26,9 +26,9 @@ pub struct GateOptions {
 // For retry and pull, whose other words are a command's or an image's.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NamedGateOptions {
-    /// The gate to wait for: a name, with a slash in it a gate file, or none [default: default]
+    /// Wait for this gate: a name, a gate file if it contains a slash, or none [default: default]
     ///
-    /// Requirement options without it are a gate of their own; with it they are added to it.
+    /// Without --gate, requirement options form a gate of their own. With --gate, they are added to that gate.
     #[arg(long, value_name = "GATE", help_heading = Heading::What.text(), overrides_with = "gate")]
     gate: Option<String>,
 

@@ -16,19 +16,19 @@ const TO_LOOK: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(super) struct PullArgs {
-    /// The image, as podman pull takes it
+    /// The image, written as for podman pull
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// When to pull: `missing` only if the image is not here, `always`, `newer` (if that fails an image that is here will do), `never`
+    /// When to pull
     #[arg(long, value_name = "WHEN", default_value = "missing", overrides_with = "policy")]
     policy: Policy,
-    /// What pulls: podman or skopeo, or the path of either
+    /// The program that pulls: podman or skopeo, or the path of either
     #[arg(long, value_name = "PATH", default_value = "podman", overrides_with = "tool", value_hint = ValueHint::CommandName)]
     tool: OsString,
-    /// An argument for the tool that stands before its command, as in podman ARG pull IMAGE
+    /// Pass this argument before the tool's command, as in podman ARG pull IMAGE
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     global_arg: Vec<OsString>,
-    /// Give up an attempt in which nothing moved for this long: no output, nothing read or written
+    /// End an attempt that made no progress for this time: no output, nothing read or written
     #[arg(long, value_name = "DUR", value_parser = bound, default_value = "1min", help_heading = AGAIN, overrides_with = "stall_timeout")]
     stall_timeout: Bound,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub(super) struct PullArgs {
     volume: Volume,
     #[command(flatten)]
     tuning: Tuning,
-    /// More arguments of podman pull (skopeo copy)
+    /// More arguments for podman pull (or skopeo copy)
     #[arg(last = true, value_name = "ARGS")]
     arguments: Vec<OsString>,
 }
@@ -47,13 +47,13 @@ pub(super) struct PullArgs {
 /// When an image is pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Policy {
-    /// If it is not here.
+    /// Only if the image is not on this host.
     Missing,
-    /// In any case.
+    /// Always.
     Always,
-    /// In any case, but one that is here will do.
+    /// Always; if the pull fails, an image that is on this host is enough.
     Newer,
-    /// Not at all.
+    /// Never.
     Never,
 }
 
@@ -76,7 +76,7 @@ pub(super) fn execute(args: PullArgs) -> Result<Exit, Error> {
         match (args.policy, here, setting) {
             // A gate file that cannot be read keeps no container down whose image is here.
             (_, true, Err(error)) => {
-                tracing::warn!("{}; the image is here, and will do", crate::report::chain(&error));
+                tracing::warn!("{}; using the image that is on this host", crate::report::chain(&error));
                 Ok(Exit::Done)
             }
             (Policy::Missing | Policy::Never, true, Ok(_)) => Ok(Exit::Done),
@@ -86,13 +86,16 @@ pub(super) fn execute(args: PullArgs) -> Result<Exit, Error> {
                 match tool.pull(&setting, &mut signals).await? {
                     finished @ (Finished::Done | Finished::Signalled(_)) => Ok(finished.exit()),
                     Finished::GaveUp(_) | Finished::Shut => {
-                        tracing::warn!("no newer {} could be had; the one that is here will do", args.image);
+                        tracing::warn!(
+                            "no newer {} could be pulled; using the one that is on this host",
+                            args.image
+                        );
                         Ok(Exit::Done)
                     }
                 }
             }
             (Policy::Never, false, _) => {
-                tracing::error!("{} is not here, and is not to be pulled", args.image);
+                tracing::error!("{} is not on this host, and --policy never forbids a pull", args.image);
                 Ok(Exit::Code(super::OWN_ERROR))
             }
             (Policy::Always | Policy::Missing | Policy::Newer, _, setting) => {
@@ -151,7 +154,7 @@ impl<'a> Tool<'a> {
                 // It is meant so.
                 Refused::Configured(_) => tracing::debug!("the pull has no folder of its own: {why}"),
                 Refused::Io { .. } | Refused::Owner(_) | Refused::Open(_) | Refused::NoRuntimeDirectory => {
-                    tracing::warn!("a pull that is ended will leave its temporary files: {why}");
+                    tracing::warn!("if this pull is ended, its temporary files stay: {why}");
                 }
             }
         });

@@ -30,16 +30,16 @@ use watch::NetworkWatch;
 pub(super) struct RetryArgs {
     #[command(flatten)]
     again: AgainOptions,
-    /// What a failure means: `exit` its exit code, `oci` the text of Podman, skopeo or buildah on stderr
+    /// How to judge whether a failure can pass
     #[arg(long, value_name = "HOW", default_value = "exit", help_heading = AGAIN, overrides_with = "classify")]
     classify: Classify,
-    /// Run again only after these exit codes (1,75,…) [default: any but 0]
+    /// Run the command again only after these exit codes (1,75,…) [default: any except 0]
     #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = AGAIN)]
     retry_on_exit: Vec<u8>,
-    /// Never run again after these exit codes
+    /// Never run the command again after these exit codes
     #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = AGAIN)]
     fatal_exit: Vec<u8>,
-    /// Give up an attempt in which nothing moved for this long: no output, nothing read or written
+    /// End an attempt that made no progress for this time: no output, nothing read or written
     #[arg(long, value_name = "DUR", value_parser = bound, default_value = "infinity", help_heading = AGAIN, overrides_with = "stall_timeout")]
     stall_timeout: Bound,
     #[command(flatten)]
@@ -48,7 +48,7 @@ pub(super) struct RetryArgs {
     volume: Volume,
     #[command(flatten)]
     tuning: Tuning,
-    /// What to run
+    /// The command to run
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
@@ -59,13 +59,13 @@ pub(super) struct AgainOptions {
     /// Run the command again at most N times
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = AGAIN, overrides_with = "retries")]
     retries: u32,
-    /// The longest delay after the first failure; it doubles, and the delay is a random part of it
+    /// Wait up to this time before the first retry; it doubles after each failure, and the delay is random
     #[arg(long, value_name = "DUR", value_parser = delay, default_value = "2s", help_heading = AGAIN, overrides_with = "delay")]
     delay: Duration,
-    /// The longest delay after any failure
+    /// Never wait longer than this before a retry
     #[arg(long, value_name = "DUR", value_parser = delay, default_value = "1min", help_heading = AGAIN, overrides_with = "max_delay")]
     max_delay: Duration,
-    /// End it all this long after the first attempt began
+    /// Give up this long after the first attempt began, and end a running attempt
     #[arg(long, value_name = "DUR", value_parser = bound, default_value = "1h", help_heading = AGAIN, overrides_with = "max_elapsed")]
     max_elapsed: Bound,
     /// End an attempt after this long
@@ -79,9 +79,9 @@ pub(super) const AGAIN: &str = "How often and how long to try";
 /// What tells what a failure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Classify {
-    /// The text on stderr.
+    /// By the text of Podman, skopeo or buildah on stderr.
     Oci,
-    /// The exit code.
+    /// By the exit code.
     Exit,
 }
 
@@ -93,7 +93,7 @@ pub(super) fn bound(text: &str) -> Result<Bound, String> {
     match parse_duration(text)? {
         DurationLimit::Infinite => Ok(Bound(None)),
         DurationLimit::Finite(Duration::ZERO) => {
-            Err("must be more than 0; for ever is \"infinity\"".to_owned())
+            Err("must be more than 0; for no limit write \"infinity\"".to_owned())
         }
         DurationLimit::Finite(span) => Ok(Bound(Some(span))),
     }
@@ -356,7 +356,7 @@ async fn pause(
         Pause::Over => Ok(None),
         Pause::Signalled(signal) => Ok(Some(signal)),
         Pause::Better => {
-            speaker.say("the network changed for the better: trying at once");
+            speaker.say("the network has improved: trying again now");
             Ok(None)
         }
     }

@@ -104,14 +104,14 @@ struct Manager {
     snapshot: Snapshot,
     textfile: Option<TextFile>,
     gate: Gate,
-    /// What STATUS= says.
+    /// The text that STATUS= had last.
     status: String,
     policy: Policy,
     /// The events of this boot.
     file: events::Writer,
     /// The service manager keeps that file for the next `run`, or cannot.
     kept: bool,
-    /// What comes late.
+    /// Notes what comes late, after the gate was ready for the first time.
     after_ready: AfterReady,
     /// The events since the last entry.
     unwritten: Unwritten,

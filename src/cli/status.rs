@@ -11,10 +11,10 @@ use crate::report::json_text;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
-    /// Names of gates; without one, every gate that is kept now
+    /// The names of the gates to show [default: every gate that netready keeps now]
     #[arg(value_name = "GATE")]
     gates: Vec<String>,
-    /// One JSON object on stdout
+    /// Print one JSON object on stdout
     #[arg(short, long)]
     pub(super) json: bool,
 }

@@ -25,27 +25,27 @@ const COLUMNS: usize = 80;
 
 #[derive(Debug, Args)]
 pub(super) struct TimelineArgs {
-    /// The gate's name; of a gate file, its path or its name without .toml [default: default]
+    /// The name of the gate; for a gate file, its path or its name without .toml [default: default]
     #[arg(value_name = "GATE")]
     gate: Option<String>,
 
-    /// The boot: 0 is this one, -1 the one before, or an ID as journalctl --list-boots prints it [default: 0]
+    /// Show this boot: 0 is the current one, -1 the one before, or an ID from journalctl --list-boots [default: 0]
     #[arg(short, long, value_name = "BOOT", allow_hyphen_values = true, conflicts_with = "last")]
     boot: Option<String>,
 
-    /// One line for each of the last N boots: when, how long it took, by what, and the longest stretch
+    /// Print one line for each of the last N boots: its time, how long the gate took, and the longest reason
     #[arg(short, long, value_name = "N", conflicts_with_all = ["svg", "run"], value_parser = clap::value_parser!(u32).range(1..))]
     last: Option<u32>,
 
-    /// The Nth run of netready in that boot, for a unit that was started again [default: the last one]
+    /// Show the Nth run of netready in that boot, if the unit was started again [default: the last one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     run: Option<u32>,
 
-    /// Draw it: an SVG image on stdout
+    /// Print an SVG image on stdout
     #[arg(long, conflicts_with = "json")]
     svg: bool,
 
-    /// JSON on stdout: one object, with --last one per line
+    /// Print one JSON object on stdout; with --last, one per line
     #[arg(short, long)]
     pub(super) json: bool,
 }

@@ -333,7 +333,7 @@ fn unknown(
     let known = known_gates(environment, directories);
     if let Some(stem) = gate.strip_suffix(".toml") {
         return if known.iter().any(|name| name == stem) {
-            format!("a gate is named without .toml: {stem}")
+            format!("write the name of a gate without .toml: {stem}")
         } else {
             format!("no such gate; a file is named with a slash: ./{shown}")
         };

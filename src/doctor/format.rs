@@ -155,7 +155,7 @@ mod tests {
         report.findings.push(Finding {
             code: FindingCode::LingerOff,
             subject: "user a".to_owned(),
-            what: "does not linger".to_owned(),
+            what: "has no linger".to_owned(),
             seen: "no file".to_owned(),
             mend: vec!["first".to_owned(), "then".to_owned()],
         });

@@ -106,7 +106,7 @@ fn invalid(name: &str, problems: &[Problem]) -> Finding {
         subject: format!("gate {name}"),
         what: format!("{first}{more}"),
         seen: "its file and drop-ins were read as netready run reads them".to_owned(),
-        mend: vec![format!("netready cat {name}    # says each line that is wrong; mend those")],
+        mend: vec![format!("netready cat {name}    # prints each wrong line; correct them")],
     }
 }
 
@@ -309,7 +309,7 @@ fn failed(manager: Manager, unit: &BTreeMap<String, String>) -> Option<Finding> 
         what: format!("has failed ({}, exit code {code}{meaning}) and is not started again", of("Result")),
         seen: format!("systemctl{user} show {id}"),
         mend: vec![
-            format!("journalctl{user} -b -u {id}    # why; mend that"),
+            format!("journalctl{user} -b -u {id}    # shows the cause; correct it"),
             format!("systemctl{user} restart {id}"),
         ],
     })

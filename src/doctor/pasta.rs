@@ -48,7 +48,8 @@ fn fit(verdict: &Verdict) -> Vec<Finding> {
         what,
         seen: "the main routing table, in the order in which pasta reads it".to_owned(),
         mend: vec![
-            "ip route; ip -6 route    # the first default, else the first route, is what is taken".to_owned(),
+            "ip route; ip -6 route    # pasta takes the first default route, or else the first route"
+                .to_owned(),
             format!(
                 "pasta_options = [\"-i\", \"NAME\"] in the [network] section of containers.conf names another than {subject}"
             ),
@@ -70,7 +71,9 @@ fn fit(verdict: &Verdict) -> Vec<Finding> {
 /// itself except for DNS.
 fn offline(verdict: &Verdict) -> Option<String> {
     let nothing = matches!(reason(verdict)?, Reason::Pasta { route: None, .. });
-    nothing.then(|| "this host has no network now; a container that starts has pasta's local mode".to_owned())
+    nothing.then(|| {
+        "this host has no network now; a container that starts now uses pasta's local mode".to_owned()
+    })
 }
 
 /// The finding about a gate that names links of which pasta takes none.
@@ -98,7 +101,7 @@ fn another(gate: &Gate, verdict: &Verdict, network: &Network) -> Option<Finding>
         what: format!("asks for {}, and pasta takes {}", names.join(", "), first.ifname),
         seen: format!("{}; the main routing table", gate.source),
         mend: vec![
-            format!("netready cat {}    # name {}, or say pasta = true", gate.name, first.ifname),
+            format!("netready cat {}    # name {}, or write pasta = true", gate.name, first.ifname),
             format!(
                 "or pasta_options = [\"-i\", \"{}\"] in the [network] section of containers.conf",
                 names.first().unwrap_or(&"")
@@ -129,7 +132,7 @@ mod tests {
             (
                 "pasta4; pasta6",
                 "pasta=true",
-                "note this host has no network now; a container that starts has pasta's local mode",
+                "note this host has no network now; a container that starts now uses pasta's local mode",
             ),
             (
                 "pasta6; pasta4 172.17.0.0/16 dev docker0 linkdown",

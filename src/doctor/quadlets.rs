@@ -26,8 +26,12 @@ const GENERATORS: [&str; 4] = [
 
 /// Keys, the first version of Podman that knows each, and what to write for older versions.
 const LATER: [(&str, &str, &str); 2] = [
-    ("Retry", "5.5", "[X-Netready] PullRetry=8    # in its place; netready pulls, on any Podman"),
-    ("RetryDelay", "5.5", "[X-Netready] PullRetryDelay=2s    # in its place; netready pulls, on any Podman"),
+    ("Retry", "5.5", "[X-Netready] PullRetry=8    # instead of it; netready pulls with any Podman"),
+    (
+        "RetryDelay",
+        "5.5",
+        "[X-Netready] PullRetryDelay=2s    # instead of it; netready pulls with any Podman",
+    ),
 ];
 
 /// Examines the quadlets: what Podman's generator makes of them, and what is wrong with netready's section.
@@ -161,9 +165,9 @@ fn setting(problem: &Problem, reload: &str) -> Finding {
         code: FindingCode::QuadletSetting,
         subject: file_name(&problem.origin),
         what: problem.message.clone(),
-        seen: format!("{}{line}; netready-generator --dry-run says it too", problem.origin),
+        seen: format!("{}{line}; netready-generator --dry-run prints it too", problem.origin),
         mend: vec![match problem.line {
-            Some(_) => format!("mend that line, then {reload}"),
+            Some(_) => format!("correct that line, then {reload}"),
             None => format!("change or rename {}, then {reload}", problem.origin),
         }],
     }
@@ -288,13 +292,13 @@ impl Judge<'_> {
                     let name = file_name(path);
                     let folder = folder_of(path);
                     if folder.extension().is_some_and(|extension| extension == "d") {
-                        let what = format!("Podman passes over this drop-in: {why}");
-                        let mend = vec![format!("mend {path}, then {}", self.reload)];
+                        let what = format!("Podman ignores this drop-in: {why}");
+                        let mend = vec![format!("correct {path}, then {}", self.reload)];
                         findings.push(self.finding(FindingCode::DropInIgnored, &name, what, mend));
                         continue;
                     }
                     let what = format!("Podman cannot read it: {why}");
-                    let mend = vec![format!("mend or remove {path}, then {}", self.reload)];
+                    let mend = vec![format!("correct or remove {path}, then {}", self.reload)];
                     findings.push(self.finding(FindingCode::QuadletRefused, &name, what, mend));
                     explained.insert(name.clone());
                     broken.entry(folder).or_default().push(name);
@@ -327,7 +331,7 @@ impl Judge<'_> {
                 "Podman makes no unit of {} either, because it cannot read {names} in the same folder",
                 lost.join(", ")
             );
-            let mend = vec![format!("mend or remove {names}, then {}", self.reload)];
+            let mend = vec![format!("correct or remove {names}, then {}", self.reload)];
             let subject = format!("folder {}", folder.display());
             findings.push(self.finding(FindingCode::QuadletDropped, &subject, what, mend));
         }
@@ -335,10 +339,10 @@ impl Judge<'_> {
             |file: &&RefusedQuadlet| folder_of(&file.path).extension().is_none_or(|it| it != "d");
         for file in self.refused.iter().filter(is_quadlet).filter(|file| silent(&file_name(&file.path))) {
             let what = format!(
-                "Podman passes over it without a word: line {} is no section, no key=value and no comment",
+                "Podman silently ignores it: line {} is not a section, a key=value or a comment",
                 file.line
             );
-            let mend = vec![format!("mend that line, then {}", self.reload)];
+            let mend = vec![format!("correct that line, then {}", self.reload)];
             findings.push(self.finding(FindingCode::QuadletRefused, &file_name(&file.path), what, mend));
         }
         for (name, unit) in &made {
@@ -351,8 +355,8 @@ impl Judge<'_> {
         let key = why.split('\'').nth(1).filter(|_| why.starts_with("unsupported key"));
         let later = LATER.iter().find(|(name, ..)| Some(*name) == key);
         let mut mend = vec![match key {
-            Some(key) => format!("take {key}= out, then {}", self.reload),
-            None => format!("mend it, then {}", self.reload),
+            Some(key) => format!("remove {key}=, then {}", self.reload),
+            None => format!("correct it, then {}", self.reload),
         }];
         let since = later.map(|(_, since, _)| format!(" (Podman {since} has it)")).unwrap_or_default();
         mend.extend(later.map(|(.., instead)| (*instead).to_owned()));
@@ -429,7 +433,7 @@ pub fn named_quadlets(name: &str, seen: &str, file: &UnitFile, quadlets: &[Unit]
     Some(Finding {
         code: FindingCode::QuadletName,
         subject: name.to_owned(),
-        what: format!("names a quadlet's file where systemd wants a unit's name: {}", named.join(", ")),
+        what: format!("names a quadlet's file where systemd needs a unit's name: {}", named.join(", ")),
         seen: seen.to_owned(),
         mend,
     })
@@ -483,8 +487,8 @@ mod tests {
                  converting \"b.container\": requested Quadlet unit none.network was not found\n"
             ),
             [
-                "quadlet-refused a.container: Podman makes no unit of it: unsupported key 'Retry' in group 'Container' in /q/a.container (Podman 5.5 has it); take Retry= out, then daemon-reload; [X-Netready] PullRetry=8    # in its place; netready pulls, on any Podman",
-                "quadlet-refused b.container: Podman makes no unit of it: requested Quadlet unit none.network was not found; mend it, then daemon-reload",
+                "quadlet-refused a.container: Podman makes no unit of it: unsupported key 'Retry' in group 'Container' in /q/a.container (Podman 5.5 has it); remove Retry=, then daemon-reload; [X-Netready] PullRetry=8    # instead of it; netready pulls with any Podman",
+                "quadlet-refused b.container: Podman makes no unit of it: requested Quadlet unit none.network was not found; correct it, then daemon-reload",
             ]
         );
         assert_eq!(
@@ -494,7 +498,7 @@ mod tests {
                  quadlet-generator[7]: error loading \"/q/c.container\", file contains line 2: “nonsense” which is not a key-value pair, group, or comment\n"
             ),
             [
-                "quadlet-refused c.container: Podman cannot read it: file contains line 2: “nonsense” which is not a key-value pair, group, or comment; mend or remove /q/c.container, then daemon-reload"
+                "quadlet-refused c.container: Podman cannot read it: file contains line 2: “nonsense” which is not a key-value pair, group, or comment; correct or remove /q/c.container, then daemon-reload"
             ]
         );
     }
@@ -564,12 +568,12 @@ mod tests {
             ("mask.container", ""),
         ];
         let dangling = "quadlet-generator[7]: error loading \"/q/z.container\", open /q/z.container: no such file or directory\n";
-        let refused = "quadlet-refused z.container: Podman cannot read it: open /q/z.container: no such file or directory; mend or remove /q/z.container, then daemon-reload";
+        let refused = "quadlet-refused z.container: Podman cannot read it: open /q/z.container: no such file or directory; correct or remove /q/z.container, then daemon-reload";
         assert_eq!(
             found_of(&quadlets, &[], "", dangling),
             [
                 refused,
-                "quadlet-dropped folder /q: Podman makes no unit of a.container, b.volume, c.container either, because it cannot read z.container in the same folder; mend or remove z.container, then daemon-reload"
+                "quadlet-dropped folder /q: Podman makes no unit of a.container, b.volume, c.container either, because it cannot read z.container in the same folder; correct or remove z.container, then daemon-reload"
             ]
         );
         // Two that are broken, and one that is refused for itself.
@@ -607,7 +611,7 @@ mod tests {
         );
         let broken = [RefusedQuadlet { path: "/q/z.container".to_owned(), line: 3 }];
         let silent = [
-            "quadlet-refused z.container: Podman passes over it without a word: line 3 is no section, no key=value and no comment; mend that line, then daemon-reload",
+            "quadlet-refused z.container: Podman silently ignores it: line 3 is not a section, a key=value or a comment; correct that line, then daemon-reload",
         ];
         assert_eq!(found_of(&[("a.container", GOOD)], &broken, &made, ""), silent);
         let said = "error loading \"/q/z.container\", file contains line 3: …\n";
@@ -618,7 +622,7 @@ mod tests {
         assert_eq!(
             found_of(&[("a.container", GOOD)], &broken, &made, drop_in),
             [
-                "drop-in-ignored x.conf: Podman passes over this drop-in: file contains line 1: …; mend /q/a.container.d/x.conf, then daemon-reload"
+                "drop-in-ignored x.conf: Podman ignores this drop-in: file contains line 1: …; correct /q/a.container.d/x.conf, then daemon-reload"
             ]
         );
     }
@@ -646,15 +650,15 @@ mod tests {
             ("After=db.service basic.target\nWants=x.socket", ""),
             (
                 "After=db.container",
-                "names a quadlet's file where systemd wants a unit's name: After=db.container; After=db.service    # in place of db.container",
+                "names a quadlet's file where systemd needs a unit's name: After=db.container; After=db.service    # in place of db.container",
             ),
             (
                 "Wants=db.container\nRequires=none.volume\n[Install]\nWantedBy=web.pod default.target",
-                "names a quadlet's file where systemd wants a unit's name: Wants=db.container, Requires=none.volume, WantedBy=web.pod; Wants=db.service    # in place of db.container; WantedBy=web-pod.service    # in place of web.pod",
+                "names a quadlet's file where systemd needs a unit's name: Wants=db.container, Requires=none.volume, WantedBy=web.pod; Wants=db.service    # in place of db.container; WantedBy=web-pod.service    # in place of web.pod",
             ),
             (
                 "BindsTo=none@%i.kube",
-                "names a quadlet's file where systemd wants a unit's name: BindsTo=none@%i.kube; write the name of the unit that Podman makes of it, which ends in .service",
+                "names a quadlet's file where systemd needs a unit's name: BindsTo=none@%i.kube; write the name of the unit that Podman makes of it, which ends in .service",
             ),
             ("After=db.container\nAfter=", ""),
             ("Documentation=file:db.container\n[Service]\nAfter=db.container", ""),
@@ -703,7 +707,7 @@ mod tests {
         let refused = RefusedQuadlet { path: "/q/a.container".to_owned(), line: 3 };
         assert!(refused.is_about(&problem(3, "whatever it says")));
         assert!(!refused.is_about(&problem(4, "whatever it says")));
-        let finding = setting(&problem(4, "Gat: unknown key; it is written Gate"), "");
+        let finding = setting(&problem(4, "Gat: unknown key; write Gate"), "");
         assert_eq!((finding.subject.as_str(), finding.code), ("a.container", FindingCode::QuadletSetting));
     }
 }

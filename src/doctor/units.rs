@@ -85,9 +85,11 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
         let network = dropped.iter().all(|unit| is_of_network(unit));
         if gated && network {
             // The unit waits for the network all the same, so this is only a note.
-            report.notes.push(format!("{name}: an order after {list} does nothing in a user's manager; its gate is what it waits for"));
+            report.notes.push(format!(
+                "{name}: After={list} has no effect in a user's service manager; the unit waits for its gate"
+            ));
         } else {
-            let what = format!("is to start after {list}, which only the system's manager has");
+            let what = format!("is ordered after {list}, which only the system's service manager has");
             report.findings.push(finding(
                 FindingCode::OrderingDropped,
                 what,
@@ -98,8 +100,10 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
     let demands = words(file, "Unit", &DEMANDS);
     let missing: BTreeSet<&str> = demands.into_iter().filter(|unit| there.only_of_system(unit)).collect();
     if !missing.is_empty() {
-        let what =
-            format!("demands {}, which only the system's manager has: no start succeeds", listed(&missing));
+        let what = format!(
+            "demands {}, which only the system's service manager has, so it cannot start",
+            listed(&missing)
+        );
         let mend = vec![in_place_of(&missing).to_owned()];
         report.findings.push(finding(FindingCode::OrderingDropped, what, mend));
     }
@@ -108,7 +112,7 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
         wanted_by.iter().copied().filter(|unit| there.only_of_system(unit)).collect();
     if !nowhere.is_empty() && nowhere.len() == wanted_by.len() {
         let what = format!(
-            "is wanted by {}, which only the system's manager has: nothing starts it",
+            "is wanted by {}, which only the system's service manager has, so nothing starts it",
             listed(&nowhere)
         );
         let mend = vec![format!("[Install] WantedBy={AT_BOOT}, then systemctl --user daemon-reload")];
@@ -155,9 +159,9 @@ fn without_order(quadlets: &[Unit], more: &BTreeMap<&str, &UnitFile>) -> Vec<Fin
         if !decided && !ordered.contains(unit.service.as_str()) {
             findings.push(finding(
                 unit,
-                "[Quadlet] DefaultDependencies=false takes its order after the network away, and it waits for no gate",
+                "[Quadlet] DefaultDependencies=false removes its order after the network, and it waits for no gate",
                 &[
-                    "take it out; netready's drop-in for Podman's wait unit ends the wait of 90 s (docs/containers.md)",
+                    "remove it; netready's drop-in for Podman's wait unit ends the wait of 90 s (docs/containers.md)",
                     "or keep it, and add [X-Netready] Gate=podman (Gate=none if it needs no network)",
                 ],
             ));
@@ -167,7 +171,7 @@ fn without_order(quadlets: &[Unit], more: &BTreeMap<&str, &UnitFile>) -> Vec<Fin
                 unit,
                 "[Unit] DefaultDependencies=false is systemd's key: it does not end the wait of 90 s, and the unit is \
                  no longer stopped in order at shutdown",
-                &["take it out; netready's drop-in for Podman's wait unit ends the wait of 90 s (docs/containers.md)"],
+                &["remove it; netready's drop-in for Podman's wait unit ends the wait of 90 s (docs/containers.md)"],
             ));
         }
     }
@@ -176,8 +180,8 @@ fn without_order(quadlets: &[Unit], more: &BTreeMap<&str, &UnitFile>) -> Vec<Fin
 
 fn in_place_of(units: &BTreeSet<&str>) -> &'static str {
     match units.iter().all(|unit| is_of_network(unit)) {
-        true => "in its place: Wants=netready.service and After=netready.service",
-        false => "take it out; a user's unit cannot wait for the system's",
+        true => "write instead: Wants=netready.service and After=netready.service",
+        false => "remove it; a user's unit cannot wait for a unit of the system",
     }
 }
 
@@ -257,7 +261,7 @@ fn linger(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
     if at_boot.is_empty() {
         return;
     }
-    let what = "whether this user lingers";
+    let what = "whether this user has linger";
     match &host.user {
         _ if !host.booted_by_systemd() => report.unseen(what, "systemd does not run this host"),
         None => report.unseen(what, "this user has no name"),
@@ -273,7 +277,7 @@ fn lingers(user: &str, file: &Path, there: bool, at_boot: &[&Unit]) -> Option<Fi
     (!there).then(|| Finding {
         code: FindingCode::LingerOff,
         subject: format!("user {user}"),
-        what: format!("does not linger, and {} is to start at boot", names.join(", ")),
+        what: format!("has no linger, but {} should start at boot", names.join(", ")),
         seen: format!("[Install] WantedBy={AT_BOOT}; there is no {}", file.display()),
         mend: vec![format!("loginctl enable-linger {user}")],
     })
@@ -314,47 +318,47 @@ mod tests {
             (
                 "[Unit]\nAfter=network-online.target\n",
                 false,
-                "ordering-dropped is to start after network-online.target, which only the system's manager has",
+                "ordering-dropped is ordered after network-online.target, which only the system's service manager has",
             ),
             (
                 "[Unit]\nAfter=network-online.target\nWants=network-online.target\n",
                 true,
-                "note a: an order after network-online.target does nothing in a user's manager; its gate is what it waits for",
+                "note a: After=network-online.target has no effect in a user's service manager; the unit waits for its gate",
             ),
             (
                 "[Unit]\nAfter=network-online.target netready.service\n",
                 false,
-                "note a: an order after network-online.target does nothing in a user's manager; its gate is what it waits for",
+                "note a: After=network-online.target has no effect in a user's service manager; the unit waits for its gate",
             ),
             ("[Unit]\nAfter=network-online.target\nAfter=\n", false, ""),
             // The gate does not stand for it.
             (
                 "[Unit]\nAfter=remote-fs.target\n",
                 true,
-                "ordering-dropped is to start after remote-fs.target, which only the system's manager has",
+                "ordering-dropped is ordered after remote-fs.target, which only the system's service manager has",
             ),
             (
                 "[Unit]\nAfter=wg-quick@wg0.service\n",
                 false,
-                "ordering-dropped is to start after wg-quick@wg0.service, which only the system's manager has",
+                "ordering-dropped is ordered after wg-quick@wg0.service, which only the system's service manager has",
             ),
             (
                 "[Unit]\nRequires=network-online.target\n",
                 true,
-                "ordering-dropped demands network-online.target, which only the system's manager has: no start succeeds",
+                "ordering-dropped demands network-online.target, which only the system's service manager has, so it cannot start",
             ),
             ("[Install]\nWantedBy=default.target\n", false, ""),
             ("[Install]\nWantedBy=default.target multi-user.target\n", false, ""),
             (
                 "[Install]\nWantedBy=multi-user.target\n",
                 false,
-                "install-target is wanted by multi-user.target, which only the system's manager has: nothing starts it",
+                "install-target is wanted by multi-user.target, which only the system's service manager has, so nothing starts it",
             ),
             ("[Container]\nAfter=network-online.target\n", false, ""),
             (
                 "no line of a unit\n[Unit]\nneither\nAfter=remote-fs.target\n",
                 true,
-                "ordering-dropped is to start after remote-fs.target, which only the system's manager has",
+                "ordering-dropped is ordered after remote-fs.target, which only the system's service manager has",
             ),
         ] {
             let mut report = DoctorReport::default();
@@ -371,7 +375,7 @@ mod tests {
     fn orders_that_are_taken_away() {
         const OFF: &str = "[Container]\nImage=x\n[Quadlet]\nDefaultDependencies=false\n";
         const GATED: &str = "[Container]\nImage=x\n";
-        let taken = "[Quadlet] DefaultDependencies=false takes its order after the network away, and it waits for no gate";
+        let taken = "[Quadlet] DefaultDependencies=false removes its order after the network, and it waits for no gate";
         let systemds = "[Unit] DefaultDependencies=false is systemd's key: it does not end the wait of 90 s, and the unit is no longer stopped in order at shutdown";
         let with = |more: &str| format!("{OFF}{more}\n");
         for (text, more, other, expected) in [

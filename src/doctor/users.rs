@@ -45,7 +45,7 @@ pub fn look(report: &mut DoctorReport) -> Vec<UserSide> {
     let names = match lingering(Path::new(LINGER)) {
         Ok(names) => names,
         Err(error) => {
-            report.unseen("the users who linger", format!("{LINGER}: {error}"));
+            report.unseen("the users who have linger", format!("{LINGER}: {error}"));
             return Vec::new();
         }
     };
@@ -77,7 +77,7 @@ fn lingering(folder: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
 /// What a user's side has; or why that is not known.
 fn side(name: &str, limit: Duration) -> Result<DoctorReport, String> {
     if limit.is_zero() {
-        return Err(format!("the users before took longer than {}", duration_text(ALL_TOGETHER)));
+        return Err(format!("the users before this one took longer than {}", duration_text(ALL_TOGETHER)));
     }
     let user = match OtherUser::named(name) {
         Ok(Some(user)) => user,
@@ -96,7 +96,7 @@ fn side(name: &str, limit: Duration) -> Result<DoctorReport, String> {
 
 fn of_output(output: &Output) -> Result<DoctorReport, String> {
     if output.cut {
-        return Err("it said too much".to_owned());
+        return Err("it printed too much".to_owned());
     }
     let value = serde_json::from_slice(&output.stdout).ok();
     let Some(mut report) = value.as_ref().and_then(of_json) else {

@@ -89,7 +89,7 @@ fn unwanted(who: &str, online: &Online) -> Option<Finding> {
         what: match ours {
             true => format!("is started by {ONLINE}, which nothing starts"),
             false => format!(
-                "waits for {ONLINE}, which nothing starts: 90 s, and then the containers start anyhow"
+                "waits for {ONLINE}, which nothing starts; after 90 s the containers start without it"
             ),
         },
         seen: format!("systemctl show {ONLINE}: inactive, WantedBy= is empty"),

@@ -42,7 +42,7 @@ fn write_in(folder: &Folder, name: &str, text: &str) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => match folder.read(name, LARGEST) {
             Ok(there) if there.starts_with(MARK) => folder.replace(name, text.as_bytes()),
             Ok(_) | Err(_) => {
-                let why = "is there already, and netready-generator did not make it";
+                let why = "exists already, and netready-generator did not make it";
                 Err(io::Error::new(ErrorKind::AlreadyExists, why))
             }
         },
@@ -53,7 +53,7 @@ fn write_in(folder: &Folder, name: &str, text: &str) -> io::Result<()> {
 /// Names are checked where they are made; this is the last door before the file system.
 fn is_plain(name: &str) -> io::Result<&OsStr> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "is no name of a file"));
+        return Err(io::Error::new(ErrorKind::InvalidInput, "is not a file name"));
     }
     Ok(OsStr::new(name))
 }

@@ -287,7 +287,8 @@ impl<'a> Search<'a> {
         let Ok(target) = fs::canonicalize(&path) else { return };
         let above = self.starts.get(start).filter(|start| start.path.starts_with(&target));
         if above.is_some_and(|start| start.path != target) {
-            let why = format!("leads to {}, which holds this folder itself; remove the link", shown(&target));
+            let why =
+                format!("leads to {}, which contains this folder itself; remove the link", shown(&target));
             (self.complain)(&format!("{}: {why}", shown(&path)));
             if let Some(folder) = self.folders.get_mut(link.folder) {
                 folder.directory.unread.push(shown(&path));
@@ -323,7 +324,7 @@ impl<'a> Search<'a> {
     fn quadlet(&mut self, path: &Path, directory: &mut Directory) {
         let name = path.file_name().and_then(OsStr::to_str).filter(|name| Kind::of(name).is_some());
         let Some(name) = name else {
-            return self.not_read(path, "its name is no unit's; rename it", directory);
+            return self.not_read(path, "its name is not a valid unit name; rename it", directory);
         };
         match self.source(path) {
             Ok((source, is_whole)) => {
@@ -418,10 +419,10 @@ pub(super) fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, Stri
     file.take(largest + 1).read_to_end(&mut bytes).map_err(said)?;
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if length > largest {
-        return Err(format!("is larger than {} KiB; that is no quadlet", largest >> 10));
+        return Err(format!("is larger than {} KiB; that is not a quadlet", largest >> 10));
     }
     if length > left {
-        return Err("was not read, because the quadlets before it are so large".to_owned());
+        return Err("was not read, because all quadlets together are too large".to_owned());
     }
     Ok(bytes)
 }

@@ -26,7 +26,7 @@ use crate::netlink::socket::{QUESTION, Reply, RequestSocket};
 /// How the barrier failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BarrierError {
-    /// The connection ended.
+    /// The netlink connection ended before the answer came.
     #[error("the netlink connection ended")]
     Ended,
     /// There is none to be had.

@@ -207,7 +207,7 @@ enum Tried {
 /// The kernel's answer to a question.
 #[derive(Debug)]
 pub enum Reply<T> {
-    /// A message that says this.
+    /// A message that could be decoded.
     Message(T),
     /// A refusal, with this errno(3).
     Refused(i32),

@@ -49,7 +49,7 @@ impl LocalTime {
         self.0.strftime(format).to_string()
     }
 
-    /// As in `08:15:30.123`.
+    /// The local time of day with milliseconds, as in `08:15:30.123`.
     pub fn with_milliseconds(&self) -> String {
         self.0.strftime("%H:%M:%S%.3f").to_string()
     }

@@ -71,7 +71,7 @@ const MOST_LINKS: u32 = 40;
 #[derive(Debug)]
 pub struct Folder {
     descriptor: OwnedFd,
-    /// Whose it is.
+    /// The user ID of the owner.
     owner: u32,
     mode: u32,
 }
@@ -151,7 +151,7 @@ impl Folder {
         (self.owner == 0 || self.owner == geteuid().as_raw()) && self.only_its_owner_writes()
     }
 
-    /// Whose it is.
+    /// The user ID of the owner.
     pub fn owner(&self) -> u32 {
         self.owner
     }

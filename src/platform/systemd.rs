@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::xdg;
 
-/// Which service manager.
+/// The service manager of the system, or that of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
     /// The service manager of the system (PID 1).
@@ -58,11 +58,11 @@ pub fn generated(runtime: &Path) -> [PathBuf; 3] {
 /// The directories of a user that his manager looks into.
 #[derive(Debug, Clone, Default)]
 pub struct UserDirectories {
-    /// `$XDG_CONFIG_HOME`, else `~/.config`
+    /// The user's folder for configuration: `$XDG_CONFIG_HOME`, else `~/.config`.
     pub config: Option<PathBuf>,
-    /// `$XDG_DATA_HOME`, else `~/.local/share`
+    /// The user's folder for data: `$XDG_DATA_HOME`, else `~/.local/share`.
     pub data: Option<PathBuf>,
-    /// `$XDG_RUNTIME_DIR`
+    /// The user's runtime folder: `$XDG_RUNTIME_DIR`.
     pub runtime: Option<PathBuf>,
 }
 

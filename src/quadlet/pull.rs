@@ -58,12 +58,12 @@ pub fn command(
         Kind::Container => of_container(&unit.file),
         Kind::Image => of_image(&unit.file),
         Kind::Artifact => {
-            tell("netready pulls images only; Podman 5.7 and later pulls again by Retry= in [Artifact]");
+            tell("netready pulls images only; for Podman 5.7 and later, write Retry= into [Artifact]");
             return None;
         }
         Kind::Build | Kind::Kube | Kind::Pod => {
             tell(&format!(
-                "a .{} file has no pull of its own; they are for .container and .image files",
+                "a .{} file has no pull of its own; write this setting into a .container or .image file",
                 unit.kind.extension()
             ));
             return None;
@@ -72,7 +72,7 @@ pub fn command(
     };
     match wanted.map(|wanted| line(unit, settings, gate, wanted)) {
         Ok(line) if !line.iter().all(Argument::can_be_written) => {
-            tell("the image or its options are no text that a unit file can hold");
+            tell("the image or its options contain text that a unit file cannot hold");
             None
         }
         Ok(line) => Some(line),
@@ -108,7 +108,7 @@ fn of_container(file: &UnitFile) -> Result<Wanted, NoPull> {
     };
     // Another unit pulls or builds the image.
     if image.ends_with(".image") || image.ends_with(".build") {
-        return Err(NoPull::Because(format!("{image} is another unit's; write it there")));
+        return Err(NoPull::Because(format!("{image} belongs to another unit; write this setting there")));
     }
     from_afar(image)?;
     let mut policy = file.word(SECTION, "Pull").unwrap_or("missing").to_owned();

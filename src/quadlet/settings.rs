@@ -62,7 +62,7 @@ pub fn read(unit: &UnitFile, problems: &mut Vec<Problem>) -> Settings {
     for header in &unit.headers {
         let near = ["x-netready", "netready", "x-net-ready"];
         if &*header.name != SECTION && near.iter().any(|near| header.name.eq_ignore_ascii_case(near)) {
-            let message = format!("[{}]: unknown section; it is written [{SECTION}]", header.name);
+            let message = format!("[{}]: unknown section; write [{SECTION}]", header.name);
             problems.push(problem(&header.place, message));
         }
     }
@@ -126,7 +126,7 @@ fn gate(value: &str) -> Result<GateChoice, String> {
         return Ok(GateChoice::None);
     }
     if let Some(name) = value.strip_suffix(".toml").filter(|name| is_gate(name)) {
-        return Err(format!("{GATE}: a gate is named without .toml: {GATE}={name}"));
+        return Err(format!("{GATE}: write the name of a gate without .toml: {GATE}={name}"));
     }
     if value.contains('/') {
         return Err(format!(
@@ -135,7 +135,7 @@ fn gate(value: &str) -> Result<GateChoice, String> {
     }
     if !is_gate(value) {
         return Err(format!(
-            "{GATE}: {value:?} is no gate's name; it has letters, digits, '-', '_', '.' and ':', as in {GATE}=uplink, or is none"
+            "{GATE}: {value:?} is not a gate's name; a name has letters, digits, '-', '_', '.' and ':', as in {GATE}=uplink; or write none"
         ));
     }
     Ok(GateChoice::Named(value.to_owned()))
@@ -182,7 +182,7 @@ fn unknown(key: &str) -> String {
         .min()
         .filter(|(distance, _)| *distance <= 2);
     match near {
-        Some((_, known)) => format!("{key}: unknown key; it is written {known}"),
+        Some((_, known)) => format!("{key}: unknown key; write {known}"),
         None => format!("{key}: unknown key; the keys of [{SECTION}] are {}", KEYS.join(", ")),
     }
 }

@@ -152,7 +152,7 @@ fn a_gate_that_is_not_known_is_not_required() {
     let said = user(WaitUnit::Gated, &[("app.container", &with("Gate=\"lan\"\nGateRequired=yes"))]);
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].starts_with("/q0/app.container:4: Gate: "), "{said:?}");
-    assert!(said[1].starts_with("/q0/app.container:5: GateRequired: which gate is not known"), "{said:?}");
+    assert!(said[1].starts_with("/q0/app.container:5: GateRequired: ignored"), "{said:?}");
     // Said again, rightly or not at all, it is known.
     for section in ["Gate=a b\nGate=podman\nGateRequired=yes", "GateRequired=yes\nGate=a b\nGate="] {
         let said = user(WaitUnit::Gated, &[("app.container", &with(section))]);
@@ -240,14 +240,14 @@ fn a_drop_in_reaches_no_other_unit() {
         assert_eq!(said.iter().filter(|line| line.starts_with("b.service: ")).count(), 1, "{name}");
         if !name.is_empty() {
             assert_eq!(said.len(), 2, "{name}: {said:?}");
-            assert!(said[1].contains("no unit's name"), "{said:?}");
+            assert!(said[1].contains("not a unit name"), "{said:?}");
             assert!(!said[1].contains(crate::escape::is_unsafe), "{said:?}");
         }
         // The file's own name is no better.
         if !name.is_empty() && !name.contains('/') {
             let file = format!("{name}.container");
             let said = system(&[(&file, &with("Gate=g\nRestartWhenReady=yes"))]);
-            assert!(said.len() == 1 && said[0].contains("no unit's name"), "{said:?}");
+            assert!(said.len() == 1 && said[0].contains("not a unit name"), "{said:?}");
         }
     }
 }
@@ -278,7 +278,7 @@ fn pulls() {
         (
             "app.container",
             "Image=x.image",
-            vec!["/q0/app.container:4: PullRetry…: x.image is another unit's; write it there".to_owned()],
+            vec!["/q0/app.container:4: PullRetry…: x.image belongs to another unit; write this setting there".to_owned()],
         ),
         (
             "app.container",
@@ -293,12 +293,12 @@ fn pulls() {
         (
             "app.container",
             "Image=i\u{fffd}",
-            vec!["/q0/app.container:4: PullRetry…: the image or its options are no text that a unit file can hold".to_owned()],
+            vec!["/q0/app.container:4: PullRetry…: the image or its options contain text that a unit file cannot hold".to_owned()],
         ),
         (
             "app.container",
             "Image=i\nGlobalArgs=--log-level=a\0b",
-            vec!["/q0/app.container:4: PullRetry…: the image or its options are no text that a unit file can hold".to_owned()],
+            vec!["/q0/app.container:4: PullRetry…: the image or its options contain text that a unit file cannot hold".to_owned()],
         ),
     ] {
         let text = format!("[Container]\n{container}\n[X-Netready]\nPullRetry=3\n");
@@ -324,7 +324,7 @@ fn an_image_is_pulled_as_podman_would() {
 
 #[test]
 fn kinds_without_a_pull_say_so() {
-    let own = "has no pull of its own; they are for .container and .image files";
+    let own = "has no pull of its own; write this setting into a .container or .image file";
     for (name, text, said) in [
         ("p.pod", "[Pod]\nPodName=p\n", format!("a .pod file {own}")),
         ("b.build", "[Build]\nImageTag=i\n", format!("a .build file {own}")),
@@ -332,7 +332,7 @@ fn kinds_without_a_pull_say_so() {
         (
             "a.artifact",
             "[Artifact]\nArtifact=r/a:1\n",
-            "netready pulls images only; Podman 5.7 and later pulls again by Retry= in [Artifact]".to_owned(),
+            "netready pulls images only; for Podman 5.7 and later, write Retry= into [Artifact]".to_owned(),
         ),
     ] {
         let own = format!("{text}[X-Netready]\nPullRetry=3\n");
@@ -350,17 +350,17 @@ fn kinds_without_a_pull_say_so() {
 #[test]
 fn a_bad_line_costs_its_own_setting() {
     for (section, complaints) in [
-        ("gate=g\nGate=g", "4: gate: unknown key; it is written Gate"),
-        ("Gates=h\nGate=g", "4: Gates: unknown key; it is written Gate"),
+        ("gate=g\nGate=g", "4: gate: unknown key; write Gate"),
+        ("Gates=h\nGate=g", "4: Gates: unknown key; write Gate"),
         (
             "Nonsense=h\nGate=g",
             "4: Nonsense: unknown key; the keys of [X-Netready] are Gate, GateRequired, RestartWhenReady, PullRetry, PullRetryDelay, PullRetryMaxDelay",
         ),
         (
             "Gate=g\nGate=a b",
-            "5: Gate: \"a b\" is no gate's name; it has letters, digits, '-', '_', '.' and ':', as in Gate=uplink, or is none",
+            "5: Gate: \"a b\" is not a gate's name; a name has letters, digits, '-', '_', '.' and ':', as in Gate=uplink, or is none",
         ),
-        ("Gate=g\nGate=lan.toml", "5: Gate: a gate is named without .toml: Gate=lan"),
+        ("Gate=g\nGate=lan.toml", "5: Gate: write the name of a gate without .toml: Gate=lan"),
         (
             "Gate=g\nGate=/etc/x.toml",
             "5: Gate: takes a gate's name, not a file: Gate=uplink is /etc/netready/uplink.toml",
@@ -391,7 +391,7 @@ fn a_bad_line_costs_its_own_setting() {
     let text = format!("{APP}[X-NetReady]\nGate=g\n");
     assert_eq!(
         system(&[("app.container", &text)]),
-        ["/q0/app.container:3: [X-NetReady]: unknown section; it is written [X-Netready]"]
+        ["/q0/app.container:3: [X-NetReady]: unknown section; write [X-Netready]"]
     );
     let text = with("PullRetryDelay=5s\nPullRetryMaxDelay=1s");
     assert_eq!(
@@ -442,7 +442,7 @@ fn the_first_directory_wins() {
     assert_eq!(system(&[("a.container", ""), ("1:a.container", &two)]), NONE);
     // Podman refuses the first and takes the second.
     let refused =
-        "/q0/a.container:1: Podman refuses this file: the line is no section, no key=value and no comment";
+        "/q0/a.container:1: Podman refuses this file: the line is not a section, a key=value or a comment";
     assert_eq!(
         system(&[("a.container", "broken"), ("1:a.container", &two)]),
         [said("two"), vec![refused.to_owned()]].concat()

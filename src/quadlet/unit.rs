@@ -213,7 +213,7 @@ pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
 }
 
 fn refusal(refused: &unit_file::RefusedLine) -> Problem {
-    problem(&refused.place, "Podman refuses this file: the line is no section, no key=value and no comment")
+    problem(&refused.place, "Podman refuses this file: the line is not a section, a key=value or a comment")
 }
 
 /// The drop-ins of a quadlet, in the order in which they are read: by name; of the same name, the one of the
@@ -261,10 +261,7 @@ fn service(name: &str, kind: Kind, file: &UnitFile) -> Result<String, String> {
     if can_have_a_drop_in(&service) {
         Ok(format!("{service}.service"))
     } else {
-        Err(format!(
-            "\"{}\" is no unit's name that can have a drop-in of its own; it gets none",
-            escape(&service)
-        ))
+        Err(format!("\"{}\" is not a unit name that can have a drop-in, so it gets none", escape(&service)))
     }
 }
 

@@ -69,11 +69,11 @@ pub struct Writer {
 pub struct Header {
     /// The boot, as in /proc/sys/kernel/random/boot_id.
     pub boot: String,
-    /// The gate.
+    /// The name of the gate.
     pub gate: String,
     /// The process that wrote what follows.
     pub pid: u32,
-    /// Its version.
+    /// The version of netready.
     pub version: String,
     /// When it began to keep the gate.
     pub since: Moment,
@@ -451,7 +451,7 @@ fn part(octets: &[u8], (start, size): (u64, u64)) -> Option<(u64, Part<'_>)> {
 /// What one `run` wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Who wrote it.
+    /// Which run wrote the events.
     pub header: Header,
     /// Its events, one JSON object a line. They are others' words: escape what is printed of them.
     pub lines: Vec<String>,

@@ -30,13 +30,13 @@ pub struct Boot {
 /// An entry of netready's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// What it reports.
+    /// The kind of event that the entry reports.
     pub kind: Kind,
     /// When it was written: microseconds since 1970.
     pub realtime_usec: u64,
     /// When it was written, as CLOCK_MONOTONIC has it.
     pub monotonic: Duration,
-    /// When it happened.
+    /// The time of the event. `None` if the entry does not have it.
     pub at: Option<Moment>,
     /// The system's unit that wrote it, or the unit of a user.
     pub unit: Option<String>,
@@ -47,7 +47,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// A field's value.
+    /// The value of the field with this name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
     }
@@ -70,7 +70,7 @@ pub enum JournalError {
     /// journalctl was not run, or did not end.
     #[error(transparent)]
     Ask(#[from] ProgramError),
-    /// It failed.
+    /// journalctl failed with this text.
     #[error("journalctl: {0}")]
     Failed(String),
     /// The caller may not read the system's journal.

@@ -132,7 +132,7 @@ fn images_that_cannot_be_had_at_first() {
     // What does not pass ends within one attempt, and the container is not begun.
     guest.comes_to("tester", "gone.service", "failed");
     let status = guest.property(TESTER, "gone.service", "StatusText");
-    assert!(status.starts_with("Given up after 1 attempt, this does not pass: "), "{status}");
+    assert!(status.starts_with("Given up after 1 attempt, waiting does not help: "), "{status}");
     assert_eq!(guest.property(TESTER, "gone.service", "ExecMainStartTimestamp"), "");
     guest.comes_to("tester", "again.service", "auto-restart");
 

@@ -97,8 +97,8 @@ fn what_is_not_asked_for_is_told() {
             "vb0: no address",
             "vb1: administratively down",
             "va1: no carrier (LOWERLAYERDOWN)",
-            "192.0.2.10 on va0: static; where a service binds it, ask for address = \"192.0.2.10\"",
-            "192.0.2.11 on va0: leased, so the next one may be another",
+            "192.0.2.10 on va0: static; if a service binds it, require address = \"192.0.2.10\"",
+            "192.0.2.11 on va0: leased, so the next one may differ",
         ],
         "{said:?}"
     );
@@ -188,8 +188,11 @@ fn what_is_replaced_and_what_is_read_over_it_is_told() {
     }
     let said = ns.output(&["learn", "--write"]);
     assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.stderr.contains("it takes the place of /run/netready/default.toml"), "{said:?}");
-    assert!(said.stderr.contains("/run/netready/default.toml.d/50-more.toml is read over it"), "{said:?}");
+    assert!(said.stderr.contains("this file replaces /run/netready/default.toml"), "{said:?}");
+    assert!(
+        said.stderr.contains("/run/netready/default.toml.d/50-more.toml overrides parts of it"),
+        "{said:?}"
+    );
 }
 
 /// A user's containers wait for the gate `podman`.
@@ -235,9 +238,9 @@ fn names_that_no_gate_has_are_refused() {
     let ns = netns!();
     for (gate, said) in [
         ("./default.toml", "netready learn >FILE"),
-        ("default.toml", "a gate is named without .toml"),
-        ("none", "no name for a gate"),
-        ("a b", "no name for a gate"),
+        ("default.toml", "write the name of a gate without .toml"),
+        ("none", "not a name for a gate"),
+        ("a b", "not a name for a gate"),
     ] {
         let output = ns.output(&["learn", gate]);
         assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{output:?}");

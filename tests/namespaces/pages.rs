@@ -86,13 +86,13 @@ impl Page {
             // Of a veth, the kernel says that the link below it is down. Of a card, it does not.
             .replace(" (LOWERLAYERDOWN)", "")
             .replace(home(ns).to_str().unwrap(), "/home/me");
-        // Here no package is installed whose gate it could take the place of, or in whose gate something is asked for.
+        // Here no package is installed whose gate it could replace, or in whose gate something is asked for.
         let without_package = |line: &str| match line.split_once(PACKAGED) {
             Some((before, _)) if before.trim().is_empty() => None,
             Some((before, _)) => Some(before.trim_end_matches(" (").to_owned()),
             None => Some(line.to_owned()),
         };
-        let shown = shown.lines().filter(|line| !line.contains("it takes the place of"));
+        let shown = shown.lines().filter(|line| !line.contains("this file replaces"));
         let shown: Vec<String> = shown.filter_map(without_package).collect();
         let shown = shown.join("\n");
         assert_eq!(printed.trim_end(), shown, "{}: {command}\n{}", self.path, said.stderr);

@@ -171,7 +171,7 @@ fn a_final_failure_ends_within_one_attempt() {
     let stage = Stage::new(&format!("echo '{UNKNOWN}' >&2; exit 125"));
     let stderr = ends(stage.pull("--gate none"), 125);
     assert_eq!(stage.attempts(), 1);
-    assert!(stderr.contains("given up after 1 attempt, this does not pass: no such manifest"), "{stderr}");
+    assert!(stderr.contains("given up after 1 attempt, waiting does not help: no such manifest"), "{stderr}");
 }
 
 #[test]
@@ -436,7 +436,7 @@ fn no_attempt_is_begun_while_the_gate_is_shut() {
     fs::write(stage.path("here"), "").unwrap();
     ends(stage.pull("--interface nosuchlink"), 0);
     let stderr = ends(stage.pull("--gate /no/such/gate"), 0);
-    assert!(stderr.contains("/no/such/gate") && stderr.contains("the image is here"), "{stderr}");
+    assert!(stderr.contains("/no/such/gate") && stderr.contains("using the image that is on this host"), "{stderr}");
     // A newer one is wanted where there is a network; nobody waits for one.
     let stderr = ends(stage.pull("--interface nosuchlink --policy newer --timeout infinity"), 0);
     assert!(stderr.contains("the gate is shut") && stderr.contains("will do"), "{stderr}");
@@ -469,7 +469,7 @@ fn a_network_that_gets_better_ends_the_delay() {
         assert_eq!(stage.attempts(), 2);
         let mut stderr = String::new();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        assert!(stderr.contains("the network changed for the better: trying at once"), "{stderr}");
+        assert!(stderr.contains("the network has improved: trying again now"), "{stderr}");
     }
 }
 

@@ -78,7 +78,7 @@ fn without_a_safe_place_the_pull_goes_on_as_podman_would() {
         let mut command = stage.pull("--gate none --retries 0 --policy always");
         command.env("TMPDIR", tmpdir);
         let stderr = ends(command, 0);
-        assert!(stderr.contains(said) && stderr.contains("will leave its temporary files"), "{stderr}");
+        assert!(stderr.contains(said) && stderr.contains("its temporary files stay"), "{stderr}");
         assert_eq!(fs::read_to_string(stage.path("temporaries")).unwrap().trim(), tmpdir);
     }
     // A relative one means the same to both.

@@ -19,7 +19,7 @@ pub enum Stretch {
     Settle,
 }
 
-/// See the module.
+/// How long each reason held a gate shut, and its losses. The module says how it counts.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     /// What holds the gate shut now, and since when.

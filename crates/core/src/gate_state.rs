@@ -60,7 +60,7 @@ pub enum Phase {
     Opened {
         /// How long it took.
         after: Duration,
-        /// What opened it.
+        /// What opened the gate although it was not ready.
         by: OpenedBy,
     },
     /// Open, was ready by this gate file, is not any more.

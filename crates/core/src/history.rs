@@ -36,16 +36,16 @@ pub const LONGEST_TEXT: usize = 256;
 /// How many octets of texts a [`Start`] carries. The clauses after that are only counted.
 pub const LONGEST_START: usize = 4096;
 
-/// Something that happened.
+/// One entry of the history: what happened, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// When it was seen. Lines carry whole microseconds.
     pub at: Moment,
-    /// What it was.
+    /// The kind of the event, with its fields.
     pub what: What,
 }
 
-/// What happened.
+/// The kind of an event, with its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// `"start"`: netready began to keep a gate, or read another gate in its place.
@@ -117,7 +117,7 @@ pub struct StartClause {
 /// How a gate stands from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateChange {
-    /// Field `state`.
+    /// The new state of the gate (JSON field `state`).
     pub state: GateWord,
     /// Field `by`: who opened it, or why it was given up.
     pub by: Option<By>,
@@ -147,7 +147,7 @@ pub struct RequirementChange {
     pub requirement: String,
     /// Field `link`: the link that it was checked for; none for the host.
     pub link: Option<String>,
-    /// Field `state`.
+    /// The new state of the requirement (JSON field `state`).
     pub state: RequirementWord,
     /// Field `met_by`: what meets it.
     pub met_by: Option<String>,
@@ -162,7 +162,7 @@ pub struct LinkChange {
     pub link: String,
     /// Field `ifindex`: its number, which a rename does not change.
     pub ifindex: u32,
-    /// Field `state`.
+    /// The new state of the link (JSON field `state`).
     pub state: LinkWord,
     /// Field `was`: its state before; none for one that appeared. It is the same as `state` for a rename, and for a
     /// carrier that was lost in between.
@@ -182,7 +182,7 @@ pub struct AddressChange {
     pub address: IpNet,
     /// Field `peer`: the other end of a point-to-point link.
     pub peer: Option<IpAddr>,
-    /// Field `state`.
+    /// The new state of the address (JSON field `state`).
     pub state: AddressWord,
 }
 
@@ -197,9 +197,9 @@ pub struct RouteChange {
     pub gateway: Option<IpAddr>,
     /// Field `table`: the number of its table.
     pub table: u32,
-    /// Field `metric`.
+    /// The metric of the route (JSON field `metric`).
     pub metric: u32,
-    /// Field `state`.
+    /// What became of the route (JSON field `state`).
     pub state: RouteWord,
 }
 
@@ -208,7 +208,7 @@ pub struct RouteChange {
 pub struct ProbeChange {
     /// Field `probe`: the question, as in a gate file: `tcp 192.0.2.1:443`.
     pub probe: String,
-    /// Field `state`.
+    /// The result of the probe (JSON field `state`).
     pub state: ProbeWord,
     /// Field `text`: the answer, or the failure.
     pub text: String,
@@ -224,7 +224,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them.
+            /// Every word, in the order of the definition.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
             /// The word, as it stands in a line.
@@ -251,7 +251,7 @@ words! {
         Grace = "grace",
         /// Everything is met and must hold for a while.
         Settling = "settling",
-        /// Open, and met.
+        /// The gate is open, and every requirement is met.
         Ready = "ready",
         /// Open though it was not ready.
         Opened = "opened",
@@ -267,7 +267,7 @@ words! {
 words! {
     /// Who opened a gate that was not ready, why a gate was given up, or how it came to be ready.
     By {
-        /// Its timeout passed.
+        /// The timeout of the gate passed.
         Timeout = "timeout",
         /// No wanted link had carrier for `no-carrier-timeout`.
         NoCarrier = "no-carrier",
@@ -285,9 +285,9 @@ words! {
 words! {
     /// The state of an item of a clause.
     RequirementWord {
-        /// Met.
+        /// The requirement is met.
         Met = "met",
-        /// Unmet.
+        /// The requirement is not met.
         Unmet = "unmet",
         /// What it speaks of is not there, so it does not count (`if-present`).
         NotPresent = "not-present",
@@ -303,11 +303,11 @@ words! {
     LinkWord {
         /// It is there, and administratively down.
         Down = "down",
-        /// Up, without carrier.
+        /// The link is up and has no carrier.
         NoCarrier = "no-carrier",
         /// Up with carrier, and waits for something such as 802.1X.
         Dormant = "dormant",
-        /// Up, with carrier.
+        /// The link is up and has carrier.
         Carrier = "carrier",
         /// Not there any more.
         Gone = "gone",
@@ -333,7 +333,7 @@ words! {
 words! {
     /// The state of a route.
     RouteWord {
-        /// It is there.
+        /// The route was added.
         Added = "added",
         /// The kernel uses another route for the same destination now.
         Replaced = "replaced",
@@ -345,7 +345,7 @@ words! {
 words! {
     /// What became of a try of a probe.
     ProbeWord {
-        /// It was answered.
+        /// The other host answered the probe.
         Answered = "answered",
         /// It was not, or could not be tried.
         Failed = "failed",

@@ -17,7 +17,7 @@ pub struct Entry {
     pub kind: Kind,
     /// How much it matters.
     pub priority: Priority,
-    /// MESSAGE=, one line.
+    /// The text of the entry, for MESSAGE=; one line.
     pub message: String,
     /// Further lines: what is missing, one requirement a line. They belong to the message.
     pub details: Vec<String>,
@@ -134,13 +134,13 @@ impl fmt::Display for Kind {
 /// The priority of an entry, as in syslog(3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// LOG_ERR, 3
+    /// LOG_ERR of syslog(3), the number 3.
     Error,
-    /// LOG_WARNING, 4
+    /// LOG_WARNING of syslog(3), the number 4.
     Warning,
-    /// LOG_INFO, 6
+    /// LOG_INFO of syslog(3), the number 6.
     Info,
-    /// LOG_DEBUG, 7
+    /// LOG_DEBUG of syslog(3), the number 7.
     Debug,
 }
 
@@ -193,17 +193,17 @@ impl Entry {
 
 /// The names of the fields. `docs/log-pipeline.md` documents them.
 pub mod field {
-    /// The text.
+    /// The text of the entry, for people.
     pub const MESSAGE: &str = "MESSAGE";
     /// How grave, as a digit of syslog(3).
     pub const PRIORITY: &str = "PRIORITY";
     /// The kind, as a number that no other program uses.
     pub const MESSAGE_ID: &str = "MESSAGE_ID";
-    /// The program's name.
+    /// The name of the program that wrote the entry.
     pub const IDENTIFIER: &str = "SYSLOG_IDENTIFIER";
     /// The facility as a number of syslog(3), for programs that sort by it.
     pub const FACILITY: &str = "SYSLOG_FACILITY";
-    /// The gate's name.
+    /// The name of the gate that the entry is about.
     pub const GATE: &str = "NETREADY_GATE";
     /// The kind, as a word.
     pub const EVENT: &str = "NETREADY_EVENT";

@@ -223,7 +223,7 @@ mod tests {
             ("netready.timeout=10s netready.timeout=20s", seconds(20), &[]),
             ("netready.timeout=10s netready.timeout=infinity", None, &[]),
             ("netready.timeout", None, &["netready.timeout needs a duration, for example netready.timeout=30s; netready ignores this word"]),
-            ("netready.timeout=10s netready.timeout=soon", seconds(10), &["netready.timeout=soon is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"; netready ignores this word"]),
+            ("netready.timeout=10s netready.timeout=soon", seconds(10), &["netready.timeout=soon is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"; netready ignores this word"]),
             ("netready.timout=10s", None, &["netready does not know the word netready.timout and ignores it; did you mean netready.timeout?"]),
             ("netready.opened netready.timeout=1s", seconds(1), &["netready does not know the word netready.opened and ignores it; did you mean netready.open?"]),
             ("netready.x.y=z", None, &["netready does not know the word netready.x.y and ignores it"]),

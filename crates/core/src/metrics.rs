@@ -30,7 +30,7 @@ struct Sample {
 const METRICS: [Metric; 8] = [
     Metric {
         name: "netready_gate_info",
-        help: "Where the gate was read, and the version of netready that keeps it; always 1.",
+        help: "Always 1. The labels say where the gate comes from, and which version of netready keeps it.",
         kind: "gauge",
         samples: |gate, _| {
             let labels =
@@ -40,7 +40,7 @@ const METRICS: [Metric; 8] = [
     },
     Metric {
         name: "netready_gate_ready",
-        help: "Whether every requirement of the gate holds: 1 if so, else 0, also for a gate that was opened without.",
+        help: "1 if every requirement of the gate is met, else 0. It is 0 for a gate that opened without being ready.",
         kind: "gauge",
         samples: |gate, _| one(u8::from(gate.state() == GateWord::Ready).to_string()),
     },
@@ -58,7 +58,7 @@ const METRICS: [Metric; 8] = [
     },
     Metric {
         name: "netready_gate_state_timestamp_seconds",
-        help: "When the gate came into its present state, in seconds since 1970.",
+        help: "When the present state of the gate began, in seconds since 1970.",
         kind: "gauge",
         samples: |gate, boot| gate.since().map(|since| one(unix(boot, since))).unwrap_or_default(),
     },
@@ -79,13 +79,13 @@ const METRICS: [Metric; 8] = [
     },
     Metric {
         name: "netready_gate_losses_total",
-        help: "How often the gate was ready and then was not any more, since the host started.",
+        help: "How often the gate was lost after it was ready, since the host started.",
         kind: "counter",
         samples: |gate, _| one(gate.snapshot.losses.to_string()),
     },
     Metric {
         name: "netready_gate_unmet_info",
-        help: "The first reason why the gate is not ready, as its code, and the link at fault; always 1.",
+        help: "Always 1. The labels are the code of the first reason why the gate is not ready, and the link at fault.",
         kind: "gauge",
         samples: |gate, _| {
             let sample = |reason: &Cause| Sample {
@@ -183,11 +183,11 @@ mod tests {
     fn every_metric_is_there_once_with_help_and_type() {
         let default = kept("default", "ready");
         let text = metrics_text(&[default, nas()], BOOT);
-        let expected = r#"# HELP netready_gate_info Where the gate was read, and the version of netready that keeps it; always 1.
+        let expected = r#"# HELP netready_gate_info Always 1. The labels say where the gate comes from, and which version of netready keeps it.
 # TYPE netready_gate_info gauge
 netready_gate_info{gate="default",scope="system",source="/etc/netready/default.toml",version="0.1.0"} 1
 netready_gate_info{gate="nas",scope="user",uid="1000",source="/etc/netready/nas.toml",version="0.1.0"} 1
-# HELP netready_gate_ready Whether every requirement of the gate holds: 1 if so, else 0, also for a gate that was opened without.
+# HELP netready_gate_ready 1 if every requirement of the gate is met, else 0. It is 0 for a gate that opened without being ready.
 # TYPE netready_gate_ready gauge
 netready_gate_ready{gate="default",scope="system"} 1
 netready_gate_ready{gate="nas",scope="user",uid="1000"} 0

@@ -66,7 +66,7 @@ pub struct Gate {
     pub on_loss: OnLoss,
     /// What the kernel command line says to it; no part of what is written.
     pub forced: Forced,
-    /// Never empty.
+    /// The clauses, at least one. The gate is met if every clause is met.
     pub clauses: Vec<Clause>,
     /// Where it was written; no part of what is asked.
     pub places: Places,
@@ -90,7 +90,7 @@ pub enum OnLoss {
     Fail,
 }
 
-/// One `[[require]]`.
+/// A clause of a gate: what one link, or the host, must have (`[[require]]`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clause {
     /// Whom the items are asked of.
@@ -167,7 +167,7 @@ pub enum Presence {
 pub enum Item {
     /// The link has carrier (only of links).
     Carrier,
-    /// A usable address.
+    /// There is a usable address of this kind.
     Address(AddressSpec),
     /// A live route in a table.
     Route(RouteSpec),
@@ -232,12 +232,12 @@ impl fmt::Display for Item {
     }
 }
 
-/// An address family.
+/// An address family: IPv4 or IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
-    /// AF_INET
+    /// IPv4, which the kernel calls AF_INET.
     V4,
-    /// AF_INET6
+    /// IPv6, which the kernel calls AF_INET6.
     V6,
 }
 

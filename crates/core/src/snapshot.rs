@@ -14,7 +14,7 @@ use crate::verdict::Verdict;
 /// See the module. Its texts can be others' words: escape them where they are printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The gate's name.
+    /// The name of the gate.
     pub gate: String,
     /// Where the gate was read: a path, `built-in` or `command line`.
     pub source: String,
@@ -24,7 +24,7 @@ pub struct Snapshot {
     pub started: Moment,
     /// The moment that this snapshot tells of.
     pub at: Moment,
-    /// The gate's state.
+    /// The state of the gate at the time of the snapshot.
     pub state: GateWord,
     /// Since when it is in this state.
     pub since: Moment,

@@ -57,7 +57,7 @@ pub struct Timeline {
 pub struct Way {
     /// When it ended; the end of what is known if it did not end.
     pub end: Moment,
-    /// How it ended.
+    /// How the wait for the gate ended.
     pub result: Ending,
     /// By what: what met the gate, or why it is not met; unescaped.
     pub by: Option<String>,
@@ -68,7 +68,7 @@ pub struct Way {
 /// How the way to ready ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It was ready.
+    /// The gate became ready.
     Ready,
     /// It was opened though it was not ready.
     Opened(Option<By>),
@@ -85,7 +85,7 @@ pub enum Ending {
 /// What held a gate shut, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// What it was.
+    /// The reason or the phase that took this time.
     pub by: Holder,
     /// For how long, all its times together.
     pub lasted: Duration,
@@ -94,7 +94,7 @@ pub struct Held {
 /// What can hold a gate shut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
-    /// A reason, unescaped.
+    /// A reason that kept the gate shut. Its text is not escaped.
     Reason {
         /// The code of the reason.
         code: String,
@@ -132,7 +132,7 @@ pub struct Step {
 /// A unit that is ordered after the gate's unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiter {
-    /// Its name, unescaped.
+    /// The name of the unit, not escaped.
     pub unit: String,
     /// When its start began.
     pub started: Moment,

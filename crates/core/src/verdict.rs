@@ -47,7 +47,7 @@ pub struct ClauseVerdict {
 pub struct Tally {
     /// How many links satisfy it now.
     pub met: usize,
-    /// How many must.
+    /// How many links must satisfy the clause.
     pub needed: usize,
     /// How many links are looked at, or are missing by their name.
     pub of: usize,

@@ -34,7 +34,7 @@ pub(super) struct Lent {
 pub(super) struct Folder {
     /// The folder above it.
     pub(super) above: RawFd,
-    /// The folder itself.
+    /// The open descriptor of the temporary folder.
     pub(super) folder: RawFd,
     /// Its name in the folder above.
     pub(super) name: CString,

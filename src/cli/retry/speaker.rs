@@ -117,7 +117,7 @@ impl Speaker {
     pub(super) fn gave_up(&mut self, attempts: u32, why: GiveUp, meaning: &Meaning) {
         let plural = if attempts == 1 { "" } else { "s" };
         let why = match why {
-            GiveUp::Final => "this does not pass",
+            GiveUp::Final => "waiting does not help",
             GiveUp::NoMoreRetries => "no more retries",
             GiveUp::TimeUp => "no more time",
         };

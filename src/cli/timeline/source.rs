@@ -15,7 +15,7 @@ use crate::record::{self, GateHistory, Scope};
 
 /// Who asks, and for which gate.
 pub(super) struct Source {
-    /// The gate's name.
+    /// The name of the gate.
     pub gate: String,
     programs: Programs,
     /// Whether a user asks, whose own gate goes before the system's of the same name.
@@ -34,7 +34,7 @@ pub(super) struct Told {
     pub clock: BootClock,
     /// The last run goes on.
     pub lasts: bool,
-    /// What is missing.
+    /// Sentences about what could not be read.
     pub notes: Vec<String>,
 }
 

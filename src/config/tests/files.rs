@@ -166,15 +166,15 @@ fn bad_gates_are_explained() {
         (
             "timeout = \"soon\"",
             "g: the gate is empty: write at least one [[require]], for example with route = \"default\" below it\n\
-                 g:1: timeout \"soon\" is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"",
+                 g:1: timeout \"soon\" is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"",
         ),
         (
             "require = \"default\"",
-            "g:1: require: a text stands here, but it takes a table: [[require]] with the clause's keys in the lines below it",
+            "g:1: require: a text is given, but this key needs a table: [[require]] with the clause's keys in the lines below it",
         ),
         (
             "require = [\"default\"]",
-            "g:1: require: a list stands here, but it takes a table: [[require]] with the clause's keys in the lines below it",
+            "g:1: require: a list is given, but this key needs a table: [[require]] with the clause's keys in the lines below it",
         ),
         (
             "timeout = 0\nno-carrier-timeout = \"0s\"\nsettle = \"infinity\"\n[[require]]\nroute = \"default\"",
@@ -184,11 +184,11 @@ fn bad_gates_are_explained() {
         ),
         (
             "timeout = -5\n[[require]]\nroute = \"default\"",
-            "g:1: timeout -5 is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"",
+            "g:1: timeout -5 is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"",
         ),
         (
             "timeout = inf\n[[require]]\nroute = \"default\"",
-            "g:1: timeout: a decimal number stands here, but it takes a duration in quotes: timeout = \"90s\"",
+            "g:1: timeout: a decimal number is given, but this key needs a duration in quotes: timeout = \"90s\"",
         ),
         (
             "timeout = \"1s\"\nsettle = \"2s\"\n[[require]]\nroute = \"default\"",
@@ -201,11 +201,11 @@ fn bad_gates_are_explained() {
         (
             "on-timeout = \"opne\"\non-loss = true\n[[require]]\nroute = \"default\"",
             "g:1: on-timeout \"opne\" is not valid; did you mean \"open\"?\n\
-                 g:2: on-loss: true or false stands here, but it takes a text in quotes: on-loss = \"fail\"",
+                 g:2: on-loss: true or false is given, but this key needs a text in quotes: on-loss = \"fail\"",
         ),
         (
             "timeout = [1]\n[[require]]\nroute = \"default\"",
-            "g:1: timeout: a list stands here, but it takes a duration in quotes: timeout = \"90s\"",
+            "g:1: timeout: a list is given, but this key needs a duration in quotes: timeout = \"90s\"",
         ),
         ("route = \"default\"", "g:1: route: it belongs below a [[require]] line"),
         (
@@ -264,19 +264,19 @@ fn bad_clauses_are_explained() {
         ),
         (
             "interface = 7",
-            "g:2: interface: a number stands here, but it takes a text in quotes, or a list of them: interface = [\"enp*\", \"lan0\"]",
+            "g:2: interface: a number is given, but this key needs a text in quotes, or a list of them: interface = [\"enp*\", \"lan0\"]",
         ),
         (
             "interface = [\n  \"va0\",\n  7\n]",
-            "g:4: interface: a number stands here, but it takes a text in quotes, or a list of them: interface = [\"enp*\", \"lan0\"]",
+            "g:4: interface: a number is given, but this key needs a text in quotes, or a list of them: interface = [\"enp*\", \"lan0\"]",
         ),
         (
             "pasta = \"true\"",
-            "g:2: pasta: a text stands here, but it takes true or false, without quotes: pasta = true",
+            "g:2: pasta: a text is given, but this key needs true or false, without quotes: pasta = true",
         ),
         (
             "quorum = 1.5\ninterface = \"va0\"",
-            "g:2: quorum: a decimal number stands here, but it takes a text in quotes, or a number: quorum = \"any\" or quorum = 2",
+            "g:2: quorum: a decimal number is given, but this key needs a text in quotes, or a number: quorum = \"any\" or quorum = 2",
         ),
         (
             "interface = [\"va0\", \"va1\"]\nquorum = 3",
@@ -292,7 +292,7 @@ fn bad_clauses_are_explained() {
         ),
         (
             "interface = [\"docker0\", \"!docker*\"]",
-            "g:2: interface \"docker0\" is taken out again by \"!docker*\" in the same list",
+            "g:2: interface \"docker0\" is excluded by \"!docker*\" in the same list",
         ),
         (
             "interface = \"eth0, eth1\"",
@@ -349,7 +349,7 @@ fn bad_clauses_are_explained() {
         ),
         (
             "route-to = \"192.0.2.1\"\nfrom = \"va0\"",
-            "g:3: from \"va0\" is no address; write one of this host's, for example 192.0.2.10",
+            "g:3: from \"va0\" is not an address; write an address of this host, for example 192.0.2.10",
         ),
         (
             "route-to = \"192.0.2.1\"\nfrom = \"0.0.0.0\"",
@@ -357,7 +357,7 @@ fn bad_clauses_are_explained() {
         ),
         (
             "route-to = \"192.0.2.1\"\nfrom = [\"192.0.2.2\"]",
-            "g:3: from: a list stands here, but it takes a text in quotes: from = \"192.0.2.10\"",
+            "g:3: from: a list is given, but this key needs a text in quotes: from = \"192.0.2.10\"",
         ),
         (
             "route-to = \"fe80::1\"",
@@ -378,7 +378,7 @@ fn bad_clauses_are_explained() {
         ("address = \"ipv4\"\ntable = 7", "g:3: table 7 says where routes must stand, but there is no route"),
         (
             "route = \"default\"\ntable = 0",
-            "g:3: table 0 is no table; they are numbered from 1 to 4294967295",
+            "g:3: table 0 is not a table; tables have numbers from 1 to 4294967295",
         ),
         (
             "route = \"default\"\ngrace = \"infinity\"",
@@ -387,7 +387,7 @@ fn bad_clauses_are_explained() {
         ("route = \"default\"\nif-present = true", &format!("g:3: {PRESENCE}")),
         ("route = \"default-ipv6\"\naddress = \"ipv4\"\nif-present = true", &format!("g:4: {PRESENCE}")),
         ("nameserver = true\nif-present = true", &format!("g:3: {PRESENCE}")),
-        ("route = \"default\"\nadress = \"ip\"", "g:3: adress: unknown key; it is written address"),
+        ("route = \"default\"\nadress = \"ip\"", "g:3: adress: unknown key; write address"),
         (
             "[require.sub]\na = 1",
             "g:2: sub: unknown key; the keys here are interface, quorum, carrier, address, route, table, route-to, from, pasta, nameserver, dns, tcp, http, expect, ping, gateway, recheck, if-present, grace",
@@ -395,14 +395,14 @@ fn bad_clauses_are_explained() {
         // All of them, in the order of the file; no word about what is missing because it was bad.
         (
             "address = [\"192.0.2.7/24\", \"ipv5\"]\nroute = \"defualt\"\nquorum = 3\ngrace = \"x\"",
-            "g:2: address \"192.0.2.7/24\" has bits set behind its /24; write 192.0.2.0/24 for the prefix, or 192.0.2.7 for this one address\n\
+            "g:2: address \"192.0.2.7/24\" has bits set after its /24; write 192.0.2.0/24 for the prefix, or 192.0.2.7 for this one address\n\
                  g:2: address \"ipv5\" is not valid; did you mean \"ipv4\"?\n\
                  g:3: route \"defualt\" is not valid; did you mean \"default\"?\n\
-                 g:5: grace \"x\" is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"",
+                 g:5: grace \"x\" is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"",
         ),
         (
             "interface = 7\ncarrier = true",
-            "g:2: interface: a number stands here, but it takes a text in quotes, or a list of them: interface = [\"enp*\", \"lan0\"]",
+            "g:2: interface: a number is given, but this key needs a text in quotes, or a list of them: interface = [\"enp*\", \"lan0\"]",
         ),
     ] {
         assert_eq!(errors(&format!("[[require]]\n{lines}")), said, "{lines}");

@@ -157,7 +157,7 @@ fn problems_of_all_files_are_told_in_their_order() {
         "/etc/netready/nas.toml:2: route \"x\" is not valid; write \"default\", \"default-ipv4\", \"default-ipv6\" or a prefix (192.0.2.0/24)\n\
          /etc/netready/nas.toml.d/a.toml:2: address \"x\" is not valid; write \"ip\", \"ipv4\", \"ipv6\", \"link-local-ipv4\", \"link-local-ipv6\", an address or a prefix (192.0.2.0/24)\n\
          /etc/netready/nas.toml.d/a.toml:3: timeout: it is a key of the gate: move it above the first [[require]] line\n\
-         --timeout x: is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\""
+         --timeout x: is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\""
     );
 }
 
@@ -272,7 +272,7 @@ fn an_unknown_gate_is_told_what_was_meant() {
             "gate mac:52:54:00:12:34:56: mac:52:54:00:12:34:56 is a hardware address: netready check -i mac:52:54:00:12:34:56",
         ),
         ("en*", "gate en*: en* is a glob: netready check -i 'en*'"),
-        ("storage.toml", "gate storage.toml: a gate is named without .toml: storage"),
+        ("storage.toml", "gate storage.toml: write the name of a gate without .toml: storage"),
         ("other.toml", "gate other.toml: no such gate; a file is named with a slash: ./other.toml"),
     ] {
         assert_eq!(load_in(&environment, args).unwrap_err(), said, "{args}");

@@ -125,7 +125,7 @@ fn bad_options_are_explained() {
     for (args, said) in [
         (
             "-a 10.0.0.1/24 -r defualt",
-            "--address 10.0.0.1/24: has bits set behind its /24; write 10.0.0.0/24 for the prefix, or 10.0.0.1 for this one address\n--route defualt: is not valid; did you mean \"default\"?",
+            "--address 10.0.0.1/24: has bits set after its /24; write 10.0.0.0/24 for the prefix, or 10.0.0.1 for this one address\n--route defualt: is not valid; did you mean \"default\"?",
         ),
         (
             "-i eth0,eth1",
@@ -142,7 +142,7 @@ fn bad_options_are_explained() {
         ),
         (
             "-t 5x",
-            "--timeout 5x: is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"",
+            "--timeout 5x: is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"",
         ),
         ("-t 1s --settle 2s -4", "--settle 2s: is longer than the timeout (1s): this gate could never open"),
         (
@@ -162,7 +162,7 @@ fn bad_options_are_explained() {
         ("--table 7", "--table 7: says where routes must stand, but there is no route"),
         (
             "podman --route-to example.org",
-            "--route-to example.org: is no address; names are not resolved here, write for example 198.51.100.7",
+            "--route-to example.org: is not an address; names are not looked up here, write for example 198.51.100.7",
         ),
     ] {
         assert_eq!(load_typed(args), Err(said.to_owned()), "{args}");

@@ -75,7 +75,7 @@ fn bad_clauses_are_explained() {
         ),
         (
             "http = \"http://a\"\nexpect = true",
-            "g:3: expect: true or false stands here, but it takes a number, or a list of them: expect = [200, 401]",
+            "g:3: expect: true or false is given, but this key needs a number, or a list of them: expect = [200, 401]",
         ),
         (
             "route = \"default\"\nrecheck = \"30s\"",

@@ -26,7 +26,7 @@ const ENDING: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Si
 /// How a program ended that was captured.
 #[derive(Debug)]
 pub enum Captured {
-    /// By itself.
+    /// The program ended by itself.
     Ended(Output),
     /// It took longer than it was given, and was killed.
     Late,
@@ -39,9 +39,9 @@ pub enum Captured {
 pub struct Output {
     /// Its exit code; `None` where a signal ended it.
     pub code: Option<i32>,
-    /// On stdout.
+    /// What the program wrote to stdout.
     pub stdout: Vec<u8>,
-    /// On stderr.
+    /// What the program wrote to stderr.
     pub stderr: Vec<u8>,
     /// It said more than was kept.
     pub cut: bool,

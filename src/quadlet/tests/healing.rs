@@ -50,12 +50,14 @@ fn what_started_too_early_is_restarted_where_that_is_asked_for() {
         (
             "app.container",
             format!("[Container]\nPod=p.pod\n{}", with("RestartWhenReady=yes")),
-            &["/q0/app.container:6: RestartWhenReady: the network is the pod's; write it into the .pod file"],
+            &[
+                "/q0/app.container:6: RestartWhenReady: the pod has the network; write this setting into the .pod file",
+            ],
         ),
         (
             "i.image",
             "[Image]\nImage=i\n[X-Netready]\nRestartWhenReady=yes\n".to_owned(),
-            &["/q0/i.image:4: RestartWhenReady: there is nothing to restart of a .image file"],
+            &["/q0/i.image:4: RestartWhenReady: a .image file has no container to restart"],
         ),
         (
             "p.pod",

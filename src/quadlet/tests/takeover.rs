@@ -55,7 +55,7 @@ fn it_is_emptied_where_every_quadlet_was_understood() {
 fn it_is_left_alone_where_one_was_not() {
     let left = |path: &str| {
         format!(
-            "{path}: netready cannot be sure of the unit of this file, so {WAIT_UNIT} is left as it is, and quadlets with \
+            "{path}: netready cannot tell which unit Podman makes of this file, so {WAIT_UNIT} is left as it is, and quadlets with \
              a gate of their own wait for podman as well"
         )
     };

@@ -209,7 +209,7 @@ impl Seen {
             Ours::Final => {
                 expect(self.ours.code == self.plain.code, "not the tool's own exit code");
                 expect(made == 1, "more than one attempt");
-                expect(self.ours.stderr.contains("this does not pass"), "not given up as final");
+                expect(self.ours.stderr.contains("waiting does not help"), "not given up as final");
             }
             Ours::Ended => {
                 expect(self.ours.code == 124, "not 124");

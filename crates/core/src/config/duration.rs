@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_micros(u64::MAX);
 pub enum DurationLimit {
     /// This long, in whole microseconds as systemd counts.
     Finite(Duration),
-    /// `infinity`.
+    /// There is no limit: `infinity`.
     Infinite,
 }
 
@@ -23,12 +23,10 @@ pub fn parse(text: &str) -> Result<DurationLimit, String> {
         if every_unit_has_a_number(text) { fundu_systemd::parse(text, None, None).ok() } else { None };
     let span = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
     match span {
-        Some(span) if span >= LONGEST => Err("is too long; for ever is \"infinity\"".to_owned()),
+        Some(span) if span >= LONGEST => Err("is too long; for no limit write \"infinity\"".to_owned()),
         Some(span) => Ok(DurationLimit::Finite(Duration::new(span.as_secs(), span.subsec_micros() * 1000))),
-        None => {
-            Err("is no duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\""
-                .to_owned())
-        }
+        None => Err("is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\""
+            .to_owned()),
     }
 }
 

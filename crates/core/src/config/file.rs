@@ -195,7 +195,7 @@ impl Reader<'_> {
         example: &str,
     ) -> Option<()> {
         let stands = type_name(value);
-        self.problem(place, format!("{key}: {stands} stands here, but it takes {wanted}: {example}"))
+        self.problem(place, format!("{key}: {stands} is given, but this key needs {wanted}: {example}"))
     }
 
     /// Reports what is not TOML; whether only values are at fault, so that the keys can be trusted.

@@ -43,7 +43,7 @@ pub fn links(clause: &WrittenClause, implied: bool, problems: &mut Vec<Problem>)
         // Only exclusions: every other link.
         entries.push(LinkName::Glob(pattern("*").ok()?));
         if exclude.iter().any(|out| out.as_str() == "*") {
-            let message = "interface: \"!*\" takes every link out";
+            let message = "interface: \"!*\" excludes every link";
             problems.push(clause.place.problem(message));
             return None;
         }
@@ -64,13 +64,13 @@ pub fn links(clause: &WrittenClause, implied: bool, problems: &mut Vec<Problem>)
 /// The value of `quorum`, before it is known what it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// `all`
+    /// Every link that a glob matches: `all`.
     All,
     /// A number, or 1 for `any`.
     AtLeast(usize),
 }
 
-/// Reads a quorum.
+/// Reads the value of `quorum`: `any`, `all`, or a number from 1. The error says what is wrong with the text.
 pub fn count(text: &str) -> Result<Count, String> {
     match text {
         "all" => Ok(Count::All),
@@ -81,9 +81,9 @@ pub fn count(text: &str) -> Result<Count, String> {
             }
             Ok(number) => usize::try_from(number)
                 .map(Count::AtLeast)
-                .map_err(|_| "is more than there can ever be".to_owned()),
+                .map_err(|_| "is larger than any number of links".to_owned()),
             Err(_) if text == "each" || text == "every" => {
-                Err("is not valid; every entry is meant where quorum is left out".to_owned())
+                Err("is not valid; without quorum, every entry is needed".to_owned())
             }
             Err(_) => Err(match suggest::nearest(text, ["any", "all"]) {
                 Some(near) => format!("is not valid; did you mean {near:?}?"),
@@ -121,7 +121,7 @@ enum Entry {
 fn entry(text: &str, place: &Place) -> Result<Entry, String> {
     if let Some(out) = text.strip_prefix('!') {
         if out.starts_with("mac:") {
-            return Err("takes a name or a glob out; mac: stands for itself only".to_owned());
+            return Err("is not valid; ! excludes a name or a glob, and not mac:".to_owned());
         }
         well_formed(out)?;
         return pattern(out).map(Entry::Unwanted);
@@ -151,7 +151,7 @@ pub fn is_glob(text: &str) -> bool {
 /// Whether a text can be a link's name or altname, and its spelling; the error says why not.
 pub fn link_name(text: &str) -> Result<String, String> {
     if text.contains(':') {
-        return Err("has a colon in it; no link's name has".to_owned());
+        return Err("has a colon in it; link names have none".to_owned());
     }
     well_formed(text)?;
     Ok(ifname::respell(text))
@@ -165,13 +165,13 @@ fn well_formed(text: &str) -> Result<(), String> {
     if length == 0 {
         Err("is empty; write a link's name".to_owned())
     } else if plain.contains('/') {
-        Err("has a slash in it; no link's name has".to_owned())
+        Err("has a slash in it; link names have none".to_owned())
     } else if plain.contains(char::is_whitespace) {
-        Err("has white space in it; no link's name has".to_owned())
+        Err("has white space in it; link names have none".to_owned())
     } else if plain.contains(char::is_control) {
         Err("has a control character in it; write its bytes as \\xNN".to_owned())
     } else if length > LONGEST_NAME {
-        Err(format!("is longer than {LONGEST_NAME} bytes; no link's name is"))
+        Err(format!("is longer than {LONGEST_NAME} bytes; link names are not"))
     } else {
         Ok(())
     }
@@ -179,18 +179,18 @@ fn well_formed(text: &str) -> Result<(), String> {
 
 fn pattern(text: &str) -> Result<Pattern, String> {
     if text.contains("**") {
-        return Err("is no valid glob: one * is enough".to_owned());
+        return Err("is not a valid glob: one * is enough".to_owned());
     }
     if text.contains("[^") {
         // Shells differ here, and the glob crate takes the ^ for itself.
-        return Err("is no valid glob: not these characters is written [!…]".to_owned());
+        return Err("is not a valid glob: to exclude characters, write [!…]".to_owned());
     }
-    Pattern::new(text).map_err(|_| "is no valid glob: a [ has no ]".to_owned())
+    Pattern::new(text).map_err(|_| "is not a valid glob: a [ has no ]".to_owned())
 }
 
 /// A hardware address as `ip link` shows it, in either case.
 fn mac(text: &str) -> Result<Vec<u8>, String> {
-    const FORM: &str = "is no hardware address; write mac:52:54:00:12:34:56";
+    const FORM: &str = "is not a hardware address; write mac:52:54:00:12:34:56";
     let octets: Option<Vec<u8>> = text
         .split(':')
         .map(|pair| {
@@ -216,7 +216,7 @@ fn with_colon(text: &str, in_option: bool) -> Option<String> {
     let advice = suggest::in_place_of_state(link, state, in_option);
     Some(match advice {
         Some(advice) => format!("names a link and a state; write {advice}"),
-        None => "has a colon in it; no link's name has".to_owned(),
+        None => "has a colon in it; link names have none".to_owned(),
     })
 }
 
@@ -240,7 +240,7 @@ fn excluded(name: &LinkName, out: &Pattern) -> Option<String> {
         LinkName::Glob(glob) => glob == out || out.as_str() == "*",
         LinkName::Mac(_) => out.as_str() == "*",
     };
-    taken.then(|| format!("is taken out again by \"!{}\" in the same list", out.as_str()))
+    taken.then(|| format!("is excluded by \"!{}\" in the same list", out.as_str()))
 }
 
 #[cfg(test)]
@@ -313,11 +313,11 @@ mod tests {
             (
                 &["va 0", "a/b"],
                 None,
-                "has white space in it; no link's name has\n\
-                 has a slash in it; no link's name has",
+                "has white space in it; link names have none\n\
+                 has a slash in it; link names have none",
             ),
             (&["va\u{1}"], None, r"has a control character in it; write its bytes as \xNN"),
-            (&[long.as_str()], None, "is longer than 127 bytes; no link's name is"),
+            (&[long.as_str()], None, "is longer than 127 bytes; link names are not"),
             (
                 &["eth0:routable"],
                 None,
@@ -328,33 +328,33 @@ mod tests {
                 None,
                 "names a link and a state; write interface = \"eth0\" and carrier = true",
             ),
-            (&["eth0:1"], None, "has a colon in it; no link's name has"),
+            (&["eth0:1"], None, "has a colon in it; link names have none"),
             (&["52:54:00:12:34:56"], None, "is a hardware address; write mac:52:54:00:12:34:56"),
-            (&["mac:52-54-00-12-34-56"], None, "is no hardware address; write mac:52:54:00:12:34:56"),
+            (&["mac:52-54-00-12-34-56"], None, "is not a hardware address; write mac:52:54:00:12:34:56"),
             (
                 &["mac:52:54:00:12:34"],
                 None,
-                "is no hardware address; write mac:52:54:00:12:34:56 (this has 5 octets)",
+                "is not a hardware address; write mac:52:54:00:12:34:56 (this has 5 octets)",
             ),
-            (&["mac:52:54:0:12:34:56"], None, "is no hardware address; write mac:52:54:00:12:34:56"),
-            (&["mac:+2:54:00:12:34:56"], None, "is no hardware address; write mac:52:54:00:12:34:56"),
-            (&["!mac:52:54:00:12:34:56"], None, "takes a name or a glob out; mac: stands for itself only"),
-            (&["va["], None, "is no valid glob: a [ has no ]"),
-            (&["!va[0-"], None, "is no valid glob: a [ has no ]"),
-            (&["va**"], None, "is no valid glob: one * is enough"),
-            (&["va[^0]"], None, "is no valid glob: not these characters is written [!…]"),
-            (&["docker0", "!docker*"], None, "is taken out again by \"!docker*\" in the same list"),
-            (&["en*", "!en*"], None, "is taken out again by \"!en*\" in the same list"),
-            (&["mac:52:54:00:12:34:56", "!*"], None, "is taken out again by \"!*\" in the same list"),
-            (&["!*"], None, "interface: \"!*\" takes every link out"),
+            (&["mac:52:54:0:12:34:56"], None, "is not a hardware address; write mac:52:54:00:12:34:56"),
+            (&["mac:+2:54:00:12:34:56"], None, "is not a hardware address; write mac:52:54:00:12:34:56"),
+            (&["!mac:52:54:00:12:34:56"], None, "is not valid; ! excludes a name or a glob, and not mac:"),
+            (&["va["], None, "is not a valid glob: a [ has no ]"),
+            (&["!va[0-"], None, "is not a valid glob: a [ has no ]"),
+            (&["va**"], None, "is not a valid glob: one * is enough"),
+            (&["va[^0]"], None, "is not a valid glob: to exclude characters, write [!…]"),
+            (&["docker0", "!docker*"], None, "is excluded by \"!docker*\" in the same list"),
+            (&["en*", "!en*"], None, "is excluded by \"!en*\" in the same list"),
+            (&["mac:52:54:00:12:34:56", "!*"], None, "is excluded by \"!*\" in the same list"),
+            (&["!*"], None, "interface: \"!*\" excludes every link"),
             (&["va0"], Some("0"), "asks for nothing; the smallest quorum is 1 (or \"any\")"),
             (&["va0"], Some("-1"), "asks for nothing; the smallest quorum is 1 (or \"any\")"),
             (&["va0"], Some("2"), "can never be reached: interface names one link"),
             (&["va0", "va1", "va0"], Some("3"), "can never be reached: interface names 2 links"),
-            (&["va*"], Some("99999999999999999999"), "is more than there can ever be"),
+            (&["va*"], Some("99999999999999999999"), "is larger than any number of links"),
             (&["va*"], Some("al"), "is not valid; did you mean \"all\"?"),
             (&["va*"], Some("most"), "is not valid; write \"any\", \"all\" or a number"),
-            (&["va*"], Some("each"), "is not valid; every entry is meant where quorum is left out"),
+            (&["va*"], Some("each"), "is not valid; without quorum, every entry is needed"),
         ] {
             assert_eq!(read(interface, quorum), Err(said.to_owned()), "{interface:?} {quorum:?}");
         }

@@ -77,7 +77,9 @@ pub fn target(text: &str) -> Result<IpAddr, String> {
             net.addr(),
             net.trunc()
         )),
-        None => Err("is no address; names are not resolved here, write for example 198.51.100.7".to_owned()),
+        None => {
+            Err("is not an address; names are not looked up here, write for example 198.51.100.7".to_owned())
+        }
     }
 }
 
@@ -122,7 +124,7 @@ pub fn source(text: &str) -> Result<IpAddr, String> {
         Some(Network::Prefix(net)) => {
             Err(format!("is a prefix; write one address, for example {}", net.addr()))
         }
-        None => Err("is no address; write one of this host's, for example 192.0.2.10".to_owned()),
+        None => Err("is not an address; write an address of this host, for example 192.0.2.10".to_owned()),
     }
 }
 
@@ -137,7 +139,7 @@ pub fn table(text: &str) -> Result<Table, String> {
     }
     if text.starts_with(['-', '+']) || text.chars().all(|c| c.is_ascii_digit()) && !text.is_empty() {
         return match text.parse::<u32>() {
-            Ok(0) | Err(_) => Err(format!("is no table; they are numbered from 1 to {}", u32::MAX)),
+            Ok(0) | Err(_) => Err(format!("is not a table; tables have numbers from 1 to {}", u32::MAX)),
             Ok(id) => Ok(Table::Id(id)),
         };
     }
@@ -205,7 +207,7 @@ fn without_host_bits(net: IpNet) -> Result<IpNet, String> {
         return Ok(net);
     }
     Err(format!(
-        "has bits set behind its /{}; write {} for the prefix, or {} for this one address",
+        "has bits set after its /{}; write {} for the prefix, or {} for this one address",
         net.prefix_len(),
         net.trunc(),
         net.addr()
@@ -293,11 +295,11 @@ mod tests {
             ("linklocal-ipv4", "is not valid; did you mean \"link-local-ipv4\"?"),
             (
                 "192.0.2.7/24",
-                "has bits set behind its /24; write 192.0.2.0/24 for the prefix, or 192.0.2.7 for this one address",
+                "has bits set after its /24; write 192.0.2.0/24 for the prefix, or 192.0.2.7 for this one address",
             ),
             (
                 "2001:db8::7/64",
-                "has bits set behind its /64; write 2001:db8::/64 for the prefix, or 2001:db8::7 for this one address",
+                "has bits set after its /64; write 2001:db8::/64 for the prefix, or 2001:db8::7 for this one address",
             ),
             ("192.0.2.0/33", "has no valid length; for IPv4 it is a number from 0 to 32"),
             ("2001:db8::/129", "has no valid length; for IPv6 it is a number from 0 to 128"),
@@ -344,7 +346,7 @@ mod tests {
             ),
             (
                 "10.1.2.3/8",
-                "has bits set behind its /8; write 10.0.0.0/8 for the prefix, or 10.1.2.3 for this one address",
+                "has bits set after its /8; write 10.0.0.0/8 for the prefix, or 10.1.2.3 for this one address",
             ),
             ("10.0.0.0/40", "has no valid length; for IPv4 it is a number from 0 to 32"),
             ("::ffff:10.0.0.0/104", "is an IPv4 address within an IPv6 one; write it as IPv4 (10.0.0.0)"),
@@ -358,14 +360,17 @@ mod tests {
         assert_eq!(target("198.51.100.7"), Ok(ip("198.51.100.7")));
         assert_eq!(target("2001:db8::7"), Ok(ip("2001:db8::7")));
         for (text, said) in [
-            ("example.org", "is no address; names are not resolved here, write for example 198.51.100.7"),
+            (
+                "example.org",
+                "is not an address; names are not looked up here, write for example 198.51.100.7",
+            ),
             (
                 "198.51.100.0/24",
                 "is a prefix, and a lookup needs one address: 198.51.100.0, or route = \"198.51.100.0/24\" for the route as such",
             ),
             ("0.0.0.0", "is the unspecified address: no host has it"),
             ("ff02::1", "is a multicast address: no host has it"),
-            ("", "is no address; names are not resolved here, write for example 198.51.100.7"),
+            ("", "is not an address; names are not looked up here, write for example 198.51.100.7"),
         ] {
             assert_eq!(target(text), Err(said.to_owned()), "{text}");
         }
@@ -383,14 +388,14 @@ mod tests {
             assert_eq!(table(text), Ok(meant), "{text}");
         }
         for (text, said) in [
-            ("0", "is no table; they are numbered from 1 to 4294967295"),
-            ("-1", "is no table; they are numbered from 1 to 4294967295"),
-            ("4294967296", "is no table; they are numbered from 1 to 4294967295"),
+            ("0", "is not a table; tables have numbers from 1 to 4294967295"),
+            ("-1", "is not a table; tables have numbers from 1 to 4294967295"),
+            ("4294967296", "is not a table; tables have numbers from 1 to 4294967295"),
             ("local", "could be the kernel's table 255 or a VRF's name; write the number"),
             ("default", "could be the kernel's table 253 or a VRF's name; write the number"),
             ("vrf-*", "is a glob; a table is a number or the name of one VRF"),
             ("", "is empty; write a link's name"),
-            ("a b", "has white space in it; no link's name has"),
+            ("a b", "has white space in it; link names have none"),
         ] {
             assert_eq!(table(text), Err(said.to_owned()), "{text}");
         }

@@ -48,7 +48,7 @@ pub fn options() -> impl Iterator<Item = (&'static Key, &'static CommandLineOpti
 
 // The gate's keys.
 
-/// `timeout`
+/// The key `timeout`: how long the gate is waited for.
 pub static TIMEOUT: Key = Key {
     name: "timeout",
     role: Role::Gate,
@@ -62,12 +62,12 @@ pub static TIMEOUT: Key = Key {
         offers: Offers::words(&["infinity"]),
         value_name: Some("DUR"),
         heading: Heading::HowLong,
-        help: "Give up after this long, instead of the gate's timeout: 90s, 1min 30s, 500ms, infinity",
+        help: "Give up after this time: 90s, 1min 30s, 500ms, infinity [default: the gate's timeout, or 90s]",
         details: "",
     }),
 };
 
-/// `no-carrier-timeout`
+/// The key `no-carrier-timeout`: how long the gate is waited for if no link has carrier.
 pub static NO_CARRIER_TIMEOUT: Key = Key {
     name: "no-carrier-timeout",
     role: Role::Gate,
@@ -81,12 +81,12 @@ pub static NO_CARRIER_TIMEOUT: Key = Key {
         offers: Offers::words(&["infinity"]),
         value_name: Some("DUR"),
         heading: Heading::HowLong,
-        help: "Give up earlier where no wanted link has had carrier for this long",
+        help: "Give up after this time if no link that the gate asks for has had carrier [default: the gate's, or none]",
         details: "",
     }),
 };
 
-/// `settle`
+/// The key `settle`: how long everything must hold before the gate opens.
 pub static SETTLE: Key = Key {
     name: "settle",
     role: Role::Gate,
@@ -100,12 +100,12 @@ pub static SETTLE: Key = Key {
         offers: Offers::NOTHING,
         value_name: Some("DUR"),
         heading: Heading::HowLong,
-        help: "Everything must have held this long, uninterrupted",
+        help: "Open only when everything has held for this time without interruption [default: the gate's, or 0s]",
         details: "",
     }),
 };
 
-/// `on-timeout`
+/// The key `on-timeout`: whether a gate fails or opens at its timeout.
 pub static ON_TIMEOUT: Key = Key {
     name: "on-timeout",
     role: Role::Gate,
@@ -116,7 +116,7 @@ pub static ON_TIMEOUT: Key = Key {
     option: None,
 };
 
-/// `on-loss`
+/// The key `on-loss`: whether `run` ends when the gate is lost.
 pub static ON_LOSS: Key = Key {
     name: "on-loss",
     role: Role::Gate,
@@ -129,7 +129,7 @@ pub static ON_LOSS: Key = Key {
 
 // Whom a clause asks.
 
-/// `interface`
+/// The key `interface`: the links that a clause is about.
 pub static INTERFACE: Key = Key {
     name: "interface",
     role: Role::Clause,
@@ -143,12 +143,12 @@ pub static INTERFACE: Key = Key {
         offers: Offers::known(Known::Links, &[]),
         value_name: Some("NAME"),
         heading: Heading::What,
-        help: "On these links: a name, an altname, a quoted glob, mac:…, or !GLOB to take links out",
+        help: "Require carrier, and the rest, on these links: a name, an altname, a quoted glob, mac:…; !GLOB excludes links",
         details: "",
     }),
 };
 
-/// `quorum`
+/// The key `quorum`: how many of the links are needed.
 pub static QUORUM: Key = Key {
     name: "quorum",
     role: Role::Clause,
@@ -162,25 +162,25 @@ pub static QUORUM: Key = Key {
         offers: Offers::words(&["any", "all"]),
         value_name: Some("N"),
         heading: Heading::What,
-        help: "So many of the given links are enough; `all`: every link that a glob matches",
+        help: "Require only N of the links of -i; `all`: every link that a glob matches",
         details: "",
     }),
 };
 
-/// `quorum = "any"`
+/// The option `--any`, which stands for `quorum = "any"`.
 pub static ANY: CommandLineOption = CommandLineOption {
     long: "any",
     short: None,
     offers: Offers::NOTHING,
     value_name: None,
     heading: Heading::What,
-    help: "One of the given links is enough [default: every -i]",
+    help: "Require only one of the links of -i [default: one for each -i]",
     details: "",
 };
 
 // When a clause counts, and how often its probes are tried.
 
-/// `recheck`
+/// The key `recheck`: how often the probes of a ready gate are repeated.
 pub static RECHECK: Key = Key {
     name: "recheck",
     role: Role::Refines {
@@ -194,7 +194,7 @@ pub static RECHECK: Key = Key {
     option: None,
 };
 
-/// `if-present`
+/// The key `if-present`: the clause counts only while its link or family exists.
 pub static IF_PRESENT: Key = Key {
     name: "if-present",
     role: Role::Clause,
@@ -205,7 +205,7 @@ pub static IF_PRESENT: Key = Key {
     option: None,
 };
 
-/// `grace`
+/// The key `grace`: how long the clause is waited for when the others are met.
 pub static GRACE: Key = Key {
     name: "grace",
     role: Role::Clause,

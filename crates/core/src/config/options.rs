@@ -103,7 +103,7 @@ pub fn read(options: &Options, problems: &mut Vec<Problem>) -> WrittenGate {
     gate
 }
 
-/// `--any`
+/// Applies `--any` to the clause. It is a problem beside `--quorum`.
 fn any_is_enough(options: &Options, clause: &mut WrittenClause, problems: &mut Vec<Problem>) {
     if !options.has(&ANY) {
         return;

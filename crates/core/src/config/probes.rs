@@ -271,12 +271,12 @@ mod tests {
             (tcp("[fe80::1%]:80"), "has no link behind its %; write for example fe80::1%eth0"),
             (
                 tcp("[fe80::1%0123456789abcdef]:80"),
-                "has the zone \"0123456789abcdef\", which is longer than 15 bytes; no link's name is",
+                "has the zone \"0123456789abcdef\", which is longer than 15 bytes; link names are not",
             ),
             (http("http://[fe80::1]/", &[]), "is link-local: on which link? Write for example fe80::1%eth0"),
             (http("http://[2001:db8::1%25eth0]/", &[]), "has a zone, which only link-local addresses have"),
             (http("http://192.0.2.1%25eth0/", &[]), "has a zone, which only link-local addresses have"),
-            (tcp("[fe80::1%a/b]:80"), "has the zone \"a/b\", which has a slash in it; no link's name has"),
+            (tcp("[fe80::1%a/b]:80"), "has the zone \"a/b\", which has a slash in it; link names have none"),
             (
                 dns("fe80::1%eth0"),
                 "is an address, and needs no DNS; write a name, or use tcp, ping or route-to",

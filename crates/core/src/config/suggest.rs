@@ -16,7 +16,7 @@ pub fn unknown_key(key: &str, level: Level) -> String {
     match meant(key, level) {
         Some(meant) => {
             let advice = move_it(meant, level).map_or(String::new(), |advice| format!(", and {advice}"));
-            format!("{shown}: unknown key; it is written {meant}{advice}")
+            format!("{shown}: unknown key; write {meant}{advice}")
         }
         None => format!("{shown}: unknown key; the keys here are {}", list_of_keys(level)),
     }
@@ -126,18 +126,14 @@ mod tests {
     #[test]
     fn an_unknown_key_is_told_the_right_one() {
         for (key, level, said) in [
-            ("timout", Level::Gate, "timout: unknown key; it is written timeout"),
-            ("settel", Level::Gate, "settel: unknown key; it is written settle"),
-            ("Timeout", Level::Gate, "Timeout: unknown key; it is written timeout"),
-            (
-                "no_carrier_timeout",
-                Level::Gate,
-                "no_carrier_timeout: unknown key; it is written no-carrier-timeout",
-            ),
+            ("timout", Level::Gate, "timout: unknown key; write timeout"),
+            ("settel", Level::Gate, "settel: unknown key; write settle"),
+            ("Timeout", Level::Gate, "Timeout: unknown key; write timeout"),
+            ("no_carrier_timeout", Level::Gate, "no_carrier_timeout: unknown key; write no-carrier-timeout"),
             (
                 "on_loss",
                 Level::Clause,
-                "on_loss: unknown key; it is written on-loss, and it is a key of the gate: move it above the first [[require]] line",
+                "on_loss: unknown key; write on-loss, and it is a key of the gate: move it above the first [[require]] line",
             ),
             (
                 "timeout",
@@ -148,22 +144,22 @@ mod tests {
             (
                 "routes",
                 Level::Gate,
-                "routes: unknown key; it is written route, and it belongs below a [[require]] line",
+                "routes: unknown key; write route, and it belongs below a [[require]] line",
             ),
             (
                 "required",
                 Level::Gate,
-                "required: unknown key; it is written quorum, and it belongs below a [[require]] line",
+                "required: unknown key; write quorum, and it belongs below a [[require]] line",
             ),
-            ("requirement", Level::Gate, "requirement: unknown key; it is written require"),
-            ("requires", Level::Gate, "requires: unknown key; it is written require"),
-            ("interfaces", Level::Clause, "interfaces: unknown key; it is written interface"),
-            ("addresses", Level::Clause, "addresses: unknown key; it is written address"),
-            ("adress", Level::Clause, "adress: unknown key; it is written address"),
-            ("route_to", Level::Clause, "route_to: unknown key; it is written route-to"),
-            ("if_present", Level::Clause, "if_present: unknown key; it is written if-present"),
-            ("dnss", Level::Clause, "dnss: unknown key; it is written dns"),
-            ("url", Level::Clause, "url: unknown key; it is written http"),
+            ("requirement", Level::Gate, "requirement: unknown key; write require"),
+            ("requires", Level::Gate, "requires: unknown key; write require"),
+            ("interfaces", Level::Clause, "interfaces: unknown key; write interface"),
+            ("addresses", Level::Clause, "addresses: unknown key; write address"),
+            ("adress", Level::Clause, "adress: unknown key; write address"),
+            ("route_to", Level::Clause, "route_to: unknown key; write route-to"),
+            ("if_present", Level::Clause, "if_present: unknown key; write if-present"),
+            ("dnss", Level::Clause, "dnss: unknown key; write dns"),
+            ("url", Level::Clause, "url: unknown key; write http"),
             ("expect", Level::Gate, "expect: it belongs below a [[require]] line"),
             (
                 "colour",

@@ -120,7 +120,7 @@ mod tests {
             (
                 "timeout = 90s\nsettel = 1",
                 "g:1: durations are quoted: timeout = \"90s\"\n\
-                 g:2: settel: unknown key; it is written settle",
+                 g:2: settel: unknown key; write settle",
             ),
         ] {
             let mut problems = Vec::new();

@@ -64,7 +64,7 @@ fn clauses(out: &mut String, clauses: &[Clause]) {
     }
 }
 
-/// One `[[require]]`.
+/// The text of one clause, as a gate file has it.
 pub fn clause(clause: &Clause) -> String {
     let mut out = "[[require]]\n".to_owned();
     let has_carrier = clause.items.contains(&Item::Carrier);

@@ -13,7 +13,7 @@ pub use super::places::Place;
 pub struct Written {
     /// The text; of a flag `true` or `false`, of a number its decimal digits.
     pub value: String,
-    /// Where it stands.
+    /// The line of the gate file, or the option.
     pub place: Place,
     /// Key and value for messages, as in `address "fe80::"`. It is empty if the place says both already.
     pub name: String,
@@ -103,10 +103,10 @@ impl WrittenGate {
     }
 }
 
-/// One `[[require]]`.
+/// A clause as it was written, before its values are checked.
 #[derive(Debug, Clone)]
 pub struct WrittenClause {
-    /// Its first line.
+    /// The first line of the clause.
     pub place: Place,
     /// The keys below it.
     pub keys: WrittenKeys,

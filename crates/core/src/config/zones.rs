@@ -38,7 +38,7 @@ pub fn check(address: Ipv6Addr, zone: &str) -> Result<String, String> {
         return Err(bad("is no link's number; they begin at 1"));
     }
     if ifname::bytes(zone).len() > LONGEST {
-        return Err(bad(&format!("is longer than {LONGEST} bytes; no link's name is")));
+        return Err(bad(&format!("is longer than {LONGEST} bytes; link names are not")));
     }
     interface::link_name(zone).map_err(|why| bad(&why))
 }
@@ -96,13 +96,13 @@ mod tests {
             (
                 "fe80::1%0123456789abcdef",
                 Some(Err(
-                    "has the zone \"0123456789abcdef\", which is longer than 15 bytes; no link's name is",
+                    "has the zone \"0123456789abcdef\", which is longer than 15 bytes; link names are not",
                 )),
             ),
-            ("fe80::1%a/b", Some(Err("has the zone \"a/b\", which has a slash in it; no link's name has"))),
+            ("fe80::1%a/b", Some(Err("has the zone \"a/b\", which has a slash in it; link names have none"))),
             (
                 "fe80::1%a b",
-                Some(Err("has the zone \"a b\", which has white space in it; no link's name has")),
+                Some(Err("has the zone \"a b\", which has white space in it; link names have none")),
             ),
             ("2001:db8::1%eth0", Some(Err("has a zone, which only link-local addresses have"))),
             ("fec0::1%eth0", Some(Err("has a zone, which only link-local addresses have"))),

@@ -17,7 +17,7 @@ use crate::requirement::{
 pub struct BootHistory {
     /// 0 is this boot, -1 the one before.
     pub offset: i64,
-    /// The gate's name.
+    /// The name of the gate.
     pub gate: String,
     /// The journal's entries about the gate: what each reports, and the code of the leading reason.
     pub entries: Vec<(Kind, Option<String>)>,
@@ -37,9 +37,9 @@ pub enum LateWhat {
 /// A family that came after the gate was ready, in each of the last boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Late {
-    /// The family.
+    /// The address family that came late.
     pub family: Family,
-    /// What came late.
+    /// Whether a default route or an address came late.
     pub what: LateWhat,
     /// The link on which it came in the latest of these boots.
     pub link: Option<String>,
@@ -47,14 +47,14 @@ pub struct Late {
     pub boots: usize,
     /// The shortest time from ready until it came.
     pub least: Duration,
-    /// The longest one.
+    /// The longest delay in these boots.
     pub most: Duration,
 }
 
 /// A link that lost carrier again and again while the host booted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flapping {
-    /// The link.
+    /// The name of the link that lost carrier.
     pub link: String,
     /// In how many boots.
     pub boots: usize,

@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many things that meet a gate are named.
 const NAMED: usize = 3;
 
-/// See the module.
+/// Compares successive states of the network and makes events of the differences. The module says how.
 #[derive(Debug)]
 pub struct Recorder {
     notes: Notes,

@@ -28,11 +28,11 @@ const WRITTEN: usize = 64;
 /// How the gate stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// The gate.
+    /// The gate that the entries are about.
     pub gate: &'a Gate,
-    /// Its verdict.
+    /// The present verdict of the gate.
     pub verdict: &'a Verdict,
-    /// Its phase.
+    /// The present phase of the gate.
     pub phase: Phase,
     /// The line that says so.
     pub status: &'a str,
@@ -48,7 +48,7 @@ enum State {
     GaveUp,
 }
 
-/// See the module.
+/// Decides which entries are due, and limits them. The module says how.
 #[derive(Debug, Default)]
 pub struct Policy {
     /// What was written last.

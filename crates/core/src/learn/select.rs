@@ -373,13 +373,13 @@ fn unasked(wanted: &WantedLink<'_>, address: &Address) -> String {
     let (local, ifname) = (address.local, &wanted.link.ifname);
     let family = Family::of(local);
     let why = if address.temporary() {
-        "temporary (privacy), so the next one is another".to_owned()
+        "temporary (privacy), so the next one will differ".to_owned()
     } else if !wanted.addresses.contains(&family) {
         format!("no default route of {family} leads through {ifname}, and it is leased")
     } else if address.permanent() {
-        format!("static; where a service binds it, ask for address = \"{local}\"")
+        format!("static; if a service binds it, require address = \"{local}\"")
     } else {
-        "leased, so the next one may be another".to_owned()
+        "leased, so the next one may differ".to_owned()
     };
     format!("{local} on {ifname}: {why}")
 }

@@ -344,10 +344,10 @@ nameserver = true
 #   docker0: made by software, no card is its port (kind bridge)
 #   v0: a port of docker0
 #   wg0: made by software, which may start after the network (kind wireguard)
-#   192.0.2.10 on en0: leased, so the next one may be another
-#   2001:db8::10 on en0: leased, so the next one may be another
-#   2001:db8::dead on en0: temporary (privacy), so the next one is another
-#   10.9.0.2 on eth0: static; where a service binds it, ask for address = "10.9.0.2"
+#   192.0.2.10 on en0: leased, so the next one may differ
+#   2001:db8::10 on en0: leased, so the next one may differ
+#   2001:db8::dead on en0: temporary (privacy), so the next one will differ
+#   10.9.0.2 on eth0: static; if a service binds it, require address = "10.9.0.2"
 "#
     );
 }

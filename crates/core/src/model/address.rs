@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Flags of linux/if_addr.h.
+/// The flags of an address that are read, from linux/if_addr.h.
 const IFA_F_TEMPORARY: u32 = 0x01;
 const IFA_F_OPTIMISTIC: u32 = 0x04;
 const IFA_F_DADFAILED: u32 = 0x08;

@@ -49,7 +49,7 @@ pub enum Operstate {
     Up,
 }
 
-/// Flags of linux/if.h.
+/// The flags of a link that are read, from linux/if.h.
 const IFF_UP: u32 = 1 << 0;
 const IFF_LOOPBACK: u32 = 1 << 3;
 const IFF_RUNNING: u32 = 1 << 6;

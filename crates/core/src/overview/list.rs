@@ -10,9 +10,9 @@ use crate::report::{Paint, Tone};
 /// Whose gate files are in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The user's: `~/.config/netready`.
+    /// The folder of the user, `~/.config/netready`.
     User,
-    /// The host's: `/etc/netready`.
+    /// The folder of the host's administrator, `/etc/netready`.
     System,
     /// Of this boot: `/run/netready`.
     Runtime,
@@ -20,7 +20,7 @@ pub enum Origin {
     Local,
     /// Installed from a package: `/usr/lib/netready`.
     Packaged,
-    /// In the program.
+    /// The gate is part of the program.
     BuiltIn,
 }
 
@@ -41,7 +41,7 @@ impl Origin {
 /// A text of a gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateSource {
-    /// Whose it is.
+    /// Which folder the gate file is in, or that it is built in.
     pub origin: Origin,
     /// Its file. `None` for a built-in one.
     pub path: Option<String>,
@@ -52,7 +52,7 @@ pub struct GateSource {
 /// A gate that can be named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedGate {
-    /// Its name.
+    /// The name of the gate.
     pub name: String,
     /// Its texts. The first one counts, and hides the others. There is none if only drop-ins are there.
     pub sources: Vec<GateSource>,
@@ -80,7 +80,7 @@ impl ListedGate {
 /// All gates that can be named, and the folders that could not be looked into.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// By their names.
+    /// Every gate that can be named, sorted by name.
     pub gates: Vec<ListedGate>,
     /// Each folder with the error.
     pub unreadable: Vec<(String, String)>,

@@ -24,7 +24,7 @@ const FREE: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveLine {
     doing: Doing,
-    /// When it began.
+    /// When the wait began.
     since: Moment,
     /// When it ends, if nothing ends it earlier.
     until: Option<Moment>,

@@ -14,7 +14,7 @@ use crate::requirement::key::{AskedOf, CommandLineOption, Heading, Key, Known, O
 use crate::requirement::kind::{Requirement, Whom};
 use crate::requirement::{Family, Item};
 
-/// `address`
+/// The key `address`: a usable address.
 pub static ADDRESS: Key = Key {
     name: "address",
     role: Role::Asks { of: AskedOf::Any, read: |text, _| items::address(text).map(Item::Address) },
@@ -31,8 +31,8 @@ pub static ADDRESS: Key = Key {
         ),
         value_name: Some("SPEC"),
         heading: Heading::What,
-        help: "A usable address: ip, ipv4, ipv6, link-local-ipv4, link-local-ipv6, an address or a prefix",
-        details: "With -i on each of those links, else on any link.",
+        help: "Require a usable address: ip, ipv4, ipv6, link-local-ipv4, link-local-ipv6, an address or a prefix",
+        details: "With -i, each of those links must have it. Without -i, any link may have it.",
     }),
 };
 
@@ -43,18 +43,18 @@ pub static IPV4: CommandLineOption = CommandLineOption {
     offers: Offers::NOTHING,
     value_name: None,
     heading: Heading::What,
-    help: "IPv4 is needed: an address on the given links, its default route where routes are asked for",
-    details: "With -i: -a ipv4. Every `default` among the given routes becomes default-ipv4. Alone: -r default-ipv4.",
+    help: "Require IPv4: an address if -i or -a is given, otherwise a default route",
+    details: "With -i or -a, it adds -a ipv4. Otherwise it is the same as -r default-ipv4. Each given `-r default` becomes -r default-ipv4.",
 };
 
-/// As [`IPV4`].
+/// The option `--ipv6`, which does for IPv6 what [`IPV4`] does for IPv4.
 pub static IPV6: CommandLineOption = CommandLineOption {
     long: "ipv6",
     short: Some('6'),
     offers: Offers::NOTHING,
     value_name: None,
     heading: Heading::What,
-    help: "IPv6 is needed: as -4",
+    help: "Require IPv6: an address if -i or -a is given, otherwise a default route",
     details: "",
 };
 

@@ -8,7 +8,7 @@ use crate::requirement::key::{AskedOf, Key, Role, ValueType};
 use crate::requirement::kind::{Requirement, Whom};
 use crate::verdict::{Evidence, Outcome, Reason};
 
-/// `carrier`
+/// The key `carrier`: the link is up and has carrier.
 pub static CARRIER: Key = Key {
     name: "carrier",
     role: Role::Asks { of: AskedOf::Links, read: |_, _| Ok(Item::Carrier) },

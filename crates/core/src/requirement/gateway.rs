@@ -10,7 +10,7 @@ use crate::requirement::kind::{Requirement, Whom};
 use crate::requirement::{Destination, Family, Item, RouteSpec, Table};
 use crate::wants::Wants;
 
-/// `gateway`
+/// The key `gateway`: the gateway of the default route answers.
 pub static GATEWAY: Key = Key {
     name: "gateway",
     role: Role::Asks {
@@ -27,7 +27,7 @@ pub static GATEWAY: Key = Key {
         offers: Offers::words(&["any", "ipv4", "ipv6"]),
         value_name: Some("FAMILY"),
         heading: Heading::Probes,
-        help: "The default gateway answers neighbour discovery: any, ipv4 or ipv6",
+        help: "Require that the gateway of the default route answers neighbour discovery: any, ipv4 or ipv6",
         details: "",
     }),
 };

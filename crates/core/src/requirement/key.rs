@@ -50,7 +50,7 @@ pub enum Role {
 /// Whom a kind of requirement can be asked of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskedOf {
-    /// Of links alone.
+    /// The key needs `interface` in the same clause.
     Links,
     /// Of links, or of the host as a whole.
     Any,
@@ -66,11 +66,11 @@ pub enum AskedOf {
 /// The values of the keys that refine others.
 #[derive(Debug)]
 pub struct Refinements {
-    /// `table`
+    /// The value of `table`, or the main table.
     pub table: Table,
-    /// `from`
+    /// The value of `from`.
     pub from: Option<IpAddr>,
-    /// `expect`
+    /// The value of `expect`. Empty: every status below 500 except 429.
     pub expect: Vec<u16>,
 }
 
@@ -79,7 +79,7 @@ pub struct Refinements {
 pub enum Level {
     /// Above the first `[[require]]`.
     Gate,
-    /// Below a `[[require]]`.
+    /// The key belongs into a clause, below `[[require]]`.
     Clause,
 }
 
@@ -88,11 +88,11 @@ pub enum Level {
 pub enum ValueType {
     /// A duration: a text, or a number of seconds.
     Duration,
-    /// A text.
+    /// A string of any content.
     Text,
     /// A text or a number.
     TextOrNumber,
-    /// `true` or `false`.
+    /// A boolean, `true` or `false`.
     Flag,
     /// A text or a list of texts.
     Texts,
@@ -198,7 +198,7 @@ pub enum Heading {
     What,
     /// What is sent to others.
     Probes,
-    /// Durations.
+    /// Options that take a duration.
     HowLong,
 }
 
@@ -210,7 +210,7 @@ impl Heading {
     pub fn text(self) -> &'static str {
         match self {
             Heading::What => "What to require",
-            Heading::Probes => "Whom to ask, once all else is there",
+            Heading::Probes => "What to ask other hosts, when everything else is met",
             Heading::HowLong => "How long",
         }
     }

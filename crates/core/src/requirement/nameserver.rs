@@ -9,7 +9,7 @@ use crate::requirement::kind::{Requirement, Whom};
 use crate::verdict::{Evidence, Outcome, Reason};
 use crate::wants::Wants;
 
-/// `nameserver`
+/// The key `nameserver`: resolv.conf names a server.
 pub static NAMESERVER: Key = Key {
     name: "nameserver",
     role: Role::Asks {
@@ -26,7 +26,7 @@ pub static NAMESERVER: Key = Key {
         offers: Offers::NOTHING,
         value_name: None,
         heading: Heading::What,
-        help: "resolv.conf names a server",
+        help: "Require that resolv.conf names a server",
         details: "",
     }),
 };

@@ -11,7 +11,7 @@ use crate::requirement::kind::{Requirement, Shown, Whom, with_zone};
 use crate::requirement::{Family, Item};
 use crate::wants::Wants;
 
-/// `dns`
+/// The key `dns`: the host's resolver finds a name.
 pub static DNS: Key = Key {
     name: "dns",
     role: Role::Asks { of: AskedOf::Others, read: |text, _| probes::dns(text).map(Item::Probe) },
@@ -25,12 +25,12 @@ pub static DNS: Key = Key {
         offers: Offers::NOTHING,
         value_name: Some("NAME"),
         heading: Heading::Probes,
-        help: "The host's resolver finds this name",
+        help: "Require that this host's resolver finds this name",
         details: "",
     }),
 };
 
-/// `tcp`
+/// The key `tcp`: a port accepts a connection.
 pub static TCP: Key = Key {
     name: "tcp",
     role: Role::Asks { of: AskedOf::Others, read: |text, _| probes::tcp(text).map(Item::Probe) },
@@ -44,12 +44,12 @@ pub static TCP: Key = Key {
         offers: Offers::NOTHING,
         value_name: Some("HOST:PORT"),
         heading: Heading::Probes,
-        help: "A connection to this port is accepted; a link-local address with its link: [fe80::7%eth0]:22",
+        help: "Require that this port accepts a connection; a link-local address needs its link: [fe80::7%eth0]:22",
         details: "",
     }),
 };
 
-/// `http`
+/// The key `http`: a server answers a request.
 pub static HTTP: Key = Key {
     name: "http",
     role: Role::Asks {
@@ -66,12 +66,12 @@ pub static HTTP: Key = Key {
         offers: Offers::NOTHING,
         value_name: Some("URL"),
         heading: Heading::Probes,
-        help: "A server answers this, by a status below 500 but 429; https by the host's trust store",
+        help: "Require that a server answers with a status below 500 except 429; https uses the host's trust store",
         details: "",
     }),
 };
 
-/// `expect`
+/// The key `expect`: the statuses that `http` accepts.
 pub static EXPECT: Key = Key {
     name: "expect",
     role: Role::Refines {
@@ -85,7 +85,7 @@ pub static EXPECT: Key = Key {
     option: None,
 };
 
-/// `ping`
+/// The key `ping`: a host answers an echo request.
 pub static PING: Key = Key {
     name: "ping",
     role: Role::Asks { of: AskedOf::Others, read: |text, _| probes::ping(text).map(Item::Probe) },
@@ -99,7 +99,7 @@ pub static PING: Key = Key {
         offers: Offers::NOTHING,
         value_name: Some("ADDR"),
         heading: Heading::Probes,
-        help: "This host answers an echo request (ICMP, without privileges)",
+        help: "Require that ADDR answers a ping; this needs no privileges",
         details: "",
     }),
 };
@@ -115,7 +115,7 @@ pub enum Probe {
     Http(Box<Request>),
     /// A host answers an echo request.
     Ping {
-        /// Which.
+        /// The address that must answer.
         address: IpAddr,
         /// Of a link-local address: the link.
         zone: Option<String>,
@@ -141,7 +141,7 @@ pub struct Endpoint {
     pub host: String,
     /// Of a link-local address: the link.
     pub zone: Option<String>,
-    /// Not 0.
+    /// The TCP port, which is not 0.
     pub port: u16,
 }
 
@@ -160,7 +160,7 @@ impl Endpoint {
 /// An HTTP request, and which answers meet it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
-    /// Where to.
+    /// The address of the server and the path, as a URL.
     pub url: Url,
     /// These answers do; where it is empty, any below 500 but 429.
     pub expect: Vec<u16>,
@@ -179,16 +179,16 @@ impl Request {
 /// An http or https URL: no user, no fragment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Url {
-    /// https
+    /// Whether the scheme is https.
     pub tls: bool,
-    /// Whose server.
+    /// The host and the port of the server.
     pub endpoint: Endpoint,
     /// Path and query, from the first slash on.
     pub path: String,
 }
 
 impl Url {
-    /// The scheme's port.
+    /// The port of the scheme: 443 for https, 80 for http.
     pub fn default_port(tls: bool) -> u16 {
         if tls { 443 } else { 80 }
     }

@@ -14,7 +14,7 @@ use crate::requirement::kind::{Refined, Requirement, Whom};
 use crate::requirement::{Family, Item};
 use crate::wants::Wants;
 
-/// `route`
+/// The key `route`: a live route.
 pub static ROUTE: Key = Key {
     name: "route",
     role: Role::Asks {
@@ -34,12 +34,12 @@ pub static ROUTE: Key = Key {
         offers: Offers::words(&["default", "default-ipv4", "default-ipv6"]),
         value_name: Some("SPEC"),
         heading: Heading::What,
-        help: "A live route: default, default-ipv4, default-ipv6 or a prefix",
-        details: "With -i through each of those links, else through any link.",
+        help: "Require a live route: default, default-ipv4, default-ipv6 or a prefix",
+        details: "With -i, each of those links must have it. Without -i, the route that the kernel uses must work.",
     }),
 };
 
-/// `table`
+/// The key `table`: the routing table in which routes are looked for.
 pub static TABLE: Key = Key {
     name: "table",
     role: Role::Refines {
@@ -56,7 +56,7 @@ pub static TABLE: Key = Key {
         offers: Offers::known(Known::Vrfs, &["main"]),
         value_name: Some("N"),
         heading: Heading::What,
-        help: "The table of the routes: a number, or a VRF's name, which holds for --route-to too [default: main]",
+        help: "Look for routes in this table: a number, or the name of a VRF (also for --route-to) [default: main]",
         details: "",
     }),
 };
@@ -73,15 +73,15 @@ pub struct RouteSpec {
 /// The destination of a wanted route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Destination {
-    /// `default`: either family's.
+    /// The default route of either family: `default`.
     Default,
-    /// `default-ipv4`, `default-ipv6`.
+    /// The default route of one family: `default-ipv4`, `default-ipv6`.
     DefaultOf(Family),
-    /// A prefix.
+    /// The route to exactly this prefix.
     Prefix(IpNet),
 }
 
-/// A routing table.
+/// A routing table, by its number or by the name of a VRF.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     /// By number; main is 254 (RT_TABLE_MAIN).
@@ -90,11 +90,11 @@ pub enum Table {
     Vrf(String),
 }
 
-/// RT_TABLE_MAIN of linux/rtnetlink.h.
+/// The number of the main table, RT_TABLE_MAIN of linux/rtnetlink.h.
 pub const TABLE_MAIN: u32 = 254;
 
 impl Table {
-    /// The main table.
+    /// The main table, which is meant if no table is named.
     pub const MAIN: Table = Table::Id(TABLE_MAIN);
 }
 

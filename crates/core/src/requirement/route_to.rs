@@ -11,7 +11,7 @@ use crate::requirement::kind::{Refined, Requirement, Whom, with_zone};
 use crate::requirement::{Family, Item, Table};
 use crate::wants::Wants;
 
-/// `route-to`
+/// The key `route-to`: the kernel has a usable route to an address.
 pub static ROUTE_TO: Key = Key {
     name: "route-to",
     role: Role::Asks {
@@ -36,12 +36,12 @@ pub static ROUTE_TO: Key = Key {
         offers: Offers::NOTHING,
         value_name: Some("ADDR"),
         heading: Heading::What,
-        help: "The kernel has a usable way to this address; nothing is sent",
+        help: "Require that the kernel has a usable route to this address; netready sends nothing to it",
         details: "",
     }),
 };
 
-/// `from`
+/// The key `from`: the source address for which `route-to` is answered.
 pub static FROM: Key = Key {
     name: "from",
     role: Role::Refines {
@@ -58,7 +58,7 @@ pub static FROM: Key = Key {
         offers: Offers::known(Known::Addresses, &[]),
         value_name: Some("ADDR"),
         heading: Heading::What,
-        help: "The way to --route-to is asked for a program that binds this address, for policy rules by source",
+        help: "Answer --route-to as for a program that binds this address, so that policy rules by source apply",
         details: "",
     }),
 };
@@ -66,7 +66,7 @@ pub static FROM: Key = Key {
 /// The way that a program's connection would take.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteTo {
-    /// Where to.
+    /// The address to which the kernel must have a route.
     pub target: IpAddr,
     /// Of a link-local target: the link, by name or number.
     pub zone: Option<String>,

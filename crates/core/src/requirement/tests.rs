@@ -137,5 +137,8 @@ fn the_values_that_a_key_takes() {
 fn how_options_are_typed_and_where_help_lists_them() {
     assert_eq!(rows::ROUTE_TO.option.as_ref().map(|option| option.typed()).as_deref(), Some("--route-to"));
     let headings = Heading::ALL.map(Heading::text);
-    assert_eq!(headings, ["What to require", "Whom to ask, once all else is there", "How long"]);
+    assert_eq!(
+        headings,
+        ["What to require", "What to ask other hosts, when everything else is met", "How long"]
+    );
 }

@@ -14,7 +14,7 @@ use crate::timeline::words::{
 /// One thing that has a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lane {
-    /// What it is.
+    /// The kind of thing that the lane shows.
     pub kind: LaneKind,
     /// Its name; safe to print.
     pub name: String,
@@ -25,17 +25,17 @@ pub struct Lane {
 /// What a lane is about, in the order in which lanes are shown: each depends on those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LaneKind {
-    /// A link.
+    /// The lane shows a link.
     Link,
-    /// An address.
+    /// The lane shows an address of a link.
     Address,
-    /// A route.
+    /// The lane shows a route.
     Route,
     /// An item of a clause.
     Requirement,
-    /// A probe.
+    /// The lane shows the results of a probe.
     Probe,
-    /// The gate.
+    /// The lane shows the state of the gate.
     Gate,
     /// A unit that waited for the gate.
     Unit,
@@ -76,11 +76,11 @@ impl LaneKind {
 /// A state that lasted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
-    /// Since when.
+    /// When this part of the lane begins.
     pub from: Moment,
-    /// Until when.
+    /// When this part of the lane ends.
     pub to: Moment,
-    /// How it looks.
+    /// The state that the colour or character stands for.
     pub tone: Tone,
     /// The state in words; safe to print.
     pub text: String,
@@ -89,9 +89,9 @@ pub struct Stretch {
 /// How a state is for the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tone {
-    /// As wanted.
+    /// Usable, met or ready.
     Good,
-    /// On its way.
+    /// Not usable yet, unmet or waiting.
     Pending,
     /// What the gate may wait for.
     Bad,
@@ -100,7 +100,7 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// All of them.
+    /// Every tone, in the order of the legend.
     pub const ALL: [Tone; 4] = [Tone::Good, Tone::Pending, Tone::Bad, Tone::Idle];
 
     /// What the colour means.

@@ -19,7 +19,7 @@ const LEAST: Duration = Duration::from_millis(20);
 /// A span of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panel {
-    /// Where it begins.
+    /// The time at the left edge of the panel.
     pub from: Moment,
     /// Where it ends, later than `from`.
     pub to: Moment,

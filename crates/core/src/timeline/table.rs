@@ -20,9 +20,9 @@ const NARROWEST: usize = 20;
 /// What bars are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Glyphs {
-    /// Blocks of Unicode.
+    /// Unicode block characters, for a UTF-8 locale.
     Blocks,
-    /// ASCII only.
+    /// ASCII characters, for any other locale.
     Ascii,
 }
 
