@@ -90,7 +90,7 @@ impl Notifier {
     pub fn reloaded(&mut self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.tell(Kind::Reloading, &[NotifyState::Reloading, now]),
-            Err(error) => warn!("the service manager is not told of the reload: {error}"),
+            Err(error) => warn!("cannot tell the service manager about the reload: {error}"),
         }
         self.tell(Kind::Ready, &[NotifyState::Ready]);
     }

@@ -27,13 +27,13 @@ pub(super) fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> 
 fn of_word(word: &str) -> String {
     let request = GateRequest { gate: Some(word.to_owned()), options: Options::default() };
     let problem = match load(&request) {
-        Ok(_) => return format!("{word} is no command, but a gate: netready check {word}"),
+        Ok(_) => return format!("{word} is not a command, but a gate: netready check {word}"),
         Err(error) => error.problems.into_iter().next(),
     };
     // A gate that is there and wrong has its file as the origin.
     match problem.filter(|problem| problem.origin.starts_with("gate ")) {
-        Some(problem) => format!("{word} is no command, and as a gate: {}", problem.message),
-        None => format!("{word} is no command, but a gate with an error: netready check {word}"),
+        Some(problem) => format!("{word} is not a command, and as a gate: {}", problem.message),
+        None => format!("{word} is not a command, but a gate with an error: netready check {word}"),
     }
 }
 

@@ -174,7 +174,7 @@ impl Reporter for Manager {
         if self.hint.is_some_and(|at| at <= now) {
             self.hint = None;
             if self.no_default_route {
-                info!("no default route; if that is meant: netready learn --write");
+                info!("no default route; if this host should have none: netready learn --write");
             }
         }
         if let Some((interval, next)) = &mut self.watchdog {

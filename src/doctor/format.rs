@@ -172,14 +172,14 @@ mod tests {
         assert_eq!(
             text(&report(), &[], Manager::User, false, paint_none),
             format!(
-                "linger-off  user a: does not linger\n  why   {why}\n  seen  no file\n  do    first\n        then\n\n\
+                "linger-off  user a: has no linger\n  why   {why}\n  seen  no file\n  do    first\n        then\n\n\
                  not looked at: pasta, because podman was not found in PATH\nnote: x0: not there now\n\
                  1 finding: this user's side of this host\n"
             )
         );
         assert_eq!(
             text(&report(), &[], Manager::User, true, paint_none),
-            "linger-off  user a: does not linger\n"
+            "linger-off  user a: has no linger\n"
         );
         assert_eq!(
             text(&DoctorReport::default(), &[], Manager::System, false, paint_none),
@@ -196,7 +196,7 @@ mod tests {
         let system = DoctorReport::default();
         let said = text(&system, &users, Manager::System, false, paint_none);
         for line in [
-            "linger-off  user a: user a: does not linger",
+            "linger-off  user a: user a: has no linger",
             "  as    user a",
             "not looked at: user a: pasta, because podman was not found in PATH",
             "note: user a: x0: not there now",

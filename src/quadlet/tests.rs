@@ -358,7 +358,7 @@ fn a_bad_line_costs_its_own_setting() {
         ),
         (
             "Gate=g\nGate=a b",
-            "5: Gate: \"a b\" is not a gate's name; a name has letters, digits, '-', '_', '.' and ':', as in Gate=uplink, or is none",
+            "5: Gate: \"a b\" is not a gate's name; a name has letters, digits, '-', '_', '.' and ':', as in Gate=uplink; or write none",
         ),
         ("Gate=g\nGate=lan.toml", "5: Gate: write the name of a gate without .toml: Gate=lan"),
         (

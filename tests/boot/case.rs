@@ -653,7 +653,7 @@ impl Seen {
             }
             _ => {}
         }
-        let hint = "no default route; if that is meant: netready learn --write";
+        let hint = "no default route; if this host should have none: netready learn --write";
         if seconds > 30.0 && said(hint).is_none() {
             let _ = writeln!(wrong, "the journal does not say: {hint}");
         }

@@ -158,8 +158,8 @@ fn of_item(sentences: &mut Sentences<'_>, clause: &Clause, item: &Item, whom: Wh
 fn when_it_counts(sentences: &mut Sentences<'_>, clause: &Clause) {
     if clause.items.iter().any(Item::is_active) {
         let again = match clause.recheck {
-            Some(pause) => format!("Once that was answered, it is asked again every {}", Span(pause)),
-            None => "Once that was answered, nobody is asked again after the gate has opened".to_owned(),
+            Some(pause) => format!("After an answer, netready asks again every {}", Span(pause)),
+            None => "After the gate has opened, netready does not ask again".to_owned(),
         };
         sentences.say(&again, &[&keys::RECHECK]);
     }
@@ -200,7 +200,7 @@ fn of_links(links: &Links) -> String {
     let out: Vec<String> = links.exclude.iter().map(|pattern| pattern.as_str().to_owned()).collect();
     match out.is_empty() {
         true => names,
-        false => format!("{names}; no link that matches {} is meant", alternatives(&out)),
+        false => format!("{names}; links that match {} are excluded", alternatives(&out)),
     }
 }
 
@@ -228,7 +228,7 @@ fn how_long(gate: &Gate) -> Vec<String> {
             &keys::NO_CARRIER_TIMEOUT,
         )),
         None if gate.places.of_key(&keys::NO_CARRIER_TIMEOUT).is_some() => {
-            let text = "It does not give up earlier for want of carrier";
+            let text = "It does not give up earlier if no link has carrier";
             said.push(of_gate(gate, text, &keys::NO_CARRIER_TIMEOUT));
         }
         None => {}

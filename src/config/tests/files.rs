@@ -178,8 +178,8 @@ fn bad_gates_are_explained() {
         ),
         (
             "timeout = 0\nno-carrier-timeout = \"0s\"\nsettle = \"infinity\"\n[[require]]\nroute = \"default\"",
-            "g:1: timeout 0 is no time to wait; for ever is \"infinity\", and one look is netready check\n\
-                 g:2: no-carrier-timeout \"0s\" is no time to wait; for ever is \"infinity\", and one look is netready check\n\
+            "g:1: timeout 0 is too short; for no limit write \"infinity\", and to look once use netready check\n\
+                 g:2: no-carrier-timeout \"0s\" is too short; for no limit write \"infinity\", and to look once use netready check\n\
                  g:3: settle \"infinity\" never ends; only a timeout can be infinity",
         ),
         (
@@ -237,10 +237,10 @@ fn bad_clauses_are_explained() {
         ("", NOTHING),
         ("pasta = false", NOTHING),
         ("nameserver = false\ngrace = \"5s\"", NOTHING),
-        ("carrier = true", "g:2: carrier = true is asked of links: name them with interface"),
+        ("carrier = true", "g:2: carrier = true is about links: name them with interface"),
         (
             "carrier = false\nroute = \"default\"",
-            "g:2: carrier = false is asked of links: name them with interface",
+            "g:2: carrier = false is about links: name them with interface",
         ),
         (
             "interface = \"va0\"\ncarrier = false",
@@ -321,11 +321,11 @@ fn bad_clauses_are_explained() {
         ),
         (
             "route-to = \"192.0.2.1\"\ntable = 7",
-            "g:3: table 7 says where routes must stand, but there is no route; with route-to, the policy rules choose the table, and only the name of a VRF can be given",
+            "g:3: table 7 sets the table of routes, but there is no route; with route-to, the policy rules choose the table, and only the name of a VRF can be given",
         ),
         (
             "address = \"ipv4\"\nfrom = \"192.0.2.10\"",
-            "g:3: from \"192.0.2.10\" says from which address route-to is asked, but there is no route-to",
+            "g:3: from \"192.0.2.10\" sets the source address of route-to, but there is no route-to",
         ),
         (
             "route-to = [\"192.0.2.1\", \"2001:db8::1\"]\nfrom = \"192.0.2.10\"",
@@ -375,7 +375,7 @@ fn bad_clauses_are_explained() {
             "route-to = \"fe80::1%va0\"\ntable = \"mgmt\"",
             "g:2: route-to \"fe80::1%va0\" has a zone, which names the link, beside the table of mgmt: give it a [[require]] of its own",
         ),
-        ("address = \"ipv4\"\ntable = 7", "g:3: table 7 says where routes must stand, but there is no route"),
+        ("address = \"ipv4\"\ntable = 7", "g:3: table 7 sets the table of routes, but there is no route"),
         (
             "route = \"default\"\ntable = 0",
             "g:3: table 0 is not a table; tables have numbers from 1 to 4294967295",

@@ -138,7 +138,7 @@ fn bad_options_are_explained() {
         ),
         (
             "-t 0 -4",
-            "--timeout 0: is no time to wait; for ever is \"infinity\", and one look is netready check",
+            "--timeout 0: is too short; for no limit write \"infinity\", and to look once use netready check",
         ),
         (
             "-t 5x",
@@ -153,13 +153,13 @@ fn bad_options_are_explained() {
         ("-i va0 --quorum 2", "--quorum 2: can never be reached: interface names one link"),
         (
             "--from 192.0.2.10",
-            "--from 192.0.2.10: says from which address route-to is asked, but there is no route-to",
+            "--from 192.0.2.10: sets the source address of route-to, but there is no route-to",
         ),
         (
             "-4 --from 192.0.2.10",
-            "--from 192.0.2.10: says from which address route-to is asked, but there is no route-to",
+            "--from 192.0.2.10: sets the source address of route-to, but there is no route-to",
         ),
-        ("--table 7", "--table 7: says where routes must stand, but there is no route"),
+        ("--table 7", "--table 7: sets the table of routes, but there is no route"),
         (
             "podman --route-to example.org",
             "--route-to example.org: is not an address; names are not looked up here, write for example 198.51.100.7",

@@ -59,11 +59,11 @@ fn bad_clauses_are_explained() {
     for (lines, said) in [
         (
             "interface = \"va0\"\ntcp = \"a:1\"",
-            "g:3: tcp \"a:1\" is asked by the host, not by a link: give it a [[require]] of its own, without interface",
+            "g:3: tcp \"a:1\" is not about a link: give it a [[require]] of its own, without interface",
         ),
         (
             "dns = \"a\"\nexpect = 200",
-            "g:3: expect 200 says which answers to http will do, but there is no http",
+            "g:3: expect 200 sets the statuses that http accepts, but there is no http",
         ),
         (
             "http = \"http://a\"\nexpect = [200, 600]",
@@ -79,7 +79,7 @@ fn bad_clauses_are_explained() {
         ),
         (
             "route = \"default\"\nrecheck = \"30s\"",
-            "g:3: recheck \"30s\" says how often probes are tried again, but there is no probe",
+            "g:3: recheck \"30s\" sets how often probes are repeated, but there is no probe",
         ),
         ("dns = \"a\"\nrecheck = \"500ms\"", "g:3: recheck \"500ms\" is too often; it is at least 1s"),
         ("dns = \"a\"\nrecheck = 30s", "g:3: durations are quoted: recheck = \"30s\""),

@@ -185,7 +185,7 @@ pub static RECHECK: Key = Key {
     name: "recheck",
     role: Role::Refines {
         refined: |key| key.asks() == Some(AskedOf::Others),
-        alone: "says how often probes are tried again, but there is no probe",
+        alone: "sets how often probes are repeated, but there is no probe",
     },
     takes: ValueType::Duration,
     example: "recheck = \"30s\"",

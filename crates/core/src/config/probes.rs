@@ -42,7 +42,9 @@ pub fn status(text: &str) -> Result<u16, String> {
 pub fn ping(text: &str) -> Result<Probe, String> {
     let address = text.split('%').next().unwrap_or_default();
     if address.parse::<IpAddr>().is_err() && !text.contains('/') {
-        return Err("is no address; names are for tcp, http and dns, write for example 192.0.2.1".to_owned());
+        return Err(
+            "is not an address; use tcp, http or dns for names, or write for example 192.0.2.1".to_owned()
+        );
     }
     let (address, zone) = items::host(text)?;
     Ok(Probe::Ping { address, zone })
@@ -81,7 +83,7 @@ pub fn url_from(text: &str, zone: Option<&str>) -> Result<Url, String> {
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
         "http" => false,
-        _ => return Err("is no http:// or https:// URL".to_owned()),
+        _ => return Err("is not an http:// or https:// URL".to_owned()),
     };
     let rest = rest.split('#').next().unwrap_or_default();
     let (authority, path) = match rest.find(['/', '?']) {
@@ -171,11 +173,11 @@ fn name(text: &str) -> Result<(), String> {
     };
     let whole = text.strip_suffix('.').unwrap_or(text);
     if whole.is_empty() || whole.len() > 253 || !whole.split('.').all(label) {
-        return Err("is no host name".to_owned());
+        return Err("is not a host name".to_owned());
     }
     // 127.1 and 1.2.3 are addresses to inet_aton(3), and a typing error to everybody else.
     if whole.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit())) {
-        return Err("is no host name, and no whole address".to_owned());
+        return Err("is neither a host name nor a complete address".to_owned());
     }
     Ok(())
 }
@@ -223,16 +225,16 @@ mod tests {
                 dns("2001:db8::7"),
                 "is an address, and needs no DNS; write a name, or use tcp, ping or route-to",
             ),
-            (dns(""), "is no host name"),
-            (dns("a b"), "is no host name"),
-            (dns("a..b"), "is no host name"),
-            (dns("192.0.2"), "is no host name, and no whole address"),
+            (dns(""), "is not a host name"),
+            (dns("a b"), "is not a host name"),
+            (dns("a..b"), "is not a host name"),
+            (dns("192.0.2"), "is neither a host name nor a complete address"),
             (tcp("nas"), "has no port; write nas:443 or another one"),
             (tcp("nas:"), "has no valid port; they are numbered from 1 to 65535"),
             (tcp("nas:0"), "has no valid port; they are numbered from 1 to 65535"),
             (tcp("nas:65536"), "has no valid port; they are numbered from 1 to 65535"),
             (tcp("nas:http"), "has no valid port; they are numbered from 1 to 65535"),
-            (tcp(":80"), "is no host name"),
+            (tcp(":80"), "is not a host name"),
             (tcp("2001:db8::7"), "is an IPv6 address without brackets; write [2001:db8::7]:PORT"),
             (tcp("[2001:db8::7"), "has an opening bracket and no closing one"),
             (tcp("[192.0.2.1]:80"), "has brackets around what is no IPv6 address"),
@@ -242,8 +244,8 @@ mod tests {
                 "is a URL; write http = \"…\" for a request, or HOST:PORT for a connection",
             ),
             (http("example.org", &[]), "is no URL; did you mean \"https://example.org\"?"),
-            (http("ftp://example.org", &[]), "is no http:// or https:// URL"),
-            (http("http://", &[]), "is no host name"),
+            (http("ftp://example.org", &[]), "is not an http:// or https:// URL"),
+            (http("http://", &[]), "is not a host name"),
             (
                 http("http://me@example.org", &[]),
                 "has a user in it; a probe asks without, and 401 is an answer",
@@ -254,7 +256,7 @@ mod tests {
             ),
             (
                 ping("example.org"),
-                "is no address; names are for tcp, http and dns, write for example 192.0.2.1",
+                "is not an address; use tcp, http or dns for names, or write for example 192.0.2.1",
             ),
             (ping("fe80::1%"), "has no link behind its %; write for example fe80::1%eth0"),
             (ping("ff02::1%eth0"), "is a multicast address: no host has it"),

@@ -80,7 +80,8 @@ fn timeout(text: &str) -> Result<Option<Duration>, String> {
     match duration::parse(text)? {
         DurationLimit::Infinite => Ok(None),
         DurationLimit::Finite(Duration::ZERO) => {
-            Err("is no time to wait; for ever is \"infinity\", and one look is netready check".to_owned())
+            Err("is too short; for no limit write \"infinity\", and to look once use netready check"
+                .to_owned())
         }
         DurationLimit::Finite(span) => Ok(Some(span)),
     }
@@ -183,7 +184,7 @@ fn refinements(keys: &WrittenKeys, problems: &mut Vec<Problem>) -> Refinements {
     let route_to_alone = keys.has(&keys::ROUTE_TO) && !keys.has(&keys::ROUTE);
     if let Some(written) = keys.one(&keys::TABLE).filter(|_| by_number && route_to_alone) {
         problems.push(written.problem(
-            "says where routes must stand, but there is no route; with route-to, the policy rules choose \
+            "sets the table of routes, but there is no route; with route-to, the policy rules choose \
              the table, and only the name of a VRF can be given",
         ));
     }
@@ -241,9 +242,9 @@ fn of_links(
                 "asks about {about}, which is no link's: give it a [[require]] of its own, without \
                  interface"
             ))),
-            Some(AskedOf::Others) => problems.push(written.problem(
-                "is asked by the host, not by a link: give it a [[require]] of its own, without interface",
-            )),
+            Some(AskedOf::Others) => problems.push(
+                written.problem("is not about a link: give it a [[require]] of its own, without interface"),
+            ),
             Some(AskedOf::Links | AskedOf::Any) | None => {}
         }
     }
@@ -278,7 +279,7 @@ fn host(clause: &WrittenClause, items: usize, whole: bool, problems: &mut Vec<Pr
         return None;
     }
     if let Some(written) = carrier {
-        problems.push(written.problem("is asked of links: name them with interface"));
+        problems.push(written.problem("is about links: name them with interface"));
     }
     let Some(written) = keys.one(&keys::QUORUM) else {
         if items == 0 && carrier.is_none() {

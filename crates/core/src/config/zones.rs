@@ -35,7 +35,7 @@ pub fn check(address: Ipv6Addr, zone: &str) -> Result<String, String> {
     let bad = |why: &str| format!("has the zone \"{}\", which {why}", suggest::shown(zone));
     if zone.bytes().all(|byte| byte == b'0') {
         // To the kernel 0 is "no link".
-        return Err(bad("is no link's number; they begin at 1"));
+        return Err(bad("is not the number of a link; these begin at 1"));
     }
     if ifname::bytes(zone).len() > LONGEST {
         return Err(bad(&format!("is longer than {LONGEST} bytes; link names are not")));
@@ -92,7 +92,10 @@ mod tests {
             ("fe80::1%eth0.100", Some(Ok("eth0.100"))),
             ("febf::1%br-0123456789a", Some(Ok("br-0123456789a"))),
             ("fe80::1%", Some(Err("has no link behind its %; write for example fe80::1%eth0"))),
-            ("fe80::1%0", Some(Err("has the zone \"0\", which is no link's number; they begin at 1"))),
+            (
+                "fe80::1%0",
+                Some(Err("has the zone \"0\", which is not the number of a link; these begin at 1")),
+            ),
             (
                 "fe80::1%0123456789abcdef",
                 Some(Err(

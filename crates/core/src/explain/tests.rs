@@ -40,13 +40,13 @@ What it waits for:
   - The gate opens when 1 of its 2 clauses is met. It gives the others some more time.
 
   Clause 1 (/etc/netready/g.toml:5):
-  - All of the following must hold for the link eth0 and one link that matches enp*; no link that matches enp9* is meant. (interface, /etc/netready/g.toml:6)
+  - All of the following must hold for the link eth0 and one link that matches enp*; links that match enp9* are excluded. (interface, /etc/netready/g.toml:6)
   - The link is up and has carrier. (interface, /etc/netready/g.toml:6)
   - The link has a usable IPv4 address. (address, /etc/netready/g.toml:7)
 
   Clause 2 (/etc/netready/g.toml:9):
   - https://registry.example.org/v2/ answers with the status 200 or 401. (http, /etc/netready/g.toml:10; expect, /etc/netready/g.toml:11)
-  - Once that was answered, nobody is asked again after the gate has opened.
+  - After the gate has opened, netready does not ask again.
   - Once every clause without a grace is met, the gate waits for this one for 5s at most, and then opens without it. (grace, /etc/netready/g.toml:12)
 
 How long it waits:
@@ -106,7 +106,7 @@ fn each_kind_of_requirement_has_its_sentence() {
             "dns = \"example.org\"\nrecheck = \"30s\"",
             vec![
                 "This host's resolver finds example.org. (dns, g:2)",
-                "Once that was answered, it is asked again every 30s. (recheck, g:3)",
+                "After an answer, netready asks again every 30s. (recheck, g:3)",
             ],
         ),
         (

@@ -76,7 +76,7 @@ pub static EXPECT: Key = Key {
     name: "expect",
     role: Role::Refines {
         refined: |key| key.name == "http",
-        alone: "says which answers to http will do, but there is no http",
+        alone: "sets the statuses that http accepts, but there is no http",
     },
     takes: ValueType::Numbers,
     example: "expect = [200, 401]",

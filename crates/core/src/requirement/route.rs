@@ -44,7 +44,7 @@ pub static TABLE: Key = Key {
     name: "table",
     role: Role::Refines {
         refined: |key| ["route", "route-to"].contains(&key.name),
-        alone: "says where routes must stand, but there is no route",
+        alone: "sets the table of routes, but there is no route",
     },
     takes: ValueType::TextOrNumber,
     example: "table = 100 or table = \"vrf-blue\"",

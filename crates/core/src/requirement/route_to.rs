@@ -46,7 +46,7 @@ pub static FROM: Key = Key {
     name: "from",
     role: Role::Refines {
         refined: |key| key.name == "route-to",
-        alone: "says from which address route-to is asked, but there is no route-to",
+        alone: "sets the source address of route-to, but there is no route-to",
     },
     takes: ValueType::Text,
     example: "from = \"192.0.2.10\"",

@@ -297,7 +297,7 @@ fn events_are_sentences() {
         ),
         (
             r#""event":"gate","state":"gave-up","by":"no-carrier""#,
-            "the gate is given up (no wanted link had carrier for no-carrier-timeout)",
+            "the gate is given up (no link that the gate asks for had carrier for no-carrier-timeout)",
         ),
         (r#""event":"gate","state":"stopped""#, "netready ends"),
         (r#""event":"dropped","count":1"#, "1 event is missing here: there were too many at once"),

@@ -54,7 +54,7 @@ fn gate(change: &GateChange) -> String {
 pub(super) fn because(by: Option<By>) -> &'static str {
     match by {
         Some(By::Timeout) => " (its timeout passed)",
-        Some(By::NoCarrier) => " (no wanted link had carrier for no-carrier-timeout)",
+        Some(By::NoCarrier) => " (no link that the gate asks for had carrier for no-carrier-timeout)",
         Some(By::Loss) => " (it was lost, and on-loss is fail)",
         Some(By::Request) => " (by SIGUSR1)",
         Some(By::Reload) => " (another gate was read while it was open)",
