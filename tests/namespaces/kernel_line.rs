@@ -98,7 +98,7 @@ fn words_that_are_not_understood_are_named_and_hold_nothing_back() {
     gate.expect_stderr(
         "netready does not know the word netready.opne and ignores it; did you mean netready.open?",
     );
-    gate.expect_stderr("kernel command line: netready.timeout=soon is no duration");
+    gate.expect_stderr("kernel command line: netready.timeout=soon is not a duration");
 }
 
 #[test]

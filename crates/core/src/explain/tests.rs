@@ -111,7 +111,7 @@ fn each_kind_of_requirement_has_its_sentence() {
         ),
         (
             "tcp = \"192.0.2.7:22\"",
-            vec!["192.0.2.7:22 accepts a TCP connection. (tcp, g:2)", "nobody is asked again"],
+            vec!["192.0.2.7:22 accepts a TCP connection. (tcp, g:2)", "netready does not ask again"],
         ),
         (
             "http = \"http://a.example/\"",
@@ -163,7 +163,7 @@ fn the_gates_own_keys_say_how_long_and_what_then() {
         ("no-carrier-timeout = \"15s\"", "has had carrier for 15s. (no-carrier-timeout, g:1)"),
         (
             "no-carrier-timeout = \"infinity\"",
-            "does not give up earlier for want of carrier. (no-carrier-timeout, g:1)",
+            "does not give up earlier if no link has carrier. (no-carrier-timeout, g:1)",
         ),
         ("", "It opens at the moment when everything holds. (settle, the default)"),
         ("on-timeout = \"open\"", "run says READY=1 all the same"),
