@@ -18,6 +18,9 @@ use crate::namespace::{self, Namespace};
 use crate::options::{Counts, Options};
 use crate::program::{Daemon, PATIENCE, Program};
 
+const CALLGRIND: &str = "/usr/bin/valgrind";
+const STRACE: &str = "/usr/bin/strace";
+
 /// What is counted of every program.
 #[derive(Clone, Copy, PartialEq)]
 enum What {
@@ -64,6 +67,11 @@ impl Subject {
 /// # Errors
 /// A program that is needed is missing, or does not do what it should.
 pub fn count(options: &Options, counts: &Counts) -> io::Result<()> {
+    if let Some(missing) = [CALLGRIND, STRACE].iter().find(|path| !Path::new(path).exists()) {
+        return Err(io::Error::other(format!(
+            "{missing} is missing; install it, or run as root: make prepare"
+        )));
+    }
     let scratch = TempDir::new()?;
     let now = Subject::netready(&copy_netready(&options.programs, scratch.path())?);
     let reader = Subject::reader(&compile_reader(scratch.path())?);
@@ -204,7 +212,7 @@ impl Counter {
 
     fn callgrind(&self, program: &Program) -> Program {
         let log = format!("--log-file={}", self.log().display());
-        program.under("/usr/bin/valgrind", &["--tool=callgrind", "--callgrind-out-file=/dev/null", &log])
+        program.under(CALLGRIND, &["--tool=callgrind", "--callgrind-out-file=/dev/null", &log])
     }
 
     fn collected(&self) -> io::Result<u64> {
@@ -256,7 +264,7 @@ impl Counter {
         let log = self.log();
         // -D: the traced program is the child, which can be sent signals.
         let options = ["-D", "-f", "-ttt", "-s", "200", "-o", &log.to_string_lossy()];
-        program.under("/usr/bin/strace", &options)
+        program.under(STRACE, &options)
     }
 
     /// What strace wrote, which is complete a moment after the program has ended.

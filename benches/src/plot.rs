@@ -103,7 +103,8 @@ pub fn growth(panels: &[Panel]) -> String {
     let mut document = document(
         rows as f64 * PANEL.1,
         "How the cost of netready grows",
-        "Medians; the bars go from the tenth to the ninetieth of a hundred trials. Both axes are logarithmic.",
+        "Medians. The bars go from the tenth to the ninetieth of a hundred times, and from the least to the most memory. \
+         Both axes are logarithmic.",
     );
     for (index, panel) in panels.iter().enumerate() {
         let place = (MARGIN + (index % 2) as f64 * PANEL.0, (index / 2) as f64 * PANEL.1);

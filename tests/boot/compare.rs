@@ -120,10 +120,11 @@ fn boot(number: u32, name: &str, stack: &Stack, waiters: &[&Waiter]) -> String {
     guest.wait_for(guest.age() + Duration::from_secs(PATIENCE), all_done);
     let moments: Vec<Option<u64>> = waiters.iter().map(|waiter| done(&guest, waiter)).collect();
     let versions = guest.sh(
-        "dpkg-query -W -f '${Package} ${Version}; ' systemd podman network-manager ifupdown; netready --version",
+        "dpkg-query -W -f '${Package} ${Version}; ' systemd podman network-manager ifupdown; netready --version; \
+         echo \"; $(uname -sr); $(nproc) CPUs\"",
     );
     let usable = usable(&watch.events(), &NEEDS, now()).expect("the network never came");
-    let mut lines = format!("# {}: {}\n", rootfs::suite(), versions.trim().replace('\n', " "));
+    let mut lines = format!("# {}: {}\n", rootfs::suite(), versions.trim().replace('\n', ""));
     for (waiter, moment) in waiters.iter().zip(moments) {
         let after =
             moment.map_or("-".to_owned(), |at| format!("{:.3}", (at as f64 - usable as f64) / 1000.0));
