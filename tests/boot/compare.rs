@@ -63,12 +63,15 @@ const NETWORK_MANAGER: [Waiter; 2] = [
 ];
 const IFUPDOWN: [Waiter; 1] = [waiter("ifupdown-wait-online", "ifupdown-wait-online.service")];
 
+/// A network manager: its name, its files, and who waits with it alone.
+type Compared = (&'static str, fn() -> Stack, &'static [Waiter]);
+
 #[test]
 #[ignore = "boots take minutes: make bench-boot"]
 fn everybody_who_waits_for_the_same_network() {
     crate::enter();
     let boots: u32 = std::env::var("NETREADY_BOOTS").map_or(10, |boots| boots.parse().unwrap());
-    let stacks: [(&str, fn() -> Stack, &[Waiter]); 4] = [
+    let stacks: [Compared; 4] = [
         ("networkd", || networkd_with_wait_online(STATIC), &NETWORKD),
         ("networkd, IPv4 only", || networkd_with_wait_online(STATIC_IPV4_ONLY), &NETWORKD),
         ("NetworkManager", || network_manager("NetworkManager", ""), &NETWORK_MANAGER),
