@@ -15,6 +15,8 @@ use std::process::{Command, Output};
 use netready::verdict::ReasonCode;
 use netready_core::config::keys::{self, AskedOf, Key, Level, Role};
 
+#[path = "docs/fleet.rs"]
+mod fleet;
 #[path = "docs/manual.rs"]
 mod manual;
 #[path = "docs/pages.rs"]
