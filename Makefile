@@ -7,12 +7,14 @@
 # make demo-recording   records the demo again, into docs/demo.svg
 # make install    DESTDIR=, PREFIX=/usr; enables and starts nothing
 # make deb        target/debian/netready_*.deb; make rpm: target/generate-rpm/*.rpm
+# make dist       a release in target/dist: tarball, .deb, .rpm, sources, SHA256SUMS; the same bytes from the same commit
+# make dist-check builds the commit again in another folder and compares it with target/dist: minutes
+# make check-packages installs and checks what make dist made, as root: lintian, rpm, makepkg
 # make boot       boots Debian with the package in it, as root: minutes (docs/boot.md)
 # make bench      measures netready beside today's tools, as root: minutes (docs/numbers.md)
 # make mutants    mutation tests of what decides when a gate opens: an hour or more (.cargo/mutants.toml)
 
 CARGO   ?= cargo
-PROFILE ?= --release
 PREFIX  ?= /usr
 DESTDIR ?=
 JOBS    ?= $(shell nproc)
@@ -24,7 +26,8 @@ LIBDIR  := $(PREFIX)/lib
 SHARE   := $(PREFIX)/share
 TOOLS   := $(TARGET)/tools
 
-.PHONY: all build manual check demo demo-recording test uml prepare lint msrv docs install deb rpm package-files boot mutants clean
+.PHONY: all build manual check demo demo-recording test uml prepare lint msrv docs install deb rpm package-files dist \
+	dist-check check-packages boot mutants clean
 
 all: build manual
 
@@ -32,8 +35,9 @@ all: build manual
 build:
 	CARGO="$(CARGO)" STATIC="$(STATIC)" ./packaging/build
 
+# In the development profile: the tests need it too, and a manual page is written fast enough.
 manual:
-	$(CARGO) run $(PROFILE) --locked --example manual -- $(TARGET)/man
+	$(CARGO) run --locked --example manual -- $(TARGET)/man
 
 check:
 	$(CARGO) run --release --locked -- check
@@ -99,7 +103,7 @@ install:
 		install -Dm644 $$page $(DESTDIR)$(SHARE)/doc/netready/$$page; \
 	done
 	install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs/schema docs/schema/*.json
-	install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs/examples docs/examples/*.yml
+	install -Dm644 -t $(DESTDIR)$(SHARE)/doc/netready/docs/examples docs/examples/*
 
 # The packages' contents are listed in Cargo.toml, below [package.metadata.deb] and .generate-rpm.
 # Of target/, the tools know release/ only, wherever CARGO_TARGET_DIR has it.
@@ -107,7 +111,7 @@ deb: package-files $(TOOLS)/bin/cargo-deb
 	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) deb --no-build
 
 rpm: package-files $(TOOLS)/bin/cargo-generate-rpm
-	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) generate-rpm --payload-compress gzip
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) generate-rpm --payload-compress gzip --auto-req builtin
 
 package-files: build manual
 	rm -rf $(TARGET)/release/man
@@ -120,6 +124,16 @@ $(TOOLS)/bin/cargo-%:
 	else \
 		$(CARGO) install --locked --root $(TOOLS) cargo-$*; \
 	fi
+
+dist:
+	./packaging/dist
+
+dist-check:
+	./packaging/dist check
+
+check-packages:
+	./packaging/dist repeat
+	./packaging/check
 
 boot: prepare deb
 	$(CARGO) test --locked --test boot -- --include-ignored --skip compare:: --test-threads=3
