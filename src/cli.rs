@@ -23,7 +23,6 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{self, ExitCode};
@@ -584,17 +583,9 @@ fn load_forced(request: &GateRequest, line: &KernelLine) -> Result<Gate, ConfigE
 
 /// One thread: a gate has one thing to do at a time, and starts in less than a millisecond.
 fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let runtime =
-        spare_descriptors().and_then(|()| tokio::runtime::Builder::new_current_thread().enable_io().build());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     // Never shut down: the process ends after it.
     ManuallyDrop::new(runtime.map_err(Error::Runtime)?).block_on(future)
-}
-
-/// Fails where the runtime would panic: it opens six descriptors, and
-/// takes for granted that it gets those for signals.
-fn spare_descriptors() -> io::Result<()> {
-    let _spare = [UnixDatagram::pair()?, UnixDatagram::pair()?, UnixDatagram::pair()?];
-    Ok(())
 }
 
 /// Prints to stdout. Where it is closed, whoever read it has enough, which is no failure.

@@ -4,15 +4,16 @@
 use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 
+use nix::sys::signal::Signal;
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{getpgrp, tcgetpgrp};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::clock::{self, Timer};
 use crate::driver::View;
 use crate::gate_state::Phase;
 use crate::moment::Moment;
+use crate::platform::signals::Signals;
 use crate::report::LiveLine;
 use crate::stderr;
 
@@ -80,8 +81,8 @@ impl Live {
     /// Draws the line whenever it says something else, the terminal has another width, or the process goes on after a
     /// stop. It returns only if it cannot go on.
     async fn keep(&self) -> io::Error {
-        let all = || Ok((Timer::new()?, signal(SignalKind::window_change())?, signal(continued())?));
-        let (mut timer, mut resized, mut continued) = match all() {
+        let all = || Ok((Timer::new()?, Signals::new([(Signal::SIGWINCH, ()), (Signal::SIGCONT, ())])?));
+        let (mut timer, mut signals) = match all() {
             Ok(all) => all,
             Err(error) => return error,
         };
@@ -92,8 +93,7 @@ impl Live {
             }
             tokio::select! {
                 fired = timer.fired() => if let Err(error) = fired { return error },
-                _ = resized.recv() => {}
-                _ = continued.recv() => {}
+                () = signals.next() => {}
                 () = self.changed.notified() => continue,
             }
             self.draw();
@@ -108,10 +108,6 @@ impl Live {
         let line = self.line.borrow();
         stderr::live(line.as_ref().map(|line| line.text(clock::now(), columns())));
     }
-}
-
-fn continued() -> SignalKind {
-    SignalKind::from_raw(libc::SIGCONT)
 }
 
 /// Whether stderr is the terminal of this session, and this process is of the job that uses it.

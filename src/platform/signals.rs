@@ -1,15 +1,19 @@
 //! Signals: what they do to this process, and those that it takes as events.
 
-use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::task::Poll;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use nix::errno::Errno;
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, raise, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
-use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::platform::descriptor::{self, Descriptor};
 
 /// What a signal does to this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,29 +51,95 @@ pub fn set_default(signal: Signal) -> nix::Result<SigAction> {
     unsafe { sigaction(signal, &default) }
 }
 
+/// How often each signal came that has the handler below.
+static CAME: [AtomicU64; 65] = [const { AtomicU64::new(0) }; 65];
+
+/// What the handler writes to. Nobody reads it: each write wakes all who wait for it to be readable (EPOLLET), and it has
+/// room for 2⁶⁴ of them.
+static WAKER: OnceLock<EventFd> = OnceLock::new();
+
+/// The same by its number, for the handler; -1 is none.
+static WAKER_NUMBER: AtomicI32 = AtomicI32::new(-1);
+
+/// The handler. It may interrupt anything, so it makes one system call, and leaves errno as it was.
+extern "C" fn caught(number: libc::c_int) {
+    let errno = Errno::last_raw();
+    if let Some(count) = usize::try_from(number).ok().and_then(|number| CAME.get(number)) {
+        count.fetch_add(1, Ordering::SeqCst);
+    }
+    let one = 1_u64;
+    // SAFETY: write(2) may be called here, and reads the eight octets of a value of this function's own.
+    unsafe { libc::write(WAKER_NUMBER.load(Ordering::SeqCst), (&raw const one).cast(), size_of::<u64>()) };
+    Errno::set_raw(errno);
+}
+
+fn waker() -> io::Result<&'static EventFd> {
+    if let Some(waker) = WAKER.get() {
+        return Ok(waker);
+    }
+    let made = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+    let waker = WAKER.get_or_init(|| made);
+    WAKER_NUMBER.store(waker.as_fd().as_raw_fd(), Ordering::SeqCst);
+    Ok(waker)
+}
+
+fn count(signal: Signal) -> u64 {
+    usize::try_from(signal as libc::c_int)
+        .ok()
+        .and_then(|number| CAME.get(number))
+        .map_or(0, |count| count.load(Ordering::SeqCst))
+}
+
 /// Signals as events: from now on none of these acts on this process by itself.
-pub struct Signals<T>(Vec<(Listener, T)>);
+///
+/// tokio's own listeners pass a signal on through a socket pair. They panic where the kernel refuses one, and lose the
+/// signal where it has no memory for the octet.
+pub struct Signals<T> {
+    wanted: Vec<Wanted<T>>,
+    wake: AsyncFd<Descriptor<OwnedFd>>,
+}
+
+struct Wanted<T> {
+    signal: Signal,
+    meaning: T,
+    /// How often it had come when it was told of last.
+    told: u64,
+}
 
 impl<T: Copy> Signals<T> {
     /// The signals, and what each of them means.
     ///
     /// # Errors
-    /// sigaction(2)'s.
+    /// eventfd(2)'s, dup(2)'s, epoll_ctl(2)'s and sigaction(2)'s.
     pub fn new(wanted: impl IntoIterator<Item = (Signal, T)>) -> io::Result<Signals<T>> {
-        let listen = |(number, meaning)| Ok((signal(SignalKind::from_raw(number as libc::c_int))?, meaning));
-        Ok(Signals(wanted.into_iter().map(listen).collect::<io::Result<_>>()?))
+        let wake = descriptor::watch(waker()?.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
+        let handler = SigAction::new(SigHandler::Handler(caught), SaFlags::SA_RESTART, SigSet::empty());
+        let listen = |(signal, meaning)| {
+            let told = count(signal);
+            // SAFETY: the handler may interrupt anything.
+            unsafe { sigaction(signal, &handler) }?;
+            Ok(Wanted { signal, meaning, told })
+        };
+        Ok(Signals { wanted: wanted.into_iter().map(listen).collect::<io::Result<_>>()?, wake })
     }
 
     /// What the next one means. Of those that came meanwhile, the first of the list.
     pub async fn next(&mut self) -> T {
-        poll_fn(|context| {
-            let came = self
-                .0
-                .iter_mut()
-                .find_map(|(listener, meaning)| listener.poll_recv(context).is_ready().then_some(*meaning));
-            came.map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+        loop {
+            for wanted in &mut self.wanted {
+                let came = count(wanted.signal);
+                if came != wanted.told {
+                    wanted.told = came;
+                    return wanted.meaning;
+                }
+            }
+            // What comes after the look above makes it ready again.
+            match self.wake.readable().await {
+                Ok(mut ready) => ready.clear_ready(),
+                // The event loop is being shut down, and nobody waits any more.
+                Err(_) => std::future::pending().await,
+            }
+        }
     }
 }
 
@@ -172,6 +242,8 @@ fn is_pending(signal: Signal) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
     #[test]
@@ -184,6 +256,30 @@ mod tests {
             (before, is_pending(Signal::SIGURG))
         });
         assert_eq!(pending.join().unwrap(), (false, true));
+    }
+
+    /// Each listener hears a signal once, however often it came, and none that came before it listened.
+    #[test]
+    fn signals_are_events() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let _entered = runtime.enter();
+        let listen = || Signals::new([(Signal::SIGURG, 'u'), (Signal::SIGWINCH, 'w')]).unwrap();
+        let mut early = listen();
+        raise(Signal::SIGWINCH).unwrap();
+        raise(Signal::SIGWINCH).unwrap();
+        let mut late = listen();
+        raise(Signal::SIGURG).unwrap();
+        runtime.block_on(async {
+            assert_eq!((early.next().await, early.next().await), ('u', 'w'), "in the list's order");
+            assert_eq!(late.next().await, 'u');
+            for listener in [&mut early, &mut late] {
+                assert!(listener.next().now_or_never().is_none(), "there are no more");
+            }
+            let later = std::thread::spawn(|| raise(Signal::SIGWINCH).unwrap());
+            assert_eq!((early.next().await, late.next().await), ('w', 'w'), "one that comes while they wait");
+            later.join().unwrap();
+        });
+        assert_eq!(action_of(Signal::SIGWINCH), Action::Caught);
     }
 
     #[test]
