@@ -1,7 +1,8 @@
 //! The service manager's notification protocol (sd_notify(3)).
 //!
 //! The crate sd-notify writes the messages. It would wait for a service manager that does not read, so they are sent
-//! here: a message for which the socket has no room is kept until there is room. See [`Notifier::poll_unsent`].
+//! here: a message for which the socket has no room is kept until there is room, and one for which the kernel has no
+//! memory is tried again later. See [`Notifier::poll_unsent`].
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -19,8 +20,10 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tracing::{debug, warn};
 
+use crate::clock;
 use crate::descriptor::{self, Descriptor};
 use crate::escape::{escape, escape_bytes};
+use crate::moment::Moment;
 use crate::requirement::Gate;
 
 /// Whom to tell, if anybody.
@@ -133,6 +136,11 @@ impl Notifier {
         }
     }
 
+    /// When something is tried again for which the kernel had no memory. [`Notifier::poll_unsent`] is to be called then.
+    pub fn deadline(&self) -> Option<Moment> {
+        self.channel.as_ref().and_then(|channel| channel.again)
+    }
+
     /// What nothing depends on. A manager that is gone is complained of once.
     fn tell(&mut self, kind: Kind, message: &[NotifyState<'_>]) {
         if let Err(error) = self.try_tell(kind, message) {
@@ -175,11 +183,13 @@ struct Channel {
     unsent: VecDeque<(Kind, String)>,
     /// Tells when there is room; only while something is unsent.
     room: Option<AsyncFd<Descriptor<UnixDatagram>>>,
+    /// When to try again, because the kernel had no memory for what is unsent.
+    again: Option<Moment>,
 }
 
 impl Channel {
     fn new(name: OsString) -> Channel {
-        Channel { name, loose: None, socket: None, unsent: VecDeque::new(), room: None }
+        Channel { name, loose: None, socket: None, unsent: VecDeque::new(), room: None, again: None }
     }
 
     fn error(&self, source: io::Error) -> NotifyError {
@@ -192,11 +202,15 @@ impl Channel {
         if self.unsent.is_empty() {
             match self.send_at_once(lines.as_bytes()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.socket = None,
+                Err(error) if lacks_memory(&error) => self.again = Some(clock::now() + AGAIN),
                 done => return done,
             }
         }
         self.unsent.retain(|(known, _)| *known != kind);
         self.unsent.push_back((kind, lines));
+        if self.again.is_some() {
+            return Ok(());
+        }
         let sent = self.send_unsent();
         if sent.is_err() {
             self.unsent.retain(|(known, _)| *known != kind);
@@ -256,6 +270,10 @@ impl Channel {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if lacks_memory(&error) => {
+                    self.again = Some(clock::now() + AGAIN);
+                    return Ok(());
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -266,6 +284,17 @@ impl Channel {
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let before = self.unsent.len();
         while !self.unsent.is_empty() {
+            if let Some(again) = self.again {
+                if again > clock::now() {
+                    return Poll::Pending;
+                }
+                self.again = None;
+                self.send_unsent()?;
+                if self.unsent.len() < before {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
+            }
             if self.room.is_none() {
                 self.room = self.socket.as_ref().map(watched).transpose()?;
             }
@@ -282,6 +311,15 @@ impl Channel {
         }
         Poll::Pending
     }
+}
+
+/// How long memory is waited for. At half of it a host without memory would be asked for some too often; at double,
+/// READY=1 would be late.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Whether the kernel had no memory for a message: ENOBUFS and ENOMEM, as in a cgroup at its limit.
+fn lacks_memory(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM))
 }
 
 fn is_gone(error: &io::Error) -> bool {

@@ -192,6 +192,7 @@ impl Reporter for Manager {
             .chain(watchdog)
             .chain(self.policy.deadline())
             .chain(self.warnings.deadline())
+            .chain(self.notifier.deadline())
             .min()
     }
 

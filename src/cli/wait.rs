@@ -93,6 +93,10 @@ struct Terminal<'a> {
 }
 
 impl Reporter for Terminal<'_> {
+    fn deadline(&self) -> Option<Moment> {
+        self.notifier.deadline()
+    }
+
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.notifier.poll_unsent(context).map_err(Failure::from)
     }
