@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::escape::{escape, escape_bytes};
+use crate::files::{can_pass, read_bounded};
 use crate::quadlet::{self, Attachment, Directory, Manager, Plan, QuadletInput, WAIT_UNIT, WaitUnit};
 
 mod output;
@@ -107,17 +108,22 @@ fn generate(paths: &UnitPaths, normal: &Path) {
     for problem in &plan.problems {
         journal.warn(&problem.to_string());
     }
-    let mut files = files(&plan).peekable();
+    write(&plan, normal, &mut |message| journal.warn(message));
+}
+
+/// Writes what is planned, as far as it can be written.
+pub(crate) fn write(plan: &Plan, normal: &Path, complain: &mut dyn FnMut(&str)) {
+    let mut files = files(plan).peekable();
     if files.peek().is_none() {
         return;
     }
     let output = match Output::open(normal) {
         Ok(output) => output,
-        Err(error) => return journal.warn(&format!("{}: {error}", normal.display())),
+        Err(error) => return complain(&format!("{}: {error}", normal.display())),
     };
     for (path, text) in files {
         if let Err(error) = output.write(&path, text) {
-            journal.warn(&format!("{}: {error}", normal.join(path).display()));
+            complain(&format!("{}: {error}", normal.join(path).display()));
         }
     }
 }
@@ -131,7 +137,7 @@ pub fn attachments(user: bool) -> Vec<Attachment> {
 }
 
 /// Paths below the output directory, and what to write there.
-fn files(plan: &Plan) -> impl Iterator<Item = (String, &str)> {
+pub(crate) fn files(plan: &Plan) -> impl Iterator<Item = (String, &str)> {
     let drop_ins = plan.drop_ins.iter().map(|drop_in| (drop_in.path(), drop_in.text.as_str()));
     drop_ins.chain(plan.units.iter().map(|unit| (unit.name.clone(), unit.text.as_str())))
 }
@@ -139,17 +145,17 @@ fn files(plan: &Plan) -> impl Iterator<Item = (String, &str)> {
 /// Everything that the drop-ins depend on.
 pub fn input(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> QuadletInput {
     let directories = search::directories(paths, complain);
-    let wait_unit = paths.wait_unit();
+    let wait_unit = paths.wait_unit(complain);
     // Only a gate of a quadlet's own changes what these units wait for.
     let can_take_over = paths.manager == Manager::User && wait_unit == WaitUnit::Gated;
-    let waiting =
-        if can_take_over && directories.iter().any(names_a_gate) { waiting(paths) } else { Vec::new() };
+    let matters = can_take_over && directories.iter().any(names_a_gate);
+    let waiting = if matters { waiting(paths, complain) } else { Vec::new() };
     QuadletInput {
         manager: paths.manager,
         wait_unit,
         netready: paths.netready.clone(),
         directories,
-        taken: taken(paths),
+        taken: taken(paths, complain),
         waiting,
     }
 }
@@ -163,18 +169,26 @@ fn names_a_gate(directory: &Directory) -> bool {
 const MOST_UNITS: usize = 20_000;
 
 /// The unit files and drop-ins of the service manager that name Podman's wait unit, without generated ones.
-/// If the wait unit waited for nothing, these would wait for nothing either. A folder with too many files
-/// counts as well.
-fn waiting(paths: &UnitPaths) -> Vec<String> {
+/// If the wait unit waited for nothing, these would wait for nothing either. A folder with too many files, and what could
+/// not be read, counts as well.
+fn waiting(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> Vec<String> {
     let mut files = Vec::new();
+    let mut unread = Vec::new();
+    let mut list = |folder: &Path, left: usize| {
+        entries(folder, left).unwrap_or_else(|error| {
+            complain(&format!("{}: {error}", shown(folder)));
+            unread.push(shown(folder));
+            Vec::new()
+        })
+    };
     for folder in paths.units_above.iter().chain(&paths.units_below) {
-        for path in entries(folder, MOST_UNITS.saturating_sub(files.len())) {
+        for path in list(folder, MOST_UNITS.saturating_sub(files.len())) {
             // Skip the wait unit itself and its drop-ins.
             if path.file_name().is_some_and(|name| name.as_bytes().starts_with(WAIT_UNIT.as_bytes())) {
                 continue;
             }
             if path.extension().is_some_and(|extension| extension == "d") {
-                files.extend(entries(&path, MOST_UNITS.saturating_sub(files.len())));
+                files.extend(list(&path, MOST_UNITS.saturating_sub(files.len())));
             } else {
                 files.push(path);
             }
@@ -183,30 +197,53 @@ fn waiting(paths: &UnitPaths) -> Vec<String> {
             return vec![shown(folder)];
         }
     }
-    files.iter().filter(|path| names_the_wait_unit(path)).map(|path| shown(path)).collect()
+    let names_it = |path: &&PathBuf| {
+        names_the_wait_unit(path).unwrap_or_else(|error| {
+            complain(&format!("{}: {error}", shown(path)));
+            true
+        })
+    };
+    unread.extend(files.iter().filter(names_it).map(|path| shown(path)));
+    unread
 }
 
-fn entries(folder: &Path, most: usize) -> impl Iterator<Item = PathBuf> {
-    fs::read_dir(folder).into_iter().flatten().flatten().take(most).map(|entry| entry.path())
+/// The first entries of a folder, not more than `most`. There are none where there is no folder, or one that the service
+/// manager may not read either.
+fn entries(folder: &Path, most: usize) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Err(error) if search::is_passed_over(&error) => Ok(Vec::new()),
+        entries => entries?.take(most).map(|entry| Ok(entry?.path())).collect(),
+    }
 }
 
-fn names_the_wait_unit(path: &Path) -> bool {
-    let Ok(text) = search::read(path, LARGEST_UNIT, LARGEST_UNIT) else { return false };
+/// An error may pass until the service manager reads the file.
+fn names_the_wait_unit(path: &Path) -> io::Result<bool> {
+    let text = match read_bounded(path, LARGEST_UNIT) {
+        Ok(text) => text,
+        Err(error) if can_pass(&error) => return Err(error),
+        // The service manager does not read it either.
+        Err(_) => return Ok(false),
+    };
     let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let is_named = |line: &[u8]| line.windows(WAIT_UNIT.len()).any(|part| part == WAIT_UNIT.as_bytes());
-    lines.any(|line| !line.starts_with(b"#") && !line.starts_with(b";") && is_named(line))
+    Ok(lines.any(|line| !line.starts_with(b"#") && !line.starts_with(b";") && is_named(line)))
 }
 
 /// systemd reads no larger unit file.
 const LARGEST_UNIT: u64 = 4 << 20;
 
 /// The names of the services in folders above the generated ones that are not masked.
-fn taken(paths: &UnitPaths) -> BTreeSet<String> {
+fn taken(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> BTreeSet<String> {
     let mut taken = BTreeSet::new();
     for folder in &paths.units_above {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if let Some(name) = entry.file_name().to_str().filter(|name| name.ends_with(".service")) {
-                if !is_masked(&entry.path()) {
+        let units = entries(folder, usize::MAX).unwrap_or_else(|error| {
+            complain(&format!("{}: {error}", shown(folder)));
+            Vec::new()
+        });
+        for path in units {
+            let name = path.file_name().and_then(|name| name.to_str());
+            if let Some(name) = name.filter(|name| name.ends_with(".service")) {
+                if !is_masked(&path) {
                     taken.insert(name.to_owned());
                 }
             }

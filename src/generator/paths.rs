@@ -1,6 +1,8 @@
 //! The service manager that runs the generator, and the folders of its units.
 
 use std::env;
+use std::fs::Metadata;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::identity::Identity;
@@ -8,7 +10,8 @@ use crate::platform::systemd::{self, LoadPath, UserDirectories};
 use crate::platform::xdg::{self, directory};
 use crate::quadlet::{DROP_IN, Manager, WAIT_UNIT, WaitUnit};
 
-use super::is_masked;
+use super::search::is_passed_over;
+use super::{is_masked, shown};
 
 const INSTALLED: &str = "/usr/bin/netready";
 
@@ -53,14 +56,27 @@ impl UnitPaths {
         }
     }
 
-    /// The state of Podman's wait unit in these folders.
-    pub fn wait_unit(&self) -> WaitUnit {
+    /// The state of Podman's wait unit in these folders. Where it cannot be seen it counts as absent, because then each
+    /// quadlet waits for its gate itself.
+    pub fn wait_unit(&self, complain: &mut dyn FnMut(&str)) -> WaitUnit {
+        let mut is_there = |path: &Path, seen: io::Result<Metadata>| {
+            let error = match seen {
+                Ok(_) => return true,
+                Err(error) => error,
+            };
+            if !is_passed_over(&error) {
+                complain(&format!("{}: {error}", shown(path)));
+            }
+            false
+        };
         let folders = self.units_above.iter().chain(&self.units_below);
-        let there = folders.map(|folder| folder.join(WAIT_UNIT)).find(|path| path.symlink_metadata().is_ok());
-        let waits = there.is_some_and(|path| path.exists() && !is_masked(&path));
-        let replaced = || {
+        let mut paths = folders.map(|folder| folder.join(WAIT_UNIT));
+        let there = paths.find(|path| is_there(path, path.symlink_metadata()));
+        let waits = there.is_some_and(|path| is_there(&path, path.metadata()) && !is_masked(&path));
+        let mut replaced = || {
             let drop_in = Path::new(&format!("{WAIT_UNIT}.d")).join(DROP_IN);
-            self.units_above.iter().any(|folder| folder.join(&drop_in).symlink_metadata().is_ok())
+            let mut paths = self.units_above.iter().map(|folder| folder.join(&drop_in));
+            paths.any(|path| is_there(&path, path.symlink_metadata()))
         };
         match waits {
             false => WaitUnit::Absent,

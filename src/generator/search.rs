@@ -157,9 +157,17 @@ impl<'a> Search<'a> {
 
     fn run(mut self) -> Vec<Directory> {
         let mut first = Vec::new();
+        let mut unread = Directory::default();
         for start in 0..self.starts.len() {
-            let path = self.starts.get(start).and_then(|start| fs::canonicalize(&start.path).ok());
-            let Some(path) = path.filter(|path| path.is_dir()) else { continue };
+            let Some(path) = self.starts.get(start).map(|start| start.path.clone()) else { continue };
+            let path = match folder_of(&path) {
+                Ok(Some(path)) => path,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.not_read(&path, &error.to_string(), &mut unread);
+                    continue;
+                }
+            };
             if let Some(start) = self.starts.get_mut(start) {
                 start.path.clone_from(&path);
             }
@@ -176,7 +184,8 @@ impl<'a> Search<'a> {
         }
         let ended = self.ended.map(|why| self.told(why));
         let mut directories = self.in_order(&first);
-        directories.extend(ended.map(|why| Directory { unread: vec![why], ..Directory::default() }));
+        unread.unread.extend(ended);
+        directories.extend(Some(unread).filter(|unread| *unread != Directory::default()));
         directories
     }
 
@@ -243,10 +252,17 @@ impl<'a> Search<'a> {
                 return self.keep(number, below, directory);
             }
         };
-        for entry in entries.flatten() {
+        for entry in entries {
             if !self.has_an_entry_left() {
                 break;
             }
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.not_read(&path, &error.to_string(), &mut directory);
+                    break;
+                }
+            };
             let name = entry.file_name();
             let Ok(kind) = entry.file_type() else { continue };
             let may_be_folder = kind.is_dir() || kind.is_symlink();
@@ -281,10 +297,20 @@ impl<'a> Search<'a> {
         let Some(folder) = self.folders.get(link.folder) else { return };
         let start = folder.start;
         let path = folder.path.join(&link.name);
-        if !self.has_a_folder_left() || !path.is_dir() {
+        if !self.has_a_folder_left() {
             return;
         }
-        let Ok(target) = fs::canonicalize(&path) else { return };
+        let target = match folder_of(&path) {
+            Ok(Some(target)) => target,
+            Ok(None) => return,
+            Err(error) => {
+                (self.complain)(&format!("{}: {error}", shown(&path)));
+                if let Some(folder) = self.folders.get_mut(link.folder) {
+                    folder.directory.unread.push(shown(&path));
+                }
+                return;
+            }
+        };
         let above = self.starts.get(start).filter(|start| start.path.starts_with(&target));
         if above.is_some_and(|start| start.path != target) {
             let why =
@@ -342,10 +368,26 @@ impl<'a> Search<'a> {
         if !self.has_a_folder_left() {
             return drop_ins;
         }
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                if !is_passed_over(&error) {
+                    self.not_read(folder, &error.to_string(), directory);
+                }
+                return drop_ins;
+            }
+        };
+        for entry in entries {
             if !self.has_an_entry_left() {
                 break;
             }
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.not_read(folder, &error.to_string(), directory);
+                    break;
+                }
+            };
             let name = entry.file_name();
             if !name.as_bytes().ends_with(b".conf") {
                 continue;
@@ -380,8 +422,19 @@ impl<'a> Search<'a> {
     }
 }
 
+/// The folder that a path leads to, without links in it. `None` if Podman passes over what is there.
+fn folder_of(path: &Path) -> io::Result<Option<PathBuf>> {
+    let found = fs::canonicalize(path).and_then(|found| Ok((found.metadata()?.is_dir(), found)));
+    match found {
+        Ok((is_folder, found)) => Ok(Some(found).filter(|_| is_folder)),
+        // Links that lead to themselves lead nowhere.
+        Err(error) if is_passed_over(&error) || error.raw_os_error() == Some(libc::ELOOP) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The folder went away, is no folder any more, or is not ours to read.
-fn is_passed_over(error: &io::Error) -> bool {
+pub(super) fn is_passed_over(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
@@ -401,7 +454,7 @@ fn is_drop_in_folder(name: &str) -> bool {
 
 /// Reads a file. Opens it only after it is known to be regular: opening a FIFO would wait for its writer, and
 /// opening a device can have effects.
-pub(super) fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, String> {
+fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, String> {
     let said = |error: io::Error| error.to_string();
     let handle = File::options().read(true).custom_flags(libc::O_PATH).open(path).map_err(said)?;
     let kind = handle.metadata().map_err(said)?;

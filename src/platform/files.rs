@@ -45,6 +45,13 @@ pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_file(file, limit)
 }
 
+/// Whether the same call may succeed later although nothing changes about the file: the kernel or this process lacked
+/// something, or a medium failed once.
+pub fn can_pass(error: &io::Error) -> bool {
+    use libc::{EAGAIN, EINTR, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC};
+    matches!(error.raw_os_error(), Some(EAGAIN | EINTR | EIO | EMFILE | ENFILE | ENOMEM | ENOSPC))
+}
+
 /// Reads an open file, if it is a regular one.
 fn read_file(file: File, limit: u64) -> io::Result<Vec<u8>> {
     check(&fstat(file.as_fd())?)?;
@@ -219,9 +226,19 @@ impl Folder {
     /// Writes a new file in it, that everybody may read. Nothing is written through a link.
     ///
     /// # Errors
-    /// Where something has that name, or it cannot be written.
+    /// Where something has that name, or it cannot be written; nothing is left behind then.
     pub fn write_new(&self, name: &OsStr, text: &[u8]) -> io::Result<()> {
-        self.create(name)?.write_all(text)
+        let written = self.create(name)?.write_all(text);
+        if written.is_err() {
+            self.remove_draft(name);
+        }
+        written
+    }
+
+    /// Removes what was just made and could not be finished, so it is nobody else's. One that cannot be removed harms
+    /// nobody.
+    fn remove_draft(&self, name: &OsStr) {
+        let _ = unlinkat(&self.descriptor, name, UnlinkatFlags::NoRemoveDir);
     }
 
     fn create(&self, name: &OsStr) -> io::Result<File> {
@@ -277,8 +294,7 @@ impl Folder {
             .and_then(|()| file.write_all(text))
             .and_then(|()| Ok(renameat(&self.descriptor, draft.as_os_str(), &self.descriptor, name)?));
         if done.is_err() {
-            // It was made above, so it is nobody else's. One that cannot be removed harms nobody.
-            let _ = unlinkat(&self.descriptor, draft.as_os_str(), UnlinkatFlags::NoRemoveDir);
+            self.remove_draft(&draft);
         }
         done
     }
