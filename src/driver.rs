@@ -12,7 +12,7 @@ use crate::clock::{self, LocalTime, Timer};
 use crate::config::ConfigError;
 use crate::gate_state::{Came, Phase};
 use crate::history;
-use crate::model::{Nameservers, Network};
+use crate::model::Network;
 use crate::moment::Moment;
 use crate::netlink::{Notification, Notifications, ObserveError, Reader};
 use crate::notify::NotifyError;
@@ -21,7 +21,7 @@ use crate::probe::Prober;
 use crate::refresh::Found;
 use crate::report::{Standing, status};
 use crate::requirement::Gate;
-use crate::resolv::{self, Resolver};
+use crate::resolv;
 use crate::session::{Ended, Input, Mode, Next, Session, Step};
 use crate::verdict::Verdict;
 
@@ -141,9 +141,8 @@ pub struct Driver<'a> {
     next: Next,
     notifications: Notifications,
     reader: Reader,
-    resolv: Option<resolv::Watch>,
-    /// What resolv.conf said last.
-    resolver: Resolver,
+    /// If the gate wants to know what resolv.conf says.
+    resolv: Option<resolv::Follower>,
     prober: Prober,
     timer: Timer,
     signals: Option<(Signals<Asked>, Reload<'a>)>,
@@ -162,7 +161,6 @@ impl<'a> Driver<'a> {
             notifications: Notifications::subscribe(session.wants(), setup.receive_buffer)?,
             reader: Reader::connect()?,
             resolv: None,
-            resolver: Resolver::default(),
             prober: Prober::default(),
             timer: Timer::new().map_err(Failure::Events)?,
             signals: setup
@@ -173,7 +171,7 @@ impl<'a> Driver<'a> {
             said: Said { gave_up_at: setup.gave_up_at, ..Said::default() },
             session,
         };
-        driver.watch_resolv();
+        driver.follow_resolv();
         Ok(driver)
     }
 
@@ -244,7 +242,7 @@ impl<'a> Driver<'a> {
         let step = self.session.step(input, now);
         if reloaded {
             self.notifications.want(self.session.wants())?;
-            self.watch_resolv();
+            self.follow_resolv();
             reporter.reloaded(self.session.gate(), self.session.is_open());
         }
         self.say(reporter, &step, now)?;
@@ -276,12 +274,17 @@ impl<'a> Driver<'a> {
         let now = clock::now();
         reporter.tick(now);
         self.prober.tick(now);
+        if let Some(resolv) = self.resolv.as_mut().filter(|it| it.deadline().is_some_and(|at| at <= now)) {
+            let (nameservers, news) = resolv.read(now);
+            return Ok(Event::Input(Input::Nameservers { nameservers, news }));
+        }
         if self.next == Next::Sleep {
             self.reader.ask_apart()?;
         }
         // What is due was done; where it could not be done, it waits for something else to happen.
-        let others =
-            [reporter.deadline(), self.prober.deadline()].into_iter().flatten().filter(|at| *at > now);
+        let resolv = self.resolv.as_ref().and_then(resolv::Follower::deadline);
+        let others = [reporter.deadline(), self.prober.deadline(), resolv];
+        let others = others.into_iter().flatten().filter(|at| *at > now);
         let deadline = others.chain(self.session.deadline()).min();
         self.timer.set(deadline).map_err(Failure::Events)?;
         Ok(tokio::select! {
@@ -302,8 +305,7 @@ impl<'a> Driver<'a> {
             }
             (question, answer) = self.prober.answer() => Event::Input(Input::Answer(question, answer)),
             changed = changed(&mut self.resolv) => {
-                changed.map_err(Failure::Events)?;
-                let (nameservers, news) = self.read_resolv();
+                let (nameservers, news) = changed.map_err(Failure::Events)?.read(clock::now());
                 Event::Input(Input::Nameservers { nameservers, news })
             }
             () = tokio::task::yield_now(), if self.next == Next::Pause => Event::Input(Input::Wake),
@@ -322,27 +324,13 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn watch_resolv(&mut self) {
+    fn follow_resolv(&mut self) {
         if !self.session.wants().nameserver {
             self.resolv = None;
             return;
         }
-        if self.resolv.is_none() {
-            match resolv::Watch::new() {
-                Ok(watch) => self.resolv = Some(watch),
-                Err(error) => tracing::warn!("changes of resolv.conf are not seen: inotify: {error}"),
-            }
-        }
-        let (nameservers, news) = self.read_resolv();
+        let (nameservers, news) = self.resolv.get_or_insert_with(resolv::Follower::new).read(clock::now());
         self.session.learn_nameservers(nameservers, news);
-    }
-
-    /// What resolv.conf says, and whether a lookup by name may have another result now.
-    fn read_resolv(&mut self) -> (Nameservers, bool) {
-        let resolver = resolv::resolver();
-        let news = resolver != self.resolver;
-        self.resolver = resolver;
-        (resolv::read(), news)
     }
 
     /// Says what changed; READY=1 first.
@@ -391,9 +379,13 @@ enum Event {
     End(i32),
 }
 
-async fn changed(watch: &mut Option<resolv::Watch>) -> io::Result<()> {
-    match watch {
-        Some(watch) => watch.changed().await,
+/// Waits until resolv.conf may have changed.
+async fn changed(resolv: &mut Option<resolv::Follower>) -> io::Result<&mut resolv::Follower> {
+    match resolv {
+        Some(follower) => {
+            follower.changed().await?;
+            Ok(follower)
+        }
         None => std::future::pending().await,
     }
 }

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::descriptor::{self, Descriptor};
-use crate::files::{LARGEST, read_bounded};
+use crate::files::{LARGEST, can_pass, read_bounded};
 use crate::model::Nameservers;
+use crate::moment::Moment;
 use crate::probe::zone;
 
 /// The file of resolver(5).
@@ -19,10 +21,88 @@ const PATH: &str = "/etc/resolv.conf";
 /// As many links as path_resolution(7) follows.
 const MAX_LINKS: u32 = 40;
 
-/// Reads resolv.conf and tells which nameserver it names first.
-pub fn read() -> Nameservers {
-    match read_bounded(Path::new(PATH), LARGEST) {
-        Ok(bytes) => first(&String::from_utf8_lossy(&bytes)),
+/// The first wait before resolv.conf is looked at again after an error. With half of it, a host without descriptors would
+/// be asked for more of them too often; with double, a gate would open late after one lost read.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How often the wait doubles, up to 32 s: the error may last for years (fs.inotify.max_user_instances).
+const DOUBLINGS: u32 = 5;
+
+/// Reads resolv.conf when it changes. What could not be read or watched is tried again later.
+pub struct Follower {
+    /// `None` if the kernel refused it.
+    watch: Option<Watch>,
+    /// What the file said last.
+    resolver: Resolver,
+    /// How often in a row there was an error.
+    failures: u32,
+    /// When to try again.
+    again: Option<Moment>,
+}
+
+impl Follower {
+    /// One that has read nothing yet. Call [`Follower::read`] at once.
+    pub fn new() -> Follower {
+        Follower { watch: None, resolver: Resolver::default(), failures: 0, again: None }
+    }
+
+    /// What the file says, and whether a lookup by name may have another result now.
+    pub fn read(&mut self, now: Moment) -> (Nameservers, bool) {
+        let watched = self.watch();
+        let text = read_bounded(Path::new(PATH), LARGEST);
+        // Nothing announces that a file can be read after all. That there is one now is announced.
+        let read = text.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::NotFound);
+        self.again = None;
+        if watched && read {
+            self.failures = 0;
+        } else {
+            self.again = Some(now + AGAIN * (1 << self.failures.min(DOUBLINGS)));
+            self.failures = self.failures.saturating_add(1);
+        }
+        let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let resolver = text.as_deref().map(understood).unwrap_or_default();
+        let news = resolver != self.resolver;
+        self.resolver = resolver;
+        (nameservers(text), news)
+    }
+
+    /// When to call [`Follower::read`] though nothing was announced.
+    pub fn deadline(&self) -> Option<Moment> {
+        self.again
+    }
+
+    /// Waits until something changed on the way to the file. Call [`Follower::read`] after it.
+    ///
+    /// # Errors
+    /// epoll(7)'s.
+    pub async fn changed(&mut self) -> io::Result<()> {
+        match &mut self.watch {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether the way to the file is watched, as far as it can be.
+    fn watch(&mut self) -> bool {
+        match &mut self.watch {
+            Some(watch) => watch.follow(),
+            None => match Watch::new() {
+                Ok(watch) => self.watch.insert(watch).is_whole,
+                Err(error) => {
+                    if self.failures == 0 {
+                        tracing::warn!(
+                            "changes of resolv.conf are seen late, because inotify is refused: {error}"
+                        );
+                    }
+                    false
+                }
+            },
+        }
+    }
+}
+
+fn nameservers(text: io::Result<String>) -> Nameservers {
+    match text {
+        Ok(text) => first(&text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Nameservers::Unreadable("no such file".to_owned())
         }
@@ -31,7 +111,7 @@ pub fn read() -> Nameservers {
 }
 
 /// The first `nameserver` line, by the rules of resolv.conf(5).
-fn first(text: &str) -> Nameservers {
+pub(crate) fn first(text: &str) -> Nameservers {
     let servers = text.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
         // The keyword must begin the line.
@@ -68,7 +148,7 @@ pub fn resolver() -> Resolver {
         .map_or_else(|_| Resolver::default(), |bytes| understood(&String::from_utf8_lossy(&bytes)))
 }
 
-fn understood(text: &str) -> Resolver {
+pub(crate) fn understood(text: &str) -> Resolver {
     /// The C library asks only so many servers (MAXNS of resolv.h).
     const MOST: usize = 3;
     let mut resolver = Resolver::default();
@@ -104,9 +184,11 @@ fn server(text: &str) -> Option<Server> {
 }
 
 /// Watches the file, each link on the way to it, and the first folder of that way that exists.
-pub struct Watch {
+struct Watch {
     inotify: AsyncFd<Descriptor<Inotify>>,
     watched: BTreeSet<PathBuf>,
+    /// No watch was refused that may be granted later.
+    is_whole: bool,
 }
 
 impl Watch {
@@ -114,52 +196,56 @@ impl Watch {
     ///
     /// # Errors
     /// inotify_init(2)'s, as EMFILE.
-    pub fn new() -> io::Result<Watch> {
+    fn new() -> io::Result<Watch> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         let inotify = descriptor::watch(inotify, Interest::READABLE)?;
-        let mut watch = Watch { inotify, watched: BTreeSet::new() };
+        let mut watch = Watch { inotify, watched: BTreeSet::new(), is_whole: true };
         watch.follow();
         Ok(watch)
     }
 
-    /// Waits until something changed on the way to the file.
+    /// Waits until something changed on the way to the file. Call [`Watch::follow`] after it.
     ///
     /// # Errors
     /// epoll(7)'s.
-    pub async fn changed(&mut self) -> io::Result<()> {
+    async fn changed(&mut self) -> io::Result<()> {
         self.inotify.readable().await?.clear_ready();
         // What happened matters less than that it did: a link may lead elsewhere now.
         while self.inotify.get_ref().0.read_events().is_ok_and(|events| !events.is_empty()) {}
         self.watched.clear();
-        self.follow();
         Ok(())
     }
 
-    /// Adds a watch for each step of the way. Those of former ways stay, and cost a look at most.
-    fn follow(&mut self) {
+    /// Adds a watch for each step of the way, and says whether none was refused that may be granted later. Those of
+    /// former ways stay, and cost a look at most.
+    fn follow(&mut self) -> bool {
+        // One watch on a folder tells of the file's creation, removal and renaming, and of its being written. The same
+        // folder twice is the same watch.
+        let events = AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_MOVED_TO
+            | AddWatchFlags::IN_MOVED_FROM
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_DELETE_SELF
+            | AddWatchFlags::IN_MOVE_SELF
+            | AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_MODIFY;
+        self.is_whole = true;
         for folder in folders(Path::new(PATH)) {
-            // One watch on a folder tells of the file's creation, removal and renaming, and of its
-            // being written. The same folder twice is the same watch.
-            let events = AddWatchFlags::IN_CREATE
-                | AddWatchFlags::IN_MOVED_TO
-                | AddWatchFlags::IN_MOVED_FROM
-                | AddWatchFlags::IN_DELETE
-                | AddWatchFlags::IN_DELETE_SELF
-                | AddWatchFlags::IN_MOVE_SELF
-                | AddWatchFlags::IN_CLOSE_WRITE
-                | AddWatchFlags::IN_MODIFY;
-            if self.watched.insert(folder.clone()) {
-                if let Err(error) = self.inotify.get_ref().0.add_watch(&folder, events) {
-                    tracing::debug!("{} is not watched: {error}", folder.display());
-                }
+            if !self.watched.contains(&folder) && self.add(&folder, events) {
+                self.watched.insert(folder);
             }
         }
         // A file that is bind-mounted over changes without its folder.
-        if let Err(error) =
-            self.inotify.get_ref().0.add_watch(PATH, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MODIFY)
-        {
-            tracing::debug!("{PATH} is not watched: {error}");
-        }
+        self.add(Path::new(PATH), AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MODIFY);
+        self.is_whole
+    }
+
+    fn add(&mut self, path: &Path, events: AddWatchFlags) -> bool {
+        let Err(errno) = self.inotify.get_ref().0.add_watch(path, events) else { return true };
+        let error = io::Error::from(errno);
+        tracing::debug!("{} is not watched: {error}", path.display());
+        self.is_whole &= !can_pass(&error);
+        false
     }
 }
 
