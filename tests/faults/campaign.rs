@@ -1,0 +1,342 @@
+//! A campaign tells one story again and again, each time with one other fault, and asks after each whether what the
+//! program said and did is honest.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use crate::calls::{CALLS, Call, Descriptor, call, errno_name};
+use crate::interposer::{self, Fault, Seen, Watch};
+
+/// No honest run takes so long, on a machine with two processors that does much besides.
+pub const LONGEST: Duration = Duration::from_secs(10);
+
+/// How long a slow call takes.
+const SLOW: Duration = Duration::from_millis(150);
+
+/// How many faults a story gets in `cargo test`. `NETREADY_FAULTS=all` (`make faults`) means all.
+const SAMPLE: usize = 60;
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Code(i32),
+    Signal(i32),
+}
+
+/// One telling of a story.
+pub struct Trial<'a> {
+    watch: Watch,
+    scratch: &'a Path,
+    supervisor: Option<JoinHandle<Seen>>,
+}
+
+impl Trial<'_> {
+    /// Starts the program that the story is about.
+    pub fn start(&mut self, mut command: Command) -> Running {
+        let (out, err) = outputs(&mut command, self.scratch);
+        let (child, supervisor) = interposer::spawn(command, self.watch).unwrap();
+        self.supervisor = Some(supervisor);
+        Running { child, out, err, end: None }
+    }
+
+    /// Whether the failing call may be the one that removes what the program made, or the start of the program itself.
+    pub fn may_leave(&self) -> bool {
+        const REMOVES: [i64; 4] = [libc::SYS_unlinkat, libc::SYS_unlink, libc::SYS_rmdir, libc::SYS_execve];
+        self.failing().is_some_and(|(call, _)| REMOVES.contains(&call.number))
+    }
+
+    /// What the program said on stderr.
+    pub fn stderr(&self) -> PathBuf {
+        self.scratch.join("stderr")
+    }
+
+    /// The call that fails, if one does.
+    pub fn failing(&self) -> Option<(&'static Call, Fault)> {
+        match self.watch {
+            Watch::Count => None,
+            Watch::Fail { number, fault, .. } => call(number).map(|call| (call, fault)),
+        }
+    }
+}
+
+/// Sends what a program says to files in this folder.
+fn outputs(command: &mut Command, folder: &Path) -> (PathBuf, PathBuf) {
+    let (out, err) = (folder.join("stdout"), folder.join("stderr"));
+    command
+        .stdin(Stdio::null())
+        .stdout(File::create(&out).unwrap())
+        .stderr(File::create(&err).unwrap())
+        .process_group(0);
+    (out, err)
+}
+
+/// A program under way. What is left of it is killed when this is dropped.
+pub struct Running {
+    child: Child,
+    out: PathBuf,
+    /// What it says on stderr.
+    pub err: PathBuf,
+    end: Option<End>,
+}
+
+impl Running {
+    /// Starts a program without a fault.
+    pub fn start(mut command: Command, folder: &Path) -> Running {
+        let (out, err) = outputs(&mut command, folder);
+        Running { child: command.spawn().unwrap(), out, err, end: None }
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.out).unwrap()).into_owned()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.err).unwrap()).into_owned()
+    }
+
+    /// What it said, to whomever.
+    pub fn said(&self) -> String {
+        self.stdout() + &self.stderr()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap())
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<End> {
+        if self.end.is_none() {
+            let status = self.child.try_wait().unwrap()?;
+            self.end = Some(match status.code() {
+                Some(code) => End::Code(code),
+                None => End::Signal(status.signal().unwrap()),
+            });
+        }
+        self.end
+    }
+
+    /// Waits until this is so, or the program has ended. False where neither came.
+    pub fn until(&mut self, mut so: impl FnMut() -> bool) -> bool {
+        self.until_within(LONGEST, &mut so)
+    }
+
+    pub fn until_within(&mut self, within: Duration, so: &mut dyn FnMut() -> bool) -> bool {
+        let deadline = Instant::now() + within;
+        loop {
+            let ended = self.ended().is_some();
+            if so() || ended {
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits for the end.
+    pub fn end(&mut self) -> Result<End, String> {
+        if self.until(|| false) { Ok(self.ended().unwrap()) } else { Err(self.hang()) }
+    }
+
+    /// What it hangs in.
+    fn hang(&self) -> String {
+        let at = |file| fs::read_to_string(format!("/proc/{}/{file}", self.pid())).unwrap_or_default();
+        format!("it hangs, in {} ({})", at("wchan"), at("syscall").trim())
+    }
+
+    pub fn signal(&mut self, signal: Signal) {
+        if self.ended().is_none() {
+            kill(self.pid(), signal).unwrap();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.ended().is_none() {
+            // It leads a group of its own, and was not waited for, so the number is still its own.
+            let _ = killpg(self.pid(), Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Whether an end is an honest error: with an exit code that says so, and a word why.
+pub fn is_honest_error(end: End, codes: &[i32], said: &str, trial: &Trial) -> Result<(), String> {
+    let told = !said.trim().is_empty();
+    match end {
+        End::Code(code) if codes.contains(&code) => {
+            if told || may_silence(trial) {
+                Ok(())
+            } else {
+                Err(format!("exit code {code} without a word"))
+            }
+        }
+        // The loader of dynamic programs.
+        End::Code(127) if told => Ok(()),
+        End::Code(101) if is_of_a_runtime(said) => Ok(()),
+        // Memory ran out: Rust and the C library end the process.
+        End::Signal(libc::SIGABRT | libc::SIGSEGV) if is_out_of_memory(said, trial) => Ok(()),
+        other => Err(format!("it ended with {other:?}")),
+    }
+}
+
+/// Panics that netready cannot keep from coming. With the release profile the process is aborted, as it would be by an
+/// error that nobody can handle.
+fn is_of_a_runtime(said: &str) -> bool {
+    let texts = [
+        // Rust's own start without memory.
+        "alternative stack",
+        // Rust, if closing a folder fails, or reading the pipe on which a child would tell that it cannot execute.
+        "unexpected error during closedir",
+        "the CLOEXEC pipe failed",
+    ];
+    texts.iter().any(|text| said.contains(text))
+}
+
+/// Without memory, or before the program has any signal handler, its runtime ends the process at once.
+fn is_out_of_memory(said: &str, trial: &Trial) -> bool {
+    const OF_THE_RUNTIME: [i64; 12] = [
+        libc::SYS_brk,
+        libc::SYS_mmap,
+        libc::SYS_mprotect,
+        libc::SYS_mremap,
+        libc::SYS_sigaltstack,
+        libc::SYS_rt_sigaction,
+        libc::SYS_rt_sigprocmask,
+        libc::SYS_rseq,
+        libc::SYS_sched_getaffinity,
+        libc::SYS_poll,
+        libc::SYS_set_robust_list,
+        libc::SYS_prlimit64,
+    ];
+    said.contains("memory allocation of")
+        || trial.failing().is_some_and(|(call, _)| OF_THE_RUNTIME.contains(&call.number))
+}
+
+/// Whether the failing call may be the one that would have said why.
+fn may_silence(trial: &Trial) -> bool {
+    const SAYS: [i64; 9] = [
+        libc::SYS_write,
+        libc::SYS_writev,
+        libc::SYS_futex,
+        libc::SYS_clone,
+        libc::SYS_clone3,
+        libc::SYS_mmap,
+        libc::SYS_mprotect,
+        libc::SYS_rt_sigaction,
+        libc::SYS_rt_sigprocmask,
+    ];
+    trial.failing().is_some_and(|(call, _)| SAYS.contains(&call.number))
+}
+
+/// Tells the story once without a fault, and then once for each fault. Panics with all violations.
+///
+/// `story` sets its stage, starts the program, and says what was wrong with what it did. `always` are the calls and errors
+/// by which a mistake was found: they are tried each time, at each place.
+pub fn campaign(name: &str, always: &[(i64, i32)], story: &dyn Fn(&mut Trial) -> Result<(), String>) {
+    let scratch = tempfile::tempdir().unwrap();
+    let seen = match tell(scratch.path(), Watch::Count, story) {
+        (seen, Ok(())) => seen,
+        (_, Err(violation)) => panic!("{name}, without a fault: {violation}"),
+    };
+    let unknown: Vec<i64> = seen.calls.keys().copied().filter(|number| call(*number).is_none()).collect();
+    assert!(unknown.is_empty(), "{name}: system calls that tests/faults/calls.rs does not list: {unknown:?}");
+    let faults = faults(&seen.calls);
+    let (made, chosen) = (faults.len(), choose(faults, always));
+    let mut violations = String::new();
+    let mut tally: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for watch in &chosen {
+        let (seen, outcome) = tell(scratch.path(), *watch, story);
+        let Watch::Fail { number, nth, fault } = *watch else { continue };
+        let name = call(number).unwrap().name;
+        let (told, hit) = tally.entry(name).or_default();
+        *told += 1;
+        *hit += usize::from(seen.hit);
+        if let Err(violation) = outcome {
+            let fault = match fault {
+                Fault::Error(errno) => errno_name(errno),
+                Fault::Delay(time) => format!("slow by {time:?}"),
+            };
+            let line = format!("* {name} number {nth}, {fault}: {violation}\n");
+            // At once, too: all of them may take long.
+            eprintln!("{line}");
+            violations += &line;
+        }
+    }
+    let hit: usize = tally.values().map(|(_, hit)| hit).sum();
+    let calls = seen.calls.values().map(Vec::len).sum::<usize>();
+    println!(
+        "{name}: {calls} calls of {} kinds, {made} faults possible, {} tried, {hit} reached",
+        seen.calls.len(),
+        chosen.len()
+    );
+    assert!(violations.is_empty(), "{name}:\n{violations}");
+    assert!(hit * 10 >= chosen.len() * 7, "most faults were not reached: {tally:?}");
+}
+
+fn tell(
+    scratch: &Path,
+    watch: Watch,
+    story: &dyn Fn(&mut Trial) -> Result<(), String>,
+) -> (Seen, Result<(), String>) {
+    let mut trial = Trial { watch, scratch, supervisor: None };
+    let mut outcome = story(&mut trial);
+    let said = fs::read_to_string(scratch.join("stderr")).unwrap_or_default();
+    if said.contains("panicked at") && !is_of_a_runtime(&said) {
+        outcome = outcome.and(Err("it panicked".to_owned()));
+    }
+    if let Err(violation) = &mut outcome {
+        for line in said.lines().take(8) {
+            let _ = write!(violation, "\n    | {line}");
+        }
+    }
+    (trial.supervisor.take().map(|it| it.join().unwrap()).unwrap_or_default(), outcome)
+}
+
+/// Every fault of every call that was made.
+fn faults(calls: &BTreeMap<i64, Vec<Descriptor>>) -> Vec<Watch> {
+    let mut faults = Vec::new();
+    for call in CALLS {
+        let number = call.number;
+        for (nth, descriptor) in calls.get(&number).into_iter().flatten().enumerate() {
+            let errors = call.errors(*descriptor).map(Fault::Error);
+            let slow = call.slow.then_some(Fault::Delay(SLOW));
+            faults.extend(errors.chain(slow).map(|fault| Watch::Fail { number, nth, fault }));
+        }
+    }
+    faults
+}
+
+/// Whether everything is tried, however long it takes.
+pub fn is_everything() -> bool {
+    std::env::var_os("NETREADY_FAULTS").is_some_and(|it| it == "all")
+}
+
+/// All, or so many of them, evenly spread, and those that are always tried.
+fn choose(faults: Vec<Watch>, always: &[(i64, i32)]) -> Vec<Watch> {
+    let wanted = match std::env::var("NETREADY_FAULTS") {
+        Ok(_) if is_everything() => return faults,
+        Ok(number) => number.parse().unwrap_or_else(|_| panic!("NETREADY_FAULTS is a number, or all")),
+        Err(_) => SAMPLE,
+    };
+    let step = (faults.len() / wanted.max(1)).max(1);
+    // An odd step meets every error of a call sooner than one that shares a factor with their number.
+    let is_always = |fault: &Watch| match *fault {
+        Watch::Fail { number, fault: Fault::Error(errno), .. } => always.contains(&(number, errno)),
+        Watch::Fail { .. } | Watch::Count => false,
+    };
+    let chosen =
+        faults.into_iter().enumerate().filter(|(at, fault)| at % (step | 1) == 0 || is_always(fault));
+    chosen.map(|(_, fault)| fault).collect()
+}
