@@ -400,6 +400,26 @@ impl Cli {
     }
 }
 
+/// What a command line means, as far as that can be said without doing anything.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn understand(words: Vec<OsString>) {
+    let words = std::iter::once("netready".into()).chain(words);
+    let gate = match Cli::try_parse_from(words).map(|cli| cli.command) {
+        Ok(Some(Command::Check(args))) => args.gate,
+        Ok(Some(Command::Wait(args))) => args.gate,
+        Ok(Some(Command::Monitor(args))) => args.gate,
+        Ok(Some(Command::Cat(args))) => args.gate,
+        Ok(Some(Command::Run(args))) => args.gate,
+        Ok(Some(Command::Apart(_)) | None) => return,
+        Err(error) => return drop(error.render().to_string()),
+    };
+    // Options alone: files are another's business.
+    let loaded = gate.request().map(|request| config::of_options(&request.options));
+    if let Ok(Err(error)) = loaded {
+        let _ = crate::report::chain(&error);
+    }
+}
+
 impl Command {
     fn execute(self, apart: fn(Apart) -> Result<Exit, Error>) -> Result<Exit, Error> {
         match self {

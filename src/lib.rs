@@ -54,6 +54,8 @@ pub mod cli;
 mod config;
 pub mod doctor;
 mod driver;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod generator;
 pub mod ipam;
 pub mod journal;

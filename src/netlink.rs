@@ -5,7 +5,7 @@
 
 mod ask;
 pub mod decode;
-mod filter;
+pub(crate) mod filter;
 mod socket;
 mod tables;
 

@@ -6,11 +6,11 @@
 //! DNS would cost the daemon half a MiB of memory, used or not.
 
 mod deadline;
-mod dns;
+pub(crate) mod dns;
 mod gateway;
-mod http;
+pub(crate) mod http;
 mod ping;
-mod program;
+pub(crate) mod program;
 mod schedule;
 mod socket_error;
 mod tcp;

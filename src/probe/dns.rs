@@ -200,6 +200,16 @@ fn message(number: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     Some(message)
 }
 
+/// What the octets of a server mean, as an answer to a query of the number that they begin with.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn understand(octets: &[u8]) {
+    let number = octets.first_chunk().map_or(0, |number| u16::from_be_bytes(*number));
+    if let Some((code, _)) = header(octets, number) {
+        let _ = rcode(code);
+    }
+    let _ = message(number, &String::from_utf8_lossy(octets), TYPE_A);
+}
+
 /// The response code and the number of answers in a reply. `None` if it is not a reply to the query with this
 /// number.
 fn header(reply: &[u8], number: u16) -> Option<(u8, u16)> {

@@ -168,5 +168,20 @@ fn redirection(head: &Parts) -> Option<Cow<'_, str>> {
         .flatten()
 }
 
+/// What a server means that says this: the answer of the probe, and where it redirects to. `None` without a runtime.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn understand(
+    server: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+) -> Option<Answer> {
+    let url = config::parse_url("http://a.example/x").ok()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+    let request = Request { url: url.clone(), expect: Default::default() };
+    let head = runtime.block_on(exchange(server, get(&url, None).ok()?, "a.example")).map(|(head, _)| head);
+    Some(head.and_then(|head| match redirection(&head) {
+        Some(to) => resolve(&url, &to).map(|to| to.to_string()),
+        None => verdict(&request, &url, &head),
+    }))
+}
+
 #[cfg(test)]
 mod tests;

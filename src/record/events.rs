@@ -323,7 +323,7 @@ fn past_line(past: Past, boot: &str) -> String {
 }
 
 /// The past in a file, if it is of this boot.
-fn past(octets: &[u8], boot: &str) -> Option<Past> {
+pub(crate) fn past(octets: &[u8], boot: &str) -> Option<Past> {
     let line = octets.get(usize::try_from(PAST).ok()?..)?;
     let value: Value = serde_json::from_slice(line).ok()?;
     if value.get("boot-id").and_then(Value::as_str) != Some(boot) {
@@ -458,7 +458,7 @@ pub struct Run {
 }
 
 /// What is in a file: the runs in their order, and whether events are missing between the first and the latest ones.
-pub(super) fn runs(octets: &[u8]) -> (Vec<Run>, bool) {
+pub(crate) fn runs(octets: &[u8]) -> (Vec<Run>, bool) {
     let mut parts = parts(octets);
     parts.sort_by_key(|(number, _)| *number);
     let numbers: Vec<u64> = parts.iter().map(|(number, _)| *number).collect();
