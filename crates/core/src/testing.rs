@@ -29,6 +29,8 @@
     reason = "for tests only, of this crate and of others"
 )]
 
+pub mod kernel;
+
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 

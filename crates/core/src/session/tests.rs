@@ -8,6 +8,7 @@ mod history;
 mod orders;
 mod random;
 mod settles;
+mod simulate;
 
 use alloc::collections::VecDeque;
 use core::time::Duration;

@@ -1,0 +1,302 @@
+//! Stories: what happens, in words, and made by chance.
+
+use core::fmt;
+use core::str::FromStr;
+use core::time::Duration;
+
+use super::truth::WISHES;
+
+/// splitmix64: a story is its seed.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d))
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Somebody does something on the host.
+    Operation(String),
+    /// The kernel does so many pieces of the work in hand.
+    Kernel(u64),
+    /// The session takes so many inputs.
+    Session(u64),
+    /// The session is woken, for whatever reason.
+    Wake,
+    /// So many milliseconds pass. Nobody is woken: a timer may be late.
+    Pass(u64),
+    /// The receive buffer overruns; so many messages are left in it.
+    Overrun(u64),
+    /// The next message cannot be decoded.
+    Garble,
+    /// The read that is under way is interrupted by changes, again and again.
+    Interrupt,
+    /// The read that is under way fails.
+    Fail,
+    /// Another gate is loaded.
+    Reload(u64),
+    /// The server of the probe answers from now on, or does not.
+    Server(bool),
+    /// A try of a probe comes to its end.
+    Answer,
+}
+
+/// What each step is called, with its number in place of `#`.
+const WORDS: &[(&str, fn(u64) -> Step)] = &[
+    ("the kernel does # pieces of its work", Step::Kernel),
+    ("netready takes # inputs", Step::Session),
+    ("netready is woken", |_| Step::Wake),
+    ("# ms pass", Step::Pass),
+    ("all but # messages are lost", Step::Overrun),
+    ("a message cannot be decoded", |_| Step::Garble),
+    ("the read is interrupted", |_| Step::Interrupt),
+    ("the read fails", |_| Step::Fail),
+    ("gate # is loaded", Step::Reload),
+    ("the server answers", |_| Step::Server(true)),
+    ("the server is silent", |_| Step::Server(false)),
+    ("a try of the probe ends", |_| Step::Answer),
+];
+
+impl Step {
+    fn number(&self) -> u64 {
+        match self {
+            Step::Kernel(n) | Step::Session(n) | Step::Pass(n) | Step::Overrun(n) | Step::Reload(n) => *n,
+            Step::Operation(_)
+            | Step::Wake
+            | Step::Garble
+            | Step::Interrupt
+            | Step::Fail
+            | Step::Server(_)
+            | Step::Answer => 0,
+        }
+    }
+
+    /// The same step with a smaller number, where it has one.
+    pub fn with_number(&self, number: u64) -> Option<Step> {
+        let (_, make) = WORDS.iter().find(|(words, make)| words.contains('#') && make(self.number()) == *self)?;
+        (number < self.number()).then(|| make(number))
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Step::Operation(line) = self {
+            return f.write_str(line);
+        }
+        let words = WORDS.iter().find(|(_, make)| make(self.number()) == *self).map(|(words, _)| *words);
+        write!(f, "-- {}", words.unwrap_or("?").replace('#', &self.number().to_string()))
+    }
+}
+
+impl FromStr for Step {
+    type Err = String;
+
+    fn from_str(line: &str) -> Result<Step, String> {
+        let Some(said) = line.strip_prefix("-- ") else { return Ok(Step::Operation(line.to_owned())) };
+        let number = said.split(' ').find_map(|word| word.parse().ok()).unwrap_or(0_u64);
+        let is_it = |words: &&str| words.replace('#', &number.to_string()) == said;
+        let found = WORDS.iter().find(|(words, _)| is_it(words));
+        found.map(|(_, make)| make(number)).ok_or_else(|| format!("{line}?"))
+    }
+}
+
+/// A gate, and what happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Story {
+    pub wish: usize,
+    pub settle: Duration,
+    /// va0 is a real card, whose carrier is told once a second.
+    pub hardware: bool,
+    pub steps: Vec<Step>,
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let card = if self.hardware { "a card" } else { "a veth" };
+        let millis = self.settle.as_millis();
+        writeln!(f, "gate {}, settle {millis} ms, va0 is {card}    ({})", self.wish, WISHES[self.wish].text)?;
+        self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
+    }
+}
+
+impl FromStr for Story {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Story, String> {
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let head = lines.next().ok_or("no story")?;
+        let number = |after: &str| {
+            let rest = head.split_once(after).map(|(_, rest)| rest).ok_or_else(|| format!("{head}?"))?;
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse::<u64>().map_err(|error| error.to_string())
+        };
+        Ok(Story {
+            wish: usize::try_from(number("gate ")?).map_err(|error| error.to_string())?,
+            settle: Duration::from_millis(number("settle ")?),
+            hardware: head.contains("a card"),
+            steps: lines.map(str::parse).collect::<Result<Vec<Step>, String>>()?,
+        })
+    }
+}
+
+/// What the host is before a story begins.
+pub const SETUP: &[&str] = &[
+    "link set va0 up",
+    "link set va1 up",
+    "addr add 192.0.2.1/24 dev va0",
+    "addr add 198.51.100.1/24 dev va1",
+    "addr add 2001:db8::1/64 dev va0 nodad",
+];
+
+/// Operations, each about as likely as its list is long.
+pub const OPERATIONS: &[&[&str]] = &[
+    &["link set va0 up", "link set va0 up", "link set va0 down", "link set va1 up", "link set va1 down"],
+    &["cable va0 in", "cable va0 in", "cable va0 out", "cable va1 in", "cable va1 out"],
+    &["link del va0", "link del va1", "link add va0", "link add va1", "link add va1 index 2"],
+    &["link set va1 name lan0", "link set lan0 name va1"],
+    &[
+        "addr add 192.0.2.1/24 dev va0",
+        "addr add 192.0.2.7/32 dev va0",
+        "addr add 192.0.2.7/32 dev va1",
+        "addr add 198.51.100.1/24 dev va1",
+        "addr add 2001:db8::1/64 dev va0 nodad",
+        "addr add 2001:db8::7/64 dev va0",
+        "addr add 2001:db8:1::1/64 dev va1 nodad",
+    ],
+    &[
+        "addr del 192.0.2.1/24 dev va0",
+        "addr del 192.0.2.7/32 dev va0",
+        "addr del 192.0.2.7/32 dev va1",
+        "addr del 198.51.100.1/24 dev va1",
+        "addr del 2001:db8::1/64 dev va0",
+        "addr del 2001:db8::7/64 dev va0",
+        "addr change 192.0.2.1/24 dev va0 valid_lft 900 preferred_lft 0",
+        "addr change 192.0.2.1/24 dev va0 valid_lft 900 preferred_lft 800",
+        "addr change 2001:db8::1/64 dev va0 nodad valid_lft 900 preferred_lft 0",
+        "addr change 2001:db8::1/64 dev va0 nodad valid_lft 900 preferred_lft 800",
+    ],
+    &[
+        "-4 route add default via 192.0.2.254 dev va0",
+        "-4 route add default via 192.0.2.254 dev va0",
+        "-4 route replace default via 198.51.100.254 dev va1",
+        "-4 route add default via 198.51.100.254 dev va1 metric 10",
+        "-4 route append default via 198.51.100.254 dev va1",
+        "-4 route replace default via 192.0.2.254 dev va0 metric 10",
+        "-4 route add default via 192.0.2.254 dev va0 src 192.0.2.7 metric 5",
+        "-4 route del default",
+        "-4 route del default metric 10",
+        "-4 route add unreachable default metric 2",
+        "-4 route add blackhole default metric 300",
+        "-4 route del unreachable default",
+        "-4 route del blackhole default",
+        "-4 route replace default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1",
+        "-4 route add default via 192.0.2.253 dev va0 table 100",
+        "-4 route del default table 100",
+    ],
+    &[
+        "-6 route add default via fe80::9 dev va0",
+        "-6 route add default via fe80::9 dev va0",
+        "-6 route replace default via fe80::9 dev va1 metric 300",
+        "-6 route add default via 2001:db8::fe dev va0 metric 10",
+        "-6 route del default",
+        "-6 route replace default via fe80::9 dev va0 expires 2",
+        "-6 route replace default via fe80::8 dev va0 expires 3",
+        "-6 route add unreachable default metric 20",
+        "-6 route del unreachable default",
+        "-6 route add 2001:db8:7::/48 via fe80::9 dev va1",
+        "-6 route del 2001:db8:7::/48",
+    ],
+    &[
+        "-4 route add 203.0.113.0/24 via 192.0.2.254 dev va0",
+        "-4 route replace 203.0.113.0/24 via 198.51.100.254 dev va1",
+        "-4 route del 203.0.113.0/24",
+        "-4 route add 203.0.113.0/25 via 198.51.100.254 dev va1",
+        "-4 route del 203.0.113.0/25",
+        "-4 route add unreachable 203.0.113.0/25 metric 5",
+        "-4 route del unreachable 203.0.113.0/25",
+    ],
+    &[
+        "nexthop replace id 7 via 192.0.2.254 dev va0",
+        "nexthop replace id 7 via 198.51.100.254 dev va1",
+        "nexthop del id 7",
+        "-4 route replace default nhid 7",
+        "-4 route replace 203.0.113.0/24 nhid 7",
+    ],
+    &[
+        "rule add pref 100 to 203.0.113.0/24 lookup 100",
+        "rule del pref 100 to 203.0.113.0/24 lookup 100",
+        "rule add pref 99 to 203.0.113.0/24 unreachable",
+        "rule del pref 99 to 203.0.113.0/24 unreachable",
+    ],
+    &[
+        "sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1",
+        "sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=0",
+        "sysctl net.ipv6.conf.va0.ignore_routes_with_linkdown=1",
+        "sysctl net.ipv6.conf.va0.ignore_routes_with_linkdown=0",
+        "sysctl net.ipv6.conf.va0.keep_addr_on_down=1",
+        "sysctl net.ipv6.conf.va0.keep_addr_on_down=0",
+    ],
+];
+
+/// Operations that only the simulated kernel knows.
+const SIMULATED: &[&str] = &["duplicate 2001:db8::7"];
+
+/// One operation by chance.
+pub fn operation(random: &mut Random) -> &'static str {
+    let all: u64 = OPERATIONS.iter().map(|kind| kind.len() as u64).sum();
+    let mut at = random.below(all);
+    for kind in OPERATIONS {
+        if let Some(line) = usize::try_from(at).ok().and_then(|at| kind.get(at)) {
+            return line;
+        }
+        at -= kind.len() as u64;
+    }
+    SIMULATED[0]
+}
+
+impl Story {
+    pub fn of_seed(seed: u64) -> Story {
+        let mut random = Random::new(seed);
+        let settle = match random.below(3) {
+            0 | 1 => 0,
+            _ => 1 + random.below(3000),
+        };
+        let wish = usize::try_from(random.below(WISHES.len() as u64)).unwrap();
+        let hardware = random.below(2) == 0;
+        let length = 4 + random.below(60);
+        let steps = (0..length).map(|_| step(&mut random)).collect();
+        Story { wish, settle: Duration::from_millis(settle), hardware, steps }
+    }
+}
+
+fn step(random: &mut Random) -> Step {
+    match random.below(40) {
+        0..=14 => Step::Operation(operation(random).to_owned()),
+        15..=18 => Step::Kernel(1 + random.below(3)),
+        19..=27 => Step::Session(1 + random.below(12)),
+        28 => Step::Wake,
+        29 | 30 => Step::Pass(1 + random.below(60)),
+        31 | 32 => Step::Pass(200 + random.below(3000)),
+        33 => Step::Overrun(random.below(4)),
+        34 => Step::Garble,
+        35 => Step::Interrupt,
+        36 => Step::Fail,
+        37 => Step::Reload(random.below(WISHES.len() as u64)),
+        38 => match random.below(30) {
+            0 => Step::Operation(SIMULATED[0].to_owned()),
+            n => Step::Server(n % 2 == 0),
+        },
+        _ => Step::Answer,
+    }
+}

@@ -1,0 +1,355 @@
+//! A simulated kernel, the real session, and the driver between them.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use core::time::Duration;
+
+use super::story::{SETUP, Step, Story};
+use super::truth::{Truth, WISHES, gate_of};
+use crate::gate_state::Phase;
+use crate::model::{Address, Link, Message, NoAnswer, Question, Stale};
+use crate::moment::Moment;
+use crate::refresh::{Found, Read};
+use crate::requirement::TABLE_MAIN;
+use crate::session::{Input, Mode, Next, Session};
+use crate::testing::kernel::Kernel;
+
+/// When stories begin.
+const START: Moment = Moment::after_boot(Duration::from_secs(100));
+/// No read is put off for longer: ten seconds after a table that took long to read, and the time for a retry.
+const LONGEST_WAIT: Duration = Duration::from_millis(10_200);
+/// For so long after the end of a route, the kernel may show it without an end.
+const AROUND_EXPIRY: Duration = Duration::from_millis(100);
+/// A probe that failed is tried again after this time.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// So many inputs without a pause are no accident.
+const TOO_MANY: u32 = 5000;
+
+pub struct World {
+    kernel: Kernel,
+    session: Session,
+    next: Next,
+    /// What the kernel announced, and netready has not taken.
+    queue: VecDeque<Input>,
+    /// The read under way, and the first half of its answer.
+    reading: Option<(Read, Option<Vec<Link>>)>,
+    /// What it will find, if it will not find what is there.
+    failure: Option<Found>,
+    truth: Truth,
+    /// Tries of probes, and when each comes to its end.
+    tries: BTreeMap<Question, Moment>,
+    server: bool,
+    /// When the session last had an input that says that something happened.
+    active: Moment,
+    pub opened: bool,
+    pub steps: u64,
+}
+
+type Played = Result<(), String>;
+
+impl World {
+    pub fn new(story: &Story) -> World {
+        let mut kernel = Kernel::new(START);
+        kernel.do_all(if story.hardware { "link add va0 hardware" } else { "link add va0" });
+        kernel.do_all("link add va1");
+        for line in SETUP {
+            kernel.do_all(line);
+        }
+        kernel.pass_until(START);
+        kernel.finish();
+        kernel.take_announced();
+        let gate = gate_of(story.wish, story.settle);
+        let mut truth = Truth::new(story.wish, story.settle);
+        truth.look(&kernel, false);
+        World {
+            kernel,
+            session: Session::new(Mode::Watch, gate, START),
+            next: Next::Drain,
+            queue: VecDeque::new(),
+            reading: None,
+            failure: None,
+            truth,
+            tries: BTreeMap::new(),
+            server: true,
+            active: START,
+            opened: false,
+            steps: 0,
+        }
+    }
+
+    /// Plays a story to its end, and then leaves the session alone until nothing is left to be done.
+    pub fn play(&mut self, steps: &[Step]) -> Played {
+        for step in steps {
+            self.play_step(step)?;
+        }
+        self.come_to_rest()
+    }
+
+    fn play_step(&mut self, step: &Step) -> Played {
+        self.steps += 1;
+        match step {
+            Step::Operation(line) => {
+                self.finish_work();
+                // Many are refused in the state at hand.
+                let _ = self.kernel.begin(line);
+                self.work(1);
+            }
+            Step::Kernel(pieces) => self.work(*pieces),
+            Step::Session(inputs) => {
+                for _ in 0..*inputs {
+                    if !self.take_input()? {
+                        break;
+                    }
+                }
+            }
+            Step::Wake => {
+                if self.may_be_woken() {
+                    self.give(Input::Wake)?;
+                }
+            }
+            Step::Pass(millis) => self.pass(Duration::from_millis(*millis)),
+            Step::Overrun(left) => {
+                self.queue.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                self.queue.push_front(Input::Lost(Stale::ALL));
+            }
+            Step::Garble => {
+                let front = self.queue.front_mut();
+                if let Some(input @ Input::Message(_)) = front {
+                    let of_route = matches!(input, Input::Message(Message::Route(..)));
+                    *input = Input::Lost(if of_route { Stale::ROUTES } else { Stale::ALL });
+                }
+            }
+            Step::Interrupt => self.failure = self.reading.as_ref().map(|_| Found::Interrupted),
+            Step::Fail => {
+                let waits = self.session.waits_out_errors();
+                self.failure = self.reading.as_ref().filter(|_| waits).map(|_| Found::Failed);
+            }
+            Step::Reload(wish) => self.reload(usize::try_from(*wish).unwrap())?,
+            Step::Server(answers) => self.server = *answers,
+            Step::Answer => self.answer()?,
+        }
+        Ok(())
+    }
+
+    /// The driver serves signals and timers only then.
+    fn may_be_woken(&self) -> bool {
+        self.reading.is_some() || matches!(self.next, Next::Sleep | Next::Pause)
+    }
+
+    fn reload(&mut self, wish: usize) -> Played {
+        if !self.may_be_woken() || self.opened {
+            return Ok(());
+        }
+        self.truth = Truth { links_read: None, ..Truth::new(wish, self.truth.settle) };
+        self.truth.last_false = Some(self.kernel.now());
+        self.truth.look(&self.kernel, false);
+        self.give(Input::Reload(gate_of(wish, self.truth.settle)))
+    }
+
+    /// The kernel does some of its work.
+    fn work(&mut self, pieces: u64) {
+        for _ in 0..pieces {
+            self.steps += 1;
+            self.kernel.advance();
+            self.hear();
+        }
+    }
+
+    fn finish_work(&mut self) {
+        while self.kernel.is_busy() {
+            self.work(1);
+        }
+    }
+
+    /// Puts what was announced into the queue, as the filter of the socket lets it pass.
+    fn hear(&mut self) {
+        let announced = self.kernel.take_announced();
+        self.truth.look(&self.kernel, !announced.is_empty());
+        let wants = self.session.wants();
+        for message in announced {
+            let passes = match &message {
+                Message::Route(route, _) => {
+                    wants.destination(&route.destination)
+                        || wants.route_to.iter().any(|wanted| route.destination.contains(&wanted.target))
+                }
+                _ => true,
+            };
+            if passes {
+                self.queue.push_back(Input::Message(message));
+            }
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let until = self.kernel.now() + time;
+        loop {
+            self.kernel.pass_until(until);
+            self.hear();
+            if self.kernel.now() >= until {
+                break;
+            }
+        }
+    }
+
+    /// The session gets its next input. `false` if there is none.
+    fn take_input(&mut self) -> Result<bool, String> {
+        let now = self.kernel.now();
+        let input = match self.next.clone() {
+            Next::Drain => self.queue.pop_front().unwrap_or(Input::Dry),
+            Next::Pause => Input::Wake,
+            Next::Read(read) => {
+                self.reading = Some((read, None));
+                self.next = Next::Reading;
+                return Ok(true);
+            }
+            Next::Reading => match self.read() {
+                Some(found) => Input::Found(found),
+                None => return Ok(false),
+            },
+            Next::Sleep => {
+                if self.queue.is_empty() && self.session.deadline().is_none_or(|at| at > now) {
+                    return Ok(false);
+                }
+                Input::Wake
+            }
+            Next::End(ended) => return Err(format!("the session ended: {ended:?}")),
+        };
+        self.give(input)?;
+        Ok(true)
+    }
+
+    /// Goes on with the read under way. `None` if it waits for the lock, or is not at its end.
+    fn read(&mut self) -> Option<Found> {
+        let (read, links) = self.reading.take()?;
+        let locks = matches!(read, Read::Barrier | Read::Links) && links.is_none();
+        if locks && self.kernel.is_busy() {
+            self.reading = Some((read, links));
+            return None;
+        }
+        if let Some(failure) = self.failure.take() {
+            // A single question is not interrupted.
+            let dump = matches!(read, Read::Links | Read::Table(_));
+            return Some(if dump { failure } else { Found::Failed }).filter(|_| {
+                dump || self.session.waits_out_errors()
+            }).or_else(|| Some(self.kernel.answer(&read)));
+        }
+        match (&read, links) {
+            (Read::Links, None) => {
+                self.truth.links_read = Some(self.kernel.now());
+                self.reading = Some((read, Some(self.kernel.links())));
+                None
+            }
+            (Read::Links, Some(links)) => {
+                let addresses: Vec<Address> = self.kernel.addresses();
+                Some(Found::Links(links, addresses))
+            }
+            (read, _) => Some(self.kernel.answer(read)),
+        }
+    }
+
+    fn give(&mut self, input: Input) -> Played {
+        self.steps += 1;
+        let now = self.kernel.now();
+        if !matches!(input, Input::Wake | Input::Dry) {
+            self.active = now;
+        }
+        let step = self.session.step(input, now);
+        self.next = step.next;
+        if let Some(probes) = step.probes {
+            self.follow(probes);
+        }
+        if step.open {
+            if core::mem::replace(&mut self.opened, true) {
+                return Err("READY=1 was said twice".to_owned());
+            }
+            if let Some(why) = self.truth.objection(now).filter(|_| !self.expires_now()) {
+                return Err(why);
+            }
+        }
+        self.look_at_rest()
+    }
+
+    fn expires_now(&self) -> bool {
+        let routes = self.kernel.table(crate::requirement::Family::V6, TABLE_MAIN);
+        let now = self.kernel.now();
+        let near = |end: Moment| end < now + AROUND_EXPIRY && now < end + AROUND_EXPIRY;
+        // The kernel shows that an end is over as an end now.
+        routes.iter().any(|route| route.expires.is_some_and(near))
+    }
+
+    fn look_at_rest(&self) -> Played {
+        let now = self.kernel.now();
+        if self.next != Next::Sleep || !self.queue.is_empty() || self.kernel.is_busy() || self.expires_now() {
+            return Ok(());
+        }
+        let deadline = self.session.deadline();
+        if !self.session.is_current() {
+            return match deadline {
+                Some(at) if at <= now + LONGEST_WAIT => Ok(()),
+                _ => Err("something is not read, and nothing will wake the session for it".to_owned()),
+            };
+        }
+        let (ready, phase) = (self.session.is_ready(), self.session.phase());
+        self.truth.at_rest(ready, phase, self.active).map_or(Ok(()), Err)
+    }
+
+    fn follow(&mut self, probes: crate::session::Probes) {
+        let now = self.kernel.now();
+        self.tries.retain(|question, _| probes.questions.contains_key(question));
+        for question in probes.questions.into_keys() {
+            let after = match self.session.network().answers.get(&question) {
+                None => Duration::ZERO,
+                Some(Err(_)) if probes.news => Duration::ZERO,
+                Some(Err(_)) if probes.repeat => TRY_AGAIN,
+                Some(_) => continue,
+            };
+            let at = self.tries.entry(question).or_insert(now + after);
+            *at = (*at).min(now + after);
+        }
+    }
+
+    fn answer(&mut self) -> Played {
+        if !self.may_be_woken() {
+            return Ok(());
+        }
+        let Some((question, _)) = self.tries.pop_first() else { return Ok(()) };
+        let reached = self.server && self.kernel.connects([203, 0, 113, 7].into(), false);
+        let answer =
+            if reached { Ok("connected".to_owned()) } else { Err(NoAnswer::Failed("no answer".to_owned())) };
+        self.give(Input::Answer(question, answer))
+    }
+
+    /// Nothing more happens on the host. The session must come to the truth by itself.
+    fn come_to_rest(&mut self) -> Played {
+        self.finish_work();
+        self.server = true;
+        let mut inputs = 0;
+        let end = self.kernel.now() + Duration::from_secs(60);
+        loop {
+            while self.take_input()? {
+                inputs += 1;
+                if inputs > TOO_MANY {
+                    return Err("the session never rests".to_owned());
+                }
+            }
+            if self.reading.is_some() {
+                self.finish_work();
+                continue;
+            }
+            let answer = self.tries.values().min().copied();
+            if answer.is_some_and(|at| at <= self.kernel.now()) {
+                self.answer()?;
+                continue;
+            }
+            let timers = [self.session.deadline(), self.kernel.next_timer(), answer];
+            let Some(next) = timers.into_iter().flatten().min().filter(|at| *at <= end) else { break };
+            self.pass(next - self.kernel.now());
+            self.finish_work();
+        }
+        let answers = !WISHES[self.truth.wish].probe || self.kernel.connects([203, 0, 113, 7].into(), false);
+        let never_lost = !matches!(self.session.phase(), Phase::Lost { .. });
+        if answers && self.truth.holds && !self.opened && never_lost {
+            return Err("the gate never opens although it is met".to_owned());
+        }
+        Ok(())
+    }
+}
