@@ -132,6 +132,12 @@ pub struct Refresh {
     wants: Wants,
     stale: Stale,
     barrier: Barrier,
+    /// A new IPv4 address that the kernel may not have finished adding: nothing that it announced since says so.
+    unfinished: Option<IpAddr>,
+    /// Links and addresses were read, and notifications that are older than that may still wait.
+    may_hear_of_the_past: bool,
+    /// The barrier must be passed though nothing is stale, because a verdict rests on that address.
+    must_finish: bool,
     pass: Option<Pass>,
     budget: Budget,
     spacing: Spacing,
@@ -158,6 +164,9 @@ impl Refresh {
             stale: Stale::ALL,
             // Something may have been announced before the subscription.
             barrier: Barrier::Always,
+            unfinished: None,
+            may_hear_of_the_past: false,
+            must_finish: false,
             pass: None,
             budget: Budget::new(now),
             spacing: Spacing::default(),
@@ -186,6 +195,8 @@ impl Refresh {
     /// Takes a notification in, and notes what it makes stale.
     pub fn take_in(&mut self, message: &Message, network: &mut Network) {
         self.barrier = self.barrier.max(barrier_for(message, network));
+        self.unfinished = unfinished_after(message, self.unfinished);
+        self.stale.links |= self.may_hear_of_the_past && ends_detection(message, network);
         self.stale = self.stale.or(network.apply(message, &self.wants));
     }
 
@@ -202,6 +213,21 @@ impl Refresh {
     /// Takes a verdict in that depends on tables that were not read, and plans to read them.
     pub fn read_tables(&mut self) {
         self.stale = self.stale.or(Stale::ROUTES);
+    }
+
+    /// No more notifications wait: the next one is newer than all that was read.
+    pub fn drained(&mut self) {
+        self.may_hear_of_the_past = false;
+    }
+
+    /// Takes a verdict in. Returns whether the barrier must be passed before the verdict counts: it rests on an IPv4
+    /// address that bind(2) may still refuse.
+    pub fn must_finish(&mut self, verdict: &Verdict) -> bool {
+        self.must_finish = self.unfinished.is_some_and(|address| verdict.rests_on_address(address));
+        if self.must_finish {
+            self.barrier = Barrier::Always;
+        }
+        self.must_finish
     }
 
     /// Everything is read again, whatever was announced. The kernel tells of a link's carrier once a second at
@@ -225,6 +251,12 @@ impl Refresh {
             self.again = None;
             self.stale = self.stale.or(Stale::ROUTES);
         }
+    }
+
+    /// Whether routes were read so near to the end of one that the kernel may have shown it without an end. They are
+    /// read again soon.
+    pub fn is_near_expiry(&self) -> bool {
+        self.again.is_some()
     }
 
     /// When to wake though nothing happens.
@@ -268,7 +300,8 @@ impl Refresh {
     /// for the next one.
     pub fn next(&mut self, gate: &Gate, network: &mut Network, now: Moment) -> Option<Read> {
         loop {
-            if self.barrier == Barrier::Always && (self.pass.is_some() || self.stale.any()) {
+            let needed = self.pass.is_some() || self.stale.any() || self.must_finish;
+            if self.barrier == Barrier::Always && needed {
                 // First, so that reading links, which takes the same lock in the kernel, finds it free.
                 return Some(Read::Barrier);
             }
@@ -341,10 +374,15 @@ impl Refresh {
     /// Takes in what a read found. `began`: when it was begun.
     pub fn found(&mut self, read: Read, found: Found, network: &mut Network, began: Moment, now: Moment) {
         match (read, found) {
-            (Read::Barrier, Found::Passed) => self.barrier = Barrier::NotNeeded,
+            (Read::Barrier, Found::Passed) => {
+                self.barrier = Barrier::NotNeeded;
+                self.unfinished = None;
+                self.must_finish = false;
+            }
             (Read::Links, Found::Links(links, addresses)) => {
                 self.flapped.extend(network.replace_links(links, addresses));
                 self.stale = Stale { links: false, ..Stale::ALL };
+                self.may_hear_of_the_past = true;
             }
             (Read::Path { wanted, .. }, Found::Path(lookup)) => {
                 if let Some(lookup) = lookup {
@@ -463,6 +501,28 @@ fn barrier_for(message: &Message, network: &Network) -> Barrier {
         | Message::Nexthop
         | Message::IgnoreLinkdown => Barrier::Always,
         Message::Address(_) | Message::Route(..) => Barrier::NotNeeded,
+    }
+}
+
+/// Whether a message says that an address can be used which was read as tentative. If the message is older than the
+/// reading, it is wrong: where addresses are kept, the kernel makes them tentative again without a message.
+fn ends_detection(message: &Message, network: &Network) -> bool {
+    let Message::Address(address) = message else { return false };
+    !address.tentative() && network.address(address).is_some_and(Address::tentative)
+}
+
+/// Which new IPv4 address the kernel may not have finished adding after this message. RTM_NEWADDR is sent before the
+/// local route of the address is there, and until then bind(2) refuses the address (seen on Linux 6.18: in 79 % of
+/// tries right after the message). The next message that is sent under the same lock, or the route of an IPv4 address,
+/// says that it is done. (Messages about IPv6 routes are sent without that lock.)
+fn unfinished_after(message: &Message, before: Option<IpAddr>) -> Option<IpAddr> {
+    match message {
+        // It may be known already, from a dump.
+        Message::Address(address) if address.local.is_ipv4() => Some(address.local),
+        Message::Address(_) => before,
+        Message::Link(_) | Message::LinkGone(_) | Message::AddressGone(_) => None,
+        Message::Route(route, _) if route.family() == Family::V4 => None,
+        Message::Route(..) | Message::Rule | Message::Nexthop | Message::IgnoreLinkdown => before,
     }
 }
 

@@ -54,7 +54,7 @@ pub enum Mode {
 }
 
 /// One event that the session has to take in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Input {
     /// Nothing in particular: begin, or a timer fired, or notifications may be there.
     Wake,
@@ -136,6 +136,7 @@ pub struct Probes {
 }
 
 /// Watches the network for one gate. The description of the module tells how.
+#[cfg_attr(test, derive(Debug, Clone))]
 pub struct Session {
     mode: Mode,
     gate: Gate,
@@ -163,7 +164,7 @@ pub struct Session {
 }
 
 /// A read that is under way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Reading {
     read: Read,
     began: Moment,
@@ -393,6 +394,7 @@ impl Session {
 
     fn dry(&mut self, judged: Option<Verdict>, now: Moment) -> Step {
         self.drained = 0;
+        self.refresh.drained();
         let enough = matches!(self.mode, Mode::Once { .. }) && self.looks >= LOOKS;
         match if enough { None } else { self.read_next(now) } {
             Some(read) => {
@@ -445,6 +447,17 @@ impl Session {
             self.verdict = verdict;
             self.refresh.read_tables();
             return Step::to(Next::Drain);
+        }
+        if !enough && verdict.ready() && self.refresh.must_finish(&verdict) {
+            return Step::to(Next::Drain);
+        }
+        let may_open = self.keeps_a_gate()
+            && !self.is_open()
+            && (self.gate.settle.is_zero() || self.state.has_settled(now));
+        if may_open && verdict.ready() && self.refresh.is_near_expiry() {
+            // The gate may rest on a route that has ended. It is read again in a moment.
+            let effect = self.tick(now);
+            return self.done(effect, Next::Sleep);
         }
         match self.mode {
             Mode::Watch | Mode::UntilOpen => self.keep(verdict, now),

@@ -653,6 +653,18 @@ impl Verdict {
         self.evidence().any(|evidence| evidence.rests_on_link(ifindex))
     }
 
+    /// Whether something that is met is met by this address, or by a route from it.
+    pub fn rests_on_address(&self, address: IpAddr) -> bool {
+        self.evidence().any(|evidence| match evidence {
+            Evidence::Address(held) => held.address == address,
+            Evidence::Route { source, .. } | Evidence::Lookup { source, .. } => source.address == address,
+            Evidence::Link { .. }
+            | Evidence::Pasta(_)
+            | Evidence::Nameserver(_)
+            | Evidence::Answer { .. } => false,
+        })
+    }
+
     /// Whether this message removes, replaces or interrupts something that meets a requirement. It counts even
     /// if a later message restores it. `before` is the network without the message.
     pub fn interrupted_by(&self, message: &Message, before: &Network) -> bool {

@@ -42,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const NAMED: usize = 3;
 
 /// Compares successive states of the network and makes events of the differences. The module says how.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Recorder {
     notes: Notes,
     watched: Watched,
@@ -81,7 +81,7 @@ struct RouteKey {
 }
 
 /// Notes until they are taken: the first ones and the last ones.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Notes {
     first: Vec<(Moment, Note)>,
     last: VecDeque<(Moment, Note)>,
@@ -408,7 +408,7 @@ fn address_word(address: &Address) -> AddressWord {
 }
 
 /// What of the network a gate can care for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Watched {
     /// Every link that leads somewhere: some clause is the host's.
     host: bool,

@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "whatever a test does not expect it does not tell apart")]
 
 mod checks;
+mod explore;
 mod forced;
 mod history;
 mod orders;

@@ -104,11 +104,35 @@ fn a_table_that_a_verdict_needs_is_read_though_no_route_went_stale() {
 
 #[test]
 fn what_needs_no_reading_is_judged_at_once() {
-    let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ADDRESS), "eth0: up");
+    let mut bench = Bench::looked(Mode::Watch, gate("address = \"ipv6\""), "eth0: up");
     bench.reads.clear();
-    bench.sees("eth0: up; addr eth0 192.0.2.10/24");
+    bench.sees("eth0: up; addr eth0 2001:db8::10/64");
     assert_eq!(kinds(&bench.reads), [""; 0]);
     assert_eq!(bench.opened, 1);
+}
+
+/// The kernel announces an IPv4 address before bind(2) takes it.
+#[test]
+fn an_ipv4_address_counts_after_the_barrier_or_after_a_later_message() {
+    let (host, both) = ("eth0: up", "eth0: up; addr eth0 192.0.2.10/24; addr eth0 2001:db8::10/64");
+    let other = network("eth0: up; route default4 via 192.0.2.1 dev eth0");
+    let route = || Input::Message(Message::Route(other.routes.known[0].clone(), RouteChange::Added));
+    let link = || Input::Message(Message::Link(Box::new(other.links().next().unwrap().clone())));
+    for (what, wants, then, reads) in [
+        ("it is the last message", WANTS_ADDRESS, None, &["barrier"][..]),
+        ("the gate rests on another address", "address = \"ipv6\"", None, &[]),
+        ("an IPv4 route follows", WANTS_ADDRESS, Some(route()), &[]),
+        ("a link's message follows", WANTS_ADDRESS, Some(link()), &[]),
+        ("a rule's message follows", WANTS_ADDRESS, Some(Input::Message(Message::Rule)), &["barrier"]),
+    ] {
+        let mut bench = Bench::looked(Mode::Watch, gate(wants), host);
+        bench.reads.clear();
+        bench.becomes(both);
+        bench.announced.extend(then);
+        bench.give(Input::Wake);
+        assert_eq!(kinds(&bench.reads), *reads, "{what}");
+        assert_eq!(bench.opened, 1, "{what}");
+    }
 }
 
 /// The kernel announces that a link lost its last address before it flushes the default route.

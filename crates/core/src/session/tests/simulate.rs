@@ -16,8 +16,8 @@ mod truth;
 mod world;
 
 use shrink::shortest;
-use story::Story;
-use world::World;
+pub use story::{Step, Story};
+pub use world::World;
 
 /// How many stories a thread runs between two looks at the clock.
 const ROUND: u64 = 2000;

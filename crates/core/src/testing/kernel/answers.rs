@@ -6,7 +6,10 @@ use ipnet::IpNet;
 
 use super::fib::Taken;
 use super::{IFA_F_DEPRECATED, Kernel};
-use crate::model::{Address, Link, Lookup, Operstate, PastaView, Route, RouteKind, RouteQuery, TableRoutes, link_local};
+use crate::model::{
+    Address, Link, Lookup, Operstate, PastaView, Route, RouteKind, RouteQuery, TableRoutes, link_local,
+};
+use crate::moment::Moment;
 use crate::refresh::{Found, Read, ReadTable};
 use crate::requirement::{Family, TABLE_MAIN};
 
@@ -76,6 +79,16 @@ impl Kernel {
         })
     }
 
+    /// Whether linkwatch has still to tell of a carrier, even if it is what it was.
+    pub fn is_to_tell_of_carrier(&self) -> bool {
+        self.devices.values().any(|device| device.watched)
+    }
+
+    /// Whether a route ends between these moments.
+    pub fn some_route_ends(&self, from: Moment, to: Moment) -> bool {
+        self.entries.iter().any(|entry| entry.route.expires.is_some_and(|end| from <= end && end <= to))
+    }
+
     /// The number of the link with this name.
     pub fn ifindex(&self, ifname: &str) -> Option<u32> {
         self.device(ifname).ok().map(|device| device.ifindex)
@@ -126,7 +139,9 @@ impl Kernel {
         route.kind == RouteKind::Unicast
             && route.hops.iter().any(|hop| {
                 let wanted = through.is_none_or(|link| link == hop.ifindex);
-                wanted && !hop.dead && !hop.linkdown
+                wanted
+                    && !hop.dead
+                    && !hop.linkdown
                     && self.leads_out(hop.ifindex, told)
                     && self.has_source(route, hop.ifindex, through.is_none(), told)
             })

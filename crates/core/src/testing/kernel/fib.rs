@@ -57,7 +57,9 @@ impl Kernel {
         let covers = |address: &Address| {
             address.ifindex == ifindex
                 && address.local != gateway
-                && address.on_link().is_some_and(|prefix| prefix.prefix_len() < 32 && prefix.contains(&gateway))
+                && address
+                    .on_link()
+                    .is_some_and(|prefix| prefix.prefix_len() < 32 && prefix.contains(&gateway))
         };
         (gateway.is_ipv6() && link_local(gateway)) || self.addresses.iter().any(covers)
     }
@@ -75,9 +77,7 @@ impl Kernel {
     pub fn binds(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(_) => self.has_local_route(address),
-            IpAddr::V6(_) => {
-                self.addresses.iter().any(|held| held.local == address && Self::is_usable(held))
-            }
+            IpAddr::V6(_) => self.addresses.iter().any(|held| held.local == address && Self::is_usable(held)),
         }
     }
 
@@ -208,7 +208,9 @@ impl Kernel {
             self.addresses.iter().filter(|held| held.local.is_ipv6() && !held.local.is_loopback());
         let usable = candidates.filter(|held| Self::is_usable(held));
         let local = usable.filter(|held| !link_local(held.local) || held.ifindex == ifindex);
-        local.reduce(|known, next| if rank(&next) > rank(&known) { next } else { known }).map(|held| held.local)
+        local
+            .reduce(|known, next| if rank(&next) > rank(&known) { next } else { known })
+            .map(|held| held.local)
     }
 
     /// What connect(2) makes of this question.

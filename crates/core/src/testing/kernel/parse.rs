@@ -119,21 +119,24 @@ impl Kernel {
         let known = self
             .addresses
             .iter()
-            .find(|held| held.ifindex == ifindex && held.local == local && held.prefix_len == prefix.prefix_len())
+            .find(|held| {
+                held.ifindex == ifindex && held.local == local && held.prefix_len == prefix.prefix_len()
+            })
             .cloned();
         match (verb, known) {
             ("add", None) => {
                 let mut flags = IFA_F_PERMANENT;
                 if local.is_ipv6() {
-                    flags |= if words.has("nodad") || local.is_loopback() { IFA_F_NODAD } else { IFA_F_TENTATIVE };
+                    flags |=
+                        if words.has("nodad") || local.is_loopback() { IFA_F_NODAD } else { IFA_F_TENTATIVE };
                 }
                 let scope = if local.is_loopback() { RT_SCOPE_HOST } else { 0 };
                 let prefix_len = prefix.prefix_len();
                 let address = Address { ifindex, local, remote: local, prefix_len, scope, flags };
                 Ok(match local {
                     IpAddr::V4(_) => vec![
-                        Work::Insert(address.clone()),
-                        Work::TellAddress(ifindex, local),
+                        // One piece: only some instructions are between the list and the message.
+                        Work::InsertTold(address.clone()),
                         Work::Attach4(address),
                     ],
                     IpAddr::V6(_) => vec![
@@ -193,7 +196,8 @@ impl Kernel {
             let entry = self.entries.iter().find(is).ok_or(Refused)?.clone();
             return Ok(vec![Work::RemoveRoute(entry.clone()), Work::TellRoute(entry, RouteChange::Gone)]);
         }
-        let prefsrc = words.after("src").map(|word| word.parse::<IpAddr>().map_err(|_| Refused)).transpose()?;
+        let prefsrc =
+            words.after("src").map(|word| word.parse::<IpAddr>().map_err(|_| Refused)).transpose()?;
         if prefsrc.is_some_and(|source| !self.has_local_route(source)) {
             return Err(Refused);
         }
@@ -216,9 +220,7 @@ impl Kernel {
             kind,
             hops,
             prefsrc,
-            expires: words
-                .number("expires")
-                .map(|seconds| self.now() + Duration::from_secs(seconds.into())),
+            expires: words.number("expires").map(|seconds| self.now() + Duration::from_secs(seconds.into())),
         };
         self.plan_insertion(verb, Entry { route, nexthop })
     }
@@ -246,7 +248,9 @@ impl Kernel {
     fn no_hop(&self, family: Family) -> Vec<NextHop> {
         match family {
             Family::V4 => Vec::new(),
-            Family::V6 => vec![NextHop { ifindex: 1, gateway: None, dead: false, linkdown: false, onlink: false }],
+            Family::V6 => {
+                vec![NextHop { ifindex: 1, gateway: None, dead: false, linkdown: false, onlink: false }]
+            }
         }
     }
 

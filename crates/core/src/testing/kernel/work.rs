@@ -4,7 +4,9 @@ use core::net::IpAddr;
 
 use super::{DETECTION, Entry, GARBAGE, Kernel, RT_SCOPE_LINK, Rule, TABLE_LOCAL, Timer};
 use super::{IFA_F_DADFAILED, IFA_F_NODAD, IFA_F_PERMANENT, IFA_F_TENTATIVE};
-use crate::model::{Address, Message, NextHop, Operstate, Preference, Route, RouteChange, RouteKind, link_local};
+use crate::model::{
+    Address, Message, NextHop, Operstate, Preference, Route, RouteChange, RouteKind, link_local,
+};
 use crate::moment::Moment;
 use crate::requirement::{Family, TABLE_MAIN};
 
@@ -30,6 +32,7 @@ pub enum Work {
     Nexthops(u32),
     Unregister(u32),
     Insert(Address),
+    InsertTold(Address),
     Remove(Address),
     Flags(u32, IpAddr, u32),
     /// The local and the connected route of an IPv4 address.
@@ -99,6 +102,10 @@ impl Kernel {
             Work::Nexthops(ifindex) => self.flush_nexthops(ifindex),
             Work::Unregister(ifindex) => self.unregister(ifindex),
             Work::Insert(address) => self.addresses.push(address),
+            Work::InsertTold(address) => {
+                self.addresses.push(address.clone());
+                self.tell(Work::TellAddress(address.ifindex, address.local));
+            }
             Work::Remove(address) => self.addresses.retain(|held| held.key() != address.key()),
             Work::Flags(ifindex, local, flags) => {
                 if let Some(address) = self.address_mut(ifindex, local) {
@@ -185,7 +192,7 @@ impl Kernel {
         let hops = self.entries.iter_mut().flat_map(|entry| &mut entry.route.hops);
         for hop in hops.filter(|hop| hop.ifindex == ifindex && up) {
             hop.dead = false;
-            hop.linkdown = !carrier;
+            hop.linkdown = hop.linkdown && !carrier;
         }
     }
 
@@ -306,8 +313,7 @@ impl Kernel {
         let whole = address.on_link();
         let host = ipnet::IpNet::from(address.local);
         let linkdown = self.devices.get(&address.ifindex).is_some_and(|device| !device.carrier);
-        let hop =
-            NextHop { ifindex: address.ifindex, gateway: None, dead: false, linkdown, onlink: false };
+        let hop = NextHop { ifindex: address.ifindex, gateway: None, dead: false, linkdown, onlink: false };
         let local = table == TABLE_LOCAL;
         let route = Route {
             destination: if local { host } else { whole.unwrap_or(host) },
@@ -372,9 +378,7 @@ impl Kernel {
             .iter()
             .any(|held| held.on_link() == address.on_link());
         if !shared {
-            self.remove_told(|entry| {
-                entry.stands_beside(&prefix) && entry.route.hops == prefix.route.hops
-            });
+            self.remove_told(|entry| entry.stands_beside(&prefix) && entry.route.hops == prefix.route.hops);
         }
     }
 
@@ -456,7 +460,8 @@ impl Kernel {
 impl Entry {
     /// The kernel takes one of both to be the other: the same destination, table and metric.
     pub(super) fn stands_beside(&self, other: &Entry) -> bool {
-        let key = |entry: &Entry| (entry.route.destination, entry.route.table, entry.route.metric, entry.route.tos);
+        let key =
+            |entry: &Entry| (entry.route.destination, entry.route.table, entry.route.metric, entry.route.tos);
         key(self) == key(other)
     }
 

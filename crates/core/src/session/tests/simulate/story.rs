@@ -84,7 +84,8 @@ impl Step {
 
     /// The same step with a smaller number, where it has one.
     pub fn with_number(&self, number: u64) -> Option<Step> {
-        let (_, make) = WORDS.iter().find(|(words, make)| words.contains('#') && make(self.number()) == *self)?;
+        let (_, make) =
+            WORDS.iter().find(|(words, make)| words.contains('#') && make(self.number()) == *self)?;
         (number < self.number()).then(|| make(number))
     }
 }

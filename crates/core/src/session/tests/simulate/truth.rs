@@ -24,6 +24,9 @@ pub struct Wish {
 /// The grace of the clauses in [`WISHES`] that have one.
 pub const GRACE: Duration = Duration::from_secs(2);
 
+/// While a route ends, netready waits for so long until it believes what it reads.
+const AROUND_EXPIRY: Duration = Duration::from_millis(130);
+
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
@@ -68,7 +71,12 @@ pub static WISHES: &[Wish] = &[
         optional: Some(default6),
         probe: false,
     },
-    Wish { text: "route = 'default-ipv4' | tcp = '203.0.113.7:443'", holds: default4, optional: None, probe: true },
+    Wish {
+        text: "route = 'default-ipv4' | tcp = '203.0.113.7:443'",
+        holds: default4,
+        optional: None,
+        probe: true,
+    },
 ];
 
 /// The gate of a wish, with these times.
@@ -91,13 +99,14 @@ pub struct Truth {
     pub unannounced: bool,
     /// When links were last read.
     pub links_read: Option<Moment>,
-    /// Since when the requirement with a grace holds, and those without.
-    pub required_since: Option<Moment>,
+    /// When this gate was loaded.
+    pub began: Moment,
+    /// Whether the clause with a grace holds.
     pub optional: bool,
 }
 
 impl Truth {
-    pub fn new(wish: usize, settle: Duration) -> Truth {
+    pub fn new(wish: usize, settle: Duration, began: Moment) -> Truth {
         Truth {
             wish,
             settle,
@@ -107,7 +116,7 @@ impl Truth {
             last_flap: None,
             unannounced: false,
             links_read: None,
-            required_since: None,
+            began,
             optional: true,
         }
     }
@@ -126,7 +135,6 @@ impl Truth {
         } else if !holds {
             self.last_flap = Some(now);
         }
-        if holds || told { self.required_since.get_or_insert(now); } else { self.required_since = None; }
         self.optional = wish.optional.is_none_or(|holds| holds(kernel, false) || holds(kernel, true));
     }
 
@@ -135,14 +143,12 @@ impl Truth {
         if !self.holds && !self.told && !self.unannounced {
             return Some("READY=1 while a requirement does not hold".to_owned());
         }
-        let mut least = self.settle;
-        if !self.optional && !self.settle.is_zero() {
-            least = self.settle + GRACE;
-        }
-        if self.last_false.is_some_and(|at| now < at + least) {
+        // What is let go after its grace does not begin the settle anew.
+        if self.last_false.is_some_and(|at| now < at + self.settle) {
             return Some("READY=1 before the settle was over".to_owned());
         }
-        if !self.optional && self.last_false.is_some_and(|at| now < at + GRACE) {
+        // A requirement that went and came back between two looks does not prolong the grace.
+        if !self.optional && now < self.began + GRACE {
             return Some("READY=1 before the grace was over".to_owned());
         }
         let seen = |at: &Moment| self.links_read.is_some_and(|read| *at <= read);
@@ -165,11 +171,13 @@ impl Truth {
         // The settle begins when the grace is over.
         let grace = if wish.optional.is_some() { GRACE } else { Duration::ZERO };
         match phase {
-            Phase::Waiting if ready => Some("at rest, the gate waits although the verdict is ready".to_owned()),
-            Phase::Settling { until } if until > active + grace + self.settle => {
+            Phase::Waiting if ready => {
+                Some("at rest, the gate waits although the verdict is ready".to_owned())
+            }
+            Phase::Settling { until } if until > active + grace + self.settle + AROUND_EXPIRY => {
                 Some("the settle began anew although nothing happened".to_owned())
             }
-            Phase::Grace { until } if until > active + GRACE => {
+            Phase::Grace { until } if until > active + GRACE + AROUND_EXPIRY => {
                 Some("the grace began anew although nothing happened".to_owned())
             }
             Phase::Waiting

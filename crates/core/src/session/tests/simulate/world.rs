@@ -1,6 +1,7 @@
 //! A simulated kernel, the real session, and the driver between them.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use core::fmt;
 use core::time::Duration;
 
 use super::story::{SETUP, Step, Story};
@@ -9,7 +10,6 @@ use crate::gate_state::Phase;
 use crate::model::{Address, Link, Message, NoAnswer, Question, Stale};
 use crate::moment::Moment;
 use crate::refresh::{Found, Read};
-use crate::requirement::TABLE_MAIN;
 use crate::session::{Input, Mode, Next, Session};
 use crate::testing::kernel::Kernel;
 
@@ -21,9 +21,13 @@ const LONGEST_WAIT: Duration = Duration::from_millis(10_200);
 const AROUND_EXPIRY: Duration = Duration::from_millis(100);
 /// A probe that failed is tried again after this time.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// An end is known to two ticks of the kernel.
+const TICKS: Duration = Duration::from_millis(20);
 /// So many inputs without a pause are no accident.
 const TOO_MANY: u32 = 5000;
 
+/// All that there is. Its text is its fingerprint, but for what is counted.
+#[derive(Clone)]
 pub struct World {
     kernel: Kernel,
     session: Session,
@@ -38,10 +42,20 @@ pub struct World {
     /// Tries of probes, and when each comes to its end.
     tries: BTreeMap<Question, Moment>,
     server: bool,
-    /// When the session last had an input that says that something happened.
+    /// When the session last did something because something had happened.
     active: Moment,
+    /// What it does now, it does because of a timer.
+    by_timer: bool,
     pub opened: bool,
     pub steps: u64,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} {:?}", self.kernel, self.session, self.next)?;
+        write!(f, "{:?} {:?} {:?}", self.queue, self.reading, self.failure)?;
+        write!(f, "{:?} {:?} {:?} {}", self.truth, self.tries, self.active, self.by_timer)
+    }
 }
 
 type Played = Result<(), String>;
@@ -58,7 +72,7 @@ impl World {
         kernel.finish();
         kernel.take_announced();
         let gate = gate_of(story.wish, story.settle);
-        let mut truth = Truth::new(story.wish, story.settle);
+        let mut truth = Truth::new(story.wish, story.settle, START);
         truth.look(&kernel, false);
         World {
             kernel,
@@ -71,6 +85,7 @@ impl World {
             tries: BTreeMap::new(),
             server: true,
             active: START,
+            by_timer: false,
             opened: false,
             steps: 0,
         }
@@ -84,7 +99,7 @@ impl World {
         self.come_to_rest()
     }
 
-    fn play_step(&mut self, step: &Step) -> Played {
+    pub fn play_step(&mut self, step: &Step) -> Played {
         self.steps += 1;
         match step {
             Step::Operation(line) => {
@@ -130,6 +145,17 @@ impl World {
         Ok(())
     }
 
+    pub fn kernel_is_busy(&self) -> bool {
+        self.kernel.is_busy()
+    }
+
+    /// How many milliseconds it is until the session or the kernel has something to do.
+    pub fn until_next_timer(&self) -> Option<u64> {
+        let next = [self.session.deadline(), self.kernel.next_timer()].into_iter().flatten().min()?;
+        let millis = (next - self.kernel.now()).as_nanos().div_ceil(1_000_000);
+        u64::try_from(millis).ok()
+    }
+
     /// The driver serves signals and timers only then.
     fn may_be_woken(&self) -> bool {
         self.reading.is_some() || matches!(self.next, Next::Sleep | Next::Pause)
@@ -139,7 +165,7 @@ impl World {
         if !self.may_be_woken() || self.opened {
             return Ok(());
         }
-        self.truth = Truth { links_read: None, ..Truth::new(wish, self.truth.settle) };
+        self.truth = Truth { links_read: None, ..Truth::new(wish, self.truth.settle, self.kernel.now()) };
         self.truth.last_false = Some(self.kernel.now());
         self.truth.look(&self.kernel, false);
         self.give(Input::Reload(gate_of(wish, self.truth.settle)))
@@ -228,9 +254,9 @@ impl World {
         if let Some(failure) = self.failure.take() {
             // A single question is not interrupted.
             let dump = matches!(read, Read::Links | Read::Table(_));
-            return Some(if dump { failure } else { Found::Failed }).filter(|_| {
-                dump || self.session.waits_out_errors()
-            }).or_else(|| Some(self.kernel.answer(&read)));
+            return Some(if dump { failure } else { Found::Failed })
+                .filter(|_| dump || self.session.waits_out_errors())
+                .or_else(|| Some(self.kernel.answer(&read)));
         }
         match (&read, links) {
             (Read::Links, None) => {
@@ -249,7 +275,19 @@ impl World {
     fn give(&mut self, input: Input) -> Played {
         self.steps += 1;
         let now = self.kernel.now();
-        if !matches!(input, Input::Wake | Input::Dry) {
+        let happened = match input {
+            Input::Wake | Input::Dry | Input::Found(_) => false,
+            Input::Message(_)
+            | Input::Lost(_)
+            | Input::Answer(..)
+            | Input::Nameservers { .. }
+            | Input::Reload(_)
+            | Input::Open => true,
+        };
+        // A read that was put off is done late; that it is done within its bound is looked at apart.
+        let woken_by_timer = self.next == Next::Sleep && self.queue.is_empty() && self.session.is_current();
+        self.by_timer = !happened && (self.by_timer || woken_by_timer);
+        if !self.by_timer {
             self.active = now;
         }
         let step = self.session.step(input, now);
@@ -261,24 +299,31 @@ impl World {
             if core::mem::replace(&mut self.opened, true) {
                 return Err("READY=1 was said twice".to_owned());
             }
-            if let Some(why) = self.truth.objection(now).filter(|_| !self.expires_now()) {
+            if let Some(why) = self.truth.objection(now).filter(|_| !self.just_expired()) {
                 return Err(why);
             }
         }
         self.look_at_rest()
     }
 
+    /// Whether a route ends about now.
     fn expires_now(&self) -> bool {
-        let routes = self.kernel.table(crate::requirement::Family::V6, TABLE_MAIN);
         let now = self.kernel.now();
-        let near = |end: Moment| end < now + AROUND_EXPIRY && now < end + AROUND_EXPIRY;
-        // The kernel shows that an end is over as an end now.
-        routes.iter().any(|route| route.expires.is_some_and(near))
+        let before = Moment::default() + (now - (Moment::default() + AROUND_EXPIRY));
+        self.kernel.some_route_ends(before, now + AROUND_EXPIRY)
+    }
+
+    /// Whether a route has ended so lately that by the kernel's count of ticks it lasts.
+    fn just_expired(&self) -> bool {
+        let now = self.kernel.now();
+        let before = Moment::default() + (now - (Moment::default() + TICKS));
+        self.kernel.some_route_ends(before, now)
     }
 
     fn look_at_rest(&self) -> Played {
         let now = self.kernel.now();
-        if self.next != Next::Sleep || !self.queue.is_empty() || self.kernel.is_busy() || self.expires_now() {
+        let told = self.queue.is_empty() && !self.kernel.is_busy() && !self.kernel.is_to_tell_of_carrier();
+        if self.next != Next::Sleep || !told || self.expires_now() {
             return Ok(());
         }
         let deadline = self.session.deadline();
@@ -319,7 +364,7 @@ impl World {
     }
 
     /// Nothing more happens on the host. The session must come to the truth by itself.
-    fn come_to_rest(&mut self) -> Played {
+    pub fn come_to_rest(&mut self) -> Played {
         self.finish_work();
         self.server = true;
         let mut inputs = 0;
