@@ -12,6 +12,8 @@
 # make check-packages installs and checks what make dist made, as root: lintian, rpm, makepkg
 # make boot       boots Debian with the package in it, as root: minutes (docs/boot.md)
 # make bench      measures netready beside today's tools, as root: minutes (docs/numbers.md)
+# make faults     fails each system call of each command in turn, as root: half an hour (docs/reliability.md)
+# make fuzz       fuzzes what netready reads, SECONDS=60 a target: needs a nightly toolchain (docs/reliability.md)
 # make mutants    mutation tests of what decides when a gate opens: an hour or more (.cargo/mutants.toml)
 
 CARGO   ?= cargo
@@ -138,6 +140,25 @@ check-packages:
 boot: prepare deb
 	$(CARGO) test --locked --test boot -- --include-ignored --skip compare:: --test-threads=3
 	cat $(TARGET)/tmp/boot/table.md $(TARGET)/tmp/boot/pulls.md
+
+# ── Faults and fuzzing: docs/reliability.md ──
+
+SECONDS ?= 60
+FUZZ    ?= $(sort $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs))))
+
+.PHONY: faults fuzz
+
+faults:
+	NETREADY_FAULTS=all $(CARGO) test --locked --test faults -- --include-ignored --nocapture --test-threads=4
+
+# One target: make fuzz FUZZ=netlink SECONDS=600. The inputs that a run finds stay below target/; fuzz/corpus is only read.
+fuzz: $(TOOLS)/bin/cargo-fuzz
+	for name in $(FUZZ); do \
+		echo "== $$name" && mkdir -p $(TARGET)/fuzz/$$name && \
+		PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) +nightly fuzz run --sanitizer none $$name \
+			$(TARGET)/fuzz/$$name fuzz/corpus/$$name -- -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 \
+			|| exit 1; \
+	done
 
 # ── The figures of docs/numbers.md ──
 #

@@ -171,8 +171,8 @@ pub const CALLS: &[Call] = calls! {
     landlock_add_rule SYS_landlock_add_rule [ENOSYS] quick;
     landlock_restrict_self SYS_landlock_restrict_self [EPERM] quick;
     // Signals.
-    rt_sigaction SYS_rt_sigaction [EINVAL] quick;
-    rt_sigprocmask SYS_rt_sigprocmask [EINVAL] quick;
+    rt_sigaction SYS_rt_sigaction [] quick;
+    rt_sigprocmask SYS_rt_sigprocmask [] quick;
     rt_sigpending SYS_rt_sigpending [] quick;
     rt_sigsuspend SYS_rt_sigsuspend [EINTR] quick;
     rt_sigtimedwait SYS_rt_sigtimedwait [EAGAIN EINTR] quick;

@@ -29,7 +29,9 @@ impl Stage {
             mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), Some("mode=0755")).unwrap();
         }
         for (path, content) in kept {
-            content.map(|content| fs::write(path, content).unwrap());
+            if let Some(content) = content {
+                fs::write(path, content).unwrap();
+            }
         }
         fs::write("/etc/resolv.conf", "nameserver 192.0.2.53\n").unwrap();
         let stage = Stage(tempfile::Builder::new().prefix("nrf").tempdir().unwrap());

@@ -51,6 +51,8 @@ fn pull() {
         let mut running = trial.start(command);
         match running.end()? {
             End::Code(0) if pulled.exists() => {}
+            // A shell that cannot read its script ends as if the script were empty: the stand-in says that it has the image.
+            End::Code(0) if matches!(trial.failing(), Some((call, _)) if call.number == libc::SYS_read) => {}
             End::Code(0) => return Err("exit code 0, and nothing was pulled".to_owned()),
             // The stand-in itself was failed: its exit code is passed on.
             end => is_honest_error(end, &[1, 2, 124, 125, 126, 127, 137], &running.said(), trial)?,
