@@ -156,7 +156,7 @@ fuzz: $(TOOLS)/bin/cargo-fuzz
 	for name in $(FUZZ); do \
 		echo "== $$name" && mkdir -p $(TARGET)/fuzz/$$name && \
 		PATH="$(abspath $(TOOLS))/bin:$$PATH" $(CARGO) +nightly fuzz run --sanitizer none $$name \
-			$(TARGET)/fuzz/$$name fuzz/corpus/$$name -- -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 \
+			$(abspath $(TARGET))/fuzz/$$name $(abspath fuzz/corpus)/$$name -- -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 \
 			|| exit 1; \
 	done
 
