@@ -14,6 +14,8 @@
 # make bench      measures netready beside today's tools, as root: minutes (docs/numbers.md)
 # make faults     fails each system call of each command in turn, as root: half an hour (docs/reliability.md)
 # make fuzz       fuzzes what netready reads, SECONDS=60 a target: needs a nightly toolchain (docs/reliability.md)
+# make simulate   random stories against a simulated kernel for SECONDS=60; SEED= sets the first one
+# make model      every interleaving of a few events in small worlds; STATES= in each (docs/reliability.md)
 # make mutants    mutation tests of what decides when a gate opens: an hour or more (.cargo/mutants.toml)
 
 CARGO   ?= cargo
@@ -29,7 +31,7 @@ SHARE   := $(PREFIX)/share
 TOOLS   := $(TARGET)/tools
 
 .PHONY: all build manual check demo demo-recording test uml prepare lint msrv docs install deb rpm package-files dist \
-	dist-check check-packages boot mutants clean
+	dist-check check-packages boot simulate model mutants clean
 
 all: build manual
 
@@ -204,6 +206,16 @@ bench-boot: prepare deb numbers
 
 bench-docs: numbers
 	$(NUMBERS) documents docs $(COUNTED)
+
+# A story that fails is printed in words. Its number SEED repeats it.
+simulate:
+	NETREADY_SIMULATE_SECONDS=$(or $(SECONDS),60) NETREADY_SIMULATE_SEED=$(or $(SEED),1000000) \
+		$(CARGO) test --locked --profile simulate --package netready-core --lib \
+		-- simulate::for_a_while --include-ignored --nocapture
+
+model:
+	NETREADY_MODEL_STATES=$(or $(STATES),100000) $(CARGO) test --locked --profile simulate --package netready-core \
+		--lib -- explore::every_interleaving_of_more_events --include-ignored --nocapture
 
 # The files, the package and the exceptions are in .cargo/mutants.toml. It fails if a mutant survives.
 # A part of it: make mutants MUTANTS='--file crates/core/src/continuity.rs'

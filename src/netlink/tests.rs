@@ -12,6 +12,8 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use super::*;
 
+mod simulated;
+
 /// Runs a test in a network namespace of its own, on this thread's runtime.
 pub(crate) fn in_namespace(test: impl AsyncFnOnce()) {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a network namespace, which needs root");

@@ -30,6 +30,7 @@
 )]
 
 pub mod kernel;
+pub mod operations;
 
 use alloc::collections::BTreeMap;
 use core::time::Duration;

@@ -142,7 +142,11 @@ impl Kernel {
                 let errno = match entry.route.kind {
                     RouteKind::Blackhole => EINVAL,
                     RouteKind::Prohibit => EACCES,
-                    _ => EHOSTUNREACH,
+                    RouteKind::Unicast
+                    | RouteKind::Local
+                    | RouteKind::Unreachable
+                    | RouteKind::Throw
+                    | RouteKind::Other => EHOSTUNREACH,
                 };
                 Taken::Refused(errno)
             }

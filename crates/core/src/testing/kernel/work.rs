@@ -142,7 +142,14 @@ impl Kernel {
                     device.keeps_addresses = on;
                 }
             }
-            tell => self.tell(tell),
+            tell @ (Work::TellLink(_)
+            | Work::TellLinkGone(_)
+            | Work::TellAddress(..)
+            | Work::TellAddressGone(_)
+            | Work::TellRoute(..)
+            | Work::TellNexthop
+            | Work::TellRule
+            | Work::TellIgnoreLinkdown) => self.tell(tell),
         }
     }
 

@@ -5,6 +5,7 @@ use core::str::FromStr;
 use core::time::Duration;
 
 use super::truth::WISHES;
+use crate::testing::operations::OPERATIONS;
 
 /// splitmix64: a story is its seed.
 pub struct Random(u64);
@@ -150,105 +151,6 @@ impl FromStr for Story {
         })
     }
 }
-
-/// What the host is before a story begins.
-pub const SETUP: &[&str] = &[
-    "link set va0 up",
-    "link set va1 up",
-    "addr add 192.0.2.1/24 dev va0",
-    "addr add 198.51.100.1/24 dev va1",
-    "addr add 2001:db8::1/64 dev va0 nodad",
-];
-
-/// Operations, each about as likely as its list is long.
-pub const OPERATIONS: &[&[&str]] = &[
-    &["link set va0 up", "link set va0 up", "link set va0 down", "link set va1 up", "link set va1 down"],
-    &["cable va0 in", "cable va0 in", "cable va0 out", "cable va1 in", "cable va1 out"],
-    &["link del va0", "link del va1", "link add va0", "link add va1", "link add va1 index 2"],
-    &["link set va1 name lan0", "link set lan0 name va1"],
-    &[
-        "addr add 192.0.2.1/24 dev va0",
-        "addr add 192.0.2.7/32 dev va0",
-        "addr add 192.0.2.7/32 dev va1",
-        "addr add 198.51.100.1/24 dev va1",
-        "addr add 2001:db8::1/64 dev va0 nodad",
-        "addr add 2001:db8::7/64 dev va0",
-        "addr add 2001:db8:1::1/64 dev va1 nodad",
-    ],
-    &[
-        "addr del 192.0.2.1/24 dev va0",
-        "addr del 192.0.2.7/32 dev va0",
-        "addr del 192.0.2.7/32 dev va1",
-        "addr del 198.51.100.1/24 dev va1",
-        "addr del 2001:db8::1/64 dev va0",
-        "addr del 2001:db8::7/64 dev va0",
-        "addr change 192.0.2.1/24 dev va0 valid_lft 900 preferred_lft 0",
-        "addr change 192.0.2.1/24 dev va0 valid_lft 900 preferred_lft 800",
-        "addr change 2001:db8::1/64 dev va0 nodad valid_lft 900 preferred_lft 0",
-        "addr change 2001:db8::1/64 dev va0 nodad valid_lft 900 preferred_lft 800",
-    ],
-    &[
-        "-4 route add default via 192.0.2.254 dev va0",
-        "-4 route add default via 192.0.2.254 dev va0",
-        "-4 route replace default via 198.51.100.254 dev va1",
-        "-4 route add default via 198.51.100.254 dev va1 metric 10",
-        "-4 route append default via 198.51.100.254 dev va1",
-        "-4 route replace default via 192.0.2.254 dev va0 metric 10",
-        "-4 route add default via 192.0.2.254 dev va0 src 192.0.2.7 metric 5",
-        "-4 route del default",
-        "-4 route del default metric 10",
-        "-4 route add unreachable default metric 2",
-        "-4 route add blackhole default metric 300",
-        "-4 route del unreachable default",
-        "-4 route del blackhole default",
-        "-4 route replace default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1",
-        "-4 route add default via 192.0.2.253 dev va0 table 100",
-        "-4 route del default table 100",
-    ],
-    &[
-        "-6 route add default via fe80::9 dev va0",
-        "-6 route add default via fe80::9 dev va0",
-        "-6 route replace default via fe80::9 dev va1 metric 300",
-        "-6 route add default via 2001:db8::fe dev va0 metric 10",
-        "-6 route del default",
-        "-6 route replace default via fe80::9 dev va0 expires 2",
-        "-6 route replace default via fe80::8 dev va0 expires 3",
-        "-6 route add unreachable default metric 20",
-        "-6 route del unreachable default",
-        "-6 route add 2001:db8:7::/48 via fe80::9 dev va1",
-        "-6 route del 2001:db8:7::/48",
-    ],
-    &[
-        "-4 route add 203.0.113.0/24 via 192.0.2.254 dev va0",
-        "-4 route replace 203.0.113.0/24 via 198.51.100.254 dev va1",
-        "-4 route del 203.0.113.0/24",
-        "-4 route add 203.0.113.0/25 via 198.51.100.254 dev va1",
-        "-4 route del 203.0.113.0/25",
-        "-4 route add unreachable 203.0.113.0/25 metric 5",
-        "-4 route del unreachable 203.0.113.0/25",
-    ],
-    &[
-        "nexthop replace id 7 via 192.0.2.254 dev va0",
-        "nexthop replace id 7 via 198.51.100.254 dev va1",
-        "nexthop del id 7",
-        "-4 route replace default nhid 7",
-        "-4 route replace 203.0.113.0/24 nhid 7",
-    ],
-    &[
-        "rule add pref 100 to 203.0.113.0/24 lookup 100",
-        "rule del pref 100 to 203.0.113.0/24 lookup 100",
-        "rule add pref 99 to 203.0.113.0/24 unreachable",
-        "rule del pref 99 to 203.0.113.0/24 unreachable",
-    ],
-    &[
-        "sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1",
-        "sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=0",
-        "sysctl net.ipv6.conf.va0.ignore_routes_with_linkdown=1",
-        "sysctl net.ipv6.conf.va0.ignore_routes_with_linkdown=0",
-        "sysctl net.ipv6.conf.va0.keep_addr_on_down=1",
-        "sysctl net.ipv6.conf.va0.keep_addr_on_down=0",
-    ],
-];
 
 /// Operations that only the simulated kernel knows.
 const SIMULATED: &[&str] = &["duplicate 2001:db8::7"];

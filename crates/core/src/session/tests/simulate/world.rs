@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use core::fmt;
 use core::time::Duration;
 
-use super::story::{SETUP, Step, Story};
+use super::story::{Step, Story};
 use super::truth::{Truth, WISHES, gate_of};
 use crate::gate_state::Phase;
 use crate::model::{Address, Link, Message, NoAnswer, Question, Stale};
@@ -12,6 +12,7 @@ use crate::moment::Moment;
 use crate::refresh::{Found, Read};
 use crate::session::{Input, Mode, Next, Session};
 use crate::testing::kernel::Kernel;
+use crate::testing::operations::SETUP;
 
 /// When stories begin.
 const START: Moment = Moment::after_boot(Duration::from_secs(100));
