@@ -252,6 +252,8 @@ async fn sequence(seed: u64, steps: usize) -> String {
     pass(&mut kernel);
     let mut events = EventSocket::open(&filter::pass_everything(), RECEIVE_BUFFER).unwrap();
     let mut requests = RequestSocket::open().unwrap();
+    // The kernel tells of a new IPv6 address a moment later.
+    std::thread::park_timeout(Duration::from_millis(100));
     let mut done = Vec::new();
     for _ in 0..steps {
         let line = lines[below(lines.len())];

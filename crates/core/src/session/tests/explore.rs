@@ -20,6 +20,8 @@ struct Scenario {
     name: &'static str,
     /// The first line of a [`Story`].
     head: &'static str,
+    /// So many of the operations are done before the session begins.
+    done: usize,
     operations: &'static [&'static str],
     /// How often each of these may happen: messages lost, a read interrupted, a wake-up, a pass of time.
     faults: [u8; 4],
@@ -29,12 +31,14 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "the default route comes, and its link goes down and up",
         head: "gate 0, settle 0 ms, va0 is a veth",
+        done: 1,
         operations: &["-4 route add default via 192.0.2.254 dev va0", "link set va0 down", "link set va0 up"],
         faults: [1, 1, 1, 1],
     },
     Scenario {
         name: "the last address goes, and comes back with its route",
         head: "gate 0, settle 0 ms, va0 is a veth",
+        done: 1,
         operations: &[
             "-4 route add default via 192.0.2.254 dev va0",
             "addr del 192.0.2.1/24 dev va0",
@@ -45,6 +49,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "an address comes, goes and comes",
         head: "gate 5, settle 0 ms, va0 is a veth",
+        done: 0,
         operations: &[
             "addr add 192.0.2.7/32 dev va0",
             "addr del 192.0.2.7/32 dev va0",
@@ -55,12 +60,14 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "the carrier of a card goes and comes during a settle",
         head: "gate 0, settle 700 ms, va0 is a card",
+        done: 0,
         operations: &["-4 route add default via 192.0.2.254 dev va0", "cable va0 out", "cable va0 in"],
         faults: [1, 0, 1, 3],
     },
     Scenario {
         name: "a nexthop object goes with the route that is made of it",
         head: "gate 0, settle 0 ms, va0 is a veth",
+        done: 2,
         operations: &[
             "nexthop replace id 7 via 192.0.2.254 dev va0",
             "-4 route replace default nhid 7",
@@ -71,6 +78,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a rule sends a target elsewhere and back",
         head: "gate 7, settle 0 ms, va0 is a veth",
+        done: 1,
         operations: &[
             "-4 route add default via 192.0.2.254 dev va0",
             "rule add pref 99 to 203.0.113.0/24 unreachable",
@@ -81,6 +89,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a dead route stands before a live one, and the kernel is told to skip it",
         head: "gate 0, settle 0 ms, va0 is a veth",
+        done: 0,
         operations: &[
             "-4 route add default via 192.0.2.254 dev va0",
             "cable va0 out",
@@ -92,6 +101,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "kept IPv6 addresses are detected again",
         head: "gate 6, settle 0 ms, va0 is a veth",
+        done: 1,
         operations: &[
             "sysctl net.ipv6.conf.va0.keep_addr_on_down=1",
             "addr add 2001:db8::7/64 dev va0",
@@ -103,6 +113,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "another gate is loaded while the first one is read for",
         head: "gate 0, settle 0 ms, va0 is a veth",
+        done: 0,
         operations: &[
             "-4 route add default via 192.0.2.254 dev va0",
             "-- gate 5 is loaded",
@@ -183,7 +194,11 @@ struct Explored {
 /// left alone (every `rests`-th is tried).
 fn explore(scenario: &Scenario, most: usize, rests: usize) -> Explored {
     let story: Story = scenario.head.parse().unwrap();
-    let first = State { world: World::new(&story), next_operation: 0, faults: scenario.faults };
+    let mut world = World::new(&story);
+    for line in &scenario.operations[..scenario.done] {
+        world.host_does(line);
+    }
+    let first = State { world, next_operation: scenario.done, faults: scenario.faults };
     let mut seen = BTreeSet::from([first.fingerprint()]);
     // The steps that led to each state, as the number of the state before and the step.
     let mut way: Vec<(usize, Step)> = vec![(0, Step::Wake)];

@@ -189,7 +189,9 @@ impl Kernel {
         if verb == "del" {
             let is = |entry: &&Entry| {
                 let route = &entry.route;
-                (route.destination, route.table, route.kind) == (destination, table, kind)
+                (route.destination, route.table) == (destination, table)
+                    // Without a kind, a route of any kind is removed.
+                    && (kind == RouteKind::Unicast || route.kind == kind)
                     && words.number("metric").is_none_or(|metric| route.metric == metric)
                     && words.after("dev").is_none_or(|dev| self.leaves_by(route, dev))
             };

@@ -155,17 +155,13 @@ impl FromStr for Story {
 /// Operations that only the simulated kernel knows.
 const SIMULATED: &[&str] = &["duplicate 2001:db8::7"];
 
-/// One operation by chance.
-pub fn operation(random: &mut Random) -> &'static str {
-    let all: u64 = OPERATIONS.iter().map(|kind| kind.len() as u64).sum();
-    let mut at = random.below(all);
-    for kind in OPERATIONS {
-        if let Some(line) = usize::try_from(at).ok().and_then(|at| kind.get(at)) {
-            return line;
-        }
-        at -= kind.len() as u64;
-    }
-    SIMULATED[0]
+/// The kinds of operations that a story has: all, or a few, which then meet more often.
+fn theme(random: &mut Random) -> Vec<&'static str> {
+    let few = random.below(2) == 0;
+    let chosen = |random: &mut Random| !few || random.below(4) == 0;
+    let kinds = OPERATIONS.iter().filter(|_| chosen(random));
+    let lines: Vec<&str> = kinds.flat_map(|kind| *kind).copied().collect();
+    if lines.is_empty() { OPERATIONS.iter().flat_map(|kind| *kind).copied().collect() } else { lines }
 }
 
 impl Story {
@@ -178,14 +174,17 @@ impl Story {
         let wish = usize::try_from(random.below(WISHES.len() as u64)).unwrap();
         let hardware = random.below(2) == 0;
         let length = 4 + random.below(60);
-        let steps = (0..length).map(|_| step(&mut random)).collect();
+        let lines = theme(&mut random);
+        let steps = (0..length).map(|_| step(&mut random, &lines)).collect();
         Story { wish, settle: Duration::from_millis(settle), hardware, steps }
     }
 }
 
-fn step(random: &mut Random) -> Step {
+fn step(random: &mut Random, lines: &[&str]) -> Step {
     match random.below(40) {
-        0..=14 => Step::Operation(operation(random).to_owned()),
+        0..=14 => {
+            Step::Operation(lines[usize::try_from(random.below(lines.len() as u64)).unwrap()].to_owned())
+        }
         15..=18 => Step::Kernel(1 + random.below(3)),
         19..=27 => Step::Session(1 + random.below(12)),
         28 => Step::Wake,

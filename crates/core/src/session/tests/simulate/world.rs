@@ -146,6 +146,15 @@ impl World {
         Ok(())
     }
 
+    /// Somebody does something on the host from its beginning to its end, and the kernel's timers of now are over.
+    pub fn host_does(&mut self, line: &str) {
+        self.finish_work();
+        let _ = self.kernel.begin(line);
+        self.finish_work();
+        self.pass(Duration::ZERO);
+        self.finish_work();
+    }
+
     pub fn kernel_is_busy(&self) -> bool {
         self.kernel.is_busy()
     }
