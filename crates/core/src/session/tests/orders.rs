@@ -319,6 +319,25 @@ fn an_expired_route_is_read_again() {
     assert_eq!(bench.phase(), Phase::Lost { since: at(100_000) });
 }
 
+/// Just at its end the kernel shows a route without an end.
+#[test]
+fn a_gate_does_not_open_by_a_route_that_ends_now() {
+    let addresses = "eth0: up; addr eth0 2001:db8::7/64";
+    let expiring =
+        |seconds: u32| format!("{addresses}; route default6 via fe80::1 dev eth0 expires {seconds}");
+    for (then, opened) in [(addresses.to_owned(), 0), (expiring(200), 1)] {
+        let settling = Gate { settle: Duration::from_millis(2990), ..gate("route = \"default-ipv6\"") };
+        let mut bench = Bench::looked(Mode::Watch, settling, &expiring(103));
+        bench.time(2990);
+        assert_eq!(bench.opened, 0);
+        bench.kernel = network(&then);
+        for millis in [3020, 3050, 3080] {
+            bench.time(millis);
+        }
+        assert_eq!(bench.opened, opened, "{then}");
+    }
+}
+
 /// How near to its end a route is read decides whether its expiry is believed.
 #[test]
 fn a_route_is_read_again_if_it_was_read_less_than_50_ms_before_or_after_its_end() {

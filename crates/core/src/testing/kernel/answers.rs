@@ -169,7 +169,8 @@ impl Kernel {
         match self.path(&RouteQuery::target(target)) {
             Lookup::Path { local: true, .. } => true,
             Lookup::Path { ifindex, source, .. } => {
-                self.leads_out(ifindex, told) && source.is_some_and(|source| self.binds(source))
+                self.leads_out(ifindex, told)
+                    && source.is_some_and(|source| !source.is_loopback() && self.binds(source))
             }
             Lookup::None(_) => false,
         }

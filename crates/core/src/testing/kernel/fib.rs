@@ -57,9 +57,9 @@ impl Kernel {
         let covers = |address: &Address| {
             address.ifindex == ifindex
                 && address.local != gateway
-                && address
-                    .on_link()
-                    .is_some_and(|prefix| prefix.prefix_len() < 32 && prefix.contains(&gateway))
+                && address.on_link().is_some_and(|prefix| {
+                    prefix.prefix_len() < prefix.max_prefix_len() && prefix.contains(&gateway)
+                })
         };
         (gateway.is_ipv6() && link_local(gateway)) || self.addresses.iter().any(covers)
     }
@@ -202,14 +202,15 @@ impl Kernel {
         };
         let rank = |address: &&Address| {
             (
+                !address.local.is_loopback(),
                 !link_local(address.local),
                 address.flags & IFA_F_DEPRECATED == 0,
                 address.ifindex == ifindex,
                 common(address),
             )
         };
-        let candidates =
-            self.addresses.iter().filter(|held| held.local.is_ipv6() && !held.local.is_loopback());
+        // ::1 is better than nothing.
+        let candidates = self.addresses.iter().filter(|held| held.local.is_ipv6());
         let usable = candidates.filter(|held| Self::is_usable(held));
         let local = usable.filter(|held| !link_local(held.local) || held.ifindex == ifindex);
         local

@@ -50,7 +50,12 @@ impl Kernel {
                 if self.device(new).is_ok() {
                     return Err(Refused);
                 }
-                Ok(vec![Work::Rename(ifindex, (*new).to_owned()), Work::TellLink(ifindex)])
+                let mut work = vec![Work::Rename(ifindex, (*new).to_owned()), Work::TellLink(ifindex)];
+                // Their labels change with the name.
+                let labelled =
+                    self.addresses.iter().filter(|held| held.ifindex == ifindex && held.local.is_ipv4());
+                work.extend(labelled.map(|held| Work::TellAddress(ifindex, held.local)));
+                Ok(work)
             }
             ["cable", ifname, way @ ("in" | "out")] => {
                 Ok(vec![Work::Cable(self.device(ifname)?.ifindex, *way == "in")])
@@ -124,8 +129,13 @@ impl Kernel {
             })
             .cloned();
         match (verb, known) {
-            ("add", None) => {
-                let mut flags = IFA_F_PERMANENT;
+            // An IPv4 address that is to be changed is added if it is not there.
+            ("add" | "change", None) if verb == "add" || local.is_ipv4() => {
+                let mut flags = match words.number("preferred_lft") {
+                    None => IFA_F_PERMANENT,
+                    Some(0) => IFA_F_DEPRECATED,
+                    Some(_) => 0,
+                };
                 if local.is_ipv6() {
                     flags |=
                         if words.has("nodad") || local.is_loopback() { IFA_F_NODAD } else { IFA_F_TENTATIVE };
@@ -231,6 +241,10 @@ impl Kernel {
         let same = self.entries.iter().find(|other| other.stands_beside(&entry));
         let change = match (verb, same) {
             ("add", Some(_)) => return Err(Refused),
+            // The kernel does nothing, and announces nothing.
+            ("replace", Some(same)) if same.is_same_as(&entry) && entry.route.family() == Family::V4 => {
+                return Ok(Vec::new());
+            }
             // The kernel refuses the very same route.
             ("append", Some(_)) if self.entries.iter().any(|other| other.is_same_as(&entry)) => {
                 return Err(Refused);
@@ -284,7 +298,14 @@ impl Kernel {
 
     fn plan_nexthop(&mut self, verb: &str, id: u32, words: &Words<'_>) -> Result<Vec<Work>, Refused> {
         match verb {
-            "replace" => Ok(vec![Work::SetNexthop(id, self.hop(words)?), Work::TellNexthop]),
+            "replace" => {
+                let hop = self.hop(words)?;
+                // Unlike a route, a nexthop object needs carrier.
+                if hop.linkdown {
+                    return Err(Refused);
+                }
+                Ok(vec![Work::SetNexthop(id, hop), Work::TellNexthop])
+            }
             "del" => {
                 self.nexthops.get(&id).ok_or(Refused)?;
                 Ok(vec![Work::RemoveNexthop(id), Work::TellNexthop, Work::FlushNexthop(id)])

@@ -405,6 +405,7 @@ impl World {
         if answers && self.truth.holds && !self.opened && never_lost {
             return Err("the gate never opens although it is met".to_owned());
         }
-        Ok(())
+        self.truth.look(&self.kernel, false);
+        self.look_at_rest()
     }
 }
