@@ -65,6 +65,7 @@ pub enum Work {
 }
 
 impl Kernel {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "all other work is to tell something")]
     pub(super) fn work_on(&mut self, work: Work) {
         match work {
             Work::Open(ifindex) => {

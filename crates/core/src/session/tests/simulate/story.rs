@@ -53,8 +53,11 @@ pub enum Step {
     Answer,
 }
 
+/// Makes a step of its number.
+type Make = fn(u64) -> Step;
+
 /// What each step is called, with its number in place of `#`.
-const WORDS: &[(&str, fn(u64) -> Step)] = &[
+const WORDS: &[(&str, Make)] = &[
     ("the kernel does # pieces of its work", Step::Kernel),
     ("netready takes # inputs", Step::Session),
     ("netready is woken", |_| Step::Wake),
