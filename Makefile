@@ -12,7 +12,7 @@
 # make check-packages installs and checks what make dist made, as root: lintian, rpm, makepkg
 # make boot       boots Debian with the package in it, as root: minutes (docs/boot.md)
 # make bench      measures netready beside today's tools, as root: minutes (docs/numbers.md)
-# make faults     fails each system call of each command in turn, as root: half an hour (docs/reliability.md)
+# make faults     fails each system call of each command in turn, as root: an hour (docs/reliability.md)
 # make fuzz       fuzzes what netready reads, SECONDS=60 a target: needs a nightly toolchain (docs/reliability.md)
 # make simulate   random stories against a simulated kernel for SECONDS=60; SEED= sets the first one
 # make model      every interleaving of a few events in small worlds; STATES= in each (docs/reliability.md)

@@ -326,6 +326,8 @@ impl Call {
             return true;
         }
         match (errno, kind) {
+            // An eventfd(2) has room for 2⁶⁴ writes, and the others are read when they are readable.
+            (_, Kind::Event) => false,
             (EINTR | EAGAIN, Kind::File) => errno == EINTR,
             // The kernel says so of nothing that poll(2) and epoll(7) call readable.
             (EAGAIN, _) if takes => false,
@@ -333,7 +335,6 @@ impl Call {
             (EAGAIN, Kind::Netlink) if gives => false,
             (EAGAIN, _) => never_waits,
             (EINTR, _) => !never_waits,
-            (_, Kind::Event) => false,
             (EDQUOT | ENOSPC, _) => kind == Kind::File,
             (EPIPE, _) => matches!(kind, Kind::Stream | Kind::Unix { datagrams: false } | Kind::Ip),
             (ECONNREFUSED, Kind::Unix { datagrams }) => gives && datagrams,

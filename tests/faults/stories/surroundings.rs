@@ -115,7 +115,7 @@ fn stopped_in_a_storm() {
             stage.ip(&storm);
             stage.down();
         }
-        std::thread::sleep(Duration::from_secs(time / 2));
+        std::thread::sleep(Duration::from_secs(time));
         if ready_at_the_end {
             stage.up();
         }
