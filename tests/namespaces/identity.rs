@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use crate::harness::{DARK0, UP0, UP1};
+use crate::harness::{DARK0, Exit, UP0, UP1};
 use crate::netns;
 
 const LAN0: &str = "[[require]]\ninterface = \"lan0\"\ncarrier = true\n";
@@ -215,6 +215,8 @@ fn odd_names_and_altnames_are_names() {
     ip(&[b"link", b"set", b"va0", b"down"]);
     ip(&[b"link", b"set", b"va0", b"name", b"!v*"]);
     ip(&[b"link", b"set", b"!v*", b"up"]);
+    // The kernel may tell the carrier of the link that came up up to a second later.
+    assert_eq!(ns.wait(&["-i", r"\x21v\x2a", "--timeout", "10s"]).expect_exit(), Exit::Code(0));
     ns.check(&["-i", r"\x21v\x2a"]).assert_ready();
     ns.check(&["-i", r"\x21b\x2a"]).assert_unready("absent", "!b*");
 }

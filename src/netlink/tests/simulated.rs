@@ -37,7 +37,12 @@ fn of_route(route: &Route, names: &Names) -> Option<String> {
     }
     let hops: Vec<String> = match route.kind {
         RouteKind::Unicast => route.hops.iter().map(|hop| of_hop(hop, names)).collect(),
-        _ => Vec::new(),
+        RouteKind::Local
+        | RouteKind::Unreachable
+        | RouteKind::Blackhole
+        | RouteKind::Prohibit
+        | RouteKind::Throw
+        | RouteKind::Other => Vec::new(),
     };
     let source = route.prefsrc.map(|source| format!(" src {source}")).unwrap_or_default();
     Some(format!(
