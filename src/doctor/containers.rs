@@ -20,7 +20,8 @@ use crate::model::Network;
 use crate::platform::proc::{beginning, processes, users};
 use crate::requirement::Family;
 
-/// The address that pasta uses if it found nothing to copy.
+/// The IPv4 address that pasta uses if it found no IPv4 to copy. pasta before 2026 uses it only if it found no IPv6
+/// either. For IPv6, pasta then uses a link-local address only.
 const LOCAL_MODE: &str = "169.254.2.1";
 /// RTF_UP and RTF_REJECT of linux/route.h.
 const UP: u32 = 1;
@@ -32,7 +33,8 @@ const MOST: u64 = 8 << 20;
 /// like.
 const COMMAND_LINE: u64 = 64 << 10;
 
-/// The default routes of a network namespace.
+/// The default routes of a network namespace. The ones of pasta's local mode do not count, because pasta did not
+/// copy them from the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Defaults {
     v4: bool,
@@ -113,7 +115,7 @@ fn judge(inside: Inside, host: Defaults, containers: &[&Container], one_family: 
         Family::V4 => host.v4 && !inside.defaults.v4,
         Family::V6 => host.v6 && !inside.defaults.v6,
     };
-    let (code, what) = if inside.local_mode {
+    let (code, what) = if inside.local_mode && !inside.defaults.v6 {
         (
             FindingCode::ContainerLocal,
             "started before there was any network, in pasta's local mode".to_owned(),
@@ -156,6 +158,7 @@ fn host_defaults(network: &Network) -> Defaults {
 /// route, ipv6_route and fib_trie of /proc/PID/net, one after the other.
 fn inside(text: &str) -> Inside {
     let mut inside = Inside::default();
+    let mut copied_v6 = false;
     for line in text.lines() {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let flags = |field: &str| u32::from_str_radix(field, 16).unwrap_or_default();
@@ -167,14 +170,17 @@ fn inside(text: &str) -> Inside {
             }
             [destination, length, _, _, _, _, _, _, bits, link] if destination.len() == 32 && live(bits) => {
                 let link_local = destination.starts_with("fe80") || destination.starts_with("ff00");
-                inside.connected |= link != "lo" && !link_local;
                 let whole = length == "00" && destination.bytes().all(|byte| byte == b'0');
+                inside.connected |= link != "lo" && !link_local;
+                copied_v6 |= link != "lo" && !link_local && !whole;
                 inside.defaults.v6 |= whole && link != "lo";
             }
             ["|--", LOCAL_MODE] => inside.local_mode = true,
             _ => {}
         }
     }
+    inside.defaults.v4 &= !inside.local_mode;
+    inside.defaults.v6 &= copied_v6;
     inside
 }
 

@@ -5,6 +5,8 @@ const ON_LINK: &str = "e0\t0000090A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\
 const DEFAULT4: &str = "e0\t00000000\t0100090A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
 const REJECTED4: &str = "e0\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n";
 const DEFAULT6: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     e0\n";
+/// A default route of IPv6 counts beside it. In local mode, pasta has the default route alone.
+const PREFIX6: &str = "20010db8000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001     e0\n";
 const UNREACHABLE6: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n";
 const LINK_LOCAL6: &str = "fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000002 00000000 00000001     e0\n";
 const LOCAL: &str = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 169.254.2.1\n        /32 host LOCAL\n";
@@ -21,8 +23,10 @@ fn what_a_namespace_has() {
     assert_eq!(of(&[HEADER, ON_LINK, UNREACHABLE6]), [0, 0, 0, 1]);
     assert_eq!(of(&[HEADER, ON_LINK, REJECTED4]), [0, 0, 0, 1]);
     assert_eq!(of(&[HEADER, DEFAULT4, ON_LINK, UNREACHABLE6]), [1, 0, 0, 1]);
-    assert_eq!(of(&[HEADER, DEFAULT4, DEFAULT6, UNREACHABLE6, LINK_LOCAL6]), [1, 1, 0, 1]);
-    assert_eq!(of(&[HEADER, DEFAULT4, LOCAL]), [1, 0, 1, 1]);
+    assert_eq!(of(&[HEADER, DEFAULT4, DEFAULT6, PREFIX6, UNREACHABLE6, LINK_LOCAL6]), [1, 1, 0, 1]);
+    assert_eq!(of(&[HEADER, DEFAULT4, DEFAULT6, UNREACHABLE6, LINK_LOCAL6]), [1, 0, 0, 1]);
+    assert_eq!(of(&[HEADER, DEFAULT4, LOCAL]), [0, 0, 1, 1]);
+    assert_eq!(of(&[HEADER, DEFAULT4, LOCAL, DEFAULT6, PREFIX6]), [0, 1, 1, 1], "pasta of 2026");
     assert_eq!(of(&["no table\n"]), [0, 0, 0, 0]);
 }
 
@@ -38,17 +42,24 @@ fn containers_row_by_row() {
     let both = Defaults { v4: true, v6: true };
     for (parts, host, one_family, expected) in [
         (&[DEFAULT4, ON_LINK][..], v4, false, ""),
-        (&[DEFAULT4, DEFAULT6], both, false, ""),
-        (&[DEFAULT4, DEFAULT6], none, false, ""),
+        (&[DEFAULT4, DEFAULT6, PREFIX6], both, false, ""),
+        (&[DEFAULT4, DEFAULT6, PREFIX6], none, false, ""),
         // The network that it started with is gone, and another is there.
-        (&[DEFAULT4, DEFAULT6], v6, false, ""),
+        (&[DEFAULT4, DEFAULT6, PREFIX6], v6, false, ""),
         (&[ON_LINK], v4, false, "container-no-default"),
         (&[ON_LINK], none, false, ""),
         (&[DEFAULT4, LOCAL], v4, false, "container-local"),
         (&[DEFAULT4, LOCAL], none, false, ""),
+        // pasta of 2026 has a local mode for each family. On a host that has IPv6 only, all is well.
+        (&[DEFAULT4, LOCAL, DEFAULT6, PREFIX6], v6, false, ""),
+        (&[DEFAULT4, LOCAL, DEFAULT6, PREFIX6], both, false, "container-one-family"),
+        (&[DEFAULT4, LOCAL, DEFAULT6, LINK_LOCAL6], both, false, "container-local"),
+        (&[DEFAULT4, ON_LINK, DEFAULT6, LINK_LOCAL6], v4, false, ""),
+        (&[DEFAULT4, ON_LINK, DEFAULT6, LINK_LOCAL6], both, false, "container-one-family"),
+        (&[ON_LINK, DEFAULT6, LINK_LOCAL6], v4, false, "container-no-default"),
         (&[DEFAULT4], both, false, "container-one-family"),
         (&[DEFAULT4], both, true, ""),
-        (&[DEFAULT6], both, false, "container-one-family"),
+        (&[DEFAULT6, PREFIX6], both, false, "container-one-family"),
         // --network none
         (&[UNREACHABLE6], both, false, ""),
     ] {
