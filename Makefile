@@ -2,6 +2,7 @@
 # make test       formatting, clippy and all tests; first installs what they need (as root, with apt)
 # make uml        the tests that need link kinds which this kernel may lack, in user-mode-linux
 # make msrv       compiles with the oldest Rust that Cargo.toml promises
+# make aarch64    builds the programs for 64-bit ARM and runs them under qemu: two minutes
 # make check      is this host's network ready?
 # make demo       shows netready while a network comes up, in namespaces of its own: 10 seconds, no root
 # make demo-recording   records the demo again, into docs/demo.svg
@@ -30,7 +31,7 @@ LIBDIR  := $(PREFIX)/lib
 SHARE   := $(PREFIX)/share
 TOOLS   := $(TARGET)/tools
 
-.PHONY: all build manual check demo demo-recording test uml prepare lint msrv docs install deb rpm package-files dist \
+.PHONY: all build manual check demo demo-recording test uml prepare lint msrv aarch64 docs install deb rpm package-files dist \
 	dist-check check-packages boot simulate model mutants clean
 
 all: build manual
@@ -72,6 +73,10 @@ uml: prepare
 RUST_VERSION := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 msrv:
 	CARGO_TARGET_DIR=$(TARGET)/msrv $(CARGO) +$(RUST_VERSION).0 check --locked --workspace
+
+# What it needs is said in the script. CI does not run it: it compiles everything once more.
+aarch64:
+	CARGO="$(CARGO)" ./packaging/aarch64
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
