@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::case::{SYSFS_LOOP, Stack, peer};
 use crate::files::Files;
 use crate::guest::{Guest, Prepared};
-use crate::rootfs;
+use crate::rootfs::Release;
 use crate::stacks::{STATIC, ifupdown, network_manager, networkd_with_wait_online};
 use crate::table;
 use crate::watch::{Family, Need, Watch, now, usable};
@@ -127,17 +127,17 @@ fn boot(number: u32, name: &str, stack: &Stack, waiters: &[&Waiter]) -> String {
          echo \"; $(uname -sr); $(nproc) CPUs\"",
     );
     let usable = usable(&watch.events(), &NEEDS, now()).expect("the network never came");
-    let mut lines = format!("# {}: {}\n", rootfs::suite(), versions.trim().replace('\n', ""));
+    let mut lines = format!("# {}: {}\n", Release::usual().name(), versions.trim().replace('\n', ""));
     for (waiter, moment) in waiters.iter().zip(moments) {
         let after =
             moment.map_or("-".to_owned(), |at| format!("{:.3}", (at as f64 - usable as f64) / 1000.0));
-        let _ = writeln!(lines, "{}\t{name}\t{}\t{after}", rootfs::suite(), waiter.name);
+        let _ = writeln!(lines, "{}\t{name}\t{}\t{after}", Release::usual().name(), waiter.name);
     }
     let journal: String = guest.off().iter().fold(String::new(), |mut text, entry| {
         let _ = writeln!(text, "{:>12} {} {}: {}", entry.at, entry.unit, entry.who, entry.message);
         text
     });
-    let log: String = format!("compare-{}-{name}", rootfs::suite())
+    let log: String = format!("compare-{}-{name}", Release::usual().name())
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .collect();

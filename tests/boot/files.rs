@@ -61,6 +61,13 @@ impl Files {
         symlink(format!("{from}/{unit}"), folder.join(unit)).unwrap();
     }
 
+    /// What a user's containers do: his gate starts with his service manager.
+    pub fn gate_of_users(&self) {
+        let folder = self.upper.join("etc/systemd/user/default.target.wants");
+        fs::create_dir_all(&folder).unwrap();
+        symlink("/usr/lib/systemd/user/netready.service", folder.join("netready.service")).unwrap();
+    }
+
     pub fn linger(&self, user: &str) {
         self.write(&format!("/var/lib/systemd/linger/{user}"), "");
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::guest::{Guest, Prepared};
 use crate::life::{TESTER, comes_to};
+use crate::rootfs::Release;
 
 /// File, text; the unit, the gates' units it is ordered after, and the commands before its start.
 type Quadlet = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
@@ -141,6 +142,31 @@ const QUADLETS: &[Quadlet] = &[
     ("data.volume", "[Volume]\n", "data-volume.service", &[], &[]),
 ];
 
+/// What Podman 5.4 does not know.
+const NEWER: &[Quadlet] = &[
+    (
+        "thing.artifact",
+        "[Artifact]\nArtifact=registry.example.org/thing:1\n[X-Netready]\nGate=lan\n",
+        "thing-artifact.service",
+        &["netready@lan.service"],
+        &[],
+    ),
+    (
+        "retry.container",
+        "[Container]\nImage=registry.example.org/app:1\nRetry=5\nRetryDelay=2s\n[X-Netready]\nPullRetry=3\n",
+        "retry.service",
+        &["netready.service"],
+        &["/usr/bin/netready pull --gate podman --retries 3 --policy missing registry.example.org/app:1"],
+    ),
+    (
+        "retry.image",
+        "[Image]\nImage=registry.example.org/base:1\nRetry=5\n[X-Netready]\nPullRetry=2\n",
+        "retry-image.service",
+        &["netready.service"],
+        &["/usr/bin/netready pull --gate podman --retries 2 --policy always registry.example.org/base:1"],
+    ),
+];
+
 /// The commands of an `Exec…=` property of `systemctl show`.
 fn commands(shown: &str) -> Vec<String> {
     let lines = shown.lines().filter_map(|line| line.split_once("argv[]=")?.1.split_once(" ; "));
@@ -161,12 +187,12 @@ fn words(command: &str) -> Vec<&str> {
     words
 }
 
-fn boot() -> Guest {
-    let prepared = Prepared::new(true);
+fn boot(release: Release, quadlets: &[Quadlet]) -> Guest {
+    let prepared = Prepared::of(release, true);
     let files = &prepared.files;
     files.linger("tester");
     files.write("/etc/netready/lan.toml", "[[require]]\ninterface = \"e0\"\naddress = \"10.9.0.0/24\"\n");
-    for (name, text, ..) in QUADLETS {
+    for (name, text, ..) in quadlets {
         files.quadlet(name, text);
     }
     files.write(
@@ -205,17 +231,26 @@ fn show(guest: &Guest, manager: &str, units: &[&str]) -> HashMap<String, HashMap
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn quadlets_of_all_kinds() {
+    generated(Release::usual());
+}
+
+#[track_caller]
+pub fn generated(release: Release) {
     crate::enter();
-    let guest = boot();
+    let quadlets = match release {
+        Release::Forky => [QUADLETS, NEWER].concat(),
+        Release::Bookworm | Release::Trixie => QUADLETS.to_vec(),
+    };
+    let guest = boot(release, &quadlets);
     comes_to(&guest, "netready.service", "start");
     let mut units: Vec<&str> =
-        QUADLETS.iter().map(|quadlet| quadlet.2).filter(|unit| !unit.is_empty()).collect();
+        quadlets.iter().map(|quadlet| quadlet.2).filter(|unit| !unit.is_empty()).collect();
     units.push("podman-user-wait-network-online.service");
     let of_user = show(&guest, "--user", &units);
     let shown = |unit: &str, property: &str| {
         of_user[unit].get(property).map(|value| value.trim().to_owned()).unwrap_or_default()
     };
-    for (name, _, unit, ordered_after, before) in QUADLETS.iter().filter(|quadlet| !quadlet.2.is_empty()) {
+    for (name, _, unit, ordered_after, before) in quadlets.iter().filter(|quadlet| !quadlet.2.is_empty()) {
         assert_eq!(shown(unit, "LoadState"), "loaded", "{name}");
         for property in ["After", "Wants"] {
             assert_eq!(gates(&shown(unit, property)), *ordered_after, "{name}: {property}=");

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::files::Files;
-use crate::rootfs;
+use crate::rootfs::{self, Release};
 
 /// Starts nspawn as pid 1 of a pid namespace, so that it cannot leave its guest behind, with a cgroup of
 /// its own and nothing but cgroup2, so that guests do not meet.
@@ -119,16 +119,20 @@ pub struct Prepared {
 
 impl Prepared {
     pub fn new(with_netready: bool) -> Prepared {
+        Prepared::of(Release::usual(), with_netready)
+    }
+
+    pub fn of(release: Release, with_netready: bool) -> Prepared {
         let scratch = rootfs::scratch();
         let place = scratch.path();
         for name in ["upper", "work", "root"] {
             fs::create_dir(place.join(name)).unwrap();
             fs::set_permissions(place.join(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        run(Command::new("cp").arg("-a").arg(rootfs::base().join("home")).arg(place.join("home")));
-        let mut layers = vec![rootfs::base().to_owned()];
+        run(Command::new("cp").arg("-a").arg(rootfs::base(release).join("home")).arg(place.join("home")));
+        let mut layers = vec![rootfs::base(release).to_owned()];
         if with_netready {
-            layers.insert(0, rootfs::installed().to_owned());
+            layers.insert(0, rootfs::installed(release).to_owned());
         }
         Prepared {
             files: Files { upper: place.join("upper"), home: place.join("home") },

@@ -3,14 +3,15 @@
 use std::io::Write;
 
 use crate::guest::{Guest, Prepared};
-use crate::life::{TESTER, boot, cable, seconds};
+use crate::life::{TESTER, boot_of, cable, seconds};
+use crate::rootfs::Release;
 use crate::table;
 
 const RECORD: &str = "/run/netready-record/netready/default.events";
 
 /// Both gates, of the system and of tester, on a host whose cable is out. `drop_in` is for the system's gate.
-fn both_gates(drop_in: &'static str) -> Guest {
-    boot(move |prepared: &Prepared| {
+fn both_gates(release: Release, drop_in: &'static str) -> Guest {
+    boot_of(release, move |prepared: &Prepared| {
         prepared.files.linger("tester");
         prepared.files.enable("netready.service", "network-online.target");
         prepared.files.write("/etc/netready/default.toml.d/test.toml", drop_in);
@@ -75,7 +76,7 @@ fn leave(name: &str, texts: &[&str]) {
 #[ignore = "boots take minutes: make boot"]
 fn the_cable_comes_six_seconds_late() {
     crate::enter();
-    let guest = both_gates("");
+    let guest = both_gates(Release::usual(), "");
     for user in [None, TESTER] {
         comes(&guest, user, "Waiting (up to ");
     }
@@ -121,8 +122,14 @@ fn the_cable_comes_six_seconds_late() {
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn a_loss_of_three_seconds_and_a_restart_of_the_unit() {
+    loss_and_restart(Release::usual());
+}
+
+#[track_caller]
+pub fn loss_and_restart(release: Release) {
     crate::enter();
-    let guest = both_gates("");
+    let guest = both_gates(release, "");
+    comes(&guest, None, "Waiting (up to ");
     cable(&guest, true);
     comes(&guest, None, "Ready after ");
     is_kept(&guest);
@@ -151,7 +158,7 @@ fn a_loss_of_three_seconds_and_a_restart_of_the_unit() {
     let (_, twice) = lose();
     assert!(twice.contains("; 2 losses since boot): "), "{twice}");
     let events = events(&guest);
-    leave("loss", &[&lost, &again, &plain, &twice, &events]);
+    leave(&format!("loss-{}", release.name()), &[&lost, &again, &plain, &twice, &events]);
     let states = states(&events);
     assert!(
         states.starts_with(&["waiting", "ready", "lost", "ready", "stopped"].map(str::to_owned)),
@@ -174,7 +181,7 @@ fn a_loss_of_three_seconds_and_a_restart_of_the_unit() {
 #[ignore = "boots take minutes: make boot"]
 fn a_gate_that_gave_up_opens_later() {
     crate::enter();
-    let guest = both_gates("timeout = \"5s\"\n");
+    let guest = both_gates(Release::usual(), "timeout = \"5s\"\n");
     let gave_up = |guest: &Guest| status(guest, None).starts_with("Waiting (gave up at ");
     assert!(guest.wait_for(seconds(60), gave_up), "{}", status(&guest, None));
     let online = |guest: &Guest| guest.property(None, "network-online.target", "ActiveState") == "active";

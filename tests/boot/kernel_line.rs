@@ -2,13 +2,22 @@
 
 use crate::guest::Prepared;
 use crate::life::{TESTER, cable, seconds};
+use crate::rootfs::Release;
 use crate::stacks::ifupdown;
 
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn netready_open_leads_past_the_gates_of_the_system_and_of_users() {
+    opened_by_the_kernel_line(Release::usual());
+}
+
+#[track_caller]
+pub fn opened_by_the_kernel_line(release: Release) {
     crate::enter();
-    let mut prepared = Prepared::new(true);
+    let mut prepared = Prepared::of(release, true);
+    if release == Release::Bookworm {
+        prepared.files.gate_of_users();
+    }
     (ifupdown().write)(&prepared.files);
     prepared.files.linger("tester");
     prepared.files.enable("netready.service", "network-online.target");

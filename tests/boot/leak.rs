@@ -17,7 +17,7 @@ const OTHER: &str = "[Container]\nImage=localhost/busybox:latest\nContainerName=
                      Exec=busybox httpd -f -p 7 -h /bin\n";
 
 /// `ADDRESS CONTAINER`, of all that Podman's database holds.
-fn held(guest: &Guest) -> Vec<String> {
+pub fn held(guest: &Guest) -> Vec<String> {
     let dump = guest.sh("od -An -v -tx1 /run/user/1000/containers/networks/ipam.db");
     let bytes: Vec<u8> =
         dump.split_whitespace().map(|octet| u8::from_str_radix(octet, 16).expect(&dump)).collect();

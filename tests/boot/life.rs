@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::guest::{Guest, Prepared};
-use crate::rootfs;
+use crate::rootfs::{self, Release};
 use crate::stacks::ifupdown;
 
 pub const TESTER: Option<&str> = Some("tester");
@@ -14,7 +14,14 @@ pub fn seconds(seconds: u64) -> Duration {
 
 /// A guest with a static network on e0, without carrier as yet.
 pub fn boot(change: impl Fn(&Prepared)) -> Guest {
-    let prepared = Prepared::new(true);
+    boot_of(Release::usual(), change)
+}
+
+pub fn boot_of(release: Release, change: impl Fn(&Prepared)) -> Guest {
+    let prepared = Prepared::of(release, true);
+    if release == Release::Bookworm {
+        prepared.files.gate_of_users();
+    }
     (ifupdown().write)(&prepared.files);
     change(&prepared);
     prepared.networks.cable("e0");
@@ -84,8 +91,13 @@ fn restart_reload_and_later_starts() {
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn upgrade_removal_and_reboot() {
+    upgraded_and_removed(Release::usual());
+}
+
+#[track_caller]
+pub fn upgraded_and_removed(release: Release) {
     crate::enter();
-    let mut guest = boot(|prepared| {
+    let mut guest = boot_of(release, |prepared| {
         prepared.files.linger("tester");
         prepared.files.enable("netready.service", "network-online.target");
         std::fs::copy(rootfs::package(), prepared.files.path("/netready.deb")).unwrap();
@@ -127,18 +139,29 @@ fn upgrade_removal_and_reboot() {
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn no_ordering_cycle_and_a_tight_sandbox() {
+    ordering_and_sandbox(Release::usual());
+}
+
+#[track_caller]
+pub fn ordering_and_sandbox(release: Release) {
     crate::enter();
-    let guest = boot(|prepared| {
+    let with_podman = release != Release::Bookworm;
+    let guest = boot_of(release, |prepared| {
         prepared.files.linger("tester");
         prepared.files.enable("netready.service", "network-online.target");
     });
     cable(&guest, true);
-    comes_to(&guest, "seed.service", "running");
+    comes_to(&guest, if with_podman { "seed.service" } else { "netready.service" }, "running");
     let verified = guest.sh(
         "systemd-analyze --man=no verify default.target netready.service netready@x.service && echo fine",
     );
     assert!(verified.ends_with("fine\n") && !verified.contains("cycle"), "{verified}");
-    let verified = guest.sh_as("tester", "systemd-analyze --user --man=no verify default.target podman-restart.service podman-kube@x.service podman-auto-update.service && echo fine");
+    let of_podman = match with_podman {
+        true => "podman-restart.service podman-kube@x.service podman-auto-update.service",
+        false => "",
+    };
+    let verify = "systemd-analyze --user --man=no verify default.target netready.service netready@x.service";
+    let verified = guest.sh_as("tester", &format!("{verify} {of_podman} && echo fine"));
     assert!(verified.ends_with("fine\n") && !verified.contains("cycle"), "{verified}");
     for (said, most) in [
         (guest.sh("systemd-analyze security --no-pager netready.service"), 1.6),
@@ -149,8 +172,8 @@ fn no_ordering_cycle_and_a_tight_sandbox() {
         let exposure = line.split_whitespace().find_map(|word| word.parse::<f64>().ok());
         assert!(exposure.is_some_and(|exposure| exposure <= most), "{said}");
     }
-    for unit in ["podman-restart", "podman-kube@x", "podman-auto-update"] {
-        let after = guest.property(TESTER, &format!("{unit}.service"), "After");
+    for unit in of_podman.split_whitespace() {
+        let after = guest.property(TESTER, unit, "After");
         assert!(after.contains("netready.service"), "{unit}: {after}");
     }
     let journal = guest.off();

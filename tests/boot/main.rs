@@ -30,6 +30,7 @@ mod leak;
 mod learn;
 mod life;
 mod package;
+mod platforms;
 mod probes;
 mod pulls;
 mod quadlets;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::guest::run;
-use crate::rootfs;
+use crate::rootfs::{self, Release};
 
 fn contents() -> BTreeSet<String> {
     let listed = run(Command::new("dpkg-deb").arg("--contents").arg(rootfs::package()));
@@ -70,6 +70,7 @@ fn installing_enables_nothing_and_removing_leaves_nothing() {
     std::fs::copy(rootfs::package(), upper.join("netready.deb")).unwrap();
     let names = "find / -xdev -iname '*netready*' ! -path /netready.deb ! -path '/var/lib/dpkg/*' ! -path '/var/log/*'";
     let said = rootfs::in_overlay(
+        Release::usual(),
         &upper,
         &format!(
             "set -e

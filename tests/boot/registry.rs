@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, setns};
 
 use crate::guest::{Networks, run};
-use crate::rootfs;
+use crate::rootfs::{self, Release};
 
 pub use door::{Door, Fault};
 pub use names::{NameFault, Names};
@@ -140,7 +140,7 @@ impl Registry {
         fs::create_dir(place.path().join("storage")).unwrap();
         let registry = Registry { lan: networks.lan.clone(), place, children: Mutex::new(Vec::new()) };
         let upstream = registry.serve(5000, "");
-        inside(&registry.lan, || put_image(upstream, &rootfs::base().join("opt/image.tar")));
+        inside(&registry.lan, || put_image(upstream, &rootfs::base(Release::usual()).join("opt/image.tar")));
         registry
     }
 
@@ -202,7 +202,7 @@ impl Registry {
             .args(["--pdeathsig", "KILL", "ip", "netns", "exec", &self.lan, "sh", "-c"])
             .arg("mount --bind \"$1\" \"$2/mnt\" && base=$2 && shift 2 && exec chroot \"$base\" \"$@\"")
             .arg("sh")
-            .args([self.place.path(), rootfs::base()]);
+            .args([self.place.path(), rootfs::base(Release::usual())]);
         command
     }
 }

@@ -9,15 +9,54 @@ use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
 
-/// The release of Debian that is booted, unless `NETREADY_BOOT_SUITE` names another.
-const SUITE: &str = "trixie";
-
-pub fn suite() -> String {
-    std::env::var("NETREADY_BOOT_SUITE").unwrap_or_else(|_| SUITE.to_owned())
+/// A release of Debian that the tests boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// Debian 12 without Podman, because its Podman has no quadlets.
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+    /// What becomes Debian 14.
+    Forky,
 }
 
-/// What the guest is made of. The cache is keyed by this list and the recipe below.
-const PACKAGES: &[&str] = &[
+impl Release {
+    const ALL: [Release; 3] = [Release::Bookworm, Release::Trixie, Release::Forky];
+
+    /// The release of a case that names none: the one in `NETREADY_BOOT_SUITE`, else Debian 13.
+    pub fn usual() -> Release {
+        let Ok(named) = std::env::var("NETREADY_BOOT_SUITE") else { return Release::Trixie };
+        let release = Release::ALL.into_iter().find(|release| release.name() == named);
+        release.unwrap_or_else(|| panic!("NETREADY_BOOT_SUITE={named}: no release that the tests know"))
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Release::Bookworm => "bookworm",
+            Release::Trixie => "trixie",
+            Release::Forky => "forky",
+        }
+    }
+
+    /// What the guest is made of. The cache is keyed by this list and the recipe.
+    fn packages(self) -> String {
+        match self {
+            Release::Bookworm => [SYSTEM, &["ifupdown"]].concat().join(","),
+            Release::Trixie | Release::Forky => [SYSTEM, PODMAN, SURROUNDINGS].concat().join(","),
+        }
+    }
+
+    /// What is run in the finished root, which is `/`: users, with Podman an image for each of them and a quadlet for
+    /// all, and nothing enabled.
+    fn recipe(self) -> String {
+        match self {
+            Release::Bookworm => [USERS, HOST].concat(),
+            Release::Trixie | Release::Forky => [USERS, IMAGES, HOST, QUADLET].concat(),
+        }
+    }
+}
+
+const SYSTEM: &[&str] = &[
     "systemd",
     "systemd-sysv",
     "systemd-resolved",
@@ -29,15 +68,13 @@ const PACKAGES: &[&str] = &[
     "udev",
     "procps",
     "ca-certificates",
-    // rootless Podman
-    "podman",
-    "passt",
-    "netavark",
-    "aardvark-dns",
-    "nftables",
-    "uidmap",
-    "crun",
-    "busybox-static",
+];
+
+/// Rootless Podman.
+const PODMAN: &[&str] =
+    &["podman", "passt", "netavark", "aardvark-dns", "nftables", "uidmap", "crun", "busybox-static"];
+
+const SURROUNDINGS: &[&str] = &[
     // the network managers, and what answers them
     "network-manager",
     "ifupdown",
@@ -47,10 +84,11 @@ const PACKAGES: &[&str] = &[
     "skopeo",
 ];
 
-/// Run in the finished root, which is `/`: two users, an image for each of them, and nothing enabled.
-const RECIPE: &str = r#"set -e
+const USERS: &str = r"set -e
 for user in tester second; do useradd --create-home --shell /bin/sh $user; done
-mkdir -p /opt/image/bin
+";
+
+const IMAGES: &str = r#"mkdir -p /opt/image/bin
 cp /bin/busybox /opt/image/bin/
 for applet in sh sleep ip cat; do ln -s busybox /opt/image/bin/$applet; done
 tar -C /opt/image -cf /opt/image.tar .
@@ -65,7 +103,9 @@ for user in tester second; do
 done
 # The hierarchy may be a hybrid one, which has no pids controller.
 printf '[containers]\npids_limit = 0\n' >/etc/containers/containers.conf
-# A case enables what it needs. No first boot, which would enable everything.
+"#;
+
+const HOST: &str = r#"# A case enables what it needs. No first boot, which would enable everything.
 rm -rf /etc/systemd/system/*.wants /etc/systemd/user/*.wants /etc/network/interfaces /etc/resolv.conf
 echo 0123456789abcdef0123456789abcdef >/etc/machine-id
 echo 'nameserver 10.9.0.53' >/etc/resolv.conf
@@ -83,7 +123,9 @@ RemainAfterExit=yes
 ExecStart=/bin/sh -c 'mkdir -p /run/unmasked/proc /run/unmasked/sys; mount -t proc proc /run/unmasked/proc; mount -t sysfs sysfs /run/unmasked/sys'
 UNIT
 ln -s /etc/systemd/system/unmasked.service /etc/systemd/system/sysinit.target.wants/
-# Every user's container, with a static IP; nobody edits it.
+"#;
+
+const QUADLET: &str = r#"# Every user's container, with a static IP; nobody edits it.
 mkdir -p /etc/containers/systemd/users
 cat >/etc/containers/systemd/users/seed.network <<'UNIT'
 [Network]
@@ -163,7 +205,7 @@ pub fn missing() -> Option<String> {
         }
         Err(error) => return Some(format!("no namespaces: {error}")),
     }
-    made().as_ref().err().cloned()
+    made(Release::usual()).as_ref().err().cloned()
 }
 
 /// The machine's own mirror of Debian.
@@ -197,21 +239,24 @@ pub fn scratch() -> tempfile::TempDir {
 }
 
 /// The root file system without netready.
-pub fn base() -> &'static Path {
-    made().as_ref().unwrap()
+pub fn base(release: Release) -> &'static Path {
+    made(release).as_ref().unwrap()
 }
 
 /// It is built where this machine has none yet.
-fn made() -> &'static Result<PathBuf, String> {
-    static BASE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    BASE.get_or_init(|| {
+fn made(release: Release) -> &'static Result<PathBuf, String> {
+    static BASES: [OnceLock<Result<PathBuf, String>>; Release::ALL.len()] =
+        [const { OnceLock::new() }; Release::ALL.len()];
+    BASES[release as usize].get_or_init(|| {
         let folder = cache();
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let root = folder.join(format!("{}-{:016x}", suite(), key(&[&PACKAGES.join(","), RECIPE].concat())));
-        let lock = fs::File::create(folder.join("lock")).unwrap();
+        let made_of = [release.packages(), release.recipe()].concat();
+        let root = folder.join(format!("{}-{:016x}", release.name(), key(&made_of)));
+        // Of this release: another one can be built at the same time.
+        let lock = fs::File::create(folder.join(format!("lock-{}", release.name()))).unwrap();
         let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error.to_string())?;
         if !root.exists() {
-            build(&root)?;
+            build(release, &root)?;
         }
         Ok(root)
     })
@@ -223,17 +268,17 @@ fn key(text: &str) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-fn build(root: &Path) -> Result<(), String> {
+fn build(release: Release, root: &Path) -> Result<(), String> {
     let mirror = mirror().ok_or("apt's configuration names no mirror of Debian")?;
     let _ = writeln!(std::io::stderr(), "building {} (once, a minute or two)", root.display());
     let unfinished = root.with_extension("unfinished");
     let _ = fs::remove_dir_all(&unfinished);
     let made = Command::new("mmdebstrap")
         .args(["--variant=minbase", "--mode=root", "--quiet"])
-        .arg(format!("--include={}", PACKAGES.join(",")))
-        .arg(suite())
+        .arg(format!("--include={}", release.packages()))
+        .arg(release.name())
         .arg(&unfinished)
-        .arg(source(&mirror))
+        .arg(source(release, &mirror))
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("mmdebstrap: {error}"))?;
@@ -242,7 +287,7 @@ fn build(root: &Path) -> Result<(), String> {
         let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("E: ")).collect();
         return Err(format!("no guest, mmdebstrap failed: {}", errors.join("; ")));
     }
-    run_inside(&unfinished, "", RECIPE);
+    run_inside(&unfinished, "", &release.recipe());
     fs::rename(&unfinished, root).unwrap();
     Ok(())
 }
@@ -250,10 +295,10 @@ fn build(root: &Path) -> Result<(), String> {
 /// Where the guest's packages come from. The keys of a release that is newer than this machine's are not in its
 /// keyring, and its lists may be older than they allow. So neither is checked: the guest is thrown away, and it has no
 /// network but a cable to this machine.
-fn source(mirror: &str) -> String {
-    match suite().as_str() {
-        SUITE => mirror.to_owned(),
-        other => format!("deb [trusted=yes check-valid-until=no] {mirror} {other} main"),
+fn source(release: Release, mirror: &str) -> String {
+    match release {
+        Release::Bookworm | Release::Trixie => mirror.to_owned(),
+        Release::Forky => format!("deb [trusted=yes check-valid-until=no] {mirror} {} main", release.name()),
     }
 }
 
@@ -278,13 +323,17 @@ fn run_inside(root: &Path, overlay: &str, script: &str) -> String {
 
 /// Runs a script with an overlay over the base as `/`, without booting it; what it changes is left in `upper`.
 #[track_caller]
-pub fn in_overlay(upper: &Path, script: &str) -> String {
+pub fn in_overlay(release: Release, upper: &Path, script: &str) -> String {
     let place = tempfile::tempdir_in(upper.parent().unwrap()).unwrap();
     let [work, root] = ["work", "root"].map(|name| place.path().join(name));
     fs::create_dir(&work).unwrap();
     fs::create_dir(&root).unwrap();
-    let overlay =
-        format!("lowerdir={},upperdir={},workdir={}", base().display(), upper.display(), work.display());
+    let overlay = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        base(release).display(),
+        upper.display(),
+        work.display()
+    );
     run_inside(&root, &overlay, script)
 }
 
@@ -311,15 +360,15 @@ pub fn package() -> &'static Path {
 }
 
 /// The layer that installing the package adds to the base.
-pub fn installed() -> &'static Path {
-    static LAYER: OnceLock<PathBuf> = OnceLock::new();
-    LAYER.get_or_init(|| {
-        let folder = cache().join("boots").join(format!("package-{}", std::process::id()));
+pub fn installed(release: Release) -> &'static Path {
+    static LAYERS: [OnceLock<PathBuf>; Release::ALL.len()] = [const { OnceLock::new() }; Release::ALL.len()];
+    LAYERS[release as usize].get_or_init(|| {
+        let folder = cache().join("boots").join(format!("package-{}-{}", std::process::id(), release.name()));
         let upper = folder.join("upper");
         fs::create_dir_all(&upper).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         fs::copy(package(), upper.join("netready.deb")).unwrap();
-        in_overlay(&upper, "dpkg -i /netready.deb && rm /netready.deb");
+        in_overlay(release, &upper, "dpkg -i /netready.deb && rm /netready.deb");
         upper
     })
 }

@@ -1,5 +1,6 @@
 //! The one table: what each way of waiting said, against when the network was usable.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -9,14 +10,15 @@ use std::sync::Mutex;
 use crate::case::Seen;
 
 static ROWS: Mutex<Vec<Row>> = Mutex::new(Vec::new());
-static VERSIONS: Mutex<String> = Mutex::new(String::new());
+/// Of each release that was booted.
+static VERSIONS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Milliseconds after the network was usable; none: never said, or not there to say it.
 type Delay = Option<f64>;
 
 pub struct Row {
     case: &'static str,
-    stack: &'static str,
+    stack: String,
     without: String,
     networkd: Delay,
     podman: Delay,
@@ -29,10 +31,10 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn new(case: &'static str, stack: &'static str) -> Row {
+    pub fn new(case: &'static str, stack: &str) -> Row {
         Row {
             case,
-            stack,
+            stack: stack.to_owned(),
             without: "-".to_owned(),
             networkd: None,
             podman: None,
@@ -58,7 +60,7 @@ impl Row {
         self.netready = seen.after_usable(seen.netready);
         self.container = seen.after_usable(seen.users[0].started);
         self.boots = boots;
-        seen.version.clone_into(&mut VERSIONS.lock().unwrap());
+        VERSIONS.lock().unwrap().insert(seen.version.clone());
     }
 
     fn line(&self) -> String {
@@ -96,10 +98,10 @@ pub fn add(row: Row) {
     // Past libtest's capture, as it is what the suite is run for.
     let _ = writeln!(std::io::stderr(), "{} ({} boots with netready)", row.line(), row.boots);
     rows.push(row);
-    rows.sort_by_key(|row| (row.stack, row.case));
+    rows.sort_by(|a, b| (&a.stack, a.case).cmp(&(&b.stack, b.case)));
     let mut text = String::new();
-    for version in VERSIONS.lock().unwrap().lines() {
-        let _ = writeln!(text, "{version}");
+    for version in VERSIONS.lock().unwrap().iter() {
+        let _ = writeln!(text, "{}", version.trim_end());
     }
     text += "\n| case | stack | without netready | wait-online | Podman's wait unit | sysfs loop | netready wait | netready.service | container | with netready |\n";
     text += "|---|---|---|---|---|---|---|---|---|---|\n";

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Puller, Site};
 use crate::guest::run;
 use crate::registry::{Fault, IMAGE, Lasts};
-use crate::rootfs;
+use crate::rootfs::{self, Release};
 use crate::table;
 
 /// What a pull of two megabytes takes three seconds for.
@@ -43,7 +43,8 @@ fn checked(puller: &Puller<'_>, image: &str) -> (String, String) {
 }
 
 fn one_signal(site: &Site, n: u16, signal: &str, code: i32) {
-    let busybox = run(std::process::Command::new("sha256sum").arg(rootfs::base().join("bin/busybox")));
+    let busybox =
+        run(std::process::Command::new("sha256sum").arg(rootfs::base(Release::usual()).join("bin/busybox")));
     let busybox = busybox.split_whitespace().next().unwrap();
     let puller = Puller::new(&site.guest, &format!("killed{signal}"));
     let door = site.registry.door(7000 + n);

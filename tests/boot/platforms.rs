@@ -1,0 +1,4 @@
+//! Other releases of Debian than the one that the other tests boot.
+
+mod bookworm;
+mod forky;
