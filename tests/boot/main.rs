@@ -39,6 +39,7 @@ mod rootfs;
 mod stacks;
 mod starts;
 mod table;
+mod upgrade;
 mod watch;
 
 use std::sync::Once;
