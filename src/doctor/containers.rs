@@ -115,10 +115,12 @@ fn judge(inside: Inside, host: Defaults, containers: &[&Container], one_family: 
         Family::V4 => host.v4 && !inside.defaults.v4,
         Family::V6 => host.v6 && !inside.defaults.v6,
     };
-    let (code, what) = if inside.local_mode && !inside.defaults.v6 {
+    // On a host that has IPv6 only, pasta of 2026 is in its local mode for IPv4, and all is well.
+    let (code, what) = if inside.local_mode && (host.v4 || !inside.defaults.v6) {
+        let missing = if inside.defaults.v6 { "IPv4" } else { "network" };
         (
             FindingCode::ContainerLocal,
-            "started before there was any network, in pasta's local mode".to_owned(),
+            format!("started before there was any {missing}, in pasta's local mode"),
         )
     } else if !has_one(inside.defaults) {
         (FindingCode::ContainerNoDefault, "started before there was a default route, and has none".to_owned())

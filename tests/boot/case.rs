@@ -30,6 +30,8 @@ pub enum Outcome {
     Lost,
     /// It runs in pasta's local mode: it started before there was anything.
     Local,
+    /// It runs with the IPv6 default route. For IPv4 it is in pasta's local mode, though an IPv4 default route came.
+    LocalV4,
     /// It runs, without any default route.
     NoDefault,
     /// It runs, with the default route of one family only, though both came.
@@ -46,6 +48,7 @@ impl Outcome {
             Outcome::Good => "good",
             Outcome::Lost => "**lost: pasta fails, then its IP is taken for ever**",
             Outcome::Local => "local mode",
+            Outcome::LocalV4 => "IPv6, and local mode for IPv4",
             Outcome::NoDefault => "no default route, for life",
             Outcome::Only(Family::V4) => "IPv4 only, for life",
             Outcome::Only(Family::V6) => "IPv6 only, for life",
@@ -591,6 +594,7 @@ impl User {
         match (has(v4) && !local, has(v6)) {
             (v4, v6) if (v4 || !wanted(Family::V4)) && (v6 || !wanted(Family::V6)) => Outcome::Good,
             (true, _) if wanted(Family::V4) => Outcome::Only(Family::V4),
+            (_, true) if wanted(Family::V6) && local => Outcome::LocalV4,
             (_, true) if wanted(Family::V6) => Outcome::Only(Family::V6),
             _ if local => Outcome::Local,
             _ => Outcome::NoDefault,

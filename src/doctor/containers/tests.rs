@@ -52,7 +52,7 @@ fn containers_row_by_row() {
         (&[DEFAULT4, LOCAL], none, false, ""),
         // pasta of 2026 has a local mode for each family. On a host that has IPv6 only, all is well.
         (&[DEFAULT4, LOCAL, DEFAULT6, PREFIX6], v6, false, ""),
-        (&[DEFAULT4, LOCAL, DEFAULT6, PREFIX6], both, false, "container-one-family"),
+        (&[DEFAULT4, LOCAL, DEFAULT6, PREFIX6], both, false, "container-local"),
         (&[DEFAULT4, LOCAL, DEFAULT6, LINK_LOCAL6], both, false, "container-local"),
         (&[DEFAULT4, ON_LINK, DEFAULT6, LINK_LOCAL6], v4, false, ""),
         (&[DEFAULT4, ON_LINK, DEFAULT6, LINK_LOCAL6], both, false, "container-one-family"),

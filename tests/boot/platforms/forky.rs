@@ -1,5 +1,5 @@
 //! Debian's next release, with Podman 5.8, pasta of 2026 and systemd 262. Its pasta no longer fails where the network is
-//! half there: without netready, the container starts and lacks for life what came later.
+//! half there: without netready, the container starts, and keeps what was there at that moment.
 
 use crate::case::{Case, Outcome, Stack, carrier, case, doctor, flap, guest, plug};
 use crate::guest::{Guest, Prepared};
@@ -7,7 +7,7 @@ use crate::life::{TESTER, seconds};
 use crate::registry::{Fault, IMAGE, Lasts, Registry, WITHOUT_TLS};
 use crate::rootfs::Release;
 use crate::stacks::{STATIC, STATIC_AT_ONCE, bare, networkd};
-use crate::watch::{Family, Need};
+use crate::watch::Need;
 use crate::{V4, V6, generated, leak, life};
 
 /// Where pasta is given an option that it does not know.
@@ -56,7 +56,7 @@ fn ipv6_first_ipv4_later() {
         .at(0.0, guest("-6 route add default via 2001:db8:0::1 dev e0"))
         .at(4.0, guest("addr add 10.9.0.2/24 dev e0; route add default via 10.9.0.1"))
         .needs(&[Need::Carrier("e0"), Need::Address("10.9.0.2"), Need::Address("2001:db8::2"), V4, V6])
-        .without(Outcome::Only(Family::V6))
+        .without(Outcome::LocalV4)
         .run();
 }
 
