@@ -137,7 +137,7 @@ mod tests {
             (
                 "pasta6; pasta4 172.17.0.0/16 dev docker0 linkdown",
                 "pasta=true",
-                "pasta-unfit interface docker0: pasta would take docker0 (172.17.0.0/16, for want of a default route), which has no carrier",
+                "pasta-unfit interface docker0: pasta would take docker0 (172.17.0.0/16, as there is no default route), which has no carrier",
             ),
             ("pasta6; pasta4 192.0.2.0/24 dev e0", "pasta=true", "pasta-unfit interface e0: "),
         ] {

@@ -64,7 +64,7 @@ fn route_to_says_what_connect_says() {
         ),
         // A deprecated source is not preferred, and serves where there is no other.
         (six(&format!("{FROM_A}; {A0} preferred_lft 0")), FAR6, None, "src 2001:db8:a::10"),
-        // One that is tentative for ever, for want of carrier.
+        // One that stays tentative, because its link has no carrier.
         (format!("{DARK0}; addr add 2001:db8:a::10/64 dev va0; {FROM_A}"), FAR6, None, "no route to"),
         // Behind a refusing route, which does not hide it from a connection.
         (

@@ -61,19 +61,31 @@ fn lines(text: &mut String, sentences: &[String]) {
 fn clauses_lead(gate: &Gate) -> String {
     let required = gate.clauses.iter().filter(|clause| clause.grace.is_none()).count();
     match (gate.clauses.len(), required) {
-        (1, _) => "The gate opens when its one clause is met.".to_owned(),
+        (1, 1) => "The gate opens when its one clause is met.".to_owned(),
+        (1, _) => "The gate waits for its one clause for a limited time, and then opens without it.".to_owned(),
         (all, required) if all == required => {
             format!("The gate opens when all of its {all} clauses are met at the same time.")
         }
         (all, 0) => {
-            format!("The gate waits for its {all} clauses, and opens without those that do not come in time.")
+            format!("The gate waits for its {all} clauses for a limited time, and then opens without those that are not met.")
         }
-        (all, required) => {
-            let are = if required == 1 { "is" } else { "are" };
-            format!(
-                "The gate opens when {required} of its {all} clauses {are} met. It gives the others some more time."
-            )
+        _ => {
+            let (graced, required): (Vec<_>, Vec<_>) =
+                gate.clauses.iter().zip(1_usize..).partition(|(clause, _)| clause.grace.is_some());
+            let required = numbered("clause", &required);
+            let graced = numbered("clause", &graced);
+            format!("The gate needs {required}. It also waits for {graced}, but only for a limited time.")
         }
+    }
+}
+
+/// `clause 1`, or `clauses 1, 2 and 4`.
+fn numbered(noun: &str, clauses: &[(&Clause, usize)]) -> String {
+    let numbers: Vec<String> = clauses.iter().map(|(_, number)| number.to_string()).collect();
+    match numbers.split_last() {
+        Some((last, [])) => format!("{noun} {last}"),
+        Some((last, others)) => format!("{noun}s {} and {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 

@@ -360,7 +360,7 @@ fn pasta(
     write!(f, "pasta {} {} (", tense.either("would take", "would have taken"), route.ifname)?;
     match default {
         true => write!(f, "default metric {}), ", route.metric)?,
-        false => write!(f, "{}, for want of a default route), ", route.destination)?,
+        false => write!(f, "{}, as there is no default route), ", route.destination)?,
     }
     let family = Family::of(route.destination.addr());
     match why {

@@ -37,7 +37,7 @@ grace = \"5s\"
 Gate g (/etc/netready/g.toml)
 
 What it waits for:
-  - The gate opens when 1 of its 2 clauses is met. It gives the others some more time.
+  - The gate needs clause 1. It also waits for clause 2, but only for a limited time.
 
   Clause 1 (/etc/netready/g.toml:5):
   - All of the following must hold for the link eth0 and one link that matches enp*; links that match enp9* are excluded. (interface, /etc/netready/g.toml:6)
@@ -65,6 +65,32 @@ Who waits for it:
 }
 
 /// One line a case: a clause, and sentences that it has.
+#[test]
+fn the_first_sentence_says_which_clauses_must_be_met() {
+    let needed = "[[require]]\naddress = \"ipv4\"\n";
+    let graced = "[[require]]\nroute = \"default\"\ngrace = \"5s\"\n";
+    for (clauses, lead) in [
+        (vec![needed], "The gate opens when its one clause is met."),
+        (vec![graced], "The gate waits for its one clause for a limited time, and then opens without it."),
+        (vec![needed, needed], "The gate opens when all of its 2 clauses are met at the same time."),
+        (
+            vec![graced, graced],
+            "The gate waits for its 2 clauses for a limited time, and then opens without those that are not met.",
+        ),
+        (
+            vec![graced, needed, graced, graced],
+            "The gate needs clause 2. It also waits for clauses 1, 3 and 4, but only for a limited time.",
+        ),
+        (
+            vec![needed, needed, graced],
+            "The gate needs clauses 1 and 2. It also waits for clause 3, but only for a limited time.",
+        ),
+    ] {
+        let text = explained(&clauses.concat());
+        assert!(text.contains(&format!("  - {lead}\n")), "{lead}\n{text}");
+    }
+}
+
 #[test]
 fn each_kind_of_requirement_has_its_sentence() {
     for (clause, sentences) in [

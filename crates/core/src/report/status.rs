@@ -59,7 +59,7 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
             let missing = missing(verdict);
             match by {
                 OpenedBy::Timeout(why) => {
-                    format!("NOT ready after {}, opened all the same: {missing}", within(gate, why, after))
+                    format!("NOT ready after {}, opened anyway: {missing}", within(gate, why, after))
                 }
                 OpenedBy::Request => {
                     format!("NOT ready after {}, opened by hand: {missing}", Took(after))

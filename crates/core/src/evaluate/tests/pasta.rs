@@ -77,14 +77,14 @@ fn a_link_taken_without_carrier_kills_it_whatever_the_other_family_has() {
             &on(BOTH, &format!("{FIT4}; pasta6 default6 via fe80::1 dev dark0 metric 1024 linkdown")),
             "no-carrier: pasta would take dark0 (default metric 1024), which has no carrier",
         ),
-        // An idle docker0 is what is taken for want of an IPv4 default.
+        // An idle docker0 is what pasta takes if there is no IPv4 default route.
         (
             &on(BOTH, &format!("docker0: unknown kind=bridge; addr docker0 172.17.0.1/16; pasta4 172.17.0.0/16 dev docker0; {FIT6}")),
-            "no-carrier: pasta would take docker0 (172.17.0.0/16, for want of a default route), which has no carrier",
+            "no-carrier: pasta would take docker0 (172.17.0.0/16, as there is no default route), which has no carrier",
         ),
         (
             &on(BOTH, &format!("y0: down; pasta4 10.0.0.0/8 dev y0; {FIT6}")),
-            "admin-down: pasta would take y0 (10.0.0.0/8, for want of a default route), which is administratively down",
+            "admin-down: pasta would take y0 (10.0.0.0/8, as there is no default route), which is administratively down",
         ),
         // The first live one: what comes after it does not matter.
         (
@@ -106,12 +106,12 @@ fn the_other_route_s_link_alone_is_no_network() {
     pasta(&[
         (
             &on(BOTH, "pasta4 192.0.2.0/24 dev x0"),
-            "no-route: pasta would take x0 (192.0.2.0/24, for want of a default route), which has no default route",
+            "no-route: pasta would take x0 (192.0.2.0/24, as there is no default route), which has no default route",
         ),
         // The first of them, link-local skipped.
         (
             &on(BOTH, "y0: up; pasta4 169.254.0.0/16 dev y0; pasta4 192.0.2.0/24 dev x0; pasta4 10.0.0.0/8 dev y0"),
-            "no-route: pasta would take x0 (192.0.2.0/24, for want of a default route), which has no default route",
+            "no-route: pasta would take x0 (192.0.2.0/24, as there is no default route), which has no default route",
         ),
         // With the other family fit, this one may lack.
         (
@@ -179,7 +179,7 @@ fn a_linkdown_route_on_a_link_taken_kills_it_though_the_link_has_carrier() {
         (&on(BOTH, "pasta4 default4 via 192.0.2.1 dev x0; pasta6 default6 via fe80::1 dev x0 linkdown"), FLAGGED),
         (
             &on(BOTH, "pasta4 192.0.2.0/24 dev x0 linkdown; pasta6 default6 via fe80::1 dev x0"),
-            "route-dead: pasta would take x0 (192.0.2.0/24, for want of a default route), whose route is still flagged linkdown",
+            "route-dead: pasta would take x0 (192.0.2.0/24, as there is no default route), whose route is still flagged linkdown",
         ),
     ]);
 }

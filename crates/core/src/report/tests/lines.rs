@@ -146,14 +146,14 @@ fn lost_says_since_when() {
 fn opened_says_that_it_is_not_ready_all_the_same() {
     let opened = |by| Phase::Opened { after: millis(90_003), by };
     let gate = "route='default'";
-    says(opened(OpenedBy::Timeout(GaveUp::Timeout)), gate, "", "NOT ready after 90s, opened all the same: no default route");
+    says(opened(OpenedBy::Timeout(GaveUp::Timeout)), gate, "", "NOT ready after 90s, opened anyway: no default route");
     says(opened(OpenedBy::Request), gate, "", "NOT ready after 90.00s, opened by hand: no default route");
     says(opened(OpenedBy::KernelLine), gate, "", "NOT ready after 90.00s, opened by the kernel command line (netready.open): no default route");
     says(opened(OpenedBy::Reload), gate, "", "NOT ready by the gate as reloaded: no default route");
     let (mut gate, verdict) = judged(gate, "");
     gate.no_carrier_timeout = Some(Duration::from_secs(15));
     let line = status(&gate, &verdict, standing(opened(OpenedBy::Timeout(GaveUp::NoCarrier))));
-    assert_eq!(line, "NOT ready after 15s without carrier, opened all the same: no default route");
+    assert_eq!(line, "NOT ready after 15s without carrier, opened anyway: no default route");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_timeout_of_the_kernel_command_line_is_named() {
     );
     says(
         Phase::Opened { after, by: OpenedBy::Timeout(GaveUp::Timeout) },
-        "NOT ready after 90s (netready.timeout of the kernel command line), opened all the same: no default route",
+        "NOT ready after 90s (netready.timeout of the kernel command line), opened anyway: no default route",
     );
 }
 
