@@ -53,7 +53,7 @@ enum Policy {
     Always,
     /// Always; if the pull fails, an image that is on this host is enough.
     Newer,
-    /// Never.
+    /// Never; fail if the image is not on this host.
     Never,
 }
 

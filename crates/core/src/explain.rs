@@ -62,12 +62,16 @@ fn clauses_lead(gate: &Gate) -> String {
     let required = gate.clauses.iter().filter(|clause| clause.grace.is_none()).count();
     match (gate.clauses.len(), required) {
         (1, 1) => "The gate opens when its one clause is met.".to_owned(),
-        (1, _) => "The gate waits for its one clause for a limited time, and then opens without it.".to_owned(),
+        (1, _) => {
+            "The gate waits for its one clause for a limited time, and then opens without it.".to_owned()
+        }
         (all, required) if all == required => {
             format!("The gate opens when all of its {all} clauses are met at the same time.")
         }
         (all, 0) => {
-            format!("The gate waits for its {all} clauses for a limited time, and then opens without those that are not met.")
+            format!(
+                "The gate waits for its {all} clauses for a limited time, and then opens without those that are not met."
+            )
         }
         _ => {
             let (graced, required): (Vec<_>, Vec<_>) =

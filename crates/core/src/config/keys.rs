@@ -143,7 +143,7 @@ pub static INTERFACE: Key = Key {
         offers: Offers::known(Known::Links, &[]),
         value_name: Some("NAME"),
         heading: Heading::What,
-        help: "Require carrier, and the rest, on these links: a name, an altname, a quoted glob, mac:…; !GLOB excludes links",
+        help: "Require carrier, and all other requirements, on these links: a name, an altname, a quoted glob, mac:…; !GLOB excludes links",
         details: "",
     }),
 };
@@ -174,7 +174,7 @@ pub static ANY: CommandLineOption = CommandLineOption {
     offers: Offers::NOTHING,
     value_name: None,
     heading: Heading::What,
-    help: "Require only one of the links of -i [default: one for each -i]",
+    help: "Require only one of the links of -i [default: one link for each -i]",
     details: "",
 };
 

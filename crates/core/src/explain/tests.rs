@@ -141,7 +141,7 @@ fn each_kind_of_requirement_has_its_sentence() {
         ),
         (
             "http = \"http://a.example/\"",
-            vec!["http://a.example/ answers with a status below 500 that is not 429."],
+            vec!["http://a.example/ answers with a status below 500 other than 429."],
         ),
         ("ping = \"192.0.2.1\"", vec!["192.0.2.1 answers a ping."]),
         ("gateway = \"ipv4\"", vec!["The gateway of the IPv4 default route answers neighbour discovery."]),

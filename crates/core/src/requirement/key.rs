@@ -70,7 +70,7 @@ pub struct Refinements {
     pub table: Table,
     /// The value of `from`.
     pub from: Option<IpAddr>,
-    /// The value of `expect`. Empty: every status below 500 except 429.
+    /// The value of `expect`. Empty: every status below 500 other than 429.
     pub expect: Vec<u16>,
 }
 

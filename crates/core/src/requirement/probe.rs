@@ -66,7 +66,7 @@ pub static HTTP: Key = Key {
         offers: Offers::NOTHING,
         value_name: Some("URL"),
         heading: Heading::Probes,
-        help: "Require that a server answers with a status below 500 except 429; https uses the host's trust store",
+        help: "Require that a server answers with a status below 500 other than 429; https uses the host's trust store",
         details: "",
     }),
 };
@@ -162,7 +162,7 @@ impl Endpoint {
 pub struct Request {
     /// The address of the server and the path, as a URL.
     pub url: Url,
-    /// These answers do; where it is empty, any below 500 but 429.
+    /// The accepted statuses. Empty: every status below 500 other than 429.
     pub expect: Vec<u16>,
 }
 
@@ -242,7 +242,7 @@ impl Requirement for Probe {
             Probe::Http(request) => {
                 let expected: Vec<String> = request.expect.iter().map(ToString::to_string).collect();
                 match expected.is_empty() {
-                    true => format!("{value} answers with a status below 500 that is not 429"),
+                    true => format!("{value} answers with a status below 500 other than 429"),
                     false => format!("{value} answers with the status {}", alternatives(&expected)),
                 }
             }
