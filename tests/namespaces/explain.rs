@@ -26,9 +26,9 @@ fn explain_names_files_lines_options_and_units() {
         "Gate nas (/etc/netready/nas.toml)\n",
         "It gives up after 30s. (timeout, /etc/netready/nas.toml:1)",
         "The link has a usable IPv4 address. (address, /etc/netready/nas.toml:5)",
-        "READY=1 all the same",
+        "READY=1 anyway",
         "(on-timeout, /etc/netready/nas.toml.d/50.toml:1)",
-        "has held for 2s without a break. (settle, --settle 2s)",
+        "has held for 2s without interruption. (settle, --settle 2s)",
         "(route, --route default)",
         "app.service (/etc/systemd/system/app.service:2)",
     ] {

@@ -78,9 +78,7 @@ fn a_timeout_shortens_the_gates_own_and_what_follows_stays() {
     fails.expect_stderr("NOT ready after 300ms (netready.timeout of the kernel command line), given up");
     let opens = ns.run_gate(&format!("on-timeout = \"open\"\n{GATE}"));
     opens.expect_ready();
-    opens.expect_stderr(
-        "NOT ready after 300ms (netready.timeout of the kernel command line), opened anyway",
-    );
+    opens.expect_stderr("NOT ready after 300ms (netready.timeout of the kernel command line), opened anyway");
     // No bound lengthens a timeout.
     let waits = ns.wait(&["-i", "va0", "-t", "10ms"]);
     assert_eq!(waits.expect_exit(), Exit::Code(1));

@@ -253,7 +253,7 @@ fn how_long(gate: &Gate) -> Vec<String> {
         Duration::ZERO => of_gate(gate, "It opens at the moment when everything holds", &keys::SETTLE),
         settle => of_gate(
             gate,
-            &format!("It opens when everything has held for {} without a break", Span(settle)),
+            &format!("It opens when everything has held for {} without interruption", Span(settle)),
             &keys::SETTLE,
         ),
     });
@@ -274,11 +274,12 @@ fn how_long(gate: &Gate) -> Vec<String> {
 fn what_then(gate: &Gate) -> Vec<String> {
     let gives_up = match gate.on_timeout {
         OnTimeout::Fail => {
-            "When it gives up, run and wait end with exit code 1. A unit that requires the gate (Requires=, BindsTo=) \
-             is not started; one that only wants it (Wants=) is. systemd starts run again, and it goes on waiting"
+            "When it gives up, run and wait end with exit code 1. systemd then starts the units that only want the \
+             gate (Wants=), and not those that require it (Requires=, BindsTo=). It also starts run again, which goes on \
+             waiting"
         }
         OnTimeout::Open => {
-            "When it gives up, run says READY=1 all the same and wait ends with exit code 0. The status says what is \
+            "When it gives up, run sends READY=1 anyway, and wait ends with exit code 0. The status says what is \
              missing"
         }
     };

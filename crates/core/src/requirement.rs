@@ -77,7 +77,7 @@ pub struct Gate {
 pub enum OnTimeout {
     /// End with exit code 1.
     Fail,
-    /// Say READY=1 all the same, and what is missing in STATUS=.
+    /// Send READY=1 anyway, and say what is missing in STATUS=.
     Open,
 }
 

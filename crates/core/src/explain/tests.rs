@@ -51,10 +51,10 @@ What it waits for:
 
 How long it waits:
   - It gives up after 30s. (timeout, /etc/netready/g.toml:1)
-  - It opens when everything has held for 500ms without a break. (settle, /etc/netready/g.toml:2)
+  - It opens when everything has held for 500ms without interruption. (settle, /etc/netready/g.toml:2)
 
 What happens then:
-  - When it gives up, run and wait end with exit code 1. A unit that requires the gate (Requires=, BindsTo=) is not started; one that only wants it (Wants=) is. systemd starts run again, and it goes on waiting. (on-timeout, the default)
+  - When it gives up, run and wait end with exit code 1. systemd then starts the units that only want the gate (Wants=), and not those that require it (Requires=, BindsTo=). It also starts run again, which goes on waiting. (on-timeout, the default)
   - If something is lost after READY=1 and is still lost after 500ms, run ends with exit code 1. (on-loss, /etc/netready/g.toml:3)
 
 Who waits for it:
@@ -123,10 +123,7 @@ fn each_kind_of_requirement_has_its_sentence() {
             "route-to = \"198.51.100.7\"\ntable = \"blue\"",
             vec!["The kernel has a usable way to 198.51.100.7 in the VRF blue."],
         ),
-        (
-            "pasta = true",
-            vec!["What pasta would copy from this host gives a container a working network. (pasta, g:2)"],
-        ),
+        ("pasta = true", vec!["A rootless container would get a working network from pasta. (pasta, g:2)"]),
         ("nameserver = true", vec!["resolv.conf names a server. (nameserver, g:2)"]),
         (
             "dns = \"example.org\"\nrecheck = \"30s\"",
@@ -192,7 +189,7 @@ fn the_gates_own_keys_say_how_long_and_what_then() {
             "does not give up earlier if no link has carrier. (no-carrier-timeout, g:1)",
         ),
         ("", "It opens at the moment when everything holds. (settle, the default)"),
-        ("on-timeout = \"open\"", "run says READY=1 all the same"),
+        ("on-timeout = \"open\"", "run sends READY=1 anyway"),
         ("on-loss = \"fail\"", "after READY=1, run ends with exit code 1. (on-loss, g:1)"),
         ("on-loss = \"report\"", "and goes on watching. (on-loss, g:1)"),
     ] {

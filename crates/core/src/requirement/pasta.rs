@@ -27,7 +27,7 @@ impl Requirement for Pasta {
     }
 
     fn sentence(&self, _: Whom) -> String {
-        "what pasta would copy from this host gives a container a working network".to_owned()
+        "a rootless container would get a working network from pasta".to_owned()
     }
 
     fn noun(&self) -> String {
