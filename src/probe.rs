@@ -5,6 +5,7 @@
 //! blocks the loop that watches the gate. The children run a program of its own, because the code for TLS and
 //! DNS would cost the daemon half a MiB of memory, used or not.
 
+mod confine;
 mod deadline;
 pub(crate) mod dns;
 mod gateway;

@@ -9,7 +9,7 @@ use crate::escape::escape;
 use crate::model::{Answer, Question};
 use crate::probe::deadline::Deadline;
 use crate::probe::schedule::limit;
-use crate::probe::{dns, gateway, http, ping, tcp};
+use crate::probe::{confine, dns, gateway, http, ping, tcp};
 use crate::requirement::Probe;
 
 /// The arguments of `netready-probe` for a question. `question` reads them back.
@@ -67,6 +67,8 @@ pub fn serve() -> ExitCode {
     if !tied_to(parent, limit(&question)) {
         return ExitCode::FAILURE;
     }
+    // Without it the probe is as able as its parent, and its answer is as good.
+    let _ = confine::confine();
     let answer = ask(&question, Deadline::of(&question));
     let line = match &answer {
         Ok(answer) => format!("met {answer}"),

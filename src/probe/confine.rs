@@ -1,0 +1,209 @@
+//! Takes from a probe what its question does not need, before it reads what others send (landlock(7)).
+//!
+//! A probe then reads only what name lookups and the trust store need. It writes no file, executes nothing, opens no
+//! device for ioctl(2), listens on no TCP port, and sends no signal to other processes. So whoever takes over a probe
+//! cannot open the gate of its parent by SIGUSR1.
+//!
+//! The kernel may know only a part of this, or nothing. A probe then goes on without it, because a gate that stays shut
+//! would harm more.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope, path_beneath_rules,
+};
+
+use crate::files::{LARGEST, read_bounded};
+
+const NSSWITCH: &str = "/etc/nsswitch.conf";
+
+/// What the C library and its modules read for any lookup, beside what [`modules`] says. Folders with all that is below
+/// them. In /etc only files by name, because it also has keys that only root may read.
+const READ: &[&str] = &[
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    NSSWITCH,
+    // Programs and libraries. The C library loads the modules when the first name is looked up.
+    "/gnu/store",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/nix/store",
+    "/usr",
+    // Trust stores that are elsewhere than openssl-probe finds their front door.
+    "/etc/ca-certificates/extracted",
+    "/etc/pki/ca-trust",
+    "/var/lib/ca-certificates",
+    "/dev/null",
+    "/dev/random",
+    "/dev/urandom",
+    "/sys/devices/system/cpu",
+];
+
+/// Gives up all rights that no probe needs, for the calling thread and the threads that it starts. Returns how much of
+/// that the kernel knows.
+///
+/// # Errors
+/// Of landlock_restrict_self(2) and the calls before it. Nothing was given up then, except maybe new privileges.
+pub fn confine() -> Result<RulesetStatus, RulesetError> {
+    let nsswitch = read_bounded(Path::new(NSSWITCH), LARGEST).unwrap_or_default();
+    let paths = readable(&String::from_utf8_lossy(&nsswitch));
+    // Without EXECUTE: mmap(2) of a library needs only the right to read it.
+    let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
+    let status = Ruleset::default()
+        .handle_access(AccessFs::from_all(ABI::V5))?
+        .handle_access(AccessNet::BindTcp)?
+        .scope(Scope::Signal)?
+        .create()?
+        .add_rules(path_beneath_rules(paths, read))?
+        .restrict_self()?;
+    Ok(status.ruleset)
+}
+
+fn readable(nsswitch: &str) -> BTreeSet<PathBuf> {
+    let Some(modules) = modules(nsswitch) else { return BTreeSet::from([PathBuf::from("/")]) };
+    let mut paths: BTreeSet<PathBuf> = READ.iter().copied().chain(modules).map(PathBuf::from).collect();
+    paths.extend(volatile(Path::new("/etc/resolv.conf")));
+    let store = openssl_probe::probe();
+    paths.extend(store.cert_file);
+    for folder in store.cert_dir {
+        paths.extend(links(&folder));
+        paths.insert(folder);
+    }
+    paths
+}
+
+/// What the modules read that nsswitch.conf(5) names for hosts. `None` if it names a module that is not known here:
+/// such a module may read anything.
+fn modules(nsswitch: &str) -> Option<Vec<&'static str>> {
+    let mut paths = Vec::new();
+    for line in nsswitch.lines() {
+        let line = line.split('#').next().unwrap_or_default();
+        let Some(modules) = line.trim_start().strip_prefix("hosts:") else { continue };
+        // An action, as in `[!UNAVAIL=return]`, names no module.
+        let modules =
+            modules.split('[').flat_map(|part| part.rsplit(']').next()).flat_map(str::split_whitespace);
+        for module in modules {
+            paths.extend_from_slice(match module {
+                "files" | "dns" | "myhostname" | "resolve" => &[],
+                "db" => &["/var/db"],
+                "libvirt" | "libvirt_guest" => &["/var/lib/libvirt/dnsmasq"],
+                "mymachines" => &["/run/systemd/machines"],
+                "sss" => &["/var/lib/sss"],
+                mdns if mdns.starts_with("mdns") => &["/etc/mdns.allow"],
+                _ => return None,
+            });
+        }
+    }
+    Some(paths)
+}
+
+/// The folder of a file that a link leads to, below /run: whoever keeps such a file replaces it at any time.
+fn volatile(file: &Path) -> Option<PathBuf> {
+    let real = file.canonicalize().ok()?;
+    real.parent().filter(|folder| folder.starts_with("/run/") && *folder != "/run").map(Path::to_owned)
+}
+
+/// Where the links in a folder lead, if that is neither in the folder nor below /usr.
+fn links(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = folder.read_dir() else { return Vec::new() };
+    let links = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+    let targets = links.filter_map(|link| link.path().canonicalize().ok());
+    targets.filter(|target| !target.starts_with(folder) && !target.starts_with("/usr")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::net::{TcpListener, ToSocketAddrs};
+    use std::process::{Command, Stdio};
+
+    use nix::errno::Errno;
+    use nix::sys::signal::kill;
+    use nix::unistd::getppid;
+
+    use super::*;
+
+    #[test]
+    fn modules_of_a_lookup() {
+        let none: &[&str] = &[];
+        for (text, expected) in [
+            ("", Some(none)),
+            ("hosts: files dns\nnetworks: odd\n", Some(none)),
+            ("passwd: odd\n# hosts: odd\nhosts:files mymachines # odd\n", Some(&["/run/systemd/machines"])),
+            ("hosts: files mdns4_minimal [NOTFOUND=return] dns", Some(&["/etc/mdns.allow"])),
+            (
+                "hosts: sss [!UNAVAIL=return UNAVAIL=continue] resolve[NOTFOUND=return]dns",
+                Some(&["/var/lib/sss"]),
+            ),
+            ("hosts: files wins dns", None),
+            ("hosts: files\nhosts: odd", None),
+        ] {
+            assert_eq!(modules(text).as_deref(), expected, "{text:?}");
+        }
+        assert_eq!(readable("hosts: wins"), BTreeSet::from([PathBuf::from("/")]));
+        let known = readable("hosts: files dns");
+        assert!(known.contains(Path::new("/etc/hosts")), "{known:?}");
+        for never in ["/", "/etc", "/home", "/root", "/run", "/var", "/proc", "/tmp"] {
+            assert!(!known.contains(Path::new(never)), "{never}");
+        }
+    }
+
+    #[test]
+    fn links_out_of_a_trust_store() {
+        let scratch = tempfile::tempdir().unwrap();
+        let scratch = scratch.path().canonicalize().unwrap();
+        let store = scratch.join("certs");
+        fs::create_dir(&store).unwrap();
+        for name in ["certs/own.pem", "other.pem"] {
+            fs::write(scratch.join(name), "").unwrap();
+        }
+        for (name, target) in
+            [("a", "own.pem"), ("b", "../other.pem"), ("c", "/usr/bin/env"), ("d", "/nowhere")]
+        {
+            std::os::unix::fs::symlink(target, store.join(name)).unwrap();
+        }
+        assert_eq!(links(&store), [scratch.join("other.pem")]);
+        assert_eq!(volatile(&store.join("b")), None);
+    }
+
+    /// Landlock restricts a thread, so the test's other threads stay as they are.
+    #[test]
+    #[ignore = "needs landlock"]
+    fn what_a_probe_can_no_longer_do() {
+        let scratch = tempfile::tempdir().unwrap();
+        let other = scratch.path().join("other");
+        fs::write(&other, "").unwrap();
+        let refused = |error: std::io::Error| error.raw_os_error() == Some(libc::EACCES);
+        let confined = move || {
+            assert_ne!(confine().unwrap(), RulesetStatus::NotEnforced);
+            // What others have.
+            assert!(refused(File::open(&other).unwrap_err()));
+            assert!(refused(File::open("/proc/self/environ").unwrap_err()));
+            assert!(refused(fs::read_dir("/etc").unwrap_err()));
+            // Nothing is written, and nothing runs.
+            assert!(refused(fs::write(other.with_file_name("new"), "").unwrap_err()));
+            assert!(refused(File::options().append(true).open(&other).unwrap_err()));
+            assert!(refused(fs::remove_file(&other).unwrap_err()));
+            let run = Command::new("/bin/true").stdin(Stdio::null()).status();
+            assert!(refused(run.unwrap_err()));
+            assert_eq!(kill(getppid(), None), Err(Errno::EPERM), "a signal");
+            assert!(refused(TcpListener::bind("127.0.0.1:0").unwrap_err()));
+            let status = fs::read_to_string("/proc/thread-self/status");
+            assert!(refused(status.unwrap_err()));
+            assert_eq!(nix::sys::prctl::get_no_new_privs(), Ok(true));
+            // What a question needs still works.
+            assert!(("localhost", 0).to_socket_addrs().unwrap().next().is_some());
+            assert!(!rustls_native_certs::load_native_certs().certs.is_empty());
+        };
+        std::thread::spawn(confined).join().unwrap();
+    }
+}
