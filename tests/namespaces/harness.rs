@@ -447,6 +447,7 @@ pub struct Builder {
     no_netlink: bool,
     bare_env: bool,
     inherited: Option<OwnedFd>,
+    traced: Option<PathBuf>,
 }
 
 impl Builder {
@@ -461,6 +462,7 @@ impl Builder {
             no_netlink: false,
             bare_env: false,
             inherited: None,
+            traced: None,
         }
     }
 
@@ -492,6 +494,13 @@ impl Builder {
         self
     }
 
+    /// strace(1) writes to this file what netready and its children ask of the kernel. stderr is said to go to the
+    /// journal.
+    pub fn traced(mut self, file: &Path) -> Builder {
+        self.traced = Some(file.to_owned());
+        self
+    }
+
     /// socket(AF_NETLINK) fails, as in a sandbox that forgot it.
     pub fn without_netlink(mut self) -> Builder {
         self.no_netlink = true;
@@ -501,7 +510,17 @@ impl Builder {
     fn command(&self) -> Command {
         let binary = Path::new(env!("CARGO_BIN_EXE_netready"));
         let mut command = match self.user {
-            User::Root => Command::new(binary),
+            User::Root => match &self.traced {
+                None => Command::new(binary),
+                Some(file) => {
+                    // -D: strace is a child of netready, and not its parent.
+                    let trace = "export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2)
+                        file=$1; shift; exec strace -D -f -q -o \"$file\" \"$@\"";
+                    let mut command = Command::new("sh");
+                    command.args(["-c", trace, "sh"]).arg(file).arg(binary);
+                    command
+                }
+            },
             User::Nobody => {
                 // Where the build directory is, not everybody may go.
                 let copy = self.scratch.join("netready");

@@ -45,6 +45,7 @@ mod ready_fd;
 mod reload;
 mod resync;
 mod route;
+mod sandbox;
 mod schema;
 mod status;
 mod supervisors;

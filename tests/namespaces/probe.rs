@@ -12,7 +12,7 @@ use crate::harness::{Elsewhere, Exit, Netns, Process, SOON, Signal, UP0};
 use crate::netns;
 
 /// Reachable without any route.
-const LO: &str = "link set lo up";
+pub const LO: &str = "link set lo up";
 /// An address, and a default route that leads to nobody.
 const UPLINK: &str = "addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0";
 
@@ -32,7 +32,7 @@ fn serve(address: &str, talk: impl Fn(TcpStream) + Send + Sync + 'static) -> Rec
 }
 
 /// Accepts, and never says a word.
-fn silent(address: &str) -> Receiver<()> {
+pub fn silent(address: &str) -> Receiver<()> {
     serve(address, |mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
     })
@@ -52,17 +52,17 @@ fn answer(mut stream: impl Read + Write, answer: impl Fn(&str) -> String) {
     let _ = stream.flush();
 }
 
-fn http(address: &str, reply: impl Fn(&str) -> String + Send + Sync + 'static) -> Receiver<()> {
+pub fn http(address: &str, reply: impl Fn(&str) -> String + Send + Sync + 'static) -> Receiver<()> {
     let reply = Arc::new(reply);
     serve(address, move |stream| answer(stream, |request| reply(request)))
 }
 
-fn status(line: &'static str) -> impl Fn(&str) -> String {
+pub fn status(line: &'static str) -> impl Fn(&str) -> String {
     move |_| format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n")
 }
 
 /// The processes that this one started and did not wait for yet.
-fn children(process: &Process) -> BTreeSet<i32> {
+pub fn children(process: &Process) -> BTreeSet<i32> {
     let pid = process.pid();
     let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     listed.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
@@ -271,7 +271,7 @@ fn a_grace_and_a_recheck() {
 }
 
 /// Answers each query with this response code and no record, or with one address.
-fn name_server(address: &str, code: Option<u8>) -> Receiver<()> {
+pub fn name_server(address: &str, code: Option<u8>) -> Receiver<()> {
     let socket = UdpSocket::bind((address, 53)).unwrap();
     let (tell, hear) = channel();
     thread::spawn(move || {
@@ -431,13 +431,13 @@ fn by_way_of_a_proxy() {
 }
 
 /// A certificate authority of the test's own.
-struct Authority {
+pub struct Authority {
     issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
-    pem: String,
+    pub pem: String,
 }
 
 impl Authority {
-    fn new(name: &str) -> Authority {
+    pub fn new(name: &str) -> Authority {
         let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -448,7 +448,7 @@ impl Authority {
 }
 
 /// A TLS server with a certificate for this name, valid in these years.
-fn tls(address: &str, name: &str, years: (i32, i32), by: Option<&Authority>, alpn: &str) -> Receiver<()> {
+pub fn tls(address: &str, name: &str, years: (i32, i32), by: Option<&Authority>, alpn: &str) -> Receiver<()> {
     let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
     params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
@@ -551,7 +551,7 @@ fn tls_through_a_tunnel() {
 }
 
 /// Another host at the far end of the link, with the gateway's addresses.
-fn neighbour(ns: &Netns) -> Elsewhere {
+pub fn neighbour(ns: &Netns) -> Elsewhere {
     let other = Elsewhere::new();
     ns.ip(&format!("{LO}; {UP0}; link set vb0 netns {}", other.pid()));
     other.ip("link set vb0 up; addr add 192.0.2.254/24 dev vb0; addr add 2001:db8::fe/64 dev vb0 nodad");
