@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -79,10 +79,13 @@ pub fn forget_live() {
 
 /// The size of the terminal that stderr is. `None` if it is no terminal.
 pub fn window() -> Option<libc::winsize> {
-    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: the kernel writes a winsize there, and nothing else.
-    let known = unsafe { libc::ioctl(io::stderr().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) } == 0;
-    known.then_some(size)
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    Some(libc::winsize {
+        ws_row: size.ws_row,
+        ws_col: size.ws_col,
+        ws_xpixel: size.ws_xpixel,
+        ws_ypixel: size.ws_ypixel,
+    })
 }
 
 /// Before the process ends, or becomes another: waits until all is written, and takes the live line away. It gives up after `patience` in which
@@ -327,6 +330,7 @@ impl State {
 mod tests {
     use std::fs::File;
     use std::io::Read;
+    use std::os::fd::AsRawFd;
 
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
 

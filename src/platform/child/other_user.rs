@@ -2,11 +2,15 @@
 
 use std::ffi::CString;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, User, getgrouplist, setgroups, setresgid, setresuid};
 
 use crate::platform::xdg;
@@ -74,23 +78,16 @@ impl OtherUser {
 
 /// Gives up the controlling terminal, if there is one. Not by setsid(2): the process leads a group already.
 fn leave_terminal() -> io::Result<()> {
-    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC | libc::O_NONBLOCK;
-    // SAFETY: the path is a text that ends with 0.
-    let terminal = unsafe { libc::open(c"/dev/tty".as_ptr(), flags) };
-    if terminal < 0 {
-        let error = io::Error::last_os_error();
-        return match error.raw_os_error() {
-            // There is none.
-            Some(libc::ENXIO | libc::ENOENT) => Ok(()),
-            _ => Err(error),
-        };
-    }
-    // SAFETY: the descriptor was opened above, and the request has no argument.
-    let left = unsafe { libc::ioctl(terminal, libc::TIOCNOTTY) };
-    let result = if left == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
-    // SAFETY: it was opened above, and nobody else knows of it.
-    unsafe { libc::close(terminal) };
-    result
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let terminal = match open(c"/dev/tty", flags, Mode::empty()) {
+        Ok(terminal) => terminal,
+        // There is none.
+        Err(Errno::ENXIO | Errno::ENOENT) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    // SAFETY: the descriptor is open, and the request has no argument.
+    let left = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCNOTTY) };
+    Ok(Errno::result(left).map(drop)?)
 }
 
 /// Has every descriptor but the first three closed when the program begins.
