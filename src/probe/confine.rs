@@ -16,6 +16,8 @@ use landlock::{
 };
 
 use crate::files::{LARGEST, read_bounded};
+use crate::model::Question;
+use crate::requirement::Probe;
 
 const NSSWITCH: &str = "/etc/nsswitch.conf";
 
@@ -38,24 +40,25 @@ const READ: &[&str] = &[
     "/lib64",
     "/nix/store",
     "/usr",
-    // Trust stores that are elsewhere than openssl-probe finds their front door.
-    "/etc/ca-certificates/extracted",
-    "/etc/pki/ca-trust",
-    "/var/lib/ca-certificates",
     "/dev/null",
     "/dev/random",
     "/dev/urandom",
     "/sys/devices/system/cpu",
 ];
 
-/// Gives up all rights that no probe needs, for the calling thread and the threads that it starts. Returns how much of
-/// that the kernel knows.
+/// Where the links lead that distributions have as their trust store.
+const TRUST: &[&str] = &["/etc/ca-certificates/extracted", "/etc/pki/ca-trust", "/var/lib/ca-certificates"];
+
+/// Gives up all rights that a question does not need, for the calling thread and the threads that it starts. Returns how
+/// much of that the kernel knows.
 ///
 /// # Errors
 /// Of landlock_restrict_self(2) and the calls before it. Nothing was given up then, except maybe new privileges.
-pub fn confine() -> Result<RulesetStatus, RulesetError> {
+pub fn confine(question: &Question) -> Result<RulesetStatus, RulesetError> {
     let nsswitch = read_bounded(Path::new(NSSWITCH), LARGEST).unwrap_or_default();
-    let paths = readable(&String::from_utf8_lossy(&nsswitch));
+    // http:// may lead to https://.
+    let trust = matches!(question, Question::Probe(Probe::Http(_)));
+    let paths = readable(&String::from_utf8_lossy(&nsswitch), trust);
     // Without EXECUTE: mmap(2) of a library needs only the right to read it.
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     let status = Ruleset::default()
@@ -68,15 +71,23 @@ pub fn confine() -> Result<RulesetStatus, RulesetError> {
     Ok(status.ruleset)
 }
 
-fn readable(nsswitch: &str) -> BTreeSet<PathBuf> {
+/// What may be read. `trust`: also the trust store.
+fn readable(nsswitch: &str, trust: bool) -> BTreeSet<PathBuf> {
     let Some(modules) = modules(nsswitch) else { return BTreeSet::from([PathBuf::from("/")]) };
     let mut paths: BTreeSet<PathBuf> = READ.iter().copied().chain(modules).map(PathBuf::from).collect();
     paths.extend(volatile(Path::new("/etc/resolv.conf")));
-    let store = openssl_probe::probe();
-    paths.extend(store.cert_file);
-    for folder in store.cert_dir {
-        paths.extend(links(&folder));
-        paths.insert(folder);
+    // gethostbyname(3)
+    paths.extend(std::env::var_os("HOSTALIASES").map(PathBuf::from));
+    if trust {
+        paths.extend(TRUST.iter().map(PathBuf::from));
+        let store = openssl_probe::probe();
+        paths.extend(store.cert_file);
+        // Two of them may be one: Debian has a link from /usr/lib/ssl.
+        let folders = store.cert_dir.iter().filter_map(|folder| folder.canonicalize().ok());
+        for folder in folders.collect::<BTreeSet<PathBuf>>() {
+            paths.extend(links(&folder));
+            paths.insert(folder);
+        }
     }
     paths
 }
@@ -112,12 +123,17 @@ fn volatile(file: &Path) -> Option<PathBuf> {
     real.parent().filter(|folder| folder.starts_with("/run/") && *folder != "/run").map(Path::to_owned)
 }
 
-/// Where the links in a folder lead, if that is neither in the folder nor below /usr.
+/// Where the links in a folder lead, if that is neither in the folder nor below /usr. Debian has three hundred links,
+/// hence the whole way of a link is followed only if its first step tells too little.
 fn links(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = folder.read_dir() else { return Vec::new() };
     let links = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
-    let targets = links.filter_map(|link| link.path().canonicalize().ok());
-    targets.filter(|target| !target.starts_with(folder) && !target.starts_with("/usr")).collect()
+    let leads_out = |link: &Path| {
+        let target = link.read_link().ok()?;
+        let is_near = target.starts_with("/usr") || target.components().count() == 1;
+        if is_near { None } else { link.canonicalize().ok() }
+    };
+    links.filter_map(|link| leads_out(&link.path())).collect()
 }
 
 #[cfg(test)]
@@ -131,6 +147,7 @@ mod tests {
     use nix::unistd::getppid;
 
     use super::*;
+    use crate::config;
 
     #[test]
     fn modules_of_a_lookup() {
@@ -149,9 +166,12 @@ mod tests {
         ] {
             assert_eq!(modules(text).as_deref(), expected, "{text:?}");
         }
-        assert_eq!(readable("hosts: wins"), BTreeSet::from([PathBuf::from("/")]));
-        let known = readable("hosts: files dns");
+        assert_eq!(readable("hosts: wins", true), BTreeSet::from([PathBuf::from("/")]));
+        let known = readable("hosts: files dns", true);
         assert!(known.contains(Path::new("/etc/hosts")), "{known:?}");
+        assert!(
+            known.is_superset(&readable("hosts: files dns", false)) && known.contains(Path::new(TRUST[0]))
+        );
         for never in ["/", "/etc", "/home", "/root", "/run", "/var", "/proc", "/tmp"] {
             assert!(!known.contains(Path::new(never)), "{never}");
         }
@@ -184,7 +204,8 @@ mod tests {
         fs::write(&other, "").unwrap();
         let refused = |error: std::io::Error| error.raw_os_error() == Some(libc::EACCES);
         let confined = move || {
-            assert_ne!(confine().unwrap(), RulesetStatus::NotEnforced);
+            let question = config::parse_http("https://example.org/", &[]).unwrap();
+            assert_ne!(confine(&Question::Probe(question)).unwrap(), RulesetStatus::NotEnforced);
             // What others have.
             assert!(refused(File::open(&other).unwrap_err()));
             assert!(refused(File::open("/proc/self/environ").unwrap_err()));

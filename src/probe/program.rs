@@ -68,7 +68,7 @@ pub fn serve() -> ExitCode {
         return ExitCode::FAILURE;
     }
     // Without it the probe is as able as its parent, and its answer is as good.
-    let _ = confine::confine();
+    let _ = confine::confine(&question);
     let answer = ask(&question, Deadline::of(&question));
     let line = match &answer {
         Ok(answer) => format!("met {answer}"),

@@ -153,6 +153,9 @@ pub const CALLS: &[Call] = calls! {
     pidfd_open SYS_pidfd_open [EMFILE ENFILE ENOMEM ENOSYS ESRCH] slow;
     pidfd_send_signal SYS_pidfd_send_signal [EPERM ESRCH] slow;
     prctl SYS_prctl [EINVAL EPERM] quick;
+    landlock_create_ruleset SYS_landlock_create_ruleset [EMFILE ENOMEM ENOSYS EOPNOTSUPP] quick;
+    landlock_add_rule SYS_landlock_add_rule [ENOMEM] quick;
+    landlock_restrict_self SYS_landlock_restrict_self [ENOMEM EPERM] quick;
     prlimit64 SYS_prlimit64 [EPERM] quick;
     setpgid SYS_setpgid [EACCES EPERM] quick;
     setsid SYS_setsid [EPERM] quick;
