@@ -70,6 +70,13 @@ fn probes_work_in_the_sandbox() {
             guest.wait_for(guest.age() + Duration::from_secs(30), |guest| status(guest).starts_with("Ready"));
         let log = guest.sh("journalctl --no-pager -n 40");
         assert!(ready, "{user:?}: {}\n{log}", status(&guest));
+        // systemd's filters, beside those of the container that the guest is.
+        let pid = guest.property(user, "netready@probes.service", "MainPID");
+        let filters = |pid: &str| {
+            let said = guest.sh(&format!("sed -n 's/^Seccomp_filters:[[:space:]]*//p' /proc/{pid}/status"));
+            said.trim().parse::<u32>().unwrap_or_else(|error| panic!("{said}: {error}"))
+        };
+        assert!(filters(&pid) > filters("1"), "{user:?}: the unit has no filter");
         let left = guest.sh("cat /proc/[0-9]*/comm 2>/dev/null");
         assert!(left.contains("netready\n") && !left.contains("netready-probe"), "{left}");
     }
