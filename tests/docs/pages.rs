@@ -45,6 +45,22 @@ fn links(text: &str) -> Vec<String> {
     targets.filter(|target| !target.contains("://") && !target.starts_with("mailto:")).collect()
 }
 
+/// A page that names the test of a statement does so as `tests/FILE.rs::TEST`.
+#[test]
+fn the_tests_that_pages_name_are_there() {
+    let mut found = 0;
+    for page in pages() {
+        let text = read(&page);
+        for span in text.split('`').filter(|span| !span.contains(char::is_whitespace)) {
+            let Some((file, test)) = span.split_once(".rs::") else { continue };
+            let source = read(&format!("{file}.rs"));
+            assert!(source.contains(&format!("fn {test}(")), "{page}: {span}");
+            found += 1;
+        }
+    }
+    assert!(found >= 30, "the pages name only {found} tests");
+}
+
 /// What GitHub and others make of a heading: the part of an address after the `#`.
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text).into_iter().filter(|line| line.starts_with('#'));
