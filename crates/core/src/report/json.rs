@@ -20,7 +20,7 @@ pub fn state_word(phase: Phase) -> &'static str {
 }
 
 /// The object that `docs/schema/verdict.json` describes. `state`: the word of [`state_word`], or for a `check`,
-/// which waits for nothing, `ready` or `waiting`. `network`: as for [`table`](super::table).
+/// which waits for nothing, `ready` or `waiting`. `network`: as for [`table`](super::table()).
 pub fn verdict_json(
     gate: &Gate,
     verdict: &Verdict,
