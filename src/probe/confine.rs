@@ -120,7 +120,9 @@ fn modules(nsswitch: &str) -> Option<Vec<&'static str>> {
 /// The folder of a file that a link leads to, below /run: whoever keeps such a file replaces it at any time.
 fn volatile(file: &Path) -> Option<PathBuf> {
     let real = file.canonicalize().ok()?;
-    real.parent().filter(|folder| folder.starts_with("/run/") && *folder != Path::new("/run")).map(Path::to_owned)
+    real.parent()
+        .filter(|folder| folder.starts_with("/run/") && *folder != Path::new("/run"))
+        .map(Path::to_owned)
 }
 
 /// Where the links in a folder lead, if that is neither in the folder nor below /usr. Debian has three hundred links,
