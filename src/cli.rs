@@ -571,10 +571,16 @@ fn load(request: &GateRequest) -> Result<Loaded, ConfigError> {
     config::load(request, &Environment::from_process(), &LinksOfHost)
 }
 
-/// The links of this host.
+/// The links of this host, and the command that this process was started with.
 struct LinksOfHost;
 
 impl config::KnownLinks for LinksOfHost {
+    fn command(&self) -> &str {
+        let word = std::env::args_os().nth(1);
+        let mut typed = ["wait", "run", "monitor", "cat", "explain"].into_iter();
+        typed.find(|command| word.as_ref().is_some_and(|word| word == command)).unwrap_or("check")
+    }
+
     fn has(&self, name: &str) -> bool {
         // The kernel passes over a colon and what follows it, which was an alias of a link once.
         !name.contains(':') && nix::net::if_::if_nametoindex(name).is_ok()

@@ -65,8 +65,13 @@ impl Environment {
     }
 }
 
-/// The links of this host, to word an error.
+/// What a caller knows of this host and of its own command line, to word an error.
 pub trait KnownLinks {
+    /// The command that was typed and that takes a gate; errors name it in what they suggest.
+    fn command(&self) -> &str {
+        "check"
+    }
+
     /// Whether a link has this name or altname.
     fn has(&self, name: &str) -> bool;
 
@@ -95,14 +100,30 @@ pub fn load(
     environment: &Environment,
     links: &dyn KnownLinks,
 ) -> Result<Loaded, ConfigError> {
-    match &request.gate {
+    let loaded = match &request.gate {
         None if request.options.require_something() => of_options(&request.options),
         gate => {
             let name = gate.as_deref().unwrap_or("default");
             let texts = find(name, &request.options, environment, links)?;
             of_texts(&texts.name, texts.parts, &request.options)
         }
+    };
+    loaded.map_err(|error| tell_links(error, &request.options, links))
+}
+
+/// Says so where the value of `--address` or `--route` is the name of a link.
+fn tell_links(mut error: ConfigError, options: &Options, links: &dyn KnownLinks) -> ConfigError {
+    for key in [&keys::ADDRESS, &keys::ROUTE] {
+        let Some(option) = &key.option else { continue };
+        for value in options.values(key).iter().filter(|value| links.has(value)) {
+            let shown = printable(value);
+            let origin = format!("{} {shown}", option.typed());
+            for problem in error.problems.iter_mut().filter(|problem| problem.origin == origin) {
+                problem.message = format!("{shown} is a link: -i {shown}");
+            }
+        }
     }
+    error
 }
 
 /// The file that a caller's own gate of this name is read from: the first place that is looked at.

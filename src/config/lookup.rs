@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::keys;
@@ -82,7 +83,12 @@ pub fn find(
 ) -> Result<GateTexts, FindError> {
     if gate.contains('/') {
         let path = Path::new(gate);
-        let unreadable = |problem| FindError::new(FindErrorKind::Unreadable, problem);
+        let unreadable = |mut problem: Problem| {
+            if let Some(meant) = meant_by_path(gate, links.command()).filter(|_| !path.exists()) {
+                problem.message.push_str(&meant);
+            }
+            FindError::new(FindErrorKind::Unreadable, problem)
+        };
         let part = read(path, path.to_owned()).map_err(unreadable)?;
         let name = path.file_stem().unwrap_or(path.as_os_str());
         return Ok(GateTexts { name: name.to_string_lossy().into_owned(), parts: vec![part] });
@@ -294,6 +300,25 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
     problem(path, &format!("cannot be read: {error}"))
 }
 
+/// What else a word with a slash can be, if there is no such file.
+fn meant_by_path(word: &str, command: &str) -> Option<String> {
+    let option = match word {
+        _ if word.starts_with("http://") || word.starts_with("https://") => "--http",
+        _ if word.parse::<ipnet::IpNet>().is_ok() => "--address",
+        _ => return None,
+    };
+    Some(format!("; did you mean: netready {command} {option} {}", printable(word)))
+}
+
+/// The gate of one of netready's own units; the suffix may be missing.
+fn gate_of_unit(word: &str) -> Option<&str> {
+    let unit = word.strip_suffix(".service").unwrap_or(word);
+    match unit.strip_prefix("netready@") {
+        Some(gate) => Some(gate).filter(|gate| !gate.is_empty()),
+        None => (unit == "netready").then_some("default"),
+    }
+}
+
 /// What to say about a gate that does not exist: most often something else was meant.
 fn unknown(
     gate: &str,
@@ -306,6 +331,16 @@ fn unknown(
     if gate.is_empty() {
         return "a gate needs a name".to_owned();
     }
+    let command = match options.as_typed() {
+        typed if typed.is_empty() => format!("netready {}", links.command()),
+        typed => format!("netready {} {typed}", links.command()),
+    };
+    if gate.parse::<IpAddr>().is_ok() {
+        return format!("{shown} is an address: {command} -a {shown}");
+    }
+    if let Some(name) = gate_of_unit(gate) {
+        return format!("{shown} is a unit; write its gate: {command} {}", printable(name));
+    }
     if let Some(link) = options.values(&keys::INTERFACE).last().filter(|_| links.has(gate)) {
         return format!(
             "{shown} is a link; quote a glob (-i 'NAME*'), or name each link: -i {} -i {shown}",
@@ -313,22 +348,22 @@ fn unknown(
         );
     }
     if links.has(gate) {
-        return format!("{shown} is a link: netready check -i {shown}");
+        return format!("{shown} is a link: {command} -i {shown}");
     }
     if gate.starts_with("mac:") {
-        return format!("{shown} is a hardware address: netready check -i {shown}");
+        return format!("{shown} is a hardware address: {command} -i {shown}");
     }
     if let Some((link, state)) = gate.split_once(':') {
         let state = state.split(':').next().unwrap_or_default();
         if let Some(form) = in_place_of_state(link, state, true) {
-            return format!("{shown} is a link and a state: netready check {form}");
+            return format!("{shown} is a link and a state: {command} {form}");
         }
         if links.has(link) {
-            return format!("{link} is a link: netready check -i {link}");
+            return format!("{link} is a link: {command} -i {link}");
         }
     }
     if is_glob(gate) || gate.starts_with('!') {
-        return format!("{shown} is a glob: netready check -i '{shown}'");
+        return format!("{shown} is a glob: {command} -i '{shown}'");
     }
     let known = known_gates(environment, directories);
     if let Some(stem) = gate.strip_suffix(".toml") {
@@ -345,7 +380,7 @@ fn unknown(
     let near_link = nearest(gate, link_names.iter().map(String::as_str));
     let near = match (near_gate, near_link) {
         (Some(near), _) => format!("; did you mean {near}?"),
-        (None, Some(near)) => format!("; did you mean the link: netready check -i {}?", printable(near)),
+        (None, Some(near)) => format!("; did you mean the link: {command} -i {}?", printable(near)),
         (None, None) => String::new(),
     };
     format!("no such gate: no {shown}.toml in {}{near}", looked_in.join(", "))

@@ -22,6 +22,23 @@ impl KnownLinks for Made {
     }
 }
 
+/// The same, asked by somebody who typed `wait`.
+struct Waiting;
+
+impl KnownLinks for Waiting {
+    fn command(&self) -> &str {
+        "wait"
+    }
+
+    fn has(&self, name: &str) -> bool {
+        Made.has(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        Made.names()
+    }
+}
+
 fn load_in(environment: &Environment, args: &str) -> Result<Loaded, String> {
     load(&typed(args), environment, &Made).map_err(|error| error.to_string())
 }
@@ -271,11 +288,39 @@ fn an_unknown_gate_is_told_what_was_meant() {
             "mac:52:54:00:12:34:56",
             "gate mac:52:54:00:12:34:56: mac:52:54:00:12:34:56 is a hardware address: netready check -i mac:52:54:00:12:34:56",
         ),
+        ("10.9.0.2", "gate 10.9.0.2: 10.9.0.2 is an address: netready check -a 10.9.0.2"),
+        ("2001:db8::1", "gate 2001:db8::1: 2001:db8::1 is an address: netready check -a 2001:db8::1"),
+        ("netready@web", "gate netready@web: netready@web is a unit; write its gate: netready check web"),
+        (
+            "netready@web.service",
+            "gate netready@web.service: netready@web.service is a unit; write its gate: netready check web",
+        ),
+        (
+            "netready.service",
+            "gate netready.service: netready.service is a unit; write its gate: netready check default",
+        ),
+        (
+            "http://example.org/",
+            "http://example.org/: cannot be read: No such file or directory (os error 2); did you mean: netready check --http http://example.org/",
+        ),
+        (
+            "10.9.0.0/24",
+            "10.9.0.0/24: cannot be read: No such file or directory (os error 2); did you mean: netready check --address 10.9.0.0/24",
+        ),
+        ("-a va0", "--address va0: va0 is a link: -i va0"),
+        ("-r va1 storage", "--route va1: va1 is a link: -i va1"),
         ("en*", "gate en*: en* is a glob: netready check -i 'en*'"),
         ("storage.toml", "gate storage.toml: write the name of a gate without .toml: storage"),
         ("other.toml", "gate other.toml: no such gate; a file is named with a slash: ./other.toml"),
     ] {
         assert_eq!(load_in(&environment, args).unwrap_err(), said, "{args}");
+    }
+    for (args, said) in [
+        ("va0", "gate va0: va0 is a link: netready wait -i va0"),
+        ("-a ipv4 va0", "gate va0: va0 is a link: netready wait -a ipv4 -i va0"),
+        ("-i va* -t 5s 10.9.0.2", "gate 10.9.0.2: 10.9.0.2 is an address: netready wait -i 'va*' -t 5s -a 10.9.0.2"),
+    ] {
+        assert_eq!(load(&typed(args), &environment, &Waiting).unwrap_err().to_string(), said, "{args}");
     }
     let request = GateRequest { gate: Some(String::new()), options: Options::default() };
     assert_eq!(load(&request, &environment, &NoLinks).unwrap_err().to_string(), "gate : a gate needs a name");

@@ -36,6 +36,21 @@ impl Options {
         self.typed().any(|(key, _)| key.level() == Level::Clause)
     }
 
+    /// The options as they can be typed again, without a space at either end. A value that a shell would change is
+    /// in quotation marks.
+    pub fn as_typed(&self) -> String {
+        let values = |option: &CommandLineOption| self.values.get(option.long).cloned().unwrap_or_default();
+        let words = self.typed().flat_map(|(_, option)| {
+            let name = option.short.map_or_else(|| option.typed(), |short| format!("-{short}"));
+            let word = move |value: String| match option.value_name {
+                Some(_) => format!("{name} {}", quoted(&value)),
+                None => name.clone(),
+            };
+            values(option).into_iter().map(word)
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
     fn typed(&self) -> impl Iterator<Item = (&'static Key, &'static CommandLineOption)> {
         keys::options().filter(|(_, option)| self.has(option))
     }
@@ -145,6 +160,16 @@ fn need_families(options: &Options, clause: &mut WrittenClause) {
         }
     }
     clause.keys.set(&ROUTE, routes);
+}
+
+/// A word that a shell reads as it is.
+fn quoted(value: &str) -> String {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.,:/@%+=".contains(&octet);
+    let shown = suggest::shown(value);
+    match !value.is_empty() && value.bytes().all(plain) {
+        true => shown,
+        false => format!("'{}'", shown.replace('\'', "'\\''")),
+    }
 }
 
 fn default_of(family: Family) -> &'static str {
