@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, load};
 use crate::config::{GateRequest, Options};
@@ -11,7 +11,7 @@ use crate::escape::escape;
 
 /// What to say instead of clap's own words; `None` if these are better. Safe to print.
 pub(super) fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> {
-    let is_unlike_any = error.get(ContextKind::SuggestedSubcommand).is_none();
+    let is_unlike_any = !suggests_a_shown_command(error);
     let text = if error.kind() == ErrorKind::InvalidSubcommand && is_unlike_any {
         let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
         of_word(word)
@@ -23,6 +23,21 @@ pub(super) fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> 
     Some(escape(&text).into_owned())
 }
 
+/// Whether clap suggests a command, and one that the help shows.
+fn suggests_a_shown_command(error: &clap::Error) -> bool {
+    let near: &[String] = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(near)) => near,
+        Some(ContextValue::String(near)) => std::slice::from_ref(near),
+        Some(_) | None => return false,
+    };
+    let definition = Cli::command();
+    let is_shown = |name: &String| {
+        let mut commands = definition.get_subcommands();
+        commands.any(|command| command.get_name() == name && !command.is_hide_set())
+    };
+    !near.is_empty() && near.iter().all(is_shown)
+}
+
 /// A word in the place of a command: a gate, a link, or something like one of these.
 fn of_word(word: &str) -> String {
     let request = GateRequest { gate: Some(word.to_owned()), options: Options::default() };
@@ -30,6 +45,10 @@ fn of_word(word: &str) -> String {
         Ok(_) => return format!("{word} is not a command, but a gate: netready check {word}"),
         Err(error) => error.problems.into_iter().next(),
     };
+    if word == "open" {
+        return "open is not a command; to open a gate that is shut: systemctl kill -s USR1 netready.service"
+            .to_owned();
+    }
     // A gate that is there and wrong has its file as the origin.
     match problem.filter(|problem| problem.origin.starts_with("gate ")) {
         Some(problem) => format!("{word} is not a command, and as a gate: {}", problem.message),
@@ -46,4 +65,31 @@ fn of_options(words: &[OsString]) -> Option<String> {
     Cli::try_parse_from(with_command).ok()?;
     let typed: Vec<_> = options.iter().map(|word| word.to_string_lossy()).collect();
     Some(format!("{} is an option of a command: netready check {}", first.to_string_lossy(), typed.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(line: &str) -> Option<String> {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        advice(&Cli::try_parse_from(&words).unwrap_err(), &words)
+    }
+
+    #[test]
+    fn a_hidden_command_is_never_suggested() {
+        assert_eq!(
+            said("netready open").as_deref(),
+            Some(
+                "open is not a command; to open a gate that is shut: systemctl kill -s USR1 netready.service"
+            )
+        );
+        let near_hidden = said("netready complet").unwrap();
+        assert!(near_hidden.contains("no such gate"), "{near_hidden}");
+        assert_eq!(said("netready chek"), None, "clap suggests check");
+        assert_eq!(
+            said("netready -i x0").as_deref(),
+            Some("-i is an option of a command: netready check -i x0")
+        );
+    }
 }

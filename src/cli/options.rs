@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::config::keys::{self, CommandLineOption, Heading, Key};
-use crate::config::{ConfigError, GateRequest, Options, Problem};
+use crate::config::{ConfigError, GateRequest, Options, Problem, printable};
 
 // Which gate, and what is required beside it or instead. (No doc comment: clap would print it in the
 // place of each command's own.)
@@ -105,6 +105,33 @@ impl GateOptions {
             return Err(left_over(first, &self.left_over, self.requirements.0.values(&keys::INTERFACE)));
         }
         Ok(GateRequest { gate: self.gate, options: self.requirements.0 })
+    }
+
+    /// The same for `wait`, which takes a command after `--`. `is_gate`: whether there is a gate of this name.
+    pub fn request_before_command(
+        self,
+        is_gate: impl FnOnce(&str) -> bool,
+    ) -> Result<GateRequest, ConfigError> {
+        let Some(first) = self.gate.clone().filter(|_| !self.left_over.is_empty()) else {
+            return self.request();
+        };
+        let mut typed = vec!["netready wait".to_owned(), self.requirements.0.as_typed()];
+        let (before, after) = match is_gate(&first) {
+            true => (Some(first), None),
+            false => (None, Some(first)),
+        };
+        typed.extend(before);
+        typed.push("--".to_owned());
+        typed.extend(after);
+        typed.extend(self.left_over.iter().cloned());
+        typed.retain(|word| !word.is_empty());
+        self.request().map_err(|mut error| {
+            for problem in &mut error.problems {
+                let typed = printable(&typed.join(" "));
+                problem.message.push_str(&format!("; for a command, did you mean: {typed}"));
+            }
+            error
+        })
     }
 }
 
@@ -218,6 +245,20 @@ mod tests {
             if let Some(short) = option.short {
                 taken(&format!("-{short}{one}"), &format!("{long}{one}"));
             }
+        }
+    }
+
+    #[test]
+    fn a_command_without_two_dashes_is_told_of_them() {
+        for (args, said) in [
+            ("echo hi", "did you mean: netready wait -- echo hi"),
+            ("lab echo hi", "did you mean: netready wait lab -- echo hi"),
+            ("-a ipv4 echo hi", "did you mean: netready wait -a ipv4 -- echo hi"),
+        ] {
+            let line = std::iter::once("netready").chain(args.split(' '));
+            let options = Cli::try_parse_from(line).unwrap().gate;
+            let error = options.request_before_command(|name| name == "lab").unwrap_err().to_string();
+            assert!(error.ends_with(said), "{error}");
         }
     }
 

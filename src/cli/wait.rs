@@ -11,6 +11,7 @@ use crate::attempt::Signals;
 use crate::cli::live::Live;
 use crate::cli::{Error, Exit, PATIENCE, WaitArgs, block_on, kernel_line, load_forced};
 use crate::clock;
+use crate::config::{Environment, names};
 use crate::driver::{Driver, Failure, Reporter, RunEnd, Setup, View};
 use crate::escape::{escape, escape_bytes};
 use crate::gate_state::Phase;
@@ -26,7 +27,8 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
         true => tracing::Level::DEBUG,
         false => tracing::Level::WARN,
     });
-    let gate = load_forced(&args.gate.request()?, &kernel_line())?;
+    let is_gate = |name: &str| names(&Environment::from_process()).contains(name);
+    let gate = load_forced(&args.gate.request_before_command(is_gate)?, &kernel_line())?;
     let mut notifier = Notifier::from_env();
     // It runs inside other units, whose own notifications are not its business to fail for.
     if let Err(error) = notifier.extend(&gate) {

@@ -318,7 +318,10 @@ fn an_unknown_gate_is_told_what_was_meant() {
     for (args, said) in [
         ("va0", "gate va0: va0 is a link: netready wait -i va0"),
         ("-a ipv4 va0", "gate va0: va0 is a link: netready wait -a ipv4 -i va0"),
-        ("-i va* -t 5s 10.9.0.2", "gate 10.9.0.2: 10.9.0.2 is an address: netready wait -i 'va*' -t 5s -a 10.9.0.2"),
+        (
+            "-i va* -t 5s 10.9.0.2",
+            "gate 10.9.0.2: 10.9.0.2 is an address: netready wait -i 'va*' -t 5s -a 10.9.0.2",
+        ),
     ] {
         assert_eq!(load(&typed(args), &environment, &Waiting).unwrap_err().to_string(), said, "{args}");
     }
