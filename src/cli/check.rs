@@ -24,12 +24,13 @@ use crate::verdict::Verdict;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn execute(args: CheckOnceArgs) -> Result<Exit, Error> {
-    crate::log::start(match (args.quiet, args.verbose) {
-        (true, _) => tracing::Level::ERROR,
-        (false, true) => tracing::Level::DEBUG,
-        (false, false) => tracing::Level::WARN,
+    // -v is about the table, not about the log.
+    crate::log::start(match args.quiet {
+        true => tracing::Level::ERROR,
+        false => tracing::Level::WARN,
     });
-    let gate = load_forced(&args.gate.request()?, &kernel_line())?;
+    let request = args.gate.request()?;
+    let gate = load_forced(&request, &kernel_line())?;
     let live = (!args.quiet).then(Live::on_terminal).flatten();
     let looked = look_and_tell(&gate, args.tuning.receive_buffer, !args.no_probes, live.as_ref());
     let (network, verdict) = block_on(looked)?;
@@ -41,7 +42,7 @@ pub(super) fn execute(args: CheckOnceArgs) -> Result<Exit, Error> {
     } else if !args.quiet {
         let details = Details { network: Some(&network), every_place: args.verbose };
         let mut text = table(&gate, &verdict, ready, details, paint);
-        for note in notes(&gate) {
+        for note in notes(&gate, request.gate.is_some()) {
             let _ = writeln!(text, "note: {}", escape(&note));
         }
         print(&text)?;
@@ -112,8 +113,8 @@ impl Reporter for Asking<'_> {
     }
 }
 
-/// What the verdict of this gate does not say of the host.
-fn notes(gate: &Gate) -> Vec<String> {
+/// What the verdict of this gate does not say of the host. `named`: somebody asks for this gate and for no other.
+fn notes(gate: &Gate, named: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if gate.forced.open {
         notes
@@ -128,7 +129,8 @@ fn notes(gate: &Gate) -> Vec<String> {
     if nix::unistd::geteuid().is_root() {
         notes.extend(waiters::still_wanted());
     }
-    if let Some(kept) = record::of_service().filter(|kept| kept.gate != gate.name) {
+    let kept = if named { None } else { record::of_service() };
+    if let Some(kept) = kept.filter(|kept| kept.gate != gate.name) {
         notes.push(format!("netready.service keeps another gate: {} ({})", kept.gate, kept.source));
     }
     notes

@@ -55,7 +55,8 @@ fn check_is_quiet_or_says_who_asks_for_what() {
     assert!(ns.output(&["check", "-q", "-j", "nas"]).stdout.starts_with('{'));
     assert_eq!(ns.output(&["check", "-q", "nonesuch"]).code, 2);
     let verbose = ns.output(&["check", "-v", "-a", "127.0.0.1"]);
-    assert!(verbose.stdout.contains("asked for in --address 127.0.0.1"), "{verbose:?}");
+    assert!(verbose.stdout.contains("asked for by --address 127.0.0.1"), "{verbose:?}");
+    assert!(!verbose.stderr.contains("debug"), "{verbose:?}");
     ns.ip("link set va0 down");
     let down = ns.output(&["check", "nas"]);
     let step = "next: ip link set va0 up (asked for in /etc/netready/nas.toml:4)";

@@ -829,6 +829,8 @@ fn a_record_is_read_and_written_as_a_file_only() {
     std::fs::write(&record, text).unwrap();
     let said = check();
     assert!(said.contains(r"keeps another gate: a\x0aReady: gate b\x1b[2J (/s)"), "{said}");
+    let named = user(&["check", "default"]).output();
+    assert!(!named.stdout.contains("keeps another gate"), "who names a gate means it: {named:?}");
 }
 
 #[test]

@@ -40,11 +40,15 @@ pub(super) fn advice(
     every_place: bool,
 ) -> Option<String> {
     let place = match (every_place, &row.outcome) {
-        (true, _) => asked_by(gate, clause, row).map(Place::to_string),
-        (false, Outcome::Unmet(_)) => place(gate, clause, row),
+        (true, _) => asked_by(gate, clause, row),
+        (false, Outcome::Unmet(_)) => asked_by(gate, clause, row).filter(|place| place.is_in_a_file()),
         (false, Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked) => None,
     };
-    let place = place.map(|place| format!("asked for in {place}"));
+    // An option has no line.
+    let place = place.map(|place| match place.line {
+        Some(_) => format!("asked for in {place}"),
+        None => format!("asked for by {place}"),
+    });
     let text = match (next_step(row, network), place) {
         (Some(step), Some(place)) => format!("next: {step} ({place})"),
         (Some(step), None) => format!("next: {step}"),

@@ -118,7 +118,7 @@ fn no_place_is_told_that_nobody_can_open() {
     let network = testing::network("va0: up");
     let built_in = parse("default", "built-in", "[[require]]\nroute = \"default\"\n").unwrap();
     let typed = crate::config::of_options(&testing::options("-r 10.0.0.0/8")).unwrap().gate;
-    for (gate, verbose) in [(built_in, "asked for in built-in:2"), (typed, "asked for in --route 10.0.0.0/8")]
+    for (gate, verbose) in [(built_in, "asked for in built-in:2"), (typed, "asked for by --route 10.0.0.0/8")]
     {
         let verdict = evaluate(&gate, &network, NOW);
         let text = |every_place| {
