@@ -148,6 +148,8 @@ pub struct Session {
     /// Notes what happens, if somebody wants to know.
     recorder: Option<Recorder>,
     verdict: Verdict,
+    /// The verdict that the recorder saw last, if another one took its place before a table was read.
+    noted: Option<Verdict>,
     /// For [`Mode::Improvement`]: resolv.conf when the verdict was made. `None` before the first verdict.
     nameservers: Option<Nameservers>,
     /// A probe may have another result now.
@@ -186,6 +188,7 @@ impl Session {
             verdict: evaluate(&gate, &network, now),
             network,
             gate,
+            noted: None,
             nameservers: None,
             news: false,
             confirmed: false,
@@ -444,7 +447,8 @@ impl Session {
         let verdict = judged.unwrap_or_else(|| current.judge(&self.gate, now));
         if !verdict.unread.is_empty() && !enough {
             // What met a requirement is gone, and only a table can tell whether something else does.
-            self.verdict = verdict;
+            let last = core::mem::replace(&mut self.verdict, verdict);
+            self.noted.get_or_insert(last);
             self.refresh.read_tables();
             return Step::to(Next::Drain);
         }
@@ -469,8 +473,9 @@ impl Session {
     /// `run`, `wait` and `monitor`: the gate's state sees the verdict.
     fn keep(&mut self, verdict: Verdict, now: Moment) -> Step {
         let last = core::mem::replace(&mut self.verdict, verdict);
+        let noted = self.noted.take();
         if let Some(recorder) = &mut self.recorder {
-            recorder.judged(&last, &self.verdict, &self.network, now);
+            recorder.judged(noted.as_ref().unwrap_or(&last), &self.verdict, &self.network, now);
         }
         let flapped = self.refresh.take_flapped();
         if self.state.holding() {

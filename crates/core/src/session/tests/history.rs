@@ -63,6 +63,19 @@ fn short(what: &What) -> String {
     }
 }
 
+/// A table is read between the two verdicts, as the link that came may have routes that nobody announced.
+#[test]
+fn what_is_missing_on_a_link_that_comes_up_at_once_is_noted() {
+    let mut bench = Bench::recording(gate("interface='eth0'; route='default-ipv6'"), "");
+    bench.run();
+    bench.told();
+    bench.sees("eth0: up");
+    let told = bench.told();
+    for expected in ["0 1 carrier of eth0 met", "0 1 route default-ipv6 of eth0 unmet no-route"] {
+        assert!(told.iter().any(|line| line == expected), "{told:?}");
+    }
+}
+
 #[test]
 fn the_way_to_ready_is_noted_with_its_times() {
     let mut bench = Bench::recording(gate(WANTS_ROUTE), "eth0: nocarrier");
