@@ -39,6 +39,8 @@ pub struct Record {
 pub struct Past {
     /// When the last one gave up, if it was not ready since.
     pub gave_up: Option<Moment>,
+    /// When the last one that gave up did so, even if the gate was ready since.
+    pub last_gave_up: Option<Moment>,
     /// How often the gate was lost.
     pub losses: u64,
 }
@@ -56,6 +58,8 @@ pub struct GateRecord {
     pub ready: Option<bool>,
     /// The time at which a `run` of it gave up in this boot; of another day, with its date.
     pub gave_up_at: Option<String>,
+    /// Whether the gate was ready after that.
+    pub ready_later: bool,
 }
 
 /// The events of a gate in this boot.
@@ -284,18 +288,19 @@ fn read_all(path: &Path, unit: Option<&OsStr>) -> Vec<Value> {
 
 fn kept(record: &Value) -> Option<GateRecord> {
     let text = |key: &str| record.get(key).and_then(Value::as_str).map(|text| escape(text).into_owned());
+    let moment = |key: &str| {
+        let micros = record.get(key).and_then(Value::as_u64)?;
+        Some(Moment::after_boot(Duration::from_micros(micros)))
+    };
+    let (gave_up, last) = (moment("gave-up-usec"), moment("last-gave-up-usec"));
     Some(GateRecord {
         gate: text("gate")?,
         source: text("source")?,
         status: text("status").unwrap_or_default(),
         ready: record.get("state").and_then(Value::as_str).map(|state| state == READY),
-        gave_up_at: gave_up(record).map(|at| LocalTime::of(at).text()),
+        gave_up_at: gave_up.or(last).map(|at| LocalTime::of(at).text()),
+        ready_later: gave_up.is_none() && last.is_some(),
     })
-}
-
-fn gave_up(record: &Value) -> Option<Moment> {
-    let micros = record.get("gave-up-usec").and_then(Value::as_u64)?;
-    Some(Moment::after_boot(Duration::from_micros(micros)))
 }
 
 /// The directory in which the folder of all records is.
@@ -444,6 +449,15 @@ mod tests {
             record.write(&snapshot, "Ready, says this text");
             let records = of_this_boot(folder.path());
             assert_eq!(records[0].ready, Some(ready), "{state:?}");
+        }
+        let at = Some(crate::clock::now());
+        for (gave_up, last, told, later) in
+            [(None, None, false, false), (at, at, true, false), (None, at, true, true)]
+        {
+            (snapshot.gave_up, snapshot.last_gave_up) = (gave_up, last);
+            record.write(&snapshot, "");
+            let found = &of_this_boot(folder.path())[0];
+            assert_eq!((found.gave_up_at.is_some(), found.ready_later), (told, later));
         }
     }
 

@@ -53,11 +53,13 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let file = events::Writer::new(&gate.name, earlier);
     let past = file.past();
     let now = clock::now();
+    let mut snapshot = Snapshot::new(&gate, env!("CARGO_PKG_VERSION"), past.losses, past.gave_up, now);
+    snapshot.last_gave_up = past.last_gave_up;
     let mut manager = Manager {
         notifier,
         ready_fd,
         record,
-        snapshot: Snapshot::new(&gate, env!("CARGO_PKG_VERSION"), past.losses, past.gave_up, now),
+        snapshot,
         textfile: args.textfile.as_deref().map(TextFile::new),
         gate: gate.clone(),
         status: String::new(),
@@ -234,7 +236,8 @@ impl Manager {
             GateWord::Waiting | GateWord::Grace | GateWord::Settling => return,
             GateWord::Ready | GateWord::Opened | GateWord::Lost | GateWord::GaveUp | GateWord::Stopped => {}
         }
-        self.file.remember(Past { gave_up: self.snapshot.gave_up, losses: self.snapshot.losses });
+        let Snapshot { gave_up, last_gave_up, losses, .. } = self.snapshot;
+        self.file.remember(Past { gave_up, last_gave_up, losses });
         if self.kept {
             return;
         }

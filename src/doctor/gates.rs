@@ -263,10 +263,11 @@ enum Back {
 fn gave_up(manager: Manager, kept: &GateRecord) -> Option<Back> {
     let at = kept.gave_up_at.as_ref()?;
     match kept.ready {
-        Some(true) => {
+        // It may be lost again by now, which its status says.
+        ready if ready == Some(true) || kept.ready_later => {
             return Some(Back::Note(format!("gate {} gave up at {at}, and became ready later", kept.gate)));
         }
-        Some(false) => {}
+        Some(_) => {}
         None => {
             let status = &kept.status;
             return Some(Back::Note(format!(

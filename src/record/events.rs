@@ -41,7 +41,7 @@ const NEXT: u64 = 16 << 10;
 /// Where the past is.
 const PAST: u64 = FIRST + 2 * NEXT;
 
-/// The line of the past, filled up with spaces. It needs less than half of it.
+/// The line of the past, filled up with spaces. It needs three quarters of it at most.
 const PAST_SIZE: u64 = 256;
 
 /// The largest file.
@@ -316,6 +316,7 @@ fn past_line(past: Past, boot: &str) -> String {
         "boot-id": boot,
         "gave-up-usec": past.gave_up.map(micros),
         "losses": past.losses,
+        "last-gave-up-usec": past.last_gave_up.map(micros),
     })
     .to_string();
     let width = usize::try_from(PAST_SIZE - 1).unwrap_or_default();
@@ -330,8 +331,11 @@ pub(crate) fn past(octets: &[u8], boot: &str) -> Option<Past> {
         return None;
     }
     let number = |key: &str| value.get(key).and_then(Value::as_u64);
-    let gave_up = number("gave-up-usec").map(|micros| Moment::after_boot(Duration::from_micros(micros)));
-    Some(Past { gave_up, losses: number("losses").unwrap_or_default() })
+    let moment = |key: &str| number(key).map(|micros| Moment::after_boot(Duration::from_micros(micros)));
+    let gave_up = moment("gave-up-usec");
+    // An earlier version did not tell of both.
+    let last_gave_up = moment("last-gave-up-usec").or(gave_up);
+    Some(Past { gave_up, last_gave_up, losses: number("losses").unwrap_or_default() })
 }
 
 /// As much as a file of events can hold.

@@ -109,6 +109,17 @@ impl KeptGate {
         if self.state() == self.snapshot.state { &self.snapshot.what } else { "" }
     }
 
+    /// What meets it, or what is missing. Of a gate that waits again, also when it gave up; safe to print.
+    fn text(&self, time: TimeText<'_>) -> String {
+        let what = escape(self.what());
+        let waits = matches!(self.state(), GateWord::Waiting | GateWord::Grace | GateWord::Settling);
+        match self.snapshot.gave_up.filter(|_| waits) {
+            Some(at) if what.is_empty() => format!("gave up at {}", time(at)),
+            Some(at) => format!("gave up at {}; {what}", time(at)),
+            None => what.into_owned(),
+        }
+    }
+
     fn title(&self) -> String {
         let of_user = if self.user.is_some() { " (user)" } else { "" };
         format!("{}{of_user}", escape(&self.snapshot.gate))
@@ -182,7 +193,7 @@ pub fn status_table(overview: &Overview, now: Moment, time: TimeText<'_>, paint:
             since.unwrap_or_else(dash),
             gate.snapshot.ready_after.map_or_else(dash, |after| Took(after).to_string()),
             gate.snapshot.losses.to_string(),
-            escape(gate.what()).into_owned(),
+            gate.text(time),
         ];
         rows.push((row, tone));
     }
@@ -245,8 +256,9 @@ fn columns<const N: usize>(headings: &[&str; N], rows: &[([String; N], Tone)], p
 pub fn status_json(overview: &Overview, time: TimeText<'_>) -> Value {
     let moment = |moment: Moment| json!({ "timestamp": time(moment), "since-boot": seconds(moment) });
     let gates = overview.shown().map(|gate| {
-        let Snapshot { gate: name, source, version, started, ready_after, losses, gave_up, .. } =
-            &gate.snapshot;
+        let Snapshot {
+            gate: name, source, version, started, ready_after, losses, gave_up, last_gave_up, ..
+        } = &gate.snapshot;
         json!({
             "gate": name,
             "source": source,
@@ -260,6 +272,7 @@ pub fn status_json(overview: &Overview, time: TimeText<'_>) -> Value {
             "since": gate.since().map(moment),
             "started": moment(*started),
             "gave-up": gave_up.map(moment),
+            "last-gave-up": last_gave_up.map(moment),
             "ready-after": ready_after.map(|after| after.as_secs_f64()),
             "losses": losses,
             "what": gate.what(),

@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub losses: u64,
     /// When it was given up, if it was not ready since. A unit that gave up is started again.
     pub gave_up: Option<Moment>,
+    /// When it was given up last in this boot, even if it was ready since.
+    pub last_gave_up: Option<Moment>,
     /// The first reason why it is not ready.
     pub reason: Option<Cause>,
     /// What meets it, or what is missing.
@@ -41,7 +43,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Of a gate that netready begins to keep. `losses` and `gave_up` are of earlier runs in this boot.
+    /// Of a gate that netready begins to keep. `losses` and `gave_up` are of earlier runs in this boot; if one of them
+    /// gave up before the gate was ready, set `last_gave_up` too.
     pub fn new(gate: &Gate, version: &str, losses: u64, gave_up: Option<Moment>, now: Moment) -> Snapshot {
         Snapshot {
             gate: gate.name.clone(),
@@ -54,6 +57,7 @@ impl Snapshot {
             ready_after: None,
             losses,
             gave_up,
+            last_gave_up: gave_up,
             reason: None,
             what: String::new(),
         }
@@ -109,7 +113,10 @@ impl Snapshot {
             self.since = now;
         }
         match state {
-            GateWord::GaveUp => self.gave_up = Some(self.since),
+            GateWord::GaveUp => {
+                self.gave_up = Some(self.since);
+                self.last_gave_up = self.gave_up;
+            }
             GateWord::Ready => self.gave_up = None,
             GateWord::Waiting
             | GateWord::Grace
@@ -134,6 +141,7 @@ impl Snapshot {
             "ready-after-usec": self.ready_after.map(micros),
             "losses": self.losses,
             "gave-up-usec": self.gave_up.map(usec),
+            "last-gave-up-usec": self.last_gave_up.map(usec),
             "code": self.reason.as_ref().map(|reason| &reason.code),
             "text": self.reason.as_ref().map(|reason| &reason.text),
             "link": self.reason.as_ref().and_then(|reason| reason.link.as_ref()),
@@ -168,6 +176,8 @@ impl Snapshot {
             ready_after: duration("ready-after-usec"),
             losses: record.get("losses").and_then(Value::as_u64).unwrap_or_default(),
             gave_up: moment("gave-up-usec"),
+            // An earlier version did not tell of both.
+            last_gave_up: moment("last-gave-up-usec").or_else(|| moment("gave-up-usec")),
             reason,
             what: text("what")?,
         })
@@ -230,6 +240,20 @@ mod tests {
         snapshot.stop(at(20));
         assert_eq!((snapshot.state, snapshot.since, snapshot.what.as_str()), (GateWord::Stopped, at(20), ""));
         assert_eq!(snapshot.gave_up, Some(at(14)), "being stopped does not make it ready");
+    }
+
+    #[test]
+    fn that_it_gave_up_stays_true_after_it_is_ready() {
+        let (gate, mut snapshot) = started();
+        assert_eq!(snapshot.last_gave_up, Some(at(0)), "of an earlier run");
+        seen(&mut snapshot, &gate, "a: up", FIRST, 5);
+        assert_eq!((snapshot.gave_up, snapshot.last_gave_up), (None, Some(at(0))));
+        let after = Duration::from_secs(5);
+        seen(&mut snapshot, &gate, "a: nocarrier", Phase::GaveUp { after, why: GaveUp::Lost }, 9);
+        assert_eq!((snapshot.gave_up, snapshot.last_gave_up), (Some(at(9)), Some(at(9))));
+        seen(&mut snapshot, &gate, "a: up", FIRST, 12);
+        let read = Snapshot::read(&Value::Object(snapshot.fields())).unwrap();
+        assert_eq!((read.gave_up, read.last_gave_up), (None, Some(at(9))));
     }
 
     #[test]

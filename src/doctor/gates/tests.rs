@@ -134,6 +134,7 @@ fn kept(status: &str, ready: Option<bool>, gave_up_at: Option<&str>) -> GateReco
         status: status.to_owned(),
         ready,
         gave_up_at: gave_up_at.map(str::to_owned),
+        ready_later: false,
     }
 }
 
@@ -150,6 +151,9 @@ fn what_became_of_a_gate() {
         found("a text", Some(true), Some("08:15:30")),
         "note gate podman gave up at 08:15:30, and became ready later"
     );
+    let lost = GateRecord { ready_later: true, ..kept("NOT ready since …", Some(false), Some("08:15:30")) };
+    let note = "gate podman gave up at 08:15:30, and became ready later".to_owned();
+    assert_eq!(gave_up(Manager::User, &lost), Some(Back::Note(note)), "also if it was lost after that");
     // Only the state decides, not what the text begins with.
     assert_eq!(
         found("Ready or not", Some(false), Some("08:15:30")),

@@ -261,7 +261,8 @@ fn the_events_of_a_run_whose_folder_is_gone_are_taken_over() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = writer(folder.path(), header(1));
     (0..3).for_each(|number| first.append(&line(number)));
-    let given_up = Past { gave_up: Some(Moment::after_boot(Duration::from_micros(7_000_001))), losses: 2 };
+    let gave_up = Some(Moment::after_boot(Duration::from_micros(7_000_001)));
+    let given_up = Past { gave_up, last_gave_up: gave_up, losses: 2 };
     first.remember(given_up);
     let earlier = deleted(folder);
 
@@ -304,16 +305,17 @@ fn the_past_is_one_line_that_is_overwritten_and_events_do_not_touch_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = writer(folder.path(), header(1));
     let at = |micros| Some(Moment::after_boot(Duration::from_micros(micros)));
-    first.remember(Past { gave_up: None, losses: 1 });
+    first.remember(Past { losses: 1, ..Past::default() });
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "there are no events yet");
     first.append(&line(0));
     first.remember(Past::default());
     let path = folder.path().join("default.events");
     assert!(fs::metadata(&path).unwrap().len() < 1024, "an ordinary boot needs no such line");
     for past in [
-        Past { gave_up: at(u64::MAX), losses: u64::MAX },
-        Past { gave_up: at(1), losses: 1 },
-        Past { gave_up: None, losses: 2 },
+        Past { gave_up: at(u64::MAX), last_gave_up: at(u64::MAX), losses: u64::MAX },
+        Past { gave_up: at(1), last_gave_up: at(1), losses: 1 },
+        Past { gave_up: None, last_gave_up: at(1), losses: 2 },
+        Past { gave_up: None, last_gave_up: None, losses: 2 },
     ] {
         first.remember(past);
         assert_eq!(writer(folder.path(), header(2)).past(), past);

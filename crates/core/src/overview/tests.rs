@@ -22,6 +22,7 @@ pub(crate) fn kept(gate: &str, state: &str) -> KeptGate {
         ready_after: Some(Duration::from_millis(5980)),
         losses: 1,
         gave_up: None,
+        last_gave_up: None,
         reason: None,
         what: "default via 10.9.0.1 dev e0".to_owned(),
     };
@@ -77,6 +78,26 @@ nas (user)  waiting  @100 (1h 1min)  -      0       e0 has no carrier
 stopped earlier in this boot: old
 ";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn a_gate_that_waits_again_says_when_it_gave_up() {
+    for (state, gave_up, expected) in [
+        ("waiting", Some(at(4)), "gave up at @104; e0 has no carrier"),
+        ("settling", Some(at(4)), "gave up at @104; e0 has no carrier"),
+        ("waiting", None, "0       e0 has no carrier"),
+        ("gave-up", Some(at(4)), "0       e0 has no carrier"),
+    ] {
+        let mut gate = nas();
+        (gate.snapshot.state, gate.snapshot.gave_up) = (GateWord::of(state).unwrap(), gave_up);
+        let text = table(&overview(vec![gate], vec![], &[]));
+        assert!(text.trim_end().ends_with(expected), "{text}");
+    }
+    let mut gate = nas();
+    gate.snapshot.last_gave_up = Some(at(4));
+    let json = status_json(&overview(vec![gate], vec![], &[]), &|_| String::new());
+    assert_eq!(json["gates"][0]["gave-up"], Value::Null);
+    assert_eq!(json["gates"][0]["last-gave-up"]["since-boot"], 104.0);
 }
 
 #[test]
