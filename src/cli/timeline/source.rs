@@ -93,6 +93,11 @@ impl Source {
             Err(JournalError::Ask(_) | JournalError::Failed(_)) if boot.offset == 0 => {
                 Err(self.nothing("in this boot"))
             }
+            Err(error @ JournalError::Hidden) if boot.offset == 0 => {
+                let others = others();
+                let text = hint(&self.gate, &others).unwrap_or_else(|| error.to_string());
+                Err(Error::NoHistory(text))
+            }
             Err(error) => Err(Error::NoHistory(error.to_string())),
         }
     }
@@ -190,6 +195,25 @@ impl Source {
 /// What the history of earlier boots needs.
 const PERSISTENT: &str = "earlier boots need a journal on disk (mkdir -p /var/log/journal, then reboot)";
 
+/// The gates that have a record in this boot.
+fn others() -> Vec<String> {
+    let mut names: Vec<String> = record::histories(None).gates.into_iter().map(|found| found.gate).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// What to say of a gate without a record to somebody who may not read the journal: the gates that have one.
+fn hint(gate: &str, others: &[String]) -> Option<String> {
+    let first = escape(others.first()?);
+    let names: Vec<_> = others.iter().map(|name| escape(name)).collect();
+    Some(format!(
+        "nothing is recorded of gate {} that this user may read; gates with a record: {}. Try: netready timeline {first}",
+        escape(gate),
+        names.join(", ")
+    ))
+}
+
 fn this_boot() -> Boot {
     Boot { offset: 0, id: record::boot_id().unwrap_or_default().replace('-', "") }
 }
@@ -222,6 +246,18 @@ mod tests {
 
     const START: &str = r#"{"usec":1,"event":"start","gate":"g","source":"/s","settle_usec":0,"clauses":[]}"#;
     const DROPPED: &str = r#"{"usec":2,"event":"dropped","count":1}"#;
+
+    #[test]
+    fn who_may_not_read_the_journal_is_told_the_gates_with_a_record() {
+        assert_eq!(hint("default", &[]), None);
+        assert_eq!(
+            hint("default", &["podman".to_owned(), "x\n".to_owned()]).as_deref(),
+            Some(
+                "nothing is recorded of gate default that this user may read; gates with a record: podman, x\\x0a. \
+                 Try: netready timeline podman"
+            )
+        );
+    }
 
     #[test]
     fn entries_of_a_boot_are_divided_into_runs() {
