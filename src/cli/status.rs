@@ -1,6 +1,7 @@
 //! `status`: how the gates stand that are kept now.
 
 use clap::Args;
+use nix::unistd::geteuid;
 
 use crate::cli::{Error, Exit, UNSEEN, paint, print};
 use crate::clock::{self, LocalTime};
@@ -19,6 +20,10 @@ pub(super) struct StatusArgs {
     pub(super) json: bool,
 }
 
+/// What root is told where there is no gate of the system's.
+const OF_USERS: &str = "gates of users are not shown here; to see a user's gate: \
+                        systemctl --user -M USER@ status netready.service\n";
+
 pub(super) fn execute(args: StatusArgs) -> Result<Exit, Error> {
     crate::log::start(tracing::Level::WARN);
     let Kept { gates, hidden } = kept();
@@ -27,7 +32,14 @@ pub(super) fn execute(args: StatusArgs) -> Result<Exit, Error> {
         true => {
             format!("{}\n", json_text(&status_json(&overview, &|moment| LocalTime::of(moment).rfc3339())))
         }
-        false => status_table(&overview, clock::now(), &|moment| LocalTime::of(moment).text(), paint),
+        false => {
+            let time = |moment| LocalTime::of(moment).text();
+            let mut text = status_table(&overview, clock::now(), &time, paint);
+            if geteuid().is_root() && overview.asked.is_empty() && overview.shown().next().is_none() {
+                text.push_str(OF_USERS);
+            }
+            text
+        }
     })?;
     Ok(match overview.answer() {
         Answer::Ready => Exit::Done,
