@@ -315,7 +315,16 @@ impl Recorder {
         }
         self.gate = Some((state, by, reason.cloned()));
         let named = if state == GateWord::Ready { NAMED + 1 } else { 0 };
-        let met_by = verdict.evidence().take(named).cloned().collect();
+        let mut met_by: Vec<Evidence> = Vec::new();
+        for evidence in verdict.evidence() {
+            if met_by.len() >= named {
+                break;
+            }
+            // One thing may meet several requirements.
+            if !met_by.contains(evidence) {
+                met_by.push(evidence.clone());
+            }
+        }
         self.notes.push(now, Note::Gate { state, by, reason: reason.cloned(), met_by });
     }
 
@@ -547,9 +556,14 @@ fn number(clause: usize) -> u64 {
     clause as u64 + 1
 }
 
-/// The first three, and whether there are more.
+/// The first three, and whether there are more. What reads alike is named once.
 fn first_evidence(evidence: &[Evidence]) -> String {
-    let mut texts: Vec<String> = evidence.iter().take(NAMED).map(ToString::to_string).collect();
+    let mut texts: Vec<String> = Vec::new();
+    for text in evidence.iter().take(NAMED).map(ToString::to_string) {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
     if evidence.len() > NAMED {
         texts.push("…".to_owned());
     }

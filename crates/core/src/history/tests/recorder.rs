@@ -227,3 +227,18 @@ fn a_requirement_is_noted_with_the_number_of_its_clause() {
         .collect();
     assert_eq!(told, [1, 2, 3]);
 }
+
+#[test]
+fn what_meets_several_requirements_is_named_once() {
+    let gate = gate("route=['default', 'default-ipv4']; nameserver=true");
+    let mut recorder = Recorder::new(&gate, NOW);
+    let mut host = network("eth0: up; addr eth0 192.0.2.10/24; route default4 via 192.0.2.1 dev eth0");
+    host.nameservers = crate::model::Nameservers::First("127.0.0.53".to_owned());
+    let ready = Phase::Ready { came: Came::First { after: Duration::ZERO } };
+    recorder.observe(ready, &evaluate(&gate, &host, NOW), NOW);
+    let met_by = recorder
+        .take()
+        .into_iter()
+        .find_map(|event| if let What::Gate(change) = event.what { change.met_by } else { None });
+    assert_eq!(met_by.as_deref(), Some("default via 192.0.2.1 dev eth0; 127.0.0.53"));
+}
