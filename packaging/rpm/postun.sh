@@ -1,7 +1,7 @@
 # $1 is 0 on a removal and 1 on an upgrade. /etc/netready stays, because the administrator wrote it.
 if [ "$1" -eq 0 ]; then
     rm -rf /run/netready-record /run/private/netready-record
-    # The package lists no folders (packaging/README.md), so rpm leaves them. rmdir removes only an empty one.
+    # rpm leaves the folders, because cargo-generate-rpm lists none. rmdir removes only an empty folder.
     for unit in user-wait-network-online restart kube@ auto-update; do
         rmdir "/usr/lib/systemd/user/podman-$unit.service.d" 2>/dev/null || :
     done
