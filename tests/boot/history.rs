@@ -209,7 +209,8 @@ fn a_gate_that_gave_up_opens_later() {
     );
     assert_eq!(states.last().map(String::as_str), Some("ready"), "{states:?}");
     is_kept(&guest);
-    // Nothing says any longer that it gave up.
+    // It is no longer given up. That it was stays known for this boot.
     let record = guest.sh_as("tester", &format!("cat {}", RECORD.replace("events", "json")));
     assert!(record.contains("\"gave-up-usec\":null"), "{record}");
+    assert!(!record.contains("\"last-gave-up-usec\":null"), "{record}");
 }
