@@ -17,6 +17,7 @@
 # make faults     fails each system call of each command in turn, as root: an hour (docs/reliability.md)
 # make fuzz       fuzzes what netready reads, SECONDS=60 a target: needs a nightly toolchain (docs/reliability.md)
 # make simulate   random stories against a simulated kernel for SECONDS=60; SEED= sets the first one
+# make soak       an hour of a host's life in MINUTES=10, as root: memory, descriptors, CPU time (docs/reliability.md)
 # make model      every interleaving of a few events in small worlds; STATES= in each (docs/reliability.md)
 # make mutants    mutation tests of what decides when a gate opens: an hour or more (.cargo/mutants.toml)
 
@@ -34,7 +35,7 @@ SHARE   := $(PREFIX)/share
 TOOLS   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/netready-tools
 
 .PHONY: all build manual check demo demo-recording test uml prepare lint msrv aarch64 docs deny install deb rpm package-files dist \
-	dist-check check-packages boot simulate model mutants clean
+	dist-check check-packages boot simulate soak model mutants clean
 
 all: build manual
 
@@ -231,6 +232,11 @@ simulate:
 	NETREADY_SIMULATE_SECONDS=$(or $(SECONDS),60) NETREADY_SIMULATE_SEED=$(or $(SEED),1000000) \
 		$(CARGO) test --locked --profile simulate --package netready-core --lib \
 		-- simulate::for_a_while --include-ignored --nocapture
+
+# Gates that live through random changes of the network. The operations of a failure are printed with their seed.
+soak:
+	NETREADY_SOAK_SECONDS=$$(($(or $(MINUTES),10) * 60)) \
+		$(CARGO) test --locked --test namespaces soak:: -- --include-ignored --nocapture
 
 model:
 	NETREADY_MODEL_STATES=$(or $(STATES),100000) $(CARGO) test --locked --profile simulate --package netready-core \

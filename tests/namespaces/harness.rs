@@ -448,6 +448,7 @@ pub struct Builder {
     bare_env: bool,
     inherited: Option<OwnedFd>,
     traced: Option<PathBuf>,
+    program: Option<PathBuf>,
 }
 
 impl Builder {
@@ -463,6 +464,7 @@ impl Builder {
             bare_env: false,
             inherited: None,
             traced: None,
+            program: None,
         }
     }
 
@@ -501,6 +503,12 @@ impl Builder {
         self
     }
 
+    /// Another build of netready, with its other programs where it looks for them.
+    pub fn program(mut self, program: &str) -> Builder {
+        self.program = Some(program.into());
+        self
+    }
+
     /// socket(AF_NETLINK) fails, as in a sandbox that forgot it.
     pub fn without_netlink(mut self) -> Builder {
         self.no_netlink = true;
@@ -508,7 +516,7 @@ impl Builder {
     }
 
     fn command(&self) -> Command {
-        let binary = Path::new(env!("CARGO_BIN_EXE_netready"));
+        let binary = self.program.as_deref().unwrap_or(Path::new(env!("CARGO_BIN_EXE_netready")));
         let mut command = match self.user {
             User::Root => match &self.traced {
                 None => Command::new(binary),
@@ -732,6 +740,20 @@ impl Process {
     pub fn notifications(&self) -> Vec<(Instant, String)> {
         self.catch_up();
         notifications(&self.events())
+    }
+
+    /// The assignments that came since the last call, in order. The harness forgets everything that netready has said so
+    /// far, except a panic, so that the memory of a long test does not grow.
+    pub fn take_notifications(&self) -> Vec<String> {
+        self.catch_up();
+        let mut events = self.log.events.lock().unwrap();
+        let taken = notifications(&events).into_iter().map(|(_, line)| line).collect();
+        events.retain(|(_, event)| match event {
+            Event::Datagram(_) | Event::Out(_) | Event::Mark(_) => false,
+            Event::Err(line) => line.contains("panicked at"),
+            Event::OutEnd | Event::ErrEnd | Event::Exit(_) => true,
+        });
+        taken
     }
 
     fn values(&self, name: &str) -> Vec<(Instant, String)> {

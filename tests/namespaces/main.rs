@@ -47,6 +47,7 @@ mod resync;
 mod route;
 mod sandbox;
 mod schema;
+mod soak;
 mod status;
 mod supervisors;
 mod timeline;

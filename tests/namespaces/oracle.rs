@@ -42,7 +42,7 @@ enum Family {
 }
 
 /// A snapshot, as iproute2 prints it.
-struct Oracle {
+pub struct Oracle {
     links: Vec<Value>,
     /// Each with the name of its link.
     addresses: Vec<(String, Value)>,
@@ -78,7 +78,7 @@ fn binds(address: &str) -> bool {
 }
 
 impl Oracle {
-    fn read(ns: &Netns) -> Oracle {
+    pub fn read(ns: &Netns) -> Oracle {
         let links = ns.ip_json("link show");
         let mut addresses = Vec::new();
         for link in ns.ip_json("addr show") {
@@ -300,7 +300,7 @@ impl Oracle {
     }
 
     /// Where what the oracle reads in tables is not what the kernel does.
-    fn disagrees_with_the_kernel(&self) -> String {
+    pub fn disagrees_with_the_kernel(&self) -> String {
         let mut text = String::new();
         for (table, destination, _) in ASKED {
             let Some((address, asked)) = self.asked(table, destination) else { continue };
@@ -371,9 +371,9 @@ impl Oracle {
 }
 
 /// A gate in TOML, and what the oracle says of it.
-type Gate = (&'static str, fn(&Oracle) -> bool);
+pub type Gate = (&'static str, fn(&Oracle) -> bool);
 
-const GATES: &[Gate] = &[
+pub const GATES: &[Gate] = &[
     ("interface = \"va0\"", |o| o.link_alone("va0")),
     ("interface = \"va1\"\ncarrier = true", |o| o.carrier("va1")),
     ("interface = \"br0\"", |o| o.link_alone("br0")),
@@ -433,11 +433,11 @@ const GATES: &[Gate] = &[
     }),
 ];
 
-const SETUP: &str = "link set lo up; link add va0 type veth peer name vb0; link add va1 type veth peer name vb1; \
+pub const SETUP: &str = "link set lo up; link add va0 type veth peer name vb0; link add va1 type veth peer name vb1; \
                      link set vb0 up; link set va0 up; link set vb1 up; link set va1 up; \
                      addr add 192.0.2.1/24 dev va0; addr add 198.51.100.1/24 dev va1; addr add 2001:db8::1/64 dev va0 nodad";
 
-fn operation(random: &mut Random) -> String {
+pub fn operation(random: &mut Random) -> String {
     const LINKS: &[&str] = &["va0", "va1", "vb0", "vb1", "va0", "va1", "br0", "mv0"];
     const NEAR: &[&str] = &["va0", "va0", "va1", "br0", "mv0"];
     const ADDRESSES: &[&str] = &[
@@ -674,11 +674,35 @@ fn disagreements(ns: &Netns, paths: &[String], runs: &[Process]) -> String {
     text
 }
 
+/// No duplicate address detection, and no router solicitations: for links that come and go, these would change nothing
+/// but the machine's load.
+pub fn keep_ipv6_quiet(ns: &Netns) {
+    ns.ip("sysctl net.ipv6.conf.all.accept_dad=0; sysctl net.ipv6.conf.default.accept_dad=0");
+    ns.ip("sysctl net.ipv6.conf.default.router_solicitations=0");
+}
+
+/// Returns how many of the operation's commands the kernel accepted. It refuses many of them in the state at hand; that
+/// is part of the game.
+pub fn try_operation(ns: &Netns, operation: &str) -> usize {
+    let accepted = |part: &&str| match part.trim().strip_prefix("sysctl ").and_then(|s| s.split_once('=')) {
+        // The link of the setting may not be there.
+        Some((name, value)) => std::fs::write(format!("/proc/sys/{}", name.replace('.', "/")), value).is_ok(),
+        None => ns.try_ip(part).status.success(),
+    };
+    operation.split(';').filter(accepted).count()
+}
+
+/// What the kernel has, as `ip` prints it.
+pub fn state(ns: &Netns) -> String {
+    ["-br link", "-br addr", "-d -4 route show table all", "-d -6 route show table main", "nexthop", "rule"]
+        .iter()
+        .map(|what| String::from_utf8_lossy(&ns.try_ip(what).stdout).into_owned())
+        .collect()
+}
+
 fn sequence(seed: u64, steps: usize, options: &[&str]) {
     let ns = netns!();
-    ns.ip("sysctl net.ipv6.conf.all.accept_dad=0; sysctl net.ipv6.conf.default.accept_dad=0");
-    // Without these, router solicitations of links that come and go would change nothing but the machine's load.
-    ns.ip("sysctl net.ipv6.conf.default.router_solicitations=0");
+    keep_ipv6_quiet(&ns);
     ns.ip(SETUP);
     let paths: Vec<String> = GATES
         .iter()
@@ -693,16 +717,7 @@ fn sequence(seed: u64, steps: usize, options: &[&str]) {
     for _ in 0..steps {
         for _ in 0..=random.below(4) {
             let operation = operation(&mut random);
-            // Many are refused in the state at hand; that is part of the game.
-            for part in operation.split(';') {
-                match part.strip_prefix("sysctl ").and_then(|setting| setting.split_once('=')) {
-                    Some((name, value)) => {
-                        // Of a link that may not be there.
-                        let _ = std::fs::write(format!("/proc/sys/{}", name.replace('.', "/")), value);
-                    }
-                    None => drop(ns.try_ip(part)),
-                }
-            }
+            try_operation(&ns, &operation);
             done.push(operation);
         }
         // The kernel itself finishes a carrier change a moment later; what is right then must be right in two seconds.
@@ -716,17 +731,7 @@ fn sequence(seed: u64, steps: usize, options: &[&str]) {
             looks += 1;
         }
         if !wrong.is_empty() {
-            let state: String = [
-                "-br link",
-                "-br addr",
-                "-d -4 route show table all",
-                "-d -6 route show table main",
-                "nexthop",
-                "rule",
-            ]
-            .iter()
-            .map(|what| String::from_utf8_lossy(&ns.try_ip(what).stdout).into_owned())
-            .collect();
+            let state = state(&ns);
             panic!(
                 "NETREADY_ORACLE_SEED={seed} (options {options:?}), after\n  {SETUP}\n  {}\n{wrong}\n{state}",
                 done.join("\n  ")
@@ -735,7 +740,7 @@ fn sequence(seed: u64, steps: usize, options: &[&str]) {
     }
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
