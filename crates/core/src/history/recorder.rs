@@ -139,7 +139,13 @@ impl Recorder {
     /// A message is about to change the network.
     pub fn message(&mut self, message: &Message, network: &Network, now: Moment) {
         match message {
-            Message::Link(link) => self.link(network.link(link.ifindex), Some(link), now),
+            Message::Link(link) => {
+                let known = network.link(link.ifindex);
+                self.link(known, Some(link), now);
+                if known.is_none() {
+                    self.addresses_of_new(link, network, now);
+                }
+            }
             Message::LinkGone(ifindex) => {
                 let Some(known) = network.link(*ifindex) else { return };
                 for address in network.addresses_of(*ifindex) {
@@ -169,7 +175,20 @@ impl Recorder {
         let by_number: BTreeMap<u32, &Link> = links.iter().map(|link| (link.ifindex, link)).collect();
         for address in addresses {
             let link = by_number.get(&address.ifindex).copied();
-            self.address_of(link, network.address(address), Some(address), now);
+            // An address that came before its link was not noted.
+            let known = network.address(address);
+            let noted = known.filter(|known| self.watched.address(known, network.link(known.ifindex)));
+            self.address_of(link, noted, Some(address), now);
+        }
+    }
+
+    /// Notes the addresses of a link that were announced before the link, and were not noted then. Messages between
+    /// them may have been lost.
+    fn addresses_of_new(&mut self, link: &Link, network: &Network, now: Moment) {
+        for address in network.addresses_of(link.ifindex) {
+            if !self.watched.address(address, None) {
+                self.address_of(Some(link), None, Some(address), now);
+            }
         }
     }
 

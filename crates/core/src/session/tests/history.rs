@@ -262,6 +262,34 @@ fn another_gate_begins_anew() {
     );
 }
 
+/// What told of the link was lost, and is read again later.
+#[test]
+fn an_address_that_is_announced_before_its_link_is_noted() {
+    const ADDRESS: &str = "0 address eth0 192.0.2.10/24 usable";
+    for read in [true, false] {
+        let mut bench = Bench::recording(gate("interface='eth*'; address='ip'"), "");
+        bench.run();
+        bench.told();
+        let there = network("eth0: up; addr eth0 192.0.2.10/24");
+        let address = there.addresses().find(|address| !address.local.is_loopback()).unwrap().clone();
+        bench.step(Input::Message(Message::Address(address)));
+        assert_eq!(bench.told(), [""; 0]);
+        match read {
+            true => {
+                bench.becomes("eth0: up; addr eth0 192.0.2.10/24");
+                bench.announced.clear();
+                bench.announced.push_back(Input::Lost(Stale::ALL));
+                bench.give(Input::Wake);
+            }
+            false => {
+                drop(bench.step(Input::Message(Message::Link(Box::new(there.link(2).unwrap().clone())))))
+            }
+        }
+        let told = bench.told();
+        assert_eq!(told.iter().filter(|line| *line == ADDRESS).count(), 1, "{read}: {told:?}");
+    }
+}
+
 /// A storm is bounded, and its first and its last notes are kept.
 #[test]
 fn of_a_storm_the_beginning_and_the_end_are_kept() {
