@@ -105,7 +105,7 @@ fn the_cable_comes_six_seconds_late() {
         "Subject: Gate default waits for the network",
         "See what is missing now:        netready check default",
         "Subject: Gate default is ready",
-        "Every requirement of the gate default holds.",
+        "Every requirement of the gate default is met.",
     ] {
         assert!(explained.contains(text), "journalctl -x does not say {text}:\n{explained}");
     }
