@@ -23,7 +23,7 @@ use svg::Document;
 use svg::node::element::{Group, Rectangle, Style, Text};
 
 const COLUMNS: u16 = 116;
-const ROWS: u16 = 40;
+const ROWS: u16 = 46;
 
 /// Pixels of a character cell.
 const CELL: (f64, f64) = (8.0, 18.0);
