@@ -11,8 +11,8 @@ use crate::quadlet::Manager;
 use crate::record::Scope;
 use crate::timeline::Waiter;
 
-/// A unit that is started later than this was started for another reason. At half of it, what follows a slow unit
-/// would be missed; at double, more that an administrator did by hand would be taken for a part of the boot.
+/// How soon after the gate opened a unit must start to be shown as one that waited for it. With half of this time, units
+/// behind a slow unit would be missed. With twice this time, units that an administrator starts by hand would be shown.
 const SOON: Duration = Duration::from_secs(60);
 
 /// How many units are shown, those that were started first.

@@ -92,8 +92,9 @@ pub struct Truth {
     /// Whether the requirements hold by the kernel's state, and by what it has told of carrier.
     pub holds: bool,
     pub told: bool,
-    /// When they last did not hold in any of both ways, and when in one only.
+    /// When the requirements last held in neither of the two ways.
     pub last_false: Option<Moment>,
+    /// When they last held in only one of the two ways.
     pub last_flap: Option<Moment>,
     /// They ceased to hold, and the kernel is still about to announce why.
     pub unannounced: bool,
