@@ -33,8 +33,8 @@ const MOST: u64 = 8 << 20;
 /// like.
 const COMMAND_LINE: u64 = 64 << 10;
 
-/// The default routes of a network namespace. The ones of pasta's local mode do not count, because pasta did not
-/// copy them from the host.
+/// The default routes of a network namespace. Routes of pasta's local mode do not count, because pasta did not copy them
+/// from the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Defaults {
     v4: bool,

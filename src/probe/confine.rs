@@ -117,7 +117,8 @@ fn modules(nsswitch: &str) -> Option<Vec<&'static str>> {
     Some(paths)
 }
 
-/// The folder of a file that a link leads to, below /run: whoever keeps such a file replaces it at any time.
+/// The folder of a file that a symbolic link leads to, if it is below /run. A program can replace a file there at any
+/// time, so a probe may read the folder and not only the file.
 fn volatile(file: &Path) -> Option<PathBuf> {
     let real = file.canonicalize().ok()?;
     real.parent()

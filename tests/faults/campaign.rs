@@ -242,8 +242,8 @@ fn may_silence(trial: &Trial) -> bool {
 
 /// Tells the story once without a fault, and then once for each fault. Panics with all violations.
 ///
-/// `story` sets its stage, starts the program, and says what was wrong with what it did. `always` are the calls and errors
-/// by which a mistake was found: they are tried each time, at each place.
+/// `story` prepares files and links, starts the program, and returns what the program did wrong. `always` has the system
+/// calls and errors that have found a mistake before. They are tried in each run, at each place.
 pub fn campaign(name: &str, always: &[(i64, i32)], story: &dyn Fn(&mut Trial) -> Result<(), String>) {
     let scratch = tempfile::tempdir().unwrap();
     let seen = match tell(scratch.path(), Watch::Count, story) {

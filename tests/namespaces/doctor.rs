@@ -322,7 +322,7 @@ fn linger(users: &[&str]) {
     }
 }
 
-/// Each by a process that can do what that user can, and no more.
+/// The process that looks at a user has the rights of that user, and no more.
 #[test]
 #[ignore = "needs a network namespace"]
 fn root_looks_at_each_user_who_lingers() {

@@ -681,8 +681,8 @@ pub fn keep_ipv6_quiet(ns: &Netns) {
     ns.ip("sysctl net.ipv6.conf.default.router_solicitations=0");
 }
 
-/// Returns how many of the operation's commands the kernel accepted. It refuses many of them in the state at hand; that
-/// is part of the game.
+/// Returns how many of the operation's commands the kernel accepted. It refuses many random commands, such as an address
+/// on a link that does not exist. This is expected.
 pub fn try_operation(ns: &Netns, operation: &str) -> usize {
     let accepted = |part: &&str| match part.trim().strip_prefix("sysctl ").and_then(|s| s.split_once('=')) {
         // The link of the setting may not be there.

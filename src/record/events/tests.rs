@@ -324,7 +324,7 @@ fn the_past_is_one_line_that_is_overwritten_and_events_do_not_touch_it() {
     assert_eq!(fs::metadata(&path).unwrap().len(), LARGEST);
     assert_eq!(writer(folder.path(), header(2)).past().losses, 2);
     assert_eq!(numbers(&read(folder.path()).0).last(), Some(&2999));
-    // Cut off, it is as if it was not there.
+    // If the line is cut off, the reader takes it as missing.
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..usize::try_from(PAST).unwrap() + 40]).unwrap();
     assert_eq!(writer(folder.path(), header(2)).past(), Past::default());

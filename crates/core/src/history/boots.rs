@@ -210,7 +210,7 @@ impl Late {
         twice.max(LEAST_GRACE)
     }
 
-    /// What a clause has to ask for.
+    /// The requirement that a clause needs so that the gate waits for this.
     pub fn item(&self) -> Item {
         match self.what {
             LateWhat::Route => Item::Route(RouteSpec {
