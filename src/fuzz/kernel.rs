@@ -1,5 +1,6 @@
 //! What the kernel says, and the program that it runs for us.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -46,6 +47,23 @@ fn address(choices: &mut Choices<'_>) -> IpAddr {
     }
 }
 
+/// Whether a route message has an attribute twice. The kernel writes none twice, so nobody says which of the two counts:
+/// the filter finds the first, and the decoder keeps the last.
+fn repeats_an_attribute(message: &[u8]) -> bool {
+    const HEADERS: usize = 16 + 12; // struct nlmsghdr, struct rtmsg
+    let mut rest = message.get(HEADERS..).unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    while let [low, high, kind_low, kind_high, ..] = *rest {
+        let length = usize::from(u16::from_ne_bytes([low, high]));
+        let kind = u16::from_ne_bytes([kind_low, kind_high]) & libc::NLA_TYPE_MASK as u16;
+        if length < 4 || !seen.insert(kind) {
+            return length >= 4;
+        }
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    false
+}
+
 /// Any message, against the filter of any gate, in the kernel: what is wanted passes, as far as the decoder can tell.
 pub fn filter(data: &[u8]) {
     let mut choices = Choices(data);
@@ -60,7 +78,7 @@ pub fn filter(data: &[u8]) {
         wants.route_to.insert(RouteTo::target(address(&mut choices)));
     }
     let message = choices.0;
-    if message.is_empty() || message.len() > 2048 {
+    if message.is_empty() || message.len() > 2048 || repeats_an_attribute(message) {
         return;
     }
     let passes = passes(&wants, message);
