@@ -1,12 +1,13 @@
-//! bbolt's file format (go.etcd.io/bbolt, version 2), as much of it as a small database needs.
+//! Reads and writes bbolt's file format (go.etcd.io/bbolt, version 2), as far as a small database needs it.
 //!
-//! A file is a row of pages. Pages 0 and 1 are meta pages, and the valid one with the higher transaction number
-//! tells where the root bucket and the list of free pages are. A bucket is a tree of branch and leaf pages,
-//! copied and never changed in place; a small one lies in its parent's leaf. Numbers are in the machine's own
-//! byte order.
+//! A file is a row of pages of equal size. Pages 0 and 1 are meta pages. The valid meta page with the higher
+//! transaction number says where the root bucket and the list of free pages are. A bucket is a tree of branch
+//! pages and leaf pages. bbolt never changes a page of the tree in place: it writes a changed copy elsewhere. A
+//! small bucket lies inside its parent's leaf page. Numbers are in the byte order of the machine.
 //!
-//! Reading believes nothing: each page is visited once, what lies outside is damage, nothing is allocated that
-//! is larger than the file. Nothing here knows of files or of Podman.
+//! The reader trusts nothing in the file. It visits each page once, reports a reference that leads out of the
+//! file as damage, and never allocates more than the size of the file. This module works on bytes; it does not
+//! open files and does not know of Podman.
 
 use std::collections::BTreeMap;
 
@@ -26,44 +27,47 @@ const BRANCH: u16 = 0x01;
 const LEAF: u16 = 0x02;
 const META: u16 = 0x04;
 const FREELIST: u16 = 0x10;
-/// Of a leaf's element: its value is a bucket.
+/// A flag of a leaf's element: the element's value is a bucket.
 const BUCKET: u32 = 0x01;
-/// A freelist's count that says: the count is the first entry.
+/// If the free list's header has this count, the real count is the list's first entry.
 const MANY: u16 = 0xFFFF;
-/// In a meta page: the free pages are not written down.
+/// If a meta page has this number for the free list, the file has no free list.
 const NO_FREELIST: u64 = u64::MAX;
-/// Bytes of a page's header, of an element, of a bucket's header, and of what a meta page says.
+/// The length of a page's header, in bytes.
 const HEADER: usize = 16;
+/// The length of an element's head, in bytes. Key and value lie behind the heads of all elements.
 const ELEMENT: usize = 16;
+/// The length of the header in a bucket's value, in bytes: the number of the root page, and the sequence.
 const BUCKET_HEADER: usize = 16;
+/// The length of a meta page's content, in bytes, with its checksum and without the page's header.
 const META_SIZE: usize = 64;
-/// A tree this high would hold more keys than any file.
+/// The most levels that the reader follows. A tree with more levels would have more keys than fit in any file.
 const DEEPEST: usize = 32;
 
 /// Why a file's content cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// No bytes at all.
+    /// The file has no content.
     #[error("the file is empty")]
     Empty,
     /// No meta page has bbolt's magic number: the file is not a bbolt database.
     #[error("not a bbolt database")]
     Foreign,
-    /// bbolt's, but of another version.
+    /// The file is a bbolt database of another version of the format.
     #[error("a bbolt database of version {0}; version 2 is known")]
     Version(u32),
-    /// Neither meta page has a right checksum.
+    /// Neither meta page has a valid checksum.
     #[error("no meta page has a right checksum")]
     Checksum,
-    /// Fewer bytes than the meta page says.
+    /// The file is shorter than its meta page says.
     #[error("truncated: {found} bytes of {expected}")]
     Truncated {
-        /// The value in the file.
+        /// The length of the file, in bytes.
         found: u64,
-        /// The value that the file should have.
+        /// The length that the meta page says, in bytes.
         expected: u64,
     },
-    /// A page does not hold what it must.
+    /// The content of a page is invalid.
     #[error("damaged: page {page}: {what}")]
     Page {
         /// The number of the page.
@@ -71,7 +75,7 @@ pub enum Damage {
         /// What is wrong with the page.
         what: &'static str,
     },
-    /// It cannot be written so that it reads back as meant.
+    /// The new database would not read back as intended, so it must not be written.
     #[error("what would be written does not read back as meant")]
     Unproven,
 }
@@ -80,41 +84,41 @@ fn damaged<T>(page: u64, what: &'static str) -> Result<T, Damage> {
     Err(Damage::Page { page, what })
 }
 
-/// Keys in order, with values and further buckets.
+/// A bucket: keys in order, each with a value or with another bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// bbolt's counter for its users; kept as it is.
+    /// A counter that bbolt keeps for the program that uses the database. A write keeps it unchanged.
     pub sequence: u64,
     /// The entries of the bucket by their keys.
     pub entries: BTreeMap<Vec<u8>, BucketEntry>,
 }
 
-/// What a key leads to.
+/// The entry of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BucketEntry {
-    /// A value: octets without a meaning to the database.
+    /// A value: bytes whose meaning the database does not know.
     Value(Vec<u8>),
-    /// A bucket in the bucket.
+    /// A bucket inside this bucket.
     Bucket(Bucket),
 }
 
-/// A database as it was read.
+/// A database that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
-    /// What is in it.
+    /// The bucket that has all other buckets.
     pub root: Bucket,
     meta: Meta,
-    /// For each page below the high-water mark, what it is used for.
+    /// The use of each page below the high-water mark.
     pages: Vec<Use>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// Part of the tree, the freelist, or a meta page.
+    /// The page is part of the tree or of the free list, or is a meta page.
     Reachable,
-    /// The freelist names it.
+    /// The free list has the page.
     Free,
-    /// Neither: bbolt calls it leaked, and does no harm by it.
+    /// Neither the tree nor the free list has the page. bbolt calls such a page leaked; it is harmless.
     Forgotten,
 }
 
@@ -125,7 +129,7 @@ struct Meta {
     root: u64,
     sequence: u64,
     freelist: u64,
-    /// The first page number that was never used.
+    /// The lowest page number that was never used.
     high_water: u64,
     transaction: u64,
 }
@@ -134,14 +138,14 @@ impl Database {
     /// Reads a whole file.
     ///
     /// # Errors
-    /// Where it is not a sound database, with the reason.
+    /// If the content is not a valid database, the error says why.
     pub fn parse(data: &[u8]) -> Result<Database, Damage> {
         let meta = Meta::current(data)?;
         let expected = meta.high_water.saturating_mul(meta.page_size as u64);
         if (data.len() as u64) < expected {
             return Err(Damage::Truncated { found: data.len() as u64, expected });
         }
-        // No more than the file has, as was just seen.
+        // The file has this many pages, as the check above has shown.
         let mut pages = vec![Use::Forgotten; usize::try_from(meta.high_water).unwrap_or_default()];
         for first in pages.iter_mut().take(2) {
             *first = Use::Reachable;
@@ -154,25 +158,26 @@ impl Database {
         Ok(Database { root, meta, pages: reader.into_pages() })
     }
 
-    /// Where the meta pages end: as long as what lies before it stays the same, so does the database.
+    /// The offset of the end of the meta pages, in bytes. While the content before this offset stays the same, the
+    /// database stays the same.
     pub fn metas_end(&self) -> usize {
         2 * self.meta.page_size
     }
 
-    /// Whether each page is either reachable or free, as bbolt's own check demands.
+    /// Whether each page is either reachable or free. bbolt's own check demands this.
     pub fn accounts_for_every_page(&self) -> bool {
         !self.pages.contains(&Use::Forgotten)
     }
 }
 
 impl Meta {
-    /// The valid one of the later transaction.
+    /// The valid meta page with the higher transaction number.
     fn current(data: &[u8]) -> Result<Meta, Damage> {
         if data.is_empty() {
             return Err(Damage::Empty);
         }
         let first = Meta::at(data, 0);
-        // Where the first is no good, the second is looked for at every size a page can have.
+        // If the first meta page is invalid, the page size is unknown: look for the second one at every possible size.
         let sizes = match &first {
             Ok(meta) => vec![meta.page_size],
             Err(_) => (10..=16).map(|bits| 1_usize << bits).collect(),
@@ -233,7 +238,8 @@ impl Meta {
     }
 }
 
-/// Makes the checksums of both meta pages right, so that a fuzzer gets past them. Pages of 4096 octets.
+/// Corrects the checksums of both meta pages, so that a fuzzer's input passes this check. The pages must have 4096
+/// bytes.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn set_checksums(data: &mut [u8]) {
     const SUM: usize = META_SIZE - 8;

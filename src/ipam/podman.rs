@@ -16,7 +16,7 @@ pub const ROOTS: &str = "/run/containers/networks/ipam.db";
 /// The `podman` of this user.
 #[derive(Debug, Clone)]
 pub struct Podman {
-    /// How it is asked.
+    /// Runs other programs.
     pub programs: Programs,
     /// The path of the program.
     pub program: PathBuf,
@@ -25,36 +25,37 @@ pub struct Podman {
 /// Why Podman gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PodmanError {
-    /// It cannot be run, or does not come back.
+    /// Podman cannot be run, or does not answer in time.
     #[error(transparent)]
     Ask(#[from] ProgramError),
-    /// The subcommand failed, and said this.
+    /// The subcommand failed with this message.
     #[error("podman {0}: {1}")]
     Failed(&'static str, String),
-    /// It said something else.
+    /// The subcommand's answer has an unknown form.
     #[error("podman {0}: an answer that is not understood")]
     Answer(&'static str),
-    /// It speaks for another host.
+    /// This Podman is the client of a Podman on another host.
     #[error("podman is the client of a service elsewhere")]
     Remote,
 }
 
 impl Podman {
-    /// The one in `$PATH`, if there is one.
+    /// Finds `podman` in `$PATH`.
     pub fn find(programs: &Programs) -> Option<Podman> {
         Some(Podman { program: programs.find("podman")?, programs: programs.clone() })
     }
 
-    /// Where netavark keeps this user's leases.
+    /// The path of the database in which netavark keeps this user's leases.
     ///
     /// # Errors
-    /// Where Podman does not say so.
+    /// Podman does not say where its files are.
     pub fn database(&self) -> Result<PathBuf, PodmanError> {
         let format = "{{.Host.ServiceIsRemote}} {{.Host.Security.Rootless}} {{.Store.RunRoot}}";
         database(&self.ask("info", &["--format", format])?)
     }
 
-    /// Every container that exists, by ID: pods' own and those of other tools in the same storage too.
+    /// Every container that exists, by ID. Pods' infra containers and those that other tools made in the same storage
+    /// are among them.
     pub(super) fn containers(&self) -> Result<BTreeMap<String, Container>, PodmanError> {
         let said = self.ask("ps", &["--all", "--external", "--no-trunc", "--format", "json"])?;
         containers(&said).ok_or(PodmanError::Answer("ps"))
@@ -70,7 +71,8 @@ impl Podman {
     }
 }
 
-/// `podman info`, in the words that it was asked for.
+/// Reads the answer of `podman info` and returns the path of the database. The answer has three words: whether the
+/// service is remote, whether Podman is rootless, and the run root.
 pub(super) fn database(said: &str) -> Result<PathBuf, PodmanError> {
     let mut words = said.trim_end_matches('\n').splitn(3, ' ');
     match (words.next(), words.next(), words.next()) {
@@ -83,7 +85,8 @@ pub(super) fn database(said: &str) -> Result<PathBuf, PodmanError> {
     }
 }
 
-/// `podman ps --format json`, parsed. All of it or nothing: a container that is left out would be one that is gone.
+/// Parses `podman ps --format json`. `None` if one entry cannot be read: a container that is left out would seem to
+/// be gone.
 pub(super) fn containers(json: &str) -> Option<BTreeMap<String, Container>> {
     let list: serde_json::Value = serde_json::from_str(json).ok()?;
     let container = |value: &serde_json::Value| {
@@ -96,12 +99,12 @@ pub(super) fn containers(json: &str) -> Option<BTreeMap<String, Container>> {
     list.as_array()?.iter().map(container).collect()
 }
 
-/// As much as is looked at of one command line. conmon(8) has the ID in its first hundred octets.
+/// The most bytes that are read of one command line. conmon(8) has the ID in the first hundred.
 const COMMAND_LINE: u64 = 64 << 10;
 
-/// Those of these IDs that a process has on its command line, as one word: each running container has a conmon(8)
-/// that names it, whichever storage it is of. Every user writes his command lines himself, so they are searched
-/// while they are read, and nothing of them is kept.
+/// Returns those of `ids` that are a word on the command line of some process. Each running container has a conmon(8)
+/// with its ID on the command line, whichever storage the container is in. Users choose their command lines, so this
+/// function searches while it reads, and keeps nothing of them in memory.
 pub(super) fn named_by_processes(folder: &Path, ids: &BTreeSet<&str>) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
     let longest = ids.iter().map(|id| id.len()).max().unwrap_or_default();
@@ -109,7 +112,7 @@ pub(super) fn named_by_processes(folder: &Path, ids: &BTreeSet<&str>) -> BTreeSe
         if named.len() == ids.len() {
             break;
         }
-        // It may have ended meanwhile.
+        // The process may have ended meanwhile.
         if let Ok(line) = File::open(process.join("cmdline")) {
             let found = |word: &[u8]| {
                 let id = std::str::from_utf8(word).ok().filter(|id| ids.contains(id));
@@ -121,7 +124,7 @@ pub(super) fn named_by_processes(folder: &Path, ids: &BTreeSet<&str>) -> BTreeSe
     named
 }
 
-/// Each word of a command line that is no longer than this. What is longer is passed over.
+/// Calls `found` with each word of a command line that has at most `longest` bytes. Longer words are skipped.
 fn each_word(mut line: impl Read, longest: usize, mut found: impl FnMut(&[u8])) {
     let mut word = Vec::with_capacity(longest);
     let mut too_long = false;
@@ -153,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    /// A command line, cut as reads cut it; the words that are no longer than 4.
+    /// Command lines, and their words of at most four bytes.
     #[test]
     fn words_of_a_command_line() {
         for (line, words) in [
@@ -162,7 +165,7 @@ mod tests {
             ("a\0bc", vec!["a", "bc"]),
             ("abcd\0abcde\0e", vec!["abcd", "e"]),
             ("\0\0", vec!["", "", ""]),
-            // What follows a word that is too long is no word of its own.
+            // The rest of a word that is too long does not count as a word.
             ("abcdefgh", vec![]),
         ] {
             let mut found = Vec::new();
@@ -178,7 +181,7 @@ mod tests {
         let big = format!("x\0{}\0", "y".repeat(64 << 10));
         for (pid, line) in [
             ("1", "conmon\0-c\x0011aa\0-u\x0022bb\0".to_owned()),
-            // Part of a word; beyond what is read; of no process.
+            // The ID is part of a longer word; lies beyond the bytes that are read; or is not of a process.
             ("2", "sh\0-c\0echo 33cc\0x33cc\0".to_owned()),
             ("3", format!("{big}44dd\0")),
             ("self", "55ee\0".to_owned()),

@@ -11,7 +11,7 @@ use crate::doctor::programs::Programs;
 const LEAK: &[u8] = include_bytes!("tests/leak.db");
 const NETWORKS: &[u8] = include_bytes!("tests/networks.db");
 
-/// `NETWORK ADDRESS FIRST-DIGITS`, a line each.
+/// One line for each lease: `NETWORK ADDRESS FIRST-DIGITS-OF-THE-ID`.
 fn text<'a>(all: impl IntoIterator<Item = &'a HeldAddress>) -> String {
     let line = |held: &HeldAddress| format!("{} {} {:.4}\n", held.network, held.address, held.container);
     all.into_iter().map(line).collect()
@@ -136,16 +136,16 @@ fn where_the_database_is() {
     }
 }
 
-/// Two looks, one right after the other.
+/// Looks twice, without the pause between the looks.
 fn seen(podman: &Podman) -> Result<LeaseList, LeaseError> {
     look_twice(podman, || ())
 }
 
-/// A Podman with these containers, and a database.
+/// A fake Podman with these containers, and a database.
 struct Stage {
     folder: tempfile::TempDir,
     podman: Podman,
-    /// The machine's processes are looked at, and one test has a process that counts: one stage at a time.
+    /// Lets one test run at a time: the code reads the machine's processes, and one test starts a process that counts.
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -165,8 +165,8 @@ impl Stage {
         stage
     }
 
-    /// What `podman` is. Written by another process: while a file is open for writing here, a test beside this
-    /// one may inherit it, and then it cannot be run.
+    /// Writes the fake `podman`. Another process writes it: while this process has the file open for writing, a child
+    /// of another test may inherit the descriptor, and then nobody can execute the file (ETXTBSY).
     fn says(&self, script: &str) {
         let write = ["-c", "printf '#!/bin/sh\\n%s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\""];
         let done = Command::new("sh").args(write).arg(&self.podman.program).arg(script).status().unwrap();
@@ -182,7 +182,7 @@ impl Stage {
     }
 }
 
-/// Of the seven, one runs, one is stopped, and five are gone.
+/// One of the seven containers runs, one is stopped, and five no longer exist.
 #[test]
 fn looked_at_and_freed() {
     let [running, stopped] = [
@@ -237,7 +237,7 @@ fn a_container_that_is_listed_at_the_second_look_has_just_started() {
     assert_eq!(leases[0].state, LeaseState::InUse);
 }
 
-/// A container of another storage: only its processes can be seen.
+/// A container of another storage is not in Podman's list: only its processes can be seen.
 #[test]
 fn what_a_process_runs_for_is_not_leaked() {
     let stage = Stage::new(LEAK, "[]");

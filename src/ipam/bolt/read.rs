@@ -1,4 +1,4 @@
-//! From pages to buckets, of a file that may be anything.
+//! Reads buckets from the pages of a file, which may have any content.
 
 use super::{
     BRANCH, BUCKET, BUCKET_HEADER, Bucket, BucketEntry, DEEPEST, Damage, ELEMENT, FREELIST, HEADER, LEAF,
@@ -11,7 +11,7 @@ pub(super) struct PageReader<'a> {
     pages: Vec<Use>,
 }
 
-/// A page with what overflows it, or a small bucket's in its parent's leaf.
+/// A page with its overflow pages, or the page of a small bucket, which lies inside its parent's leaf page.
 struct Page<'a> {
     number: u64,
     flags: u16,
@@ -26,11 +26,11 @@ struct Leaf<'a> {
     value: &'a [u8],
 }
 
-/// How far the keys of a bucket have been read; they only ascend.
+/// Checks that the keys of a bucket ascend: what has been read so far.
 #[derive(Default)]
 struct Order {
     last: Option<Vec<u8>>,
-    /// What the branches above say that the next key is not below.
+    /// The lower limit of the next key, which the branch pages above it give.
     floor: Vec<u8>,
 }
 
@@ -39,12 +39,12 @@ impl<'a> PageReader<'a> {
         PageReader { data, page_size, pages }
     }
 
-    /// What each page turned out to be used for.
+    /// The use of each page, as the reading has found it.
     pub(super) fn into_pages(self) -> Vec<Use> {
         self.pages
     }
 
-    /// A page of the file, which nothing else may lead to.
+    /// Reads a page with its overflow pages. It is damage if something else in the file leads to one of them too.
     fn page(&mut self, number: u64) -> Result<Page<'a>, Damage> {
         let index = usize::try_from(number).unwrap_or(usize::MAX);
         if index < 2 || index >= self.pages.len() {
@@ -70,7 +70,7 @@ impl<'a> PageReader<'a> {
         Page::new(number, bytes)
     }
 
-    /// The bucket whose root is that page.
+    /// Reads the bucket whose root is the page `root`.
     pub(super) fn bucket(&mut self, root: u64, sequence: u64, depth: usize) -> Result<Bucket, Damage> {
         let page = self.page(root)?;
         let mut bucket = Bucket { sequence, ..Bucket::default() };
@@ -130,7 +130,7 @@ impl<'a> PageReader<'a> {
         Ok(())
     }
 
-    /// A bucket by its header: on pages of its own, or behind the header.
+    /// Reads a bucket inside a bucket. Its header says whether it has pages of its own or lies behind the header.
     fn nested(&mut self, page: u64, value: &'a [u8], depth: usize) -> Result<Bucket, Damage> {
         let (Some(root), Some(sequence)) = (u64_at(value, 0), u64_at(value, 8)) else {
             return damaged(page, "a bucket's header is cut off");
@@ -145,7 +145,7 @@ impl<'a> PageReader<'a> {
         Ok(bucket)
     }
 
-    /// Marks what it names, of what nothing led to.
+    /// Reads the free list and marks its pages as free. It is damage if the tree uses one of them.
     pub(super) fn freelist(&mut self, number: u64) -> Result<(), Damage> {
         let page = self.page(number)?;
         if page.flags != FREELIST {
@@ -202,7 +202,7 @@ impl<'a> Page<'a> {
         elements.ok_or(Damage::Page { page: self.number, what: "an element is cut off" })
     }
 
-    /// Elements that overlap could be a thousand times as large as the page.
+    /// Refuses elements that overlap: together they could be a thousand times as large as the page.
     fn bounded<T>(&self, elements: Vec<T>, size: impl Fn(&T) -> usize) -> Result<Vec<T>, Damage> {
         let total: usize = elements.iter().map(|element| size(element).saturating_add(ELEMENT)).sum();
         if total + HEADER > self.bytes.len() {

@@ -1,11 +1,11 @@
 use super::*;
 
-/// Of Podman 5.4.2: one address that leaked, and nothing else.
+/// A database of Podman 5.4.2 with one leaked address and nothing else.
 const LEAK: &[u8] = include_bytes!("../tests/leak.db");
-/// Of Podman 5.4.2: seven containers in three networks, two of them with IPv4 and IPv6.
+/// A database of Podman 5.4.2: seven containers in three networks, two of which have IPv4 and IPv6.
 const NETWORKS: &[u8] = include_bytes!("../tests/networks.db");
 
-/// As bbolt starts one: two meta pages, no free page, an empty root.
+/// A database as bbolt makes it: two meta pages, no free page, an empty root.
 fn new(page_size: usize) -> Vec<u8> {
     let meta = |transaction| Meta {
         page_size,
@@ -72,7 +72,7 @@ fn what_is_no_database() {
     ] {
         assert_eq!(Database::parse(&data), Err(expected));
     }
-    // One good meta page is enough, whichever it is.
+    // One valid meta page is enough, the first or the second one.
     for broken in [HEADER, 4096 + HEADER + 20] {
         assert!(Database::parse(&with(broken, 1)).is_ok());
     }

@@ -1,26 +1,26 @@
-//! One write transaction: a new tree beside the old one, and then the meta page that leads to it.
+//! Makes a write transaction: a new tree in unused pages, and then the meta page that leads to it.
 //!
-//! The whole tree is written anew, for these databases have a few pages. Until its meta page is written, nothing
-//! that the old one leads to is touched: wherever the writing ends, the file is the old database or the new.
+//! The transaction writes the whole tree again, because these databases have only a few pages. It does not touch
+//! the pages of the old tree. So the file is the old or the new database, wherever the writing stops.
 
 use super::{
     BRANCH, BUCKET, BUCKET_HEADER, Bucket, BucketEntry, Damage, Database, ELEMENT, FREELIST, HEADER, LEAF,
     MANY, META, Meta, Use,
 };
 
-/// What is to be written, in this order, and on the disk before the next.
+/// What to write, in the order of the fields. Each part must be on the disk before the next part is written.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Commit {
-    /// The file is to be no shorter.
+    /// The least length of the file, in bytes.
     pub length: u64,
-    /// Places and bytes of the new tree, all free as yet.
+    /// The new tree and free list: the offset and the content of each part. The old database uses none of these places.
     pub pages: Vec<(u64, Vec<u8>)>,
-    /// Place and bytes of the meta page that makes it count.
+    /// The offset and the content of the meta page that makes the new tree valid.
     pub meta: (u64, Vec<u8>),
 }
 
 impl Commit {
-    /// The file's content with all of it.
+    /// Returns the content that the file will have after the whole transaction.
     #[must_use]
     pub fn applied(&self, data: &[u8]) -> Vec<u8> {
         let mut data = data.to_vec();
@@ -38,11 +38,11 @@ impl Commit {
     }
 }
 
-/// The transaction after which the database that was read from `data` holds `root`. It has been proven to read
-/// back as that.
+/// Makes the transaction that gives a database the new content `root`. `data` is the content of the file, and
+/// `database` was read from it. This function applies the transaction to a copy and reads the copy back.
 ///
 /// # Errors
-/// Where it does not; then nothing must be written.
+/// The copy does not read back as `root`. Nothing must be written then.
 pub fn commit(data: &[u8], database: &Database, root: &Bucket) -> Result<Commit, Damage> {
     let mut writer = Writer {
         page_size: database.meta.page_size,
@@ -73,7 +73,7 @@ pub fn commit(data: &[u8], database: &Database, root: &Bucket) -> Result<Commit,
     Ok(commit)
 }
 
-/// An element to be: of a leaf, or, with the child's number for a value, of a branch.
+/// A future element of a leaf page or of a branch page. In a branch page its value is the number of the child page.
 struct Element {
     flags: u32,
     key: Vec<u8>,
@@ -82,13 +82,13 @@ struct Element {
 
 struct Writer {
     page_size: usize,
-    /// By the old tree, which stays until the end, or by the new one.
+    /// For each page, whether the old database or the new tree uses it.
     used: Vec<bool>,
     pages: Vec<(u64, Vec<u8>)>,
 }
 
 impl Writer {
-    /// Writes a bucket to pages of its own, and says which is its root.
+    /// Writes a bucket to pages of its own, and returns the number of its root page.
     fn tree(&mut self, bucket: &Bucket) -> Result<u64, Damage> {
         let mut level = self.elements(bucket)?;
         let mut flags = LEAF;
@@ -107,7 +107,7 @@ impl Writer {
         }
     }
 
-    /// A bucket's elements; the buckets in it are written first.
+    /// Makes the elements of a bucket. It writes the buckets inside this bucket first.
     fn elements(&mut self, bucket: &Bucket) -> Result<Vec<Element>, Damage> {
         let element = |(key, entry): (&Vec<u8>, &BucketEntry)| {
             let (flags, value) = match entry {
@@ -122,7 +122,7 @@ impl Writer {
     fn nested(&mut self, bucket: &Bucket) -> Result<Vec<u8>, Damage> {
         let inner = bucket.entries.values().any(|entry| matches!(entry, BucketEntry::Bucket(_)));
         let mut value = Vec::with_capacity(BUCKET_HEADER);
-        // bbolt's own measure of what is small enough to lie in its parent's leaf.
+        // bbolt's own rule: a bucket of at most a quarter of a page lies inside its parent's leaf page.
         let inline = if inner { None } else { Some(self.elements(bucket)?) };
         let inline = inline.filter(|elements| HEADER + size(elements) <= self.page_size / 4);
         let root = if inline.is_some() { 0 } else { self.tree(bucket)? };
@@ -134,7 +134,8 @@ impl Writer {
         Ok(value)
     }
 
-    /// Into nodes of a page each; of two elements at least, or a tree of long keys would never get a root.
+    /// Divides elements into nodes that fit in a page. A node has at least two elements, even if they need more than
+    /// a page: otherwise a tree with long keys would never get down to one root.
     fn divide(&self, elements: Vec<Element>) -> Vec<Vec<Element>> {
         let mut nodes = vec![Vec::new()];
         let mut filled = HEADER;
@@ -160,14 +161,15 @@ impl Writer {
         Ok(number)
     }
 
-    /// The free pages: all that the new tree does not use, the old tree's among them.
+    /// Writes the free list and returns its page number. Free are all pages that the new tree does not use, so also
+    /// those of the old tree.
     fn freelist(&mut self, before: &[Use]) -> Result<u64, Damage> {
-        // As if all were free, its own and one for the count too.
+        // Reserve for the case that all pages are free, those of the list too, and one entry for the count.
         let most = |pages: usize| (HEADER + 8 * (pages + 1)).div_ceil(self.page_size);
         let pages = most(self.used.len() + most(self.used.len()) + 1);
         let number = self.take(pages);
         let in_use = |index: usize| match before.get(index) {
-            // Taken from the old tree, which is free from now on.
+            // The old tree used this page, and it is free from now on. Pages 0 and 1 stay meta pages.
             Some(Use::Reachable) => index < 2,
             Some(Use::Free | Use::Forgotten) | None => self.used.get(index).copied().unwrap_or_default(),
         };
@@ -185,7 +187,7 @@ impl Writer {
         Ok(number)
     }
 
-    /// The first row of so many unused pages; behind the end where there is none.
+    /// Takes the first row of this many unused pages, or new pages at the end if there is no such row.
     fn take(&mut self, pages: usize) -> u64 {
         let row = self.used.windows(pages).position(|row| row.iter().all(|used| !used));
         let start = row.unwrap_or(self.used.len());
@@ -205,7 +207,7 @@ impl Writer {
     }
 }
 
-/// What elements take behind a page's header.
+/// The bytes that elements take behind a page's header.
 fn size(elements: &[Element]) -> usize {
     elements.iter().map(|element| ELEMENT + element.key.len() + element.value.len()).sum()
 }
@@ -214,7 +216,7 @@ fn count(elements: usize) -> Result<u16, Damage> {
     u16::try_from(elements).map_err(|_| Damage::Unproven)
 }
 
-/// The elements' heads and then their bytes.
+/// Makes the content of a page: the heads of all elements, and then their keys and values.
 fn body(flags: u16, elements: &[Element]) -> Result<Vec<u8>, Damage> {
     let number = |size: usize| u32::try_from(size).map_err(|_| Damage::Unproven);
     let (mut heads, mut bytes) = (Vec::<u8>::new(), Vec::<u8>::new());
@@ -235,7 +237,8 @@ fn body(flags: u16, elements: &[Element]) -> Result<Vec<u8>, Damage> {
     Ok(heads)
 }
 
-/// So many pages, one header, a body, and zeros to the end; none: no longer than the body.
+/// Makes the bytes of this many pages: one header, the body, and zeros up to the end. With `pages` 0 nothing follows
+/// the body.
 fn page(page_size: usize, pages: usize, number: u64, flags: u16, count: u16, body: &[u8]) -> Vec<u8> {
     let overflow = u32::try_from(pages.saturating_sub(1)).unwrap_or_default();
     let mut bytes = number.to_ne_bytes().to_vec();

@@ -8,7 +8,7 @@ use super::*;
 
 const LEAK: &[u8] = include_bytes!("../tests/leak.db");
 
-/// A database in a folder of its own, as Podman has it.
+/// A database in a folder of its own, as Podman keeps it.
 struct Example(tempfile::TempDir, PathBuf);
 
 impl Example {
@@ -82,7 +82,7 @@ fn no_file_as_expected() {
     assert!(read(&at("no-folder/none")).unwrap().is_none());
 }
 
-/// What another user could exchange is neither believed nor written to.
+/// A file that another user could exchange is neither trusted nor written to.
 #[test]
 fn what_another_user_can_write() {
     let file = database();
@@ -109,13 +109,13 @@ fn what_belongs_to_another_user() {
     assert_eq!(std::fs::read(file.path()).unwrap(), LEAK);
 }
 
-/// Podman writes all the time, and what is read is always of one moment: here, two keys with the same value.
+/// Although Podman writes all the time, a read shows the database at one moment: here two keys with the same value.
 #[test]
 fn copies_while_another_writes() {
     let file = database();
     let both = |value: u32| {
         move |root: &mut Bucket| {
-            // On either side of the tree, so that a torn copy would show two.
+            // The keys are at the two ends of the tree, so that a torn copy would have two different values.
             for name in [b"a", b"z"] {
                 root.entries
                     .insert(name.to_vec(), BucketEntry::Value(value.to_string().repeat(2000).into_bytes()));
@@ -138,7 +138,7 @@ fn copies_while_another_writes() {
                 assert_eq!(entries[b"a".as_slice()], entries[b"z".as_slice()]);
                 seen += 1;
             }
-            // Without a pause between two writes it may never come to a look.
+            // Without a pause between two writes, the reader may never get a copy.
             Err(error) => assert!(matches!(error, DatabaseError::Busy | DatabaseError::Damage(_)), "{error}"),
         }
     }

@@ -8,7 +8,7 @@ use proptest::sample::{Index, select};
 
 use super::*;
 
-/// Keys and values from a byte to more than a page.
+/// Keys and values of one byte up to more than a page.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         6 => vec(any::<u8>(), 1..12),
@@ -31,7 +31,7 @@ fn bucket() -> impl Strategy<Value = Bucket> {
     })
 }
 
-/// Takes out a share of all keys, in all depths.
+/// Removes a share of the keys, at every depth.
 fn thin_out(bucket: &mut Bucket, chances: &mut impl Iterator<Item = bool>) {
     bucket.entries.retain(|_, entry| {
         if let BucketEntry::Bucket(inner) = entry {
@@ -45,7 +45,7 @@ fn next(data: &[u8], root: &Bucket) -> Commit {
     commit(data, &Database::parse(data).unwrap(), root).unwrap()
 }
 
-/// Every page once: of the tree, of the freelist, or free. Said again here, from the bytes.
+/// Checks from the bytes, without the reader's code, that each page has one use: tree, free list, or free.
 fn accounted(data: &[u8]) {
     let database = Database::parse(data).unwrap();
     assert!(database.accounts_for_every_page());
@@ -62,7 +62,7 @@ fn accounted(data: &[u8]) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Written, thinned out again and again, and read back each time as it was meant.
+    /// Writes a database, removes keys again and again, and reads it back each time.
     #[test]
     fn reads_back(
         first in bucket(),
@@ -89,7 +89,7 @@ proptest! {
         }
     }
 
-    /// The power goes at any byte of any write, in any order of those that come before the meta page.
+    /// The power fails at any byte of any write. The writes before the meta page may reach the disk in any order.
     #[test]
     fn a_power_cut(
         first in bucket(),
@@ -107,7 +107,7 @@ proptest! {
         thin_out(&mut root, &mut chances.into_iter().cycle().take(10_000));
         let commit = next(&data, &root);
 
-        // The meta page alone decides; until it is whole, the old one counts.
+        // Until the new meta page is whole, the old one counts.
         let mut pages = commit.pages.clone();
         for (at, to) in order.iter().enumerate() {
             let length = pages.len();
@@ -131,7 +131,8 @@ proptest! {
         prop_assert!(read == first || (read == root && length >= HEADER + META_SIZE), "{}", length);
     }
 
-    /// Bytes of recorded files changed at will: an answer, whichever, and what it allows to write is sound.
+    /// After random changes of recorded files the reader gives some answer. If it accepts the file, a write makes a
+    /// valid database of it.
     #[test]
     fn damage(
         flips in vec((any::<Index>(), 1..=255_u8), 1..40),
@@ -139,14 +140,14 @@ proptest! {
         mend in any::<bool>(),
     ) {
         let good = if networks { NETWORKS } else { LEAK };
-        // Where something is: most of a small database is empty.
+        // Change only places with content: most of a small database is empty.
         let places: Vec<usize> = (0..good.len()).filter(|at| good[*at] != 0 || at % 97 == 0).collect();
         let mut data = good.to_vec();
         for (place, flip) in flips {
             data[places[place.index(places.len())]] ^= flip;
         }
         if mend {
-            // Otherwise the checksum hides the tree behind it.
+            // A wrong checksum would stop the reader before it reaches the tree.
             data[..2 * 4096].copy_from_slice(&good[..2 * 4096]);
         }
         if let Ok(database) = Database::parse(&data) {
@@ -169,7 +170,7 @@ fn every_truncation() {
     }
 }
 
-/// More than 65,534 free pages: then the first of the list's entries is their number.
+/// With more than 65,534 free pages, the first entry of the list is their number.
 #[test]
 fn a_long_list_of_free_pages() {
     let mut data = new(1024);
@@ -187,7 +188,7 @@ fn a_long_list_of_free_pages() {
     assert_eq!(data.len(), length, "free pages are used first");
 }
 
-/// Whoever frees addresses every day does not fill the memory with it.
+/// Freeing addresses again and again does not make the file grow.
 #[test]
 fn it_does_not_grow() {
     let mut data = NETWORKS.to_vec();
