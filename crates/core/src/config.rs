@@ -41,41 +41,41 @@ pub use probes::{
 pub use suggest::{alternatives, in_place_of_state, nearest, shown as printable};
 pub use write::{clause as clause_text, gate as gate_text};
 
-/// The source of what options make.
+/// The origin in problems about options.
 const COMMAND_LINE: &str = "command line";
 
 /// A gate, and what it was read from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// The gate as meant.
+    /// The gate that the texts mean.
     pub gate: Gate,
-    /// As written, in the order in which it was read.
+    /// The texts, in the order in which they were read.
     pub parts: Vec<Part>,
 }
 
 /// One text that a gate is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// A path, `built-in` or `command line`.
+    /// Where the text comes from: a path, `built-in` or `command line`.
     pub origin: String,
-    /// What stands there; of options, the gate file that they mean.
+    /// The text of the file. For options it is the gate file that is equivalent to them.
     pub text: String,
 }
 
-/// One thing that is wrong with a gate file or an option.
+/// One mistake in a gate file or an option.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
-    /// A path, or an option with its value.
+    /// Where the mistake is: a path, or an option with its value.
     pub origin: String,
-    /// The line in the file, from 1.
+    /// The line in the file, from 1. `None` if the origin is an option.
     pub line: Option<usize>,
-    /// What is wrong, and what to write instead.
+    /// The description of the mistake, and what to write instead.
     pub message: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Gates are named, and their files written, by others; a problem is one line.
+        // Other people name gates and write their files. Escape their texts, so that a problem stays on one line.
         f.write_str(&escape(&self.origin))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
@@ -84,11 +84,11 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why there is no gate: everything that is wrong, one line each.
+/// Every reason why there is no gate, one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", lines(.problems))]
 pub struct ConfigError {
-    /// In the order of files and lines; never empty.
+    /// The problems in the order of files and lines. The list is never empty.
     pub problems: Vec<Problem>,
 }
 
@@ -103,7 +103,7 @@ fn lines(problems: &[Problem]) -> String {
     lines.join("\n")
 }
 
-/// Understands one text as a whole gate file.
+/// Reads one text as a whole gate file. `name` is the name of the gate, `origin` the path for messages.
 pub fn parse(name: &str, origin: &str, text: &str) -> Result<Gate, ConfigError> {
     let mut problems = Vec::new();
     let written = file::read(origin, text, &mut problems);
@@ -113,10 +113,10 @@ pub fn parse(name: &str, origin: &str, text: &str) -> Result<Gate, ConfigError> 
     })
 }
 
-/// Understands options that make a gate of their own.
+/// Makes a gate from options alone.
 ///
 /// # Errors
-/// Everything that is wrong with them.
+/// Fails if an option has a problem. The error lists every problem.
 pub fn of_options(options: &Options) -> Result<Loaded, ConfigError> {
     let mut problems = Vec::new();
     let written = options::read(options, &mut problems);
@@ -126,11 +126,11 @@ pub fn of_options(options: &Options) -> Result<Loaded, ConfigError> {
     Ok(Loaded { gate, parts: vec![part] })
 }
 
-/// Understands a gate's texts, the gate file first and its drop-ins in the order in which they are read over it,
-/// and the options that are added.
+/// Makes a gate from its texts and from options. The gate file is the first of the texts; its drop-ins follow in
+/// the order in which they are read. Options come after all texts.
 ///
 /// # Errors
-/// Everything that is wrong with them.
+/// Fails if a text or an option has a problem. The error lists every problem.
 pub fn of_texts(name: &str, mut parts: Vec<Part>, options: &Options) -> Result<Loaded, ConfigError> {
     let mut problems = Vec::new();
     let mut written = written::WrittenGate::default();

@@ -1,20 +1,20 @@
-//! Durations as systemd.time(7) writes them, and back.
+//! Reads and writes durations in the syntax of systemd.time(7).
 
 use core::time::Duration;
 
-/// What the parser answers where systemd's arithmetic would overflow; nobody waits that long.
+/// The result of the parser for durations that overflow in systemd. It stands for "too long".
 const LONGEST: Duration = Duration::from_micros(u64::MAX);
 
-/// A duration as written.
+/// The limit that a text means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DurationLimit {
-    /// This long, in whole microseconds as systemd counts.
+    /// A limit of this length, in whole microseconds as in systemd.
     Finite(Duration),
     /// There is no limit: `infinity`.
     Infinite,
 }
 
-/// Reads a duration; the error is what to tell its writer.
+/// Reads a duration. The error is the message for the author of the text.
 pub fn parse(text: &str) -> Result<DurationLimit, String> {
     if text.trim_matches(is_space) == "infinity" {
         return Ok(DurationLimit::Infinite);
@@ -49,12 +49,13 @@ pub fn text(span: Duration) -> String {
     if words.is_empty() { "0s".to_owned() } else { words.join(" ") }
 }
 
-/// systemd's WHITESPACE, and what fundu takes for it.
+/// Whether systemd and fundu both treat the character as white space (WHITESPACE in systemd's sources).
 fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t'..='\r')
 }
 
-/// fundu reads `s` as one second and `1.s` as `1s`; systemd refuses both (systemd-analyze timespan).
+/// Whether every unit has a number and every decimal point has digits after it. fundu reads `s` as one second and
+/// `1.s` as `1s`, but systemd refuses both (as `systemd-analyze timespan` shows).
 fn every_unit_has_a_number(text: &str) -> bool {
     let mut number = false;
     let mut in_unit = false;
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Each row was asked of `systemd-analyze timespan` (257); microseconds.
+    /// Texts with the microseconds that `systemd-analyze timespan` of systemd 257 gives for them.
     const FINITE: [(&str, u64); 20] = [
         ("90s", 90_000_000),
         ("1min 30s", 90_000_000),

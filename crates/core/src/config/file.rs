@@ -15,7 +15,7 @@ use super::suggest::{self, REQUIRE, REQUIRE_EXAMPLE};
 use super::toml_errors;
 use super::written::{Place, Written, WrittenClause, WrittenGate, WrittenKeys};
 
-/// Reads one file's text; what cannot be read is left out, and a problem.
+/// Reads one file's text. What cannot be read is left out of the result and reported as a problem.
 pub fn read(origin: &str, text: &str, problems: &mut Vec<Problem>) -> WrittenGate {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader {
@@ -39,7 +39,7 @@ struct Reader<'a> {
     text: &'a str,
     /// The offset of each line's first byte.
     line_starts: Vec<usize>,
-    /// Lines that are not TOML; the parser guessed what stands in them.
+    /// The lines that are not valid TOML. The parser has only guessed their content.
     bad_lines: BTreeSet<usize>,
     problems: &'a mut Vec<Problem>,
 }
@@ -109,9 +109,9 @@ impl Reader<'_> {
         clause
     }
 
-    // Values. `None` says that something was left out.
+    // Reading of values. `None` says that something was left out.
 
-    /// A key with what can be taken of its values.
+    /// Reads a key with those of its values that are valid.
     fn entry(&mut self, entry: &Entry<'_>, level: Level, keys: &mut WrittenKeys) -> Option<()> {
         let Some(key) = keys::find(entry.key, level) else {
             return self.problem(&entry.place, suggest::unknown_key(entry.key, level));
@@ -148,7 +148,7 @@ impl Reader<'_> {
         }
     }
 
-    /// One value, or one entry of a list.
+    /// Reads one value, or one entry of a list.
     fn value(&mut self, key: &Key, value: &DeValue<'_>, place: Place) -> Option<Written> {
         let (name, value) = match value {
             DeValue::String(text) if key.takes != ValueType::Flag => {
@@ -175,7 +175,7 @@ impl Reader<'_> {
         Some(Written { value, place, name })
     }
 
-    // Problems. Each answers `None`: nothing could be taken.
+    // Reporting of problems. Each function returns `None`, because there is no value.
 
     fn problem(&mut self, place: &Place, message: String) -> Option<()> {
         self.problems.push(place.problem(message));
@@ -198,12 +198,12 @@ impl Reader<'_> {
         self.problem(place, format!("{key}: {stands} is given, but this key needs {wanted}: {example}"))
     }
 
-    /// Reports what is not TOML; whether only values are at fault, so that the keys can be trusted.
+    /// Reports what is not valid TOML. Returns whether only values are wrong, so that the keys can be trusted.
     fn syntax_errors(&mut self, errors: &[toml::de::Error]) -> bool {
         let mut only_values = true;
         for error in errors {
             let line = self.line(error.span().map_or(0, |span| span.start));
-            // What follows from the first error of a line is noise.
+            // Further errors in the same line are consequences of the first one.
             if !self.bad_lines.insert(line) {
                 continue;
             }
@@ -221,9 +221,9 @@ impl Reader<'_> {
         only_values
     }
 
-    // Places.
+    // Places in the file.
 
-    /// A table's entries in the order of the file, without those on lines that are not TOML.
+    /// A table's entries in the order of the file, without those on lines that are not valid TOML.
     fn entries<'t>(&self, table: &'t DeTable<'t>) -> Vec<Entry<'t>> {
         let mut entries: Vec<Entry<'t>> = table
             .iter()
@@ -267,11 +267,11 @@ fn line_starts(text: &str) -> Vec<usize> {
     core::iter::once(0).chain(after_newlines).collect()
 }
 
-/// An integer's digits in base ten, however it was written.
+/// An integer's digits in base ten, in whichever base it was written.
 fn decimal(integer: &DeInteger<'_>) -> String {
     match i128::from_str_radix(integer.as_str(), integer.radix()) {
         Ok(number) => number.to_string(),
-        // Too long for any key here; whoever reads it as a number will say so.
+        // The number is too long for any key here. The function that reads it as a number reports this.
         Err(_) => integer.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! The `interface` list and its quorum: as written → as meant.
+//! Reads the `interface` list and its quorum: from [`Written`] texts to [`Links`].
 
 use super::Problem;
 use super::keys;
@@ -7,21 +7,22 @@ use super::written::{Place, Written, WrittenClause};
 use crate::ifname::{self, Pattern};
 use crate::requirement::{LinkName, Links, Quorum};
 
-/// Longest altname the kernel takes (ALTIFNAMSIZ − 1 of linux/if.h).
+/// The length of the longest altname that the kernel accepts, in bytes (ALTIFNAMSIZ − 1 of linux/if.h).
 const LONGEST_NAME: usize = 127;
-/// Longest hardware address the kernel keeps (MAX_ADDR_LEN of linux/netdevice.h).
+/// The length of the longest hardware address that the kernel keeps, in bytes (MAX_ADDR_LEN of linux/netdevice.h).
 const LONGEST_MAC: usize = 32;
-/// Ethernet's; shorter ones (tunnels, ARCnet) identify no device, a digit was forgotten.
+/// The length of an Ethernet address, in bytes. Shorter addresses (tunnels, ARCnet) do not identify a device, so a
+/// shorter text probably lacks digits.
 const SHORTEST_MAC: usize = 6;
 
-/// The links that a clause with an `interface` list names; `None` after a problem.
+/// Reads the links that a clause with an `interface` list names. `None` means that there was a problem.
 pub fn links(clause: &WrittenClause, implied: bool, problems: &mut Vec<Problem>) -> Option<Links> {
     let before = problems.len();
     let mut entries: Vec<(LinkName, &Written)> = Vec::new();
     let mut exclude: Vec<Pattern> = Vec::new();
     for written in clause.keys.all(&keys::INTERFACE) {
         match entry(&written.value, &written.place) {
-            // A link counts once, however often it is named.
+            // A link that is named twice counts once.
             Ok(Entry::Wanted(name)) if entries.iter().all(|(known, _)| *known != name) => {
                 entries.push((name, written));
             }
@@ -40,7 +41,7 @@ pub fn links(clause: &WrittenClause, implied: bool, problems: &mut Vec<Problem>)
     }
     let mut entries: Vec<LinkName> = entries.into_iter().map(|(name, _)| name).collect();
     if entries.is_empty() {
-        // Only exclusions: every other link.
+        // The list has only exclusions, so it means every other link.
         entries.push(LinkName::Glob(pattern("*").ok()?));
         if exclude.iter().any(|out| out.as_str() == "*") {
             let message = "interface: \"!*\" excludes every link";
@@ -61,12 +62,12 @@ pub fn links(clause: &WrittenClause, implied: bool, problems: &mut Vec<Problem>)
     Some(Links { entries, exclude, quorum, implied })
 }
 
-/// The value of `quorum`, before it is known what it counts.
+/// The value of `quorum`, before the links that it counts are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// Every link that a glob matches: `all`.
+    /// `all`: every link that a glob matches.
     All,
-    /// A number, or 1 for `any`.
+    /// A number; `any` is 1.
     AtLeast(usize),
 }
 
@@ -143,12 +144,13 @@ fn entry(text: &str, place: &Place) -> Result<Entry, String> {
     }))
 }
 
-/// Whether an entry is a glob.
+/// Whether an entry of the list is a glob.
 pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// Whether a text can be a link's name or altname, and its spelling; the error says why not.
+/// Checks that a text can be a link's name or altname, and returns it in the spelling that netready compares. The
+/// error says why it cannot be one.
 pub fn link_name(text: &str) -> Result<String, String> {
     if text.contains(':') {
         return Err("has a colon in it; link names have none".to_owned());
@@ -157,8 +159,9 @@ pub fn link_name(text: &str) -> Result<String, String> {
     Ok(ifname::respell(text))
 }
 
-/// What holds for names and globs. `ip` gives no link a name with such characters. Other programs can give
-/// it an altname with them; a byte that is written `\xNN` is not looked at here.
+/// Checks what holds for both names and globs. `ip` gives no link a name with the refused characters. Other
+/// programs can give a link an altname with them; for this case a byte can be written as `\xNN`, and is not checked
+/// here.
 fn well_formed(text: &str) -> Result<(), String> {
     let plain = ifname::without_marks(text);
     let length = ifname::bytes(text).len();
@@ -182,13 +185,13 @@ fn pattern(text: &str) -> Result<Pattern, String> {
         return Err("is not a valid glob: one * is enough".to_owned());
     }
     if text.contains("[^") {
-        // Shells differ here, and the glob crate takes the ^ for itself.
+        // Shells disagree about this form, and the glob crate takes ^ literally.
         return Err("is not a valid glob: to exclude characters, write [!…]".to_owned());
     }
     Pattern::new(text).map_err(|_| "is not a valid glob: a [ has no ]".to_owned())
 }
 
-/// A hardware address as `ip link` shows it, in either case.
+/// Reads a hardware address as `ip link` shows it, in upper or lower case.
 fn mac(text: &str) -> Result<Vec<u8>, String> {
     const FORM: &str = "is not a hardware address; write mac:52:54:00:12:34:56";
     let octets: Option<Vec<u8>> = text
@@ -205,13 +208,13 @@ fn mac(text: &str) -> Result<Vec<u8>, String> {
     Ok(octets)
 }
 
-/// What somebody meant who wrote a colon: no link's name has one.
+/// Returns advice for a text with a colon. No link's name has a colon, so the author meant something else.
 fn with_colon(text: &str, in_option: bool) -> Option<String> {
     let (link, state) = text.split_once(':')?;
     if mac(text).is_ok() {
         return Some(format!("is a hardware address; write mac:{text}"));
     }
-    // wait-online's IF:MIN:MAX as well.
+    // This also covers wait-online's form IF:MIN:MAX.
     let state = state.split(':').next().unwrap_or_default();
     let advice = suggest::in_place_of_state(link, state, in_option);
     Some(match advice {
@@ -220,7 +223,7 @@ fn with_colon(text: &str, in_option: bool) -> Option<String> {
     })
 }
 
-/// What somebody meant who wrote several links as one word. A name that has a comma is written with `\x2c`.
+/// Returns advice for several links in one text, separated by commas. In a link's name, a comma is written `\x2c`.
 fn with_commas(text: &str, in_option: bool) -> Option<String> {
     if !text.contains(',') {
         return None;
@@ -233,7 +236,7 @@ fn with_commas(text: &str, in_option: bool) -> Option<String> {
     Some(format!("has a comma in it; name each link by itself: {form}"))
 }
 
-/// Why an entry can never be satisfied beside this exclusion.
+/// If the exclusion `out` excludes all that the entry `name` can match, returns the message about it.
 fn excluded(name: &LinkName, out: &Pattern) -> Option<String> {
     let taken = match name {
         LinkName::Exact(name) => out.matches(name),

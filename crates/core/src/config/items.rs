@@ -1,6 +1,6 @@
-//! One text of `address`, `route`, `route-to` or `table`: as written → as meant.
+//! Reads one text of `address`, `route`, `route-to` or `table`.
 //!
-//! Each error is what to tell the writer; the caller knows the place.
+//! Each error is the message for the author of the text. The caller adds the place of the text.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
@@ -14,7 +14,7 @@ use crate::requirement::{AddressSpec, Destination, Family, RouteTo, Table};
 const ADDRESS_WORDS: [&str; 5] = ["ip", "ipv4", "ipv6", "link-local-ipv4", "link-local-ipv6"];
 const ROUTE_WORDS: [&str; 3] = ["default", "default-ipv4", "default-ipv6"];
 
-/// One entry of `address`.
+/// Reads one entry of `address`.
 pub fn address(text: &str) -> Result<AddressSpec, String> {
     match text {
         "ip" => return Ok(AddressSpec::Either),
@@ -42,7 +42,7 @@ pub fn address(text: &str) -> Result<AddressSpec, String> {
     }
 }
 
-/// One entry of `route`.
+/// Reads one entry of `route`.
 pub fn destination(text: &str) -> Result<Destination, String> {
     match text {
         "default" => return Ok(Destination::Default),
@@ -58,14 +58,14 @@ pub fn destination(text: &str) -> Result<Destination, String> {
         Some(Network::Prefix(net)) => without_host_bits(net)?,
         None => return Err(not_valid(text, &ROUTE_WORDS, &["a prefix (192.0.2.0/24)"])),
     };
-    // A default route by another name; the report shall call both the same.
+    // A prefix of length 0 is a default route: store it as such, so that reports use one name for both.
     Ok(match Family::of(net.addr()) {
         family if net.prefix_len() == 0 => Destination::DefaultOf(family),
         Family::V4 | Family::V6 => Destination::Prefix(net),
     })
 }
 
-/// One entry of `route-to`.
+/// Reads one entry of `route-to` without a zone.
 pub fn target(text: &str) -> Result<IpAddr, String> {
     match network(text)? {
         Some(Network::Address(address)) => {
@@ -83,7 +83,7 @@ pub fn target(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-/// An address of one host, with its zone where it is link-local.
+/// Reads the address of one host. A link-local address needs a zone; others have none.
 pub fn host(text: &str) -> Result<(IpAddr, Option<String>), String> {
     if let Some(zoned) = zones::split(text) {
         return zoned.map(|(address, zone)| (address.into(), Some(zone)));
@@ -93,7 +93,7 @@ pub fn host(text: &str) -> Result<(IpAddr, Option<String>), String> {
     Ok((address, None))
 }
 
-/// Whether a connection there can be made from that address, and in that VRF.
+/// Checks that a connection to the target can be made from the source address, and in the VRF.
 pub fn fits_together(wanted: &RouteTo) -> Result<(), String> {
     if let (Some(_), Some(vrf)) = (&wanted.zone, &wanted.vrf) {
         return Err(format!(
@@ -114,7 +114,7 @@ pub fn fits_together(wanted: &RouteTo) -> Result<(), String> {
     Ok(())
 }
 
-/// The value of `from`.
+/// Reads the value of `from`.
 pub fn source(text: &str) -> Result<IpAddr, String> {
     if zones::split(text).is_some() {
         return Err("has a zone; leave it out here, the addresses of route-to have it".to_owned());
@@ -128,7 +128,7 @@ pub fn source(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-/// The value of `table`.
+/// Reads the value of `table`.
 pub fn table(text: &str) -> Result<Table, String> {
     if text == "main" {
         return Ok(Table::MAIN);
@@ -149,14 +149,14 @@ pub fn table(text: &str) -> Result<Table, String> {
     interface::link_name(text).map(Table::Vrf)
 }
 
-/// What a text with an address in it can be.
+/// An address or a prefix.
 enum Network {
     Address(IpAddr),
-    /// Perhaps with host bits.
+    /// A prefix, in which bits after the prefix length may be set.
     Prefix(IpNet),
 }
 
-/// An address or a prefix; `None` where the text is neither, an error where it nearly is one.
+/// Reads an address or a prefix. Returns `None` if the text is neither, and an error if it is nearly one.
 fn network(text: &str) -> Result<Option<Network>, String> {
     let zone = text.split_once('%').filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok());
     if let Some((_, zone)) = zone {
@@ -183,7 +183,8 @@ fn network(text: &str) -> Result<Option<Network>, String> {
     Ok(found)
 }
 
-/// The kernel keeps ::ffff:0:0/96 for sockets; on links and in tables the IPv4 address stands.
+/// Refuses IPv4-mapped addresses (::ffff:0:0/96). The kernel uses them only for sockets; links and routing tables
+/// have the IPv4 address.
 fn refuse_mapped(address: Ipv6Addr) -> Result<(), String> {
     match address.to_ipv4_mapped() {
         Some(inside) => Err(format!("is an IPv4 address within an IPv6 one; write it as IPv4 ({inside})")),
@@ -201,7 +202,8 @@ fn refuse_for_a_host(address: IpAddr) -> Result<(), String> {
     }
 }
 
-/// `192.0.2.7/24` may mean either; a guess would wait for the wrong thing.
+/// Refuses a prefix with host bits. `192.0.2.7/24` may mean the prefix or the address; after a wrong guess netready
+/// would wait for the wrong thing.
 fn without_host_bits(net: IpNet) -> Result<IpNet, String> {
     if net == net.trunc() {
         return Ok(net);
@@ -224,7 +226,7 @@ fn bad_length(address: IpAddr, length: &str) -> String {
     format!("has no valid length; for {family} it is a number from 0 to {longest}")
 }
 
-/// What other tools call a family's addresses.
+/// Returns netready's word for a family's addresses, given the word of another tool.
 fn other_address_word(text: &str) -> Option<&'static str> {
     match text.to_ascii_lowercase().as_str() {
         "any" | "yes" | "both" | "either" => Some("ip"),

@@ -11,7 +11,7 @@ pub use crate::requirement::rows::{ADDRESS, CARRIER, EXPECT, FROM, IPV4, IPV6, R
 
 use crate::requirement::KINDS;
 
-/// Every key. In this order keys are listed, items are reported and gate files are written.
+/// Returns every key. Keys are listed, items are reported and gate files are written in this order.
 pub fn all() -> impl Iterator<Item = &'static Key> {
     let of_kinds = KINDS.iter().flat_map(|keys| keys.iter());
     GATE.iter().chain(SUBJECT).chain(of_kinds).chain(REST).copied()
@@ -21,22 +21,22 @@ const GATE: &[&Key] = &[&TIMEOUT, &NO_CARRIER_TIMEOUT, &SETTLE, &ON_TIMEOUT, &ON
 const SUBJECT: &[&Key] = &[&INTERFACE, &QUORUM];
 const REST: &[&Key] = &[&RECHECK, &IF_PRESENT, &GRACE];
 
-/// The key of this name at this level.
+/// Finds the key with this name at this level.
 pub fn find(name: &str, level: Level) -> Option<&'static Key> {
     find_anywhere(name).filter(|key| key.level() == level)
 }
 
-/// The key of this name.
+/// Finds the key with this name at any level.
 pub fn find_anywhere(name: &str) -> Option<&'static Key> {
     all().find(|key| key.name == name)
 }
 
-/// The keys of one level.
+/// Returns the keys of one level.
 pub fn of_level(level: Level) -> impl Iterator<Item = &'static Key> {
     all().filter(move |key| key.level() == level)
 }
 
-/// All options, each with the key that it sets, in the order of `--help`.
+/// Returns all options, each with the key that it sets, in the order of `--help`.
 pub fn options() -> impl Iterator<Item = (&'static Key, &'static CommandLineOption)> {
     let of_key = |key: &'static Key| {
         let options = key.shorthands.iter().copied().chain(&key.option);
@@ -46,9 +46,9 @@ pub fn options() -> impl Iterator<Item = (&'static Key, &'static CommandLineOpti
     Heading::ALL.into_iter().flat_map(below)
 }
 
-// The gate's keys.
+// The keys of the gate as a whole.
 
-/// The key `timeout`: how long the gate is waited for.
+/// The key `timeout`: how long netready waits for the gate.
 pub static TIMEOUT: Key = Key {
     name: "timeout",
     role: Role::Gate,
@@ -67,7 +67,7 @@ pub static TIMEOUT: Key = Key {
     }),
 };
 
-/// The key `no-carrier-timeout`: how long the gate is waited for if no link has carrier.
+/// The key `no-carrier-timeout`: how long netready waits for the gate if no link has carrier.
 pub static NO_CARRIER_TIMEOUT: Key = Key {
     name: "no-carrier-timeout",
     role: Role::Gate,
@@ -86,7 +86,7 @@ pub static NO_CARRIER_TIMEOUT: Key = Key {
     }),
 };
 
-/// The key `settle`: how long everything must hold before the gate opens.
+/// The key `settle`: how long all clauses must stay met before the gate opens.
 pub static SETTLE: Key = Key {
     name: "settle",
     role: Role::Gate,
@@ -127,7 +127,7 @@ pub static ON_LOSS: Key = Key {
     option: None,
 };
 
-// Whom a clause asks.
+// The keys that say which links a clause is about.
 
 /// The key `interface`: the links that a clause is about.
 pub static INTERFACE: Key = Key {
@@ -178,7 +178,7 @@ pub static ANY: CommandLineOption = CommandLineOption {
     details: "",
 };
 
-// When a clause counts, and how often its probes are tried.
+// The keys that say when a clause counts and how often its probes are tried.
 
 /// The key `recheck`: how often the probes of a ready gate are repeated.
 pub static RECHECK: Key = Key {
@@ -205,7 +205,7 @@ pub static IF_PRESENT: Key = Key {
     option: None,
 };
 
-/// The key `grace`: how long the clause is waited for when the others are met.
+/// The key `grace`: how long netready waits for the clause after all other clauses are met.
 pub static GRACE: Key = Key {
     name: "grace",
     role: Role::Clause,
@@ -224,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    /// A shell offers nothing that netready refuses.
+    /// netready accepts every word that shell completion offers.
     #[test]
     fn every_word_that_is_offered_is_taken() {
         let mut tried = 0;

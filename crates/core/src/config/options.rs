@@ -1,4 +1,4 @@
-//! The options of the [table of keys](super::keys): from what was typed to the same types that a gate file becomes.
+//! Reads the options of the [table of keys](super::keys) into the same types as gate files.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -10,34 +10,34 @@ use super::written::{Place, Written, WrittenClause, WrittenGate};
 use super::{COMMAND_LINE, Problem, suggest};
 use crate::requirement::Family;
 
-/// The options that were typed, each value still a text.
+/// The options that the user typed, each value still a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// By the long name; an option that was not typed is not in here.
+    /// The values by the long name of the option. An option that was not typed is not in the map.
     values: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Options {
-    /// Gives an option its values, which are `["true"]` for a flag. Without values it counts as not typed.
+    /// Sets the values of an option, which are `["true"]` for a flag. An option without values counts as not typed.
     pub fn set(&mut self, option: &'static CommandLineOption, values: Vec<String>) {
         if !values.is_empty() {
             self.values.insert(option.long, values);
         }
     }
 
-    /// The values of a key's own option; empty if it was not typed.
+    /// Returns the values of a key's own option. The list is empty if the option was not typed.
     pub fn values(&self, key: &Key) -> &[String] {
         let values = key.option.as_ref().and_then(|option| self.values.get(option.long));
         values.map_or(&[], Vec::as_slice)
     }
 
-    /// Whether they require something. The gate's own keys, which are durations, only change a gate.
+    /// Whether the options require something. The gate's own keys do not: they only change times.
     pub fn require_something(&self) -> bool {
         self.typed().any(|(key, _)| key.level() == Level::Clause)
     }
 
-    /// The options as they can be typed again, without a space at either end. A value that a shell would change is
-    /// in quotation marks.
+    /// Returns the options as the user can type them again, without a space at either end. A value that a shell
+    /// would change is in quotation marks.
     pub fn as_typed(&self) -> String {
         let values = |option: &CommandLineOption| self.values.get(option.long).cloned().unwrap_or_default();
         let words = self.typed().flat_map(|(_, option)| {
@@ -59,8 +59,8 @@ impl Options {
         self.values.contains_key(option.long)
     }
 
-    /// Whether `-4` and `-6` ask for their default routes: nothing else is asked for. The table of these routes
-    /// and how many of them are enough may still be said.
+    /// Whether `-4` and `-6` stand alone, so that they require the default routes of their families. Options for
+    /// the table and for the quorum of these routes may stand beside them.
     fn are_families_alone(&self) -> bool {
         let beside = [&IPV4, &IPV6, &ANY].map(|option| option.long);
         self.typed().all(|(key, option)| {
@@ -76,10 +76,11 @@ impl Options {
     }
 }
 
-/// The gate that the options make: its own keys, and up to one clause of each of three sorts.
+/// Makes a gate from the options: its own keys, a clause for links or for the host, a clause for each flag about
+/// the host, and a clause for probes.
 pub fn read(options: &Options, problems: &mut Vec<Problem>) -> WrittenGate {
     let mut gate = WrittenGate::default();
-    // What is asked of links or of the host; each flag about the host; what is asked of others.
+    // `main` asks links or the host; `apart` has a clause for each flag about the host; `others` has the probes.
     let mut main = WrittenClause::at(place(COMMAND_LINE));
     let mut apart = Vec::new();
     let mut others = WrittenClause::at(place(COMMAND_LINE));
@@ -118,7 +119,7 @@ pub fn read(options: &Options, problems: &mut Vec<Problem>) -> WrittenGate {
     gate
 }
 
-/// Applies `--any` to the clause. It is a problem beside `--quorum`.
+/// Applies `--any` to the clause. Reports a problem if `--quorum` was typed too.
 fn any_is_enough(options: &Options, clause: &mut WrittenClause, problems: &mut Vec<Problem>) {
     if !options.has(&ANY) {
         return;
@@ -131,13 +132,13 @@ fn any_is_enough(options: &Options, clause: &mut WrittenClause, problems: &mut V
     clause.keys.set(&QUORUM, vec![any]);
 }
 
-/// `-4` and `-6`: what they need depends on the options beside them.
+/// Adds what `-4` and `-6` require. This depends on the other options.
 fn need_families(options: &Options, clause: &mut WrittenClause) {
     let alone = options.are_families_alone();
     let families: Vec<Family> = options.families().collect();
     let mut routes = clause.keys.all(&ROUTE).to_vec();
     if !families.is_empty() {
-        // A `default` is that of each family.
+        // Beside families, a `default` means the default route of each of these families.
         let each = |route: Written| -> Vec<Written> {
             if route.value != "default" {
                 return vec![route];
@@ -162,7 +163,7 @@ fn need_families(options: &Options, clause: &mut WrittenClause) {
     clause.keys.set(&ROUTE, routes);
 }
 
-/// A word that a shell reads as it is.
+/// Returns a word in a form that a shell reads unchanged.
 fn quoted(value: &str) -> String {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.,:/@%+=".contains(&octet);
     let shown = suggest::shown(value);
@@ -183,7 +184,7 @@ fn place(origin: &str) -> Place {
     Place { origin: Arc::from(origin), line: None }
 }
 
-/// The option and its value are the place, so a message needs no other name.
+/// Makes the value of an option. Its place names the option and the value, so a message needs no further name.
 fn written(option: &CommandLineOption, value: &str) -> Written {
     match option.value_name {
         Some(_) => Written {
@@ -195,7 +196,7 @@ fn written(option: &CommandLineOption, value: &str) -> Written {
     }
 }
 
-/// A value that a flag stands for.
+/// Makes the value that a flag stands for.
 fn written_by(flag: &str, value: &str) -> Written {
     Written { value: value.to_owned(), place: place(flag), name: String::new() }
 }

@@ -1,13 +1,13 @@
-//! One text of `dns`, `tcp`, `http`, `expect`, `ping` or `gateway`: as written → as meant.
+//! Reads one text of `dns`, `tcp`, `http`, `expect`, `ping` or `gateway`.
 //!
-//! Each error is what to tell the writer; the caller knows the place.
+//! Each error is the message for the author of the text. The caller adds the place of the text.
 
 use core::net::{IpAddr, Ipv6Addr};
 
 use super::{items, suggest, zones};
 use crate::requirement::{Endpoint, Family, Probe, Request, Url};
 
-/// One entry of `dns`.
+/// Reads one entry of `dns`.
 pub fn dns(text: &str) -> Result<Probe, String> {
     let address = text.trim_matches(['[', ']']).split('%').next().unwrap_or_default();
     if address.parse::<IpAddr>().is_ok() {
@@ -17,7 +17,7 @@ pub fn dns(text: &str) -> Result<Probe, String> {
     Ok(Probe::Dns(text.to_owned()))
 }
 
-/// One entry of `tcp`.
+/// Reads one entry of `tcp`.
 pub fn tcp(text: &str) -> Result<Probe, String> {
     if text.contains("://") {
         return Err("is a URL; write http = \"…\" for a request, or HOST:PORT for a connection".to_owned());
@@ -25,12 +25,12 @@ pub fn tcp(text: &str) -> Result<Probe, String> {
     Ok(Probe::Tcp(endpoint(text, None, None)?))
 }
 
-/// One entry of `http`, with the answers that are expected.
+/// Reads one entry of `http`. `expect` are the expected status codes.
 pub fn http(text: &str, expect: &[u16]) -> Result<Probe, String> {
     Ok(Probe::Http(Box::new(Request { url: url(text)?, expect: expect.to_vec() })))
 }
 
-/// One entry of `expect`.
+/// Reads one entry of `expect`.
 pub fn status(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(code @ 100..=599) => Ok(code),
@@ -38,7 +38,7 @@ pub fn status(text: &str) -> Result<u16, String> {
     }
 }
 
-/// One entry of `ping`.
+/// Reads one entry of `ping`.
 pub fn ping(text: &str) -> Result<Probe, String> {
     let address = text.split('%').next().unwrap_or_default();
     if address.parse::<IpAddr>().is_err() && !text.contains('/') {
@@ -50,7 +50,7 @@ pub fn ping(text: &str) -> Result<Probe, String> {
     Ok(Probe::Ping { address, zone })
 }
 
-/// One entry of `gateway`.
+/// Reads one entry of `gateway`. `None` means any family.
 pub fn gateway(text: &str) -> Result<Option<Family>, String> {
     match text {
         "any" => Ok(None),
@@ -65,13 +65,14 @@ pub fn gateway(text: &str) -> Result<Option<Family>, String> {
     }
 }
 
-/// An http or https URL.
+/// Reads an http or https URL.
 pub fn url(text: &str) -> Result<Url, String> {
     url_from(text, None)
 }
 
-/// A URL that a server on this zone's link gave: it does not know how its client calls that link, so a
-/// link-local address without a zone is on the same one.
+/// Reads a URL that a server sent, for example in a redirect. `zone` is the link through which the server was
+/// reached. A server does not know how its client names that link, so a link-local address without a zone belongs
+/// to the same link.
 pub fn url_from(text: &str, zone: Option<&str>) -> Result<Url, String> {
     let bad = |c: char| c.is_control() || c.is_whitespace() || !c.is_ascii();
     if text.contains(bad) {
@@ -98,8 +99,8 @@ pub fn url_from(text: &str, zone: Option<&str>) -> Result<Url, String> {
     Ok(Url { tls, endpoint, path })
 }
 
-/// HOST:PORT. With a `usual` port it is a URL's: the port may be left out, and a zone is encoded. An
-/// address that lacks a zone is in the zone `implied`.
+/// Reads HOST:PORT. With `usual` the text comes from a URL: the port may be left out and is then `usual`, and the
+/// zone is percent-encoded. A link-local address without a zone gets the zone `implied`.
 fn endpoint(text: &str, usual: Option<u16>, implied: Option<&str>) -> Result<Endpoint, String> {
     if let Some(advice) = without_brackets(text) {
         return Err(advice);
@@ -156,8 +157,8 @@ fn endpoint(text: &str, usual: Option<u16>, implied: Option<&str>) -> Result<End
     Ok(Endpoint { host: host.to_owned(), zone, port })
 }
 
-/// What to write for an IPv6 address without brackets; with a port behind it only where it has a zone,
-/// for else the port cannot be told from the address.
+/// Returns advice for an IPv6 address without brackets. If a port follows, the advice is only possible if the
+/// address has a zone, because otherwise the port cannot be told from the address.
 fn without_brackets(text: &str) -> Option<String> {
     let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
     address.parse::<Ipv6Addr>().ok()?;
@@ -165,7 +166,7 @@ fn without_brackets(text: &str) -> Option<String> {
     Some(format!("is an IPv6 address without brackets; write [{address}{}]:PORT", suggest::shown(&zone)))
 }
 
-/// What a resolver can be asked for.
+/// Checks that a resolver can look up the name.
 fn name(text: &str) -> Result<(), String> {
     let label = |label: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -175,7 +176,7 @@ fn name(text: &str) -> Result<(), String> {
     if whole.is_empty() || whole.len() > 253 || !whole.split('.').all(label) {
         return Err("is not a host name".to_owned());
     }
-    // 127.1 and 1.2.3 are addresses to inet_aton(3), and a typing error to everybody else.
+    // inet_aton(3) reads 127.1 and 1.2.3 as addresses. For most people they are typing errors.
     if whole.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit())) {
         return Err("is neither a host name nor a complete address".to_owned());
     }
@@ -291,7 +292,7 @@ mod tests {
         }
         assert_eq!(status("99"), Err("is no HTTP status; they are numbers from 100 to 599".to_owned()));
         assert!(gateway("fe80::1%eth0").unwrap_err().starts_with("is an address"));
-        // What a server on a link says of a neighbour there.
+        // A server on a link redirects to a neighbour on the same link.
         let moved = |text| url_from(text, Some("eth0")).map(|url| url.to_string());
         assert_eq!(moved("http://[fe80::2]/"), Ok("http://[fe80::2%25eth0]/".to_owned()));
         assert_eq!(moved("http://[2001:db8::2]/"), Ok("http://[2001:db8::2]/".to_owned()));

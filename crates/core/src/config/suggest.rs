@@ -1,13 +1,13 @@
-//! Advice for somebody who wrote an unknown key or word: the nearest valid one, or all of them.
+//! Gives advice for an unknown key or word: the nearest valid one, or the list of all.
 
 use super::keys::{self, Level};
 
 /// The name of a clause's table.
 pub const REQUIRE: &str = "require";
-/// What a clause looks like.
+/// An example of a clause's table.
 pub const REQUIRE_EXAMPLE: &str = "[[require]] with the clause's keys in the lines below it";
 
-/// What to say about a key that is not one of its level's.
+/// Returns the message about a key that does not exist at its level.
 pub fn unknown_key(key: &str, level: Level) -> String {
     let shown = shown(key);
     if let Some(advice) = move_it(key, level) {
@@ -22,7 +22,7 @@ pub fn unknown_key(key: &str, level: Level) -> String {
     }
 }
 
-/// What to say about a key that stands at the wrong level.
+/// Returns the message about a key that stands at the wrong level.
 fn move_it(key: &str, level: Level) -> Option<&'static str> {
     let right = keys::find_anywhere(key)?.level();
     (right != level).then_some(match right {
@@ -31,7 +31,7 @@ fn move_it(key: &str, level: Level) -> Option<&'static str> {
     })
 }
 
-/// The key that was probably meant. The keys of its own level come first.
+/// Returns the key that was probably meant. The keys of the same level come first.
 fn meant(key: &str, level: Level) -> Option<&'static str> {
     let key = key.to_lowercase().replace('_', "-");
     if let Some(exact) = keys::all().find(|known| known.name == key || known.other_names.contains(&&*key)) {
@@ -51,17 +51,17 @@ fn list_of_keys(level: Level) -> String {
     }
 }
 
-/// What a key with its value looks like.
+/// Returns an example of a key with its value.
 pub fn example(key: &str) -> Option<&'static str> {
     if key == REQUIRE { Some(REQUIRE_EXAMPLE) } else { keys::find_anywhere(key).map(|key| key.example) }
 }
 
-/// The candidate that a word is probably a slip of the pen for.
+/// Returns the candidate that is most similar to a word, if it is similar enough to be a typing error.
 ///
-/// At 0.6 `gate` would be taken for `grace`; at 0.64 `requirement` no longer for `require`.
+/// With a limit of 0.6, `gate` would suggest `grace`; with 0.64, `requirement` would not suggest `require`.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.62;
-    // The distance costs length × length, and no slip of the pen is that long.
+    // The comparison takes time in proportion to the square of the length. No typing error is this long.
     if word.len() > 255 {
         return None;
     }
@@ -72,12 +72,12 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             (candidate, likeness)
         })
         .filter(|(_, likeness)| *likeness >= NEAR)
-        // Of equals the first, which is the commoner word in all lists here.
+        // Of equally similar candidates take the first: in all lists here the commoner words come first.
         .reduce(|best, next| if next.1 > best.1 { next } else { best })
         .map(|(candidate, _)| candidate)
 }
 
-/// A bad word's message: the nearest valid word, else all of them.
+/// Returns the message about an invalid word: the nearest valid word, or the list of all valid words.
 pub fn not_one_of(word: &str, valid: &[&str]) -> String {
     match nearest(&word.to_lowercase(), valid.iter().copied()) {
         Some(near) => format!("is not valid; did you mean {near:?}?"),
@@ -88,7 +88,7 @@ pub fn not_one_of(word: &str, valid: &[&str]) -> String {
     }
 }
 
-/// `a`, `a or b`, `a, b or c`.
+/// Joins words as `a`, `a or b`, `a, b or c`.
 pub fn alternatives(words: &[String]) -> String {
     match words {
         [] => String::new(),
@@ -97,7 +97,7 @@ pub fn alternatives(words: &[String]) -> String {
     }
 }
 
-/// A text for a message: control characters escaped, and no longer than a line.
+/// Prepares a text for a message: escapes control characters and cuts it after 60 characters.
 pub fn shown(text: &str) -> String {
     const LONGEST: usize = 60;
     let quoted = match text.char_indices().nth(LONGEST) {
@@ -107,7 +107,7 @@ pub fn shown(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// What asks in netready's words what `IF:STATE` asks in systemd-networkd-wait-online's.
+/// Returns netready's equivalent for the form `IF:STATE` of systemd-networkd-wait-online.
 pub fn in_place_of_state(link: &str, state: &str, in_option: bool) -> Option<String> {
     let (option, keys) = match state {
         "routable" | "online" => (" -r default", " and route = \"default\""),

@@ -1,12 +1,12 @@
-//! What to say about lines that are not TOML; most of them only lack their quotes.
+//! Explains lines that are not valid TOML. In most of them a text has no quotation marks.
 
 use super::keys::{self, ValueType};
 use super::suggest;
 
-/// The parser's own words for a bare text where a value should stand.
+/// The parser's message for a text without quotation marks.
 const BARE_TEXT: &str = "string values must be quoted";
 
-/// What to say where only a value is at fault, so that the rest of the file can still be judged.
+/// Returns a message if only a value is wrong, so that the rest of the file can still be checked.
 pub fn of_value(message: &str, line: &str) -> Option<String> {
     let assignment = assignment(line);
     if message == "duplicate key" {
@@ -31,7 +31,7 @@ pub fn of_value(message: &str, line: &str) -> Option<String> {
     }
 }
 
-/// What to say where the file cannot be trusted from there on.
+/// Returns a message about an error after which the rest of the file cannot be trusted.
 pub fn of_structure(message: &str, line: &str) -> String {
     if message == "duplicate key" && line.trim_start().starts_with('[') {
         return "several requirements are written [[require]] each, with two brackets".to_owned();
@@ -42,7 +42,7 @@ pub fn of_structure(message: &str, line: &str) -> String {
     }
 }
 
-/// Key and value of a line `key = value`, as far as the line goes.
+/// Returns the key and the value of a line `key = value`. The value may continue on further lines.
 fn assignment(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.split_once('=')?;
     let key = key.trim();
@@ -61,7 +61,7 @@ fn as_list(key: &str) -> String {
     }
 }
 
-/// An example for the keys that have one.
+/// Returns `lead` and an example of the key, or nothing for a key without an example.
 fn such_as(lead: &str, key: &str) -> String {
     suggest::example(key).map_or(String::new(), |example| format!("{lead}{example}"))
 }
@@ -70,7 +70,7 @@ fn such_as(lead: &str, key: &str) -> String {
 mod tests {
     use crate::config::file::read;
 
-    /// One line a case: the text, then each problem.
+    /// One case a line: the text, then the expected problems.
     #[test]
     fn a_line_that_is_not_toml_is_explained() {
         for (text, said) in [
@@ -116,7 +116,7 @@ mod tests {
                 "[[require]]\naddress = \"a\"\naddress = \"b\"",
                 "g:3: address: stands here a second time; several values are one list: address = [\"ipv4\", \"2001:db8::/32\"]",
             ),
-            // The rest of the file is still read.
+            // netready still checks the rest of the file.
             (
                 "timeout = 90s\nsettel = 1",
                 "g:1: durations are quoted: timeout = \"90s\"\n\

@@ -1,4 +1,4 @@
-//! Checks a gate as it was written, and makes the [`Gate`] that it means.
+//! Checks a [`WrittenGate`] and makes the [`Gate`] that it means.
 
 use core::time::Duration;
 
@@ -14,10 +14,10 @@ use super::written::{Written, WrittenClause, WrittenGate, WrittenKeys};
 use crate::kernel_line::Forced;
 use crate::requirement::{AddressSpec, Clause, Gate, Item, OnLoss, OnTimeout, Presence, Subject, Table};
 
-/// The timeout of a gate that names none.
+/// The timeout of a gate that does not set one.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The gate that is meant; an error when there was a problem, now or before.
+/// Makes the gate. Fails if this function finds a problem, or if `problems` already has one.
 pub fn gate(
     name: &str,
     source: &str,
@@ -58,7 +58,7 @@ pub fn gate(
     if problems.is_empty() { Ok(gate) } else { Err(problems) }
 }
 
-// The gate's keys.
+// Values of the gate's keys.
 
 fn optional<T>(
     written: Option<&Written>,
@@ -75,7 +75,7 @@ fn optional<T>(
     }
 }
 
-/// `None` is for ever.
+/// Reads a timeout. `None` means that there is no limit.
 fn timeout(text: &str) -> Result<Option<Duration>, String> {
     match duration::parse(text)? {
         DurationLimit::Infinite => Ok(None),
@@ -94,7 +94,7 @@ fn finite(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Between two tries of a probe that is met.
+/// Reads the pause between two tries of a probe that has succeeded.
 fn pause(text: &str) -> Result<Duration, String> {
     match finite(text)? {
         pause if pause < Duration::from_secs(1) => Err("is too often; it is at least 1s".to_owned()),
@@ -120,7 +120,7 @@ fn on_loss(text: &str) -> Result<OnLoss, String> {
 
 // Clauses.
 
-/// An item, and what asks for it.
+/// An item with the place that asks for it.
 type PlacedItem = (Item, Place);
 
 fn clause(written: &WrittenClause, problems: &mut Vec<Problem>) -> Option<(Clause, ClausePlaces)> {
@@ -131,7 +131,7 @@ fn clause(written: &WrittenClause, problems: &mut Vec<Problem>) -> Option<(Claus
     let refinements = refinements(keys, problems);
     let mut items = items(keys, |of| of == AskedOf::Any, &refinements, problems);
     let of_host = self::items(keys, is_of_host, &refinements, problems);
-    // Where something could not be read, what is missing or too little proves nothing.
+    // If something could not be read, do not report what is missing: it may have been in the unreadable part.
     let whole = problems.len() == before && !keys.incomplete;
     let subject = if keys.has(&keys::INTERFACE) {
         of_links(written, &mut items, whole, problems)
@@ -158,7 +158,7 @@ fn clause(written: &WrittenClause, problems: &mut Vec<Problem>) -> Option<(Claus
     Some((Clause { subject, items, grace, if_present, recheck }, places))
 }
 
-/// The values of the keys that refine others, which must be there.
+/// Reads the keys that refine other keys, and reports those without a key to refine.
 fn refinements(keys: &WrittenKeys, problems: &mut Vec<Problem>) -> Refinements {
     let table = optional(keys.one(&keys::TABLE), problems, items::table);
     let by_number = matches!(table, Some(Table::Id(_)));
@@ -191,8 +191,8 @@ fn refinements(keys: &WrittenKeys, problems: &mut Vec<Problem>) -> Refinements {
     refinements
 }
 
-/// What the keys of some kinds ask for, in the order in which it is reported. What is written twice is asked
-/// once, so that a quorum counts what differs.
+/// Returns what the keys of the wanted kinds ask for, in the order of reports. An item that is written twice is
+/// kept once, so that a quorum counts different items.
 fn items(
     keys: &WrittenKeys,
     wanted: fn(AskedOf) -> bool,
@@ -215,7 +215,7 @@ fn items(
     items
 }
 
-/// The values of a key that ask for something: all but a flag that says `false`.
+/// Returns the values of a key that ask for something: all values except a flag's `false`.
 fn asked<'a>(keys: &'a WrittenKeys, key: &Key) -> impl Iterator<Item = &'a Written> {
     let flag = key.takes == ValueType::Flag;
     keys.all(key).iter().filter(move |written| !flag || written.is_true())
@@ -250,7 +250,7 @@ fn of_links(
     }
     let carrier = keys.one(&keys::CARRIER);
     let implied = items.is_empty() && carrier.is_none();
-    // What a clause with links asks for unsaid is asked for by naming the links.
+    // A clause with links implies `carrier = true`. The place of this item is the `interface` key.
     let named = keys.one(&keys::INTERFACE).map_or(&clause.place, |written| &written.place);
     match carrier {
         Some(written) if !written.is_true() => {
@@ -318,7 +318,7 @@ fn host(clause: &WrittenClause, items: usize, whole: bool, problems: &mut Vec<Pr
     }
 }
 
-/// What must be there for the clause to count.
+/// Returns what must be present for a clause with `if-present` to count.
 fn presence(subject: &Subject, items: &[Item]) -> Result<Presence, String> {
     match subject {
         Subject::Links(_) => return Ok(Presence::Link),

@@ -1,4 +1,4 @@
-//! Writes the gate file that a gate would be read from: for `cat` of options, and for `learn`.
+//! Writes gate files: for `cat` with options, and for `learn`.
 
 use alloc::collections::BTreeMap;
 use core::fmt::Write;
@@ -9,9 +9,9 @@ use super::keys::{self, Key, ValueType};
 use super::options::Options;
 use crate::requirement::{Clause, Gate, Item, LinkName, Links, OnLoss, OnTimeout, Quorum, Subject};
 
-/// A whole gate file; read again it is the same gate.
+/// Writes a whole gate file. Reading it gives the same gate.
 ///
-/// The grammar has one `table` and one `from` for a whole clause, so a clause made elsewhere must have too.
+/// A gate file has one `table` and one `from` for a whole clause. So all items of a clause must have the same ones.
 pub fn gate(gate: &Gate) -> String {
     let mut out = String::new();
     for (key, value, is_default) in gate_values(gate) {
@@ -23,7 +23,8 @@ pub fn gate(gate: &Gate) -> String {
     out
 }
 
-/// The drop-in that options are to a gate: what they replaced, and the clauses after the gate's own.
+/// Writes options as a drop-in of a gate: the keys that they replaced, and the clauses that they added.
+/// `own_clauses` is how many clauses the gate has without the options.
 pub fn drop_in(options: &Options, gate: &Gate, own_clauses: usize) -> String {
     let mut out = String::new();
     for (key, value, _) in gate_values(gate) {
@@ -35,7 +36,8 @@ pub fn drop_in(options: &Options, gate: &Gate, own_clauses: usize) -> String {
     out
 }
 
-/// The gate's own keys with their values, and whether a gate file can leave the key out.
+/// Returns the gate's own keys with their values. The flag says whether the key may be left out, because the value
+/// is the default.
 fn gate_values(gate: &Gate) -> [(&'static Key, String, bool); 5] {
     let on_timeout = match gate.on_timeout {
         OnTimeout::Fail => "fail",
@@ -46,7 +48,7 @@ fn gate_values(gate: &Gate) -> [(&'static Key, String, bool); 5] {
         OnLoss::Fail => "fail",
     };
     [
-        // Said in any case: it is the first thing that a reader wants to know.
+        // Write the timeout even if it is the default: readers look for it first.
         (&keys::TIMEOUT, limit(gate.timeout), false),
         (&keys::NO_CARRIER_TIMEOUT, limit(gate.no_carrier_timeout), gate.no_carrier_timeout.is_none()),
         (&keys::SETTLE, quoted(&duration::text(gate.settle)), gate.settle.is_zero()),
@@ -64,7 +66,7 @@ fn clauses(out: &mut String, clauses: &[Clause]) {
     }
 }
 
-/// The text of one clause, as a gate file has it.
+/// Writes one clause as it stands in a gate file.
 pub fn clause(clause: &Clause) -> String {
     let mut out = "[[require]]\n".to_owned();
     let has_carrier = clause.items.contains(&Item::Carrier);
@@ -115,7 +117,7 @@ fn interface(out: &mut String, links: &Links) {
     }
 }
 
-/// The keys that ask for these items, in the order of the table.
+/// Writes the keys that ask for these items, in the order of the table of keys.
 fn items(out: &mut String, items: &[Item]) {
     let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for item in items {
@@ -125,7 +127,7 @@ fn items(out: &mut String, items: &[Item]) {
             values.insert(key.name, refining);
         }
     }
-    // Said by the caller: a clause that names links asks for it if it is left out.
+    // The caller writes `carrier`, because a clause with links implies it.
     values.remove(keys::CARRIER.name);
     for key in keys::all() {
         let Some(values) = values.get(key.name) else { continue };
@@ -159,8 +161,8 @@ fn at_least(number: usize) -> String {
     if number == 1 { "\"any\"".to_owned() } else { number.to_string() }
 }
 
-/// A name as an `interface` entry that means it alone. The kernel allows `*`, `!` and `,` in names; written as
-/// bytes they are no pattern, no exclusion and no list.
+/// Returns a name as an `interface` entry that matches only this name. The kernel allows `*`, `!` and `,` in names.
+/// Written as `\xNN` they do not mean a pattern, an exclusion or a list.
 fn literally(name: &str) -> String {
     let special = |(at, c): (usize, char)| match c {
         '*' | '?' | '[' | ',' => true,
@@ -182,7 +184,7 @@ fn list(values: impl IntoIterator<Item = String>) -> String {
     }
 }
 
-/// A TOML basic string.
+/// Returns a text as a TOML basic string.
 fn quoted(text: &str) -> String {
     let mut out = String::from('"');
     for c in text.chars() {

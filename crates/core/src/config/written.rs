@@ -1,6 +1,6 @@
-//! A gate as it was written: each value is a text that knows its place. Nothing is checked yet.
+//! A gate as it was written. Each value is a text with its place. Nothing has been checked yet.
 //!
-//! Gate files, drop-ins and options all become these types, and [`validate`](super::validate) reads nothing else.
+//! Gate files, drop-ins and options all become these types. [`validate`](super::validate) reads only these types.
 
 use alloc::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ pub use super::places::Place;
 /// One value of a key.
 #[derive(Debug, Clone)]
 pub struct Written {
-    /// The text; of a flag `true` or `false`, of a number its decimal digits.
+    /// The text. A flag is `true` or `false`; a number has its decimal digits.
     pub value: String,
     /// The line of the gate file, or the option.
     pub place: Place,
-    /// Key and value for messages, as in `address "fe80::"`. It is empty if the place says both already.
+    /// The key and value for messages, as in `address "fe80::"`. It is empty if the place names both already.
     pub name: String,
 }
 
 impl Written {
-    /// A problem with this value.
+    /// Makes a problem about this value.
     pub fn problem(&self, message: impl AsRef<str>) -> Problem {
         let message = message.as_ref();
         self.place.problem(if self.name.is_empty() {
@@ -30,7 +30,7 @@ impl Written {
         })
     }
 
-    /// Whether it is a flag that says `true`.
+    /// Whether the value is a flag that says `true`.
     pub fn is_true(&self) -> bool {
         self.value == "true"
     }
@@ -39,24 +39,24 @@ impl Written {
 /// Keys with their values.
 #[derive(Debug, Clone, Default)]
 pub struct WrittenKeys {
-    /// By the key's name; a key that was left out is not in here.
+    /// The values by the key's name. A key that was left out is not in the map.
     values: BTreeMap<&'static str, Vec<Written>>,
-    /// Something was left out because it could not be read, so what is missing proves nothing.
+    /// Whether something was left out because it could not be read. Then a missing key must not be reported.
     pub incomplete: bool,
 }
 
 impl WrittenKeys {
-    /// The values of a key; empty if it was left out.
+    /// Returns the values of a key. The list is empty if the key was left out.
     pub fn all(&self, key: &Key) -> &[Written] {
         self.values.get(key.name).map_or(&[], Vec::as_slice)
     }
 
-    /// The value of a key that takes one; of a list its first entry.
+    /// Returns the value of a key that takes one value. For a list it is the first entry.
     pub fn one(&self, key: &Key) -> Option<&Written> {
         self.all(key).first()
     }
 
-    /// The place of each key that was written; of a list that of its first entry.
+    /// Returns the place of each key that was written; for a list the place of its first entry.
     pub fn places(&self) -> BTreeMap<&'static str, Place> {
         let first = |values: &Vec<Written>| values.first().map(|written| written.place.clone());
         self.values.iter().filter_map(|(key, values)| Some((*key, first(values)?))).collect()
@@ -67,7 +67,7 @@ impl WrittenKeys {
         self.values.contains_key(key.name)
     }
 
-    /// Gives a key its values; without values it counts as left out.
+    /// Sets the values of a key. A key without values counts as left out.
     pub fn set(&mut self, key: &'static Key, values: Vec<Written>) {
         if !values.is_empty() {
             self.values.insert(key.name, values);
@@ -79,7 +79,7 @@ impl WrittenKeys {
         self.values.entry(key.name).or_default().push(value);
     }
 
-    /// Reads other keys over these: a key that is in both gets the other's values.
+    /// Merges other keys into these. A key that is in both gets the values of `over`.
     pub fn read_over(&mut self, over: WrittenKeys) {
         self.values.extend(over.values);
         self.incomplete |= over.incomplete;
@@ -91,12 +91,12 @@ impl WrittenKeys {
 pub struct WrittenGate {
     /// The keys above the first `[[require]]`.
     pub keys: WrittenKeys,
-    /// In the order of files and lines.
+    /// The clauses in the order of files and lines.
     pub clauses: Vec<WrittenClause>,
 }
 
 impl WrittenGate {
-    /// Reads another over this one: its keys replace, its clauses are added.
+    /// Merges another gate into this one: its keys replace keys of this gate, and its clauses are added.
     pub fn read_over(&mut self, over: WrittenGate) {
         self.keys.read_over(over.keys);
         self.clauses.extend(over.clauses);
@@ -108,12 +108,12 @@ impl WrittenGate {
 pub struct WrittenClause {
     /// The first line of the clause.
     pub place: Place,
-    /// The keys below it.
+    /// The keys below that line.
     pub keys: WrittenKeys,
 }
 
 impl WrittenClause {
-    /// A clause without keys.
+    /// Makes a clause without keys.
     pub fn at(place: Place) -> WrittenClause {
         WrittenClause { place, keys: WrittenKeys::default() }
     }

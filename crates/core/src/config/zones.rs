@@ -1,17 +1,18 @@
-//! Addresses with a zone, the link that a link-local address is on (RFC 4007): `fe80::1%eth0`.
+//! Reads addresses with a zone, such as `fe80::1%eth0`. A zone names the link that a link-local address is on (RFC
+//! 4007).
 //!
-//! Each error is what to tell the writer; the caller knows the place.
+//! Each error is the message for the author of the text. The caller adds the place of the text.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{interface, suggest};
 use crate::ifname;
 
-/// Longest zone in bytes (IFNAMSIZ − 1 of linux/if.h): programs find the link of a zone with
-/// if_nametoindex(3), which takes no longer name, not even where it is an altname.
+/// The length of the longest zone, in bytes (IFNAMSIZ − 1 of linux/if.h). Programs find the link of a zone with
+/// if_nametoindex(3), which accepts no longer name, although an altname can be longer.
 const LONGEST: usize = 15;
 
-/// The address and the zone of `ADDR%ZONE`; `None` if there is no address in front of a %.
+/// Splits `ADDR%ZONE` into the address and the zone. Returns `None` if the text before the % is not an address.
 pub fn split(text: &str) -> Option<Result<(Ipv6Addr, String), String>> {
     let (address, zone) = text.split_once('%')?;
     if address.parse::<Ipv4Addr>().is_ok() {
@@ -21,7 +22,7 @@ pub fn split(text: &str) -> Option<Result<(Ipv6Addr, String), String>> {
     Some(check(address, zone).map(|zone| (address, zone)))
 }
 
-/// The zone in its spelling, if this address can have a zone and this can be one.
+/// Returns the zone in the spelling that netready compares, if the address can have a zone and the text can be one.
 pub fn check(address: Ipv6Addr, zone: &str) -> Result<String, String> {
     if address.is_multicast() {
         return Err("is a multicast address: no host has it".to_owned());
@@ -34,7 +35,7 @@ pub fn check(address: Ipv6Addr, zone: &str) -> Result<String, String> {
     }
     let bad = |why: &str| format!("has the zone \"{}\", which {why}", suggest::shown(zone));
     if zone.bytes().all(|byte| byte == b'0') {
-        // To the kernel 0 is "no link".
+        // The kernel uses 0 for "no link".
         return Err(bad("is not the number of a link; these begin at 1"));
     }
     if ifname::bytes(zone).len() > LONGEST {
@@ -43,7 +44,7 @@ pub fn check(address: Ipv6Addr, zone: &str) -> Result<String, String> {
     interface::link_name(zone).map_err(|why| bad(&why))
 }
 
-/// Refuses an address that means nothing without a zone: the kernel connects to no such address.
+/// Refuses a link-local IPv6 address without a zone, because the kernel does not connect to it.
 pub fn refuse_without(address: IpAddr) -> Result<(), String> {
     match address {
         IpAddr::V6(address) if address.is_unicast_link_local() => {
@@ -57,10 +58,10 @@ fn only_link_local() -> String {
     "has a zone, which only link-local addresses have".to_owned()
 }
 
-/// The zone as a URL writes it, behind the `%` of its brackets: RFC 6874 has `%25eth0` there, with what is
-/// not plain percent-encoded. Many write `%eth0`, and curl takes both.
+/// Decodes the zone of a URL, given the text behind the `%` inside the brackets. RFC 6874 writes `%25eth0`, with
+/// special characters percent-encoded. Many people write `%eth0`. curl accepts both, and so does netready.
 pub fn of_url(text: &str) -> String {
-    // Nothing behind it: the number 25. (curl reads it so too.)
+    // `%25` with nothing behind it is the link number 25. curl reads it the same way.
     let Some(encoded) = text.strip_prefix("25").filter(|rest| !rest.is_empty()) else {
         return text.to_owned();
     };
@@ -138,7 +139,7 @@ mod tests {
             ("25a%40b", "a@b"),
             ("25a%4", "a%4"),
             ("25a%+1", "a%+1"),
-            // A name is bytes, and is shown so that it can be printed.
+            // A link's name is bytes. It is shown with escapes, so that it can be printed.
             ("25a%ffb", "a\\xffb"),
         ] {
             assert_eq!(of_url(text), zone, "{text}");
