@@ -77,8 +77,8 @@ impl Verdict {
     }
 }
 
-/// Whether probes must wait for this clause: it must be met, and it lacks something that no probe can mend,
-/// or that a table may mend which was not read.
+/// Whether probes must wait because of this clause. They wait if the clause has no grace, is unmet, and lacks
+/// something that does not depend on a probe. They also wait while a table was not read that may change the result.
 fn holds_probes_back(clause: &Clause, judged: &Judged<Vec<Row>>) -> bool {
     let rows = &judged.outcome;
     let passive = |row: &&Row| match &row.outcome {
@@ -98,22 +98,22 @@ fn all_hold(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.outcome.holds())
 }
 
-/// Whether some link has carrier that the gate waits for.
+/// Whether a link that the gate waits for has carrier.
 pub fn sees_carrier(gate: &Gate, network: &Network) -> bool {
     Judge { network, now: Moment::default() }.wanted_carrier(gate)
 }
 
-/// The links that a clause names, as they are now.
+/// Returns the links that a clause names at present.
 pub fn matching<'a>(links: &Links, network: &'a Network) -> Vec<&'a Link> {
     Judge { network, now: Moment::default() }.matching(links).collect()
 }
 
-/// Whether a clause names a link by what it is called, whatever else keeps a pattern from matching it.
+/// Whether a clause names a link by one of its names, even if something else keeps a pattern from matching it.
 pub(crate) fn is_named(links: &Links, link: &Link) -> bool {
     links::is_named(links, link)
 }
 
-/// What an evaluation looks at. It cannot change anything.
+/// The input of an evaluation. An evaluation cannot change it.
 #[derive(Clone, Copy)]
 pub(crate) struct Judge<'a> {
     pub(crate) network: &'a Network,
@@ -134,7 +134,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Host-wide: each item on its own.
+    /// Evaluates a clause about the host: each item by itself.
     fn host(&self, items: &[Item], needed: usize) -> Evaluated<Vec<Row>> {
         let rows: Vec<Evaluated<Row>> = items.iter().map(|item| self.host_item(item).row(item)).collect();
         let active = rows.iter().any(|row| row.waiting.is_some());
@@ -152,14 +152,14 @@ impl<'a> Judge<'a> {
         item.requirement().of_host(self)
     }
 
-    /// This table, unless it was read.
+    /// Returns this table if it was not read.
     fn not_read(&self, family: Family, table: u32) -> Option<(Family, u32)> {
         let read = self.network.routes.complete.contains(&(family, table));
         (!read).then_some((family, table))
     }
 
-    /// Whether some link has carrier that the gate's clauses name or, for host-wide clauses, that could be
-    /// an uplink.
+    /// Whether a wanted link has carrier: a link that a clause names or, for clauses about the host, a link that
+    /// could be an uplink.
     fn wanted_carrier(&self, gate: &Gate) -> bool {
         gate.clauses.iter().any(|clause| match &clause.subject {
             Subject::Links(links) => self.matching(links).any(|link| self.network.carrier(link).is_ok()),
@@ -168,7 +168,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// The rows that are met if they are enough. Otherwise all rows.
+/// Returns only the rows that are met if they are enough. Otherwise returns all rows.
 fn enough_or_all(mut rows: Vec<Judged<Row>>, needed: usize) -> Judged<Vec<Row>> {
     let met = |row: &Judged<Row>| row.outcome.outcome.holds();
     if rows.iter().filter(|row| met(row)).count() >= needed {

@@ -81,7 +81,7 @@ impl<'a> Judge<'a> {
         self.address(spec, None, found)
     }
 
-    /// `found`: the addresses that the item covers, each with what keeps it from being used.
+    /// Selects from `found`: the addresses that the item covers, each with what keeps it from being used.
     fn address(
         &self,
         spec: AddressSpec,
@@ -95,7 +95,7 @@ impl<'a> Judge<'a> {
                 None => {
                     met.get_or_insert(address);
                     if !self.network.has_duplicates() {
-                        // Nothing is left to warn of.
+                        // An address is met and there are no duplicates to warn of, so the rest need not be read.
                         break;
                     }
                 }
@@ -125,8 +125,8 @@ impl<'a> Judge<'a> {
         reason.into()
     }
 
-    /// A link-local address, if the host or the link has no other addresses of the wanted family. `None` if one
-    /// exact address is wanted, because then it explains nothing.
+    /// Returns a link-local address if the host or the link has no other addresses of the wanted family. Returns
+    /// `None` if one exact address is wanted, because a link-local address does not explain its absence.
     fn only_link_local(&self, spec: AddressSpec, link: Option<&Link>) -> Option<IpAddr> {
         if matches!(spec, AddressSpec::Exact(_)) {
             return None;
@@ -149,7 +149,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Finds this very address, on any link, if it is usable.
+    /// Finds this exact address, on any link, if it is usable.
     pub(super) fn usable_exact(&self, wanted: IpAddr) -> Option<AddressRef> {
         let spec = AddressSpec::Exact(wanted);
         let mut addresses = self.network.addresses();

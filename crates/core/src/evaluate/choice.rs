@@ -48,7 +48,7 @@ pub(super) fn counts(route: &Route) -> bool {
     route.tos == 0
 }
 
-/// The kernel's rule.
+/// Selects a route by the kernel's rule.
 ///
 /// IPv4: the kernel selects the first route of the table, whose order is by metric.
 ///

@@ -39,14 +39,14 @@ impl<T> Judged<T> {
     }
 }
 
-/// Needs nothing and warns of nothing.
+/// A result that needs nothing and warns of nothing.
 impl<T> From<T> for Judged<T> {
     fn from(outcome: T) -> Judged<T> {
         Judged { outcome, needs: Needs::default(), warnings: Vec::new() }
     }
 }
 
-/// Unmet, with no needs.
+/// An unmet outcome without needs.
 impl From<Reason> for Judged {
     fn from(reason: Reason) -> Judged {
         Judged::from(Outcome::Unmet(reason))
@@ -90,7 +90,7 @@ pub(crate) struct Evaluated<T = Outcome> {
 }
 
 impl Evaluated {
-    /// The row of this outcome.
+    /// Makes the row of this outcome.
     pub fn row(self, item: &Item) -> Evaluated<Row> {
         let row = |outcome| Row { item: item.clone(), link: None, outcome };
         Evaluated { asked: self.asked.map(row), waiting: self.waiting.map(|judged| judged.map(row)) }
@@ -104,7 +104,7 @@ impl<T> Evaluated<T> {
     }
 }
 
-/// No probe has a part in it.
+/// A result that does not depend on probes.
 impl<T> From<Judged<T>> for Evaluated<T> {
     fn from(judged: Judged<T>) -> Evaluated<T> {
         Evaluated { asked: judged, waiting: None }

@@ -65,7 +65,7 @@ impl<'a> Judge<'a> {
             || (self.possible_uplinks().all(is_veth) && self.possible_uplinks().any(|link| carries(&link)))
     }
 
-    /// The uplinks, and each veth that may be one.
+    /// Returns the links that are uplinks, and each veth that may be one.
     fn possible_uplinks(&self) -> impl Iterator<Item = &'a Link> {
         let network = self.network;
         network.links().filter(|link| {
@@ -80,7 +80,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Why no uplink can carry traffic, if there are uplinks and none can.
+    /// Returns why no uplink can carry traffic. `None` if one can, or if there are no uplinks.
     pub(super) fn no_uplink(&self) -> Option<Reason> {
         if self.uplink_carries() {
             return None;
@@ -198,7 +198,7 @@ fn at_least(links: &Links, items: &[Item], candidates: &[Candidate<'_>], needed:
             rows.outcome.extend(absent(entry, items));
         }
     }
-    // Each link that is there satisfies the clause.
+    // The links that exist all satisfy the clause, but there are too few of them.
     if rows.outcome.iter().all(|row| row.outcome.holds()) {
         rows.outcome.extend(items.first().map(|item| Row {
             item: item.clone(),
@@ -216,7 +216,7 @@ pub(super) fn tally(clause: &Clause, rows: &[Row]) -> Option<Tally> {
         return None;
     }
     let mut tally = Tally { met: 0, needed: 0, of: 0 };
-    // The rows of one link stand side by side. A lookup is no link's.
+    // The rows of one link are neighbours. The row of a lookup belongs to no link.
     let of_link = |row: &&Row| !matches!(row.item, Item::RouteTo(_));
     let rows: Vec<&Row> = rows.iter().filter(of_link).collect();
     let same_link = |a: &&Row, b: &&Row| a.link.is_some() && a.link == b.link;

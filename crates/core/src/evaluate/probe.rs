@@ -26,7 +26,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The gateway of the default route that the kernel selects. Without a family, one gateway of either
+    /// Evaluates the gateway of the default route that the kernel selects. Without a family, the gateway of one
     /// family is enough.
     pub(crate) fn gateway(&self, family: Option<Family>) -> Evaluated {
         let families = match &family {
@@ -63,7 +63,7 @@ impl Judge<'_> {
         Way { route, question }
     }
 
-    /// The outcome of a probe by its last answer.
+    /// Returns the outcome of a probe, given its last answer.
     fn answer(&self, question: &Question, item: &Item, met: impl FnOnce(&str) -> Evidence) -> Outcome {
         Outcome::Unmet(match self.network.answers.get(question) {
             Some(Ok(answer)) => return Outcome::Met(met(answer)),
@@ -80,8 +80,8 @@ fn default_route(destination: Destination) -> RouteSpec {
     RouteSpec { destination, table: Table::MAIN }
 }
 
-/// The first of these routes whose gateway answers, or which has no gateway to ask. Otherwise the outcome
-/// that tells most, with the questions to all gateways. `None` if there are no routes.
+/// Returns the outcome of the first route whose gateway answers or that has no gateway to ask. If there is no such
+/// route, returns the outcome that tells most, with the questions to all gateways. `None` if there are no routes.
 fn first_gateway(ways: &[Way], answer: impl Fn(&Question, &Evidence) -> Outcome) -> Option<Judged> {
     let mut best: Option<Judged> = None;
     for way in ways {
@@ -103,7 +103,8 @@ fn first_gateway(ways: &[Way], answer: impl Fn(&Question, &Evidence) -> Outcome)
 }
 
 impl Judged {
-    /// Of two gateways without an answer: the outcome that tells more, and the needs and warnings of both.
+    /// Merges the outcomes of two gateways without an answer: keeps the outcome that tells more, and the needs and
+    /// warnings of both.
     fn or(self, other: Judged) -> Judged {
         let other_tells_more = telling(&other.outcome) > telling(&self.outcome);
         let outcome = if other_tells_more { other.outcome } else { self.outcome };
@@ -114,7 +115,7 @@ impl Judged {
     }
 }
 
-/// How much the outcome of an unmet gateway tells: a failure more than a question without an answer.
+/// How much the outcome of an unmet gateway tells the administrator. A failure tells more than a missing answer.
 fn telling(outcome: &Outcome) -> u8 {
     match outcome {
         Outcome::Unmet(Reason::ProbeFailed { .. } | Reason::NoProbeProgram(_)) => 1,

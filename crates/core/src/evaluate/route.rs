@@ -1,4 +1,4 @@
-//! Routes: whether a route of a table is usable, and whether the kernel's answer to a lookup is.
+//! Decides whether a route of a table is usable, and whether the kernel's answer to a lookup is.
 
 use core::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::requirement::{AddressSpec, Family, Links, RouteSpec, RouteTo, Table};
 use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef, Warning};
 
 impl<'a> Judge<'a> {
-    /// A wanted route. With a link: whether this link has one.
+    /// Evaluates a wanted route. With `through`, this link must have one.
     pub(crate) fn route(&self, spec: &RouteSpec, through: Option<&Link>) -> Judged {
         let table = match self.table(&spec.table) {
             Ok(table) => table,
@@ -149,7 +149,7 @@ impl<'a> Judge<'a> {
         if hop.dead || hop.linkdown {
             return Err(Dead::Flagged);
         }
-        // A link that the clause names is meant, whatever it is.
+        // The clause names this link, so the link counts even if it leads nowhere.
         if through.is_none() { self.leads_somewhere(hop.ifindex) } else { Ok(()) }
     }
 
@@ -168,9 +168,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The address that packets on this route leave from. It is the address that the route asks for. If the
-    /// route asks for none, it is an address of its link, or of a loopback or dummy link (BGP-unnumbered hosts).
-    /// An address of another link counts only for IPv6, and only if `host_wide`.
+    /// Returns the source address of packets on this route. If the route has a preferred source, it is that
+    /// address. Otherwise it is an address of its link, or of a loopback or dummy link (as on BGP-unnumbered
+    /// hosts). An address of another link counts only for IPv6, and only if `host_wide`.
     fn source(&self, route: &Route, ifindex: u32, host_wide: bool) -> Option<AddressRef> {
         if let Some(prefsrc) = route.prefsrc {
             return self.usable_exact(prefsrc);
@@ -221,8 +221,8 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// The number of a table. The table of a VRF counts only if the VRF's device is up. If the device is down,
-    /// programs in the VRF get ENETUNREACH, whatever the table holds.
+    /// Returns the number of a table. The table of a VRF counts only if the VRF's device is up. If the device is
+    /// down, programs in the VRF get ENETUNREACH, whatever the table contains.
     fn table(&self, table: &Table) -> Result<u32, Reason> {
         match table {
             Table::Id(id) => Ok(*id),
@@ -237,8 +237,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The kernel's answer to a lookup. In a clause that names links, the way must leave through one of the links
-    /// that satisfy the rest of the clause.
+    /// Evaluates the kernel's answer to a lookup. In a clause that names links, the route must leave through one of
+    /// the links that satisfy the rest of the clause.
     pub(crate) fn route_to(&self, wanted: &RouteTo, within: Option<(&Links, &[&'a Link])>) -> Judged {
         match self.way(wanted, within) {
             Ok(evidence) => Outcome::Met(evidence).into(),
@@ -280,7 +280,7 @@ impl<'a> Judge<'a> {
             }
         }
         let live = if expired { Err(Dead::Expired) } else { self.link_carries(ifindex) };
-        // This host reaches itself, and whoever names a link in the clause means it.
+        // A target on this host needs no link that leads out, and a link that the clause names counts in any case.
         let beyond = if local || within.is_some() { Ok(()) } else { self.leads_somewhere(ifindex) };
         if let Err(why) = live.and(beyond) {
             return Err(Reason::DeadRoute { route, why });
@@ -290,7 +290,8 @@ impl<'a> Judge<'a> {
         }
         let spec = |source| match link_local(target) || target.is_loopback() {
             true => AddressSpec::Exact(source),
-            // Of wider scope than the link: else the answer would not find back.
+            // The source needs a wider scope than the link, because otherwise the answer would not find its way
+            // back.
             false => AddressSpec::Family(family),
         };
         let usable = source.filter(|source| {
@@ -302,7 +303,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The address that a program binds with bind(2) before it connects. A program in a VRF can bind only
+    /// Returns the address that a program binds with bind(2) before it connects. A program in a VRF can bind only
     /// addresses of links in that VRF. Any other program can bind only addresses of links in no VRF. A link-local
     /// IPv6 address must be on the link of the zone.
     fn bound(&self, from: IpAddr, wanted: &RouteTo) -> Result<AddressRef, Reason> {
