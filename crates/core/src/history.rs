@@ -1,15 +1,16 @@
 //! The history of a gate: what happened, and when. One [`Event`] is one line of JSON.
 //!
-//! The journal, STATUS=, the record of a boot, `timeline`, `status` and `metrics` are printings of these events.
+//! The journal, STATUS=, the record of a boot, `timeline`, `status` and `metrics` all show these events.
+//! [`line`](fn@line) writes an event and [`read`](fn@read) reads one. A line looks like this:
 //! [`line`](fn@line) writes an event and [`read`](fn@read) reads one. A line looks like this:
 //!
 //! ```text
 //! {"usec":5980123,"event":"link","link":"e0","ifindex":2,"state":"carrier","was":"no-carrier"}
 //! ```
 //!
-//! `usec` is the time since boot in microseconds, suspend included (CLOCK_BOOTTIME). `event` is the kind. Fields that
-//! are not known are left out. Fields and kinds are only ever added, so a reader passes over those that it does not
-//! know. Texts are the words of others, unescaped and bounded in length: whoever prints one escapes it.
+//! `usec` is the time since boot in microseconds, including suspend (CLOCK_BOOTTIME). `event` is the kind. Unknown
+//! fields are left out. New versions only add fields and kinds, so a reader ignores those that it does not know.
+//! Texts come from others; they are not escaped, and their length is limited. Escape a text before you print it.
 
 pub mod boots;
 mod read;
@@ -30,16 +31,16 @@ pub use recorder::Recorder;
 pub(crate) use recorder::words as gate_words;
 pub use write::line;
 
-/// The longest text of an event, in octets. A longer one is cut, and ends with `…` then.
+/// The length of an event's longest text, in bytes. A longer text is cut and ends with `…`.
 pub const LONGEST_TEXT: usize = 256;
 
-/// How many octets of texts a [`Start`] carries. The clauses after that are only counted.
+/// How many bytes of texts a [`Start`] has. Further clauses are only counted.
 pub const LONGEST_START: usize = 4096;
 
 /// One entry of the history: what happened, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// When it was seen. Lines carry whole microseconds.
+    /// When it was seen. Lines have whole microseconds.
     pub at: Moment,
     /// The kind of the event, with its fields.
     pub what: What,
@@ -62,12 +63,12 @@ pub enum What {
     Route(RouteChange),
     /// `"probe"`: a probe was answered, or failed.
     Probe(ProbeChange),
-    /// `"dropped"`: so many events are missing here, because there were too many at once. Field `count`.
+    /// `"dropped"`: this many events are missing here, because there were too many at once. Field `count`.
     Dropped(u64),
 }
 
 impl What {
-    /// The kind, as it stands in the field `event`.
+    /// Returns the kind, as in the field `event`.
     pub fn kind(&self) -> &'static str {
         match self {
             What::Start(_) => "start",
@@ -82,20 +83,20 @@ impl What {
     }
 }
 
-/// The gate that is kept from now on.
+/// The gate that netready keeps from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Start {
-    /// Field `gate`: its name.
+    /// Field `gate`: the name of the gate.
     pub gate: String,
-    /// Field `source`: where it was read.
+    /// Field `source`: the file that the gate was read from.
     pub source: String,
-    /// Field `reloaded`: it was read in another gate's place, while netready ran.
+    /// Field `reloaded`: the gate replaced another gate while netready ran.
     pub reloaded: bool,
-    /// Field `timeout_usec`. `None` is no timeout.
+    /// Field `timeout_usec`. `None` means no timeout.
     pub timeout: Option<Duration>,
-    /// Field `settle_usec`: how long everything must hold.
+    /// Field `settle_usec`: how long all clauses must stay met before the gate opens.
     pub settle: Duration,
-    /// Field `clauses`: what it asks for.
+    /// Field `clauses`: the clauses of the gate.
     pub clauses: Vec<StartClause>,
     /// Field `more_clauses`: how many clauses are left out here.
     pub more_clauses: u64,
@@ -106,7 +107,7 @@ pub struct Start {
 pub struct StartClause {
     /// Field `links`: the entries of its `interface` list; empty for a clause of the host.
     pub links: Vec<String>,
-    /// Field `requirements`: its items, as in a gate file: `route default`, `address ip`.
+    /// Field `requirements`: the clause's items, written as in a gate file: `route default`, `address ip`.
     pub requirements: Vec<String>,
     /// Field `quorum`: `each`, `all`, or how many must be met.
     pub quorum: String,
@@ -114,16 +115,16 @@ pub struct StartClause {
     pub grace: Option<Duration>,
 }
 
-/// How a gate stands from now on.
+/// The new state of a gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateChange {
     /// The new state of the gate (JSON field `state`).
     pub state: GateWord,
-    /// Field `by`: who opened it, or why it was given up.
+    /// Field `by`: what opened the gate, or why it gave up.
     pub by: Option<By>,
-    /// The fields `code`, `text` and `reason_link`: the leading reason why it is not ready.
+    /// The fields `code`, `text` and `reason_link`: the leading reason why the gate is not ready.
     pub reason: Option<Cause>,
-    /// Field `met_by`: what meets it, if it is ready.
+    /// Field `met_by`: what meets the gate, if it is ready.
     pub met_by: Option<String>,
 }
 
@@ -134,7 +135,7 @@ pub struct Cause {
     pub code: String,
     /// Field `text`: the reason as a sentence, such as `e0 has no carrier`.
     pub text: String,
-    /// Field `reason_link`: the link at fault, if it is one link.
+    /// Field `reason_link`: the link that causes it, if it is one link.
     pub link: Option<String>,
 }
 
@@ -145,29 +146,30 @@ pub struct RequirementChange {
     pub clause: u64,
     /// Field `requirement`: the item, as in a gate file: `route default`.
     pub requirement: String,
-    /// Field `link`: the link that it was checked for; none for the host.
+    /// Field `link`: the link that the item was checked for. `None` for an item of the host.
     pub link: Option<String>,
     /// The new state of the requirement (JSON field `state`).
     pub state: RequirementWord,
-    /// Field `met_by`: what meets it.
+    /// Field `met_by`: what meets the item.
     pub met_by: Option<String>,
-    /// The fields `code`, `text` and `reason_link`: why it is unmet.
+    /// The fields `code`, `text` and `reason_link`: why the item is unmet.
     pub reason: Option<Cause>,
 }
 
-/// A link. Its state is that of the kernel's flags; a bridge can have carrier though none of its ports has.
+/// A link. Its state follows the kernel's flags. By these flags a bridge can have carrier although none of its
+/// ports has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkChange {
-    /// Field `link`: its name now.
+    /// Field `link`: the present name of the link.
     pub link: String,
-    /// Field `ifindex`: its number, which a rename does not change.
+    /// Field `ifindex`: the number of the link, which a rename does not change.
     pub ifindex: u32,
     /// The new state of the link (JSON field `state`).
     pub state: LinkWord,
-    /// Field `was`: its state before; none for one that appeared. It is the same as `state` for a rename, and for a
-    /// carrier that was lost in between.
+    /// Field `was`: the previous state. `None` for a link that appeared. It equals `state` for a rename, and for a
+    /// carrier that was lost and came back in between.
     pub was: Option<LinkWord>,
-    /// Field `flaps`: how often carrier was lost since the event before, without a message of each.
+    /// Field `flaps`: how often carrier was lost since the previous event, without a message for each loss.
     pub flaps: u64,
 }
 
@@ -186,24 +188,24 @@ pub struct AddressChange {
     pub state: AddressWord,
 }
 
-/// A route that the gate wants, by one of its next hops.
+/// A route that the gate wants, with one of its next hops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteChange {
     /// Field `destination`: `0.0.0.0/0` and `::/0` are the default routes.
     pub destination: IpNet,
-    /// Field `link`: the name of the link that it leaves by; none for a route that refuses.
+    /// Field `link`: the name of the link of the next hop. `None` for a route that refuses.
     pub link: Option<String>,
-    /// Field `gateway`: its router; none if the destination is on the link itself.
+    /// Field `gateway`: the router. `None` if the destination is on the link itself.
     pub gateway: Option<IpAddr>,
     /// Field `table`: the number of its table.
     pub table: u32,
     /// The metric of the route (JSON field `metric`).
     pub metric: u32,
-    /// What became of the route (JSON field `state`).
+    /// The new state of the route (JSON field `state`).
     pub state: RouteWord,
 }
 
-/// What became of a try of a probe.
+/// The result of one try of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeChange {
     /// Field `probe`: the question, as in a gate file: `tcp 192.0.2.1:443`.
@@ -214,7 +216,7 @@ pub struct ProbeChange {
     pub text: String,
 }
 
-/// Words that stand for the values of an enum.
+/// Defines an enum whose values have fixed words.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$about])*
@@ -227,14 +229,14 @@ macro_rules! words {
             /// Every word, in the order of the definition.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
-            /// The word, as it stands in a line.
+            /// Returns the word, as it stands in a line.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $($name::$variant => $word,)+
                 }
             }
 
-            /// The value that a word stands for.
+            /// Returns the value that a word stands for.
             pub fn of(word: &str) -> Option<$name> {
                 Self::ALL.iter().copied().find(|value| value.as_str() == word)
             }
@@ -245,39 +247,39 @@ macro_rules! words {
 words! {
     /// The state of a gate.
     GateWord {
-        /// Something required is unmet.
+        /// A required clause is unmet.
         Waiting = "waiting",
-        /// All that is required is met; a clause with a grace is waited for.
+        /// All required clauses are met. The gate waits for a clause with a grace.
         Grace = "grace",
-        /// Everything is met and must hold for a while.
+        /// All clauses are met and must stay met until the settle ends.
         Settling = "settling",
         /// The gate is open, and every requirement is met.
         Ready = "ready",
-        /// Open though it was not ready.
+        /// The gate is open, although it was not ready.
         Opened = "opened",
-        /// Open, was ready, and is not any more.
+        /// The gate is open. It was ready, and is not ready any more.
         Lost = "lost",
-        /// Given up: it stays shut.
+        /// The gate gave up and stays shut.
         GaveUp = "gave-up",
-        /// netready was told to end. Nothing is known of the gate from then on.
+        /// netready was told to end. The state of the gate after that is unknown.
         Stopped = "stopped",
     }
 }
 
 words! {
-    /// Who opened a gate that was not ready, why a gate was given up, or how it came to be ready.
+    /// What opened a gate that was not ready, why a gate gave up, or how it became ready.
     By {
         /// The timeout of the gate passed.
         Timeout = "timeout",
         /// No wanted link had carrier for `no-carrier-timeout`.
         NoCarrier = "no-carrier",
-        /// It was lost, and `on-loss = "fail"`.
+        /// The gate was lost, and it has `on-loss = "fail"`.
         Loss = "loss",
-        /// Somebody asked for it (SIGUSR1).
+        /// An administrator asked for it (SIGUSR1).
         Request = "request",
-        /// Another gate was read while it was open.
+        /// Another gate file was read while the gate was open.
         Reload = "reload",
-        /// The kernel command line said so (`netready.open`).
+        /// The kernel command line opened the gate (`netready.open`).
         KernelLine = "kernel-command-line",
     }
 }
@@ -289,11 +291,11 @@ words! {
         Met = "met",
         /// The requirement is not met.
         Unmet = "unmet",
-        /// What it speaks of is not there, so it does not count (`if-present`).
+        /// The link or family of the item does not exist, so the item does not count (`if-present`).
         NotPresent = "not-present",
-        /// It is a probe, and probes are switched off.
+        /// The item is a probe, and probes are switched off.
         NotAsked = "not-asked",
-        /// Others meet the clause, or what it was checked for is gone.
+        /// Other items meet the clause, or the link that the item was checked for is gone.
         NotNeeded = "not-needed",
     }
 }
@@ -301,15 +303,15 @@ words! {
 words! {
     /// The state of a link.
     LinkWord {
-        /// It is there, and administratively down.
+        /// The link exists and is administratively down.
         Down = "down",
         /// The link is up and has no carrier.
         NoCarrier = "no-carrier",
-        /// Up with carrier, and waits for something such as 802.1X.
+        /// The link is up and has carrier, but waits for something such as 802.1X.
         Dormant = "dormant",
         /// The link is up and has carrier.
         Carrier = "carrier",
-        /// Not there any more.
+        /// The link does not exist any more.
         Gone = "gone",
     }
 }
@@ -317,15 +319,15 @@ words! {
 words! {
     /// The state of an address.
     AddressWord {
-        /// Duplicate address detection is not done.
+        /// Duplicate address detection has not finished.
         Tentative = "tentative",
         /// Another host has the address.
         Duplicate = "duplicate",
-        /// Its preferred lifetime is over.
+        /// The preferred lifetime of the address is over.
         Deprecated = "deprecated",
-        /// It can be used, as far as its flags tell.
+        /// The address can be used, as far as its flags say.
         Usable = "usable",
-        /// Not there any more.
+        /// The address does not exist any more.
         Gone = "gone",
     }
 }
@@ -337,23 +339,23 @@ words! {
         Added = "added",
         /// The kernel uses another route for the same destination now.
         Replaced = "replaced",
-        /// Not there any more.
+        /// The route does not exist any more.
         Gone = "gone",
     }
 }
 
 words! {
-    /// What became of a try of a probe.
+    /// The result of one try of a probe.
     ProbeWord {
         /// The other host answered the probe.
         Answered = "answered",
-        /// It was not, or could not be tried.
+        /// The probe was not answered, or it could not be tried.
         Failed = "failed",
     }
 }
 
 impl Event {
-    /// The event as a line carries it: whole microseconds, texts and lists cut to their bounds.
+    /// Returns the event as a line can have it: whole microseconds, and texts and lists cut to their limits.
     #[must_use]
     pub fn bounded(mut self) -> Event {
         self.at = Moment::after_boot(micros(self.at.since_boot()));
@@ -396,7 +398,7 @@ impl Start {
             let mut length = 0;
             for text in links.iter_mut().chain(requirements).chain([quorum]) {
                 bound(text);
-                // An empty text costs something too.
+                // Count one more byte for each text, so that empty texts are limited too.
                 length += text.len() + 1;
             }
             let Some(left) = room.checked_sub(length) else { break };
@@ -417,7 +419,7 @@ fn bound_cause(cause: &mut Option<Cause>) {
     }
 }
 
-/// Cuts a text to [`LONGEST_TEXT`], at the end of a character.
+/// Cuts a text to [`LONGEST_TEXT`] bytes, at the end of a character.
 fn bound(text: &mut String) {
     const CUT: char = '…';
     if text.len() <= LONGEST_TEXT {
@@ -431,7 +433,7 @@ fn bound(text: &mut String) {
     text.push(CUT);
 }
 
-/// Whole microseconds, as many as a line can carry.
+/// Rounds down to whole microseconds, and limits the value to what a line can have.
 fn micros(duration: Duration) -> Duration {
     Duration::from_micros(usec(duration))
 }

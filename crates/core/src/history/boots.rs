@@ -1,5 +1,5 @@
-//! What several boots of one gate show together: a family that comes late each time, a link that flaps, a gate that
-//! gives up.
+//! Finds what several boots of one gate have in common: a family that comes late each time, a link that flaps, a
+//! gate that gives up.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
@@ -12,42 +12,42 @@ use crate::requirement::{
     AddressSpec, Clause, Destination, Family, Gate, Item, RouteSpec, Subject, TABLE_MAIN, Table,
 };
 
-/// What is known of a gate in one boot.
+/// What is known about a gate in one boot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BootHistory {
-    /// 0 is this boot, -1 the one before.
+    /// The number of the boot: 0 is this boot, -1 the one before.
     pub offset: i64,
     /// The name of the gate.
     pub gate: String,
-    /// The journal's entries about the gate: what each reports, and the code of the leading reason.
+    /// The journal's entries about the gate: the kind of each, and the code of its leading reason.
     pub entries: Vec<(Kind, Option<String>)>,
     /// The events, in the order in which they happened.
     pub events: Vec<Event>,
 }
 
-/// What arrived after a gate was ready that the gate may be told to wait for.
+/// What arrived after a gate was ready. The gate could be told to wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LateWhat {
     /// The default route of a family.
     Route,
-    /// The first address of a family, of a gate that asks for no default route.
+    /// The first address of a family, for a gate that asks for no default route.
     Address,
 }
 
-/// A family that came after the gate was ready, in each of the last boots.
+/// A family that arrived after the gate was ready, in each of the last boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Late {
     /// The address family that came late.
     pub family: Family,
     /// Whether a default route or an address came late.
     pub what: LateWhat,
-    /// The link on which it came in the latest of these boots.
+    /// The link on which the family arrived in the latest of these boots.
     pub link: Option<String>,
-    /// In how many boots one after the other, the latest one included.
+    /// How many boots in a row, including the latest one.
     pub boots: usize,
-    /// The shortest time from ready until it came.
+    /// The shortest time from ready until the arrival.
     pub least: Duration,
-    /// The longest delay in these boots.
+    /// The longest time from ready until the arrival.
     pub most: Duration,
 }
 
@@ -56,40 +56,40 @@ pub struct Late {
 pub struct Flapping {
     /// The name of the link that lost carrier.
     pub link: String,
-    /// In how many boots.
+    /// The number of boots in which the link flapped.
     pub boots: usize,
-    /// How many boots were looked at.
+    /// The number of boots that were examined.
     pub of: usize,
-    /// How often it lost carrier in the worst of them.
+    /// How often the link lost carrier in the worst of these boots.
     pub most: u64,
 }
 
 /// A gate that gave up in earlier boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GaveUpBefore {
-    /// In how many boots.
+    /// The number of boots in which the gate gave up.
     pub boots: usize,
-    /// How many boots were looked at.
+    /// The number of boots that were examined.
     pub of: usize,
-    /// The code of the reason for which it gave up in the latest of them.
+    /// The code of the reason why the gate gave up in the latest of these boots.
     pub code: Option<String>,
 }
 
-/// One boot may be an accident. At 3, the clause that mends it would be offered a boot later; with 1, each cable that is
-/// moved would be a finding.
+/// How many boots in a row count as a pattern. A single boot may be an accident. With 3, netready would suggest the
+/// clause one boot later; with 1, each cable that somebody moves would be a finding.
 const ENOUGH: usize = 2;
 
-/// What comes later than this after ready has not to do with the boot.
+/// An arrival later than this after ready has nothing to do with the boot.
 const BOOT: Duration = Duration::from_secs(120);
 
-/// How often a link loses carrier in a boot that flaps. Once is what many drivers do when they are configured.
+/// A link that loses carrier this often in a boot flaps. Many drivers lose it once when they are configured.
 const FLAPS: u64 = 2;
 
-/// The shortest grace that is offered.
+/// The shortest grace that netready suggests.
 const LEAST_GRACE: Duration = Duration::from_secs(5);
 
-/// The family that came late in each of the last boots in which the gate was ready. `boots` are those of one gate, the
-/// latest one first.
+/// Finds the families that arrived late in each of the last boots in which the gate was ready. `boots` are the
+/// boots of one gate, the latest one first.
 pub fn late(boots: &[BootHistory]) -> Vec<Late> {
     Family::BOTH.into_iter().filter_map(|family| late_family(boots, family)).collect()
 }
@@ -111,14 +111,15 @@ fn late_family(boots: &[BootHistory], family: Family) -> Option<Late> {
     found.filter(|late| late.boots >= ENOUGH)
 }
 
-/// When the gate was ready for the first time.
+/// Returns when the gate was ready for the first time.
 fn first_ready(events: &[Event]) -> Option<Moment> {
     let is_ready =
         |event: &&Event| matches!(&event.what, What::Gate(change) if change.state == GateWord::Ready);
     events.iter().find(is_ready).map(|event| event.at)
 }
 
-/// What of a family came first, and when, if nothing of it was there when the gate was ready.
+/// Returns what of a family arrived first, when, and on which link. `None` if some of it existed when the gate was
+/// ready.
 fn arrival(events: &[Event], family: Family, ready: Moment) -> Option<(LateWhat, Moment, Option<String>)> {
     let first = |wanted: LateWhat| {
         events.iter().find_map(|event| {
@@ -126,20 +127,20 @@ fn arrival(events: &[Event], family: Family, ready: Moment) -> Option<(LateWhat,
             Some((what, event.at, Some(link.to_owned())))
         })
     };
-    // A gate that asks for no default route does not see any.
+    // If the gate asks for no default route, its history has no routes.
     let sees_routes = || events.iter().any(|event| matches!(event.what, What::Route(_)));
     let first =
         first(LateWhat::Route).or_else(|| if sees_routes() { None } else { first(LateWhat::Address) });
     first.filter(|(_, at, _)| *at > ready && *at - ready <= BOOT)
 }
 
-/// What of a family an event brings, and the link that it came by.
+/// Returns the family and the kind of what an event brings, and the link on which it arrived.
 fn came(event: &Event) -> Option<(Family, LateWhat, &str)> {
     match &event.what {
         What::Route(route) if route.table == TABLE_MAIN && route.state != RouteWord::Gone => {
             let family =
                 Family::BOTH.into_iter().find(|family| route.destination == family.default_prefix())?;
-            // Without a link, it refuses.
+            // A route without a link refuses packets.
             Some((family, LateWhat::Route, route.link.as_deref()?))
         }
         What::Address(address) if address.state == AddressWord::Usable => {
@@ -157,7 +158,7 @@ fn came(event: &Event) -> Option<(Family, LateWhat, &str)> {
     }
 }
 
-/// Whether an address is one that a network gave: not of this host or of one link only.
+/// Whether an address was given by a network. Loopback and link-local addresses were not.
 fn is_of_the_network(address: core::net::IpAddr) -> bool {
     match address {
         core::net::IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
@@ -165,7 +166,7 @@ fn is_of_the_network(address: core::net::IpAddr) -> bool {
     }
 }
 
-/// Watches for families that come after the gate was ready, so that the journal tells of them.
+/// Watches for families that arrive after the gate was ready, so that the journal can report them.
 #[derive(Debug, Default)]
 pub struct AfterReady {
     ready: Option<Moment>,
@@ -174,14 +175,14 @@ pub struct AfterReady {
 }
 
 impl AfterReady {
-    /// Sees an event. The sentence says what came late, at most once for each family and kind.
+    /// Takes an event. Returns a sentence about what arrived late, at most once for each family and kind.
     pub fn see(&mut self, event: &Event) -> Option<String> {
         if self.done {
             return None;
         }
         match (&event.what, self.ready) {
             (What::Gate(change), None) if change.state == GateWord::Ready => self.ready = Some(event.at),
-            // Nothing is left to see.
+            // After this time nothing counts as late any more.
             (_, Some(ready)) if event.at - ready > BOOT => self.done = true,
             _ => {}
         }
@@ -196,21 +197,21 @@ impl AfterReady {
         Some(format!("the first {family} {what} came {seconds:.2}s after the gate was ready, by {link}"))
     }
 
-    /// Whether nothing can come any more that it would tell of.
+    /// Whether the watch has ended, so that [`see`](AfterReady::see) returns no further sentence.
     pub fn is_done(&self) -> bool {
         self.done
     }
 }
 
 impl Late {
-    /// How long a gate should wait for it, once everything else is there: twice as long as it took, in whole seconds,
-    /// and 5 s at least.
+    /// Returns how long a gate should wait for the late family after everything else is met: twice the longest
+    /// time, in whole seconds, and at least 5 s.
     pub fn grace(&self) -> Duration {
         let twice = Duration::from_secs(self.most.saturating_mul(2).as_secs() + 1);
         twice.max(LEAST_GRACE)
     }
 
-    /// The requirement that a clause needs so that the gate waits for this.
+    /// Returns the requirement with which a gate waits for the late family.
     pub fn item(&self) -> Item {
         match self.what {
             LateWhat::Route => Item::Route(RouteSpec {
@@ -221,7 +222,7 @@ impl Late {
         }
     }
 
-    /// The clause that waits for it, and does not hold a boot up for ever if it does not come.
+    /// Returns a clause that waits for the late family. It has a grace, so it does not hold up a boot for ever.
     pub fn clause(&self) -> Clause {
         Clause {
             subject: Subject::Host { needed: 1 },
@@ -232,17 +233,17 @@ impl Late {
         }
     }
 
-    /// The clause, as a gate file has it.
+    /// Returns the text of the clause, as in a gate file.
     pub fn clause_text(&self) -> String {
         clause_text(&self.clause())
     }
 
-    /// Whether a gate waits for it already, long enough.
+    /// Whether the gate already waits long enough for the late family.
     pub fn is_waited_for(&self, gate: &Gate) -> bool {
         let item = self.item();
         gate.clauses.iter().any(|clause| {
             clause.items.contains(&item)
-                // A clause of the host may be met by another of its items.
+                // A clause of the host with a smaller quorum may be met by another of its items.
                 && match &clause.subject {
                     Subject::Host { needed } => *needed >= clause.items.len(),
                     Subject::Links(_) => true,
@@ -253,7 +254,7 @@ impl Late {
     }
 }
 
-/// The links that flapped in at least two of these boots, each of which may be another gate's.
+/// Finds the links that flapped in at least two of these boots. The boots may be those of several gates.
 pub fn flapping(boots: &[BootHistory]) -> Vec<Flapping> {
     let mut losses: BTreeMap<&str, BTreeMap<i64, u64>> = BTreeMap::new();
     let mut looked_at = BTreeSet::new();
@@ -268,7 +269,7 @@ pub fn flapping(boots: &[BootHistory]) -> Vec<Flapping> {
             *of_boot.entry(&change.link).or_default() += change.flaps + u64::from(lost && change.flaps == 0);
         }
         for (link, count) in of_boot.into_iter().filter(|(_, count)| *count >= FLAPS) {
-            // Several gates see the same link.
+            // Several gates see the same link, so count the gate that saw the most losses.
             let known = losses.entry(link).or_default().entry(boot.offset).or_default();
             *known = count.max(*known);
         }
@@ -284,7 +285,8 @@ pub fn flapping(boots: &[BootHistory]) -> Vec<Flapping> {
     flapping.collect()
 }
 
-/// Whether a gate gave up before this boot. `boots` are those of one gate, the latest one first.
+/// Returns whether and why a gate gave up in earlier boots. `boots` are the boots of one gate, the latest one
+/// first.
 pub fn gave_up_before(boots: &[BootHistory]) -> Option<GaveUpBefore> {
     let earlier = || boots.iter().filter(|boot| boot.offset < 0);
     let gave_up = |boot: &BootHistory| boot.entries.iter().find(|(kind, _)| *kind == Kind::GaveUp).cloned();
@@ -345,7 +347,7 @@ mod tests {
     const V4: &str = "0.0.0.0/0";
     const V6: &str = "::/0";
 
-    /// A boot in which IPv6 came so long after ready.
+    /// A boot in which the IPv6 default route arrives this many milliseconds after ready.
     fn six_after(offset: i64, millis: u64) -> BootHistory {
         let events = vec![
             default(900, V4, RouteWord::Added),

@@ -1,4 +1,4 @@
-//! A line of JSON as an event. Whoever wrote the line may have been anybody, or a later version of netready.
+//! Reads a line of JSON as an event. Anybody may have written the line, or a later version of netready.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -11,9 +11,9 @@ use crate::history::{
 };
 use crate::moment::Moment;
 
-/// The event of a line. `None` if the line is no event that is known: cut off, of a kind or with a word of a later
-/// version, or something else altogether. Fields that are not known are passed over. Texts are as they were written,
-/// though cut to their bounds: escape them before they are printed.
+/// Reads the event of a line. Returns `None` if the line is not a known event: it is cut off, it has a kind or a
+/// word of a later version, or it is something else. Unknown fields are ignored. Texts are unchanged except that
+/// they are cut to their limits, so escape them before you print them.
 pub fn read(line: &str) -> Option<Event> {
     let Ok(Value::Object(object)) = serde_json::from_str(line) else { return None };
     let fields = Fields(&object);
@@ -71,7 +71,7 @@ impl<'a> Fields<'a> {
     fn gate(self) -> Option<GateChange> {
         Some(GateChange {
             state: GateWord::of(self.word("state")?)?,
-            // A later version may name others; the state is known all the same.
+            // A later version may have other words here. The state is still valid.
             by: self.word("by").and_then(By::of),
             reason: self.reason(),
             met_by: self.text("met_by"),

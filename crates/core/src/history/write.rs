@@ -1,4 +1,4 @@
-//! An event as a line of JSON.
+//! Writes an event as a line of JSON.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -11,8 +11,8 @@ use crate::history::{
 };
 use crate::report::json_text;
 
-/// The event as one line of JSON, with the newline. Characters that do something to a terminal are written as
-/// `\uNNNN`, so a line can be shown as it is.
+/// Returns the event as one line of JSON, with the newline. Characters that could affect a terminal are written as
+/// `\uNNNN`, so the line can be printed unchanged.
 pub fn line(event: &Event) -> String {
     let event = event.clone().bounded();
     let mut fields = Fields::default();
@@ -33,7 +33,7 @@ pub fn line(event: &Event) -> String {
     text
 }
 
-/// The fields of an object, in the order in which they are put.
+/// The fields of an object, in the order in which they were added.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
 
