@@ -15,46 +15,46 @@ pub use policy::{Policy, Seen, Warnings};
 pub struct Entry {
     /// What kind of entry it is. Each kind has a MESSAGE_ID of its own.
     pub kind: Kind,
-    /// How much it matters.
+    /// How severe the entry is.
     pub priority: Priority,
-    /// The text of the entry, for MESSAGE=; one line.
+    /// The text of the entry, for MESSAGE=. It is one line.
     pub message: String,
-    /// Further lines: what is missing, one requirement a line. They belong to the message.
+    /// Further lines of the message: what is missing, one requirement a line.
     pub details: Vec<String>,
-    /// NETREADY_GATE=: the gate's name; empty if the entry is about no gate.
+    /// NETREADY_GATE=: the gate's name. Empty if the entry is not about a gate.
     pub gate: String,
     /// NETREADY_CODE=: the code of the leading reason, if something is unmet.
     pub code: Option<&'static str>,
     /// NETREADY_LINK=: the link that the leading reason is about, if it is one link.
     pub link: Option<String>,
-    /// NETREADY_USEC=: when it was seen, as the time since boot.
+    /// NETREADY_USEC=: the time since boot at which it was seen.
     pub at: Moment,
 }
 
 /// The kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// It begins to wait.
+    /// The gate begins to wait.
     Waiting,
-    /// The leading reason changed while it waits, or while it is lost.
+    /// The leading reason changed while the gate waits or is lost.
     Reason,
     /// The gate opened, and is ready.
     Ready,
-    /// The gate opened though it is not ready.
+    /// The gate opened, although it is not ready.
     Opened,
-    /// It was ready, and is not any more.
+    /// The gate was ready, and is not ready any more.
     Lost,
-    /// It is ready again.
+    /// The gate is ready again.
     Again,
-    /// It was given up.
+    /// The gate gave up.
     GaveUp,
     /// The gate file was read again.
     Reloaded,
-    /// There is a fault that keeps no requirement from being met.
+    /// netready found a fault that does not keep any requirement from being met.
     Warning,
-    /// A pull failed and is tried again.
+    /// A pull failed and will be tried again.
     PullRetry,
-    /// A family came after the gate was ready.
+    /// An address family arrived after the gate was ready.
     Late,
 }
 
@@ -74,7 +74,7 @@ impl Kind {
         Kind::Late,
     ];
 
-    /// The word, as in NETREADY_EVENT=.
+    /// Returns the word, as in NETREADY_EVENT=.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Waiting => "waiting",
@@ -91,7 +91,7 @@ impl Kind {
         }
     }
 
-    /// The value of MESSAGE_ID=, which never changes. The values were made with `systemd-id128 new`.
+    /// Returns the value of MESSAGE_ID=, which never changes. The values were made with `systemd-id128 new`.
     pub fn message_id(self) -> &'static str {
         match self {
             Kind::Waiting => "91bfd495930244c0af96df9ede95499a",
@@ -108,12 +108,12 @@ impl Kind {
         }
     }
 
-    /// The kind with this MESSAGE_ID.
+    /// Finds the kind with this MESSAGE_ID.
     pub fn of_message_id(id: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.message_id() == id)
     }
 
-    /// The priority that entries of this kind have.
+    /// Returns the priority of entries of this kind.
     pub fn priority(self) -> Priority {
         match self {
             Kind::GaveUp => Priority::Error,
@@ -145,7 +145,7 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// The number, as in PRIORITY=.
+    /// Returns the number, as in PRIORITY=.
     pub fn number(self) -> u8 {
         match self {
             Priority::Error => 3,
@@ -157,13 +157,14 @@ impl Priority {
 }
 
 impl Entry {
-    /// The message and its details, one to a line.
+    /// Returns the message and its details, one to a line.
     pub fn lines(&self) -> impl Iterator<Item = Cow<'_, str>> {
         core::iter::once(&self.message).chain(&self.details).map(|line| escape(line))
     }
 
-    /// The names and the values of the fields, without those that all lines of the program have
-    /// ([`field::IDENTIFIER`], [`field::FACILITY`]) and without [`field::EVENTS`]. Only MESSAGE can have several lines.
+    /// Returns the names and the values of the entry's fields. It leaves out the fields that all lines of the
+    /// program have ([`field::IDENTIFIER`], [`field::FACILITY`]) and [`field::EVENTS`]. Only MESSAGE can have
+    /// several lines.
     pub fn fields(&self) -> Vec<(&'static str, Cow<'_, str>)> {
         let mut message = Cow::Borrowed("");
         for (index, line) in self.lines().enumerate() {
@@ -195,7 +196,7 @@ impl Entry {
 pub mod field {
     /// The text of the entry, for people.
     pub const MESSAGE: &str = "MESSAGE";
-    /// How grave, as a digit of syslog(3).
+    /// How severe the entry is, as a number of syslog(3).
     pub const PRIORITY: &str = "PRIORITY";
     /// The kind, as a number that no other program uses.
     pub const MESSAGE_ID: &str = "MESSAGE_ID";
@@ -211,10 +212,10 @@ pub mod field {
     pub const CODE: &str = "NETREADY_CODE";
     /// The link that the leading reason is about.
     pub const LINK: &str = "NETREADY_LINK";
-    /// Microseconds since boot, time in suspend included.
+    /// The time since boot in microseconds, including suspend.
     pub const USEC: &str = "NETREADY_USEC";
-    /// The events since the entry before, one to a line ([`history`](crate::history)), so that a later boot can read
-    /// them back.
+    /// The events since the previous entry, one to a line ([`history`](crate::history)), so that a later boot can
+    /// read them.
     pub const EVENTS: &str = "NETREADY_EVENTS";
 
     /// Every field that netready writes.

@@ -1,9 +1,10 @@
-//! When `run` writes an entry, and which.
+//! Decides when `run` writes an entry, and which.
 //!
-//! What opens a gate for the first time, or gives it up, is written at once. A loss and a return are, too, but not more
-//! than ten in a row and then one a second. Between them the leading reason is written when it changes, at most once a
-//! second. What is held back is summed up: the entry that follows tells how the gate stands then, and how many changes
-//! came before it. So the last state is always written, and nothing is due once the gate is quiet.
+//! An entry about the first opening of a gate or about giving up is written at once. Entries about losses and
+//! returns are written at once too, but not more than ten in a row and then one a second. Between them, a new
+//! leading reason is written at most once a second. A later entry replaces an entry that is held back: it tells the
+//! state at that time and how many changes came before it. So the last state is always written, and nothing more is
+//! due after the gate is quiet.
 
 use core::time::Duration;
 
@@ -14,18 +15,18 @@ use crate::report::unmet_lines;
 use crate::requirement::Gate;
 use crate::verdict::{Reason, Verdict, Warning};
 
-/// The least distance between entries of the same kind. At half of it, a link that flaps fills a page in a minute; at
-/// double, a change that somebody made at a terminal is answered late.
+/// The least time between two entries about the reason. With half of it, a link that flaps fills a page in a
+/// minute. With twice the time, an administrator at a terminal sees the effect of a change late.
 const SPACING: Duration = Duration::from_secs(1);
 
-/// How many losses and returns are written without a distance.
+/// How many losses and returns may be written in a row without a pause.
 const BURST: u32 = 10;
 
-/// How many warnings are remembered, so that none of them is written again. At half of it, a host with a few dozen
-/// addresses could be told twice of one; double would cost memory for nothing.
+/// How many warnings are remembered, so that each is written once. With half as many, a host with a few dozen
+/// addresses could write a warning twice. Twice as many would use memory without a benefit.
 const WRITTEN: usize = 64;
 
-/// How the gate stands.
+/// The present state of the gate.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
     /// The gate that the entries are about.
@@ -34,11 +35,11 @@ pub struct Seen<'a> {
     pub verdict: &'a Verdict,
     /// The present phase of the gate.
     pub phase: Phase,
-    /// The line that says so.
+    /// The status line of this state.
     pub status: &'a str,
 }
 
-/// What an entry tells of.
+/// The state that an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Waiting,
@@ -48,12 +49,12 @@ enum State {
     GaveUp,
 }
 
-/// Decides which entries are due, and limits them. The module says how.
+/// Decides which entries are due, and limits their rate. The module says how.
 #[derive(Debug, Default)]
 pub struct Policy {
-    /// What was written last.
+    /// What the last entry was about.
     written: Option<Known>,
-    /// What was seen last.
+    /// The last state that was seen.
     seen: Option<Known>,
     /// When the last entry was written.
     at: Option<Moment>,
@@ -68,27 +69,27 @@ struct Known {
     reason: Option<Reason>,
 }
 
-/// What is held back.
+/// An entry that is held back.
 #[derive(Debug)]
 struct Held {
     until: Moment,
     entry: Entry,
-    /// How many changes it stands for.
+    /// The number of changes that the entry stands for.
     changes: u64,
-    /// The state changed on the way, not only its reason.
+    /// Whether the state changed, not only its reason.
     moved: bool,
 }
 
-/// Losses and returns that may be written now.
+/// Counts the losses and returns that may be written now.
 #[derive(Debug, Default)]
 struct Bucket {
     used: u32,
-    /// Since when the time counts that gives one back.
+    /// The time from which the next entry's second counts.
     since: Moment,
 }
 
 impl Policy {
-    /// Sees how the gate stands, and returns the entry that is due.
+    /// Takes the present state of the gate, and returns the entry that is due.
     pub fn see(&mut self, seen: Seen<'_>, now: Moment) -> Option<Entry> {
         let state = State::of(seen.phase);
         let leading = if state == State::Ready { None } else { seen.verdict.leading() };
@@ -110,25 +111,25 @@ impl Policy {
         None
     }
 
-    /// Time has passed: the entry that is due.
+    /// Takes the time, and returns the entry that is due.
     pub fn tick(&mut self, now: Moment) -> Option<Entry> {
         let held = self.held.take_if(|held| held.until <= now)?;
         Some(self.write(held.entry, held.changes, held.moved, now))
     }
 
-    /// When an entry is due that is held back.
+    /// Returns when the entry that is held back is due.
     pub fn deadline(&self) -> Option<Moment> {
         self.held.as_ref().map(|held| held.until)
     }
 
-    /// Another gate was read, so what is seen next is written.
+    /// Another gate was read, so the next state is written.
     pub fn reload(&mut self) {
         self.written = None;
         self.seen = None;
         self.held = None;
     }
 
-    /// How long to hold back.
+    /// Returns until when an entry is held back. `None` means that it is due now.
     fn wait(&self, state: State, moved: bool, now: Moment) -> Option<Moment> {
         let last = self.at?;
         let Some(written) = &self.written else { return None };
@@ -155,7 +156,8 @@ impl Policy {
     }
 
     fn write(&mut self, mut entry: Entry, changes: u64, moved: bool, now: Moment) -> Entry {
-        // How a gate came to open or to be given up is a whole story; the record has it.
+        // Only these entries say how many changes they stand for. The record has the whole history of an opening
+        // and of giving up.
         let sums_up = matches!(entry.kind, Kind::Reason | Kind::Lost | Kind::Again);
         if sums_up && changes > 1 {
             entry.message.push_str(&format!(" ({changes} changes since the last entry)"));
@@ -169,27 +171,28 @@ impl Policy {
     }
 }
 
-/// Which warnings are written, and when: each new one, but not more than ten in a row and then one a second. A route that
-/// is replaced all the time by one with another faulty next hop has a new warning each time.
+/// Decides which warnings are written, and when: each new one, but not more than ten in a row and then one a
+/// second. If a route is replaced all the time by one with another faulty next hop, each replacement has a new
+/// warning.
 #[derive(Debug, Default)]
 pub struct Warnings {
-    /// Those of the last verdict.
+    /// The warnings of the last verdict.
     current: Vec<Warning>,
-    /// Those that were written, the oldest first.
+    /// The warnings that were written, the oldest first.
     written: Vec<Warning>,
     bucket: Bucket,
     held: Option<Moment>,
 }
 
 impl Warnings {
-    /// Sees the warnings of a verdict. Ask for the [`next`](Warnings::next) ones after that.
+    /// Takes the warnings of a verdict. Call [`next`](Warnings::next) after that.
     pub fn see(&mut self, warnings: &[Warning]) {
         if self.current != warnings {
             self.current = warnings.to_vec();
         }
     }
 
-    /// The next warning that is to be written now, if there is one.
+    /// Returns the next warning that must be written now.
     pub fn next(&mut self, now: Moment) -> Option<Warning> {
         self.held = None;
         let warning = self.current.iter().find(|warning| !self.written.contains(warning))?;
@@ -201,14 +204,15 @@ impl Warnings {
         let warning = warning.clone();
         self.written.push(warning.clone());
         if self.written.len() > WRITTEN {
-            // One that still holds would be written again.
+            // Forget one that does not hold any more. If netready forgot one that still holds, it would write it
+            // again.
             let gone = self.written.iter().position(|written| !self.current.contains(written));
             gone.map(|index| self.written.remove(index));
         }
         Some(warning)
     }
 
-    /// When the next one is due that is held back.
+    /// Returns when the warning that is held back is due.
     pub fn deadline(&self) -> Option<Moment> {
         self.held
     }
@@ -217,7 +221,7 @@ impl Warnings {
 impl State {
     fn of(phase: Phase) -> State {
         match phase {
-            // A grace and a settle are steps of the way, and back again with every flap: STATUS= shows them.
+            // A gate that flaps goes through grace and settle again and again. STATUS= shows these states.
             Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => State::Waiting,
             Phase::Ready { .. } => State::Ready,
             Phase::Opened { .. } => State::Opened,
@@ -228,7 +232,7 @@ impl State {
 }
 
 impl Bucket {
-    /// How long until there is room.
+    /// Returns when the next entry may be written. `None` means now.
     fn wait(&self, now: Moment) -> Option<Moment> {
         let (used, since) = self.now(now);
         (used >= BURST).then(|| since + SPACING)
@@ -240,7 +244,7 @@ impl Bucket {
         self.used = used.saturating_add(1);
     }
 
-    /// What is used, and since when the next one comes back.
+    /// Returns how many entries are used up now, and from when the next one's second counts.
     fn now(&self, now: Moment) -> (u32, Moment) {
         let back = u32::try_from((now - self.since).as_millis() / SPACING.as_millis()).unwrap_or(u32::MAX);
         (self.used.saturating_sub(back), self.since + SPACING.saturating_mul(back))
@@ -276,7 +280,8 @@ mod tests {
         NOW + Duration::from_millis(millis)
     }
 
-    /// A gate whose leading reason is that the link of this letter has no carrier; none for `-`.
+    /// Shows the policy a gate in a phase. The letter behind the phase is the link without carrier, which is the
+    /// leading reason; without a letter all links are up.
     fn see(policy: &mut Policy, word: &str, millis: u64) -> String {
         let (phase, dark) = word.split_once(' ').unwrap_or((word, "-"));
         let links: Vec<String> = ["a", "b", "c"]
@@ -332,7 +337,8 @@ mod tests {
         entry.map_or(String::new(), |entry| format!("{}: {}", entry.kind, entry.message))
     }
 
-    /// Each case: what is seen at which millisecond, and the entry that is written; `tick` is a deadline.
+    /// Each step has the millisecond, what the policy sees then, and the entry that it writes. `tick` is a
+    /// deadline.
     #[track_caller]
     fn check(steps: &[(u64, &str, &str)]) {
         let mut policy = Policy::default();
@@ -381,14 +387,14 @@ mod tests {
             (1999, "waiting a", ""),
             (2000, "tick", "reason-changed: waiting a"),
         ]);
-        // There and back again is not nothing.
+        // A change and its reversal are two changes.
         check(&[
             (0, "waiting a", "waiting: waiting a"),
             (100, "waiting b", ""),
             (200, "waiting a", ""),
             (1000, "tick", "reason-changed: waiting a (2 changes since the last entry)"),
         ]);
-        // An entry that is due is written when something is seen, even if the timer is late.
+        // A held entry is written when the policy sees something after its deadline, even if the timer is late.
         check(&[
             (0, "waiting a", "waiting: waiting a"),
             (100, "waiting b", ""),
@@ -436,7 +442,7 @@ mod tests {
         ]);
     }
 
-    /// Ten at once, then one a second; the last one is always written.
+    /// The policy writes ten entries at once and then one a second. It always writes the last one.
     #[test]
     fn a_gate_that_flaps_is_summed_up() {
         let mut policy = Policy::default();
@@ -452,7 +458,7 @@ mod tests {
             written.push(see(&mut policy, word, millis));
         }
         let at_once = written.iter().filter(|said| !said.is_empty()).count();
-        // The first entry was one of the ten.
+        // The entry before the loop was one of the ten.
         assert_eq!((at_once, ticks.len()), (9, 9), "{ticks:?}");
         assert!(ticks.iter().all(|said| said.contains("changes since the last entry")), "{ticks:?}");
         let due = policy.deadline().unwrap();
