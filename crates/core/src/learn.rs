@@ -1,4 +1,5 @@
-//! `learn`: a network that works → a gate file that requires just that, now and after a reboot. Pure.
+//! `learn`: makes a gate file from a working network. The gate requires what the network has now, as far as it will
+//! have it after a reboot. The module is pure.
 //!
 //! ```text
 //! Network ─select─▶ links to ask for ─text─▶ gate file ─config─▶ Gate ─evaluate─▶ ready now, or refused
@@ -31,25 +32,25 @@ pub struct LearnRequest<'a> {
     pub gate: &'a str,
     /// The path that the file will have, for messages.
     pub source: &'a str,
-    /// Whether rootless containers wait for it, and which.
+    /// The rootless containers that wait for the gate, if there are any.
     pub containers: Option<&'a Containers>,
-    /// What came late in each of the last boots of this gate.
+    /// What arrived late in each of the last boots of this gate.
     pub late: &'a [Late],
 }
 
 /// The quadlets that wait for a gate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Containers {
-    /// Quadlets whose network pasta makes.
+    /// The quadlets whose network is made by pasta.
     pub by_pasta: Vec<String>,
-    /// Quadlets that use the host's network, or none.
+    /// The quadlets that use the host's network, or none.
     pub without_pasta: Vec<String>,
-    /// Quadlets with an address of their own (`IP=`), which they lose for good if pasta fails.
+    /// The quadlets with an address of their own (`IP=`). They lose it for good if pasta fails.
     pub with_static_ip: Vec<String>,
 }
 
 impl Containers {
-    /// Whether they need pasta. They do if nothing is known about them.
+    /// Whether the containers need pasta. They do if nothing is known about them.
     fn need_pasta(&self) -> bool {
         !self.by_pasta.is_empty() || self.without_pasta.is_empty()
     }
@@ -64,7 +65,7 @@ pub struct Learned {
     pub gate: Gate,
 }
 
-/// Why there is nothing to learn here and now.
+/// Why no gate can be learned now.
 #[derive(Debug)]
 pub enum Refusal {
     /// No link has anything that a gate could ask for. Each line names a link and what it lacks.
@@ -75,12 +76,12 @@ pub enum Refusal {
     Unreadable(ConfigError),
 }
 
-/// A gate that asks for everything that must be read before a gate can be learned.
+/// Makes a gate that asks for everything that must be read before a gate can be learned.
 pub fn survey() -> Gate {
     let route =
         |family| Item::Route(RouteSpec { destination: Destination::DefaultOf(family), table: Table::MAIN });
     let [v4, v6] = Family::BOTH.map(route);
-    // pasta is judged by the main tables, so both are read.
+    // The check for pasta uses the main tables of both families, so both are read.
     let items = vec![v4, v6, Item::Pasta, Item::Nameserver];
     let clause = Clause {
         subject: Subject::Host { needed: items.len() },
@@ -105,7 +106,8 @@ pub fn survey() -> Gate {
 
 /// Learns a gate that is ready on this network.
 ///
-/// # Errors Where the host has nothing that a gate could ask for, or does not work now.
+/// # Errors
+/// Fails if the host has nothing that a gate could ask for, or if something that it has does not work now.
 pub fn learn(request: LearnRequest<'_>, network: &Network, now: Moment) -> Result<Learned, Refusal> {
     let mut selection = select::select(network, now);
     if selection.links.is_empty() {

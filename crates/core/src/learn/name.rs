@@ -1,19 +1,22 @@
-//! What a link is called so that it is found again after a reboot.
+//! Chooses a name for a link by which it is found again after a reboot.
 
 use crate::model::{Link, Network};
 use crate::requirement::LinkName;
 
-/// Prefixes with a number that the kernel counts up as drivers come: another order, another name.
+/// Prefixes of names that the kernel numbers in the order in which drivers start. Another order gives other names.
 const COUNTED: [&str; 6] = ["eth", "wlan", "wwan", "usb", "ib", "wpan"];
-/// Names that udev makes of where a card is (systemd.net-naming-scheme(7)).
+/// Prefixes of names that udev makes from the place of a card (systemd.net-naming-scheme(7)).
 const PLACED: [&str; 5] = ["en", "ib", "sl", "wl", "ww"];
-/// What follows the prefix, the steadiest first: on board, in a slot, by its bus path, by its address.
+/// The letter that follows such a prefix, the most stable first: on board, in a slot, by its bus path, by its
+/// address.
 const KINDS: [char; 7] = ['o', 's', 'p', 'P', 'b', 'c', 'x'];
 
-/// Its name where that stays, else an altname, else its permanent address, else its name all the same.
+/// Returns the link's name if the name is stable. Otherwise returns an altname, the permanent address, or the
+/// unstable name, in this order.
 pub fn lasting(network: &Network, link: &Link) -> LinkName {
     let own = LinkName::Exact(link.ifname.clone());
-    // What made a link by its configuration names it too; only drivers take the next number.
+    // A configured link (a bond, a VLAN) is named by its configuration. Only links of drivers get the next free
+    // number.
     if !(link.kind.is_empty() && counted(&link.ifname)) {
         return own;
     }
@@ -23,7 +26,7 @@ pub fn lasting(network: &Network, link: &Link) -> LinkName {
     altname.or_else(|| address(network, link)).unwrap_or(own)
 }
 
-/// Whether the kernel made the name of a prefix and the next number.
+/// Whether the name is a prefix and a number that the kernel gave.
 pub fn counted(name: &str) -> bool {
     COUNTED.iter().any(|prefix| {
         let number = name.strip_prefix(prefix).unwrap_or_default();
@@ -31,7 +34,7 @@ pub fn counted(name: &str) -> bool {
     })
 }
 
-/// How steady a name of udev's is, 0 the most; none of any other name.
+/// Returns how stable a name of udev's is, from 0 for the most stable. `None` for any other name.
 fn placed(name: &str) -> Option<usize> {
     let rest = PLACED.iter().find_map(|prefix| name.strip_prefix(prefix))?;
     let mut rest = rest.chars();
@@ -40,7 +43,7 @@ fn placed(name: &str) -> Option<usize> {
     rest.all(|c| c.is_ascii_alphanumeric()).then_some(kind)
 }
 
-/// Its permanent address, where `mac:…` finds this link and no other.
+/// Returns the permanent address, if `mac:…` matches this link and no other.
 fn address(network: &Network, link: &Link) -> Option<LinkName> {
     let alike = |other: &&Link| {
         other.hardware_address == link.hardware_address && !other.stacked() && !other.is_master()

@@ -39,8 +39,9 @@ pub struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    /// Takes a family that comes late out of what the links must have, so that it can be waited for with a grace. Not if
-    /// there is nothing of it, or nothing else: then it is what the gate is ready by.
+    /// Removes a late family from what the links must have, so that a clause with a grace can wait for it. Returns
+    /// `false` and removes nothing if no link has the family, or if no link has another family. In the second case
+    /// the gate is ready by this family.
     pub fn set_apart(&mut self, late: &Late) -> bool {
         let family = late.family;
         let has = |wanted: &WantedLink<'_>| match late.what {
@@ -86,11 +87,11 @@ pub struct DefaultRoute {
     pub source_elsewhere: Option<AddressRef>,
 }
 
-/// A link that may be asked for, before anything is known of the others.
+/// A link that the gate may ask for, before the other links are known.
 struct Candidate<'a> {
     link: &'a Link,
     defaults: Vec<(Family, JudgedDefault)>,
-    /// Default routes that work now, but only by an address of a link that may start after the network: a
+    /// Default routes that work now, but only with the address of a link that may start after the network. One
     /// sentence for each.
     borrowing: Vec<String>,
 }
@@ -101,8 +102,8 @@ type JudgedDefault = Result<UsableDefault, Option<Box<Reason>>>;
 struct UsableDefault {
     route: RouteRef,
     source: AddressRef,
-    /// A clause that names the link is met. Otherwise only a clause that names no link is, because the source
-    /// is on another link.
+    /// Whether a clause that names the link is met. If not, the source is on another link, and only a clause that
+    /// names no link is met.
     of_link: bool,
 }
 
@@ -131,7 +132,7 @@ pub fn select(network: &Network, now: Moment) -> Selection<'_> {
             Err(why) => left_out.push(why),
         }
     }
-    // The sort is stable, so links are otherwise ordered by number.
+    // The sort is stable, so the links are otherwise in the order of their numbers.
     links.sort_by_key(|link: &WantedLink<'_>| link.defaults.is_empty());
     for wanted in &links {
         let addresses = network.addresses_of(wanted.link.ifindex).filter(|address| address.global());
@@ -140,7 +141,7 @@ pub fn select(network: &Network, now: Moment) -> Selection<'_> {
     Selection { links, left_out }
 }
 
-/// Why a link is not the host's own to ask for, if it is not.
+/// If the gate cannot ask for a link because the link is not the host's own, returns why.
 fn not_its_own(network: &Network, link: &Link, has_card: bool) -> Option<String> {
     if let Some(master) = link.master.filter(|_| network.is_port(link)) {
         return Some(format!("a port of {}", network.ifname(master)));
@@ -215,8 +216,8 @@ fn has_default(network: &Network, link: &Link) -> bool {
         .any(|family| default_routes(network, *family).any(|route| leaves_through(route, link)))
 }
 
-/// The network as it may be at a boot when the gate must be ready: links that may start later have no address.
-/// docker0, for example, has an address only when docker runs, and docker may wait for this gate.
+/// Returns the network as it may be during a boot when the gate must be ready: links that may start later have no
+/// address. For example, docker0 has an address only while docker runs, and docker may wait for this gate.
 fn without_late_addresses(network: &Network, has_card: bool) -> Network {
     let late = |link: &Link| {
         let own = !has_card
@@ -233,7 +234,7 @@ fn without_late_addresses(network: &Network, has_card: bool) -> Network {
     without
 }
 
-/// Judges the default routes through a link. `early`: the network without the addresses that may come late.
+/// Checks the default routes through a link. `early` is the network without the addresses that may arrive late.
 fn candidate<'a>(network: &Network, early: &Network, link: &'a Link, now: Moment) -> Candidate<'a> {
     let mut candidate = Candidate { link, defaults: Vec::new(), borrowing: Vec::new() };
     for family in Family::BOTH {
@@ -251,8 +252,9 @@ fn candidate<'a>(network: &Network, early: &Network, link: &'a Link, now: Moment
     candidate
 }
 
-/// A family's default route through a link, as a gate that asks for it would judge it: of the link, or else of
-/// the host, which may send from an address of another link.
+/// Checks a family's default route through a link in the same way as a gate. First it checks for a clause that
+/// names the link. If the link has no source address, it checks for a clause that names no link, because the host
+/// may send from an address of another link.
 fn judged(network: &Network, link: &Link, family: Family, now: Moment) -> JudgedDefault {
     let links = Links {
         entries: vec![LinkName::Exact(link.ifname.clone())],
@@ -289,14 +291,15 @@ fn met_by(
     }
 }
 
-/// `route = "default-ipv4"`, `"default-ipv6"`
+/// Makes the item `route = "default-ipv4"` or `route = "default-ipv6"`.
 pub fn default_of(family: Family) -> Item {
     Item::Route(RouteSpec { destination: Destination::DefaultOf(family), table: Table::MAIN })
 }
 
-/// A dead default route beside a live one is none of the host's ways; where a family has no other, the
-/// host does not work now, and the gate that asks for it will say so. One exception: a router may
-/// advertise itself and no prefix, and then IPv6 never has an address to send from.
+/// Drops a dead default route if the family has a live one. If a family has only dead ones, the host does not work
+/// now, so the gate asks for them and is refused. There is one exception: a router may advertise itself but no
+/// prefix. Then IPv6 never has a source address. Such a route is dropped if the other family has a live default
+/// route.
 fn drop_dead_defaults(network: &Network, candidates: &mut [Candidate<'_>], left_out: &mut Vec<String>) {
     let live = |family: Option<Family>| {
         candidates
@@ -327,7 +330,7 @@ fn drop_dead_defaults(network: &Network, candidates: &mut [Candidate<'_>], left_
     }
 }
 
-/// What the gate asks of a link. The error says why it asks for nothing.
+/// Returns what the gate asks of a link. The error says why it asks for nothing.
 fn wanted_link<'a>(
     network: &Network,
     candidate: Candidate<'a>,
@@ -368,7 +371,7 @@ fn wanted_link<'a>(
     Ok(WantedLink { link, name, defaults, addresses: wanted })
 }
 
-/// Why the gate does not ask for this very address. It asks for addresses by their family.
+/// Returns why the gate does not ask for this exact address. It asks for addresses by their family.
 fn unasked(wanted: &WantedLink<'_>, address: &Address) -> String {
     let (local, ifname) = (address.local, &wanted.link.ifname);
     let family = Family::of(local);

@@ -22,10 +22,10 @@ no-carrier-timeout = \"90s\"   # a host that is wholly offline may start the con
 settle             = \"1s\"    # pasta dies if carrier is lost again while switch ports negotiate
 ";
 
-/// How long containers wait for a nameserver when all else is there: as the built-in gate does.
+/// How long containers wait for a nameserver after everything else is met. The built-in gate uses the same time.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Writes the gate file that asks for the selected links, with comments that tell what was left out.
+/// Writes the gate file that asks for the selected links. Its comments say what was left out.
 pub fn file(
     request: LearnRequest<'_>,
     selection: &Selection<'_>,
@@ -148,8 +148,8 @@ fn of_link(out: &mut String, wanted: &WantedLink<'_>, all: &[WantedLink<'_>]) {
     }));
 }
 
-/// A default route whose source stands on another link, as on a router with a delegated prefix: only the host
-/// as a whole can be asked for it.
+/// Writes a clause for a default route whose source address is on another link, as on a router with a delegated
+/// prefix. Only a clause without links can ask for this route.
 fn of_the_host(out: &mut String, wanted: &WantedLink<'_>, default: &DefaultRoute) {
     if let Some(source) = &default.source_elsewhere {
         out.push('\n');
@@ -165,7 +165,7 @@ fn of_the_host(out: &mut String, wanted: &WantedLink<'_>, default: &DefaultRoute
     }
 }
 
-/// A family that came after the gate was ready at each of the last boots.
+/// Writes a clause for a family that arrived after the gate was ready in each of the last boots.
 fn came_late(out: &mut String, late: &Late) {
     out.push('\n');
     let Late { family, boots, most, .. } = late;
@@ -195,7 +195,8 @@ fn of_host(item: Item, grace: Option<Duration>) -> Clause {
     Clause { subject: Subject::Host { needed: 1 }, items: vec![item], grace, if_present: None, recheck: None }
 }
 
-/// Names and servers come from elsewhere, and TOML forbids control characters.
+/// Writes a comment line. Names and servers come from elsewhere and TOML forbids control characters, so they become
+/// `?`.
 fn comment(out: &mut String, line: &str) {
     let line: String = line.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     // Writing to a String cannot fail.
