@@ -1,9 +1,9 @@
-//! What is known of the kernel's network state: links, addresses, the routes that somebody wants.
+//! The known part of the kernel's network state: links, addresses, and the routes that somebody wants.
 //!
-//! Links and addresses are kept from their messages. Routes are not: the kernel removes IPv4 routes
-//! without a word (`ip link set X down`, `ip link del X`, the removal of a link's last address,
-//! `ip nexthop del`) and flags them `linkdown` without one. So a message only tells that the routes
-//! that were read are [stale](Stale), and they are read again.
+//! Links and addresses are kept up to date from the kernel's messages. Routes are not, because the kernel does not
+//! announce every change: it removes IPv4 routes without a message (`ip link set X down`, `ip link del X`, the
+//! removal of a link's last address, `ip nexthop del`) and sets their flag `linkdown` without one. So a message
+//! only marks the routes as [stale](Stale), and they are read again.
 
 mod address;
 mod link;

@@ -1,13 +1,13 @@
-//! Links (network devices) and what the kernel says of them.
+//! Links (network devices) and their state in the kernel.
 
 /// A network device (RTM_NEWLINK, rtnetlink(7)).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Link {
-    /// Its number, which a rename does not change.
+    /// The number of the link, which a rename does not change.
     pub ifindex: u32,
-    /// Its name now, [spelled](crate::ifname) so that it can be printed.
+    /// The present name, [spelled](crate::ifname) so that it can be printed.
     pub ifname: String,
-    /// Alternative names (IFLA_PROP_LIST), spelled likewise.
+    /// The alternative names (IFLA_PROP_LIST), spelled in the same way.
     pub altnames: Vec<String>,
     /// The flags of the link: IFF_* of linux/if.h.
     pub flags: u32,
@@ -15,27 +15,28 @@ pub struct Link {
     pub operstate: Operstate,
     /// The kind of a link that software makes (IFLA_INFO_KIND), such as `bridge`. Empty for hardware.
     pub kind: String,
-    /// The link that it is a port or a member of (IFLA_MASTER).
+    /// The link that this link is a port or a member of (IFLA_MASTER).
     pub master: Option<u32>,
-    /// The kind of the master that it is a port of (IFLA_INFO_SLAVE_KIND), if the kernel tells it.
+    /// The kind of the master that this link is a port of (IFLA_INFO_SLAVE_KIND). `None` if the kernel does not
+    /// send it.
     pub port_kind: Option<String>,
-    /// Of a [stacked](Link::stacked) link, the one below it in this namespace (IFLA_LINK without
+    /// For a [stacked](Link::stacked) link, the link below it in this namespace (IFLA_LINK without
     /// IFLA_LINK_NETNSID).
     pub lower: Option<u32>,
-    /// The hardware address: IFLA_PERM_ADDRESS, else IFLA_ADDRESS. Empty if the link has none.
+    /// The hardware address: IFLA_PERM_ADDRESS, or IFLA_ADDRESS if there is none. Empty if the link has neither.
     pub hardware_address: Vec<u8>,
-    /// Whether `hardware_address` is IFLA_PERM_ADDRESS: the card's own address, which it keeps at the next
-    /// boot.
+    /// Whether `hardware_address` is IFLA_PERM_ADDRESS. This is the card's own address, which stays the same at the
+    /// next boot.
     pub permanent_address: bool,
     /// How often carrier was lost (IFLA_CARRIER_DOWN_COUNT).
     pub carrier_down_count: u32,
-    /// Whether net.ipv6.conf.LINK.disable_ipv6 is set: the link can have no IPv6 address.
+    /// Whether net.ipv6.conf.LINK.disable_ipv6 is set, so that the link can have no IPv6 address.
     pub ipv6_disabled: bool,
-    /// A VRF's table (IFLA_VRF_TABLE).
+    /// The table of a VRF (IFLA_VRF_TABLE).
     pub vrf_table: Option<u32>,
 }
 
-/// IF_OPER_* of linux/if.h (RFC 2863).
+/// The operational state of a link: IF_OPER_* of linux/if.h (RFC 2863).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(missing_docs, reason = "the kernel's own words")]
 pub enum Operstate {
@@ -49,17 +50,17 @@ pub enum Operstate {
     Up,
 }
 
-/// The flags of a link that are read, from linux/if.h.
+/// The flags of a link that netready reads, from linux/if.h.
 const IFF_UP: u32 = 1 << 0;
 const IFF_LOOPBACK: u32 = 1 << 3;
 const IFF_RUNNING: u32 = 1 << 6;
 const IFF_LOWER_UP: u32 = 1 << 16;
 
-/// Kinds of links that stand on the link that IFLA_LINK names. (A veth's IFLA_LINK is its peer.)
+/// Kinds of links that are stacked on the link that IFLA_LINK names. (The IFLA_LINK of a veth is its peer.)
 const STACKED: [&str; 6] = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"];
 /// Kinds of links that have ports.
 const MASTERS: [&str; 4] = ["bridge", "bond", "team", "vrf"];
-/// Kinds of links that carry packets inside of other packets, through some other link.
+/// Kinds of links that wrap packets into other packets and send these through another link.
 const TUNNELS: [&str; 17] = [
     "vxlan",
     "geneve",
@@ -81,48 +82,48 @@ const TUNNELS: [&str; 17] = [
 ];
 
 impl Link {
-    /// IFF_UP: the administrator wants it up.
+    /// Whether IFF_UP is set: the administrator wants the link up.
     pub fn admin_up(&self) -> bool {
         self.flags & IFF_UP != 0
     }
 
-    /// IFF_LOWER_UP: the driver sees a carrier.
+    /// Whether IFF_LOWER_UP is set: the driver sees a carrier.
     pub fn lower_up(&self) -> bool {
         self.flags & IFF_LOWER_UP != 0
     }
 
-    /// IFF_RUNNING: operstate UP, or UNKNOWN (tun, wireguard, vxlan, ppp).
+    /// Whether IFF_RUNNING is set: the operstate is UP, or UNKNOWN (tun, wireguard, vxlan, ppp).
     pub fn running(&self) -> bool {
         self.flags & IFF_RUNNING != 0
     }
 
-    /// IFF_LOOPBACK: packets sent through the link come back to this host.
+    /// Whether IFF_LOOPBACK is set: packets sent through the link come back to this host.
     pub fn loopback(&self) -> bool {
         self.flags & IFF_LOOPBACK != 0
     }
 
-    /// Whether nothing beyond this host can be reached through it: a loopback or dummy link.
+    /// Whether no other host can be reached through the link, because it is a loopback or dummy link.
     pub fn leads_nowhere(&self) -> bool {
         self.loopback() || self.kind == "dummy"
     }
 
-    /// Whether it is a tunnel or an overlay that the kernel itself makes packets for. (`tun` and `wireguard`
-    /// links are not meant.)
+    /// Whether the link is a tunnel or an overlay whose packets the kernel itself makes. (`tun` and `wireguard`
+    /// links are not included.)
     pub fn is_tunnel(&self) -> bool {
         TUNNELS.contains(&self.kind.as_str())
     }
 
-    /// Whether this is the spelling of its ifname or of one of its altnames.
+    /// Whether `name` is the spelling of the link's ifname or of one of its altnames.
     pub fn named(&self, name: &str) -> bool {
         self.ifname == name || self.altnames.iter().any(|altname| altname == name)
     }
 
-    /// Whether it stands on another link (vlan, macvlan, …).
+    /// Whether the link is stacked on another link (vlan, macvlan, …).
     pub fn stacked(&self) -> bool {
         STACKED.contains(&self.kind.as_str())
     }
 
-    /// Whether it is of a kind that has ports.
+    /// Whether the link is of a kind that has ports.
     pub fn is_master(&self) -> bool {
         MASTERS.contains(&self.kind.as_str())
     }
@@ -133,12 +134,12 @@ impl Link {
 pub enum Carrierless {
     /// The link is set down: it has no IFF_UP.
     AdminDown,
-    /// No IFF_LOWER_UP, or no IFF_RUNNING; with its operstate.
+    /// The link has no IFF_LOWER_UP or no IFF_RUNNING. The value is its operstate.
     NoCarrier(Operstate),
-    /// IF_OPER_DORMANT: waits for something, as for 802.1X.
+    /// IF_OPER_DORMANT: the link waits for something, for example for 802.1X.
     Dormant,
-    /// This bridge, itself or below it, has no port with carrier.
+    /// The bridge with this name has no port with carrier. It is the link itself or a link below it.
     NoPort(String),
-    /// This link below it has none.
+    /// The link with this name, which is below the link, has no carrier.
     Lower(String),
 }

@@ -9,10 +9,10 @@ use crate::moment::Moment;
 use crate::requirement::{RouteTo, Table};
 use crate::wants::Wants;
 
-/// The kernel's limit for links on top of links (MAX_NEST_DEV of netdevice.h). A longer chain cannot exist.
+/// The kernel's limit for links that are stacked on links (MAX_NEST_DEV of linux/netdevice.h).
 const MAX_NEST: u32 = 8;
 
-/// resolv.conf, as far as it matters.
+/// The relevant content of resolv.conf.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Nameservers {
     /// The file was not read, because no requirement asks about it.
@@ -31,9 +31,9 @@ pub enum Nameservers {
 pub struct Network {
     links: BTreeMap<u32, Link>,
     addresses: BTreeMap<AddressKey, Address>,
-    /// How many of the addresses are duplicates of another host's.
+    /// How many of the addresses are duplicates of another host's address.
     duplicates: usize,
-    /// What was read of the routing tables.
+    /// The routes that were read.
     pub routes: Routes,
     /// The answers of lookups for the targets of `route-to`.
     pub lookups: BTreeMap<RouteTo, Lookup>,
@@ -46,15 +46,15 @@ pub struct Network {
 /// One message of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// A link is there, or has changed.
+    /// A link was added or has changed.
     Link(Box<Link>),
-    /// The link of this number is gone.
+    /// The link with this number is gone.
     LinkGone(u32),
-    /// An address is there, or has changed.
+    /// An address was added or has changed.
     Address(Address),
     /// An address is gone.
     AddressGone(Address),
-    /// This happened to this route.
+    /// A route changed in this way.
     Route(Route, RouteChange),
     /// A policy rule changed.
     Rule,
@@ -69,17 +69,17 @@ pub enum Message {
 /// What happened to a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteChange {
-    /// It was added: until then there was none with the same destination and metric.
+    /// The route was added. There was no route with the same destination and metric.
     Added,
-    /// It was added beside one with the same destination and metric (NLM_F_APPEND).
+    /// The route was added next to a route with the same destination and metric (NLM_F_APPEND).
     Appended,
-    /// It took the place of the one with the same destination and metric (NLM_F_REPLACE).
+    /// The route replaced the route with the same destination and metric (NLM_F_REPLACE).
     Replaced,
     /// The route was removed.
     Gone,
 }
 
-/// What has to be read again.
+/// The parts of the state that must be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stale {
     /// All links and all addresses.
@@ -91,9 +91,9 @@ pub struct Stale {
 }
 
 impl Stale {
-    /// All of it is stale.
+    /// Everything is stale.
     pub const ALL: Stale = Stale { links: true, routes: true, lookups: true };
-    /// Routes, and lookups because they depend on routes.
+    /// Routes are stale, and lookups too because they depend on routes.
     pub const ROUTES: Stale = Stale { links: false, routes: true, lookups: true };
 
     /// Whether anything is stale.
@@ -101,7 +101,7 @@ impl Stale {
         self.links || self.routes || self.lookups
     }
 
-    /// What is stale in one or the other.
+    /// Returns what is stale in one of the two values.
     pub fn or(self, other: Stale) -> Stale {
         Stale {
             links: self.links || other.links,
@@ -112,18 +112,18 @@ impl Stale {
 }
 
 impl Network {
-    /// Takes a message in. Returns what it makes stale, as far as `wants` asks for it.
+    /// Applies a message. Returns what becomes stale by it, as far as `wants` asks for it.
     pub fn apply(&mut self, message: &Message, wants: &Wants) -> Stale {
         let stale = match message {
             Message::Link(link) => {
                 let stale = self.link_event(link.ifindex);
-                // A link with a new name can be the VRF that the gate names a table by.
+                // A link with a new name may be the VRF whose name the gate uses for a table.
                 let named = wants.names_vrf() && self.links.get(&link.ifindex) != Some(&**link);
                 let links = self.restarts_detection(link);
                 self.links.insert(link.ifindex, (**link).clone());
-                // A link that can be used again may bring back a route that the kernel had passed over,
-                // and that stands before the one it took until now. (This is not seen in the links that
-                // were kept: the flags are announced before the routes have changed, and again after.)
+                // When a link becomes usable again, the kernel may return to a route that it had skipped, and that
+                // precedes the route that it uses now. The links that are known do not show this: the kernel
+                // announces the flags before the routes have changed, and again afterwards.
                 let brings_back = wants.choice && link.admin_up() && (link.lower_up() || link.running());
                 Stale { links, routes: stale.routes || named || brings_back, ..stale }
             }
@@ -161,17 +161,17 @@ impl Network {
         }
     }
 
-    /// Whether what this message says of a link can have made an address of it tentative again. Where
-    /// net.ipv6.conf.LINK.keep_addr_on_down is 1, `ip link set LINK down` keeps static IPv6 addresses and
-    /// makes them tentative, and so does putting the link into a VRF or taking it out; no RTM_NEWADDR tells
-    /// (seen on Linux 6.18). Only the end of the next duplicate address detection is announced.
+    /// Whether a message about a link means that an address of the link may have become tentative again. If
+    /// net.ipv6.conf.LINK.keep_addr_on_down is 1, `ip link set LINK down` keeps static IPv6 addresses and makes
+    /// them tentative. Moving the link into a VRF or out of it does the same. The kernel sends no RTM_NEWADDR for
+    /// this (seen on Linux 6.18); it announces only the end of the next duplicate address detection.
     pub fn restarts_detection(&self, link: &Link) -> bool {
         let Some(known) = self.links.get(&link.ifindex) else { return false };
         (known.admin_up() != link.admin_up() || known.master != link.master)
             && self.addresses_of(link.ifindex).any(Address::can_be_kept)
     }
 
-    /// Whether a message tells a change that may matter to a probe. A new lifetime or counter does not.
+    /// Whether a message reports a change that may matter to a probe. A new lifetime or counter does not matter.
     pub fn is_news(&self, message: &Message) -> bool {
         match message {
             Message::Link(link) => self.links.get(&link.ifindex).is_none_or(|known| {
@@ -188,14 +188,14 @@ impl Network {
         }
     }
 
-    /// What becomes stale when a link changes or loses an address. The kernel may remove or flag its routes
-    /// without announcing it.
+    /// Returns what becomes stale when a link changes or loses an address. The kernel may remove or flag the link's
+    /// routes without announcing it.
     fn link_event(&self, ifindex: u32) -> Stale {
         Stale { links: false, routes: self.routes.touches(ifindex), lookups: true }
     }
 
-    /// Replaces all links and addresses by those of a dump. Returns the numbers of the links that have lost
-    /// carrier since the last dump, even if it is back.
+    /// Replaces all links and addresses with those of a dump. Returns the numbers of the links that have lost
+    /// carrier since the last dump, even if they have it again.
     pub fn replace_links(&mut self, links: Vec<Link>, addresses: Vec<Address>) -> Vec<u32> {
         let lost_carrier = |link: &&Link| {
             let known = self.links.get(&link.ifindex);
@@ -213,22 +213,22 @@ impl Network {
         self.duplicates -= usize::from(known.is_some_and(|known| known.dadfailed()));
     }
 
-    /// Whether an address is a duplicate of another host's (DADFAILED).
+    /// Whether an address of this host is a duplicate of another host's address (DADFAILED).
     pub fn has_duplicates(&self) -> bool {
         self.duplicates > 0
     }
 
-    /// All links, by number.
+    /// Returns all links in the order of their numbers.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
         self.links.values()
     }
 
-    /// The link of this number.
+    /// Returns the link with this number.
     pub fn link(&self, ifindex: u32) -> Option<&Link> {
         self.links.get(&ifindex)
     }
 
-    /// The name of a link for a report. If the link is not known, it is `if7` for number 7.
+    /// Returns the name of a link for a report. An unknown link with the number 7 is `if7`.
     pub fn ifname(&self, ifindex: u32) -> String {
         match self.link(ifindex) {
             Some(link) => link.ifname.clone(),
@@ -236,17 +236,17 @@ impl Network {
         }
     }
 
-    /// What is known of an address that the kernel takes for the same as this one.
+    /// Returns the known state of an address that is the same one for the kernel.
     pub(crate) fn address(&self, same: &Address) -> Option<&Address> {
         self.addresses.get(&same.key())
     }
 
-    /// All addresses, by link and value.
+    /// Returns all addresses in the order of links and values.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.addresses.values()
     }
 
-    /// A link's addresses, by value, IPv4 first.
+    /// Returns a link's addresses in the order of their values, IPv4 first.
     pub fn addresses_of(&self, ifindex: u32) -> impl Iterator<Item = &Address> {
         self.addresses.range(Self::keys_of(ifindex)).map(|(_, address)| address)
     }
@@ -270,8 +270,8 @@ impl Network {
         }
     }
 
-    /// Whether a link can carry traffic. The error says why not, and names the link below it that is at
-    /// fault, if it is not the link itself.
+    /// Checks whether a link can carry traffic. The error says why not. If a link below it is the cause, the error
+    /// names that link.
     pub fn carrier(&self, link: &Link) -> Result<(), Carrierless> {
         self.carrier_within(link, MAX_NEST)
     }
@@ -295,7 +295,7 @@ impl Network {
             }
         }
         if link.stacked() {
-            // If the link below is not known, believe the flags of this link.
+            // If the link below is not known, trust the flags of this link.
             if let Some(lower) = link.lower.and_then(|lower| self.link(lower)) {
                 self.carrier_within(lower, depth).map_err(|why| match why {
                     Carrierless::NoPort(bridge) => Carrierless::NoPort(bridge),
@@ -309,7 +309,7 @@ impl Network {
         Ok(())
     }
 
-    /// The number of a table. `None` if the table is that of a VRF that does not exist.
+    /// Returns the number of a table. `None` if the table is that of a VRF that does not exist.
     pub fn table_id(&self, table: &Table) -> Option<u32> {
         match table {
             Table::Id(id) => Some(*id),
@@ -317,26 +317,27 @@ impl Network {
         }
     }
 
-    /// The VRF device of this name.
+    /// Returns the VRF device with this name.
     pub fn vrf(&self, name: &str) -> Option<&Link> {
         self.links().find(|link| link.named(name)).filter(|link| link.vrf_table.is_some())
     }
 
-    /// The VRF device that a link belongs to, itself included: a program outside of that VRF has neither
-    /// the link's addresses nor its routes.
+    /// Returns the number of the VRF device that a link belongs to. A VRF device belongs to itself. A program
+    /// outside that VRF can use neither the link's addresses nor its routes.
     pub fn vrf_of(&self, link: &Link) -> Option<u32> {
         let is_vrf = |ifindex: &u32| self.link(*ifindex).is_some_and(|link| link.vrf_table.is_some());
         Some(link.ifindex).filter(is_vrf).or_else(|| link.master.filter(is_vrf))
     }
 
-    /// The link that a zone names (RFC 4007, 11.2), as if_nametoindex(3) finds it, else by its number.
+    /// Returns the link of a zone (RFC 4007, 11.2): the link with this name, as if_nametoindex(3) finds it, or the
+    /// link with this number.
     pub fn zone(&self, zone: &str) -> Option<&Link> {
         let named = self.links().find(|link| link.named(zone));
         named.or_else(|| self.link(zone.parse().ok()?))
     }
 
-    /// The question for the kernel about a `route-to` requirement. `None` while a link that the requirement
-    /// names does not exist.
+    /// Makes the query to the kernel for a `route-to` requirement. `None` while a link that the requirement names
+    /// does not exist.
     pub fn route_query(&self, wanted: &RouteTo) -> Option<RouteQuery> {
         let link = match (&wanted.zone, &wanted.vrf) {
             (Some(zone), _) => Some(self.zone(zone)?),
@@ -346,7 +347,7 @@ impl Network {
         Some(RouteQuery { target: wanted.target, from: wanted.from, oif: link.map(|link| link.ifindex) })
     }
 
-    /// When the next of the routes and paths that were read expires.
+    /// Returns when the next route or lookup result expires.
     pub fn next_expiry(&self, now: Moment) -> Option<Moment> {
         let routes = self.routes.all().filter_map(|route| route.expires);
         let ways = self.lookups.values().filter_map(|lookup| match lookup {

@@ -1,13 +1,13 @@
-//! Questions to others (probes), and what became of them.
+//! Questions to other hosts (probes), and the results of asking them.
 
 use core::net::IpAddr;
 
 use crate::requirement::Probe;
 
-/// What is asked of others.
+/// A question to another host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
-    /// As a gate has it.
+    /// A probe of a gate.
     Probe(Probe),
     /// Does this gateway answer neighbour discovery?
     Neighbour {
@@ -20,17 +20,18 @@ pub enum Question {
     },
 }
 
-/// What met a probe, or why it failed.
+/// The answer that met a probe, or the reason why it failed.
 pub type Answer = Result<String, String>;
 
-/// What became of a try of a probe.
+/// The result of one try of a probe.
 pub type Tried = Result<String, NoAnswer>;
 
-/// Why a try of a probe has no good answer.
+/// Why a try of a probe did not get a good answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// It was tried, and this is why it failed.
+    /// The probe was tried and failed, for this reason.
     Failed(String),
-    /// It could not be tried, so this says nothing of whom it asks: netready-probe does not run here.
+    /// The probe could not be tried, because netready-probe does not run here. This says nothing about the other
+    /// host.
     NoProgram(String),
 }

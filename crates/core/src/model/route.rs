@@ -1,4 +1,4 @@
-//! Routes, what a lookup answers, and what was read of the routing tables.
+//! Routes, the results of lookups, and what was read of the routing tables.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::IpAddr;
@@ -13,45 +13,45 @@ use crate::wants::Wants;
 /// A route of a routing table, as an RTM_NEWROUTE message describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The prefix of the addresses that it leads to. The default route has the prefix of length 0.
+    /// The destination prefix. The default route has the prefix of length 0.
     pub destination: IpNet,
-    /// The source prefix that it is for (`from`, RFC 8043).
+    /// The source prefix that the route is limited to (`from`, RFC 8043). `None` for all sources.
     pub source: Option<IpNet>,
-    /// The table it stands in (RTA_TABLE).
+    /// The number of its table (RTA_TABLE).
     pub table: u32,
     /// The metric (RTA_PRIORITY). The kernel prefers a lower one.
     pub metric: u32,
     /// The router preference of an IPv6 route (RTA_PREF, RFC 4191).
     pub preference: Preference,
-    /// The TOS, or DSCP, that an IPv4 route is for (rtm_tos); 0 where it is for all traffic.
+    /// The TOS, or DSCP, that an IPv4 route is limited to (rtm_tos). 0 for all traffic.
     pub tos: u8,
     /// The type of the route (RTN_* of linux/rtnetlink.h).
     pub kind: RouteKind,
-    /// Its ways out; empty for unreachable and the like.
+    /// The next hops. Empty for unreachable and similar routes.
     pub hops: Vec<NextHop>,
-    /// The source address that it asks for (RTA_PREFSRC).
+    /// The preferred source address of the route (RTA_PREFSRC).
     pub prefsrc: Option<IpAddr>,
-    /// When it ends; it stays in the table for up to 30 s after that, dead.
+    /// When the route expires. It stays in the table for up to 30 s after that, but is not used.
     pub expires: Option<Moment>,
 }
 
-/// One way out of a route.
+/// One next hop of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextHop {
-    /// The link that it leaves through.
+    /// The number of the link that packets leave through.
     pub ifindex: u32,
-    /// The router there; none where the destination is on the link. May be of the other family (RFC 8950).
+    /// The router. `None` if the destination is on the link. The router may be of the other family (RFC 8950).
     pub gateway: Option<IpAddr>,
-    /// RTNH_F_DEAD: the kernel passes it over. It says so of a link without carrier, too, where
-    /// ignore_routes_with_linkdown is set.
+    /// RTNH_F_DEAD: the kernel skips the next hop. If ignore_routes_with_linkdown is set, the kernel also sets this
+    /// flag for a link without carrier.
     pub dead: bool,
-    /// RTNH_F_LINKDOWN: the link has no carrier. Without `dead` the kernel uses the next hop all the same.
+    /// RTNH_F_LINKDOWN: the link has no carrier. The kernel still uses the next hop unless it is `dead` too.
     pub linkdown: bool,
     /// RTNH_F_ONLINK: the gateway is on the link even if no prefix of the link covers it.
     pub onlink: bool,
 }
 
-/// RTN_* of linux/rtnetlink.h, as far as they differ here.
+/// The type of a route: RTN_* of linux/rtnetlink.h, as far as netready distinguishes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the kernel's own words")]
 pub enum RouteKind {
@@ -64,7 +64,7 @@ pub enum RouteKind {
     Other,
 }
 
-/// How much a router wants to be preferred to others, in ascending order.
+/// How much a router wants to be preferred to other routers (RFC 4191), in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[allow(missing_docs, reason = "RFC 4191's own words")]
 pub enum Preference {
@@ -75,73 +75,74 @@ pub enum Preference {
 }
 
 impl Route {
-    /// Where the route leads, and the table that it is in.
+    /// Returns the destination and the table of the route.
     fn place(&self) -> (IpNet, u32) {
         (self.destination, self.table)
     }
 
-    /// The family of its destination.
+    /// Returns the family of the destination.
     pub fn family(&self) -> Family {
         Family::of(self.destination.addr())
     }
 
-    /// Whether its lifetime is over.
+    /// Whether the route has expired.
     pub fn expired(&self, now: Moment) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 }
 
-/// A question for the kernel's lookup.
+/// A query for the kernel's route lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteQuery {
     /// The address to reach (RTA_DST).
     pub target: IpAddr,
-    /// From which address of the host's (RTA_SRC).
+    /// The source address, which is one of this host's (RTA_SRC). `None` lets the kernel choose.
     pub from: Option<IpAddr>,
-    /// Through which link, or in the VRF of which device (RTA_OIF).
+    /// The link to leave through, or the device of the VRF to search in (RTA_OIF).
     pub oif: Option<u32>,
 }
 
 impl RouteQuery {
-    /// Of a program that binds nothing.
+    /// Makes the query of a program that binds neither an address nor a link.
     pub fn target(target: IpAddr) -> RouteQuery {
         RouteQuery { target, from: None, oif: None }
     }
 }
 
-/// The kernel's answer to "how would one get there".
+/// The kernel's answer to a route lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// The kernel would send the packet on this path.
     Path {
-        /// The link that it leaves through.
+        /// The number of the link that the packet leaves through.
         ifindex: u32,
-        /// The router; none where the target is on the link.
+        /// The router. `None` if the target is on the link.
         gateway: Option<IpAddr>,
-        /// The source address that a connection would get.
+        /// The source address that a connection would use.
         source: Option<IpAddr>,
-        /// When its route ends.
+        /// When the route expires.
         expires: Option<Moment>,
-        /// It is this host itself (RTN_LOCAL).
+        /// Whether the target is this host itself (RTN_LOCAL).
         local: bool,
     },
-    /// Not at all: the kernel's error as an errno(3) value.
+    /// The kernel has no path. The value is its error, an errno(3) number.
     None(i32),
 }
 
-/// What pasta would take from one family's main table (its nl_get_ext_if), in dump order.
+/// What pasta would select in one family's main table, given the order of the dump (see nl_get_ext_if in pasta's
+/// sources).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PastaView {
     /// The first default route.
     pub default: Option<Route>,
-    /// Without one: the first other route.
+    /// The first other route, for the case that there is no default route.
     pub other: Option<Route>,
-    /// Whether a lookup of the default's gateway finds it on the default's link.
+    /// Whether a lookup finds the default route's gateway on the default route's link.
     pub gateway_on_link: bool,
 }
 
 impl PastaView {
-    /// Sees the next route of the dump; true once no later one can change the answer.
+    /// Takes the next route of the dump. Returns `true` if no later route can change the result.
     pub fn see(&mut self, route: &Route) -> bool {
         const LOOPBACK_IFINDEX: u32 = 1;
         if self.default.is_some() {
@@ -159,28 +160,30 @@ impl PastaView {
         self.default.is_some()
     }
 
-    /// The route that pasta would take: the first default route, else the first other route.
+    /// Returns the route that pasta would select: the first default route, or the first other route if there is
+    /// none.
     pub fn taken(&self) -> Option<&Route> {
         self.default.as_ref().or(self.other.as_ref())
     }
 }
 
-/// What was read of the routing tables since they went stale.
+/// The routing tables as they were read after they became stale.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Routes {
-    /// Routes to wanted destinations in wanted tables, ordered by these; those to one destination in one table are in the
-    /// kernel's order.
+    /// The routes to wanted destinations in wanted tables, ordered by destination and table. Routes with the same
+    /// destination and table are in the kernel's order.
     pub known: Vec<Route>,
-    /// What the kernel's own lookup takes for a wanted destination in a wanted table, where it says so.
+    /// The route that the kernel's own lookup selects for a wanted destination in a wanted table, if the lookup
+    /// tells it.
     pub chosen: BTreeMap<(IpNet, u32), Route>,
-    /// Tables that were read whole: `known` has all there is of them.
+    /// The tables that were read completely: `known` has all their wanted routes.
     pub complete: BTreeSet<(Family, u32)>,
-    /// What pasta would take, where it was read.
+    /// What pasta would select in each family, if it was read.
     pub pasta: BTreeMap<Family, PastaView>,
 }
 
 impl Routes {
-    /// Adds a route unless it is known.
+    /// Adds a route, unless it is already known.
     pub fn add(&mut self, route: Route) {
         if !self.to(route.destination, route.table).contains(&route) {
             let place = self.known.partition_point(|known| known.place() <= route.place());
@@ -188,31 +191,31 @@ impl Routes {
         }
     }
 
-    /// The known routes to a destination in a table, in the kernel's order.
+    /// Returns the known routes to a destination in a table, in the kernel's order.
     pub fn to(&self, destination: IpNet, table: u32) -> &[Route] {
         let begin = self.known.partition_point(|known| known.place() < (destination, table));
         let end = self.known.partition_point(|known| known.place() <= (destination, table));
         self.known.get(begin..end).unwrap_or_default()
     }
 
-    /// All routes that were read.
+    /// Returns all routes that were read.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Route> {
         let pasta = self.pasta.values().filter_map(PastaView::taken);
         self.known.iter().chain(self.chosen.values()).chain(pasta)
     }
 
-    /// Whether one of these routes leaves through the link of this number.
+    /// Whether one of these routes leaves through the link with this number.
     pub(super) fn touches(&self, ifindex: u32) -> bool {
         self.all().any(|route| route.hops.iter().any(|hop| hop.ifindex == ifindex))
     }
 
-    /// Whether a change of `route` can change what was read of the tables for `wants`.
+    /// Whether a change of `route` can change what was read for `wants`.
     pub fn depend_on(&self, route: &Route, wants: &Wants) -> bool {
         wants.destination(&route.destination) || (wants.pasta && self.pasta_depends_on(route))
     }
 
-    /// Once pasta has a default route to take, no other route can change its choice, unless it leaves through
-    /// the same link, where it may be the route to the gateway.
+    /// Whether a change of `route` can change what pasta would select. After a default route was found, only two
+    /// kinds of routes can: other default routes, and routes through the same link, which may lead to the gateway.
     fn pasta_depends_on(&self, route: &Route) -> bool {
         if route.table != TABLE_MAIN || route.kind != RouteKind::Unicast {
             return false;
@@ -228,21 +231,21 @@ impl Routes {
     }
 }
 
-/// What was read of one routing table.
+/// One routing table as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableRoutes {
-    /// The family of its routes.
+    /// The family of the table's routes.
     pub family: Family,
     /// The number of the table (RTA_TABLE).
     pub id: u32,
-    /// Its routes to wanted destinations, in the kernel's order.
+    /// The routes to wanted destinations, in the kernel's order.
     pub routes: Vec<Route>,
-    /// What pasta would take of it, where that is wanted.
+    /// What pasta would select in this table, if that is wanted.
     pub pasta: Option<PastaView>,
 }
 
 impl TableRoutes {
-    /// Puts them in the place of what lookups said.
+    /// Replaces what is known about this table.
     pub fn put_into(self, known: &mut Routes) {
         known.known.retain(|route| route.table != self.id || route.family() != self.family);
         known.known.extend(self.routes);
