@@ -1,4 +1,4 @@
-//! What `status` and `list` print: the gates that are kept on this host, and the gates that can be named.
+//! What `status` and `list` print: the gates that a `run` keeps on this host, and the gates that a user can name.
 
 mod list;
 
@@ -17,65 +17,65 @@ use crate::snapshot::Snapshot;
 /// A gate that a `run` keeps, or kept earlier in this boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptGate {
-    /// How it stood when that was written last.
+    /// The state of the gate when the process last wrote it.
     pub snapshot: Snapshot,
-    /// The user whose gate it is. `None` for the system's.
+    /// The user who runs the gate. `None` for a gate of the system.
     pub user: Option<u32>,
-    /// The unit that keeps it, without `.service`. `None` if `run` was started by hand.
+    /// The unit that keeps the gate, without `.service`. `None` if `run` was started by hand.
     pub unit: Option<String>,
-    /// The number of the process.
+    /// The process ID of the `run`.
     pub pid: u32,
     /// Whether the process is alive.
     pub running: bool,
 }
 
-/// A unit of the system's whose record the caller may not read.
+/// A unit of the system that keeps a record which the caller may not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HiddenUnit {
-    /// Its name, without `.service`.
+    /// The name of the unit, without `.service`.
     pub unit: String,
-    /// What the service manager says of it. `None` if it cannot be asked.
+    /// What the service manager says about the unit. `None` if the service manager cannot be asked.
     pub says: Option<UnitState>,
 }
 
-/// What a service manager says of a unit.
+/// What a service manager says about a unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UnitState {
     /// ActiveState=, such as `active`.
     pub active: String,
     /// SubState=, such as `running`.
     pub sub: String,
-    /// StatusText=: what STATUS= said last.
+    /// StatusText=: the last text that the unit sent as STATUS=.
     pub status_text: String,
 }
 
-/// What `status` has found.
+/// The result of `status`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Overview {
     /// The gates of this boot.
     pub gates: Vec<KeptGate>,
-    /// The units that may keep another one.
+    /// The units that may keep further gates.
     pub hidden: Vec<HiddenUnit>,
-    /// The gates that were asked for. If there are none, every gate that is kept now is meant.
+    /// The gates that the user named. If there are none, the command is about every gate that is kept now.
     pub asked: Vec<String>,
 }
 
-/// What is known of all gates that are meant.
+/// The answer for all gates that the command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Each of them is ready.
+    /// Every gate is ready.
     Ready,
-    /// One is not, or nothing keeps it.
+    /// A gate is not ready, or nothing keeps it.
     NotReady,
-    /// The caller may not see one of them, and no other one is known not to be ready.
+    /// The caller may not see the state of a gate, and no other gate is known not to be ready.
     Unknown,
 }
 
-/// The text of a moment: local time, or RFC 3339.
+/// Writes a moment as a text, in local time or in RFC 3339.
 pub type TimeText<'a> = &'a dyn Fn(Moment) -> String;
 
 impl KeptGate {
-    /// How it stands now. A process that ended keeps nothing, but that it gave up is still true.
+    /// Returns the present state. A process that ended keeps no gate, but a gate that gave up has still given up.
     pub fn state(&self) -> GateWord {
         match self.snapshot.state {
             state if self.running => state,
@@ -90,17 +90,18 @@ impl KeptGate {
         }
     }
 
-    /// Since when. `None` if its process was killed: nobody noted when.
+    /// Returns since when the gate is in this state. `None` if its process was killed, because then the time is
+    /// unknown.
     pub fn since(&self) -> Option<Moment> {
         (self.state() == self.snapshot.state).then_some(self.snapshot.since)
     }
 
-    /// The first reason why it is not ready, as far as that still holds.
+    /// Returns the first reason why the gate is not ready, if the reason is still valid.
     pub fn reason(&self) -> Option<&Cause> {
         self.snapshot.reason.as_ref().filter(|_| self.state() == self.snapshot.state)
     }
 
-    /// Whether it is shown without being asked for.
+    /// Whether `status` shows the gate even if the user names no gate.
     pub fn is_current(&self) -> bool {
         self.state() != GateWord::Stopped
     }
@@ -109,7 +110,8 @@ impl KeptGate {
         if self.state() == self.snapshot.state { &self.snapshot.what } else { "" }
     }
 
-    /// What meets it, or what is missing. Of a gate that waits again, also when it gave up; safe to print.
+    /// Returns what meets the gate, or what is missing. For a gate that waits again after it gave up, the text also
+    /// says when it gave up. The text is safe to print.
     fn text(&self, time: TimeText<'_>) -> String {
         let what = escape(self.what());
         let waits = matches!(self.state(), GateWord::Waiting | GateWord::Grace | GateWord::Settling);
@@ -127,7 +129,7 @@ impl KeptGate {
 }
 
 impl HiddenUnit {
-    /// Whether it is the unit that keeps this gate, unless a drop-in says otherwise.
+    /// Whether the unit keeps this gate by its name. (A drop-in of the unit could change this.)
     fn keeps(&self, gate: &str) -> bool {
         match self.unit.strip_prefix("netready@") {
             Some(instance) => instance == gate,
@@ -137,7 +139,7 @@ impl HiddenUnit {
 }
 
 impl Overview {
-    /// The gates that are meant.
+    /// Returns the gates that the command is about.
     pub fn shown(&self) -> impl Iterator<Item = &KeptGate> {
         self.gates.iter().filter(|gate| match self.asked.is_empty() {
             true => gate.is_current(),
@@ -145,13 +147,13 @@ impl Overview {
         })
     }
 
-    /// The hidden units that are meant.
+    /// Returns the hidden units that the command is about.
     fn shown_hidden(&self) -> impl Iterator<Item = &HiddenUnit> {
         let is_asked = |unit: &&HiddenUnit| self.asked.iter().any(|gate| unit.keeps(gate));
         self.hidden.iter().filter(move |unit| self.asked.is_empty() || is_asked(unit))
     }
 
-    /// The gates that were asked for and that nothing keeps.
+    /// Returns the names of gates that the user named and that nothing keeps.
     fn missing(&self) -> Vec<&str> {
         let is_kept = |name: &&String| self.gates.iter().any(|gate| gate.snapshot.gate == **name);
         let is_hidden = |name: &&String| self.hidden.iter().any(|unit| unit.keeps(name));
@@ -159,7 +161,7 @@ impl Overview {
         asked.map(String::as_str).collect()
     }
 
-    /// Whether all that is meant is ready.
+    /// Returns whether all gates that the command is about are ready.
     pub fn answer(&self) -> Answer {
         let mut shown = self.shown().peekable();
         let nothing = shown.peek().is_none() && self.shown_hidden().next().is_none();
@@ -175,7 +177,7 @@ impl Overview {
 
 const HEADINGS: [&str; 6] = ["GATE", "STATE", "SINCE", "TOOK", "LOSSES", "BY WHAT, OR WHAT IS MISSING"];
 
-/// A table with a line for each gate, and what is to be said besides.
+/// Writes a table with a line for each gate, followed by notes.
 pub fn status_table(overview: &Overview, now: Moment, time: TimeText<'_>, paint: Paint) -> String {
     let mut rows: Vec<([String; 6], Tone)> = Vec::new();
     for gate in overview.shown() {
@@ -224,7 +226,7 @@ pub fn status_table(overview: &Overview, now: Moment, time: TimeText<'_>, paint:
     text
 }
 
-/// Columns as wide as their longest text, the last one excepted. The second one has the colour.
+/// Writes columns. Each column but the last is as wide as its longest text. The second one has the colour.
 fn columns<const N: usize>(headings: &[&str; N], rows: &[([String; N], Tone)], paint: Paint) -> String {
     let width = |text: &str| text.chars().count();
     let widest = |at: usize| {
@@ -252,7 +254,7 @@ fn columns<const N: usize>(headings: &[&str; N], rows: &[([String; N], Tone)], p
     text
 }
 
-/// The object that `docs/schema/status.json` describes. `time` is RFC 3339.
+/// Makes the object that `docs/schema/status.json` describes. `time` writes RFC 3339.
 pub fn status_json(overview: &Overview, time: TimeText<'_>) -> Value {
     let moment = |moment: Moment| json!({ "timestamp": time(moment), "since-boot": seconds(moment) });
     let gates = overview.shown().map(|gate| {

@@ -1,4 +1,4 @@
-//! The gates that can be named, and where each of them comes from.
+//! The gates that a user can name, and where each of them comes from.
 
 use core::fmt::Write;
 
@@ -7,25 +7,25 @@ use serde_json::{Value, json};
 use crate::escape::escape;
 use crate::report::{Paint, Tone};
 
-/// Whose gate files are in a folder.
+/// The folder that a gate file comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// The folder of the user, `~/.config/netready`.
     User,
     /// The folder of the host's administrator, `/etc/netready`.
     System,
-    /// Of this boot: `/run/netready`.
+    /// The folder for the present boot, `/run/netready`.
     Runtime,
-    /// Installed by hand: `/usr/local/lib/netready`.
+    /// The folder for files that were installed by hand, `/usr/local/lib/netready`.
     Local,
-    /// Installed from a package: `/usr/lib/netready`.
+    /// The folder for files from a package, `/usr/lib/netready`.
     Packaged,
     /// The gate is part of the program.
     BuiltIn,
 }
 
 impl Origin {
-    /// The word for it.
+    /// Returns the word for the folder.
     pub fn as_str(self) -> &'static str {
         match self {
             Origin::User => "user",
@@ -38,14 +38,14 @@ impl Origin {
     }
 }
 
-/// A text of a gate.
+/// One text of a gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateSource {
-    /// Which folder the gate file is in, or that it is built in.
+    /// The folder of the gate file, or `BuiltIn`.
     pub origin: Origin,
-    /// Its file. `None` for a built-in one.
+    /// The path of the file. `None` for a built-in text.
     pub path: Option<String>,
-    /// Whether it is a link to /dev/null, so that there is no such gate.
+    /// Whether the file is a link to /dev/null, so that the gate is masked.
     pub is_mask: bool,
 }
 
@@ -54,11 +54,11 @@ pub struct GateSource {
 pub struct ListedGate {
     /// The name of the gate.
     pub name: String,
-    /// Its texts. The first one counts, and hides the others. There is none if only drop-ins are there.
+    /// The texts of the gate. The first one is used and hides the others. The list is empty if only drop-ins exist.
     pub sources: Vec<GateSource>,
-    /// The drop-ins that are read over it, in their order.
+    /// The drop-ins, in the order in which they are read.
     pub drop_ins: Vec<String>,
-    /// What is wrong with it, one line each; safe to print.
+    /// The problems of the gate, one line each. They are safe to print.
     pub errors: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl ListedGate {
         self.sources.first().is_some_and(|source| source.is_mask)
     }
 
-    /// Whether it can be used.
+    /// Returns one word about whether the gate can be used.
     fn state(&self) -> &'static str {
         match self.sources.first() {
             Some(source) if source.is_mask => "masked",
@@ -77,16 +77,16 @@ impl ListedGate {
     }
 }
 
-/// All gates that can be named, and the folders that could not be looked into.
+/// All gates that a user can name, and the folders that could not be read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// Every gate that can be named, sorted by name.
     pub gates: Vec<ListedGate>,
-    /// Each folder with the error.
+    /// Each folder that could not be read, with the error.
     pub unreadable: Vec<(String, String)>,
 }
 
-/// A line for each gate. What else there is to say of it follows in lines that are set in.
+/// Writes a line for each gate. Indented lines below it have the rest.
 pub fn list_table(listing: &Listing, paint: Paint) -> String {
     let names: Vec<String> = listing.gates.iter().map(|gate| escape(&gate.name).into_owned()).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
@@ -123,7 +123,7 @@ fn place(source: &GateSource) -> String {
     format!("{:8}  {path}", source.origin.as_str())
 }
 
-/// The object that `docs/schema/list.json` describes.
+/// Makes the object that `docs/schema/list.json` describes.
 pub fn list_json(listing: &Listing) -> Value {
     let source = |source: &GateSource| json!({ "origin": source.origin.as_str(), "path": source.path });
     let gates = listing.gates.iter().map(|gate| {
