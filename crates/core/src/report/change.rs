@@ -1,4 +1,4 @@
-//! What changed from one judgement to the next, and what that did to the verdict: `monitor` prints it.
+//! What changed from one verdict to the next. `monitor` prints it.
 
 use core::fmt::Write;
 
@@ -9,32 +9,32 @@ use crate::report::table::{outcome_word, tone_of};
 use crate::report::{Paint, Tone, item, outcome, summary};
 use crate::verdict::Verdict;
 
-/// What a judgement did to the verdict.
+/// What an evaluation did to the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// The first judgement says no.
+    /// The first verdict is "not ready".
     Waiting,
-    /// The first judgement says yes.
+    /// The first verdict is "ready".
     Ready,
-    /// It was never yes.
+    /// The verdict is "not ready", and was never "ready".
     StillWaiting,
-    /// The first yes after a no.
+    /// The verdict is "ready" for the first time.
     NowReady,
-    /// It was yes before, too.
+    /// The verdict is "ready", as it was before.
     StillReady,
-    /// A no after a yes.
+    /// The verdict is "not ready" after it was "ready".
     Lost,
-    /// It was lost before, too.
+    /// The verdict is still "not ready" after a loss.
     StillLost,
-    /// A yes after a loss.
+    /// The verdict is "ready" after a loss.
     ReadyAgain,
 }
 
 impl Turn {
-    /// The longest text that stands in its column: `still waiting`.
+    /// The width of the longest text in this column: `still waiting`.
     const COLUMNS: usize = 13;
 
-    /// What this verdict is after the last one.
+    /// Returns the turn that follows `last` with this verdict.
     pub fn after(last: Option<Turn>, ready: bool) -> Turn {
         match (last, ready) {
             (None, true) => Turn::Ready,
@@ -50,7 +50,7 @@ impl Turn {
         }
     }
 
-    /// The word of JSON; with spaces for its hyphens, the words for people.
+    /// Returns the word in JSON. With spaces instead of hyphens it is the text for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Turn::Waiting => "waiting",
@@ -73,19 +73,19 @@ impl Turn {
     }
 }
 
-/// The difference between a judgement and the one before it. Its texts are safe to print.
+/// The difference between a verdict and the previous one. Its texts are safe to print.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What it did to the verdict.
+    /// What the evaluation did to the verdict.
     pub turn: Turn,
-    /// The places of the rows that are new or say something else, in the verdict's order.
+    /// The indexes of the rows that are new or have changed, in the verdict's order.
     pub rows: Vec<usize>,
     lines: Vec<Line>,
-    /// `Ready: …` or `NOT ready: …`, if it was not said last.
+    /// `Ready: …` or `NOT ready: …`, if it differs from the last text.
     verdict: Option<String>,
 }
 
-/// A requirement, or a warning: a word, what it is about, and what there is to say.
+/// The line of a requirement or of a warning: a word, the item, and the explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
     word: &'static str,
@@ -93,7 +93,7 @@ struct Line {
     behind: String,
 }
 
-/// What was said last, so that only what changed is said next.
+/// The last texts, so that only changes are printed.
 #[derive(Debug, Default)]
 pub struct Changes {
     turn: Option<Turn>,
@@ -107,7 +107,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// The difference between this verdict and the last one that was given here.
+    /// Returns the difference between this verdict and the verdict of the previous call.
     pub fn take(&mut self, verdict: &Verdict) -> Change {
         let turn = Turn::after(self.turn, verdict.ready());
         self.turn = Some(turn);
@@ -121,7 +121,7 @@ impl Changes {
         let new = |(_, row): &(usize, &(Option<String>, Line))| !self.rows.contains(row);
         let (places, mut lines): (Vec<usize>, Vec<Line>) =
             rows.iter().enumerate().filter(new).map(|(place, (_, line))| (place, line.clone())).unzip();
-        // Rows of a link that is gone, where a pattern had matched it.
+        // Report the rows of a link that is gone. (A pattern had matched the link.)
         let is_there =
             |link: &Option<String>, item: &str| rows.iter().any(|(l, row)| l == link && row.item == item);
         let gone = self.rows.iter().filter(|(link, row)| link.is_some() && !is_there(link, &row.item));
@@ -152,7 +152,7 @@ impl Changes {
         Change { turn, rows: places, lines, verdict }
     }
 
-    /// The lines of the last change, each with the time before it and a line end after it.
+    /// Writes the lines of the last change, each with the time before it and a line end after it.
     pub fn lines(&self, change: &Change, time: &str, paint: Paint) -> String {
         let turn = change.turn.as_str().replace('-', " ");
         let pad = " ".repeat(Turn::COLUMNS.saturating_sub(turn.len()));

@@ -1,4 +1,4 @@
-//! Verdicts for scripts. Fields are only ever added.
+//! Writes verdicts as JSON for scripts. New versions only add fields.
 
 use core::fmt::Write;
 
@@ -13,14 +13,15 @@ use crate::report::{Span, behind};
 use crate::requirement::Gate;
 use crate::verdict::{AddressRef, ClauseVerdict, Evidence, Outcome, Reason, ReasonCode, RouteRef, Verdict};
 
-/// The value of the field `state` for a gate in this phase: the same word as in the history.
+/// Returns the value of the field `state` for a gate in this phase. It is the same word as in the history.
 pub fn state_word(phase: Phase) -> &'static str {
     let (state, _) = gate_words(phase);
     state.as_str()
 }
 
-/// The object that `docs/schema/verdict.json` describes. `state`: the word of [`state_word`], or for a `check`,
-/// which waits for nothing, `ready` or `waiting`. `network`: as for [`table`](super::table()).
+/// Makes the object that `docs/schema/verdict.json` describes. `state` is the word of [`state_word`]; for a
+/// `check`, which does not wait, it is `ready` or `waiting`. `network` has the same meaning as in
+/// [`table`](super::table()).
 pub fn verdict_json(
     gate: &Gate,
     verdict: &Verdict,
@@ -66,14 +67,14 @@ pub fn verdict_json(
     object
 }
 
-/// A clause as a whole: how many links satisfy it, of how many, and how many must.
+/// Makes the object of a clause: how many links satisfy it, how many must, and how many there are.
 fn clause_json(clause: &ClauseVerdict) -> Value {
     let quorum =
         clause.tally.map(|tally| json!({ "met": tally.met, "needed": tally.needed, "of": tally.of }));
     json!({ "met": clause.met, "required": clause.grace.is_none(), "quorum": quorum })
 }
 
-/// The link, address or route that meets an item, or that the reason is about. `null` if there is none.
+/// Returns the link, address or route that meets an item or that the reason is about. `null` if there is none.
 fn evidence(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Met(evidence) => met_by(evidence),
@@ -134,16 +135,16 @@ fn with_source(mut route: Value, source: &AddressRef) -> Value {
     route
 }
 
-/// What is printed with `--json` instead of a verdict, at exit codes 2 and 3.
+/// Makes the object that `--json` prints instead of a verdict at exit codes 2 and 3.
 pub fn error_json(error: &str) -> Value {
     json!({ "error": error })
 }
 
-/// JSON on one line. Its values are those of others, as they are; characters that do something to a terminal are
+/// Writes JSON on one line. Its values may contain texts of others. Characters that could affect a terminal are
 /// written as `\uNNNN`.
 pub fn json_text(value: &Value) -> String {
     let mut text = String::new();
-    // Such characters can stand in strings only, and serde_json has escaped those below U+0020.
+    // Such characters occur only in strings, and serde_json has already escaped those below U+0020.
     for character in value.to_string().chars() {
         if !is_unsafe(character) {
             text.push(character);

@@ -1,5 +1,5 @@
-//! The live line of a terminal: what is waited for, since when, and what time is left. It is made anew once a second,
-//! for the width that the terminal has at that moment.
+//! The live line on a terminal: what netready waits for, since when, and how much time is left. The line is written
+//! again once a second, for the present width of the terminal.
 
 use core::time::Duration;
 
@@ -12,37 +12,37 @@ use crate::report::status::{NAMED, all_missing, missing_of_any};
 use crate::report::{Span, item};
 use crate::verdict::{Outcome, Reason, Verdict};
 
-/// A terminal of fewer columns shows the line without the program's name and what is said of past attempts, so that
-/// there is room for the reason.
+/// On a terminal with fewer columns, the line omits the program's name and the time of past attempts, so that there
+/// is room for the reason.
 const ROOM_FOR_ALL: usize = 60;
 
-/// The terminal itself writes `^C` or `^Z` behind the line, and goes on to the next row when something stands in the
-/// last column. A line that has two rows could not be taken away.
+/// How many columns stay free at the end of the line. The terminal itself may write `^C` or `^Z` there, and starts
+/// a new row after a character in the last column. netready could not erase a line with two rows.
 const FREE: usize = 3;
 
-/// What the line tells, apart from the time.
+/// The content of the line, apart from the present time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveLine {
     doing: Doing,
     /// When the wait began.
     since: Moment,
-    /// When it ends, if nothing ends it earlier.
+    /// When the wait ends at the latest. `None` if it has no end.
     until: Option<Moment>,
-    /// Why, the most important reason first; safe to print. There is at least one.
+    /// The reasons, the most important one first. They are safe to print, and there is at least one.
     reasons: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Doing {
     Waiting,
-    /// Probes were begun, and their answers are waited for.
+    /// Probes were started, and their answers are missing.
     Asking,
-    /// The next attempt, such as `2 of 9`.
+    /// The wait is for the next attempt, such as `2 of 9`.
     NextAttempt(String),
 }
 
 impl LiveLine {
-    /// Of a gate that is waited for. `until` is the moment at which the phase ends though nothing changes.
+    /// Makes the line about a gate. `until` is when the phase ends if nothing changes.
     pub fn of_gate(verdict: &Verdict, phase: Phase, since: Moment, until: Option<Moment>) -> LiveLine {
         let reasons = match phase {
             Phase::Grace { .. } => {
@@ -78,7 +78,8 @@ impl LiveLine {
         LiveLine::new(Doing::Asking, since, None, &asked)
     }
 
-    /// Of a pause before the attempt with this number, such as `2 of 9`. `since` is when the first one began.
+    /// Makes the line about a pause. `next` is the attempt that follows, such as `2 of 9`; `why` is why the last
+    /// one failed. `since` is when the first attempt began.
     pub fn of_pause(next: &str, why: &str, since: Moment, until: Moment) -> LiveLine {
         LiveLine::new(Doing::NextAttempt(next.to_owned()), since, Some(until), &[why.to_owned()])
     }
@@ -88,7 +89,7 @@ impl LiveLine {
         LiveLine { doing, since, until, reasons }
     }
 
-    /// The line, for a terminal of so many columns. It leaves `FREE` of them free.
+    /// Writes the line for a terminal with this many columns. `FREE` of them stay free.
     pub fn text(&self, now: Moment, columns: usize) -> String {
         let room = columns.saturating_sub(FREE);
         let head = match columns < ROOM_FOR_ALL {
@@ -104,10 +105,11 @@ impl LiveLine {
         })
     }
 
-    /// When the line says something else though nothing happens: in at most a second.
+    /// Returns when the line's text changes if nothing happens: after at most a second.
     pub fn due(&self, now: Moment) -> Moment {
         const SECOND: Duration = Duration::from_secs(1);
-        // While time is left it is the more important figure, so it is the one that is always exact.
+        // If there is an end, the time left is the more important figure. So change the line when this figure
+        // changes.
         match self.until.map(|until| until - now).filter(|left| *left > Duration::ZERO) {
             Some(left) => now + fraction(left).unwrap_or(SECOND),
             None => now + SECOND.saturating_sub(fraction(now - self.since).unwrap_or_default()),
@@ -117,7 +119,7 @@ impl LiveLine {
     fn head(&self, now: Moment, all: bool) -> String {
         let elapsed = whole((now - self.since).as_secs());
         let left = self.until.map(|until| until - now);
-        // A second that has begun counts as one that is left.
+        // Round the time left up to whole seconds.
         let left = left.map(|left| whole(left.as_secs() + u64::from(fraction(left).is_some())));
         match (&self.doing, left) {
             (Doing::Waiting, Some(left)) => format!("waiting {elapsed} ({left} left)"),
@@ -131,7 +133,7 @@ impl LiveLine {
         }
     }
 
-    /// The first reasons, and how many more there are.
+    /// Joins the first reasons, and says how many more there are.
     fn first(&self, count: usize) -> String {
         let mut parts: Vec<&str> = self.reasons.iter().take(count).map(String::as_str).collect();
         let rest = self.reasons.len().saturating_sub(count);
@@ -143,7 +145,7 @@ impl LiveLine {
     }
 }
 
-/// The part of a second that a span has, if it has one.
+/// Returns the fraction of a second in a span. `None` if the span is whole seconds.
 fn fraction(span: Duration) -> Option<Duration> {
     (span.subsec_nanos() > 0).then(|| Duration::from_nanos(u64::from(span.subsec_nanos())))
 }
@@ -152,7 +154,7 @@ fn whole(seconds: u64) -> String {
     if seconds == 0 { "0s".to_owned() } else { Span(Duration::from_secs(seconds)).to_string() }
 }
 
-/// As much of a text as fits into so many columns, with an ellipsis where the rest was.
+/// Cuts a text so that it fits into this many columns. An ellipsis marks the cut.
 fn cut(text: &str, room: usize) -> String {
     if text.width() <= room {
         return text.to_owned();
@@ -161,7 +163,7 @@ fn cut(text: &str, room: usize) -> String {
     let mut columns = 0;
     for character in text.chars() {
         columns += character.width().unwrap_or_default();
-        // The ellipsis takes one.
+        // The ellipsis takes one column.
         if columns >= room {
             break;
         }

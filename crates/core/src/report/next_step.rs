@@ -1,4 +1,4 @@
-//! What to do about a reason, and which line of a gate file asks for what is missing.
+//! Advice about a reason, and the line of a gate file that asks for what is missing.
 
 use crate::config::{Place, nearest};
 use crate::escape::escape;
@@ -7,11 +7,11 @@ use crate::report::RouteRef;
 use crate::requirement::{Family, Gate};
 use crate::verdict::{ClauseVerdict, Dead, Outcome, PastaFault, Reason, Row, Unusable};
 
-/// What to do next about an unmet row; `None` if there is nothing but to wait, or nothing that helps in most cases.
-/// `network`, if it is known, is searched for a link that was probably meant.
+/// Returns what to do next about an unmet row. `None` if the user can only wait, or if no advice helps in most
+/// cases. In `network`, if given, the function looks for a link that the user probably meant.
 ///
-/// A command that is named here can be pasted into a shell: names that a shell would read as more than a name are in
-/// none.
+/// Commands in the advice can be pasted into a shell. They contain no link name that a shell would not read as a
+/// plain word.
 pub(super) fn next_step(row: &Row, network: Option<&Network>) -> Option<String> {
     match &row.outcome {
         Outcome::Unmet(reason) => of_reason(reason, network),
@@ -19,8 +19,8 @@ pub(super) fn next_step(row: &Row, network: Option<&Network>) -> Option<String> 
     }
 }
 
-/// The line of a gate file that asks for a row: `/etc/netready/nas.toml:3`. `clause` is the number of the row's clause,
-/// from 0. `None` for what options ask for, and for the text of a built-in gate. Text of others, as it is.
+/// Returns the line of a gate file that asks for a row: `/etc/netready/nas.toml:3`. `clause` is the index of the
+/// row's clause, from 0. `None` for a row that an option or a built-in gate asks for. The text is not escaped.
 pub(super) fn place(gate: &Gate, clause: usize, row: &Row) -> Option<String> {
     let place = asked_by(gate, clause, row)?;
     place.is_in_a_file().then(|| place.to_string())
@@ -30,8 +30,8 @@ fn asked_by<'a>(gate: &'a Gate, clause: usize, row: &Row) -> Option<&'a Place> {
     gate.places.of_item(clause, gate.clauses.get(clause)?, &row.item)
 }
 
-/// The next step and the place in one line for people; safe to print. `every_place`: the place is told of rows that
-/// are met too, and if it is an option.
+/// Returns the next step and the place as one line for people. The line is safe to print. With `every_place`, the
+/// place is also given for rows that are met and for options.
 pub(super) fn advice(
     gate: &Gate,
     clause: usize,
@@ -44,7 +44,7 @@ pub(super) fn advice(
         (false, Outcome::Unmet(_)) => asked_by(gate, clause, row).filter(|place| place.is_in_a_file()),
         (false, Outcome::Met(_) | Outcome::NotPresent | Outcome::NotAsked) => None,
     };
-    // An option has no line.
+    // An option has no line number.
     let place = place.map(|place| match place.line {
         Some(_) => format!("asked for in {place}"),
         None => format!("asked for by {place}"),
@@ -58,7 +58,7 @@ pub(super) fn advice(
     Some(escape(&text).into_owned())
 }
 
-/// Each row of a verdict with the number of its clause, from 0.
+/// Returns each row of a verdict with the index of its clause, from 0.
 pub(super) fn numbered<'a>(
     clauses: impl IntoIterator<Item = &'a ClauseVerdict>,
 ) -> impl Iterator<Item = (usize, &'a ClauseVerdict, &'a Row)> {
@@ -120,13 +120,13 @@ fn of_reason(reason: &Reason, network: Option<&Network>) -> Option<String> {
         | Reason::Unread
         | Reason::Pasta { .. }
         | Reason::ProbeFailed { .. }
-        // Its text says what to do.
+        // The text of this reason already says what to do.
         | Reason::NoProbeProgram(_)
         | Reason::NotTried { .. } => None,
     }
 }
 
-/// A link that is there and has nearly this name, else the command that lists them.
+/// Returns a link that exists and has a similar name, or else the command that lists the links.
 fn absent(name: &str, network: Option<&Network>) -> Option<String> {
     let links = network.into_iter().flat_map(Network::links);
     let names = links.flat_map(|link| core::iter::once(&link.ifname).chain(&link.altnames));
@@ -160,7 +160,7 @@ fn family_of(route: &RouteRef) -> Family {
     Family::of(route.destination.addr())
 }
 
-/// A link's name, if no shell and no option parser reads it as anything else.
+/// Returns a link's name if shells and option parsers read it as a plain word.
 fn plain(ifname: &str) -> Option<&str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@-".contains(&byte);
     let is_option = ifname.starts_with('-');

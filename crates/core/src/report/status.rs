@@ -1,4 +1,4 @@
-//! One line that is always true: what STATUS= says, and `systemctl status` shows.
+//! Writes the status line, which is always up to date: STATUS= has it, and `systemctl status` shows it.
 
 use core::time::Duration;
 
@@ -9,24 +9,24 @@ use crate::report::{About, Noun, PastSentence, Sentence, Span, Took};
 use crate::requirement::Gate;
 use crate::verdict::{ClauseVerdict, Evidence, Outcome, Row, Tally, Verdict};
 
-/// How many reasons a line names before it counts the rest.
+/// How many reasons a line names. The others are only counted.
 pub(super) const NAMED: usize = 3;
 
-/// What the line needs besides the verdict.
+/// What the status line needs in addition to the verdict.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing<'a> {
-    /// Where the gate stands.
+    /// The present phase of the gate.
     pub phase: Phase,
-    /// The time of day since when the phase lasts, of a gate that is lost, or ready though not for the first
-    /// time. With its date, if it is another day's.
+    /// The time of day at which the phase began, with the date if that was another day. It is used for a gate that
+    /// is lost, or that is ready but not for the first time.
     pub since: &'a str,
-    /// Where the time went.
+    /// What held the gate shut and for how long.
     pub times: Times<'a>,
-    /// The time of day at which an earlier `run` of this boot gave up.
+    /// The time of day at which an earlier `run` in this boot gave up.
     pub gave_up_at: Option<&'a str>,
 }
 
-/// The line, safe to print. It begins with `Waiting`, `Ready` or `NOT ready`.
+/// Writes the status line. It is safe to print and begins with `Waiting`, `Ready` or `NOT ready`.
 pub fn status(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
     escape(&line(gate, verdict, standing)).into_owned()
 }
@@ -47,7 +47,7 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
         Phase::Ready { came } => {
             let without = without(verdict);
             let without = if without.is_empty() { without } else { format!(" (without: {without})") };
-            // What meets it now need not be what met it before a loss.
+            // Say what meets the gate now. It may differ from what met the gate before a loss.
             let came = match came {
                 Came::First { after } => format!("after {}{}", Took(after), longest(standing.times)),
                 Came::Again { .. } => format!("again since {}{}", standing.since, losses(standing.times)),
@@ -84,12 +84,12 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
     }
 }
 
-/// What a verdict comes to, without the time: what is missing, or what meets it; safe to print.
+/// Summarises a verdict without the time: what is missing, or what meets the gate. The text is safe to print.
 pub fn summary(verdict: &Verdict) -> String {
     escape(&if verdict.ready() { evidence(verdict) } else { missing(verdict) }).into_owned()
 }
 
-/// The bound that was reached, said as it was written.
+/// Returns the limit that was reached, as it was configured.
 fn within(gate: &Gate, why: GaveUp, after: core::time::Duration) -> String {
     match why {
         GaveUp::Timeout => {
@@ -112,8 +112,8 @@ fn bound(gate: &Gate, standing: Standing<'_>) -> String {
     }
 }
 
-/// What held a gate shut longest on its way to ready, if that is worth a word. Below a second it is not: the kernel
-/// and the network manager always need some milliseconds.
+/// Says what held a gate shut longest before it was ready. Below a second it says nothing, because the kernel and
+/// the network manager always need some milliseconds.
 fn longest(times: Times<'_>) -> String {
     let long = |(_, lasted): &(&Stretch, Duration)| *lasted >= Duration::from_secs(1);
     let Some((stretch, lasted)) = times.longest.filter(long) else { return String::new() };
@@ -135,8 +135,8 @@ fn missing(verdict: &Verdict) -> String {
     first_few(all_missing(verdict), "; ")
 }
 
-/// What holds the gate shut: of required clauses where any is unmet, else of those with a grace. There is at least
-/// one part; it is not safe to print.
+/// Returns what holds the gate shut. If a required clause is unmet, only required clauses count; otherwise the
+/// clauses with a grace count. There is at least one part. The parts are not safe to print.
 pub(super) fn all_missing(verdict: &Verdict) -> Vec<String> {
     let mut parts = parts(verdict, verdict.unmet());
     if parts.is_empty() {
@@ -146,12 +146,13 @@ pub(super) fn all_missing(verdict: &Verdict) -> Vec<String> {
     parts
 }
 
-/// What is missing of any clause. It is not safe to print.
+/// Returns what is missing of any clause. The parts are not safe to print.
 pub(super) fn missing_of_any(verdict: &Verdict) -> Vec<String> {
     parts(verdict, verdict.clauses.iter().filter(|clause| !clause.met))
 }
 
-/// What these clauses lack, root cause first. One cause is said once: a link without carrier costs its routes too.
+/// Returns what these clauses lack, the root cause first. The same cause is named once, because a link without
+/// carrier also lacks its routes.
 fn parts<'a>(verdict: &Verdict, clauses: impl Iterator<Item = &'a ClauseVerdict>) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut add = |part: String| {
@@ -174,8 +175,8 @@ fn parts<'a>(verdict: &Verdict, clauses: impl Iterator<Item = &'a ClauseVerdict>
     parts
 }
 
-/// Of a clause that needs several links, or looks at many: how many there are, and the first fault of each of the
-/// others: `1 of 2 links; missing: eth1: no carrier`.
+/// Describes a clause that needs several links or checks many: how many links satisfy it, and the first fault of
+/// each other link: `1 of 2 links; missing: eth1: no carrier`.
 fn counted(tally: Tally, rows: &[Row]) -> Option<String> {
     let head = match tally.needed {
         needed if tally.met >= needed => return None,
@@ -186,7 +187,7 @@ fn counted(tally: Tally, rows: &[Row]) -> Option<String> {
     let mut links: Vec<&str> = Vec::new();
     let mut faults: Vec<String> = Vec::new();
     for (row, reason) in rows.iter().filter_map(|row| Some((row, row.reason()?))) {
-        // The rows without a link stand for what no link is there for.
+        // A row without a link stands for a link that does not exist.
         let link = row.link.as_deref();
         if link.is_none_or(|link| !links.contains(&link)) {
             links.extend(link);
@@ -196,7 +197,7 @@ fn counted(tally: Tally, rows: &[Row]) -> Option<String> {
     Some(format!("{head}; missing: {}", first_few_and(faults)))
 }
 
-/// At most three, and how many more there are: `a, b, c and 57 more`.
+/// Joins at most three parts, and says how many more there are: `a, b, c and 57 more`.
 fn first_few_and(mut parts: Vec<String>) -> String {
     let rest = parts.len().saturating_sub(NAMED);
     parts.truncate(NAMED);
@@ -214,7 +215,7 @@ fn evidence(verdict: &Verdict) -> String {
     let mut parts: Vec<String> = Vec::new();
     for (_, row) in verdict.rows() {
         let Outcome::Met(evidence) = &row.outcome else { continue };
-        // pasta's routes are often those that other requirements name too.
+        // pasta's routes are often the routes of other requirements, so name each text only once.
         let said = match evidence {
             Evidence::Pasta(taken) => taken.iter().map(ToString::to_string).collect(),
             Evidence::Answer { probe, .. } => vec![probe.to_string()],

@@ -1,4 +1,4 @@
-//! Verdicts for people: `check`'s table, and what is unmet at the timeout.
+//! Writes verdicts for people: the table of `check`, and what is unmet at the timeout.
 
 use core::fmt::Write;
 
@@ -9,17 +9,17 @@ use crate::report::{item, outcome};
 use crate::requirement::Gate;
 use crate::verdict::{ClauseVerdict, Outcome, Row, Verdict};
 
-/// Puts colour on a word, or does not.
+/// A function that gives a word a colour, or returns it unchanged.
 pub type Paint = fn(Tone, &str) -> String;
 
-/// What a word tells.
+/// The meaning of a word, which selects its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// The word says that all is well.
     Good,
     /// The word says that something is wrong.
     Bad,
-    /// It does not matter.
+    /// The word is unimportant.
     Dim,
 }
 
@@ -28,17 +28,18 @@ pub fn paint_none(_tone: Tone, word: &str) -> String {
     word.to_owned()
 }
 
-/// What a table says beside the verdict.
+/// What a table shows in addition to the verdict.
 #[derive(Clone, Copy, Default)]
 pub struct Details<'a> {
-    /// What is known of the kernel's state, to find a link that was probably meant.
+    /// The known network state. It is searched for a link that the user probably meant.
     pub network: Option<&'a Network>,
-    /// Tell of each row by which line or option it is asked for, and not of unmet ones alone.
+    /// Whether every row shows the line or option that asks for it. Otherwise only unmet rows do.
     pub every_place: bool,
 }
 
-/// The first line says the verdict, the others each requirement with what is behind it. Below an unmet one stands what
-/// to do next and which line of a gate file asks for it, if there is something to say.
+/// Writes a table. The first line has the verdict. Each following line has a requirement with its explanation.
+/// Below an unmet requirement there is a line with the next step and with the line of the gate file that asks for
+/// it, if these are known.
 pub fn table(gate: &Gate, verdict: &Verdict, ready: bool, details: Details<'_>, paint: Paint) -> String {
     let headline = match ready {
         true => paint(Tone::Good, "Ready"),
@@ -66,7 +67,7 @@ pub fn table(gate: &Gate, verdict: &Verdict, ready: bool, details: Details<'_>, 
     text
 }
 
-/// What became of a row, in one word.
+/// Returns the outcome of a row as one word.
 pub(super) fn outcome_word(clause: &ClauseVerdict, row: &Row) -> &'static str {
     match &row.outcome {
         Outcome::Met(_) => "met",
@@ -77,7 +78,7 @@ pub(super) fn outcome_word(clause: &ClauseVerdict, row: &Row) -> &'static str {
     }
 }
 
-/// What that word tells.
+/// Returns the meaning of that word.
 pub(super) fn tone_of(word: &str) -> Tone {
     match word {
         "met" => Tone::Good,
@@ -86,7 +87,8 @@ pub(super) fn tone_of(word: &str) -> Tone {
     }
 }
 
-/// The lines of [`unmet_lines`], each followed by what to do next and which line of a gate file asks for it.
+/// Returns the lines of [`unmet_lines`]. After each there may be a line with the next step and with the line of the
+/// gate file that asks for it.
 pub fn unmet_with_advice(gate: &Gate, verdict: &Verdict, network: Option<&Network>) -> Vec<String> {
     let unmet = numbered(&verdict.clauses).filter(|(_, _, row)| !row.outcome.holds());
     let lines = unmet.flat_map(|(number, clause, row)| {
@@ -96,7 +98,7 @@ pub fn unmet_with_advice(gate: &Gate, verdict: &Verdict, network: Option<&Networ
     lines.collect()
 }
 
-/// A line for each unmet requirement, for the end of a wait.
+/// Returns a line for each unmet requirement, for the end of a wait.
 pub fn unmet_lines(verdict: &Verdict) -> Vec<String> {
     let unmet = verdict.rows().filter(|(_, row)| !row.outcome.holds());
     unmet.map(|(clause, row)| unmet_line(clause, row)).collect()
