@@ -1,11 +1,11 @@
-//! What a gate asks for: the types that a gate file and the options are parsed into, and the kinds of requirement.
+//! What a gate asks for: the types that gate files and options are parsed into, and the kinds of requirement.
 //!
 //! [`config`](crate::config) makes only valid values of these types: a gate has at least one clause, a clause has at
 //! least one item, and a quorum can be reached.
 //!
-//! Each kind of requirement has a file below this one. It holds all that is particular to the kind: its rows of the
-//! table of keys (with the option and its help text), what must be read to judge it, and how it is judged, by itself
-//! or by a call into [`evaluate`](mod@crate::evaluate). [`Item`] and the `KINDS` behind it are the registry.
+//! Each kind of requirement has a file in the folder `requirement`. The file has everything about the kind: its
+//! rows of the table of keys (with the option and its help text), what must be read for it, and its evaluation,
+//! which may call functions of [`evaluate`](mod@crate::evaluate). [`Item`] and `KINDS` are the registry.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -38,7 +38,7 @@ pub use probe::{Endpoint, Probe, Request, Url};
 pub use route::{Destination, RouteSpec, TABLE_MAIN, Table};
 pub use route_to::RouteTo;
 
-/// The rows of the table of keys that are called by name elsewhere.
+/// Rows of the table of keys that other modules use by name.
 pub(crate) mod rows {
     pub use super::address::{ADDRESS, IPV4, IPV6};
     pub use super::carrier::CARRIER;
@@ -50,25 +50,25 @@ pub(crate) mod rows {
 /// A named set of requirements with a timeout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
-    /// The name that users call it by; `options` for a gate made of command-line options only.
+    /// The name of the gate. It is `options` for a gate made of command-line options only.
     pub name: String,
-    /// Where it was read: a path, `built-in`, `command line`.
+    /// Where the gate was read: a path, `built-in`, `command line`.
     pub source: String,
-    /// Give up after this long; `None` is `infinity`.
+    /// The gate gives up after this time. `None` is `infinity`.
     pub timeout: Option<Duration>,
-    /// Give up when no wanted link has had carrier for this long.
+    /// The gate gives up after no wanted link has had carrier for this time.
     pub no_carrier_timeout: Option<Duration>,
-    /// Everything must have held this long, uninterrupted.
+    /// How long all clauses must stay met, without a break, before the gate opens.
     pub settle: Duration,
     /// What happens at the timeout.
     pub on_timeout: OnTimeout,
     /// What happens when readiness is lost after READY=1.
     pub on_loss: OnLoss,
-    /// What the kernel command line says to it; no part of what is written.
+    /// What the kernel command line says about the gate. The gate file has no part in it.
     pub forced: Forced,
     /// The clauses, at least one. The gate is met if every clause is met.
     pub clauses: Vec<Clause>,
-    /// Where it was written; no part of what is asked.
+    /// Where the parts of the gate were written. This does not change what the gate asks for.
     pub places: Places,
 }
 
@@ -84,108 +84,110 @@ pub enum OnTimeout {
 /// What happens when readiness is lost after READY=1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnLoss {
-    /// Say so in STATUS= and the journal.
+    /// Report the loss in STATUS= and in the journal.
     Report,
-    /// End `run` with exit code 1 once the loss has lasted `settle`.
+    /// End `run` with exit code 1 after the loss has lasted for the time `settle`.
     Fail,
 }
 
 /// A clause of a gate: what one link, or the host, must have (`[[require]]`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clause {
-    /// Whom the items are asked of.
+    /// Who must have the items: links or the host.
     pub subject: Subject,
-    /// What is asked; never empty.
+    /// The items. There is at least one.
     pub items: Vec<Item>,
-    /// Once everything else is met, wait at most this long for this clause.
+    /// After everything else is met, the gate waits at most this long for this clause.
     pub grace: Option<Duration>,
-    /// The clause counts only while what it speaks of is there.
+    /// The clause counts only while this exists.
     pub if_present: Option<Presence>,
-    /// Its probes are tried again this long after they were met.
+    /// The clause's probes are tried again this long after they were met.
     pub recheck: Option<Duration>,
 }
 
-/// Whom a clause asks.
+/// Who must have the items of a clause.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Subject {
-    /// The host: each item on its own, of any link; `needed` of the items must be met.
+    /// The host. Each item is evaluated by itself, for any link. `needed` of the items must be met.
     Host {
-        /// How many of the items must be met, 1 to all.
+        /// How many of the items must be met, from 1 to all.
         needed: usize,
     },
-    /// Links: every item of the same link.
+    /// Links. One link must have all items.
     Links(Links),
 }
 
 /// The links that a clause names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Links {
-    /// Names, altnames, globs and hardware addresses; never empty.
+    /// Names, altnames, globs and hardware addresses. There is at least one.
     pub entries: Vec<LinkName>,
-    /// `!glob` entries: links that are taken out.
+    /// The entries `!glob`: links that are excluded.
     pub exclude: Vec<Pattern>,
-    /// How many of them must satisfy the items.
+    /// How many of the links must satisfy the items.
     pub quorum: Quorum,
-    /// The items were not written but implied, so a port (of a bridge, bond or team) is asked for
-    /// carrier alone: addresses belong to its master.
+    /// Whether the items were implied instead of written. Then a port of a bridge, bond or team only needs carrier,
+    /// because the addresses belong to its master.
     pub implied: bool,
 }
 
 /// How an `interface` list entry names links.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinkName {
-    /// An ifname or an altname, exactly: its [spelling](crate::ifname).
+    /// Exactly one ifname or altname, in its [spelling](crate::ifname).
     Exact(String),
-    /// A shell pattern over ifnames and altnames; loopback and ports never match.
+    /// A shell pattern for ifnames and altnames. It never matches loopback and ports.
     Glob(Pattern),
-    /// A permanent hardware address (IFLA_PERM_ADDRESS, else IFLA_ADDRESS).
+    /// A hardware address: IFLA_PERM_ADDRESS, or IFLA_ADDRESS if the link has none.
     Mac(Vec<u8>),
 }
 
 /// How many of a clause's links must satisfy it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quorum {
-    /// Every entry: a name by its link, a glob by at least one of its links.
+    /// Every entry. A name needs its link; a glob needs at least one of its links.
     Each,
-    /// This many links in all, each counted once.
+    /// This many links in all. Each link counts once.
     AtLeast(usize),
     /// Every entry, and every link that a glob matches.
     All,
 }
 
-/// What a clause with `if-present` speaks of.
+/// What must exist for a clause with `if-present` to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     /// A link that the clause's interface list matches.
     Link,
-    /// A family: an address of global scope on a link with a default route, or a default route.
+    /// A family: a default route of the family, or an address of the family with global scope on a link that has a
+    /// default route.
     Family(Family),
 }
 
-/// One thing asked for: a variant for each kind of requirement.
+/// One thing that a gate asks for. Each kind of requirement has a variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    /// The link has carrier (only of links).
+    /// The link has carrier (only for links).
     Carrier,
     /// There is a usable address of this kind.
     Address(AddressSpec),
-    /// A live route in a table.
+    /// There is a live route in a table.
     Route(RouteSpec),
-    /// The kernel's own lookup finds a usable way there.
+    /// The kernel's own lookup finds a usable route to the target.
     RouteTo(RouteTo),
-    /// What pasta would copy into a container is usable (only of the host).
+    /// What pasta would copy into a container is usable (only for the host).
     Pasta,
-    /// resolv.conf names a server (only of the host).
+    /// resolv.conf names a server (only for the host).
     Nameserver,
-    /// Somebody else answers (only of the host).
+    /// Another host answers (only for the host).
     Probe(Probe),
-    /// The default gateway, either family's or this one's, answers (only of the host).
+    /// The default gateway of one family, or of either, answers (only for the host).
     Gateway(Gateway),
 }
 
-/// The keys of each kind: what asks for it, and what refines that. In this order kinds are reported and written.
+/// The keys of each kind: the key that asks for it, and the keys that refine it. Kinds are reported and written in
+/// this order.
 ///
-/// A new kind has a line here, one in [`Item`], and one in `Item::requirement`.
+/// A new kind needs a line here, one in [`Item`], and one in `Item::requirement`.
 pub(crate) static KINDS: &[&[&Key]] = &[
     &[&carrier::CARRIER],
     &[&address::ADDRESS],
@@ -201,7 +203,7 @@ pub(crate) static KINDS: &[&[&Key]] = &[
 ];
 
 impl Item {
-    /// What its kind brings.
+    /// Returns the implementation of the item's kind.
     pub(crate) fn requirement(&self) -> &dyn Requirement {
         match self {
             Item::Carrier => &carrier::Carrier,
@@ -215,12 +217,12 @@ impl Item {
         }
     }
 
-    /// Whether something is sent to find out. All else is read from the kernel and resolv.conf.
+    /// Whether the item sends something to find out. All other items are read from the kernel and resolv.conf.
     pub fn is_active(&self) -> bool {
         self.requirement().key().asks() == Some(AskedOf::Others)
     }
 
-    /// The family that it asks for; `None` if either will do or none is meant.
+    /// Returns the family that the item asks for. `None` if either family is enough, or if the item has no family.
     pub fn family(&self) -> Option<Family> {
         self.requirement().family()
     }
@@ -242,7 +244,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// Both, in the order in which they are shown.
+    /// Both families, in the order in which reports show them.
     pub const BOTH: [Family; 2] = [Family::V4, Family::V6];
 
     /// The family of an address.
@@ -253,7 +255,7 @@ impl Family {
         }
     }
 
-    /// The prefix of length 0.
+    /// Returns the family's prefix of length 0.
     pub fn default_prefix(self) -> IpNet {
         match self {
             Family::V4 => IpNet::V4(ipnet::Ipv4Net::default()),
@@ -281,7 +283,7 @@ impl fmt::Display for LinkName {
     }
 }
 
-/// A hardware address as `ip link` writes it.
+/// Writes a hardware address as `ip link` does.
 pub struct MacText<'a>(pub &'a [u8]);
 
 impl fmt::Display for MacText<'_> {

@@ -36,7 +36,7 @@ pub static ADDRESS: Key = Key {
     }),
 };
 
-/// What `-4` asks for depends on the options beside it: see [`Options`](crate::config::Options).
+/// The option `--ipv4`. Its effect depends on the other options: see [`Options`](crate::config::Options).
 pub static IPV4: CommandLineOption = CommandLineOption {
     long: "ipv4",
     short: Some('4'),
@@ -47,7 +47,7 @@ pub static IPV4: CommandLineOption = CommandLineOption {
     details: "With -i or -a, it adds -a ipv4. Otherwise it is the same as -r default-ipv4. Each given `-r default` becomes -r default-ipv4.",
 };
 
-/// The option `--ipv6`, which does for IPv6 what [`IPV4`] does for IPv4.
+/// The option `--ipv6`. It does for IPv6 what [`IPV4`] does for IPv4.
 pub static IPV6: CommandLineOption = CommandLineOption {
     long: "ipv6",
     short: Some('6'),
@@ -61,13 +61,13 @@ pub static IPV6: CommandLineOption = CommandLineOption {
 /// Which addresses satisfy an address item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressSpec {
-    /// `ip`: either family, global or site scope, no loopback, no link-local.
+    /// `ip`: an address of either family with global or site scope that is not loopback and not link-local.
     Either,
-    /// `ipv4`, `ipv6`: that family, otherwise as `ip`.
+    /// `ipv4`, `ipv6`: an address of that family, otherwise as for `ip`.
     Family(Family),
-    /// `link-local-ipv4` (169.254.0.0/16), `link-local-ipv6` (fe80::/10).
+    /// `link-local-ipv4` (169.254.0.0/16) or `link-local-ipv6` (fe80::/10).
     LinkLocal(Family),
-    /// Exactly this one, wherever it stands: bind(2) takes it.
+    /// Exactly this address. It may be on any link, because bind(2) accepts it.
     Exact(IpAddr),
     /// Any address in the prefix.
     Prefix(IpNet),

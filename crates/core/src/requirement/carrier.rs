@@ -31,7 +31,7 @@ impl Requirement for Carrier {
         format!("{whom} is up and has carrier")
     }
 
-    /// The configuration never asks the host for it. No link in particular has no carrier.
+    /// The configuration never asks the host for carrier. Without a link there is no carrier, so this is unmet.
     fn of_host(&self, _: &Judge<'_>) -> Evaluated {
         Judged::from(Reason::TooFew { there: 0, needed: 1 }).into()
     }

@@ -1,4 +1,4 @@
-//! What a row of the [table of keys](crate::config::keys) says.
+//! The types of a row of the [table of keys](crate::config::keys).
 
 use core::net::IpAddr;
 
@@ -7,16 +7,16 @@ use crate::requirement::{Item, Table};
 /// A key of a gate file.
 #[derive(Debug)]
 pub struct Key {
-    /// As a gate file spells it.
+    /// The name of the key in a gate file.
     pub name: &'static str,
-    /// What it is for.
+    /// The purpose of the key.
     pub role: Role,
-    /// Which TOML values it takes.
+    /// The TOML values that the key accepts.
     pub takes: ValueType,
     /// The key with a value, as in `timeout = "90s"`.
     pub example: &'static str,
-    /// What users call it by mistake: plurals, and the words of other programs. Only words that
-    /// [`nearest`](crate::config::nearest) does not find are needed.
+    /// What users call the key by mistake: plurals, and the words of other programs. Words that
+    /// [`nearest`](crate::config::nearest) finds are not needed here.
     pub other_names: &'static [&'static str],
     /// Flags that set this key to a fixed value. `--help` lists them before the key's own option.
     pub shorthands: &'static [&'static CommandLineOption],
@@ -24,42 +24,42 @@ pub struct Key {
     pub option: Option<CommandLineOption>,
 }
 
-/// What a key is for.
+/// The purpose of a key.
 #[derive(Debug)]
 pub enum Role {
-    /// It belongs to the gate, above the first `[[require]]`.
+    /// The key belongs to the gate, above the first `[[require]]`.
     Gate,
-    /// It belongs to a clause as a whole.
+    /// The key belongs to a clause as a whole.
     Clause,
-    /// It refines what other keys of its clause ask for.
+    /// The key refines what other keys of its clause ask for.
     Refines {
-        /// The keys that it refines; one of them must be there.
+        /// Selects the keys that this key refines. The clause must have one of them.
         refined: fn(&Key) -> bool,
-        /// What to say if none of them is there.
+        /// The message if the clause has none of them.
         alone: &'static str,
     },
-    /// It asks for something: each of its values is one [`Item`].
+    /// The key asks for something. Each of its values is one [`Item`].
     Asks {
-        /// Whom it can be asked of.
+        /// Who can be asked.
         of: AskedOf,
-        /// Reads one value of the key. The error is what to tell its writer.
+        /// Reads one value of the key. The error is the message for the author of the value.
         read: fn(&str, &Refinements) -> Result<Item, String>,
     },
 }
 
-/// Whom a kind of requirement can be asked of.
+/// Who a kind of requirement can be asked of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskedOf {
-    /// The key needs `interface` in the same clause.
+    /// Links only. The key needs `interface` in the same clause.
     Links,
-    /// Of links, or of the host as a whole.
+    /// Links, or the host as a whole.
     Any,
-    /// Of the host alone.
+    /// The host only.
     Host {
-        /// What it asks about, for the message to somebody who asks a link.
+        /// What the key asks about, for the message if somebody uses it for links.
         about: &'static str,
     },
-    /// Of others: the host sends something and waits for the answer.
+    /// Other hosts: this host sends something and waits for the answer.
     Others,
 }
 
@@ -70,25 +70,25 @@ pub struct Refinements {
     pub table: Table,
     /// The value of `from`.
     pub from: Option<IpAddr>,
-    /// The value of `expect`. Empty: every status below 500 other than 429.
+    /// The value of `expect`. An empty list means every status below 500 except 429.
     pub expect: Vec<u16>,
 }
 
-/// The two places that a key can stand in.
+/// The two places where a key can stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Above the first `[[require]]`.
+    /// The key belongs to the gate, above the first `[[require]]`.
     Gate,
-    /// The key belongs into a clause, below `[[require]]`.
+    /// The key belongs to a clause, below `[[require]]`.
     Clause,
 }
 
-/// The TOML values that a key takes.
+/// The TOML values that a key accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {
     /// A duration: a text, or a number of seconds.
     Duration,
-    /// A string of any content.
+    /// A string with any content.
     Text,
     /// A text or a number.
     TextOrNumber,
@@ -101,7 +101,7 @@ pub enum ValueType {
 }
 
 impl ValueType {
-    /// What to tell somebody who wrote a value of another type.
+    /// Returns the text for the message about a value of another type.
     pub fn wanted(self) -> &'static str {
         match self {
             ValueType::Duration => "a duration in quotes",
@@ -135,26 +135,26 @@ impl ValueType {
 pub struct CommandLineOption {
     /// The long name, without its dashes.
     pub long: &'static str,
-    /// The letter, if it has one.
+    /// The short name, a letter.
     pub short: Option<char>,
-    /// What a shell offers as its value.
+    /// What shell completion offers as the value.
     pub offers: Offers,
-    /// What `--help` calls the value; `None` for a flag.
+    /// The placeholder of the value in `--help`. `None` for a flag.
     pub value_name: Option<&'static str>,
-    /// The heading that `--help` lists it under.
+    /// The heading under which `--help` lists the option.
     pub heading: Heading,
-    /// What it does, for `-h`, `--help` and the manual page.
+    /// One sentence about the effect of the option, for `-h`, `--help` and the manual page.
     pub help: &'static str,
-    /// Details, for `--help` and the manual page; may be empty.
+    /// Details for `--help` and the manual page. It may be empty.
     pub details: &'static str,
 }
 
-/// What a shell offers as the value of an option.
+/// What shell completion offers as the value of an option.
 #[derive(Debug)]
 pub struct Offers {
-    /// Words that the option takes as they are.
+    /// Words that the option accepts.
     pub words: &'static [&'static str],
-    /// What this host has now.
+    /// Things of this host that the option accepts.
     pub known: Option<Known>,
 }
 
@@ -170,22 +170,22 @@ pub enum Known {
 }
 
 impl Offers {
-    /// For flags, and for values that netready cannot know.
+    /// Offers nothing: for flags, and for values that netready cannot know.
     pub const NOTHING: Offers = Offers::words(&[]);
 
-    /// These words.
+    /// Offers these words.
     pub const fn words(words: &'static [&'static str]) -> Offers {
         Offers { words, known: None }
     }
 
-    /// What this host has, and these words.
+    /// Offers what this host has, and these words.
     pub const fn known(known: Known, words: &'static [&'static str]) -> Offers {
         Offers { words, known: Some(known) }
     }
 }
 
 impl CommandLineOption {
-    /// As it is typed: the long name with its dashes.
+    /// Returns the option as it is typed: the long name with its dashes.
     pub fn typed(&self) -> String {
         format!("--{}", self.long)
     }
@@ -194,19 +194,19 @@ impl CommandLineOption {
 /// The headings of `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heading {
-    /// What must be there.
+    /// Options for what must exist.
     What,
-    /// What is sent to others.
+    /// Options that send something to other hosts.
     Probes,
     /// Options that take a duration.
     HowLong,
 }
 
 impl Heading {
-    /// In the order of `--help`.
+    /// All headings, in the order of `--help`.
     pub const ALL: [Heading; 3] = [Heading::What, Heading::Probes, Heading::HowLong];
 
-    /// As it is shown.
+    /// Returns the text of the heading.
     pub fn text(self) -> &'static str {
         match self {
             Heading::What => "What to require",
@@ -217,7 +217,7 @@ impl Heading {
 }
 
 impl Key {
-    /// Where it can stand.
+    /// Returns the place where the key can stand.
     pub fn level(&self) -> Level {
         match self.role {
             Role::Gate => Level::Gate,
@@ -225,7 +225,7 @@ impl Key {
         }
     }
 
-    /// Whom it asks for something, if it asks.
+    /// Returns who the key asks. `None` if the key asks for nothing.
     pub fn asks(&self) -> Option<AskedOf> {
         match &self.role {
             Role::Asks { of, .. } => Some(*of),

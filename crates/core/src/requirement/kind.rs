@@ -1,4 +1,4 @@
-//! What each kind of requirement brings.
+//! The interface of a kind of requirement.
 
 use core::fmt::{self, Write};
 use core::net::IpAddr;
@@ -10,50 +10,51 @@ use crate::requirement::Family;
 use crate::requirement::key::{Key, ValueType};
 use crate::wants::Wants;
 
-/// A requirement, as the rest of the core sees it: everything that depends on its kind is behind these functions.
+/// A requirement as the rest of the core uses it. Everything that depends on its kind is behind these functions.
 pub(crate) trait Requirement {
-    /// The key that asks for it.
+    /// Returns the key that asks for the requirement.
     fn key(&self) -> &'static Key;
 
-    /// The value of the key, as a gate file has it.
+    /// Returns the value of the key, as in a gate file.
     fn value(&self) -> String {
         "true".to_owned()
     }
 
-    /// The keys that refine it, with their values.
+    /// Returns the keys that refine the requirement, with their values.
     fn refinements(&self) -> Vec<(&'static Key, Vec<String>)> {
         Vec::new()
     }
 
-    /// What it asks for, as reports name it: `IPv6 default route`.
+    /// Returns what the requirement asks for, as reports name it: `IPv6 default route`.
     fn noun(&self) -> String {
         Shown(self).to_string()
     }
 
-    /// What must hold for it, as a sentence for `explain`.
+    /// Returns the condition of the requirement, as a sentence for `explain`.
     fn sentence(&self, whom: Whom) -> String;
 
-    /// The family that it asks for; `None` if either will do or none is meant.
+    /// Returns the family that the requirement asks for. `None` if either family is enough, or if there is none.
     fn family(&self) -> Option<Family> {
         None
     }
 
-    /// Adds what must be read to judge it. `host_wide` says that its clause names no links.
+    /// Adds what must be read to evaluate the requirement. `host_wide` says that its clause names no links.
     fn add_wants(&self, host_wide: bool, wants: &mut Wants) {
         let _ = (host_wide, wants);
     }
 
-    /// Judges it for the host as a whole.
+    /// Evaluates the requirement for the host as a whole.
     fn of_host(&self, judge: &Judge<'_>) -> Evaluated;
 
-    /// Judges it for one link. What is no link's is the same for each.
+    /// Evaluates the requirement for one link. A requirement that does not depend on links has the same result for
+    /// each link.
     fn of_link<'a>(&self, judge: &Judge<'a>, link: &'a Link) -> Judged {
         let _ = link;
         self.of_host(judge).asked
     }
 }
 
-/// Whom a sentence is about.
+/// The subject of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whom {
     /// Each link of the clause by itself.
@@ -71,7 +72,7 @@ impl fmt::Display for Whom {
     }
 }
 
-/// Key, value and refinements: `route default table 7`.
+/// Writes the key, the value and the refinements: `route default table 7`.
 pub(super) struct Shown<'a, R: Requirement + ?Sized>(pub &'a R);
 
 impl<R: Requirement + ?Sized> fmt::Display for Shown<'_, R> {
@@ -86,7 +87,7 @@ impl<R: Requirement + ?Sized> fmt::Display for Shown<'_, R> {
     }
 }
 
-/// Value and refinements: `default table 7`.
+/// Writes the value and the refinements: `default table 7`.
 pub(super) struct Refined<'a, R: Requirement + ?Sized>(pub &'a R);
 
 impl<R: Requirement + ?Sized> fmt::Display for Refined<'_, R> {
@@ -99,7 +100,7 @@ impl<R: Requirement + ?Sized> fmt::Display for Refined<'_, R> {
     }
 }
 
-/// A link-local address with its link: `fe80::1%eth0`.
+/// Writes a link-local address with its link: `fe80::1%eth0`.
 pub(super) fn with_zone(address: IpAddr, zone: Option<&str>) -> String {
     zone.map_or(address.to_string(), |zone| format!("{address}%{zone}"))
 }

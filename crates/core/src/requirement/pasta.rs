@@ -7,7 +7,7 @@ use crate::requirement::key::{AskedOf, Key, Role, ValueType};
 use crate::requirement::kind::{Requirement, Whom};
 use crate::wants::Wants;
 
-/// The key `pasta`: pasta can use the links and routes that it would take.
+/// The key `pasta`: pasta can use the links and routes that it would select.
 pub static PASTA: Key = Key {
     name: "pasta",
     role: Role::Asks { of: AskedOf::Host { about: "what pasta takes" }, read: |_, _| Ok(Item::Pasta) },

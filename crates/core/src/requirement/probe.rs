@@ -1,4 +1,4 @@
-//! `dns`, `tcp`, `http` with `expect`, and `ping`: somebody else answers.
+//! `dns`, `tcp`, `http` with `expect`, and `ping`: another host answers.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -104,26 +104,26 @@ pub static PING: Key = Key {
     }),
 };
 
-/// One question to somebody else.
+/// One question to another host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Probe {
     /// The host's resolver finds addresses for this name.
     Dns(String),
-    /// Somebody accepts a connection.
+    /// The host accepts a TCP connection at this port.
     Tcp(Endpoint),
-    /// A server answers a request. (Boxed, because it is far larger than the others.)
+    /// A server answers an HTTP request. (The value is boxed because it is much larger than the others.)
     Http(Box<Request>),
     /// A host answers an echo request.
     Ping {
         /// The address that must answer.
         address: IpAddr,
-        /// Of a link-local address: the link.
+        /// The link of a link-local address. `None` for other addresses.
         zone: Option<String>,
     },
 }
 
 impl Probe {
-    /// Whether a name has to be resolved for it.
+    /// Whether the probe needs to resolve a name.
     pub fn resolves(&self) -> bool {
         match self {
             Probe::Dns(_) => true,
@@ -139,7 +139,7 @@ impl Probe {
 pub struct Endpoint {
     /// A name, or an address without brackets.
     pub host: String,
-    /// Of a link-local address: the link.
+    /// The link of a link-local address. `None` for other hosts.
     pub zone: Option<String>,
     /// The TCP port, which is not 0.
     pub port: u16,
@@ -150,24 +150,24 @@ impl Endpoint {
         self.host.parse::<IpAddr>().is_err()
     }
 
-    /// The host as it is told to others: in brackets if it is an IPv6 address, and without its zone, which
-    /// means something on this host alone (RFC 6874, 4).
+    /// Returns the host in the form for other hosts: in brackets if it is an IPv6 address, and without its zone,
+    /// because a zone has a meaning only on this host (RFC 6874, 4).
     pub fn bracketed(&self) -> String {
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 }
 
-/// An HTTP request, and which answers meet it.
+/// An HTTP request, and the statuses that meet it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
     /// The address of the server and the path, as a URL.
     pub url: Url,
-    /// The accepted statuses. Empty: every status below 500 other than 429.
+    /// The accepted statuses. An empty list means every status below 500 except 429.
     pub expect: Vec<u16>,
 }
 
 impl Request {
-    /// Whether an answer with this status meets it.
+    /// Whether a response with this status meets the request.
     pub fn accepts(&self, status: u16) -> bool {
         match self.expect.as_slice() {
             [] => status < 500 && status != 429,
@@ -176,14 +176,14 @@ impl Request {
     }
 }
 
-/// An http or https URL: no user, no fragment.
+/// An http or https URL without a user and without a fragment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Url {
     /// Whether the scheme is https.
     pub tls: bool,
     /// The host and the port of the server.
     pub endpoint: Endpoint,
-    /// Path and query, from the first slash on.
+    /// The path and the query, from the first slash on.
     pub path: String,
 }
 
@@ -193,12 +193,12 @@ impl Url {
         if tls { 443 } else { 80 }
     }
 
-    /// Host, and port where it is not the scheme's: as in the Host field.
+    /// Returns the host, with the port if it is not the default of the scheme. The Host field has this form.
     pub fn authority(&self) -> String {
         self.with_port(self.endpoint.bracketed())
     }
 
-    /// The scheme and the authority, with the zone as RFC 6874 writes it.
+    /// Returns the scheme and the authority, with the zone in the form of RFC 6874.
     pub fn origin(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         let host = match &self.endpoint.zone {
@@ -274,7 +274,7 @@ impl Requirement for Probe {
         }
     }
 
-    /// When resolv.conf changes, what has to be resolved is tried again.
+    /// When resolv.conf changes, the probes that resolve a name are tried again.
     fn add_wants(&self, _: bool, wants: &mut Wants) {
         wants.nameserver |= self.resolves();
     }
@@ -293,7 +293,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A link's name in a URL: what is not unreserved there is percent-encoded (RFC 3986, 2.3).
+/// Writes a link's name for a URL: all characters except the unreserved ones are percent-encoded (RFC 3986, 2.3).
 struct Encoded<'a>(&'a str);
 
 impl fmt::Display for Encoded<'_> {

@@ -39,7 +39,7 @@ pub static ROUTE: Key = Key {
     }),
 };
 
-/// The key `table`: the routing table in which routes are looked for.
+/// The key `table`: the routing table that must have the routes.
 pub static TABLE: Key = Key {
     name: "table",
     role: Role::Refines {
@@ -64,9 +64,9 @@ pub static TABLE: Key = Key {
 /// Which routes satisfy a route item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteSpec {
-    /// The destination, which must stand in the table as such.
+    /// The destination. The table must have a route to exactly this prefix.
     pub destination: Destination,
-    /// The table it must stand in.
+    /// The table that must have the route.
     pub table: Table,
 }
 
@@ -84,9 +84,9 @@ pub enum Destination {
 /// A routing table, by its number or by the name of a VRF.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
-    /// By number; main is 254 (RT_TABLE_MAIN).
+    /// The number of a table. The main table is 254 (RT_TABLE_MAIN).
     Id(u32),
-    /// The table of the VRF link of this name, [spelled](crate::ifname).
+    /// The table of the VRF link with this name, [spelled](crate::ifname).
     Vrf(String),
 }
 
@@ -94,12 +94,12 @@ pub enum Table {
 pub const TABLE_MAIN: u32 = 254;
 
 impl Table {
-    /// The main table, which is meant if no table is named.
+    /// The main table. It is the default if no table is named.
     pub const MAIN: Table = Table::Id(TABLE_MAIN);
 }
 
 impl Destination {
-    /// The prefixes that would satisfy it: one, or `default`'s two.
+    /// Returns the prefixes that satisfy the destination: one, or two for `default`.
     pub fn prefixes(self) -> impl Iterator<Item = IpNet> {
         let (first, second) = match self {
             Destination::Default => (Family::V4.default_prefix(), Some(Family::V6.default_prefix())),
@@ -138,7 +138,8 @@ impl fmt::Display for RouteSpec {
 }
 
 impl Table {
-    /// `table` with this value; nothing for the main table, which is meant if the key is left out.
+    /// Returns the key `table` with this value. For the main table it returns nothing, because the key can be left
+    /// out.
     pub(super) fn refinement(&self) -> Vec<(&'static Key, Vec<String>)> {
         if *self == Table::MAIN { Vec::new() } else { vec![(&TABLE, vec![self.to_string()])] }
     }

@@ -1,4 +1,4 @@
-//! `route-to` and `from`: the kernel's own lookup finds a usable way to an address.
+//! `route-to` and `from`: the kernel's own lookup finds a usable route to an address.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -41,7 +41,7 @@ pub static ROUTE_TO: Key = Key {
     }),
 };
 
-/// The key `from`: the source address for which `route-to` is answered.
+/// The key `from`: the source address for the lookup of `route-to`.
 pub static FROM: Key = Key {
     name: "from",
     role: Role::Refines {
@@ -63,21 +63,21 @@ pub static FROM: Key = Key {
     }),
 };
 
-/// The way that a program's connection would take.
+/// The path of a connection that a program would make.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteTo {
     /// The address to which the kernel must have a route.
     pub target: IpAddr,
-    /// Of a link-local target: the link, by name or number.
+    /// The link of a link-local target, by name or number. `None` for other targets.
     pub zone: Option<String>,
-    /// The host's address that the program binds first; else the kernel selects one.
+    /// The host's address that the program binds first. `None` lets the kernel select one.
     pub from: Option<IpAddr>,
     /// The VRF that the program runs in, by the name of its device.
     pub vrf: Option<String>,
 }
 
 impl RouteTo {
-    /// Of a program that binds nothing.
+    /// Makes the requirement for a program that binds neither an address nor a device.
     pub fn target(target: IpAddr) -> RouteTo {
         RouteTo { target, zone: None, from: None, vrf: None }
     }
