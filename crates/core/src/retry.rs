@@ -1,6 +1,6 @@
-//! Whether a command that failed is run again, and when: exponential backoff with full jitter.
+//! Decides whether a command that failed is run again, and when: exponential backoff with full jitter.
 //!
-//! Pure: the time and the chance are passed in. What a failure means is said by [`classify`].
+//! The module is pure: callers pass the time and the random number. [`classify`] decides what a failure means.
 
 pub mod classify;
 
@@ -8,15 +8,16 @@ use core::time::Duration;
 
 use crate::moment::Moment;
 
-/// For how long after boot an ambiguous failure passes. At half of it a slow DHCP server and a first time
-/// synchronisation are cut off on real hosts; at double, a typing error in a name is tried for twenty minutes.
+/// How long after boot an ambiguous failure counts as temporary. Half of this would be too short for real hosts
+/// with a slow DHCP server and a first time synchronisation. With twice as much, a misspelled name would be tried
+/// for twenty minutes.
 const AT_BOOT: Duration = Duration::from_secs(600);
 
-/// The least that a registry's rate limit is left alone. Docker Hub counts by hours, quay.io by seconds: at
-/// half of it the requests themselves keep the limit up.
+/// The shortest delay after a registry's rate limit. Docker Hub counts requests per hours, quay.io per seconds.
+/// With half of this, the retries themselves would keep the limit active.
 const LIMITED_LEAST: Duration = Duration::from_secs(30);
 
-/// The most that is waited at once for a rate limit of unknown length.
+/// The longest delay after a rate limit of unknown length.
 const LIMITED_MOST: Duration = Duration::from_secs(600);
 
 /// What a failure says about another attempt.
@@ -24,16 +25,16 @@ const LIMITED_MOST: Duration = Duration::from_secs(600);
 pub enum Retryability {
     /// The failure can pass at any time, so another attempt may succeed.
     Later,
-    /// The other side counts requests; it says for how long, or it does not.
+    /// The server limits the rate of requests. The duration is the wait that it asks for, if it gives one.
     Limited(Option<Duration>),
-    /// It can pass while the host is still coming up: DNS, the clock, a captive portal.
+    /// The failure can pass while the host is still starting: DNS, the clock, a captive portal.
     AtBootOnly,
-    /// It stays as it is.
+    /// The failure will not pass by itself.
     Never,
 }
 
 impl Retryability {
-    /// The word for scripts, as in the journal's field NETREADY_CODE.
+    /// Returns the word for scripts, as in the journal's field NETREADY_CODE.
     pub fn as_str(self) -> &'static str {
         match self {
             Retryability::Later => "try-again",
@@ -44,42 +45,42 @@ impl Retryability {
     }
 }
 
-/// Delays that double up to a cap.
+/// Delays that double after each failure, up to a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The longest delay after the first failure.
     pub base: Duration,
-    /// The longest delay after any.
+    /// The longest delay after any failure.
     pub cap: Duration,
 }
 
 impl Backoff {
-    /// The longest delay after this many failures before this one.
+    /// Returns the longest delay after a failure. `failures` is how many failures came before it.
     pub fn ceiling(&self, failures: u32) -> Duration {
         let doubled = 1_u32.checked_shl(failures).map(|times| self.base.saturating_mul(times));
         doubled.unwrap_or(Duration::MAX).min(self.cap)
     }
 
-    /// Full jitter: anything up to the ceiling, by `chance` in 0..1. Hosts that failed together do not
-    /// come back together.
+    /// Returns a delay with full jitter: a random part of the ceiling, by `chance` in 0..1. So hosts that failed at
+    /// the same time do not retry at the same time.
     pub fn delay(&self, failures: u32, chance: f64) -> Duration {
         part(self.ceiling(failures), chance)
     }
 }
 
-/// What bounds all attempts together.
+/// The limits for all attempts together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How often it is run again; `None`: without end.
+    /// How often the command is run again. `None` means no limit.
     pub retries: Option<u32>,
-    /// From the first attempt on; `None`: without end.
+    /// The longest time since the start of the first attempt. `None` means no limit.
     pub max_elapsed: Option<Duration>,
 }
 
-/// What is done about a failure.
+/// What happens after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// Another attempt after this long.
+    /// Another attempt starts after this delay.
     After(Duration),
     /// There is no other attempt, for this reason.
     GiveUp(GiveUp),
@@ -88,61 +89,63 @@ pub enum RetryDecision {
 /// Why there is no other attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GiveUp {
-    /// The failure stays as it is.
+    /// The failure will not pass by itself.
     Final,
     /// All retries are used up.
     NoMoreRetries,
-    /// The time is up, or would be before the next attempt.
+    /// The time is over, or would be before the next attempt.
     TimeUp,
 }
 
-/// All attempts at one command.
+/// The attempts to run one command.
 #[derive(Debug, Clone)]
 pub struct Attempts {
     backoff: Backoff,
     limits: Limits,
     started: Moment,
     failures: u32,
-    /// Of those, how many were rate limits: they back off by themselves.
+    /// How many of these failures were rate limits. Rate limits have a backoff of their own.
     limited: u32,
-    /// The last of them could pass whenever it comes.
+    /// Whether the last failure was one that can pass at any time.
     passing: bool,
 }
 
 impl Attempts {
-    /// The first attempt begins now.
+    /// Starts to count. The first attempt begins at `now`.
     pub fn new(backoff: Backoff, limits: Limits, now: Moment) -> Attempts {
         Attempts { backoff, limits, started: now, failures: 0, limited: 0, passing: false }
     }
 
-    /// The number of the attempt that runs, or comes next: 1 is the first.
+    /// Returns the number of the attempt that is running or that comes next. The first attempt is 1.
     pub fn attempt(&self) -> u32 {
         self.failures.saturating_add(1)
     }
 
-    /// The number of the last attempt there can be.
+    /// Returns the number of the last possible attempt. `None` if there is no limit.
     pub fn last_attempt(&self) -> Option<u32> {
         self.limits.retries.map(|retries| retries.saturating_add(1))
     }
 
-    /// When the time is up.
+    /// Returns when the time is over.
     pub fn deadline(&self) -> Option<Moment> {
         self.limits.max_elapsed.map(|elapsed| self.started + elapsed)
     }
 
-    /// Counts a failed attempt and decides what follows. `chance`, from 0 up to 1, picks the delay below its
+    /// Counts a failed attempt and decides what follows. `chance`, from 0 up to 1, selects the delay below its
     /// ceiling.
     pub fn failed(&mut self, again: Retryability, now: Moment, chance: f64) -> RetryDecision {
         let others = self.failures - self.limited;
         let delay = match again {
             Retryability::Never => return RetryDecision::GiveUp(GiveUp::Final),
-            // Not where it follows upon one that can pass, and may be the end of it. A resolver was seen to say
-            // `no such host` because one of its two questions was refused and the other, a moment later, answered.
+            // This does not apply after a failure that can pass, because this failure may be a part of the same
+            // disturbance. A resolver was seen to report `no such host` when one of its two questions was refused
+            // and the other one was answered a moment later.
             Retryability::AtBootOnly if now.since_boot() >= AT_BOOT && !self.passing => {
                 return RetryDecision::GiveUp(GiveUp::Final);
             }
             Retryability::Later | Retryability::AtBootOnly => self.backoff.delay(others, chance),
-            // Never before it; and not all who were told the same at the same moment.
+            // Never retry earlier than the registry asks. Add jitter, because other hosts may have got the same
+            // answer.
             Retryability::Limited(Some(told)) => {
                 told.saturating_add(part(told / 10 + self.backoff.base, chance))
             }
@@ -166,7 +169,7 @@ impl Attempts {
     }
 }
 
-/// This part of a duration; all of it where the product is none.
+/// Returns this part of a duration. If the product is not a valid duration, returns all of it.
 fn part(whole: Duration, chance: f64) -> Duration {
     Duration::try_from_secs_f64(whole.as_secs_f64() * chance.clamp(0.0, 1.0)).unwrap_or(whole).min(whole)
 }

@@ -1,8 +1,8 @@
-//! What the failure of Podman, skopeo or buildah means, from the end of what it said on stderr.
+//! Decides what a failure of Podman, skopeo or buildah means, given the end of its output on stderr.
 //!
-//! Podman's exit code is 125 for every failed pull, so the text is all there is. The text is read by who
-//! says what: a registry's own words, a name server's failure and this host's own faults stand in known
-//! places of it. `table` has the places and the words, `text` finds them.
+//! Podman's exit code is 125 for every failed pull, so only the text tells the cause. Its meaning depends on who
+//! wrote a part of it: the registry's own words, a name server's failure and this host's own faults stand in known
+//! positions. `table` lists the positions and the words. `text` finds them.
 
 mod table;
 mod text;
@@ -20,21 +20,21 @@ use crate::retry::Retryability;
 pub struct Meaning {
     /// Whether another attempt makes sense.
     pub again: Retryability,
-    /// What failed, in a few words; of a text that is not known, its end.
+    /// What failed, in a few words. For an unknown text it is the end of the text.
     pub why: String,
 }
 
-/// As much as a reason shows of the text's own words.
+/// How many characters of the text's own words a reason shows.
 const WORDS: usize = 150;
 
-/// The longest wait that a registry can ask for. After it the registry is asked again.
+/// The longest wait that a registry can ask for. netready asks the registry again after this time.
 const TOLD_MOST: Duration = Duration::from_secs(600);
 
-/// What the end of stderr means. A text that is not known can pass, because attempts are bounded.
+/// Decides what the end of stderr means. An unknown failure counts as temporary, because attempts are limited.
 pub fn classify(stderr: &str) -> Meaning {
     let text = text::plain(stderr);
     let found = match text::said(&text) {
-        // `podman pull A B` needs both, so the least hopeful error counts.
+        // `podman pull A B` needs both images, so the most serious error decides.
         Extract::Errors(errors) => errors.iter().map(|error| of_error(error)).max_by_key(Found::gravity),
         Extract::Lines(lines) => {
             let mut found = lines.iter().map(|line| of_part("", line));
@@ -54,7 +54,7 @@ pub fn classify(stderr: &str) -> Meaning {
     }
 }
 
-/// What one error of one registry means, and by which row.
+/// The meaning of one error of one registry, and the rule that it follows from.
 #[derive(Debug)]
 struct Found {
     row: Option<&'static Rule>,
@@ -63,8 +63,8 @@ struct Found {
 }
 
 impl Found {
-    /// Of errors that must all pass, the one with the highest number decides. What is not known comes first,
-    /// because a row says more.
+    /// Ranks errors that must all pass: the error with the highest number decides. An unknown error has the lowest,
+    /// because a rule says more.
     fn gravity(&self) -> u8 {
         match (self.row, self.again) {
             (None, _) => 0,
@@ -75,20 +75,21 @@ impl Found {
         }
     }
 
-    /// Of registries of which one is enough, the one with the lowest number decides. What is not known can
-    /// pass, but may never do so.
+    /// Ranks the errors of registries of which one is enough: the error with the lowest number decides. An unknown
+    /// error can pass, but may never do so.
     fn hope(&self) -> u8 {
         if self.row.is_some() { self.gravity() } else { 3 }
     }
 }
 
-/// Where several registries or mirrors were tried, one that may yet answer is enough.
+/// Returns the meaning of an error. If the error lists several registries or mirrors, one that may still answer is
+/// enough.
 fn of_error(error: &str) -> Found {
     let found = text::parts(error).iter().map(|(head, part)| of_part(head, part)).min_by_key(Found::hope);
     found.unwrap_or(Found { row: None, again: Retryability::Later, why: String::new() })
 }
 
-/// One registry's error; the head is what the tool put before a list of them.
+/// Returns the meaning of one registry's error. `head` is what the tool wrote before a list of errors.
 fn of_part(head: &str, part: &str) -> Found {
     let text = format!("{head}{part}");
     let chain = Chain::new(&text);
@@ -113,17 +114,18 @@ fn of_part(head: &str, part: &str) -> Found {
     Found { row: Some(row), again, why }
 }
 
-/// A row that fits, at which link, and the HTTP status there.
+/// A rule that matches, the index of its link in the chain, and the HTTP status there.
 struct Sign {
     row: &'static Rule,
     index: usize,
     status: Option<u16>,
 }
 
-/// The sign that decides.
+/// Finds the sign that decides.
 fn sign(chain: &Chain) -> Option<Sign> {
     let mut otherwise = None;
-    // Whether the link before this one says that the registry's answer follows, or the answer to a request.
+    // `answer`: whether the previous link says that the registry's answer follows. `request`: whether it is a
+    // request.
     let (mut answer, mut request) = (false, false);
     for index in 0..chain.links.len() {
         let (link, rest) = (chain.link(index), chain.from(index));
@@ -133,7 +135,7 @@ fn sign(chain: &Chain) -> Option<Sign> {
         let status = status(chain, index);
         let asks = is_one_of(REQUEST, link);
         let transports = asks || is_one_of(TRANSPORT, link);
-        // Podman lists several codes of one answer after `errors:`.
+        // Podman writes several codes of one answer after `errors:`.
         let heads = link == "errors";
         let fits = |row: &&Rule| match row.0 {
             Position::Begins => begins(rest, row.1),
@@ -155,7 +157,7 @@ fn sign(chain: &Chain) -> Option<Sign> {
     otherwise
 }
 
-/// Why a lookup failed, from the link after it on.
+/// Finds the rule about a failed lookup, starting at the link after the lookup.
 fn lookup(chain: &Chain, from: usize) -> Option<&'static Rule> {
     let rows = || RULES.iter().filter(|row| row.0 == Position::Lookup);
     let known = (from..chain.links.len())
@@ -168,14 +170,15 @@ fn answers(link: &str) -> bool {
     is_one_of(ANSWER, link) || (begins(link, "reading manifest ") && link.contains(" in "))
 }
 
-/// After these links, and after `reading manifest X in Y`, stands the registry's answer, or why there is none.
+/// After these links, and after `reading manifest X in Y`, Podman writes the registry's answer or why there is
+/// none.
 const ANSWER: &[&str] =
     &["pinging container registry ", "pinging docker registry", "Requesting bear", "fetching blob"];
 
-/// The links that tell of a request, after which its failure stands.
+/// The beginnings of links that describe a request. The failure of the request follows.
 const REQUEST: &[&str] = &["Get ", "Head ", "Post ", "Put ", "Patch ", "proxyconnect "];
 
-/// Other links that are no answer of a registry.
+/// The beginnings of other links that are not an answer of a registry.
 const TRANSPORT: &[&str] = &[
     "dial ",
     "read",
@@ -194,7 +197,7 @@ fn is_one_of(words: &[&str], link: &str) -> bool {
     words.iter().any(|word| begins(link, word))
 }
 
-/// The HTTP status that a link names, itself or by the number that the next link begins with.
+/// Returns the HTTP status that a link names. The number may be in the link itself or at the beginning of the next.
 fn status(chain: &Chain, index: usize) -> Option<u16> {
     let link = chain.link(index);
     let lower = link.to_ascii_lowercase();
@@ -203,7 +206,7 @@ fn status(chain: &Chain, index: usize) -> Option<u16> {
         let own = link.get(after..).unwrap_or_default().split_whitespace().find_map(http_status);
         return own.or_else(|| http_status(chain.link(index + 1).split_whitespace().next()?));
     }
-    // `500 (Internal Server Error)`
+    // The form `500 (Internal Server Error)`.
     let (number, phrase) = link.split_once(' ')?;
     if phrase.starts_with('(') { http_status(number) } else { None }
 }
@@ -219,14 +222,15 @@ fn is_status(status: u16, pattern: &str) -> bool {
     status.len() == pattern.len() && status.chars().zip(pattern.chars()).all(|(s, p)| p == 'x' || s == p)
 }
 
-/// How long Podman was told to wait; it says so with `--log-level debug` only.
+/// Returns how long Podman waits because the registry asked for it. Podman writes this only with `--log-level
+/// debug`.
 fn told_to_wait(text: &str) -> Option<Duration> {
     let (_, rest) = text.rsplit_once(": sleeping for ")?;
     let (seconds, _) = rest.split_once(" seconds before next attempt")?;
     Some(Duration::try_from_secs_f64(seconds.parse().ok()?).ok()?.min(TOLD_MOST))
 }
 
-/// How long the registry's own message asks to wait: `retry-after: 985.86µs`, or a number of seconds.
+/// Returns how long the registry's own message asks to wait: `retry-after: 985.86µs`, or a number of seconds.
 fn retry_after(message: &str) -> Option<Duration> {
     const MARK: &str = "retry-after";
     let at = message.to_ascii_lowercase().find(MARK)?;
@@ -256,7 +260,7 @@ fn retry_after(message: &str) -> Option<Duration> {
     total.map(|total| total.min(TOLD_MOST))
 }
 
-/// The text's own words, in one line.
+/// Returns the text's own words on one line.
 fn words(said: &str) -> String {
     let line = said.trim_start_matches([':', ' ']).lines().next().unwrap_or_default();
     let line = escape(line.trim());
@@ -266,7 +270,7 @@ fn words(said: &str) -> String {
     }
 }
 
-/// The end of a text that is not known, short enough for a status line.
+/// Returns the end of an unknown text, short enough for a status line.
 fn ending(part: &str) -> String {
     let line = part.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let line = line.trim_start_matches("* ");

@@ -1,47 +1,46 @@
-//! What error texts mean, one row each.
+//! The meaning of error texts, one row each.
 //!
 //! To teach netready a new text, add a row here and an example to `examples.rs`. If the reason is new too, add
 //! it to the table in `docs/registry.md`. Tests fail until all three agree.
 //!
 //! An error text is a chain of links, from the outside in: `initializing source X: pinging container registry H:
-//! Get "URL": dial tcp A: connect: connection refused`. The leftmost link that a row fits decides, because what
-//! stands further right was said by somebody further away: by a name server, or by the registry. If several
-//! rows fit the same link, the first of them decides. Upper and lower case are the same. What stands in
-//! quotes, in JSON or in markup fits no row.
+//! The leftmost link that matches a row decides, because a text further right comes from a program further away,
+//! such as a name server or the registry. If several rows match the same link, the first row decides. Upper and
+//! lower case are the same. Text in quotes, in JSON or in markup matches no row.
 
 use crate::retry::Retryability::{self, AtBootOnly, Later, Never};
 
 use Position::{Answer, Begins, Code, Is, Lookup, Otherwise, Phrase, Status, Within};
 
-/// Where a sign has to stand.
+/// The position that a sign must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
-    /// At the beginning of a link. It may reach into the links after it.
+    /// The sign is at the beginning of a link. It may reach into the following links.
     Begins,
-    /// It is the whole link.
+    /// The sign is the whole link.
     Is,
-    /// Anywhere in a link.
+    /// The sign is anywhere in a link.
     Within,
-    /// As Begins, but only where no link of the whole text fits another row.
+    /// As for `Begins`, but only if no link of the whole text matches another row.
     Otherwise,
-    /// As Begins, after a link `lookup NAME`: the failure of a DNS lookup.
+    /// As for `Begins`, but after a link `lookup NAME`: the failure of a DNS lookup.
     Lookup,
     /// The HTTP status that a link names. An `x` stands for any digit.
     Status,
-    /// It is the whole link after a request: the words of a proxy's status line.
+    /// The sign is the whole link after a request: the text of a proxy's status line.
     Phrase,
-    /// It is the whole link, an error code. The words after it are the registry's.
+    /// The sign is the whole link and is an error code. The text after it comes from the registry.
     Code,
-    /// As Begins, where Podman quotes the registry's answer.
+    /// As for `Begins`, but where Podman quotes the registry's answer.
     Answer,
 }
 
-/// The other side counts requests.
+/// The server limits the rate of requests.
 pub(super) const LIMITED: Retryability = Retryability::Limited(None);
 
-/// A place, the sign that has to stand there, what it says about another attempt, and a short reason.
+/// A row: the position, the sign that must be there, what it says about another attempt, and a short reason.
 ///
-/// After a reason that ends with a colon, the text's own words are shown. `{status}` is the HTTP status.
+/// If a reason ends with a colon, the text's own words follow it. `{status}` becomes the HTTP status.
 #[derive(Debug)]
 pub(super) struct Rule(
     pub(super) Position,
@@ -70,10 +69,10 @@ const POLICY: &str = "signature policy of this host:";
 const IDS: &str = "too few user IDs on this host:";
 const STORAGE: &str = "storage on this host:";
 
-/// All that is known.
+/// All known error texts.
 pub(super) static RULES: &[Rule] = &[
-    // DNS. The texts of a refused connection and of an unreachable network stand in a failed lookup too, and
-    // mean the name server there. Go's resolver names the server that it asked; glibc's and musl's do not.
+    // DNS. A failed lookup can contain the texts of a refused connection and of an unreachable network too. There
+    // they are about the name server. Go's resolver names the server that it asked; glibc's and musl's do not.
     Rule(Lookup, "no such host", AtBootOnly, NO_SUCH_HOST),
     Rule(Lookup, "Name or service not known", AtBootOnly, NO_SUCH_HOST),
     Rule(Lookup, "Name does not resolve", AtBootOnly, NO_SUCH_HOST),
@@ -87,11 +86,12 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Lookup, "read tcp ", Later, DNS_SILENT),
     Rule(Lookup, "i/o timeout", Later, "DNS: timeout"),
     Rule(Lookup, "", Later, "DNS lookup failed"),
-    // `localhost/NAME` without a port is the name of an image that was built here. No registry is behind it.
+    // `localhost/NAME` without a port is the name of an image that was built on this host. There is no such
+    // registry.
     Rule(Begins, "pinging container registry localhost: Get ", Never, LOCAL),
     Rule(Begins, "pinging docker registry localhost: Get ", Never, LOCAL),
     Rule(Begins, "Get https://localhost/v2/: ", Never, LOCAL),
-    // The way to the registry, or to a proxy.
+    // The connection to the registry or to a proxy.
     Rule(Begins, "connect: connection refused", Later, "connection refused"),
     Rule(Begins, "connect: network is unreachable", Later, "network unreachable"),
     Rule(Begins, "connect: no route to host", Later, "no route to host"),
@@ -121,8 +121,8 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "stream error: ", Later, "HTTP/2 stream broken"),
     Rule(Begins, "Digest did not match", Later, "wrong content"),
     Rule(Begins, "Manifest does not match provided manifest digest", Later, "wrong content"),
-    // The registry's answer. Where Podman is told TLSVerify=false, it asks without TLS after TLS failed, and
-    // tells of the second answer only.
+    // The registry's answer. With TLSVerify=false, Podman repeats the request without TLS after TLS failed, and
+    // reports only the second answer.
     Rule(Begins, "StatusCode: 400, ", AtBootOnly, "HTTP 400 (asked without TLS?)"),
     Rule(Status, "408", Later, "HTTP 408"),
     Rule(Status, "425", Later, "HTTP 425"),
@@ -131,7 +131,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Status, "5xx", Later, "HTTP {status}"),
     Rule(Status, "3xx", AtBootOnly, "redirected (a captive portal?)"),
     Rule(Status, "4xx", Never, "refused with HTTP {status}"),
-    // A proxy that refuses a connection is quoted by the words of its status line alone.
+    // If a proxy refuses a connection, only the text of its status line is quoted.
     Rule(Phrase, "Bad Gateway", Later, "the proxy answers: Bad Gateway"),
     Rule(Phrase, "Gateway Timeout", Later, "the proxy answers: Gateway Timeout"),
     Rule(Phrase, "Gateway Time-out", Later, "the proxy answers: Gateway Timeout"),
@@ -146,11 +146,11 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Phrase, "Bad Request", Never, "the proxy answers: Bad Request"),
     Rule(Phrase, "Not Found", Never, "the proxy answers: Not Found"),
     Rule(Phrase, "Method Not Allowed", Never, "the proxy answers: Method Not Allowed"),
-    // The registry's answer in JSON: an error code of the distribution specification, or that code's default
-    // words. What follows the code is the registry's own text, so it is shown and decides nothing.
+    // The registry's answer in JSON: an error code of the distribution specification, or the default text of the
+    // code. The text after the code is the registry's own, so it is shown but decides nothing.
     Rule(Begins, "toomanyrequests", LIMITED, "rate limit"),
     Rule(Begins, "too many requests", LIMITED, "rate limit"),
-    // Harbor passes on the limit of the registry that it caches.
+    // Harbor forwards the rate limit of the registry that it caches.
     Rule(Begins, "unknown: too many requests", LIMITED, "rate limit"),
     Rule(Begins, "authentication required", Never, "authentication required"),
     Rule(Code, "unauthorized", Never, "not authorized:"),
@@ -164,7 +164,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "name unknown", Never, NO_REPOSITORY),
     Rule(Begins, "repository name not known to registry", Never, NO_REPOSITORY),
     Rule(Code, "name invalid", Never, BAD_NAME),
-    // A registry that is being written to, or a cache in front of it, has the manifest before the blob.
+    // While someone pushes to a registry, or behind a cache, the manifest may exist before the blob.
     Rule(Begins, "blob unknown", Later, NO_BLOB),
     Rule(Is, "unknown blob", Later, NO_BLOB),
     Rule(Answer, "unavailable", Later, "registry unavailable"),
@@ -172,11 +172,11 @@ pub(super) static RULES: &[Rule] = &[
     // Harbor quotes the status of the registry that it caches.
     Rule(Answer, "unknown: http status code: 429", LIMITED, "rate limit"),
     Rule(Answer, "unknown: http status code: 5", Later, "the registry behind this one fails:"),
-    // Podman looks for codes only in answers with the status 400 to 499. So any other code refuses as well.
+    // Podman looks for codes only in answers with a status from 400 to 499. So any other code is a refusal too.
     Rule(Answer, "", Never, "the registry refuses:"),
     Rule(Is, "not found", Never, "not found"),
     Rule(Otherwise, "unknown: ", Never, "the registry refuses:"),
-    // Podman turns to version 1 of the protocol when a registry does not answer as version 2 does.
+    // Podman falls back to version 1 of the protocol if a registry does not answer as version 2 requires.
     Rule(Begins, "can't talk to a V1 container registry", Later, "the registry answers strangely"),
     // TLS.
     Rule(
@@ -198,7 +198,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "remote error: tls: error decrypting message", Later, TLS_BROKEN),
     Rule(Begins, "remote error: tls: ", Never, "TLS refused:"),
     Rule(Begins, "local error: tls: ", Later, TLS_BROKEN),
-    // Something else answers in the registry's place.
+    // Something else answers instead of the registry, such as a captive portal.
     Rule(
         Begins,
         "invalid character '<' looking for beginning of value",
@@ -207,7 +207,7 @@ pub(super) static RULES: &[Rule] = &[
     ),
     Rule(Within, " looking for beginning of value", AtBootOnly, "no JSON in the answer (a captive portal?)"),
     Rule(Begins, "malformed HTTP ", AtBootOnly, "the answer is not HTTP"),
-    // What is asked for.
+    // The name or the platform of the image.
     Rule(Begins, "parsing reference ", Never, BAD_NAME),
     Rule(Begins, "invalid reference format", Never, BAD_NAME),
     Rule(Begins, "repository name must be lowercase", Never, BAD_NAME),
@@ -223,14 +223,14 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "layers from manifest don't match image configuration", Never, NO_IMAGE),
     Rule(Within, "does not resolve to an image ID", Never, "no such image on this host"),
     Rule(Is, "image not known", Never, "no such image on this host"),
-    // What the host has set up itself. Nothing of it passes by waiting.
+    // The configuration of this host. Waiting does not correct it.
     Rule(Begins, "getting credentials - err: exec: ", Never, CREDENTIALS),
     Rule(Begins, "getting credentials - err: fork/exec ", Never, CREDENTIALS),
     Rule(Begins, "getting credentials - err: docker-credential-", Never, CREDENTIALS),
     Rule(Begins, "reading JSON file ", Never, CREDENTIALS),
     Rule(Begins, "credential file is not accessible", Never, CREDENTIALS),
     Rule(Begins, "checking authfile", Never, CREDENTIALS),
-    // A credential helper can need the network itself, and then it is quoted here.
+    // A credential helper may need the network itself. Then its error is quoted here.
     Rule(Otherwise, "getting username and password", Never, CREDENTIALS),
     Rule(Otherwise, "getting credentials - err", Never, CREDENTIALS),
     Rule(Begins, "loading registries configuration", Never, REGISTRIES),
@@ -275,8 +275,8 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "permission denied", Never, "permission denied"),
     Rule(Begins, "operation not permitted", Never, "operation not permitted"),
     Rule(Otherwise, "configure storage", Never, STORAGE),
-    // A layer that cannot be unpacked. Podman unpacks while it downloads, so a layer that was damaged or cut off on
-    // the way fails here as well; everything else is refused by the storage below.
+    // A layer cannot be unpacked. Podman unpacks a layer while it downloads it, so a layer that was damaged or cut
+    // off during the download fails here too. For every other text, the storage of this host is the cause.
     Rule(Begins, "processing tar file(unexpected EOF)", Later, "cut off"),
     Rule(Begins, "invalid tar header", Later, "wrong content"),
     Rule(Otherwise, "processing tar file", Never, STORAGE),

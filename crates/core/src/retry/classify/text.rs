@@ -1,20 +1,20 @@
-//! From what a command said on stderr to the errors in it, and from an error to the links of its chain.
+//! Divides the text that a command wrote to stderr into errors, and an error into the links of its chain.
 
-/// What was said in the end.
+/// The last message of the command.
 pub(super) enum Extract {
-    /// Errors that the tool marked as such, one after the other without any progress between them.
+    /// Errors that the tool marked as errors, with no progress between them.
     Errors(Vec<String>),
     /// The last lines, if no error is marked. The last line comes first.
     Lines(Vec<String>),
 }
 
-/// As many lines as are looked at when no error is marked.
+/// How many lines are examined if no error is marked.
 const LINES: usize = 5;
 
-/// A longer line without a mark is data, for example the end of a page that was cut in the middle.
+/// The length of the longest line, in bytes. A longer line without a mark is data, such as a page that was cut off.
 const LINE: usize = 4096;
 
-/// How the lines begin that tell of progress. Errors before such a line belong to an earlier try.
+/// The beginnings of lines that report progress. Errors before such a line belong to an earlier attempt.
 const PROGRESS: &[&str] = &[
     "Trying to pull ",
     "Getting image ",
@@ -26,7 +26,7 @@ const PROGRESS: &[&str] = &[
     "STEP ",
 ];
 
-/// How the lines begin that tell of an error.
+/// The beginnings of lines that report an error.
 const ERROR: &[&str] = &["Error: ", "Error response from daemon: ", "docker: Error "];
 
 /// Finds the errors in a text without terminal codes.
@@ -34,7 +34,7 @@ pub(super) fn said(text: &str) -> Extract {
     let mut errors: Vec<String> = Vec::new();
     let mut lesser = None;
     let mut lines = Vec::new();
-    // Whether the next error begins a new list, and whether the next line goes on with the last error.
+    // `anew`: the next error begins a new list. `goes_on`: the next line continues the last error.
     let (mut anew, mut goes_on) = (false, false);
     for line in text.lines().map(str::trim_end) {
         let logged = logged(line);
@@ -45,7 +45,7 @@ pub(super) fn said(text: &str) -> Extract {
                 None
             }
             None if ERROR.iter().any(|mark| begins(line, mark)) => Some(line.to_owned()),
-            // Old versions mark a list by nothing but its head.
+            // In old versions only the head of a list shows that it is an error.
             None if !goes_on && lists_errors(line) => Some(line.to_owned()),
             Some((Level::Other, _)) | None => None,
         };
@@ -78,8 +78,8 @@ pub(super) fn said(text: &str) -> Extract {
     }
 }
 
-/// The errors of the registries or mirrors that one pull tried, each with the heads of the lists that it
-/// stands in. Mostly there is one, without a head.
+/// Returns the errors of the registries or mirrors that one pull tried. Each comes with the heads of the lists that
+/// contain it. In most cases there is one error without a head.
 pub(super) fn parts(error: &str) -> Vec<(String, &str)> {
     let mut parts = Vec::new();
     take_apart(String::new(), error, &mut parts);
@@ -96,14 +96,15 @@ fn take_apart<'a>(head: String, error: &'a str, parts: &mut Vec<(String, &'a str
     }
 }
 
-/// Podman with several search registries, and Go's lists of errors.
+/// Whether the text is a list of errors: of Podman with several search registries, or of Go.
 fn lists_errors(text: &str) -> bool {
     ["1 error occurred", "errors occurred", "The following failures happened"]
         .iter()
         .any(|head| text.contains(head))
 }
 
-/// The head and the items of a list of errors. What stands further in than the first item belongs to an item.
+/// Returns the head and the items of a list of errors. Lines with more indentation than the first item belong to an
+/// item.
 fn items(error: &str) -> (&str, Vec<&str>) {
     let mut starts = Vec::new();
     let mut bullet = None;
@@ -123,17 +124,18 @@ fn items(error: &str) -> (&str, Vec<&str>) {
     (error.get(..*first).unwrap_or_default(), items)
 }
 
-/// Each mirror's error, and the registry's own.
+/// Returns the error of each mirror, and the registry's own error.
 fn mirrors(error: &str) -> Vec<&str> {
     let Some((_, rest)) = error.split_once("(Mirrors also failed: [") else { return vec![error] };
     let (mirrors, own) = rest.rsplit_once("]): ").unwrap_or((rest, ""));
     mirrors.split("]\n[").chain([own]).filter(|part| !part.is_empty()).collect()
 }
 
-/// A text whose words from the other side are covered, and its links. The places are those of the text.
+/// An error text in which text of the other side is covered, and its links. Offsets are the same as in the original
+/// text.
 pub(super) struct Chain {
     pub(super) covered: String,
-    /// Where each link begins and ends.
+    /// The offsets at which each link begins and ends.
     pub(super) links: Vec<(usize, usize)>,
 }
 
@@ -143,7 +145,7 @@ impl Chain {
         let mut links = Vec::new();
         let (mut start, mut at) = (0, 0);
         while let Some(rest) = covered.get(at..).filter(|rest| !rest.is_empty()) {
-            // gRPC puts ` desc = ` before the text that it wraps.
+            // gRPC writes ` desc = ` before the text that it wraps.
             let mark = [": ", "\n", " desc = "].into_iter().find(|mark| rest.starts_with(mark));
             if let Some(mark) = mark {
                 links.push(tidy(&covered, start, at));
@@ -159,13 +161,14 @@ impl Chain {
         self.links.get(index).and_then(|(start, end)| self.covered.get(*start..*end)).unwrap_or_default()
     }
 
-    /// From the beginning of a link to the end of the text.
+    /// Returns the text from the beginning of a link to the end.
     pub(super) fn from(&self, index: usize) -> &str {
         self.links.get(index).and_then(|(start, _)| self.covered.get(*start..)).unwrap_or_default()
     }
 }
 
-/// Without the bullet of a list, a quote that is left open, and the word that older versions put first.
+/// Trims a link: removes the bullet of a list, an opening quote, and the word `error` that older versions write
+/// first.
 fn tidy(text: &str, start: usize, end: usize) -> (usize, usize) {
     let link = text.get(start..end).unwrap_or_default();
     let link = link.trim_end().trim_end_matches(':');
@@ -178,8 +181,8 @@ fn tidy(text: &str, start: usize, end: usize) -> (usize, usize) {
     (end - inner.len(), end)
 }
 
-/// Covers what the other side may have written, character by character, so that places stay the same: quoted
-/// text, JSON and markup.
+/// Covers what the other side may have written: quoted text, JSON and markup. Each byte is replaced by one byte, so
+/// that offsets stay the same.
 fn covered(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     for (offset, line) in line_offsets(text) {
@@ -189,7 +192,7 @@ fn covered(text: &str) -> String {
             let length = match c {
                 '"' => quoted(rest),
                 '{' => braced(rest),
-                // The rest of a page, whatever its lines hold.
+                // Cover the rest of a page, whatever its lines contain.
                 '<' if is_markup(rest) => {
                     cover(&mut kept, text.get(offset + at..).unwrap_or_default());
                     return kept;
@@ -218,7 +221,7 @@ fn line_offsets(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// As many bytes of something that fits no row, but for the mark that it begins with.
+/// Writes as many bytes that match no row. The first character is kept if it marks a quote, JSON or markup.
 fn cover(kept: &mut String, text: &str) {
     for (index, c) in text.char_indices() {
         match c {
@@ -229,7 +232,8 @@ fn cover(kept: &mut String, text: &str) {
     }
 }
 
-/// The length of a quoted text with its quotes. One that does not end takes the rest of the line with it.
+/// Returns the length of a quoted text with its quotes. If the quote does not end, it reaches to the end of the
+/// line.
 fn quoted(text: &str) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -243,7 +247,7 @@ fn quoted(text: &str) -> usize {
     text.trim_end().len()
 }
 
-/// The length of a text in braces, whose quoted parts may hold braces too.
+/// Returns the length of a text in braces. Quoted parts of it may contain braces too.
 fn braced(text: &str) -> usize {
     let mut depth = 0_usize;
     let mut at = 0;
@@ -263,14 +267,14 @@ fn braced(text: &str) -> usize {
     text.trim_end().len()
 }
 
-/// Whether a text that begins with `<` begins with an HTML or XML tag. Tools write `<nil>` and the like themselves;
-/// those are no tags.
+/// Whether a text that begins with `<` begins with an HTML or XML tag. The tools themselves write words such as
+/// `<nil>`, which are not tags.
 fn is_markup(text: &str) -> bool {
     let named = ["<nil>", "<none>", "<stdin>", "<unknown>"].iter().any(|word| text.starts_with(word));
     !named && text.chars().nth(1).is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '!' | '?' | '/'))
 }
 
-/// How bad a line of a log is.
+/// The severity of a line of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Fatal,
@@ -288,7 +292,8 @@ impl Level {
     }
 }
 
-/// The level and the message of a line that logrus wrote: as `key=value`, as JSON, or as for a terminal.
+/// Returns the level and the message of a line that logrus wrote: as `key=value`, as JSON, or in its form for
+/// terminals.
 fn logged(line: &str) -> Option<(Level, String)> {
     if line.starts_with("time=") {
         let fields = fields(line);
@@ -309,7 +314,7 @@ fn message(message: Option<&str>, error: Option<&str>) -> String {
     [message, error].into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
-/// The fields of a line `key=value key="quoted value"`.
+/// Returns the fields of a line `key=value key="quoted value"`.
 fn fields(line: &str) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     let mut rest = line;
@@ -327,7 +332,7 @@ fn fields(line: &str) -> Vec<(String, String)> {
     fields
 }
 
-/// The text up to the closing quote, and what follows it. The line may be cut before the quote.
+/// Returns the text up to the closing quote, and the rest. The line may end before the quote.
 fn unquoted(text: &str) -> (String, &str) {
     let mut plain = String::new();
     let mut chars = text.chars();
@@ -346,16 +351,16 @@ fn unquoted(text: &str) -> (String, &str) {
     (plain, chars.as_str())
 }
 
-/// Without a terminal's colours, titles and cursor movements; what was overwritten becomes a line.
+/// Removes a terminal's colours, titles and cursor movements. Text that was overwritten becomes a line of its own.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
             '\u{1b}' => match chars.next() {
-                // Parameters, up to the letter that ends them.
+                // Skip parameters up to the letter that ends them.
                 Some('[') => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-                // A title or a link, up to BEL or to ESC and a backslash.
+                // Skip a title or a link, up to BEL or to ESC and a backslash.
                 Some(']') => {
                     while let Some(c) = chars.next_if(|c| *c != '\n') {
                         if c == '\u{7}' || (c == '\u{1b}' && chars.next_if_eq(&'\\').is_some()) {
