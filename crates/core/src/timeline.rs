@@ -1,10 +1,11 @@
-//! The way of a gate to ready, put together from the events of one `run`: what was in which state, from when until when.
+//! Shows how a gate became ready, from the events of one `run`: what was in which state, and from when until when.
 //!
-//! [`Timeline::of`] is given events ([`history`](crate::history)) and makes lanes of them: one for each link, address,
-//! route, requirement and probe, one for the gate, and one for each unit that waited for the gate. A lane has stretches
-//! of time with a state. Events may be missing (a record that was cut, a storm): what is not known has no stretch.
+//! [`Timeline::of`] takes events ([`history`](crate::history)) and makes lanes from them: one for each link,
+//! address, route, requirement and probe, one for the gate, and one for each unit that waited for the gate. A lane
+//! has stretches of time, each with a state. Events may be missing (a record that was cut, too many events at
+//! once). Then there is a gap between the stretches.
 //!
-//! Texts of events are the words of others. What this module makes of them for people is escaped.
+//! Texts of events come from others. The texts for people that this module makes from them are escaped.
 
 mod lanes;
 mod panels;
@@ -25,60 +26,60 @@ pub use panels::Panel;
 pub use table::{Glyphs, columns, cut, one_line, table};
 pub use words::{past, sentence};
 
-/// How many different reasons are told apart on the way to ready. At half of it, links that flap in turn could hide the
-/// longest one; no boot has twice as many.
+/// How many reasons are counted separately before the gate is ready. With half as many, links that flap in turn
+/// could hide the longest reason. No boot has twice as many.
 const MOST_HOLDERS: usize = 64;
 
 /// The events of one `run`, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
-    /// The gate's name, unescaped.
+    /// The name of the gate. It is not escaped.
     pub gate: String,
-    /// The first event that says which gate is kept; `None` if it is missing.
+    /// The first event that says which gate is kept. `None` if it is missing.
     pub begin: Option<Start>,
-    /// When the gate began to be kept; if that is not known, the first event.
+    /// When netready began to keep the gate, or the time of the first event if that is unknown.
     pub start: Moment,
-    /// Until when something is known.
+    /// The end of the known time.
     pub end: Moment,
-    /// How it came to open, or did not.
+    /// How the gate opened, or why it did not.
     pub way: Way,
-    /// Each loss after that.
+    /// The losses after that.
     pub losses: Vec<Loss>,
-    /// What was in which state.
+    /// The lanes, which show what was in which state.
     pub lanes: Vec<Lane>,
-    /// Each event in words.
+    /// The events in words.
     pub steps: Vec<Step>,
     /// How many events are missing because there were too many at once.
     pub dropped: u64,
 }
 
-/// From the start to the moment when the gate opened or was given up.
+/// The time from the start until the gate opened or gave up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
-    /// When it ended; the end of what is known if it did not end.
+    /// When the wait ended. If it did not end, this is the end of the known time.
     pub end: Moment,
     /// How the wait for the gate ended.
     pub result: Ending,
-    /// By what: what met the gate, or why it is not met; unescaped.
+    /// What met the gate, or why it is not met. The text is not escaped.
     pub by: Option<String>,
-    /// What held the gate shut longest, all its times together.
+    /// What held the gate shut longest, with all its times together.
     pub longest: Option<Held>,
 }
 
-/// How the way to ready ended.
+/// How the wait for a gate ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The gate became ready.
     Ready,
-    /// It was opened though it was not ready.
+    /// The gate opened, although it was not ready.
     Opened(Option<By>),
-    /// It was given up.
+    /// The gate gave up.
     GaveUp(Option<By>),
-    /// netready was told to end before.
+    /// netready was told to end before the gate was ready.
     Stopped,
-    /// It waits still, or nothing more is known.
+    /// The gate is still waiting, or nothing more is known.
     Waiting,
-    /// The events that would tell are missing.
+    /// The events about the end are missing.
     Missing,
 }
 
@@ -87,7 +88,7 @@ pub enum Ending {
 pub struct Held {
     /// The reason or the phase that took this time.
     pub by: Holder,
-    /// For how long, all its times together.
+    /// How long it held the gate shut, with all its times together.
     pub lasted: Duration,
 }
 
@@ -98,34 +99,34 @@ pub enum Holder {
     Reason {
         /// The code of the reason.
         code: String,
-        /// The reason as a sentence, in the present.
+        /// The reason as a sentence in the present tense.
         text: String,
-        /// The link at fault, if it is one link.
+        /// The link that causes the reason, if it is one link.
         link: Option<String>,
     },
-    /// Everything was met and had to hold (`settle`).
+    /// Every clause was met, and had to stay met for the time `settle`.
     Settle,
-    /// It waited, and no reason is known.
+    /// The gate waited for an unknown reason.
     Unknown,
 }
 
-/// From the moment when a gate was lost until it was ready again.
+/// The time from the loss of a gate until it was ready again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
-    /// When it was lost.
+    /// When the gate was lost.
     pub from: Moment,
-    /// When it was ready again; `None` if it was not.
+    /// When the gate was ready again. `None` if it was not.
     pub to: Option<Moment>,
-    /// The first reason, unescaped.
+    /// The first reason of the loss. The text is not escaped.
     pub why: Option<String>,
 }
 
 /// An event in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// When it was seen.
+    /// When the event was seen.
     pub at: Moment,
-    /// What happened; safe to print.
+    /// What happened. The text is safe to print.
     pub text: String,
 }
 
@@ -134,13 +135,13 @@ pub struct Step {
 pub struct Waiter {
     /// The name of the unit, not escaped.
     pub unit: String,
-    /// When its start began.
+    /// When systemd began to start the unit.
     pub started: Moment,
-    /// When it was up; `None` if it is not yet.
+    /// When the unit was active. `None` if it is not active yet.
     pub active: Option<Moment>,
 }
 
-/// Divides the events of a boot into those of each `run`: a run begins with a start that is no reload.
+/// Divides the events of a boot into those of each `run`. A run begins with a start that is not a reload.
 pub fn runs(events: Vec<Event>) -> Vec<Vec<Event>> {
     let mut runs: Vec<Vec<Event>> = Vec::new();
     for event in events {
@@ -154,8 +155,9 @@ pub fn runs(events: Vec<Event>) -> Vec<Vec<Event>> {
 }
 
 impl Timeline {
-    /// The timeline of one run; `None` if there is no event. It ends at `end`, if that is given and later than the last
-    /// event: a run that goes on is as it was last until now.
+    /// Makes the timeline of one run. Returns `None` if there are no events. If `end` is given and later than the
+    /// last event, the timeline ends there, because the last state of a run that is still running goes on until
+    /// now.
     pub fn of(events: &[Event], end: Option<Moment>, waiters: &[Waiter]) -> Option<Timeline> {
         let first = events.first()?;
         let starts = || events.iter().filter_map(|event| started(event).map(|start| (event.at, start)));
@@ -178,12 +180,12 @@ impl Timeline {
         })
     }
 
-    /// How long the way took.
+    /// Returns how long the gate waited.
     pub fn took(&self) -> Duration {
         self.way.end - self.start
     }
 
-    /// What became of it, such as `ready after 5.98s`; safe to print.
+    /// Returns how the wait ended, such as `ready after 5.98s`. The text is safe to print.
     pub fn outcome(&self) -> String {
         let took = Took(self.took());
         match self.way.result {
@@ -196,15 +198,16 @@ impl Timeline {
         }
     }
 
-    /// The longest stretch as a sentence, safe to print: `The longest stretch, 5.90s of 5.98s: e0 had no carrier`.
-    /// `None` if nothing took time.
+    /// Returns the longest stretch as a sentence: `The longest stretch, 5.90s of 5.98s: e0 had no carrier`. The
+    /// text is safe to print. `None` if nothing took time.
     pub fn longest(&self) -> Option<String> {
         let held = self.way.longest.as_ref()?;
         let of = Took(self.took());
         Some(format!("The longest stretch, {} of {of}: {}", Took(held.lasted), held.by.text()))
     }
 
-    /// How often it was lost, and the latest loss, as a sentence, safe to print. `None` if it was not lost.
+    /// Returns a sentence about how often the gate was lost and about the latest loss. The text is safe to print.
+    /// `None` if it was not lost.
     pub fn lost(&self) -> Option<String> {
         let last = self.losses.last()?;
         let why = last.why.as_deref().map(|why| format!(": {}", escape(why))).unwrap_or_default();
@@ -221,7 +224,7 @@ impl Timeline {
 }
 
 impl Holder {
-    /// In the past, as a part of a sentence; safe to print.
+    /// Returns the reason in the past tense, as a part of a sentence. The text is safe to print.
     pub fn text(&self) -> String {
         match self {
             Holder::Reason { text, link, .. } => escape(&past(text, link.as_deref())).into_owned(),
@@ -247,7 +250,7 @@ fn step(event: &Event) -> Step {
     Step { at: event.at, text: escape(&sentence(&event.what)).into_owned() }
 }
 
-/// Follows the gate's states to the first that ends the way.
+/// Follows the states of the gate up to the first one that ends the wait.
 fn way(events: &[Event], start: Moment, end: Moment) -> Way {
     let mut holders: Vec<Held> = Vec::new();
     let mut current: Option<(Holder, Moment)> = None;
@@ -282,7 +285,7 @@ fn way(events: &[Event], start: Moment, end: Moment) -> Way {
             },
             (_, None) => Holder::Unknown,
         };
-        // Before the first of its states nothing but the look at the network passed.
+        // The time before the first state is the first look at the network, so it counts for this state.
         let since = if holders.is_empty() { start } else { event.at };
         current = Some((holder, since));
     }
@@ -304,7 +307,7 @@ fn add(holders: &mut Vec<Held>, by: Holder, lasted: Duration) {
     }
 }
 
-/// The first of the longest ones.
+/// Returns the first of those that held longest.
 fn longest(holders: Vec<Held>) -> Option<Held> {
     let most = holders.iter().map(|held| held.lasted).max().filter(|most| !most.is_zero())?;
     holders.into_iter().find(|held| held.lasted == most)

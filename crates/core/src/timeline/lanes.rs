@@ -1,4 +1,4 @@
-//! Lanes: what was in which state, from when until when.
+//! Makes lanes: what was in which state, and from when until when.
 
 use crate::escape::escape;
 use crate::history::{
@@ -16,13 +16,13 @@ use crate::timeline::words::{
 pub struct Lane {
     /// The kind of thing that the lane shows.
     pub kind: LaneKind,
-    /// Its name; safe to print.
+    /// The name of the thing. It is safe to print.
     pub name: String,
-    /// Its states in order. They do not overlap; there may be gaps.
+    /// The states of the thing, in order. They do not overlap. There may be gaps.
     pub stretches: Vec<Stretch>,
 }
 
-/// What a lane is about, in the order in which lanes are shown: each depends on those before it.
+/// The kinds of lanes, in the order in which they are shown. Each kind depends on those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LaneKind {
     /// The lane shows a link.
@@ -31,18 +31,18 @@ pub enum LaneKind {
     Address,
     /// The lane shows a route.
     Route,
-    /// An item of a clause.
+    /// The lane shows an item of a clause.
     Requirement,
     /// The lane shows the results of a probe.
     Probe,
     /// The lane shows the state of the gate.
     Gate,
-    /// A unit that waited for the gate.
+    /// The lane shows a unit that waited for the gate.
     Unit,
 }
 
 impl LaneKind {
-    /// All of them, in their order.
+    /// All kinds, in this order.
     pub const ALL: [LaneKind; 7] = [
         LaneKind::Link,
         LaneKind::Address,
@@ -53,7 +53,7 @@ impl LaneKind {
         LaneKind::Unit,
     ];
 
-    /// The word for one, or for several.
+    /// Returns the word for this kind, in the singular or the plural.
     pub fn noun(self, count: usize) -> &'static str {
         match (self, count) {
             (LaneKind::Link, 1) => "link",
@@ -82,20 +82,20 @@ pub struct Stretch {
     pub to: Moment,
     /// The state that the colour or character stands for.
     pub tone: Tone,
-    /// The state in words; safe to print.
+    /// The state in words. The text is safe to print.
     pub text: String,
 }
 
-/// How a state is for the gate.
+/// What a state means for the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tone {
     /// Usable, met or ready.
     Good,
-    /// Not usable yet, unmet or waiting.
+    /// Not usable yet, but on its way.
     Pending,
-    /// What the gate may wait for.
+    /// Unusable, unmet or waiting.
     Bad,
-    /// It does not count.
+    /// The state does not count.
     Idle,
 }
 
@@ -103,7 +103,7 @@ impl Tone {
     /// Every tone, in the order of the legend.
     pub const ALL: [Tone; 4] = [Tone::Good, Tone::Pending, Tone::Bad, Tone::Idle];
 
-    /// What the colour means.
+    /// Returns the meaning of the colour, for the legend.
     pub fn meaning(self) -> &'static str {
         match self {
             Tone::Good => "usable, met or ready",
@@ -114,13 +114,13 @@ impl Tone {
     }
 }
 
-/// How it looks, and the state in words.
+/// The tone of a state, and the state in words.
 type State = (Tone, String);
 
-/// What tells a lane from others of its kind.
+/// Distinguishes a lane from the other lanes.
 type Key = (LaneKind, String);
 
-/// A lane whose last state goes on.
+/// A lane whose last stretch has not ended.
 #[derive(Debug)]
 struct Growing {
     key: Key,
@@ -129,7 +129,7 @@ struct Growing {
 }
 
 impl Growing {
-    /// Its state is another from now on; `None` if there is nothing any more.
+    /// Sets the state from `at` on. `None` means that the thing does not exist any more.
     fn becomes(&mut self, at: Moment, state: Option<State>) {
         if let (Some((_, tone, text)), Some((new, words))) = (&self.current, &state) {
             if tone == new && text == words {
@@ -145,7 +145,7 @@ impl Growing {
     }
 }
 
-/// The lanes of these events, sorted by kind and, within a kind, by their first event.
+/// Makes the lanes of these events. They are sorted by kind and, within a kind, by their first event.
 pub(super) fn of(
     events: &[Event],
     gate: &str,
@@ -164,7 +164,7 @@ pub(super) fn of(
             }
         };
         let Some(lane) = growing.get_mut(at) else { continue };
-        // A link may have another name by now.
+        // A link may have been renamed, so use the latest name.
         lane.lane.name = escape(&name).into_owned();
         let state = state.map(|(tone, text)| (tone, escape(&text).into_owned()));
         lane.becomes(event.at, state);
@@ -182,7 +182,7 @@ pub(super) fn of(
     lanes
 }
 
-/// Which lane an event is about, the lane's name, and the state from then on.
+/// Returns the lane that an event belongs to, the lane's name, and the state from then on.
 fn state(what: &What, name: &str) -> Option<(Key, String, Option<State>)> {
     let (key, name, state) = match what {
         What::Start(_) | What::Dropped(_) => return None,

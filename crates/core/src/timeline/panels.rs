@@ -1,5 +1,5 @@
-//! Panels: the spans of time that are worth a look. A gate that was lost an hour after a boot of six seconds would
-//! make the boot invisible on one scale, so the way to ready and each loss have a panel of their own.
+//! Panels: the spans of time that a picture shows. A gate may be lost an hour after a boot of six seconds. On one
+//! scale the boot would be invisible, so the wait and each loss have a panel of their own.
 
 use core::time::Duration;
 
@@ -7,13 +7,14 @@ use crate::moment::Moment;
 use crate::report::Took;
 use crate::timeline::{Ending, LaneKind, Timeline};
 
-/// How many losses are shown, the latest ones. At double, no panel would be wide enough for a word.
+/// How many losses are shown; the latest ones are. With twice as many, no panel would be wide enough for a word.
 const LOSSES: usize = 3;
 
-/// What is shown around the time that matters, as a part of it: so that states before and after it are seen.
+/// The margin around the important time is one part in this many, so that the states before and after it are
+/// visible.
 const MARGIN: u32 = 10;
 
-/// The least of that.
+/// The shortest margin.
 const LEAST: Duration = Duration::from_millis(20);
 
 /// A span of time.
@@ -21,21 +22,21 @@ const LEAST: Duration = Duration::from_millis(20);
 pub struct Panel {
     /// The time at the left edge of the panel.
     pub from: Moment,
-    /// Where it ends, later than `from`.
+    /// The time at the right edge of the panel, which is later than `from`.
     pub to: Moment,
-    /// What its times count from.
+    /// The moment from which the panel counts its times.
     pub zero: Moment,
-    /// What it shows; safe to print.
+    /// The title of the panel. It is safe to print.
     pub title: String,
 }
 
 impl Panel {
-    /// Where a moment is in a panel of this width; `None` if it is not in it.
+    /// Returns the position of a moment in a panel with this width. `None` if the moment is outside the panel.
     pub fn place(&self, at: Moment, width: u32) -> Option<u32> {
         (at >= self.from && at <= self.to).then(|| self.scaled(at, width))
     }
 
-    /// The part of a span that is in the panel: from where to where. `None` if nothing of it is.
+    /// Returns where the visible part of a span begins and ends in the panel. `None` if no part of it is visible.
     pub fn part(&self, from: Moment, to: Moment, width: u32) -> Option<(u32, u32)> {
         let (from, to) = (from.max(self.from), to.min(self.to));
         (from < to).then(|| (self.scaled(from, width), self.scaled(to, width)))
@@ -49,7 +50,8 @@ impl Panel {
 }
 
 impl Timeline {
-    /// The way to ready, and the latest losses. There is at least one panel, and they do not overlap.
+    /// Returns panels for the wait and for the latest losses. There is at least one panel, and panels do not
+    /// overlap.
     pub fn panels(&self) -> Vec<Panel> {
         let mut panels = vec![self.way_panel()];
         let hidden = self.losses.len().saturating_sub(LOSSES);

@@ -1,4 +1,4 @@
-//! A timeline as text: a table of what happened, and bars of what was in which state.
+//! Writes a timeline as text: a table of events, and bars that show what was in which state.
 
 use core::fmt::Write;
 use core::time::Duration;
@@ -7,17 +7,17 @@ use crate::escape::escape;
 use crate::report::Took;
 use crate::timeline::{Lane, LaneKind, Panel, Timeline, Tone};
 
-/// How many lanes of a kind have a bar. At half of it, a host with two cards of two families would miss some; at
-/// double, the bars would not fit on a screen.
+/// How many lanes of a kind have a bar. With half as many, a host with two cards and two families would lack some.
+/// With twice as many, the bars would not fit on a screen.
 const MOST_LANES: usize = 8;
 
-/// The widest name beside a bar.
+/// The width of the widest name beside a bar, in columns.
 const NAME: usize = 28;
 
-/// The narrowest bar, if the terminal is narrower than that.
+/// The width of the narrowest bar, in columns. It is used even if the terminal is narrower.
 const NARROWEST: usize = 20;
 
-/// What bars are made of.
+/// The characters that bars are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Glyphs {
     /// Unicode block characters, for a UTF-8 locale.
@@ -41,7 +41,8 @@ impl Glyphs {
     }
 }
 
-/// The table, and bars below it that are `width` columns wide with their names. Safe to print.
+/// Writes the table and, below it, the bars. With their names the bars are `width` columns wide. The text is safe
+/// to print.
 pub fn table(timeline: &Timeline, width: usize, glyphs: Glyphs) -> String {
     let mut text = String::new();
     steps(&mut text, timeline);
@@ -114,8 +115,8 @@ fn kind_bars(
     }
 }
 
-/// One character for each column: the state that is there at its end, but a state that is shorter than a column is
-/// seen too.
+/// Makes a bar with one character for each column: the state at the end of the column's time. A state that is
+/// shorter than a column still gets one column.
 fn bar(lane: &Lane, panel: &Panel, width: usize, glyphs: Glyphs) -> String {
     let mut tones: Vec<Option<Tone>> = vec![None; width];
     let scale = u32::try_from(width).unwrap_or(u32::MAX);
@@ -130,7 +131,7 @@ fn bar(lane: &Lane, panel: &Panel, width: usize, glyphs: Glyphs) -> String {
     tones.into_iter().map(|tone| glyphs.of(tone)).collect()
 }
 
-/// One line about a run: how long it took, by what, and the longest stretch. Safe to print.
+/// Returns one line about a run: how long it took, what met the gate, and the longest stretch. It is safe to print.
 pub fn one_line(timeline: &Timeline) -> String {
     let by = timeline.way.by.as_deref().map(|by| format!(": {}", escape(by))).unwrap_or_default();
     let longest = timeline.way.longest.as_ref();
@@ -138,7 +139,7 @@ pub fn one_line(timeline: &Timeline) -> String {
     format!("{}{by}{}", timeline.outcome(), longest.unwrap_or_default())
 }
 
-/// How many columns of a terminal a text takes: characters of East Asian scripts take two.
+/// Returns how many columns of a terminal a text takes. Characters of East Asian scripts take two.
 pub fn columns(text: &str) -> usize {
     text.chars().map(character_columns).sum()
 }
@@ -157,7 +158,7 @@ fn character_columns(character: char) -> usize {
     }
 }
 
-/// The text, or as much of it as fits into so many columns, with `…` at its end.
+/// Cuts a text so that it fits into this many columns, with `…` at its end. A text that fits is returned unchanged.
 pub fn cut(text: &str, most: usize) -> String {
     if columns(text) <= most {
         return text.to_owned();

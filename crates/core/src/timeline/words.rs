@@ -1,4 +1,4 @@
-//! Events as sentences.
+//! Describes events in sentences.
 
 use crate::history::{
     AddressChange, AddressWord, By, Cause, GateChange, GateWord, LinkChange, LinkWord, ProbeChange,
@@ -7,7 +7,7 @@ use crate::history::{
 use crate::report::Span;
 use crate::requirement::TABLE_MAIN;
 
-/// What happened, as a sentence without its full stop. Texts of others stand in it as they are.
+/// Describes an event as a sentence without its full stop. Texts of others in it are not escaped.
 pub fn sentence(what: &What) -> String {
     match what {
         What::Start(start) => started(start),
@@ -50,7 +50,7 @@ fn gate(change: &GateChange) -> String {
     }
 }
 
-/// Who opened a gate or why it was given up, in parentheses.
+/// Says in parentheses what opened a gate or why it gave up.
 pub(super) fn because(by: Option<By>) -> &'static str {
     match by {
         Some(By::Timeout) => " (its timeout passed)",
@@ -63,7 +63,7 @@ pub(super) fn because(by: Option<By>) -> &'static str {
     }
 }
 
-/// An item and the link that it is checked for, as a noun.
+/// Names an item, and the link that it is checked for.
 pub(super) fn requirement_name(requirement: &str, link: Option<&str>) -> String {
     match link {
         Some(link) => format!("{requirement} of {link}"),
@@ -82,7 +82,7 @@ fn requirement(change: &RequirementChange) -> String {
     }
 }
 
-/// How an item stands, without its name.
+/// Describes the state of an item, without its name.
 pub(super) fn requirement_state(change: &RequirementChange) -> String {
     let after = |text: Option<&str>| text.map(|text| format!(": {text}")).unwrap_or_default();
     match change.state {
@@ -148,7 +148,7 @@ pub(super) fn address_state(state: AddressWord) -> &'static str {
     }
 }
 
-/// A route as ip(8) writes it.
+/// Names a route as ip(8) does.
 pub(super) fn route_name(change: &RouteChange) -> String {
     let mut name = match (change.destination.prefix_len(), change.destination.addr().is_ipv4()) {
         (0, true) => "default".to_owned(),
@@ -190,14 +190,14 @@ fn probe(change: &ProbeChange) -> String {
     }
 }
 
-/// A reason of an event in the past: `e0 has no carrier` as `e0 had no carrier`.
+/// Puts the reason of an event into the past tense: `e0 has no carrier` becomes `e0 had no carrier`.
 ///
-/// Only the present is recorded. The verbs are those that the reasons of [`report`](crate::report) begin with or
-/// continue with; a link may have such a name, so it is left as it is.
+/// Events have only the present tense. The verbs are those of the reasons in [`report`](crate::report). A link's
+/// name may be equal to such a verb, so its name is not changed.
 pub fn past(text: &str, link: Option<&str>) -> String {
     let mut link = link;
     let words = text.split(' ').enumerate().map(|(index, word)| {
-        // The link's name, where it is first.
+        // Skip the first word and the first occurrence of the link's name.
         if link.take_if(|link| *link == word).is_some() || index == 0 {
             return word;
         }
