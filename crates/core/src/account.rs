@@ -1,4 +1,4 @@
-//! Where the time went: how long each reason held the gate shut, and what became of it after it was ready.
+//! Adds up how long each reason held the gate shut, and how long the gate was ready and lost afterwards.
 
 use core::time::Duration;
 
@@ -6,57 +6,59 @@ use crate::gate_state::Phase;
 use crate::moment::Moment;
 use crate::verdict::{Reason, Verdict};
 
-/// How many reasons are kept apart while a gate waits. At half of it, a gate whose reasons alternate (a link that
-/// flaps while others come) could forget the longest; double would cost memory for nothing.
+/// How many reasons are counted separately while a gate waits. With half as many, a gate with alternating reasons
+/// (a link that flaps while others come up) could forget the reason that lasted longest. Twice as many would use
+/// memory without a benefit.
 const KEPT: usize = 16;
 
 /// What held a gate shut for some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stretch {
-    /// This reason was the leading one.
+    /// This reason was the first one of the verdict.
     Reason(Reason),
-    /// Everything was met and had to hold (`settle`).
+    /// Every clause was met, and had to stay met for the time `settle`.
     Settle,
 }
 
-/// How long each reason held a gate shut, and its losses. The module says how it counts.
+/// How long each reason held a gate shut, and how often the gate was lost. The module says how the times are
+/// counted.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
-    /// What holds the gate shut now, and since when.
+    /// What holds the gate shut now, and the start of this stretch.
     current: Option<(Stretch, Moment)>,
-    /// For how long each did, all its times together.
+    /// For each reason, the sum of its stretches that are over.
     lasted: Vec<(Stretch, Duration)>,
-    /// Since when the gate is ready.
+    /// The time since which the gate is ready.
     ready_since: Option<Moment>,
-    /// Since when it is lost.
+    /// The time since which the gate is lost.
     lost_since: Option<Moment>,
-    /// How long it was ready before the last loss.
+    /// How long the gate was ready before the last loss.
     held: Option<Duration>,
     /// How long the last loss lasted.
     lost_for: Duration,
     losses: u64,
 }
 
-/// What an account comes to.
+/// The times that an account has counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Times<'a> {
     /// What held the gate shut longest, and for how long in all.
     pub longest: Option<(&'a Stretch, Duration)>,
-    /// How long it was ready before the last loss.
+    /// How long the gate was ready before the last loss.
     pub held: Option<Duration>,
     /// How long the last loss lasted that is over.
     pub lost_for: Duration,
-    /// How often it was lost since boot.
+    /// How often the gate was lost since boot.
     pub losses: u64,
 }
 
 impl Account {
-    /// An account of a gate that was lost this often already since boot.
+    /// Starts the account of a gate that was lost `losses` times since boot.
     pub fn new(losses: u64) -> Account {
         Account { losses, ..Account::default() }
     }
 
-    /// Sees where the gate stands from now on, and why.
+    /// Notes the phase of the gate from now on, and its verdict.
     pub fn observe(&mut self, phase: Phase, verdict: &Verdict, now: Moment) {
         let leading = || verdict.leading();
         let (reason, settling) = match phase {
@@ -68,7 +70,8 @@ impl Account {
         match phase {
             Phase::Ready { .. } => self.ready(now),
             Phase::Lost { since } => self.lost(since),
-            // Another gate was read: what it was ready by is no loss of this one's.
+            // The gate was read again. That the previous gate was ready before is not counted as a loss of this
+            // gate.
             Phase::Opened { .. } => self.ready_since = None,
             Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } | Phase::GaveUp { .. } => {}
         }
@@ -112,7 +115,7 @@ impl Account {
         if let Some(since) = self.lost_since.take() {
             self.lost_for = now - since;
         }
-        // The rest is not needed any more.
+        // Only the longest is needed from now on.
         let longest = self.lasted.iter().max_by_key(|(_, lasted)| *lasted).cloned();
         self.lasted = longest.into_iter().collect();
     }
@@ -126,7 +129,7 @@ impl Account {
         self.losses = self.losses.saturating_add(1);
     }
 
-    /// What it comes to now.
+    /// Returns the times as counted so far.
     pub fn times(&self) -> Times<'_> {
         let longest = self.lasted.iter().max_by_key(|(_, lasted)| *lasted);
         Times {
@@ -149,7 +152,7 @@ mod tests {
         NOW + Duration::from_millis(millis)
     }
 
-    /// The verdict whose leading reason is that this link has no carrier, or none.
+    /// A verdict whose leading reason is that the link `dark` has no carrier; without `dark`, one without a reason.
     fn verdict(dark: Option<&str>) -> Verdict {
         let state = |name: &str| if dark == Some(name) { "nocarrier" } else { "up" };
         let links = ["a", "b"].map(|name| format!("{name}: {}", state(name))).join("; ");
@@ -159,7 +162,7 @@ mod tests {
     const READY: Phase = Phase::Ready { came: Came::First { after: Duration::ZERO } };
     const SETTLING: Phase = Phase::Settling { until: NOW };
 
-    /// The longest stretch, in words, and its milliseconds.
+    /// The longest stretch as a word, and its length in milliseconds.
     fn longest(account: &Account) -> Option<(String, u128)> {
         account.times().longest.map(|(stretch, lasted)| {
             let words = match stretch {
@@ -221,7 +224,7 @@ mod tests {
         assert_eq!(account.times().held, Some(Duration::from_millis(90)), "since it was ready again");
     }
 
-    /// A gate that is read anew is lost only after it was ready itself.
+    /// After a reload, the gate can only be lost after it was ready itself.
     #[test]
     fn being_ready_by_another_gate_does_not_count() {
         let mut account = Account::default();

@@ -1,26 +1,26 @@
-//! How often something expensive may be done: pure, the time is passed in.
+//! Limits how often something expensive is done. The module is pure: the caller passes the time.
 
 use core::time::Duration;
 
 use crate::model::Stale;
 use crate::moment::Moment;
 
-/// Lets the reading of tables cost a tenth of the time at most.
+/// Limits the reading of tables to a tenth of the time.
 ///
-/// Credit grows with time and is spent by reading; below zero one must wait. Small tables never get
-/// there; one of a million routes, which takes a quarter of a second, is read every 2.5 s at most. No wait is
-/// longer than ten seconds, whatever the time that a read took.
+/// Credit grows with time, and each read takes its duration from the credit. While the credit is below zero, the
+/// next read has to wait. Small tables never bring it below zero. A table of a million routes takes a quarter of a
+/// second to read, so it is read at most every 2.5 s. No wait is longer than ten seconds, however long a read took.
 #[derive(Debug, Clone)]
 pub struct Budget {
-    /// In nanoseconds of reading.
+    /// The remaining time for reading, in nanoseconds.
     credit: i64,
     at: Moment,
 }
 
-/// One part in this many.
+/// Reading may take one part in this many of the time.
 const SHARE: u32 = 10;
-/// Enough for a burst of changes on a host with a usual table; twice as much would let a large table
-/// be read twice in a row.
+/// The most credit that can be saved. It is enough for a burst of changes on a host with a table of usual size.
+/// Twice as much would let a large table be read twice in a row.
 const MOST: Duration = Duration::from_millis(50);
 /// What one read costs at most: the time that four million routes take. If a read took longer, the host was
 /// suspended or busy with something else meanwhile. Half of this would let a table of that size be read about a fifth of
@@ -33,7 +33,7 @@ impl Budget {
         Budget { credit: nanoseconds(MOST), at: now }
     }
 
-    /// When the next read may be done. `None` if it may be done now.
+    /// Returns when the next read may be done. `None` means that it may be done now.
     pub fn wait(&mut self, now: Moment) -> Option<Moment> {
         self.refill(now);
         let missing = u64::try_from(-self.credit).ok().filter(|missing| *missing > 0)?;
@@ -57,9 +57,9 @@ fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// Spaces out complete reads after lost notifications: the first is done at once, the next ones after 10 ms,
-/// 20 ms and so on up to 100 ms. After a second without losses the next one is done at once again. Without
-/// spacing, netready would do nothing but dump while a storm overruns the buffer.
+/// Spaces out complete reads after lost notifications. The first read is done at once, the next ones after 10 ms,
+/// 20 ms and so on up to 100 ms. After a second without losses the next read is done at once again. Without
+/// spacing, netready would do nothing but dump while a storm of changes overruns the buffer.
 #[derive(Debug, Clone, Default)]
 pub struct Spacing {
     last: Option<Moment>,
@@ -72,7 +72,7 @@ const LONGEST: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_secs(1);
 
 impl Spacing {
-    /// When this may be read again: now, or later; then it is owed.
+    /// Returns when `stale` may be read again: `None` means now. Otherwise it is noted as owed until that time.
     pub fn next(&mut self, stale: Stale, now: Moment) -> Option<Moment> {
         match self.last {
             Some(last) if now < last + self.gap => {
@@ -121,7 +121,8 @@ mod tests {
         let mut budget = Budget::new(at(0));
         assert_eq!(budget.wait(at(0)), None);
         budget.spent(Duration::from_millis(250), at(250));
-        // 50 + 25 (grown, but full already) - 250 = -200 ms, which takes 2 s to grow back.
+        // 50 + 25 - 250 ms would count the growth during the read, but the credit was full: 50 - 250 = -200 ms,
+        // which takes 2 s to grow back.
         assert_eq!(budget.wait(at(250)), Some(at(2250)));
         assert_eq!(budget.wait(at(2250)), None);
     }
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(spacing.next(Stale::ROUTES, at(11)), Some(at(30)));
         assert_eq!(spacing.next(Stale::ROUTES, at(40)), None);
         assert_eq!(spacing.next(Stale::ROUTES, at(41)), Some(at(80)));
-        // A second after the last one is a second without losses.
+        // A whole second after the last read counts as a second without losses.
         assert_eq!(spacing.next(Stale::ALL, at(1040)), None);
         assert_eq!(spacing.next(Stale::ALL, at(1041)), Some(at(1050)));
         assert_eq!(spacing.next(Stale::ALL, at(2039)), None);

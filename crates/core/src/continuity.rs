@@ -1,43 +1,43 @@
-//! Continuity: was a hold interrupted? A settle counts only the time in which the gate's requirements held
-//! without a break, and this is the only place that says what a break is.
+//! Says whether a hold was interrupted. A settle counts only the time in which the gate's requirements held without
+//! a break. Only this module decides what a break is.
 //!
-//! Levels alone cannot tell: what went and came back between two verdicts leaves both of them met.
+//! Comparing two verdicts is not enough: something that went and came back between them leaves both of them met.
 
 use crate::model::{Message, Network};
 use crate::verdict::Verdict;
 
-/// Collects breaks between two verdicts.
+/// Collects the breaks between two verdicts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Continuity {
     broken: bool,
 }
 
 impl Continuity {
-    /// Sees a notification before it is taken in: does it take away, replace or interrupt something that the
-    /// last verdict rests on, whatever heals it afterwards?
+    /// Looks at a notification before it is applied to the network. It is a break if it removes, replaces or
+    /// interrupts something that the last verdict rests on, even if a later notification restores it.
     pub fn before(&mut self, message: &Message, network: &Network, last: &Verdict) {
         self.broken = self.broken || last.interrupted_by(message, network);
     }
 
-    /// Sees what the gate would be judged as right after a notification: is a clause unmet that was met?
+    /// Looks at the verdict right after a notification. It is a break if a clause is unmet that was met.
     pub fn after(&mut self, last: &Verdict, judge: impl FnOnce() -> Verdict) {
         self.broken = self.broken || loses_a_clause(last, &judge());
     }
 
-    /// Notifications were lost: what they told is not known.
+    /// Notifications were lost. Their content is unknown, so this is a break.
     pub fn lost(&mut self) {
         self.broken = true;
     }
 
-    /// Sees a new verdict in the place of the last: did a link that the last one rests on lose its carrier
-    /// between two readings (`flapped`), or would pasta choose another route now?
+    /// Compares a new verdict with the last one. It is a break if a link that the last one rests on lost its
+    /// carrier between two readings (`flapped`), or if pasta would select another route now.
     pub fn judged(&mut self, last: &Verdict, new: &Verdict, flapped: &[u32]) {
         self.broken = self.broken
             || flapped.iter().any(|link| last.rests_on_link(*link))
             || last.pasta_choice() != new.pasta_choice();
     }
 
-    /// Whether there was a break since the last call.
+    /// Whether there was a break since the last call of this function.
     pub fn take_broken(&mut self) -> bool {
         core::mem::take(&mut self.broken)
     }
@@ -61,7 +61,7 @@ mod tests {
     const ADDRESS: &str = "address = \"ipv4\"";
     const GOOD: &str = "eth0: up; addr eth0 192.0.2.10/24";
 
-    /// (the gate, the host before, the host after, whether that is a break)
+    /// Each row: the host before, the host after, and whether the change is a break.
     #[test]
     fn a_clause_that_was_met_and_is_not_is_a_break() {
         for (before, after, is_break) in [

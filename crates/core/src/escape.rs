@@ -1,15 +1,15 @@
-//! Text of others, made safe to print.
+//! Makes text that netready did not write safe to print.
 //!
-//! Link names, gate files, registries' messages and records can hold control characters, line breaks and
-//! marks that reverse the direction of writing. Printed raw, they move a terminal's cursor, forge a line of
-//! the journal or of STATUS=, or end a line of a unit file.
+//! Link names, gate files, messages of registries and records can contain control characters, line breaks and marks
+//! that reverse the direction of writing. Printed unchanged, they could move the cursor of a terminal, forge a line
+//! of the journal or of STATUS=, or end a line of a unit file.
 
 use alloc::borrow::Cow;
 use core::fmt::Write;
 
-/// Replaces what must not reach a terminal, a log line or a unit file: control characters (line breaks and
-/// tabs included) become `\xNN` or `\u{NNNN}`, and so do the characters that Unicode uses to direct or hide
-/// text. All other text, a backslash included, stays as it is.
+/// Replaces characters that must not reach a terminal, a log line or a unit file. Control characters, including
+/// line breaks and tabs, become `\xNN` or `\u{NNNN}`. So do the characters that Unicode uses to direct or hide
+/// text. All other text, including a backslash, stays unchanged.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -21,7 +21,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The same for bytes that need not be UTF-8, such as a link's name: a byte that is no part of a character
+/// Does the same for bytes that may not be UTF-8, such as a link's name. A byte that is not part of a character
 /// becomes `\xNN`.
 pub fn escape_bytes(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = core::str::from_utf8(bytes) {
@@ -37,7 +37,7 @@ pub fn escape_bytes(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The same for a text of several lines, whose line breaks stay.
+/// Does the same for a text of several lines. Its line breaks stay.
 pub fn escape_lines(text: &str) -> Cow<'_, str> {
     if !text.contains(|character| character != '\n' && is_unsafe(character)) {
         return Cow::Borrowed(text);
@@ -53,7 +53,7 @@ fn push(safe: &mut String, character: char) {
     match u8::try_from(character) {
         _ if !is_unsafe(character) => safe.push(character),
         Ok(byte) if byte.is_ascii() => push_byte(safe, byte),
-        // U+0080 to U+009F too: `\x9b` would mean the byte.
+        // U+0080 to U+009F belong here too, because `\x9b` would mean the byte.
         _ => {
             let _ = write!(safe, "\\u{{{:04x}}}", u32::from(character));
         }
@@ -68,11 +68,12 @@ fn push_byte(safe: &mut String, byte: u8) {
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            // Direction: Arabic letter mark, the marks, embeddings and overrides, isolates (UAX #9).
+            // Characters that set the direction: Arabic letter mark, other marks, embeddings, overrides, isolates
+            // (UAX #9).
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            // Line and paragraph separators; characters of no width; the byte order mark.
+            // Line and paragraph separators; characters without width; the byte order mark.
             | '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}'
-            // Tags, which no font shows.
+            // Tag characters, which no font shows.
             | '\u{e0000}'..='\u{e007f}')
 }
 

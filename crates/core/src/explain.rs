@@ -1,7 +1,7 @@
-//! What a gate waits for, how long, and what happens then, in whole sentences: `explain`.
+//! Explains in whole sentences what a gate waits for, how long, and what happens then: `explain`.
 //!
-//! Each sentence ends with the key that it comes from and with the line of the gate file, or with the option, in which
-//! the key was written. A key that was left out is named too where its default does something.
+//! Each sentence ends with the key that it comes from, and with the line of the gate file or the option that sets
+//! the key. A key that was left out is named too if its default has an effect.
 
 use alloc::collections::BTreeSet;
 use core::time::Duration;
@@ -19,20 +19,20 @@ use crate::requirement::{
 pub struct Waiter {
     /// The unit's name.
     pub unit: String,
-    /// Where it says so: a path, with a line if it is a file.
+    /// Where the unit file names the gate: a path, with a line if it is a file.
     pub place: String,
 }
 
 /// The units that are known to wait for a gate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Waiters {
-    /// Those that are named.
+    /// The units that the text names.
     pub units: Vec<Waiter>,
-    /// How many there are besides.
+    /// How many more units wait for the gate.
     pub more: usize,
 }
 
-/// The explanation; safe to print.
+/// Returns the explanation. It is escaped, so it is safe to print.
 pub fn explain(gate: &Gate, waiters: &Waiters) -> String {
     let mut text = format!("Gate {} ({})\n", gate.name, gate.source);
     section(&mut text, "What it waits for", &[clauses_lead(gate)]);
@@ -83,7 +83,7 @@ fn clauses_lead(gate: &Gate) -> String {
     }
 }
 
-/// `clause 1`, or `clauses 1, 2 and 4`.
+/// Writes `clause 1`, or `clauses 1, 2 and 4`.
 fn numbered(noun: &str, clauses: &[(&Clause, usize)]) -> String {
     let numbers: Vec<String> = clauses.iter().map(|(_, number)| number.to_string()).collect();
     match numbers.split_last() {
@@ -93,12 +93,12 @@ fn numbered(noun: &str, clauses: &[(&Clause, usize)]) -> String {
     }
 }
 
-/// What is said of one clause.
+/// Collects the sentences about one clause.
 struct Sentences<'a> {
     gate: &'a Gate,
     number: usize,
     said: Vec<String>,
-    /// The keys that some sentence names.
+    /// The keys that a sentence so far names.
     named: BTreeSet<&'static str>,
 }
 
@@ -144,7 +144,7 @@ fn of_clause(gate: &Gate, number: usize, clause: &Clause) -> Vec<String> {
         of_item(&mut sentences, clause, item, whom);
     }
     when_it_counts(&mut sentences, clause);
-    // A key with a value that changes nothing, such as `pasta = false`.
+    // Report a key whose value changes nothing, such as `pasta = false`.
     for key in keys::of_level(Level::Clause) {
         if !sentences.named.contains(key.name) && sentences.place(key).is_some() {
             sentences.say("This value changes nothing", &[key]);
@@ -164,7 +164,7 @@ fn of_item(sentences: &mut Sentences<'_>, clause: &Clause, item: &Item, whom: Wh
     let mut named = vec![own];
     named.extend(&refining);
     let place = sentences.gate.places.of_item(sentences.number, clause, item);
-    // What naming the links asks for unsaid stands in the line that names them.
+    // If the item has no key of its own, naming the links has implied it: then cite the `interface` key.
     let key = if sentences.place(own).is_some() { own } else { &keys::INTERFACE };
     let mut places: Vec<String> = place.map(|place| format!("{}, {place}", key.name)).into_iter().collect();
     places.extend(refining.iter().filter_map(|key| Some(format!("{}, {}", key.name, sentences.place(key)?))));
@@ -203,7 +203,7 @@ fn when_it_counts(sentences: &mut Sentences<'_>, clause: &Clause) {
     }
 }
 
-/// The links of a clause, and how many of them are enough.
+/// Describes the links of a clause, and how many of them are enough.
 fn of_links(links: &Links) -> String {
     let names: Vec<String> = links.entries.iter().map(|name| link_words(name, links.quorum)).collect();
     let names = match (names.as_slice(), links.quorum) {
@@ -230,7 +230,7 @@ fn link_words(name: &LinkName, quorum: Quorum) -> String {
     }
 }
 
-// The gate's own keys.
+// Sentences about the gate's own keys.
 
 fn how_long(gate: &Gate) -> Vec<String> {
     let mut said = vec![match gate.timeout {
@@ -297,7 +297,7 @@ fn what_then(gate: &Gate) -> Vec<String> {
     vec![of_gate(gate, gives_up, &keys::ON_TIMEOUT), of_gate(gate, &lost, &keys::ON_LOSS)]
 }
 
-/// A sentence about one of the gate's own keys.
+/// Returns a sentence about one of the gate's own keys.
 fn of_gate(gate: &Gate, sentence: &str, key: &Key) -> String {
     match gate.places.of_key(key) {
         Some(place) => format!("{sentence}. ({}, {place})", key.name),
@@ -317,7 +317,7 @@ fn who_waits(waiters: &Waiters) -> Vec<String> {
 fn capital(sentence: &str) -> String {
     let mut characters = sentence.chars();
     match characters.next() {
-        // A host's name or a URL stays as it is.
+        // Keep the case of a host name or a URL.
         Some(first) if !sentence.split(' ').next().is_some_and(|word| word.contains(['.', ':'])) => {
             first.to_uppercase().chain(characters).collect()
         }

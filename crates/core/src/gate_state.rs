@@ -1,8 +1,8 @@
-//! The state machine that decides when a gate opens: Waiting → Settling → Ready ⇄ Lost, or given up.
+//! The state machine that decides when a gate opens: Waiting → Settling → Ready ⇄ Lost, or gives up.
 //!
-//! It sees verdicts and the time, and answers with what is to be done. It reads no clock and says
-//! nothing itself. Two things only can open a gate: a verdict that held long enough, seen by
-//! [`GateState::observe`], and what the user decided should open it all the same.
+//! It gets verdicts and the time, and returns what to do. It reads no clock and prints nothing. Only two things can
+//! open a gate: a verdict that held long enough, which [`GateState::observe`] sees, or a decision of the user to
+//! open the gate although it is not ready.
 
 use core::time::Duration;
 
@@ -16,11 +16,11 @@ pub struct GateState {
     terms: Terms,
     started: Moment,
     phase: Phase,
-    /// Since when no wanted link has had carrier.
+    /// The time since which no wanted link has had carrier.
     carrierless_since: Option<Moment>,
-    /// Since when every clause without a grace is met.
+    /// The time since which every clause without a grace is met.
     required_since: Option<Moment>,
-    /// Since when nothing more is waited for.
+    /// The time since which every clause is met or its grace is over.
     held_since: Option<Moment>,
 }
 
@@ -32,47 +32,48 @@ struct Terms {
     settle: Duration,
     on_timeout: OnTimeout,
     on_loss: OnLoss,
-    /// The kernel command line opens it at once.
+    /// Whether the kernel command line opens the gate at once.
     forced_open: bool,
 }
 
-/// Where a gate stands.
+/// The state that a gate is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Something required is unmet.
+    /// A required clause is unmet.
     Waiting,
-    /// All that is required is met; a clause with a grace is waited for until then.
+    /// All required clauses are met. A clause with a grace is unmet, and the gate waits for it until its grace
+    /// ends.
     Grace {
-        /// When the last grace ends.
+        /// The end of the last grace.
         until: Moment,
     },
-    /// Nothing more is waited for; it must hold until then.
+    /// The gate waits for no clause any more. The clauses must stay met until the settle ends.
     Settling {
-        /// When the settle ends.
+        /// The end of the settle.
         until: Moment,
     },
-    /// Open, and every required clause is met.
+    /// The gate is open, and every required clause is met.
     Ready {
-        /// For how long it has been, and after what.
+        /// How the gate became ready, and when.
         came: Came,
     },
-    /// Open, though it never was ready.
+    /// The gate is open, although it was never ready.
     Opened {
-        /// How long it took.
+        /// How long the gate waited before it opened.
         after: Duration,
         /// What opened the gate although it was not ready.
         by: OpenedBy,
     },
-    /// Open, was ready by this gate file, is not any more.
+    /// The gate is open. It was ready by this gate file, and is not ready any more.
     Lost {
-        /// When that was seen.
+        /// When the loss was seen.
         since: Moment,
     },
-    /// Shut, and it will not open any more.
+    /// The gate is shut, and will not open any more.
     GaveUp {
-        /// How long it took.
+        /// How long the gate waited before it gave up.
         after: Duration,
-        /// Why it gave up.
+        /// Why the gate gave up.
         why: GaveUp,
     },
 }
@@ -80,58 +81,58 @@ pub enum Phase {
 /// How a gate came to be ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Came {
-    /// For the first time.
+    /// The gate is ready for the first time.
     First {
-        /// How long it took.
+        /// How long the gate waited before it was ready.
         after: Duration,
     },
-    /// It became ready again after a loss.
+    /// The gate became ready again after a loss.
     Again {
-        /// When that was seen.
+        /// When the gate became ready.
         since: Moment,
     },
-    /// It was open when this gate file was read, and is ready by it.
+    /// The gate was open when this gate file was read, and became ready by this file.
     Reloaded {
-        /// When that was seen.
+        /// When the gate became ready.
         since: Moment,
     },
 }
 
-/// Who opened a gate that was not ready.
+/// What opened a gate that was not ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenedBy {
     /// The timeout, because the gate has `on-timeout = "open"`.
     Timeout(GaveUp),
     /// An administrator, by the signal SIGUSR1.
     Request,
-    /// It was open already when another gate file was read.
+    /// The gate was already open when another gate file was read.
     Reload,
-    /// `netready.open` on the kernel command line
+    /// The parameter `netready.open` of the kernel command line.
     KernelLine,
 }
 
-/// Why a gate was given up.
+/// Why a gate gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GaveUp {
     /// The gate's `timeout` passed.
     Timeout,
     /// No wanted link had carrier for `no-carrier-timeout`.
     NoCarrier,
-    /// It was lost, and `on-loss = "fail"`.
+    /// The gate was lost, and it has `on-loss = "fail"`.
     Lost,
 }
 
-/// What is to be done.
+/// What the caller must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Say READY=1. At most once.
+    /// Send READY=1. This happens at most once.
     Open,
-    /// End, with exit code 1.
+    /// End the program with exit code 1.
     End,
 }
 
 impl GateState {
-    /// The state of this gate; the timeout runs from `now`.
+    /// Makes the state of this gate. Its timeout starts at `now`.
     pub fn new(gate: &Gate, now: Moment) -> GateState {
         GateState {
             terms: Terms::of(gate),
@@ -143,36 +144,37 @@ impl GateState {
         }
     }
 
-    /// Where the gate stands.
+    /// Returns the state that the gate is in.
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// Whether an interruption would count: something has to hold.
+    /// Whether an interruption matters, because the clauses have to stay met until the gate opens.
     pub fn holding(&self) -> bool {
         self.held_since.is_some() && !self.is_open()
     }
 
-    /// Whether the time without carrier is counted, and running.
+    /// Whether the gate has a `no-carrier-timeout` and counts the time without carrier at present.
     pub fn misses_carrier(&self) -> bool {
         self.phase == Phase::Waiting
             && self.terms.no_carrier_timeout.is_some()
             && self.carrierless_since.is_some()
     }
 
-    /// Between two verdicts a wanted link had carrier, if only for a moment: the count begins anew.
+    /// Notes that a wanted link had carrier between two verdicts, if only for a moment. The time without carrier
+    /// starts again.
     pub fn saw_carrier(&mut self, seen: bool, now: Moment) {
         if seen && self.misses_carrier() {
             self.carrierless_since = Some(now);
         }
     }
 
-    /// Whether the settle is over, so that the next verdict may open the gate.
+    /// Whether the settle has ended, so that the next verdict may open the gate.
     pub fn has_settled(&self, now: Moment) -> bool {
         matches!(self.phase, Phase::Settling { until } if until <= now)
     }
 
-    /// Whether READY=1 was said.
+    /// Whether the gate has opened, so that READY=1 was sent.
     pub fn is_open(&self) -> bool {
         match self.phase {
             Phase::Ready { .. } | Phase::Opened { .. } | Phase::Lost { .. } => true,
@@ -180,14 +182,14 @@ impl GateState {
         }
     }
 
-    /// Whether a clause that is unmet is waited for no longer: its grace is over.
+    /// Whether the gate waits no longer for an unmet clause, because the clause's grace is over.
     pub fn let_go(&self, clause: &ClauseVerdict, now: Moment) -> bool {
         let ends = |since: Moment| clause.grace.map(|grace| since + grace);
         !clause.met && self.required_since.and_then(ends).is_some_and(|end| end <= now || self.timed_out(now))
     }
 
-    /// Sees a verdict that rests on all that the kernel had announced. `interrupted`: since the last
-    /// one, something that it rests on was taken away, even if it is back.
+    /// Takes a verdict that rests on everything that the kernel has announced. `interrupted` says that something
+    /// that the previous verdict rests on was taken away since then, even if it is back now.
     pub fn observe(&mut self, verdict: &Verdict, interrupted: bool, now: Moment) -> Option<Effect> {
         if self.is_open() {
             return self.observe_open(verdict, now);
@@ -215,7 +217,7 @@ impl GateState {
         }
         if interrupted && self.held_since.is_some() && !self.terms.settle.is_zero() {
             if self.timed_out(now) {
-                // It was given its settle beyond the timeout, and did not hold.
+                // The settle could last beyond the timeout, but it did not hold: give up now.
                 return self.give_up_if_due(now);
             }
             self.held_since = Some(now);
@@ -231,7 +233,7 @@ impl GateState {
 
     fn observe_open(&mut self, verdict: &Verdict, now: Moment) -> Option<Effect> {
         if !verdict.unread.is_empty() {
-            // A table is being read again: not known to be lost.
+            // A table is being read again, so it is not known whether the gate is lost.
             return None;
         }
         let ready = verdict.ready();
@@ -267,7 +269,7 @@ impl GateState {
         Phase::Ready { came }
     }
 
-    /// Opens the gate because the kernel command line says so; what is met is not asked to hold or waited for.
+    /// Opens the gate because the kernel command line says so. It does not wait for clauses or for the settle.
     fn force(&mut self, ready: bool, now: Moment) -> Effect {
         self.phase = match ready {
             true => self.ready(now),
@@ -276,15 +278,15 @@ impl GateState {
         Effect::Open
     }
 
-    /// Sees that time has passed while no verdict could be had: gives up where that is due, and never opens
-    /// a gate because it is met.
+    /// Notes the time while no verdict is possible. It gives up if that is due. It never opens a gate for being
+    /// met.
     pub fn tick(&mut self, now: Moment) -> Option<Effect> {
         match self.phase {
             Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } if self.terms.forced_open => {
                 Some(self.force(false, now))
             }
             Phase::Waiting => self.give_up_if_due(now),
-            // It would have been given its settle beyond the timeout, and not more.
+            // The settle may last beyond the timeout, but not longer.
             Phase::Grace { .. } | Phase::Settling { .. } if self.settled_out(now) => self.give_up_if_due(now),
             Phase::Grace { .. }
             | Phase::Settling { .. }
@@ -295,7 +297,7 @@ impl GateState {
         }
     }
 
-    /// Opens a gate that is shut, because somebody said so.
+    /// Opens a gate that is shut, because an administrator asked for it.
     pub fn open(&mut self, now: Moment) -> Option<Effect> {
         match self.phase {
             Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => {
@@ -306,8 +308,8 @@ impl GateState {
         }
     }
 
-    /// Keeps another gate from now on. One that is open stays open, and can be lost once the new gate
-    /// has been ready. The timeout still runs from the start.
+    /// Changes to another gate. If the gate is open it stays open, and can be lost after the new gate has been
+    /// ready. The timeout still counts from the start.
     pub fn reload(&mut self, gate: &Gate, now: Moment) {
         self.terms = Terms::of(gate);
         self.required_since = None;
@@ -318,11 +320,11 @@ impl GateState {
         }
     }
 
-    /// When to look again though nothing happens.
+    /// Returns when to evaluate again even if no event arrives.
     pub fn deadline(&self) -> Option<Moment> {
         let timeout = self.terms.timeout.map(|timeout| self.started + timeout);
         match self.phase {
-            // Due since the start: it opens as soon as there is a verdict, or time is seen to pass without one.
+            // This is due since the start: the gate opens at the next verdict, or at the next tick without one.
             Phase::Waiting if self.terms.forced_open => Some(self.started),
             Phase::Waiting => earliest([timeout, self.no_carrier_deadline()]),
             Phase::Grace { until } => earliest([timeout, Some(until)]),

@@ -1,16 +1,16 @@
-//! Names of links. To the kernel a name is bytes; here it is a text that stands for exactly these bytes.
+//! Names of links. The kernel treats a name as bytes. Here a name is a text that stands for exactly these bytes.
 //!
-//! In this text, called a spelling, `\xNN` is the byte NN (two hexadecimal digits). [`spell`] writes a byte
-//! that way where it is no part of a UTF-8 character, and all bytes of a character that must not be printed
-//! or that separates words. A backslash that would begin such a mark is written `\x5c`. All else stays as it
-//! is, so the spelling of an ordinary name is the name. Two names are the same where their spellings are.
+//! This text is called a spelling. In it, `\xNN` is the byte NN (two hexadecimal digits). [`spell`] writes these
+//! bytes that way: each byte that is not part of a UTF-8 character, and all bytes of a character that must not be
+//! printed or that separates words. A backslash that would begin such a mark is written `\x5c`. Everything else
+//! stays unchanged, so the spelling of an ordinary name is the name. Two names are equal if their spellings are.
 
 use alloc::borrow::Cow;
 use core::fmt::Write;
 
 use crate::escape::escape;
 
-/// The spelling of a name.
+/// Returns the spelling of a name.
 pub fn spell(name: &[u8]) -> String {
     let mut spelling = String::with_capacity(name.len());
     let mut rest = name;
@@ -25,7 +25,8 @@ pub fn spell(name: &[u8]) -> String {
     spelling
 }
 
-/// The name that a text stands for, whoever wrote it: `\xNN` is a byte, all else is itself.
+/// Returns the name that a text stands for. The text need not be a spelling: `\xNN` is a byte, everything else is
+/// itself.
 pub fn bytes(text: &str) -> Vec<u8> {
     let mut name = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -41,12 +42,12 @@ pub fn bytes(text: &str) -> Vec<u8> {
     name
 }
 
-/// A text of somebody's as the spelling that names the same.
+/// Returns the spelling of the name that a text stands for.
 pub fn respell(text: &str) -> String {
     spell(&bytes(text))
 }
 
-/// A text without its `\xNN`: what its writer wrote as it is.
+/// Returns a text without its `\xNN` marks.
 pub fn without_marks(text: &str) -> String {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -58,11 +59,11 @@ pub fn without_marks(text: &str) -> String {
             after
         };
     }
-    // What is taken out is ASCII, so whole characters are left.
+    // The marks are ASCII, so removing them leaves whole characters.
     String::from_utf8(plain).unwrap_or_default()
 }
 
-/// A shell pattern over names. `*`, `?` and `[…]` match characters, or bytes that are no part of one.
+/// A shell pattern for names. `*`, `?` and `[…]` match characters, or bytes that are not part of a character.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pattern {
     text: String,
@@ -70,10 +71,10 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern; `\xNN` in it is a byte, which stands for itself.
+    /// Reads a pattern. `\xNN` in it is a byte that matches only itself.
     ///
     /// # Errors
-    /// Where it is no pattern.
+    /// Fails if the text is not a valid pattern.
     pub fn new(text: &str) -> Result<Pattern, glob::PatternError> {
         let mut meant = text.to_owned();
         for special in ['*', '?', '[', ']'] {
@@ -85,25 +86,27 @@ impl Pattern {
         Ok(Pattern { text: text.to_owned(), compiled: glob::Pattern::new(&units(&meant))? })
     }
 
-    /// As it was written.
+    /// Returns the pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it begins with a part of a name, and not with a wildcard.
+    /// Whether the pattern begins with a part of a name instead of a wildcard.
     pub fn begins_with_a_name(&self) -> bool {
         !self.text.starts_with(['*', '?', '['])
     }
 
-    /// Whether it matches the name of this spelling.
+    /// Whether the pattern matches the name with this spelling.
     pub fn matches(&self, spelling: &str) -> bool {
         self.compiled.matches(&units(spelling))
     }
 }
 
-/// A name as characters, one for each byte that is no part of a character: what a pattern counts.
+/// Returns a name as the characters that a pattern counts: each byte that is not part of a character becomes one
+/// character.
 fn units(text: &str) -> Cow<'_, str> {
-    /// A plane of private use; a name that has such a character itself counts as that character's bytes.
+    /// The first of 256 private-use characters that stand for bytes. If a name contains such a character, it counts
+    /// as that character's bytes.
     const STAND_INS: u32 = 0x0010_ff00;
     if text.is_ascii() && !text.contains('\\') {
         return Cow::Borrowed(text);
@@ -123,7 +126,7 @@ fn units(text: &str) -> Cow<'_, str> {
     Cow::Owned(units)
 }
 
-/// The first character, its bytes and the rest; no character where the first byte begins none.
+/// Returns the first character, its bytes and the rest. There is no character if the first byte does not begin one.
 fn next(name: &[u8]) -> Option<(Option<char>, &[u8], &[u8])> {
     let chunk = name.utf8_chunks().next()?;
     let character = chunk.valid().chars().next();
@@ -132,7 +135,7 @@ fn next(name: &[u8]) -> Option<(Option<char>, &[u8], &[u8])> {
     Some((character, of_it, rest))
 }
 
-/// The byte that `\xNN` at the beginning means, and the rest.
+/// Reads a `\xNN` at the beginning of the text. Returns its byte and the rest.
 fn byte_mark(text: &[u8]) -> Option<(u8, &[u8])> {
     let (mark, rest) = text.split_first_chunk::<4>()?;
     let [b'\\', b'x', high, low] = mark else { return None };
@@ -140,7 +143,8 @@ fn byte_mark(text: &[u8]) -> Option<(u8, &[u8])> {
     Some((digit(high)? << 4 | digit(low)?, rest))
 }
 
-/// It can be printed, and neither separates words nor, in a gate file, a link from something else.
+/// Whether a character stays unchanged in a spelling: it can be printed, and it is not white space, a slash or a
+/// colon.
 fn printable(character: char) -> bool {
     let text = character.encode_utf8(&mut [0; 4]).to_owned();
     !character.is_whitespace() && !matches!(character, '/' | ':') && escape(&text) == text
@@ -169,7 +173,7 @@ mod tests {
             (b"my lan", r"my\x20lan"),
             (b"a/b:c", r"a\x2fb\x3ac"),
             (b"x%d\"'", "x%d\"'"),
-            // A backslash is itself unless a byte seems to follow it.
+            // A backslash stays unchanged unless it could be read as the beginning of `\xNN`.
             (br"a\b", r"a\b"),
             (br"a\xfg", r"a\xfg"),
             (br"a\xff", r"a\x5cxff"),
@@ -217,7 +221,7 @@ mod tests {
             (r"a\b*", br"a\bc", true),
             (r"a\x2a*", b"a*c", true),
             (r"a\x2A*", b"abc", false),
-            // A stand-in of a byte is no such byte.
+            // The character that stands for a byte internally does not match that byte.
             (r"\xfc*", "\u{10fffc}".as_bytes(), false),
         ] {
             let pattern = Pattern::new(pattern).unwrap();
@@ -231,7 +235,7 @@ mod tests {
         fn a_spelling_stands_for_its_bytes(
             name in prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..32),
-                // Such as can be taken for marks.
+                // Texts that look like marks.
                 "[\\\\x0-9a-fA-F\u{e9}\u{202e} ]{0,16}".prop_map(String::into_bytes),
             ]
         ) {

@@ -1,23 +1,23 @@
-//! What the kernel command line says to gates: `netready.open` and `netready.timeout`.
+//! Reads what the kernel command line says about gates: `netready.open` and `netready.timeout`.
 //!
-//! An administrator writes these words at the boot loader, when a gate holds a boot back and nobody can log in.
-//! They hold for this boot, and for every program that waits for a gate.
+//! An administrator writes these words in the boot loader if a gate holds up a boot and nobody can log in. They are
+//! valid for this boot, and for every program that waits for a gate.
 
 use core::time::Duration;
 
 use crate::config::{DurationLimit, Problem, nearest, parse_duration};
 use crate::requirement::Gate;
 
-/// What begins every word that is for netready.
+/// The beginning of every word for netready.
 const PREFIX: &str = "netready.";
 const OPEN: &str = "netready.open";
 const TIMEOUT: &str = "netready.timeout";
 
-/// What the kernel command line says. The default says nothing.
+/// The words of the kernel command line. The default has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KernelLine {
     open: Open,
-    /// The longest that a gate is waited for; `None` is no bound.
+    /// The longest time to wait for a gate. `None` means no limit.
     timeout: Option<Duration>,
 }
 
@@ -27,16 +27,16 @@ enum Open {
     #[default]
     None,
     All,
-    /// The gates of these names.
+    /// The gates with these names.
     Named(Vec<String>),
 }
 
-/// What it says to one gate.
+/// What the kernel command line says about one gate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Forced {
     /// The gate opens at once (`netready.open`).
     pub open: bool,
-    /// The gate's timeout is that of `netready.timeout`, which is shorter than its own.
+    /// The gate's timeout was replaced by that of `netready.timeout`, which is shorter.
     pub bounded: bool,
 }
 
@@ -48,15 +48,15 @@ impl Forced {
 }
 
 impl KernelLine {
-    /// Understands the text of /proc/cmdline, and names what it does not understand.
+    /// Reads the text of /proc/cmdline. Words for netready that are not valid are returned as problems.
     pub fn of_text(text: &str) -> (KernelLine, Vec<Problem>) {
         KernelLine::of_words(words(text))
     }
 
-    /// Understands words that are divided already, such as the arguments of PID 1 in a container.
+    /// Reads words that are already divided, such as the arguments of PID 1 in a container.
     ///
-    /// The last word of a kind wins, as it does for the kernel, so that an administrator can append to what is
-    /// there. A word that is not understood is a problem and changes nothing.
+    /// The last word of a kind wins, as it does for the kernel, so that an administrator can append words. A word
+    /// that is not valid is a problem and changes nothing.
     pub fn of_words(words: impl IntoIterator<Item = impl AsRef<str>>) -> (KernelLine, Vec<Problem>) {
         let mut line = KernelLine::default();
         let mut problems = Vec::new();
@@ -79,9 +79,9 @@ impl KernelLine {
         (line, problems)
     }
 
-    /// The gate as it is waited for in this boot: marked as opened at once, its timeout bounded.
+    /// Returns the gate with the changes for this boot: marked to open at once, or with a shorter timeout.
     ///
-    /// A bound shortens a timeout and never lengthens one. What happens at the timeout stays as the gate says.
+    /// `netready.timeout` can shorten a timeout but not lengthen it. `on-timeout` stays as the gate says.
     pub fn force(&self, gate: Gate) -> Gate {
         let open = match &self.open {
             Open::None => false,
@@ -92,7 +92,8 @@ impl KernelLine {
         Gate { timeout: bound.or(gate.timeout), forced: Forced { open, bounded: bound.is_some() }, ..gate }
     }
 
-    /// For a gate that stays shut although gates are named: their names. One of them may be misspelled.
+    /// If the kernel command line opens gates by name but not this gate, returns their names. One of them may be
+    /// misspelled.
     pub fn opens_others(&self, gate: &Gate) -> Option<String> {
         match &self.open {
             Open::Named(names) if !names.contains(&gate.name) => Some(names.join(", ")),
@@ -102,8 +103,8 @@ impl KernelLine {
 }
 
 impl Open {
-    /// Nothing and the words for yes mean every gate; an empty value and the words for no mean none, which takes an
-    /// earlier word back.
+    /// Reads the value of `netready.open`. No value, and the words for yes, mean every gate. An empty value, and
+    /// the words for no, mean no gate; so they revoke an earlier word.
     fn of(value: Option<&str>) -> Open {
         match value.map(str::trim) {
             None | Some("1" | "yes" | "true" | "on" | "all") => Open::All,
@@ -117,7 +118,7 @@ impl Open {
     }
 }
 
-/// `None` for infinity: no bound.
+/// Reads the value of `netready.timeout`. `None` is infinity: no limit.
 fn timeout(value: Option<&str>) -> Result<Option<Duration>, String> {
     match value {
         None => Err("needs a duration, for example netready.timeout=30s".to_owned()),
@@ -132,7 +133,7 @@ fn timeout(value: Option<&str>) -> Result<Option<Duration>, String> {
 }
 
 fn unknown(key: &str) -> Problem {
-    // Of the whole words, the common beginning would make all alike.
+    // All words begin with the prefix, so compare only what follows it.
     let after_prefix = |word: &'static str| word.strip_prefix(PREFIX).unwrap_or(word);
     let own = key.strip_prefix(PREFIX).unwrap_or(key);
     let near = nearest(own, [OPEN, TIMEOUT].map(after_prefix));
@@ -144,8 +145,8 @@ fn problem(message: String) -> Problem {
     Problem { origin: "kernel command line".to_owned(), line: None, message }
 }
 
-/// Divides at white space. Quotes keep it together wherever they stand, and an open one reaches to the end. systemd
-/// reads the text like this; the kernel itself knows only the double ones.
+/// Divides the text at white space. Text in quotes stays together, and an open quote reaches to the end. systemd
+/// reads the text like this; the kernel itself knows only double quotes.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -197,12 +198,12 @@ mod tests {
             ("netready.open=\"lan, podman\"", named(&["lan", "podman"])),
             ("netready.open='lan, podman'", named(&["lan", "podman"])),
             ("netready.open=\"lan", named(&["lan"])),
-            // The last one wins.
+            // The last word wins.
             ("netready.open=lan netready.open=podman", named(&["podman"])),
             ("netready.open netready.open=lan", named(&["lan"])),
             ("netready.open=lan netready.open", Open::All),
             ("netready.open netready.open=no", Open::None),
-            // Words of others.
+            // Words that are not for netready.
             ("xnetready.open rd.netready.open netready netready_open", Open::None),
             ("\"init=/bin/sh netready.open\"", Open::None),
         ] {
@@ -240,7 +241,7 @@ mod tests {
         assert_eq!(line, KernelLine { open: named(&["a b", "c"]), timeout: None });
     }
 
-    /// A gate of this name and timeout, in seconds.
+    /// A gate with this name and this timeout in seconds.
     fn gate(name: &str, timeout: Option<u64>) -> Gate {
         let timeout = timeout.map(Duration::from_secs);
         Gate { name: name.to_owned(), timeout, ..testing::gate("route = \"default\"") }
@@ -256,7 +257,8 @@ mod tests {
             ("netready.open=a,b", Some(90), Some(90), false, false),
             ("netready.timeout=30s", Some(90), Some(30), false, true),
             ("netready.timeout=30s", None, Some(30), false, true),
-            // A bound lengthens nothing, and does not count where it changes nothing.
+            // `netready.timeout` lengthens nothing, and the gate is not marked as bounded if the timeout does not
+            // change.
             ("netready.timeout=90s", Some(90), Some(90), false, false),
             ("netready.timeout=5min", Some(90), Some(90), false, false),
             ("netready.timeout=infinity", Some(90), Some(90), false, false),

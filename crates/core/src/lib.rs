@@ -1,8 +1,8 @@
-//! What netready decides, and nothing of what it does.
+//! Makes netready's decisions. It does not carry them out.
 //!
-//! This crate has no sockets, files, clock, chance, environment, threads or logging. The time is an argument, and
-//! effects are values. `tests/pure.rs` and the lints of `clippy.toml` see to it. The programs around it are in the
-//! crate `netready`.
+//! This crate has no sockets, files, clock, randomness, environment, threads or logging. The time is an argument,
+//! and effects are values. `tests/pure.rs` and the lints of `clippy.toml` check this. The crate `netready` has the
+//! programs that use this crate.
 //!
 //! ```text
 //! Message, Found ─▶ refresh ─▶ Network ─▶ evaluate(gate, network, now) ─▶ Verdict ─▶ gate_state ─▶ Phase
@@ -14,24 +14,25 @@
 //!
 //! In reading order:
 //!
-//! * [`requirement`]: what a gate asks for; each kind of requirement has a file there, with its keys and its judging;
-//! * [`model`]: what is known of the kernel's state; [`wants`]: what of it is worth reading;
+//! * [`requirement`]: what a gate asks for. Each kind of requirement has a file there, with its keys and its
+//!   evaluation;
+//! * [`model`]: what is known about the kernel's state; [`wants`]: which part of the state a gate needs;
 //! * [`evaluate`](mod@evaluate): whether a gate is met; [`verdict`]: by what, or why not;
 //! * [`gate_state`]: when a gate opens; [`continuity`]: whether the requirements held without a break while it settled;
-//! * [`account`]: where the time went that a gate was shut;
+//! * [`account`]: how long each reason held a gate shut;
 //! * [`refresh`]: what to read again, in which order and when; [`budget`]: how often that may be done;
 //! * [`session`]: one input and the time in, one step out;
-//! * [`report`]: how a verdict is said; [`escape`]: text of others, made safe to print;
-//! * [`history`]: what happened and when, as lines; [`journal`]: which entries are written;
-//! * [`snapshot`]: how a gate stands, for other programs; [`overview`]: what `status` and `list` print; [`metrics`]:
-//!   the same for Prometheus;
-//! * [`timeline`]: the way to ready of a `run`, put together from its history;
-//! * [`kernel_line`]: what the kernel command line says to gates;
-//! * [`config`]: the table of keys, and with it gate files and options, read and written; [`ifname`]: names of links,
+//! * [`report`]: the texts about a verdict; [`escape`]: makes the texts of others safe to print;
+//! * [`history`]: events as lines of JSON; [`journal`]: which entries are written;
+//! * [`snapshot`]: the state of a gate, for other programs; [`overview`]: what `status` and `list` print;
+//!   [`metrics`]: the same for Prometheus;
+//! * [`timeline`]: shows how a `run` became ready, from its history;
+//! * [`kernel_line`]: what the kernel command line says about gates;
+//! * [`config`]: the table of keys; it reads and writes gate files, and reads options; [`ifname`]: names of links,
 //!   which are bytes;
-//! * [`explain`](mod@explain): what a gate waits for and what it does then, in sentences;
-//! * [`retry`]: whether a command that failed is run again, and when; [`learn`](mod@learn): a gate of what a network
-//!   has; [`moment`]: a point in time, as a value.
+//! * [`explain`](mod@explain): describes in sentences what a gate waits for and what it does then;
+//! * [`retry`]: whether a command that failed is run again, and when; [`learn`](mod@learn): makes a gate from a
+//!   working network; [`moment`]: a point in time, as a value.
 
 extern crate alloc;
 

@@ -1,4 +1,4 @@
-//! How gates stand as Prometheus text: for `metrics`, and for the text file of `run`.
+//! Writes the state of gates as Prometheus text: for `metrics`, and for the text file of `run`.
 
 use core::fmt::Write;
 use core::time::Duration;
@@ -9,19 +9,19 @@ use crate::moment::Moment;
 use crate::overview::KeptGate;
 use crate::snapshot::Snapshot;
 
-/// A metric. Names, units and meanings do not change; metrics and labels are only ever added.
+/// A metric. Names, units and meanings do not change. New versions only add metrics and labels.
 struct Metric {
     name: &'static str,
-    /// One sentence. It is the same in every text, because node_exporter refuses two texts for one metric.
+    /// One sentence. It is the same for all gates, because node_exporter refuses two texts for one metric.
     help: &'static str,
     kind: &'static str,
-    /// The samples of a gate. There is none if there is nothing to tell.
+    /// Returns the samples of a gate. There are none if the gate has no value.
     samples: fn(&KeptGate, Duration) -> Vec<Sample>,
 }
 
 type Label = (&'static str, String);
 
-/// A value, with its labels besides those of the gate.
+/// A value, with its labels in addition to those of the gate.
 struct Sample {
     labels: Vec<Label>,
     value: String,
@@ -104,9 +104,9 @@ fn one(value: String) -> Vec<Sample> {
     vec![Sample { labels: Vec::new(), value }]
 }
 
-/// The metrics of these gates. `boot`: the time from 1970 until the host started, as the clock says now.
+/// Writes the metrics of these gates. `boot` is the time from 1970 until the host started, by the present clock.
 ///
-/// A gate can be kept twice, as by a unit and by hand. Then the first one counts.
+/// A gate can be kept twice, for example by a unit and by hand. Then the first one in `gates` counts.
 pub fn metrics_text(gates: &[KeptGate], boot: Duration) -> String {
     let mut text = String::new();
     let is_first = |(at, gate): &(usize, &KeptGate)| {
@@ -124,14 +124,14 @@ pub fn metrics_text(gates: &[KeptGate], boot: Duration) -> String {
         });
         let lines: String = lines.collect();
         if !lines.is_empty() {
-            // It cannot fail.
+            // Writing to a String cannot fail.
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}");
         }
     }
     text
 }
 
-/// The labels that tell a gate from every other one of the host.
+/// Returns the labels that distinguish a gate from every other gate of the host.
 fn gate_labels(gate: &KeptGate) -> Vec<Label> {
     let mut labels = vec![("gate", gate.snapshot.gate.clone())];
     match gate.user {
@@ -141,7 +141,7 @@ fn gate_labels(gate: &KeptGate) -> Vec<Label> {
     labels
 }
 
-/// Backslash and quote are written as the format has it. Line breaks are among what `escape` replaces.
+/// Writes a label. The format requires escapes for backslash and quote. `escape` has replaced line breaks.
 fn label((name, value): Label) -> String {
     let value = escape(&value).replace('\\', r"\\").replace('"', "\\\"");
     format!("{name}=\"{value}\"")
@@ -151,10 +151,10 @@ fn unix(boot: Duration, moment: Moment) -> String {
     format!("{:.3}", boot.saturating_add(moment.since_boot()).as_secs_f64())
 }
 
-/// Whether the text file is to be written now that the gate stands so. `last` is what was written there.
+/// Whether the text file must be written in this state of the gate. `last` is the state in the file.
 ///
-/// Nothing is written while a gate waits: writing to a disk can take long, and what the gate waits for may come
-/// meanwhile. A text that differs from the last one in nothing but the time is not written.
+/// Nothing is written while a gate waits. Writing to a disk can take long, and the network may change meanwhile.
+/// The file is not written if only the time has changed.
 pub fn is_due(last: Option<&Snapshot>, now: &Snapshot) -> bool {
     match now.state {
         GateWord::Waiting | GateWord::Grace | GateWord::Settling => false,
@@ -212,7 +212,7 @@ netready_gate_ready{gate="nas",scope="user",uid="1000"} 0
             assert!(!text.contains(absent), "{absent} is in:\n{text}");
         }
         assert_eq!(metrics_text(&[], BOOT), "");
-        // A metric of which there is no sample has no heading either.
+        // A metric without samples has no heading.
         assert!(!metrics_text(&[nas()], BOOT).contains("ready_duration"));
     }
 

@@ -1,20 +1,20 @@
-//! A point in time, as a value that is passed in.
+//! A point in time, as a value that callers pass.
 
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
-/// Time since boot, suspend included (CLOCK_BOOTTIME, clock_gettime(2)): what a boot-time gate
-/// means by "90 seconds", and untouched by wall-clock steps.
+/// The time since boot, including suspend (CLOCK_BOOTTIME, clock_gettime(2)). Changes of the wall clock do not
+/// affect it. A boot-time gate means this time by "90 seconds".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Moment(Duration);
 
 impl Moment {
-    /// The moment this long after boot.
+    /// Makes the moment this long after boot.
     pub const fn after_boot(elapsed: Duration) -> Moment {
         Moment(elapsed)
     }
 
-    /// How long after boot this is.
+    /// Returns how long after boot the moment is.
     pub fn since_boot(self) -> Duration {
         self.0
     }
@@ -23,7 +23,7 @@ impl Moment {
 impl Add<Duration> for Moment {
     type Output = Moment;
 
-    /// Saturating: a sum past the end of time is never reached.
+    /// Adds a duration. The sum stops at the largest value, which no clock ever reaches.
     fn add(self, duration: Duration) -> Moment {
         Moment(self.0.saturating_add(duration))
     }
@@ -32,7 +32,7 @@ impl Add<Duration> for Moment {
 impl Sub for Moment {
     type Output = Duration;
 
-    /// Zero where `earlier` is not earlier.
+    /// Returns the time since `earlier`, or zero if `earlier` is not earlier.
     fn sub(self, earlier: Moment) -> Duration {
         self.0.saturating_sub(earlier.0)
     }

@@ -1,4 +1,5 @@
-//! How a gate stands at one moment, in a few values. `run` leaves them in its record, `status` and `metrics` read them.
+//! The state of a gate at one moment, in a few values. `run` writes them into its record; `status` and `metrics`
+//! read them.
 
 use core::time::Duration;
 
@@ -11,40 +12,40 @@ use crate::report::summary;
 use crate::requirement::Gate;
 use crate::verdict::Verdict;
 
-/// See the module. Its texts can be others' words: escape them where they are printed.
+/// The state of a gate at one moment. Its texts can come from others: escape them when you print them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// The name of the gate.
     pub gate: String,
     /// Where the gate was read: a path, `built-in` or `command line`.
     pub source: String,
-    /// The version of the netready that keeps it.
+    /// The version of the netready that keeps the gate.
     pub version: String,
-    /// When that netready began to keep the gate.
+    /// When this netready began to keep the gate.
     pub started: Moment,
-    /// The moment that this snapshot tells of.
+    /// The moment that this snapshot describes.
     pub at: Moment,
     /// The state of the gate at the time of the snapshot.
     pub state: GateWord,
-    /// Since when it is in this state.
+    /// The time since which the gate is in this state.
     pub since: Moment,
-    /// How long it took until the gate was ready for the first time. `None` until then.
+    /// How long the gate waited until it was ready for the first time. `None` until then.
     pub ready_after: Option<Duration>,
-    /// How often it was lost since boot.
+    /// How often the gate was lost since boot.
     pub losses: u64,
-    /// When it was given up, if it was not ready since. A unit that gave up is started again.
+    /// When the gate gave up, if it was not ready since then. systemd restarts a unit that gave up.
     pub gave_up: Option<Moment>,
-    /// When it was given up last in this boot, even if it was ready since.
+    /// When the gate gave up last in this boot, even if it was ready since then.
     pub last_gave_up: Option<Moment>,
-    /// The first reason why it is not ready.
+    /// The first reason why the gate is not ready.
     pub reason: Option<Cause>,
-    /// What meets it, or what is missing.
+    /// What meets the gate, or what is missing.
     pub what: String,
 }
 
 impl Snapshot {
-    /// Of a gate that netready begins to keep. `losses` and `gave_up` are of earlier runs in this boot; if one of them
-    /// gave up before the gate was ready, set `last_gave_up` too.
+    /// Makes the snapshot of a gate that netready begins to keep. `losses` and `gave_up` come from earlier runs in
+    /// this boot. If an earlier run gave up before the gate was ready, set `last_gave_up` too.
     pub fn new(gate: &Gate, version: &str, losses: u64, gave_up: Option<Moment>, now: Moment) -> Snapshot {
         Snapshot {
             gate: gate.name.clone(),
@@ -63,14 +64,14 @@ impl Snapshot {
         }
     }
 
-    /// Sees how the gate stands now.
+    /// Takes the present state of the gate.
     pub fn see(&mut self, gate: &Gate, verdict: &Verdict, phase: Phase, losses: u64, now: Moment) {
         self.gate.clone_from(&gate.name);
         self.source.clone_from(&gate.source);
         let (state, _) = gate_words(phase);
         self.enter(state, now);
         if let Phase::Ready { came: Came::First { after } } = phase {
-            // As exact as a record is.
+            // Round to microseconds, as a record does.
             self.ready_after.get_or_insert(Duration::from_micros(micros(after)));
         }
         self.losses = losses;
@@ -78,14 +79,14 @@ impl Snapshot {
         self.what = summary(verdict);
     }
 
-    /// Sees that netready is told to end.
+    /// Notes that netready was told to end.
     pub fn stop(&mut self, now: Moment) {
         self.enter(GateWord::Stopped, now);
         self.reason = None;
         self.what.clear();
     }
 
-    /// Sees an event of the history. One that the snapshot has seen already changes nothing.
+    /// Takes an event of the history. An event that is not later than the snapshot changes nothing.
     pub fn follow(&mut self, event: &Event) {
         let What::Gate(GateChange { state, by: _, reason, met_by }) = &event.what else { return };
         if event.at <= self.at {
@@ -127,7 +128,7 @@ impl Snapshot {
         }
     }
 
-    /// The fields of a record. Times are microseconds since boot.
+    /// Returns the fields of a record. Times are microseconds since boot.
     pub fn fields(&self) -> Map<String, Value> {
         let usec = |moment: Moment| micros(moment.since_boot());
         let object = json!({
@@ -155,7 +156,7 @@ impl Snapshot {
         }
     }
 
-    /// Reads the fields of a record, which anybody may have written. `None` if it is of a version that does not tell.
+    /// Reads the fields of a record, which anybody may have written. Returns `None` if a required field is missing.
     pub fn read(record: &Value) -> Option<Snapshot> {
         let text = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
         let duration = |name: &str| Some(Duration::from_micros(record.get(name)?.as_u64()?));
@@ -176,7 +177,7 @@ impl Snapshot {
             ready_after: duration("ready-after-usec"),
             losses: record.get("losses").and_then(Value::as_u64).unwrap_or_default(),
             gave_up: moment("gave-up-usec"),
-            // An earlier version did not tell of both.
+            // Earlier versions wrote only one of these two fields.
             last_gave_up: moment("last-gave-up-usec").or_else(|| moment("gave-up-usec")),
             reason,
             what: text("what")?,
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!((snapshot.reason.clone(), snapshot.what.as_str()), (None, "a"));
     }
 
-    /// What the history tells of a moment after the snapshot is what the snapshot would have seen.
+    /// After events that are later than the snapshot, it is the same as if it had seen the states itself.
     #[test]
     fn later_events_are_followed_and_earlier_ones_are_not() {
         let (gate, mut snapshot) = started();

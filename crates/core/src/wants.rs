@@ -1,4 +1,4 @@
-//! What a gate needs to know: derived from the gate once. Everything else is dropped without decoding it.
+//! What a gate needs to know. It is derived once from the gate. Everything else is dropped without being decoded.
 
 use alloc::collections::BTreeSet;
 use core::net::IpAddr;
@@ -39,7 +39,7 @@ impl Wants {
         wants
     }
 
-    /// Adds the routes that would satisfy this.
+    /// Adds the routes that would satisfy the requirement.
     pub(crate) fn add_routes(&mut self, spec: &RouteSpec) {
         for prefix in spec.destination.prefixes() {
             self.routes.insert((prefix, spec.table.clone()));
@@ -62,11 +62,11 @@ impl Wants {
     }
 }
 
-/// Addresses to look up instead of a prefix. There are several, because a more specific route can hide the
-/// prefix from one of them. If it is hidden from all of them, the table has to be read.
+/// Returns addresses to look up instead of a prefix. There are several, because a more specific route can hide the
+/// prefix from one of them. If the prefix is hidden from all of them, the table must be read.
 pub fn probes(prefix: &IpNet) -> Vec<IpAddr> {
-    /// Documentation and reserved prefixes (RFC 5737, RFC 1112, RFC 3849, RFC 9637): a packet there has no
-    /// business, so few tables have a route of their own to all of them. Nothing is ever sent.
+    /// Addresses in documentation and reserved prefixes (RFC 5737, RFC 1112, RFC 3849, RFC 9637). Nobody needs to
+    /// send packets there, so few tables have specific routes for all of them. netready sends nothing there either.
     const DEFAULT_V4: [[u8; 4]; 3] = [[203, 0, 113, 1], [198, 51, 100, 1], [240, 0, 0, 1]];
     const DEFAULT_V6: [u128; 2] = [0x2001_0db8_u128 << 96 | 1, 0x3fff_u128 << 112 | 1];
     if prefix.prefix_len() == 0 {
@@ -75,7 +75,8 @@ pub fn probes(prefix: &IpNet) -> Vec<IpAddr> {
             Family::V6 => DEFAULT_V6.iter().map(|bits| IpAddr::V6((*bits).into())).collect(),
         };
     }
-    // The first and the last host, without the addresses that name the network or all of its hosts.
+    // The first and the last address that a host can have, without the addresses of the network and of all its
+    // hosts.
     let (first, last) = match prefix {
         IpNet::V4(net) => {
             let inset = u32::from(net.prefix_len() < 31);
