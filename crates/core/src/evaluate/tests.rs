@@ -1,6 +1,6 @@
-//! What the manual says of each requirement, as tables: one line a case.
+//! The manual's statements about each requirement, as tables: one case a line.
 //!
-//! A case is a gate, a network and what becomes of them, in the small language of [`testing`](crate::testing).
+//! A case has a gate, a network and the expected result, in the small language of [`testing`](crate::testing).
 
 #[rustfmt::skip] // tables: a line is a case
 mod address;
@@ -34,13 +34,13 @@ use crate::requirement::{Gate, Subject};
 use crate::testing::{NOW, gate, network};
 use crate::verdict::{ClauseVerdict, Outcome, Reason, Row, Verdict};
 
-/// What a case comes to, clause by clause, separated by ` | `:
+/// Returns the result of a case, clause by clause, separated by ` | `:
 ///
-/// * `met`, or `met by EVIDENCE; EVIDENCE` where the case asks by what;
-/// * `not-present` where it does not count;
-/// * else the link and code of each row that is unmet: `eth0 no-carrier, eth0 no-address`.
+/// * `met`, or `met by EVIDENCE; EVIDENCE` if the case asks for the evidence;
+/// * `not-present` if the clause does not count;
+/// * otherwise the link and the code of each unmet row: `eth0 no-carrier, eth0 no-address`.
 ///
-/// Tables that must be read follow: `+ unread IPv4 254`.
+/// If tables must be read, they follow: `+ unread IPv4 254`.
 fn outcome(verdict: &Verdict, with_evidence: bool) -> String {
     let clauses: Vec<String> =
         verdict.clauses.iter().map(|clause| of_clause(clause, with_evidence)).collect();
@@ -93,7 +93,7 @@ fn the_links_that_a_clause_names_whatever_it_asks_of_them() {
     }
 }
 
-/// The history notes a link if a clause names it, even where a pattern does not match it, such as a port.
+/// The history notes a link if a clause names it, even if a pattern does not match it, for example a port.
 #[test]
 fn the_links_that_are_called_like_an_entry_of_a_clause() {
     let host = network(
@@ -117,7 +117,7 @@ fn the_links_that_are_called_like_an_entry_of_a_clause() {
     }
 }
 
-/// What must be true of any verdict.
+/// Checks what must be true of every verdict.
 fn check_invariants(gate: &Gate, network: &Network, verdict: &Verdict) {
     assert_eq!(verdict.clauses.len(), gate.clauses.len());
     for clause in &verdict.clauses {
@@ -141,7 +141,7 @@ fn check_invariants(gate: &Gate, network: &Network, verdict: &Verdict) {
     }
 }
 
-/// Judges all cases, and says all that differ.
+/// Evaluates all cases, and reports all that differ.
 #[track_caller]
 fn table(cases: &[(&str, &str, &str)]) {
     let mut wrong = String::new();

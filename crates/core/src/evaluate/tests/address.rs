@@ -1,8 +1,8 @@
-//! Addresses: which satisfy what, and where.
+//! Addresses: which addresses meet which requirement, and on which links.
 
 use super::table;
 
-/// One address on a link with carrier, against each way to ask for it, of the link and of the host.
+/// Checks one address on a link with carrier against each requirement, asked of the link and of the host.
 fn each(address: &str, met: &[&str], unmet: &[&str], code: &str) {
     let network = format!("x0: up; addr x0 {address}");
     for (specs, met) in [(met, true), (unmet, false)] {
@@ -32,7 +32,7 @@ fn families_take_global_and_site_scope_only() {
     only("100.64.0.1/10", &["ip", "ipv4"]);
     only("192.0.2.10/24 link", &[]);
     only("192.0.2.10/24 host", &[]);
-    // The kernel calls its scope global.
+    // The kernel gives this address global scope.
     only("169.254.7.1/16", &["link-local-ipv4"]);
     only("169.254.7.1/16 link", &["link-local-ipv4"]);
     only("169.253.7.1/16", &["ip", "ipv4"]);
@@ -42,7 +42,7 @@ fn families_take_global_and_site_scope_only() {
     only("fd00::10/64", &["ip", "ipv6"]);
     only("fe80::10/64 link", &["link-local-ipv6"]);
     only("fe80::10/64", &["link-local-ipv6"]);
-    // fe80::/10 is more than fe80::/16.
+    // The link-local prefix is fe80::/10, not fe80::/16.
     only("febf::10/64", &["link-local-ipv6"]);
     only("fec0::10/64", &["ip", "ipv6"]);
 }
@@ -56,10 +56,10 @@ fn prefixes_and_exact_addresses_take_what_lies_in_them() {
         "no-address",
     );
     each("2001:db8::10/64", &["2001:db8::10", "2001:db8::/32"], &["2001:db8::11", "2001:db9::/32"], "no-address");
-    // Whatever its scope.
+    // The scope of an exact address does not matter.
     each("192.0.2.10/24 link", &["192.0.2.10", "192.0.2.0/24"], &["ipv4"], "no-address");
     each("169.254.7.1/16", &["169.254.7.1", "169.254.0.0/16"], &["169.254.7.2"], "no-address");
-    // Point to point: the host's own address counts, not the peer's.
+    // On a point-to-point link, the host's own address counts, not the peer's.
     each("192.0.2.10/32 peer 192.0.2.1", &["192.0.2.10", "192.0.2.8/29"], &["192.0.2.1", "192.0.2.0/29"], "no-address");
 }
 
@@ -76,7 +76,7 @@ fn only_usable_addresses_count() {
     each("2001:db8::10/64 deprecated tentative", &[], &SPECS, "tentative");
     each("192.0.2.10/24 deprecated", &["192.0.2.10"], &["ip", "ipv4", "192.0.2.0/24", "192.0.2.10/32"], "deprecated");
     each("fe80::10/64 link tentative", &[], &["link-local-ipv6"], "tentative");
-    // One that serves is enough.
+    // One usable address is enough.
     table(&[
         ("interface='x0'; address='ipv6'", "x0: up; addr x0 2001:db8::10/64 tentative; addr x0 2001:db8::11/64", "met by x0; 2001:db8::11 on x0"),
         ("interface='x0'; address='ipv6'", "x0: up; addr x0 2001:db8::10/64 tentative; addr x0 2001:db8::11/64 dadfailed", "x0 dadfailed"),
@@ -96,7 +96,7 @@ fn host_wide_a_family_or_prefix_counts_only_on_a_link_with_carrier_that_leads_ou
             (&gate, &on("nocarrier"), "no-carrier"),
             (&gate, &on("down"), "no-carrier"),
             (&gate, &on("dormant"), "no-carrier"),
-            // docker0 before its first container.
+            // docker0 before its first container starts.
             (&gate, &on("unknown kind=bridge"), "no-carrier"),
             (&gate, &on("up kind=bridge; p0: up master=x0"), "met by 192.0.2.10 on x0"),
             (&gate, "addr lo 192.0.2.10/32", "no-address"),
@@ -104,7 +104,7 @@ fn host_wide_a_family_or_prefix_counts_only_on_a_link_with_carrier_that_leads_ou
             (&gate, "d0: unknown kind=dummy; x1: up; addr d0 192.0.2.10/32; addr x1 192.0.2.11/24", "met by 192.0.2.11 on x1"),
             (&gate, "d0: unknown kind=dummy; x1: nocarrier; addr d0 192.0.2.10/32; addr x1 192.0.2.11/24", "no-carrier"),
             (&gate, "x0: up", "no-address"),
-            // Its link's message is still to come.
+            // The message about the address's link has not arrived yet.
             (&gate, "addr 7 192.0.2.10/24", "no-address"),
             (&gate, "x0: nocarrier; x1: up; addr x0 192.0.2.10/24; addr x1 192.0.2.11/24", "met by 192.0.2.11 on x1"),
         ]);
@@ -123,12 +123,12 @@ fn an_exact_address_counts_wherever_it_stands() {
         (G, "x0: up; addr x0 192.0.2.11/24", "no-address"),
         ("address='127.0.0.1'", "", "met by 127.0.0.1 on lo"),
         ("address='::1'", "", "met by ::1 on lo"),
-        // A link is named: there and nowhere else.
+        // The clause names a link, so only this link counts.
         ("interface='x1'; address='192.0.2.10'", "x0: up; x1: up; addr x0 192.0.2.10/24", "x1 no-address"),
-        // bind(2) does not take it yet.
+        // bind(2) does not accept the address yet.
         ("address='2001:db8::10'", "x0: nocarrier; addr x0 2001:db8::10/64 tentative", "tentative"),
         ("address='2001:db8::10'", "x0: up; addr x0 2001:db8::10/64 dadfailed", "dadfailed"),
-        // The same address twice, one of them usable.
+        // Two links have the same address, and one of them is usable.
         ("address='2001:db8::10'", "x0: up; x1: up; addr x0 2001:db8::10/64 dadfailed; addr x1 2001:db8::10/64", "met by 2001:db8::10 on x1"),
     ]);
 }

@@ -1,4 +1,4 @@
-//! Route-to: what the kernel's own lookup says, and when that is enough.
+//! `route-to`: what the kernel's own lookup returns, and when that is enough.
 
 use super::table;
 
@@ -24,13 +24,13 @@ fn the_lookup_must_succeed_and_leave_through_a_link_with_carrier() {
         (FAR, "lookup 198.51.100.7 via 198.51.100.1 dev dark0 src 198.51.100.10", "route-dead"),
         (FAR, "lookup 198.51.100.7 via 198.51.100.1 dev 77 src 192.0.2.10", "route-dead"),
         (FAR, "", "not-read"),
-        // Another target's answer is none.
+        // The answer for another target does not count.
         (FAR, "lookup 198.51.100.8 via 192.0.2.1 dev x0 src 192.0.2.10", "not-read"),
         ("route-to=['198.51.100.7','2001:db8:9::1']", "lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.10; lookup 2001:db8:9::1 errno 101", "unreachable"),
     ]);
 }
 
-/// A default route through a loopback or dummy link takes a connection that nobody answers.
+/// A default route through a loopback or dummy link accepts a connection that nobody answers.
 #[test]
 fn a_way_through_a_link_that_leads_nowhere_reaches_this_host_only() {
     const DUMMY: &str = "d0: up kind=dummy; addr d0 10.9.0.1/24; addr d0 2001:db8:7::7/64";
@@ -42,7 +42,7 @@ fn a_way_through_a_link_that_leads_nowhere_reaches_this_host_only() {
         (FAR, &by_dummy, "route-dead"),
         ("route-to='2001:db8:9::1'", &by_dummy6, "route-dead"),
         ("route-to='198.51.100.7'; from='10.9.0.1'", &with("lookup 198.51.100.7 of 10.9.0.1 dev d0"), "route-dead"),
-        // This host itself, and a link that the clause names.
+        // These lead to this host itself, or through a link that the clause names.
         ("route-to='192.0.2.10'", "lookup 192.0.2.10 local dev lo src 192.0.2.10", "met"),
         ("route-to='127.0.0.1'", "lookup 127.0.0.1 local dev lo src 127.0.0.1", "met"),
         ("route-to='2001:db8:7::7'", &with("lookup 2001:db8:7::7 local dev d0 src 2001:db8:7::7"), "met"),
@@ -56,7 +56,7 @@ fn its_source_must_be_usable() {
     on_host(&[
         (FAR, "lookup 198.51.100.7 via 192.0.2.1 dev x0", "no-source"),
         (FAR, "lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.99", "no-source"),
-        // On whatever link it stands: the kernel named it.
+        // The source may be on any link, because the kernel has selected it.
         (FAR, "lookup 198.51.100.7 via 192.0.2.1 dev x0 src 203.0.113.10", "met"),
         ("route-to='2001:db8:9::1'", "lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::10", "met"),
         ("route-to='2001:db8:9::1'", "addr x0 2001:db8::11/64 tentative; lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::11", "no-source"),
@@ -103,9 +103,9 @@ fn its_source_is_of_wider_scope_than_the_link() {
     on_host(&[
         (FAR, "addr x0 192.0.2.77/24 link; lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.77", "no-source"),
         (FAR, "addr x0 192.0.2.77/24 site; lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.77", "met"),
-        // An address of a deprecated prefix is what the kernel named: it serves.
+        // The kernel selected an address of a deprecated prefix, so it is usable.
         ("route-to='2001:db8:9::1'", "addr x0 2001:db8::11/64 deprecated; lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::11", "met"),
-        // This host itself.
+        // The target is this host itself.
         ("route-to='127.0.0.1'", "lookup 127.0.0.1 local dev lo src 127.0.0.1", "met"),
         ("route-to='192.0.2.10'", "lookup 192.0.2.10 local dev lo src 192.0.2.10", "met"),
     ]);
@@ -118,20 +118,20 @@ fn a_source_that_is_given_must_be_there_and_usable() {
     const WAY: &str = "lookup 2001:db8:9::1 of 2001:db8::11 via fe80::1 dev x0 src 2001:db8::11";
     on_host(&[
         (BY, "lookup 198.51.100.7 of 203.0.113.10 via 203.0.113.1 dev y0 src 203.0.113.10", "met by 198.51.100.7 via 203.0.113.1 dev y0 src 203.0.113.10"),
-        // Another question's answer is none.
+        // The answer to another query does not count.
         (BY, "lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.10", "not-read"),
         (BY, "lookup 198.51.100.7 of 203.0.113.10 errno 101", "unreachable"),
         (BY, "lookup 198.51.100.7 of 203.0.113.10 via 198.51.100.1 dev dark0 src 203.0.113.10", "route-dead"),
         ("interface='x0'; route-to='198.51.100.7'; from='203.0.113.10'", "lookup 198.51.100.7 of 203.0.113.10 dev y0 src 203.0.113.10", "wrong-link"),
         ("interface='y0'; route-to='198.51.100.7'; from='203.0.113.10'", "lookup 198.51.100.7 of 203.0.113.10 dev y0 src 203.0.113.10", "met"),
-        // What the kernel says of an address that the host does not have is not what a program meets.
+        // The host does not have this address, so a program cannot bind it, whatever the kernel's lookup returns.
         ("route-to='198.51.100.7'; from='203.0.113.99'", "lookup 198.51.100.7 of 203.0.113.99 via 192.0.2.1 dev x0 src 203.0.113.99", "no-address"),
         (SIX, WAY, "no-address"),
         (SIX, &format!("addr x0 2001:db8::11/64; {WAY}"), "met"),
         (SIX, &format!("addr x0 2001:db8::11/64 tentative; {WAY}"), "tentative"),
         (SIX, &format!("addr x0 2001:db8::11/64 dadfailed; {WAY}"), "dadfailed"),
         (SIX, &format!("addr x0 2001:db8::11/64 deprecated; {WAY}"), "met"),
-        // It stands twice, and once is enough.
+        // Two links have the address, and one usable address is enough.
         (SIX, &format!("addr x0 2001:db8::11/64 tentative; addr y0 2001:db8::11/64; {WAY}"), "met"),
     ]);
 }
@@ -147,7 +147,7 @@ fn a_zone_s_link_must_be_there() {
         ("interface='x0'; route-to='fe80::9%x0'", WAY, "met"),
         ("interface='y0'; route-to='fe80::9%x0'", WAY, "wrong-link"),
         ("route-to='fe80::9%x0'; from='fe80::10'", "lookup fe80::9%x0 of fe80::10 dev x0 src fe80::10", "met"),
-        // The same address on another link is another one.
+        // On another link, the same link-local address is a different address.
         ("route-to='fe80::9%y0'; from='fe80::10'", "lookup fe80::9%y0 of fe80::10 dev y0 src fe80::10", "no-address"),
         ("route-to='fe80::9%y0'; from='2001:db8::10'", "lookup fe80::9%y0 of 2001:db8::10 dev y0 src 2001:db8::10", "met"),
     ]);
@@ -170,9 +170,9 @@ fn in_a_vrf_its_device_must_be_up() {
         ("route='default-ipv4'; table='mgmt'", &in_vrf("read4 1001; route default4 via 10.9.0.1 dev v0 table 1001"), "met"),
         ("route='default-ipv4'; table='mgmt'", &in_vrf("read4 1001; route default4 via 10.9.0.1 dev v0 table 1001").replace("mgmt: up", "mgmt: down"), "admin-down"),
         ("interface='v0'; route='default-ipv4'; table='mgmt'", &in_vrf("read4 1001; route default4 via 10.9.0.1 dev v0 table 1001").replace("mgmt: up", "mgmt: down"), "v0 admin-down"),
-        // By its number it is a table like any other.
+        // A table that is named by its number needs no VRF device.
         ("route='default-ipv4'; table=1001", &in_vrf("read4 1001; route default4 via 10.9.0.1 dev v0 table 1001").replace("mgmt: up", "mgmt: down"), "met"),
-        // A program has its VRF's addresses only, and outside of VRFs the others only.
+        // A program in a VRF has only the VRF's addresses. A program outside VRFs has only the other addresses.
         ("route-to='198.51.100.7'; table='mgmt'; from='10.9.0.10'", &in_vrf("lookup 198.51.100.7 of 10.9.0.10 in mgmt dev v0 src 10.9.0.10"), "met"),
         ("route-to='198.51.100.7'; table='mgmt'; from='192.0.2.10'", &in_vrf("lookup 198.51.100.7 of 192.0.2.10 in mgmt dev v0 src 192.0.2.10"), "no-address"),
         ("route-to='198.51.100.7'; from='10.9.0.10'", &in_vrf("lookup 198.51.100.7 of 10.9.0.10 dev v0 src 10.9.0.10"), "no-address"),

@@ -1,4 +1,4 @@
-//! The quorum, compared with a plain reading of the manual's sentence.
+//! Compares the quorum with a direct implementation of the manual's sentence.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -64,12 +64,12 @@ proptest! {
         let links: Vec<Is> = names.into_iter().zip(states).map(|(name, (carrier, port))| Is { name, carrier, port }).collect();
         let (excluded, entries): (Vec<&str>, Vec<&str>) = list.iter().partition(|entry| entry.starts_with('!'));
         let excluded: Vec<&str> = excluded.into_iter().map(|entry| &entry[1..]).collect();
-        // A list of nothing but exclusions means all others.
+        // A list that has only exclusions means all other links.
         prop_assume!(!entries.is_empty());
         let quoted: Vec<String> = list.iter().map(|entry| format!("'{entry}'")).collect();
         let quorum_text = if quorum.is_empty() { String::new() } else { format!("; quorum={quorum}") };
         let text = format!("interface=[{}]; carrier=true{quorum_text}", quoted.join(","));
-        // A number that cannot be reached, a name that is taken out again.
+        // The text is not a valid gate: the quorum cannot be reached, or a name is excluded again.
         let Ok(gate) = try_gate(&text) else { return Ok(()) };
         let links_text = links.iter().map(|link| {
             let (state, port) = (if link.carrier { "up" } else { "nocarrier" }, if link.port { "master=99 port=bond" } else { "" });

@@ -1,11 +1,11 @@
-//! What pasta would take, and whether it is usable: one line a case.
+//! What pasta would select, and whether it is usable: one case a line.
 
 use crate::testing::{NOW, gate, network};
 use super::{check_invariants, outcome};
 use crate::evaluate::evaluate;
 use crate::verdict::Outcome;
 
-/// `met by …`, or the code and text of the reason.
+/// The expected text is `met by …`, or the code and the text of the reason.
 #[track_caller]
 fn pasta(cases: &[(&str, &str)]) {
     let gate = gate("pasta=true");
@@ -45,13 +45,15 @@ fn the_first_default_of_either_family_must_be_fit() {
             &on(BOTH, "pasta4 default4 via 192.0.2.1 dev x0; pasta6 default6 via fe80::1 dev x0"),
             "met by default via 192.0.2.1 dev x0, default via fe80::1 dev x0",
         ),
-        // Only loopback, only link-local, nothing: the local mode, from which it may recover, but not ready.
+        // pasta finds only loopback, only link-local routes, or nothing. It starts in its local mode, so this is
+        // not ready.
         (&on(BOTH, ""), "no-route: no default route for pasta to take"),
         ("pasta4; pasta6", "no-route: no default route for pasta to take"),
         ("x0: up; pasta6; pasta4 169.254.0.0/16 dev x0; addr x0 169.254.1.1/16", "no-route: no default route for pasta to take"),
         ("x0: up; pasta4; pasta6 fe80::/64 dev x0; addr x0 fe80::10/64 link", "no-route: no default route for pasta to take"),
         ("pasta6; pasta4 127.0.0.0/8 dev lo", "no-route: no default route for pasta to take"),
-        // A default through a dummy link, such as an air-gapped K3s node has: a container gets it and reaches nobody.
+        // A default route through a dummy link, as on an air-gapped K3s node. A container would copy it and reach
+        // nobody.
         (
             "pasta6; d0: unknown kind=dummy; addr d0 203.0.113.254/31; pasta4 default4 via 203.0.113.255 dev d0 metric 1000",
             "route-dead: pasta would take d0 (default metric 1000), through which nothing beyond this host can be reached",
@@ -70,14 +72,14 @@ fn a_link_taken_without_carrier_kills_it_whatever_the_other_family_has() {
     const DARK4: &str = "no-carrier: pasta would take dark0 (default metric 100), which has no carrier";
     pasta(&[
         (&on(BOTH, "pasta4 default4 via 198.51.100.1 dev dark0 metric 100 linkdown"), DARK4),
-        // States of section 7 in which it died: the second default is live, the other family is.
+        // States in which pasta was seen to die, although the second default route or the other family was live.
         (&on(BOTH, &format!("pasta4 default4 via 198.51.100.1 dev dark0 metric 100 linkdown; {FIT4} metric 200")), DARK4),
         (&on(BOTH, &format!("pasta4 default4 via 198.51.100.1 dev dark0 metric 100 linkdown; {FIT6}")), DARK4),
         (
             &on(BOTH, &format!("{FIT4}; pasta6 default6 via fe80::1 dev dark0 metric 1024 linkdown")),
             "no-carrier: pasta would take dark0 (default metric 1024), which has no carrier",
         ),
-        // An idle docker0 is what pasta takes if there is no IPv4 default route.
+        // Without an IPv4 default route, pasta selects an idle docker0.
         (
             &on(BOTH, &format!("docker0: unknown kind=bridge; addr docker0 172.17.0.1/16; pasta4 172.17.0.0/16 dev docker0; {FIT6}")),
             "no-carrier: pasta would take docker0 (172.17.0.0/16, as there is no default route), which has no carrier",
@@ -86,12 +88,12 @@ fn a_link_taken_without_carrier_kills_it_whatever_the_other_family_has() {
             &on(BOTH, &format!("y0: down; pasta4 10.0.0.0/8 dev y0; {FIT6}")),
             "admin-down: pasta would take y0 (10.0.0.0/8, as there is no default route), which is administratively down",
         ),
-        // The first live one: what comes after it does not matter.
+        // pasta selects the first default route, which is live. Later routes do not matter.
         (
             &on(BOTH, &format!("{FIT4}; pasta4 default4 via 198.51.100.1 dev dark0 metric 100 linkdown")),
             "met by default via 192.0.2.1 dev x0",
         ),
-        // A default is taken though other routes stand before it in the dump.
+        // pasta selects the default route although other routes precede it in the dump.
         (
             &on(BOTH, &format!("pasta4 198.51.100.0/24 dev dark0 linkdown; {FIT4}")),
             "met by default via 192.0.2.1 dev x0",
@@ -108,12 +110,12 @@ fn the_other_route_s_link_alone_is_no_network() {
             &on(BOTH, "pasta4 192.0.2.0/24 dev x0"),
             "no-route: pasta would take x0 (192.0.2.0/24, as there is no default route), which has no default route",
         ),
-        // The first of them, link-local skipped.
+        // Without a default route, pasta selects the first other route that is not link-local.
         (
             &on(BOTH, "y0: up; pasta4 169.254.0.0/16 dev y0; pasta4 192.0.2.0/24 dev x0; pasta4 10.0.0.0/8 dev y0"),
             "no-route: pasta would take x0 (192.0.2.0/24, as there is no default route), which has no default route",
         ),
-        // With the other family fit, this one may lack.
+        // The other family is usable, so this family may lack a default route.
         (
             &on(BOTH, "pasta4 192.0.2.0/24 dev x0; pasta6 default6 via fe80::1 dev x0"),
             "met by 192.0.2.0/24 dev x0, default via fe80::1 dev x0",
@@ -149,10 +151,10 @@ fn the_gateway_must_be_on_the_link() {
         (&on(BOTH, "pasta4 default4 via 203.0.113.1 dev x0"), OFF),
         (&on(BOTH, "pasta4 default4 via 203.0.113.1 dev x0 onlink"), "met by default via 203.0.113.1 dev x0"),
         (&on(BOTH, "pasta4 default4 via 203.0.113.1 dev x0; gateway4"), "met by default via 203.0.113.1 dev x0"),
-        // A /32 with its gateway as the peer (Hetzner).
+        // A /32 address with the gateway as its peer, as at Hetzner.
         (&on(BOTH, "pasta4 default4 via 203.0.113.1 dev x0; addr x0 203.0.113.10/32 peer 203.0.113.1"), "met by default via 203.0.113.1 dev x0"),
         (&on(BOTH, "pasta4 default4 via 203.0.113.1 dev x0; addr x0 203.0.113.10/32"), OFF),
-        // Another link's prefix is not it.
+        // The gateway is in the prefix of another link.
         (&on(BOTH, "y0: up; addr y0 203.0.113.10/24; pasta4 default4 via 203.0.113.1 dev x0"), OFF),
         (&on(BOTH, "pasta4 default4 via fe80::1 dev x0"), "met by default via fe80::1 dev x0"),
         (&on(BOTH, "pasta4 default4 dev x0"), "met by default dev x0"),
@@ -169,7 +171,7 @@ fn a_default_that_is_dead_or_expired_is_not_fit() {
     ]);
 }
 
-/// pasta copies such a route and dies, whatever the other family has.
+/// pasta copies such a route and dies, even if the other family is usable.
 #[test]
 fn a_linkdown_route_on_a_link_taken_kills_it_though_the_link_has_carrier() {
     const FLAGGED: &str = "route-dead: pasta would take x0 (default metric 0), whose route is still flagged linkdown";
@@ -192,7 +194,7 @@ fn a_multipath_default_over_several_links_is_met_with_a_warning() {
     pasta(&[
         (&two("via 203.0.113.1 dev y0"), &format!("met by default via 192.0.2.1 dev x0, default via 203.0.113.1 dev y0; {WARNING}")),
         (&two("via 198.51.100.1 dev dark0 linkdown"), &format!("met by default via 192.0.2.1 dev x0, default via 198.51.100.1 dev dark0; {WARNING}")),
-        // All through one link: it is copied.
+        // All next hops leave through one link, so pasta copies the route.
         (&two("via 192.0.2.2 dev x0"), "met by default via 192.0.2.1 dev x0, default via 192.0.2.2 dev x0"),
     ]);
 }

@@ -1,5 +1,5 @@
-//! What counts at all: if-present, grace, the host's quorum; what the no-carrier timeout looks at; and
-//! what is met but deserves a word.
+//! Which clauses count: if-present, grace and the host's quorum. Which links the no-carrier timeout looks at. Which
+//! met requirements have a warning.
 
 use crate::testing::{NOW, gate, network, network as network_of};
 use super::{outcome, table};
@@ -15,7 +15,7 @@ fn a_clause_with_interfaces_counts_only_while_a_link_matches() {
         ("interface=['wg0','x0']; if-present=true; carrier=true", "x0: up", "wg0 absent"),
         ("interface=['*','!x0']; if-present=true; carrier=true", "x0: nocarrier", "not-present"),
         ("interface='lo*'; if-present=true", "", "not-present"),
-        // The other clauses count as ever.
+        // The other clauses count as usual.
         ("interface='wg0'; if-present=true | interface='x0'; carrier=true", "x0: nocarrier", "not-present | x0 no-carrier"),
     ]);
 }
@@ -28,33 +28,34 @@ fn a_clause_of_one_family_counts_only_while_that_family_is_on_its_way() {
     table(&[
         (SIX, "", "not-present"),
         (SIX, UP4, "not-present"),
-        // An address of global scope on a link with a default route of either family: tentative ones too.
+        // A link with a default route of either family has an address with global scope. A tentative address counts
+        // too.
         (SIX, &and("addr x0 2001:db8::10/64"), "no-route"),
         (SIX, &and("addr x0 2001:db8::10/64 tentative"), "no-route"),
         (SIX, &and("addr x0 2001:db8::10/64 deprecated"), "no-route"),
         (SIX, &and("addr x0 fe80::10/64 link"), "not-present"),
-        // On another link it is a container's, or a VPN's.
+        // On another link, the address may be a container's or a VPN's.
         (SIX, &and("y0: up; addr y0 2001:db8::10/64"), "not-present"),
         (SIX, "x0: up; addr x0 2001:db8::10/64", "not-present"),
-        // A default route stands.
+        // The family has a default route.
         (SIX, "x0: up; route default6 via fe80::1 dev x0", "no-source"),
         (SIX, "x0: up; addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0", "met"),
         (SIX, "x0: nocarrier; route default6 via fe80::1 dev x0", "route-dead"),
-        // One that refuses leads nowhere.
+        // A route that refuses does not lead anywhere.
         (SIX, "route default6 unreachable dev lo", "not-present"),
-        // Through a loopback or dummy link comes no network.
+        // A default route through a loopback or dummy link does not lead to a network.
         (SIX, "route default6 dev lo", "not-present"),
         (SIX, "d0: unknown kind=dummy; addr d0 2001:db8::10/128; route default6 dev d0", "not-present"),
         (SIX, "d0: unknown kind=dummy; addr d0 2001:db8::10/128; route default4 dev d0", "not-present"),
-        // One that refuses hides it: that family is blocked.
+        // A route that refuses hides the usable route, so the family is blocked.
         (SIX, &and("addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0 metric 1024; route default6 unreachable dev lo metric 1"), "not-present"),
         (SIX, &and("addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0 metric 1024; route default6 unreachable dev lo metric 4294967295"), "met"),
-        // Without one that is hidden it may only be early; so may it where the one in front is dead.
+        // Without a hidden usable route, that route may arrive later. The same is true if the first route is dead.
         (SIX, &and("addr x0 2001:db8::10/64; route default6 unreachable dev lo metric 1"), "no-route"),
         (SIX, &and("z0: nocarrier; addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0 metric 1024; route default6 via fe80::2 dev z0 linkdown metric 1"), "route-hidden"),
-        // Not in the main table.
+        // The route is not in the main table.
         (SIX, "x0: up; route default6 via fe80::1 dev x0 table 100", "not-present"),
-        // The other way round.
+        // The same for IPv4.
         ("route='default-ipv4'; if-present=true", UP4, "met"),
         ("route='default-ipv4'; if-present=true", "x0: up; addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0", "not-present"),
         ("route='default-ipv4'; if-present=true", "x0: up; addr x0 192.0.2.10/24; route default6 via fe80::1 dev x0", "no-route"),
@@ -88,7 +89,7 @@ fn a_grace_holds_nothing_back_but_its_clause_is_unmet_all_the_same() {
     assert!(both.ready());
     assert_eq!(both.clauses[1].grace.map(|grace| grace.as_secs()), Some(5));
     assert!(!judged("route='default-ipv6' | route='default-ipv4'; grace='5s'").ready());
-    // An unread table that it asks for is to be read all the same.
+    // A table that the clause with the grace needs is read before the gate is ready.
     let network = network_of("x0: up; addr x0 192.0.2.10/24; route default4 via 192.0.2.1 dev x0; unread6");
     let unread = evaluate(&gate("route='default-ipv4' | route='default-ipv6'; grace='5s'"), &network, NOW);
     assert!(!unread.ready());
@@ -140,7 +141,7 @@ fn no_carrier_looks_at_uplinks_for_host_wide_clauses() {
         (G, "x0: up", true),
         (G, "x0: nocarrier", false),
         (G, "x0: down; x1: up", true),
-        // Without a hardware address: tun, wireguard, ppp.
+        // Links without a hardware address are no uplinks: tun, wireguard, ppp.
         (G, "wg0: unknown kind=wireguard mac=none; x0: nocarrier", false),
         (G, "d0: unknown kind=dummy; x0: nocarrier", false),
         (G, "vx0: unknown kind=vxlan; x0: nocarrier", false),
@@ -148,26 +149,26 @@ fn no_carrier_looks_at_uplinks_for_host_wide_clauses() {
         (G, "gre1: unknown kind=gre mac=c0:00:02:0a; x0: nocarrier", false),
         (G, "docker0: unknown kind=bridge; x0: nocarrier", false),
         (G, "br0: up kind=bridge; v0: up kind=veth master=br0; x0: nocarrier", false),
-        // A veth is a container's uplink, and on a host a container's other end.
+        // In a container a veth is the uplink. On a host it is the other end of a container's link.
         (G, "v0: up kind=veth", true),
         (G, "v0: up kind=veth; x0: nocarrier", false),
         (G, "v0: up kind=veth; d0: unknown kind=dummy", true),
-        // Ports are none; their bond is.
+        // Ports are no uplinks, but their bond is one.
         (G, "b0: up kind=bond; x0: up master=b0 port=bond", true),
-        // A clause with interfaces and one without: either.
+        // The gate has a clause with links and a clause without. Carrier for one of them is enough.
         ("interface='x0' | route='default'", "x0: nocarrier; y0: up", true),
         ("interface='wg0' | route='default'", "wg0: unknown kind=wireguard mac=none; y0: nocarrier", true),
     ]);
 }
 
-/// A host whose uplink is a port of a bridge (a hypervisor's br0) has carrier on its only way out. (The
-/// contract counts neither ports nor bridges, and would give up such a host.)
+/// If the uplink of a host is a port of a bridge (a hypervisor's br0), this port is its only way out. The bridge
+/// itself is not an uplink, so the port must count.
 #[test]
 fn no_carrier_looks_at_the_ports_of_a_bridged_host() {
     carrier(&[
         ("route='default'", "br0: up kind=bridge; x0: up master=br0; addr br0 192.0.2.10/24", true),
         ("route='default'", "br0: unknown kind=bridge; x0: nocarrier master=br0; addr br0 192.0.2.10/24", false),
-        // Ports that lead to guests are no way out.
+        // Ports that lead to guests are no uplinks.
         ("route='default'", "br0: up kind=bridge; t0: up kind=tun master=br0; x0: nocarrier master=br0", false),
     ]);
 }
@@ -188,8 +189,8 @@ fn a_failed_dad_beside_an_address_that_serves_is_a_warning() {
     assert!(warnings("address='ipv6'", "x0: up; addr x0 2001:db8::11/64 dadfailed").is_empty(), "the reason says it");
 }
 
-/// The contract counts no port; a bridge needs an exception, for the bridge itself is none. A bond and a team
-/// are candidates themselves, and know better than their ports (LACP).
+/// Ports of a bond or team do not count, because the bond or team itself counts. It knows better than its ports
+/// whether it has carrier (LACP).
 #[test]
 fn no_carrier_looks_at_a_bond_or_team_and_not_at_its_ports() {
     carrier(&[

@@ -1,4 +1,4 @@
-//! Probes: whose turn it is, what is asked, and what the answers come to.
+//! Probes: when they may ask, what they ask, and what the answers mean.
 
 use core::time::Duration;
 
@@ -23,7 +23,7 @@ fn an_answer_meets_and_a_failure_does_not() {
     ]);
 }
 
-/// What was answered before does not count while something passive is unmet.
+/// Earlier answers do not count while a requirement that is not a probe is unmet.
 #[test]
 fn they_wait_for_all_that_is_passive_and_required() {
     const ANSWERED: &str = "says tcp a:1 = here";
@@ -33,13 +33,13 @@ fn they_wait_for_all_that_is_passive_and_required() {
         ("route='default'; tcp='a:1'", ANSWERED, "no-route, not-tried"),
         ("tcp='a:1' | interface='x9'", ANSWERED, "not-tried | x9 absent"),
         ("route='default' | tcp='a:1'", &format!("unread4; unread6; {ANSWERED}"), "no-route | not-tried + unread IPv4 254 + unread IPv6 254"),
-        // One with a grace is not waited for; one that does not count neither.
+        // Probes do not wait for a clause with a grace, nor for a clause that does not count.
         ("route='default'; grace='5s' | tcp='a:1'", ANSWERED, "no-route | met"),
         ("interface='x9'; if-present=true | tcp='a:1'", ANSWERED, "not-present | met"),
         ("route='default' | tcp='a:1'; grace='5s'", ANSWERED, "no-route | not-tried"),
-        // Nor what a quorum can do without.
+        // Probes do not wait for an item that the quorum does not need.
         ("address=['192.0.2.10','192.0.2.11']; quorum='any' | tcp='a:1'", &format!("{UP}; {ANSWERED}"), "met | met"),
-        // A probe that fails holds no other back.
+        // A probe that fails does not hold back other probes.
         ("tcp='a:1' | tcp='b:2'", &format!("fails tcp b:2; {ANSWERED}"), "met | probe-failed"),
     ]);
 }
@@ -64,11 +64,11 @@ fn the_gateway_is_that_of_the_default_route() {
         ("gateway=['ipv4','ipv6']", &format!("{BOTH}; {FAILS_6}; {ANSWERS_4}"), "probe-failed"),
         ("gateway=['ipv4','ipv6']; quorum='any'", &format!("{UP}; {ANSWERS_4}"), "met"),
         ("gateway=['ipv4','ipv6']; quorum='any'", UP, "not-tried, no-route"),
-        // Without a gateway there is nobody to ask.
+        // The route has no gateway, so there is nobody to ask.
         ("gateway='ipv4'", "x0: up; addr x0 192.0.2.10/24; route default4 dev x0", "met"),
-        // Another gateway, another question.
+        // The answer of another gateway does not count.
         ("gateway='ipv4'", &format!("{UP}; says gateway 192.0.2.2 x0"), "not-tried"),
-        // That there is none is passive: the others wait for it.
+        // A missing default route does not depend on a probe, so the other probes wait for it.
         ("gateway='ipv4' | tcp='a:1'", "says tcp a:1", "no-route | not-tried"),
         ("gateway='ipv4' | tcp='a:1'", &format!("{UP}; says tcp a:1"), "not-tried | met"),
     ]);
@@ -78,13 +78,13 @@ fn the_gateway_is_that_of_the_default_route() {
 fn what_is_asked() {
     for (gate_text, network_text, expected) in [
         ("tcp='a:1'; recheck='30s' | dns='b'", "", &["dns b", "tcp a:1 30s"][..]),
-        // Twice the same is one question, asked as often as the more eager wants.
+        // Two clauses ask the same question. It is asked once, with the shorter recheck of both.
         ("tcp='a:1'; recheck='30s' | tcp='a:1'; recheck='9s' | tcp='a:1'", "", &["tcp a:1 9s"]),
         ("tcp='a:1' | route='default'", "", &[]),
         ("tcp='a:1'; grace='5s'", "", &["tcp a:1"]),
-        // What is met is asked still: its answer is kept.
+        // A probe that is met is still asked, so that its answer is kept up to date.
         ("tcp='a:1'", "says tcp a:1", &["tcp a:1"]),
-        // Enough are met: nobody else is asked.
+        // One answer is enough, so the other host is not asked.
         ("tcp=['a:1','b:2']; quorum='any'", "says tcp b:2", &["tcp b:2"]),
         ("gateway='any'", "x0: up; addr x0 192.0.2.10/24; addr x0 2001:db8::10/64; route default4 via 192.0.2.1 dev x0; route default6 via 2001:db8::1 dev x0; says gateway 2001:db8::1 x0", &["gateway 2001:db8::1 x0"]),
     ] {

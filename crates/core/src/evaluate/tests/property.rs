@@ -1,4 +1,4 @@
-//! Random networks and gates: what no verdict may be.
+//! Random networks and gates: checks what must be true of every verdict.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ const EXTRAS: [&str; 15] = [
     "lookup 198.51.100.7 errno 101", "says tcp 192.0.2.7:22", "fails tcp 192.0.2.7:23", "says dns a.example",
 ];
 
-/// Default routes, as they may stand one behind the other.
+/// Kinds of default routes that may follow each other in a table.
 const IN_A_ROW: [&str; 12] = [
     "live", "live", "dark linkdown", "dark dead linkdown", "live dead", "bare", "here",
     "unreachable", "blackhole", "throw", "live tos 16", "live expires 99",
@@ -48,7 +48,7 @@ pub(super) fn a_network() -> impl Strategy<Value = String> {
             .iter()
             .zip(details)
             .map(|(name, (state, more))| {
-                // What is not there cannot be named.
+                // A text must not name a link that does not exist.
                 let more = if more.contains("br0") && !names.contains(&"br0") { "" } else { more };
                 format!("{name}: {state} {more}")
             })
@@ -101,7 +101,7 @@ fn a_clause() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Clauses with something that lets go, too.
+/// Adds clauses with a grace or with if-present.
 pub(super) fn a_gate() -> impl Strategy<Value = String> {
     let softened = (a_clause(), select(vec!["", "; grace='5s'", "; if-present=true", "; if-present=true; grace='1s'"]));
     (a_clause(), vec(softened.prop_map(|(clause, soft)| clause + soft), 0..3)).prop_map(|(first, others)| {
@@ -119,7 +119,7 @@ proptest! {
 
     #[test]
     fn met_is_what_the_rows_say_and_nothing_panics(gate_text in a_gate(), network_text in a_network()) {
-        // Not every combination is a gate (carrier=false with nothing else, a quorum without a list).
+        // Not every combination is a valid gate, for example carrier=false without another item.
         let Ok(gate) = try_gate(&gate_text) else { return Ok(()) };
         let network = network(&network_text);
         let verdict = evaluate(&gate, &network, NOW);
@@ -151,14 +151,14 @@ proptest! {
         prop_assert_eq!(before, after);
     }
 
-    /// Beside a plain reading: the first route that the kernel does not pass over must be a live one. With a link
-    /// that is named, any live one of it will do.
+    /// Compares with a direct implementation of the rule: the first route that the kernel does not skip must be
+    /// live. If the clause names a link, any live route of that link is enough.
     #[test]
     fn host_wide_the_first_route_that_is_not_passed_over_must_be_live(
         kinds in vec(select(&IN_A_ROW[..]), 0..6), four in any::<bool>(),
     ) {
         let family = if four { 4 } else { 6 };
-        // Only IPv4 has a TOS, only IPv6 an end.
+        // Only IPv4 routes have a TOS, and only IPv6 routes expire.
         let kinds = kinds.into_iter().filter(|kind| four || *kind != "live tos 16");
         let kinds: Vec<&str> = kinds.filter(|kind| !four || *kind != "live expires 99").collect();
         let routes: Vec<String> = kinds.iter().enumerate().map(|(at, kind)| {
@@ -182,7 +182,7 @@ proptest! {
     fn what_is_read_of_a_table_never_makes_it_unread(gate_text in a_gate(), network_text in a_network()) {
         let Ok(gate) = try_gate(&gate_text) else { return Ok(()) };
         let mut network = network(&network_text);
-        // As the observer reads: whatever it is told to, until it is told nothing more.
+        // Read tables as the session does: read each table that the verdict asks for, until it asks for none.
         for _ in 0..16 {
             let unread = evaluate(&gate, &network, NOW).unread;
             let Some((family, table)) = unread.into_iter().next() else { return Ok(()) };
@@ -197,7 +197,7 @@ proptest! {
 
 #[test]
 fn most_random_clauses_are_gates() {
-    // Else the properties above would say little.
+    // With too few valid gates, the properties above would test little.
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut made = 0;
     for _ in 0..200 {

@@ -1,4 +1,4 @@
-//! Interface lists: who is meant, and how many of them are enough.
+//! Interface lists: which links are meant, and how many of them are enough.
 
 use crate::testing::try_gate;
 use super::table;
@@ -12,7 +12,7 @@ fn without_a_quorum_every_name_must_be_satisfied() {
         (G, "x0: nocarrier; x1: nocarrier", "x0 no-carrier, x1 no-carrier"),
         (G, "x0: up", "x1 absent"),
         (G, "", "x0 absent, x1 absent"),
-        // Both items of the same link: an address here and a route there are no network.
+        // One link must have both items. An address on one link and a route on another are not a working network.
         (
             "interface=['x0']; address='ipv4'; route='default-ipv4'",
             "x0: up; x1: up; addr x0 192.0.2.10/24; addr x1 198.51.100.10/24; route default4 via 198.51.100.1 dev x1",
@@ -30,13 +30,13 @@ fn without_a_quorum_a_glob_is_satisfied_by_one_of_its_links() {
         (G, "x0: nocarrier; x1: nocarrier", "x0 no-carrier"),
         (G, "y0: up", "absent"),
         (G, "", "absent"),
-        // Each of two globs needs one.
+        // Each of two globs needs a link.
         ("interface=['x*','y*']; carrier=true", "x0: up; y0: nocarrier", "y0 no-carrier"),
         ("interface=['x*','y*']; carrier=true", "x0: nocarrier; x1: up; y0: up; y1: nocarrier", "met by x1; y0"),
         ("interface=['x*','y*']; carrier=true", "x0: up", "absent"),
-        // A name is needed though a glob that matches it is satisfied by another.
+        // A name needs its link, even if another link satisfies a glob that matches the name.
         ("interface=['x0','x*']; carrier=true", "x0: nocarrier; x1: up", "x0 no-carrier"),
-        // All items of one link, not one of each.
+        // One link must have all items.
         (
             "interface='x*'; address=['ipv4','ipv6']",
             "x0: up; x1: up; addr x0 192.0.2.10/24; addr x1 2001:db8::10/64",
@@ -47,7 +47,7 @@ fn without_a_quorum_a_glob_is_satisfied_by_one_of_its_links() {
             "x0: up; x1: up; addr x0 192.0.2.10/24; addr x1 2001:db8::10/64; addr x1 192.0.2.11/24",
             "met by x1; 192.0.2.11 on x1; 2001:db8::10 on x1",
         ),
-        // The one that is furthest along is told of.
+        // The reason is about the link with the fewest unmet items.
         (
             "interface='x*'; address='ipv4'",
             "x0: nocarrier; x1: up",
@@ -79,13 +79,13 @@ fn a_number_counts_links_each_once() {
         (TWO, "x0: up", "absent"),
         ("interface=['x0','x1','x2']; quorum=2; carrier=true", "x0: up; x2: up", "met by x0; x2"),
         ("interface=['x0','x1','x2']; quorum=2; carrier=true", "x0: up", "x1 absent, x2 absent"),
-        // One link by its ifname, its altname, its address and a glob is one link.
+        // One link counts once, even if its ifname, an altname, its address and a glob name it.
         ("interface=['x0','x*']; quorum=2; carrier=true", "x0: up", "absent"),
         ("interface=['x0','lan0','x*']; quorum=2; carrier=true", "x0: up alt=lan0", "absent"),
         ("interface=['x0','mac:02:00:00:00:00:02','x*']; quorum=2; carrier=true", "x0: up", "absent"),
         ("interface=['x0','lan0','x*']; quorum=2; carrier=true", "x0: up alt=lan0; x1: up", "met by x0; x1"),
         ("interface=['x0','lan0']; quorum=2; carrier=true", "x0: up; x1: up alt=lan0", "met by x0; x1"),
-        // Without a quorum one link may be every entry.
+        // Without a quorum, one link may satisfy every entry.
         ("interface=['x0','lan0','x*']; carrier=true", "x0: up alt=lan0", "met by x0"),
     ]);
 }
@@ -101,7 +101,7 @@ fn all_is_every_entry_and_every_link_that_a_glob_matches() {
         (G, "lan0: up", "absent"),
         (G, "", "absent, lan0 absent"),
         (G, "x0: nocarrier; x1: nocarrier; lan0: nocarrier", "x0 no-carrier, x1 no-carrier, lan0 no-carrier"),
-        // Ports and loopback are none of a glob's links, so they hold nothing back.
+        // A glob does not match ports and loopback, so they hold nothing back.
         ("interface='*'; quorum='all'; carrier=true", "br0: up kind=bridge; p0: up master=br0; p1: down master=br0", "met by br0"),
         ("interface=['*','!x1']; quorum='all'; carrier=true", "x0: up; x1: down", "met by x0"),
     ]);
@@ -118,7 +118,7 @@ fn names_altnames_globs_and_classes_name_links() {
         ("interface='x[0-3]'; carrier=true", "x4: up; x3: up", "met by x3"),
         ("interface='x[!0-3]'; carrier=true", "x3: up; x4: up", "met by x4"),
         ("interface='x'; carrier=true", "x0: up", "x absent"),
-        // A glob is of the whole name.
+        // A glob must match the whole name.
         ("interface='x?'; carrier=true", "ax0: up", "absent"),
     ]);
 }
@@ -128,11 +128,11 @@ fn an_exclamation_mark_takes_links_out() {
     table(&[
         ("interface=['*','!docker*']; carrier=true", "docker0: up; x0: up", "met by x0"),
         ("interface=['*','!docker*']; carrier=true", "docker0: up", "absent"),
-        // By an altname as well.
+        // An exclusion also matches altnames.
         ("interface=['x*','!virt*']; carrier=true", "x0: up alt=virt0", "absent"),
         ("interface=['x*','!x0']; carrier=true", "x0: up; x1: nocarrier", "x1 no-carrier"),
         ("interface=['x*','!x0','!x1']; quorum=1; carrier=true", "x0: up; x1: up; x2: up", "met by x2"),
-        // What is left out counts for no quorum.
+        // A link that is excluded does not count for a quorum.
         ("interface=['x*','!x0']; quorum=2; carrier=true", "x0: up; x1: up", "absent"),
     ]);
 }
@@ -148,7 +148,8 @@ fn globs_never_match_loopback_and_ports_but_their_names_do() {
         ("interface='p0'; carrier=true", BOND, "met by p0"),
         ("interface='p*'; carrier=true", "br0: up kind=bridge; p0: up master=br0", "absent"),
         ("interface='p*'; carrier=true", "t0: up kind=team; p0: up master=t0 port=team", "absent"),
-        // A dummy link is no link of the host's in general, but one that can be named, by a pattern too.
+        // A pattern that begins with a wildcard does not match dummy links. A name, or a pattern that begins with a
+        // name, does.
         ("interface='*'; address='ipv4'", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "absent"),
         ("interface='[a-z]0'; address='ipv4'", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "absent"),
         ("interface='?0'; address='ipv4'", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "absent"),
@@ -156,9 +157,9 @@ fn globs_never_match_loopback_and_ports_but_their_names_do() {
         ("interface='d*'; address='ipv4'; carrier=false", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "met by 192.0.2.10 on d0"),
         ("interface='d0'; address='ipv4'; carrier=false", "d0: unknown kind=dummy; addr d0 192.0.2.10/32", "met by 192.0.2.10 on d0"),
         ("interface='*'; quorum='all'; carrier=true", "d0: down kind=dummy; x0: up", "met by x0"),
-        // By an altname exactly, too.
+        // An exact altname names a port too.
         ("interface='port0'; carrier=true", "br0: up kind=bridge; p0: up master=br0 alt=port0", "met by p0"),
-        // A member of a VRF is no port, whether the kernel says its kind or the master is known.
+        // A member of a VRF is not a port. This is known from its port kind or from the master.
         ("interface='m*'; carrier=true", "vrf0: up kind=vrf vrf=10; m0: up master=vrf0 port=vrf", "met by m0"),
         ("interface='m*'; carrier=true", "vrf0: up kind=vrf vrf=10; m0: up master=vrf0", "met by m0"),
         ("interface='m*'; carrier=true", "m0: up master=99 port=vrf", "met by m0"),
@@ -172,7 +173,7 @@ fn a_mac_is_that_of_links_that_are_neither_stacked_nor_masters() {
     table(&[
         (G, "x0: up mac=02:00:00:00:00:aa", "met by x0"),
         (G, "x0: up mac=02:00:00:00:00:ab", "absent"),
-        // A vlan, a bridge, a bond bear the address of what is below them.
+        // A vlan, bridge or bond has the hardware address of a link below it.
         (G, "v0: up kind=vlan on=x0 mac=02:00:00:00:00:aa; x0: nocarrier mac=02:00:00:00:00:aa", "x0 no-carrier"),
         (G, "v0: up kind=macvlan mac=02:00:00:00:00:aa", "absent"),
         (G, "br0: up kind=bridge mac=02:00:00:00:00:aa; x0: up master=br0 mac=02:00:00:00:00:aa", "met by x0"),

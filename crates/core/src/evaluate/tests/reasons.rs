@@ -1,10 +1,10 @@
-//! Near misses: the reason names what is there and what is wrong with it, not just that something lacks.
+//! Near misses: the reason names what exists and what is wrong with it, not only that something is missing.
 
 use crate::testing::{NOW, gate, network};
 use crate::evaluate::evaluate;
 use crate::verdict::Outcome;
 
-/// The texts of all reasons of a gate.
+/// Compares the texts of all reasons of a gate.
 #[track_caller]
 fn reasons(cases: &[(&str, &str, &[&str])]) {
     for (gate_text, network_text, expected) in cases {
@@ -35,9 +35,9 @@ fn of_links() {
     ]);
 }
 
-/// Of several reasons that tell as much, the first is given.
+/// If several reasons tell the same amount, the first one is given.
 #[test]
-fn of_the_first_of_several() {
+fn of_equal_reasons_the_first_is_given() {
     reasons(&[
         ("address='ipv6'", "x0: up; addr x0 2001:db8::10/64 tentative; addr x0 2001:db8::11/64 tentative", &["2001:db8::10 on x0: tentative"]),
         ("route='default-ipv4'", "x0: nocarrier; y0: down; route default4 via 192.0.2.1 dev x0; route default4 via 192.0.2.1 dev y0 metric 9",
@@ -60,7 +60,7 @@ fn of_addresses() {
         ("interface='x0'; address='ipv6'", "x0: up; addr x0 169.254.7.1/16", &["x0: no IPv6 address"]),
         ("interface='x0'; address='ipv6'", "x0: up; addr x0 fe80::10/64 link", &["x0: no IPv6 address (only link-local fe80::10)"]),
         ("interface='x0'; address='ip'", "x0: up; addr x0 fe80::10/64 link", &["x0: no IP address (only link-local fe80::10)"]),
-        // Only where that is so: an address of the family is there, if not one that is wanted.
+        // The reason mentions the link-local address only if there is no other address of the family.
         ("interface='x0'; address='2000::/3'", "x0: up; addr x0 fe80::10/64 link", &["x0: no address in 2000::/3 (only link-local fe80::10)"]),
         ("interface='x0'; address='2000::/3'", "x0: up; addr x0 fe80::10/64 link; addr x0 fd12::5/64", &["x0: no address in 2000::/3"]),
         ("interface='x0'; address='10.0.0.0/8'", "x0: up; addr x0 169.254.7.1/16; addr x0 192.0.2.10/24", &["x0: no address in 10.0.0.0/8"]),
@@ -83,7 +83,7 @@ fn of_addresses() {
             "x0: lowerlayerdown; addr x0 2001:db8::10/64 tentative",
             &["2001:db8::10 on x0: tentative (duplicate address detection has not begun: no carrier)"],
         ),
-        // What the administrator must mend is said first.
+        // The fault that the administrator must mend is named first.
         (
             "address='ipv6'",
             "x0: up; addr x0 2001:db8::10/64 tentative; addr x0 2001:db8::11/64 dadfailed; addr x0 2001:db8::12/64 deprecated",
@@ -109,7 +109,8 @@ fn of_routes() {
         ("route='default'", &with("route default4 via 192.0.2.1 dev x0 src 192.0.2.99"), &["default via 192.0.2.1 dev x0: its source address 192.0.2.99 is not usable"]),
         ("route='default'", &with("z0: up; route default4 via 192.0.2.1 dev z0"), &["default via 192.0.2.1 dev z0: no usable IPv4 address on z0 to send from"]),
         ("interface='y0'; carrier=false; route='default'", &with("route default4 via 192.0.2.1 dev x0"), &["default via 192.0.2.1 dev x0: not through y0"]),
-        // What the kernel takes is what is wrong, unless something better is hidden by it.
+        // The reason is about the route that the kernel selects. If this route hides a better one, the reason says
+        // so.
         ("route='default'", &with("route default4 unreachable; route default4 via 203.0.113.1 dev y0 metric 9"), &["no default route but one that is unreachable"]),
         ("route='default-ipv4'", &with("route default4 blackhole metric 1; route default4 via 192.0.2.1 dev x0 metric 100"), &["the blackhole default IPv4 route of metric 1 is preferred: default via 192.0.2.1 dev x0 metric 100 is not used"]),
         (

@@ -1,10 +1,11 @@
-//! Routes: which of those that stand in a table lead anywhere.
+//! Routes: which routes of a table are usable.
 
 use super::table;
 use crate::testing::{NOW, gate, network};
 use crate::evaluate::evaluate;
 
-/// A link with carrier and an address of each family, one without, and one without an address.
+/// A host with three links: one with carrier and an address of each family, one without carrier, and one without an
+/// address.
 const HOST: &str = "x0: up; addr x0 192.0.2.10/24; addr x0 2001:db8::10/64; \
                     dark0: nocarrier; addr dark0 198.51.100.10/24; addr dark0 2001:db8:1::10/64; bare0: up";
 
@@ -51,14 +52,14 @@ fn only_unicast_routes_count() {
         ("route='default'", "route default4 local dev x0", "no-route"),
         ("route='default'", "route default4 multicast dev x0", "no-route"),
         ("route='default-ipv6'", "route default6 unreachable dev lo metric 4294967295", "no-route"),
-        // The other family's is one.
+        // The other family has a usable route.
         ("route='default'", "route default4 unreachable; route default6 via fe80::1 dev x0", "met"),
-        // The other one is one, if the kernel takes it.
+        // The usable route comes first, so the kernel selects it.
         ("route='default'", "route default4 dev x0 metric 10; route default4 unreachable metric 4294967295", "met"),
     ]);
 }
 
-/// Measured: every lookup is refused, and a connection too.
+/// Measured: the kernel refuses every lookup, and every connection too.
 #[test]
 fn host_wide_a_route_that_refuses_hides_those_behind_it() {
     for kind in ["unreachable", "blackhole", "prohibit", "throw"] {
@@ -72,23 +73,23 @@ fn host_wide_a_route_that_refuses_hides_those_behind_it() {
             ("route='10.0.0.0/8'", &prefix, "route-hidden"),
             ("route='default'", &format!("{four}; route default6 via fe80::1 dev x0"), "met by default via fe80::1 dev x0"),
             ("gateway='any'", &four, "route-hidden"),
-            // The question of one link is another.
+            // A clause that names a link asks only whether this link has a route.
             ("interface='x0'; route='default-ipv4'", &four, "met by x0; default via 192.0.2.1 dev x0"),
             ("interface='x0'; route='default-ipv6'", &six, "met by x0; default via fe80::1 dev x0"),
-            // One in another table, for one TOS, or to another destination hides nothing.
+            // A route in another table, for one TOS, or to another destination hides nothing.
             ("route='default-ipv4'", &format!("route default4 {kind} table 77; route default4 dev x0 metric 9"), "met"),
             ("route='default-ipv4'", &format!("route default4 {kind} tos 16; route default4 dev x0 metric 9"), "met"),
             ("route='default-ipv4'", &format!("route 0.0.0.0/1 {kind}; route default4 dev x0 metric 9"), "met"),
             ("route='default-ipv4'; table=77", &format!("read4 77; route default4 {kind} table 77; route default4 dev x0 table 77 metric 9"), "route-hidden"),
-            // The kernel keeps the routes of a source prefix apart.
+            // The kernel keeps routes for a source prefix separate.
             ("route='default-ipv6'", &format!("{six}; route default6 via fe80::1 dev x0 from 2001:db8::/56 metric 9"), "met"),
             ("route='default-ipv6'", &format!("route default6 {kind} dev lo from 2001:db8::/56; route default6 via fe80::1 dev x0 metric 9"), "met"),
         ]);
     }
 }
 
-/// Measured: with ignore_routes_with_linkdown=0, the kernel's default, connections are sent to the dead link
-/// and time out. Where it is set, a dump and a lookup say so: `dead` beside `linkdown`.
+/// Measured: with ignore_routes_with_linkdown=0, the kernel's default, connections are sent to the dead link and
+/// time out. If the setting is 1, a dump and a lookup show it: the route has `dead` in addition to `linkdown`.
 #[test]
 fn host_wide_a_dead_route_hides_those_behind_it_unless_the_kernel_passes_it_over() {
     const LIVE4: &str = "route default4 via 192.0.2.1 dev x0 metric 600";
@@ -101,26 +102,26 @@ fn host_wide_a_dead_route_hides_those_behind_it_unless_the_kernel_passes_it_over
         ("route='default-ipv6'", &with("default6 via fe80::2 dev dark0 dead linkdown metric 100"), "met by default via fe80::1 dev x0"),
         ("route='default'", &with("default4 via 198.51.100.1 dev dark0 linkdown metric 100"), "met by default via fe80::1 dev x0"),
         ("interface='x0'; route='default-ipv4'", &with("default4 via 198.51.100.1 dev dark0 linkdown metric 100"), "met by x0; default via 192.0.2.1 dev x0"),
-        // Nothing is said of it, but its link has no carrier: what the kernel flags is still to be read.
+        // The route has no flag yet, but its link has no carrier. The flags will be read later.
         ("route='default-ipv4'", &with("default4 via 198.51.100.1 dev dark0 metric 100"), "route-hidden"),
-        // A bridge without a port, which to the kernel has carrier.
+        // A bridge without a port has carrier for the kernel.
         ("route='default-ipv4'", &format!("br0: unknown kind=bridge; addr br0 203.0.113.1/24; {}", with("default4 via 203.0.113.2 dev br0 metric 100")), "route-hidden"),
-        // Behind the live one it hides nothing.
+        // A dead route that follows the live one hides nothing.
         ("route='default-ipv4'", &format!("{LIVE4}; route default4 via 198.51.100.1 dev dark0 linkdown metric 900"), "met"),
-        // A route without a source, and one that leads nowhere but here.
+        // A route without a source address, and a route that leads only to this host.
         ("route='default-ipv4'", &with("default4 dev bare0 metric 100"), "route-hidden"),
         ("route='default-ipv4'", &with("default4 dev lo metric 100"), "route-hidden"),
-        // An expired one is passed over.
+        // The kernel skips an expired route.
         ("route='default-ipv6'", &with("default6 via fe80::2 dev dark0 linkdown metric 100 expires 99"), "met"),
         ("route='default-ipv6'", &with("default6 via fe80::2 dev dark0 linkdown metric 100 expires 101"), "route-hidden"),
-        // One of two legs that the kernel does not pass over takes its part of the traffic.
+        // The kernel skips one of two next hops and sends all traffic to the other, which is unusable.
         ("route='default-ipv4'", &with("default4 nexthop via 198.51.100.1 dev dark0 dead linkdown nexthop dev bare0 metric 100"), "route-hidden"),
         ("route='default-ipv4'", &with("default4 nexthop via 198.51.100.1 dev dark0 dead linkdown nexthop via 198.51.100.2 dev dark0 dead linkdown metric 100"), "met by default via 192.0.2.1 dev x0"),
     ]);
 }
 
-/// Measured, on both: RFC 4191's preference counts among routes of the best metric; where the kernel passes
-/// over these, among all others.
+/// Measured for both families: the router preference (RFC 4191) decides between the routes with the best metric. If
+/// the kernel skips all of these, it decides between all other routes.
 #[test]
 fn the_kernel_takes_ipv6_routes_by_metric_and_then_by_preference() {
     on_host(&[
@@ -131,29 +132,29 @@ fn the_kernel_takes_ipv6_routes_by_metric_and_then_by_preference() {
         ("route='default-ipv6'", "route default6 via fe80::1 dev x0 metric 100; route default6 via fe80::2 dev dark0 linkdown metric 1024 pref high", "met by default via fe80::1 dev x0"),
         ("route='default-ipv6'", "route default6 via fe80::3 dev dark0 dead linkdown metric 10; route default6 unreachable metric 1400; route default6 via fe80::1 dev x0 metric 2000 pref high", "met by default via fe80::1 dev x0"),
         ("route='default-ipv6'", "route default6 via fe80::3 dev dark0 dead linkdown metric 10; route default6 unreachable metric 1400; route default6 via fe80::1 dev x0 metric 2000", "route-hidden"),
-        // IPv6 routes that refuse have lo for a next hop, and refuse whatever becomes of it.
+        // An IPv6 route that refuses has lo as its next hop, and refuses whatever the state of lo is.
         ("route='default-ipv6'", "route default6 unreachable dev lo dead metric 10; route default6 via fe80::1 dev x0 metric 20", "route-hidden"),
         ("route='default-ipv6'", "route default6 unreachable metric 1400; route default6 via fe80::1 dev x0 metric 2000 pref high", "route-hidden"),
-        // IPv4 has no such thing: the first of the table.
+        // IPv4 has no router preference. The kernel selects the first route of the table.
         ("route='default-ipv4'", "route default4 via 192.0.2.1 dev x0 metric 9; route default4 via 198.51.100.1 dev dark0 linkdown metric 9", "met"),
         ("route='default-ipv4'", "route default4 via 198.51.100.1 dev dark0 linkdown metric 9; route default4 via 192.0.2.1 dev x0 metric 9", "route-hidden"),
     ]);
 }
 
-/// It knows of gateways that do not answer, and of what else no table tells.
+/// The kernel's lookup knows about gateways that do not answer, and about other facts that no table shows.
 #[test]
 fn what_the_kernel_s_lookup_takes_is_taken() {
     on_host(&[
         ("route='default-ipv6'", "route default6 via fe80::2 dev dark0 linkdown metric 100; chosen default6 via fe80::1 dev x0 metric 600", "met by default via fe80::1 dev x0"),
         ("route='default-ipv6'", "route default6 via fe80::1 dev x0 metric 100; chosen default6 via fe80::2 dev dark0 linkdown metric 600", "route-hidden"),
         ("route='default-ipv6'", "chosen default6 via fe80::2 dev dark0 linkdown metric 600", "route-dead"),
-        // That one is for packets from anywhere.
+        // The lookup is only about routes for any source.
         ("route='default-ipv6'", "chosen default6 via fe80::2 dev dark0 linkdown; route default6 via fe80::1 dev x0 from 2001:db8::/56", "met"),
     ]);
 }
 
 #[test]
-fn a_route_for_one_tos_is_none() {
+fn a_route_for_one_tos_does_not_count() {
     on_host(&[
         ("route='default'", "route default4 via 192.0.2.1 dev x0 tos 16", "no-route"),
         ("route='10.0.0.0/8'", "route 10.0.0.0/8 via 192.0.2.1 dev x0 tos 4", "no-route"),
@@ -164,7 +165,7 @@ fn a_route_for_one_tos_is_none() {
     ]);
 }
 
-/// K3s's guide for a host without a default route makes one through a dummy link.
+/// K3s's guide for a host without a default route tells administrators to add one through a dummy link.
 #[test]
 fn host_wide_a_route_through_a_loopback_or_dummy_link_leads_nowhere() {
     const DUMMY: &str = "d0: unknown kind=dummy; addr d0 203.0.113.254/31; addr d0 2001:db8:d::1/64";
@@ -175,14 +176,14 @@ fn host_wide_a_route_through_a_loopback_or_dummy_link_leads_nowhere() {
         ("route='default'", &with("route default6 via 2001:db8:d::2 dev d0"), "route-dead"),
         ("route='203.0.113.254/31'", &with("route 203.0.113.254/31 dev d0"), "route-dead"),
         ("gateway='any'", &with("route default4 via 203.0.113.255 dev d0"), "route-dead"),
-        // It hides, and it is hidden.
+        // The route through the dummy link hides other routes, and can be hidden by others.
         ("route='default-ipv4'", &with("route default4 dev d0 metric 1; route default4 via 192.0.2.1 dev x0 metric 2"), "route-hidden"),
         ("route='default-ipv4'", &with("route default4 dev d0 metric 9; route default4 via 192.0.2.1 dev x0 metric 2"), "route-hidden"),
         ("route='default-ipv4'", &with("route default4 via 192.0.2.1 dev x0 metric 2; route default4 dev d0 metric 9"), "met"),
-        // One that is named is meant.
+        // The clause names the link, so the route counts.
         ("interface='d0'; route='default'", &with("route default4 via 203.0.113.255 dev d0"), "met"),
         ("interface='lo'; carrier=false; route='default'", "addr lo 203.0.113.10/32; route default4 dev lo", "met"),
-        // A family does not show up by it.
+        // Such a route does not make a family present.
         ("route='default-ipv6'; if-present=true", &with("route default6 dev d0"), "not-present"),
         ("route='default-ipv6'; if-present=true", &with("route default4 dev d0"), "not-present"),
     ]);
@@ -209,13 +210,13 @@ fn of_several_next_hops_each_dead_one_is_told() {
         warnings(&format!("route default4 {live} nexthop via 192.0.2.2 dev x0 linkdown")),
         ["default via 192.0.2.2 dev x0, one of several next hops, is dead; a part of the connections is still sent there"]
     );
-    // Two whole routes are no legs of one; what is unmet has its reason.
+    // Two separate routes are not next hops of one route. An unmet requirement has a reason instead of a warning.
     assert_eq!(warnings("route default4 via 192.0.2.1 dev x0; route default4 via 198.51.100.1 dev dark0 linkdown metric 9"), [""; 0]);
     assert_eq!(warnings("route default4 nexthop via 198.51.100.1 dev dark0 linkdown nexthop via 198.51.100.2 dev dark0 linkdown"), [""; 0]);
 }
 
 #[test]
-fn an_expired_route_is_none() {
+fn an_expired_route_does_not_count() {
     on_host(&[
         ("route='default'", "route default6 via fe80::1 dev x0 expires 101", "met"),
         ("route='default'", "route default6 via fe80::1 dev x0 expires 100", "route-dead"),
@@ -235,7 +236,7 @@ fn one_live_next_hop_is_enough() {
         ("route='default'", "route default4 nexthop via 192.0.2.1 dev x0 nexthop via 198.51.100.1 dev dark0", "met by default via 192.0.2.1 dev x0"),
         ("route='default'", "route default4 nexthop via 192.0.2.1 dev x0 dead nexthop via 192.0.2.2 dev x0", "met by default via 192.0.2.2 dev x0"),
         ("route='default'", "route default4 nexthop via 192.0.2.1 dev x0 dead nexthop via 192.0.2.2 dev x0 linkdown", "route-dead"),
-        // A link that is not known any more.
+        // The link is not known any more.
         ("route='default'", "route default4 via 192.0.2.1 dev 77", "route-dead"),
     ]);
 }
@@ -261,7 +262,7 @@ fn it_needs_a_source_on_its_link_or_on_a_loopback_or_dummy_link() {
     on_host(&[
         ("route='default'", "route default4 dev bare0", "no-source"),
         ("interface='bare0'; route='default'", "route default6 via fe80::1 dev bare0", "bare0 no-source"),
-        // Another link's IPv4 address never counts, nor one of the other family.
+        // An IPv4 address of another link never counts, and an address of the other family does not either.
         ("route='default'", "addr bare0 2001:db8:2::10/64; route default4 dev bare0", "no-source"),
         ("route='default'", "addr bare0 203.0.113.10/24; route default4 dev bare0", "met"),
         ("route='default'", "addr bare0 169.254.1.1/16; route default4 dev bare0", "no-source"),
@@ -277,12 +278,12 @@ fn it_needs_a_source_on_its_link_or_on_a_loopback_or_dummy_link() {
         ("route='default'", "d0: unknown kind=dummy; addr d0 203.0.113.10/32; route default4 dev bare0", "met"),
         ("interface='bare0'; route='default'", "d0: unknown kind=dummy; addr d0 2001:db8:2::10/128 tentative; route default6 dev bare0", "bare0 no-source"),
         ("route='default'", "d0: unknown kind=veth; addr d0 203.0.113.10/32; route default4 dev bare0", "no-source"),
-        // A next hop through a link without a source does not spoil the other.
+        // One next hop leaves through a link without a source address. The other next hop is still usable.
         ("route='default'", "route default4 nexthop dev bare0 nexthop via 192.0.2.1 dev x0", "met by default via 192.0.2.1 dev x0"),
     ]);
 }
 
-/// Measured: connect(2) on a router with a delegated prefix takes the address of its LAN link.
+/// Measured: on a router with a delegated prefix, connect(2) selects the address of the LAN link.
 #[test]
 fn host_wide_an_ipv6_route_may_have_its_source_on_another_link() {
     const ROUTER: &str = "wan0: up; addr wan0 fe80::10/64 link; lan0: up";
@@ -292,7 +293,7 @@ fn host_wide_an_ipv6_route_may_have_its_source_on_another_link() {
         ("route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64"), "met by default via fe80::1 dev wan0"),
         ("route='default'", &with("addr lan0 2001:db8:5::1/64"), "met"),
         ("route='default-ipv6'", &with(""), "no-source"),
-        // Only on a link with carrier, only one that is usable, only one of the internet's prefix.
+        // The address must be on a link with carrier, be usable, and be of the internet's prefix.
         ("route='default-ipv6'", &with("dark0: nocarrier; addr dark0 2001:db8:5::1/64"), "no-source"),
         ("route='default-ipv6'", &with("br0: unknown kind=bridge; addr br0 2001:db8:5::1/64"), "no-source"),
         ("route='default-ipv6'", &with("br0: unknown kind=bridge; p0: up master=br0; addr br0 2001:db8:5::1/64"), "met"),
@@ -301,19 +302,20 @@ fn host_wide_an_ipv6_route_may_have_its_source_on_another_link() {
         ("route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64 deprecated"), "no-source"),
         ("route='default-ipv6'", &with("addr lan0 fd00::1/64"), "no-source"),
         ("route='default-ipv6'", &with("addr lan0 fd00::1/64; addr lan0 3fff::1/64"), "met"),
-        // The question of one link stays whether that link has one.
+        // A clause that names a link asks whether this link has an address.
         ("interface='wan0'; route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64"), "wan0 no-source"),
-        // A source that the route asks for is the only one.
+        // If the route has a preferred source, only this address counts.
         ("route='default-ipv6'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; route default6 via fe80::1 dev wan0 src 2001:db8:6::1"), "no-source"),
-        // For one source prefix only, as OpenWrt installs it: the address must be in it.
+        // The route is for one source prefix only, as OpenWrt installs it. The address must be in this prefix.
         ("route='default-ipv6'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; {DEFAULT} from 2001:db8:5::/56"), "met"),
         ("route='default-ipv6'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; {DEFAULT} from 2001:db8:600::/56"), "no-source"),
-        // Any destination of the internet, and no other: for those the kernel prefers other addresses.
+        // This holds for all destinations in the internet. For other destinations the kernel prefers other
+        // addresses.
         ("route='2001:db8:7::/48'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; route 2001:db8:7::/48 via fe80::1 dev wan0"), "met"),
         ("route='fd07::/48'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; route fd07::/48 via fe80::1 dev wan0"), "no-source"),
-        // Never for IPv4.
+        // This never holds for IPv4.
         ("route='default-ipv4'", "wan0: up; lan0: up; addr lan0 203.0.113.10/24; route default4 via 192.0.2.1 dev wan0", "no-source"),
-        // The kernel takes no address from outside of the link's VRF, and none of a VRF for a link outside.
+        // For a link in a VRF the kernel uses only addresses of this VRF. For other links it uses none of a VRF.
         ("route='default-ipv6'; table='vrf0'", "vrf0: up kind=vrf vrf=100; wan0: up master=vrf0 port=vrf; lan0: up; addr lan0 2001:db8:5::1/64; route default6 via fe80::1 dev wan0 table 100; read6 100", "no-source"),
         ("route='default-ipv6'; table='vrf0'", "vrf0: up kind=vrf vrf=100; wan0: up master=vrf0 port=vrf; lan0: up master=vrf0 port=vrf; addr lan0 2001:db8:5::1/64; route default6 via fe80::1 dev wan0 table 100", "met"),
         ("route='default-ipv6'; table='vrf0'", "vrf0: up kind=vrf vrf=100; addr vrf0 2001:db8:5::1/64; wan0: up master=vrf0 port=vrf; route default6 via fe80::1 dev wan0 table 100", "met"),
@@ -326,7 +328,7 @@ fn a_prefsrc_must_be_usable_wherever_it_stands() {
     on_host(&[
         ("route='default'", "route default4 dev bare0 src 192.0.2.10", "met"),
         ("route='default'", "addr lo 203.0.113.10/32; route default4 dev bare0 src 203.0.113.10", "met"),
-        // One that is gone, though the link has another.
+        // The preferred source is gone, although the link has another address.
         ("route='default'", "route default4 via 192.0.2.1 dev x0 src 192.0.2.99", "no-source"),
         ("route='default'", "addr x0 2001:db8::11/64 tentative; route default6 via fe80::1 dev x0 src 2001:db8::11", "no-source"),
         ("route='default'", "addr x0 2001:db8::11/64 dadfailed; route default6 via fe80::1 dev x0 src 2001:db8::11", "no-source"),
@@ -344,7 +346,7 @@ fn a_link_local_destination_is_served_by_a_link_local_address() {
         ("route='fe80::/64'", "addr lo fe80::10/64 link; route fe80::/64 dev bare0", "no-source"),
         ("route='10.0.0.0/8'", "addr bare0 169.254.1.1/16 link; route 10.0.0.0/8 dev bare0", "no-source"),
         ("route='fd00::/64'", "addr bare0 fe80::10/64 link; route fd00::/64 dev bare0", "no-source"),
-        // A wider one will do as well.
+        // An address with a wider scope is usable too.
         ("route='fe80::/64'", "route fe80::/64 dev x0", "met"),
     ]);
 }
@@ -356,7 +358,7 @@ fn a_default_with_a_source_prefix_needs_an_address_in_it() {
         ("route='default-ipv6'", "route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "no-source"),
         ("route='default-ipv6'", "addr x0 2001:db8:ff::10/64; route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "met"),
         ("route='default-ipv6'", "addr x0 2001:db8:ff::10/64 tentative; route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "no-source"),
-        // A delegated prefix's address stands on another link.
+        // The address of a delegated prefix is on another link.
         ("route='default-ipv6'", "addr bare0 2001:db8:ff::10/64; route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "met"),
         ("interface='x0'; route='default-ipv6'", "addr bare0 2001:db8:ff::10/64; route default6 via fe80::1 dev x0 from 2001:db8:ff::/56", "x0 no-source"),
         ("route='default-ipv6'", "route default6 via fe80::1 dev x0 from 2001:db8:ff::/56; route default6 via fe80::2 dev x0 from 2001:db8::/56", "met by default via fe80::2 dev x0"),
@@ -385,7 +387,7 @@ fn tables_are_numbers_or_vrfs() {
 fn an_ipv4_route_through_an_ipv6_next_hop_is_a_route() {
     on_host(&[
         ("route='default-ipv4'", "route default4 via fe80::1 dev x0", "met by default via fe80::1 dev x0"),
-        // Its source is of its destination's family.
+        // The source must be of the destination's family.
         ("route='default-ipv4'", "addr bare0 2001:db8:2::10/64; route default4 via fe80::1 dev bare0", "no-source"),
     ]);
 }

@@ -1,4 +1,4 @@
-//! Tables that must be read: just those that could turn a "no" into a "yes".
+//! Tables that must be read: only those that could turn a "no" into a "yes".
 
 use super::table;
 
@@ -32,11 +32,11 @@ fn a_wanted_route_that_is_not_known_or_dead_may_stand_in_the_table() {
         ("route='10.0.0.0/8'", "", "no-route + unread IPv4 254"),
         ("route='default-ipv4'; table=100", "", "no-route + unread IPv4 100"),
         ("route='default-ipv4'; table='vrf0'", "vrf0: up kind=vrf vrf=200", "no-route + unread IPv4 200"),
-        // A dead one of lower metric may hide a live one; so may one through another link.
+        // The dead route with the lower metric may hide a live one. A route through another link may hide one too.
         ("route='default-ipv4'", "route default4 via 192.0.2.1 dev x0 dead", "route-dead + unread IPv4 254"),
         ("route='default-ipv4'", "route default4 unreachable", "no-route + unread IPv4 254"),
         ("interface='y0'; route='default-ipv4'; carrier=false", "y0: up; route default4 via 192.0.2.1 dev x0", "y0 wrong-link + unread IPv4 254"),
-        // What was read is known.
+        // A table that was read is not read again.
         ("route='default'", "read4 254", "no-route + unread IPv6 254"),
         ("route='default'", "read4 254; read6 254", "no-route"),
         ("route='default-ipv4'", "read4 100", "no-route + unread IPv4 254"),
