@@ -64,7 +64,7 @@ Who waits for it:
     );
 }
 
-/// One line a case: a clause, and sentences that it has.
+/// One case a line: the clauses, and a sentence that the text must contain.
 #[test]
 fn the_first_sentence_says_which_clauses_must_be_met() {
     let needed = "[[require]]\naddress = \"ipv4\"\n";
@@ -177,7 +177,7 @@ fn each_kind_of_requirement_has_its_sentence() {
     }
 }
 
-/// One line a case: the gate's own keys.
+/// One case a line: the gate's own keys, and a sentence that the text must contain.
 #[test]
 fn the_gates_own_keys_say_how_long_and_what_then() {
     for (keys, sentence) in [
@@ -198,7 +198,7 @@ fn the_gates_own_keys_say_how_long_and_what_then() {
     }
 }
 
-/// Each key of the table changes the text, and the text names its line.
+/// Each key of the table changes the text, and the text names the line of the key.
 #[test]
 fn every_key_of_the_table_is_explained() {
     let mut seen = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! The state: every cell of phase × input, the times that the manual names, and random sequences.
+//! The state machine: every cell of phase × input, the times that the manual names, and random sequences.
 
 mod cells;
 mod forced;
@@ -14,19 +14,19 @@ use crate::moment::Moment;
 use crate::requirement::{Family, Gate, Item, OnLoss, OnTimeout, TABLE_MAIN};
 use crate::verdict::{ClauseVerdict, Evidence, Outcome, Reason, Row, Verdict};
 
-/// When the states of these tests begin.
+/// The moment at which the states of these tests begin.
 const START: Moment = Moment::after_boot(Duration::from_secs(1000));
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// This long after the start.
+/// The moment this many seconds after the start.
 fn at(after: u64) -> Moment {
     START + seconds(after)
 }
 
-/// A gate with these times; what it asks for is in the verdicts.
+/// A gate with these times. Its clauses do not matter, because the tests make the verdicts.
 fn terms(timeout: Option<u64>, settle: u64) -> Gate {
     Gate {
         name: "test".to_owned(),
@@ -54,7 +54,7 @@ fn clause(met: bool, grace: Option<Duration>) -> ClauseVerdict {
     ClauseVerdict { met, grace, tally: None, rows: vec![Row { item: Item::Nameserver, link: None, outcome }] }
 }
 
-/// One required clause, with carrier.
+/// A verdict with one required clause, and with carrier.
 fn verdict(required: bool) -> Verdict {
     Verdict {
         clauses: vec![clause(required, None)],
@@ -66,14 +66,14 @@ fn verdict(required: bool) -> Verdict {
     }
 }
 
-/// Required clauses that are met, and one with this grace.
+/// A verdict whose required clause is met, with a second clause that has this grace.
 fn with_grace(met: bool, grace: u64) -> Verdict {
     let mut verdict = verdict(true);
     verdict.clauses.push(clause(met, Some(seconds(grace))));
     verdict
 }
 
-/// All clauses hold, but a table must be read before that is to be believed.
+/// All clauses hold, but a table must be read before the verdict is final.
 fn unread() -> Verdict {
     Verdict { unread: BTreeSet::from([(Family::V4, TABLE_MAIN)]), ..verdict(true) }
 }

@@ -1,4 +1,4 @@
-//! Lines of events: what they look like, that they survive a round trip, and what a reader passes over.
+//! Lines of events: their text, that reading gives back what was written, and what a reader ignores.
 
 mod lines;
 mod recorder;
@@ -14,7 +14,7 @@ use proptest::sample::select;
 
 use super::*;
 
-/// Texts of others: of any length and with any character.
+/// Texts of others, with any length and any characters.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "\\PC{0,20}",

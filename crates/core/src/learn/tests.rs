@@ -16,7 +16,7 @@ fn host(network: &Network) -> Result<Learned, Refusal> {
     learn(LearnRequest { gate: "default", source: "learned", containers: None, late: &[] }, network, NOW)
 }
 
-/// The clauses on one line, or why there are none.
+/// Returns the learned clauses on one line, or the reason why there are none.
 fn said(learned: &Result<Learned, Refusal>) -> String {
     match learned {
         Ok(learned) => {
@@ -60,20 +60,20 @@ fn links_families_routes_and_the_nameserver() {
         (&format!("en0: up; {LEASED4}; {ADVERTISED}; ns 192.0.2.53"),
             "interface='en0'; address=['ipv4', 'ipv6']; route=['default-ipv4', 'default-ipv6'] | nameserver=true"),
         (&format!("en0: up; {STATIC4}; ns none"), "interface='en0'; address='ipv4'; route='default-ipv4'"),
-        // A family without a default route: only where it is the host's own doing.
+        // A family has no default route. It is required only if its address is static.
         (&format!("en0: up; {STATIC4}; addr en0 fd00::10/64"), "interface='en0'; address='ipv4'; route='default-ipv4'"),
         (&format!("en0: up; {STATIC4}; addr en0 fd00::10/64 permanent"), "interface='en0'; address=['ipv4', 'ipv6']; route='default-ipv4'"),
         // BGP-unnumbered: the address is on lo.
         ("en0: up; addr lo 203.0.113.10/32 permanent; route default4 via fe80::1 dev en0", "interface='en0'; route='default-ipv4'"),
-        // Other links with a card: static ones.
+        // Other cards are required if their address is static.
         (&format!("en0: up; en1: up; {STATIC4}; addr en1 10.9.0.2/16 permanent"),
             "interface='en0'; address='ipv4'; route='default-ipv4' | interface='en1'; address='ipv4'"),
         (&format!("en0: up; en1: up; {STATIC4}; addr en1 10.9.0.2/16"), "interface='en0'; address='ipv4'; route='default-ipv4'"),
         (&format!("en0: up; en1: nocarrier; {STATIC4}; addr en1 10.9.0.2/16 permanent"), "interface='en0'; address='ipv4'; route='default-ipv4'"),
-        // Those with default routes first, whatever their numbers.
+        // Links with default routes come first, whatever their numbers are.
         (&format!("en1: up; en0: up; {STATIC4}; addr en1 10.9.0.2/16 permanent"),
             "interface='en0'; address='ipv4'; route='default-ipv4' | interface='en1'; address='ipv4'"),
-        // Two ways out.
+        // The host has two default routes.
         (&format!("en0: up; wl0: up; {STATIC4}; addr wl0 10.9.0.2/16; route default4 via 10.9.0.1 dev wl0 metric 600"),
             "interface='en0'; address='ipv4'; route='default-ipv4' | interface='wl0'; address='ipv4'; route='default-ipv4'"),
         (&format!("en0: up; wl0: nocarrier; {STATIC4}; addr wl0 10.9.0.2/16; route default4 via 10.9.0.1 dev wl0 linkdown metric 600"),
@@ -94,7 +94,7 @@ fn a_host_without_a_default_route() {
         ("en0: up; addr en0 192.0.2.10/24; route default4 unreachable", "interface='en0'; address='ipv4'"),
         ("en0: up; addr en0 192.0.2.10/24; route default4 via 192.0.2.1 dev en0 table 100", "interface='en0'; address='ipv4'"),
         ("en0: up; addr en0 192.0.2.10/24; route default4 via 192.0.2.1 dev en0 tos 16", "interface='en0'; address='ipv4'"),
-        // A way out that is a daemon's.
+        // The only default route leads through a daemon's link.
         ("en0: up; wg0: unknown kind=wireguard mac=none; addr en0 192.0.2.10/24; addr wg0 10.8.0.2/32 permanent; route default4 dev wg0",
             "interface='en0'; address='ipv4'"),
         ("", "nothing: "),
@@ -121,7 +121,7 @@ fn what_software_makes_is_left_out_and_what_the_host_is_built_of_is_not() {
         "flannel.1: unknown kind=vxlan; addr flannel.1 10.244.0.0/32 permanent",
         "dummy0: unknown kind=dummy; addr dummy0 10.1.1.1/32 permanent",
         "shim0: up kind=macvlan on=en0; addr shim0 192.0.2.99/32 permanent",
-        // Even where a default route leads through it.
+        // These are left out even if a default route leads through them.
         "flannel.1: unknown kind=vxlan on=en0; addr flannel.1 10.244.0.9/16 permanent; route default4 via 10.244.0.1 dev flannel.1 metric 205",
         "gnv0: unknown kind=geneve; addr gnv0 10.9.0.2/16 permanent; route default4 dev gnv0 metric 5000",
         "tun6: unknown kind=sit; addr tun6 2001:db8:6::2/64 permanent; route default6 dev tun6",
@@ -140,21 +140,21 @@ fn what_software_makes_is_left_out_and_what_the_host_is_built_of_is_not() {
             "interface='en0.7'; address='ipv4'; route='default-ipv4'"),
         ("ppp0: unknown kind=ppp mac=none; en0: up; addr ppp0 203.0.113.9/32; route default4 dev ppp0",
             "interface='ppp0'; address='ipv4'; route='default-ipv4'"),
-        // No default route through it, but a card below it: a storage network.
+        // No default route leads through this link, but it is built on a card: a storage network.
         (&format!("en0: up; en1: up master=br1; br1: up kind=bridge; {STATIC4}; addr br1 10.9.0.2/16 permanent"),
             &format!("{uplink} | interface='br1'; address='ipv4'")),
         (&format!("en0: up; en0.7: up kind=vlan on=en0; {STATIC4}; addr en0.7 10.9.0.2/16 permanent"),
             &format!("{uplink} | interface='en0.7'; address='ipv4'")),
-        // In a container there is no card; its veth is what it has.
+        // A container has no card, so its veth is its network.
         ("eth0: up kind=veth; addr eth0 10.0.3.7/24 permanent", "interface='eth0'; address='ipv4'"),
         ("eth0: up kind=veth; addr eth0 10.0.3.7/24; route default4 via 10.0.3.1 dev eth0", "interface='eth0'; address='ipv4'; route='default-ipv4'"),
-        // Links that know each other from messages only may form a ring.
+        // Messages may describe links that form a ring.
         ("a0: up kind=vlan on=b0; b0: up kind=vlan on=a0; addr a0 10.9.0.2/16 permanent",
             "nothing: a0: made by software, no default route leads through it (kind vlan); b0: made by software, no default route leads through it (kind vlan)"),
     ]);
 }
 
-/// The kernel makes a tunnel of each kind when the module is loaded; nobody made them for anything.
+/// When a tunnel module is loaded, the kernel itself makes a tunnel of this kind. Nobody uses these tunnels.
 #[test]
 fn the_kernel_s_own_tunnels_are_not_mentioned() {
     let names = "tunl0 ipip gre0 gre gretap0 gretap erspan0 erspan sit0 sit ip6tnl0 ip6tnl ip6gre0 ip6gre ip_vti0 vti ip6_vti0 vti6";
@@ -163,11 +163,12 @@ fn the_kernel_s_own_tunnels_are_not_mentioned() {
         words.chunks(2).map(|pair| format!("{}: down kind={} mac=none", pair[0], pair[1])).collect();
     let with = |more: &str| host(&network(&format!("en0: up; {STATIC4}; {more}"))).unwrap().text;
     assert_eq!(with(&tunnels.join("; ")), with(""));
-    // One that somebody made is.
+    // A tunnel that somebody made is mentioned.
     assert!(with("gre1: down kind=gre mac=none").contains("gre1: made by software"));
 }
 
-/// A default route that works only by an address of a link that may come later is not asked for. The file says so.
+/// A default route that works only with an address of a link that may start later is not required. The file says
+/// so.
 #[test]
 fn the_file_names_the_link_that_a_default_route_needs_and_that_may_come_later() {
     let wg0 = "wg0: unknown kind=wireguard mac=none; addr wg0 2001:db8::10/64";
@@ -180,7 +181,7 @@ fn the_file_names_the_link_that_a_default_route_needs_and_that_may_come_later() 
     assert!(!text.contains("default-ipv6"), "{text}");
 }
 
-/// A router with a delegated prefix: link-local on its uplink, the prefix on its LAN's link.
+/// A router with a delegated prefix has only a link-local address on its uplink, and the prefix on its LAN's link.
 #[test]
 #[rustfmt::skip] // tables: a line is a case
 fn a_router_sends_from_an_address_of_another_link() {
@@ -198,10 +199,10 @@ fn a_router_sends_from_an_address_of_another_link() {
         (&format!("{WAN6}; lan0: up; lan0.7: up kind=vlan on=lan0; addr lan0.7 2001:db8:5::1/64"), ASKED6),
         // In a container no link is a card.
         ("wan0: up kind=veth; v0: up kind=veth master=br0; br0: up kind=bridge; addr br0 2001:db8:5::1/64; route default6 via fe80::1 dev wan0", ASKED6),
-        // docker0's address is there when docker is, which may wait for this gate.
+        // docker0 has its address only while docker runs, and docker may wait for this gate.
         (&format!("{WAN6}; {WAN4}; v0: up kind=veth master=docker0; docker0: up kind=bridge; addr docker0 2001:db8:d::1/64 permanent"),
             "interface='wan0'; address='ipv4'; route='default-ipv4'"),
-        // So is wg0's, even where no link is a card, and whoever asks for it by `src`.
+        // The same is true of wg0, even if no link is a card, and even if the route names the address with `src`.
         ("wg0: up kind=wireguard mac=none; en0: up kind=vlan on=wg0; addr wg0 2001:db8::10/64; route default6 via fe80::1 dev en0",
             &format!("nothing: {WG0}; {BY_WG0}")),
         ("br0: up kind=bridge; en0: up kind=veth; wg0: unknown kind=wireguard mac=none; addr wg0 2001:db8::10/64; route default6 via fe80::1 dev en0",
@@ -210,9 +211,10 @@ fn a_router_sends_from_an_address_of_another_link() {
             "interface='wan0'; address='ipv4'; route='default-ipv4'"),
         ("wan0: up; wg0: unknown kind=wireguard mac=none; addr wan0 192.0.2.10/24 permanent; addr wg0 192.0.2.11/24 permanent; route default4 src 192.0.2.11 dev wan0",
             "interface='wan0'; address='ipv4'"),
-        // An address that the LAN's link has too will do, whichever the kernel takes now.
+        // Without wg0 the kernel can use an address of the LAN's link, so the route is required whichever address
+        // it uses now.
         (&format!("wg0: unknown kind=wireguard mac=none; {WAN6}; {LAN}; addr wg0 2001:db8:d::1/64; addr br0 2001:db8:5::1/64"), ASKED6),
-        // An address that the kernel does not take for the internet.
+        // The kernel does not use this address for destinations in the internet.
         (&format!("{WAN6}; {WAN4}; {LAN}; addr br0 fd00:5::1/64 permanent"),
             "interface='wan0'; address='ipv4'; route='default-ipv4' | interface='br0'; address='ipv6'"),
     ]);
@@ -232,21 +234,21 @@ fn names_that_a_reboot_keeps() {
         ("wlp2s0: up card alt=wlx020000000001", "", "interface='wlp2s0'"),
         ("lan0: up card alt=enp1s0", "", "interface='lan0'"),
         ("eth0: up card alt=enp1s0", "", "interface='enp1s0'"),
-        // The steadiest of its names.
+        // The most stable name is used.
         ("eth0: up card alt=enx020000000002 alt=enp1s0 alt=eno1 alt=ens3", "", "interface='eno1'"),
         ("eth0: up card alt=enx020000000002 alt=enp1s0", "", "interface='enp1s0'"),
         ("wlan0: up card alt=wlp3s0", "", "interface='wlp3s0'"),
         ("eth0: up card alt=office", "", "interface='mac:02:00:00:00:00:02'"),
         ("eth0: up card", "", "interface='mac:02:00:00:00:00:02'"),
-        // An address that is made up anew at each boot, or that another link has too, names nothing.
+        // An address that is random at each boot, or that another link has too, cannot name a link.
         ("eth0: up", "", "interface='eth0'"),
         ("eth0: up card", "vf0: up card mac=02:00:00:00:00:02 master=eth0", "interface='eth0'"),
         ("eth0: up card", "eth0.7: up kind=vlan on=eth0 mac=02:00:00:00:00:02", "interface='mac:02:00:00:00:00:02'"),
-        // Whoever made these named them.
+        // Configuration or an administrator gave these names.
         ("eth0: up kind=veth", "", "interface='eth0'"),
         ("br0: up kind=bridge", "en0: up master=br0", "interface='br0'"),
         ("eth0x: up card", "", "interface='eth0x'"),
-        // Names that a gate file reads as something else.
+        // Characters that have a meaning in a gate file are written as bytes.
         ("en*: up", "", r"interface='en\\x2a'"),
         ("!en0: up", "", r"interface='\\x21en0'"),
         ("en[0]?: up", "", r"interface='en\\x5b0]\\x3f'"),
@@ -264,14 +266,14 @@ fn a_host_that_does_not_work_teaches_nothing() {
             "not ready: unmet  carrier  en0: no carrier; unmet  route default-ipv4  default via 192.0.2.1 dev en0: en0 has no carrier"),
         ("en0: up; route default4 via 192.0.2.1 dev en0",
             "not ready: unmet  route default-ipv4  default via 192.0.2.1 dev en0: no usable IPv4 address on en0 to send from"),
-        // IPv6 is on its way: what is learned now would lack it.
+        // IPv6 is not ready yet, so a gate that is learned now would lack it.
         ("en0: up; addr en0 192.0.2.10/24; route default4 via 192.0.2.1 dev en0; addr en0 2001:db8::10/64 tentative; route default6 via fe80::1 dev en0",
             "not ready: unmet  address ipv6  2001:db8::10 on en0: tentative; unmet  route default-ipv6  default via fe80::1 dev en0: no usable IPv6 address on en0 to send from"),
         ("en0: up; addr en0 192.0.2.10/24; route default4 via 192.0.2.1 dev en0; addr en0 2001:db8::10/64 dadfailed permanent",
             "not ready: unmet  address ipv6  2001:db8::10 on en0: dadfailed (another host has it)"),
         ("en0: up; en1: nocarrier; addr en0 2001:db8::10/64; route default6 via fe80::1 dev en0; addr en1 192.0.2.10/24 permanent; route default4 via 192.0.2.1 dev en1 linkdown",
             "not ready: unmet  carrier  en1: no carrier; unmet  route default-ipv4  default via 192.0.2.1 dev en1: en1 has no carrier"),
-        // A router that advertises itself and no prefix gives IPv6 to nobody.
+        // The router advertises itself but no prefix, so no host gets an IPv6 address from it.
         ("en0: up; addr en0 192.0.2.10/24; route default4 via 192.0.2.1 dev en0; addr en0 fe80::10/64 link permanent; route default6 via fe80::1 dev en0",
             "interface='en0'; address='ipv4'; route='default-ipv4'"),
     ]);
@@ -292,7 +294,7 @@ fn containers_need_what_pasta_takes() {
         (containers(&["a.container"], &["b.container"], &["a.container"]), good.clone(), format!("{uplink} | pasta=true | nameserver=true; grace='10s'")),
         (containers(&[], &["b.container"], &[]), good, format!("{uplink} | nameserver=true; grace='10s'")),
         (containers(&[], &[], &[]), "en0: up; addr en0 192.0.2.10/24".to_owned(), "interface='en0'; address='ipv4'".to_owned()),
-        // pasta would take another link than the one that works.
+        // pasta would select another link than the one that works.
         (containers(&[], &[], &[]), format!("en0: up; en1: nocarrier; {STATIC4}; addr en1 10.9.0.2/16; pasta4 default4 via 10.9.0.1 dev en1 linkdown; route default4 via 10.9.0.1 dev en1 linkdown"),
             "not ready: unmet  pasta  pasta would take en1 (default metric 0), which has no carrier".to_owned()),
     ] {
@@ -363,7 +365,7 @@ fn what_others_named_cannot_break_the_file() {
     assert!(learned.text.contains("# resolv.conf names ?[31m].") && learned.text.contains("t?\"[[?"));
 }
 
-/// What came late at each of the last boots is asked for with a grace, unless it is all that there is.
+/// A family that arrived late in each of the last boots gets a grace, unless it is the only family.
 #[test]
 fn a_family_that_comes_late_gets_a_grace() {
     let late = |family, what| Late {

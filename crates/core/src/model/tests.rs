@@ -1,4 +1,4 @@
-//! What is kept of messages, and what they make stale.
+//! What the network keeps of messages, and what they make stale.
 
 use super::{Lookup, Message, Network, RouteChange, Stale};
 use crate::model::{Address, PastaView, Route};
@@ -18,7 +18,7 @@ fn link(network: &Network, name: &str) -> Message {
     Message::Link(Box::new(network.links().find(|link| link.ifname == name).unwrap().clone()))
 }
 
-/// A link that has been set down.
+/// A message that a link was set down.
 fn down(network: &Network, name: &str) -> Message {
     let Message::Link(mut link) = link(network, name) else { unreachable!() };
     link.flags = 0;
@@ -33,7 +33,7 @@ fn address(network: &Network, text: &str) -> Address {
     network.addresses().find(|address| address.local.to_string() == text).unwrap().clone()
 }
 
-/// The one route of a network of its own.
+/// Makes a route from its text.
 fn route(text: &str) -> Route {
     network(&format!("x0: up; y0: up; route {text}")).routes.known[0].clone()
 }
@@ -52,9 +52,9 @@ fn a_message_makes_stale_what_it_can_have_cost() {
     let gone_elsewhere = Message::AddressGone(address(&before, "198.51.100.10"));
     let told = |text: &str, change| Message::Route(route(text), change);
     for (message, of_default, of_target) in [
-        // A link that a known route leaves through.
+        // A known route leaves through this link.
         (link(&before, "x0"), ROUTES, LOOKUPS),
-        // One that none leaves through may have one that the kernel had passed over, and takes now.
+        // No known route leaves through this link. But it may have a route that the kernel skipped until now.
         (link(&before, "y0"), ROUTES, LOOKUPS),
         (down(&before, "y0"), NOTHING, LOOKUPS),
         (down(&before, "x0"), ROUTES, LOOKUPS),
@@ -62,14 +62,14 @@ fn a_message_makes_stale_what_it_can_have_cost() {
         (Message::LinkGone(number(&before, "y0")), NOTHING, LOOKUPS),
         (gone, ROUTES, LOOKUPS),
         (gone_elsewhere, NOTHING, LOOKUPS),
-        // A new address takes no route away.
+        // A new address removes no route.
         (Message::Address(address(&before, "192.0.2.10")), NOTHING, LOOKUPS),
         (Message::Rule, ROUTES, LOOKUPS),
         (Message::Nexthop, ROUTES, LOOKUPS),
         (Message::IgnoreLinkdown, ROUTES, LOOKUPS),
         (told("default4 dev y0", RouteChange::Added), ROUTES, LOOKUPS),
         (told("default4 dev y0 table 77", RouteChange::Gone), ROUTES, LOOKUPS),
-        // One that refuses, or for one TOS: whatever stands at the wanted destination.
+        // A route to a wanted destination matters even if it refuses or is for one TOS only.
         (told("default4 unreachable", RouteChange::Added), ROUTES, LOOKUPS),
         (told("default4 blackhole metric 4294967295", RouteChange::Gone), ROUTES, LOOKUPS),
         (told("default4 dev y0 tos 16", RouteChange::Added), ROUTES, LOOKUPS),
@@ -83,7 +83,7 @@ fn a_message_makes_stale_what_it_can_have_cost() {
     }
 }
 
-/// Where the kernel keeps IPv6 addresses it makes them tentative without a word: they are read again when the
+/// If the kernel keeps IPv6 addresses, it makes them tentative without a message. So they are read again when the
 /// link's admin state or its master changes.
 #[test]
 fn kept_addresses_are_read_again() {
@@ -99,14 +99,15 @@ fn kept_addresses_are_read_again() {
         (STATIC, moved, true),
         (STATIC, renamed, false),
         (STATIC, carrierless, false),
-        // An ULA too; of two addresses one is enough.
+        // ULAs are kept too. One of several addresses is enough.
         ("addr x0 fd00::7/64 permanent", down, true),
         (
             "addr x0 192.0.2.10/24 permanent; addr x0 fe80::7/64 link permanent; addr x0 fd00::7/64 permanent",
             down,
             true,
         ),
-        // What the kernel does not keep goes with an announcement; what is tentative is not believed anyway.
+        // The kernel announces the removal of addresses that it does not keep. A tentative address does not count
+        // anyway.
         ("addr x0 2001:db8::7/64", down, false),
         ("addr x0 fe80::7/64 link permanent", down, false),
         ("addr x0 192.0.2.10/24 permanent", down, false),
@@ -120,10 +121,10 @@ fn kept_addresses_are_read_again() {
         change(&mut changed);
         let nothing = wants("address='ipv6'");
         assert_eq!(network.apply(&Message::Link(changed), &nothing).links, *stale, "{addresses}");
-        // And back: no later message would tell of what happened in between.
+        // The change back makes them stale again, because no later message reports what happened in between.
         assert_eq!(network.apply(&Message::Link(before), &nothing).links, *stale, "{addresses}, back");
     }
-    // A link that was not known has no addresses that were.
+    // A link that was unknown has no known addresses.
     let mut network = network("x0: up");
     let Message::Link(mut new) = link(&network, "x0") else { panic!("a link") };
     new.ifindex = 9;
@@ -141,7 +142,7 @@ fn a_link_that_a_multipath_hop_or_pasta_s_choice_leaves_through_matters() {
     assert_eq!(pasta.apply(&other, &wants("pasta=true")), NOTHING);
 }
 
-/// The question of one link is whether it has a route, not which one the kernel takes.
+/// A clause that names a link asks whether the link has a route. It does not matter which route the kernel selects.
 #[test]
 fn a_link_that_comes_alive_matters_where_the_kernel_s_choice_does() {
     let before = network(HOST);
@@ -153,7 +154,7 @@ fn a_link_that_comes_alive_matters_where_the_kernel_s_choice_does() {
     ] {
         assert_eq!(before.clone().apply(&link(&before, "y0"), &wants(gate)), expected, "{gate}");
     }
-    // The kernel tells the flags one after the other: either of them may be the last that is told.
+    // The kernel announces the flags one after the other, so either may be the last one.
     for (flags, expected) in [
         (IFF_UP | IFF_LOWER_UP, ROUTES),
         (IFF_UP | IFF_RUNNING, ROUTES),
@@ -318,7 +319,7 @@ fn duplicate_addresses_are_counted_as_they_come_and_go() {
     }
 }
 
-/// However they come, routes stand by destination and table, and those to the same in the order in which they came.
+/// In any order of arrival, routes are sorted by destination and table. Equal ones stay in the order of arrival.
 #[test]
 fn routes_are_found_by_destination_and_table() {
     let texts = [

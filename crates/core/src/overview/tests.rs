@@ -3,12 +3,12 @@ use core::time::Duration;
 use super::*;
 use crate::report::paint_none;
 
-/// A moment this many seconds after the gates of these tests were started.
+/// The moment this many seconds after the gates of these tests started.
 pub(crate) fn at(seconds: u64) -> Moment {
     Moment::after_boot(Duration::from_secs(100 + seconds))
 }
 
-/// A gate of the system's that netready.service keeps.
+/// A gate of the system that netready.service keeps.
 pub(crate) fn kept(gate: &str, state: &str) -> KeptGate {
     let state = GateWord::of(state).unwrap();
     let snapshot = Snapshot {
@@ -29,7 +29,7 @@ pub(crate) fn kept(gate: &str, state: &str) -> KeptGate {
     KeptGate { snapshot, user: None, unit: Some("netready".to_owned()), pid: 7, running: true }
 }
 
-/// A gate of a user's that waits, and that was started by hand.
+/// A waiting gate of a user, whose `run` was started by hand.
 pub(crate) fn nas() -> KeptGate {
     let mut gate = kept("nas", "waiting");
     (gate.user, gate.unit, gate.pid) = (Some(1000), None, 9);

@@ -1,4 +1,4 @@
-//! The words: STATUS= of every phase, `check`'s table, JSON, and spans of time.
+//! The texts: STATUS= in every phase, the table of `check`, JSON, and spans of time.
 
 #[rustfmt::skip] // tables: a line is a case
 mod changes;
@@ -20,7 +20,7 @@ use crate::requirement::Gate;
 use crate::testing::{NOW, gate, network};
 use crate::verdict::Verdict;
 
-/// What a gate comes to on a network, both in the language of `world`.
+/// Returns a gate, and its verdict on a network. Both are in the language of [`testing`](crate::testing).
 fn judged(gate_text: &str, network_text: &str) -> (Gate, Verdict) {
     let gate = gate(gate_text);
     let verdict = evaluate(&gate, &network(network_text), NOW);

@@ -1,11 +1,11 @@
-//! What each kind of requirement says of itself, and the small decisions that its keys leave to it.
+//! What each kind of requirement says about itself, and the small decisions that depend on its keys.
 
 use super::key::{Heading, ValueType};
 use super::*;
 use crate::testing::{gate, try_gate};
 use crate::wants::Wants;
 
-/// The only item of a gate.
+/// Returns the only item of a gate.
 fn item(text: &str) -> Item {
     gate(text).clauses.remove(0).items.remove(0)
 }
@@ -97,7 +97,7 @@ fn what_must_be_read_for_each_kind() {
     assert_eq!(wants("interface='eth0'; carrier=true"), Wants::default());
     assert!(wants("pasta=true").pasta);
     assert!(wants("nameserver=true").nameserver);
-    // A change of resolv.conf is news for what has to be resolved.
+    // A change of resolv.conf matters to probes that resolve a name.
     for (text, resolves) in [
         ("dns='example.org'", true),
         ("tcp='example.org:22'", true),

@@ -10,7 +10,7 @@ fn at(millis: u64) -> Moment {
     Moment::after_boot(Duration::from_millis(millis))
 }
 
-/// Events, one a line: milliseconds since boot, and the fields without `usec`.
+/// Reads events, one a line: milliseconds since boot, and the fields without `usec`.
 fn events(lines: &str) -> Vec<Event> {
     let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
     let event = |line: &str| {
@@ -48,7 +48,7 @@ fn boot(parts: &[&str]) -> Timeline {
     Timeline::of(&events(&parts.concat()), None, &[]).unwrap()
 }
 
-/// The lanes as short words: name, and for each stretch its milliseconds and its text.
+/// Returns the lanes as short texts: the name, and for each stretch its milliseconds and its text.
 fn told(timeline: &Timeline) -> Vec<String> {
     let millis = |moment: Moment| moment.since_boot().as_millis();
     let stretch = |stretch: &Stretch| {
@@ -182,7 +182,7 @@ fn losses_are_told_and_have_panels_of_their_own() {
     assert!(timeline.panels().windows(2).all(|pair| pair[0].to <= pair[1].from));
 }
 
-/// Of a record that was cut, or whose beginning is missing, the rest is told.
+/// If a record was cut, or its beginning is missing, the timeline shows the rest.
 #[test]
 fn missing_events_are_tolerated() {
     let whole = events(&[BEGIN, CABLE, READY, LOSS].concat());
@@ -307,7 +307,7 @@ fn events_are_sentences() {
     }
 }
 
-/// The past that is made of a recorded sentence is the one that STATUS= has.
+/// A recorded sentence in the past tense is the same as in STATUS=.
 #[test]
 fn a_recorded_reason_is_put_into_the_past() {
     for (wants, state) in [

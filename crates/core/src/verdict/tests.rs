@@ -1,4 +1,4 @@
-//! What interrupts a verdict, though it may have healed since.
+//! What interrupts a verdict, even if it is repaired afterwards.
 
 use crate::evaluate::evaluate;
 use crate::model::{Message, RouteChange};
@@ -8,7 +8,7 @@ const HOST: &str = "x0: up losses=3; y0: up losses=3; addr x0 192.0.2.10/24; add
                     route default4 via 192.0.2.1 dev x0 metric 100; lookup 203.0.113.7 via 192.0.2.1 dev x0 src 192.0.2.10; \
                     pasta4 default4 via 192.0.2.1 dev x0 metric 100; ns 192.0.2.53";
 
-/// A gate for each sort of evidence, all of x0.
+/// A gate for each kind of evidence, all of it of x0.
 const CARRIER: &str = "interface='x0'; carrier=true";
 const ADDRESS: &str = "address='192.0.2.10'";
 const ROUTE: &str = "route='default'";
@@ -17,7 +17,7 @@ const PASTA: &str = "pasta=true";
 const SERVER: &str = "nameserver=true";
 const ALL: [&str; 6] = [CARRIER, ADDRESS, ROUTE, TARGET, PASTA, SERVER];
 
-/// Just these gates are interrupted by the message.
+/// Checks that the message interrupts exactly these gates.
 #[track_caller]
 fn interrupts(message: &Message, expected: &[&str]) {
     let before = network(HOST);
@@ -50,8 +50,8 @@ fn a_loss_of_carrier_that_was_counted() {
     interrupts(&link("y0", 4), &[]);
 }
 
-/// Down and up again, or into a VRF and out: kept IPv6 addresses were tentative meanwhile, whatever is read
-/// later. IPv4 addresses stay as they are.
+/// The link is set down and up again, or moved into a VRF and out. Its kept IPv6 addresses were tentative in
+/// between, whatever a later read shows. IPv4 addresses do not change.
 #[test]
 fn a_link_that_makes_its_kept_addresses_tentative() {
     const KEPT: &str = "x0: up; y0: up; addr x0 2001:db8::7/64 permanent; addr x0 192.0.2.10/24 permanent; \
@@ -91,7 +91,7 @@ fn an_address_that_goes() {
     interrupts(&address("192.0.2.10", true), &[ADDRESS, ROUTE, TARGET]);
     interrupts(&address("192.0.2.11", true), &[]);
     interrupts(&address("198.51.100.10", true), &[]);
-    // Renewal.
+    // A renewal.
     interrupts(&address("192.0.2.10", false), &[]);
 }
 
@@ -99,29 +99,29 @@ fn an_address_that_goes() {
 fn a_route_that_goes_or_is_replaced() {
     for change in [RouteChange::Gone, RouteChange::Replaced] {
         interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", change), &[ROUTE, TARGET, PASTA]);
-        // By another gateway: to the kernel the same route.
+        // The route has another gateway. For the kernel it is the same route.
         interrupts(&route("default4 via 192.0.2.2 dev x0 metric 100", change), &[ROUTE, TARGET, PASTA]);
         interrupts(&route("203.0.113.0/24 dev x0", change), &[TARGET]);
         interrupts(&route("203.0.112.0/24 dev x0", change), &[]);
     }
-    // Added anew, though it was there: it had gone without a word (`ip nexthop del`).
+    // The route is added although it was known. The kernel had removed it without a message (`ip nexthop del`).
     interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", RouteChange::Added), &[ROUTE, PASTA]);
     interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", RouteChange::Appended), &[]);
-    // Another metric, another table: another route.
+    // A route with another metric or in another table is a different route.
     for other in ["metric 200", "metric 100 table 77"] {
         let other = format!("default4 via 198.51.100.1 dev y0 {other}");
         interrupts(&route(&other, RouteChange::Gone), &[]);
-        // What it replaced is not said, and may have been the target's way.
+        // The message does not say which route was replaced. It may have been the target's route.
         interrupts(&route(&other, RouteChange::Replaced), &[TARGET]);
     }
-    // The same route through another link now.
+    // The same route leaves through another link now.
     interrupts(
         &route("default4 via 198.51.100.1 dev y0 metric 100", RouteChange::Replaced),
         &[ROUTE, TARGET, PASTA],
     );
 }
 
-/// While it stood, nothing went by the route behind it.
+/// While the refusing route existed, no packet used the route behind it.
 #[test]
 fn a_refusing_route_that_stood_before_it() {
     for change in [RouteChange::Added, RouteChange::Replaced, RouteChange::Gone] {
@@ -146,11 +146,11 @@ fn a_refusing_route_that_stood_before_it() {
 fn what_says_nothing_of_loss() {
     interrupts(&Message::Rule, &[]);
     interrupts(&Message::Nexthop, &[]);
-    // New links send these too; whether another route is taken is seen when the routes are read again.
+    // New links send these messages too. The next read of the routes shows whether another route is selected.
     interrupts(&Message::IgnoreLinkdown, &[]);
 }
 
-/// Evidence is of what is met: nothing that is unmet is interrupted.
+/// Only met requirements have evidence, so nothing interrupts an unmet one.
 #[test]
 fn a_verdict_that_rests_on_nothing() {
     let before = network("x0: nocarrier losses=3");

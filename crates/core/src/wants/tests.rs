@@ -1,4 +1,4 @@
-//! What a gate makes worth reading.
+//! What a gate needs to have read.
 
 use super::{Wants, probes};
 use crate::requirement::Table;
@@ -53,11 +53,11 @@ fn a_route_message_concerns_those_who_want_its_destination() {
     );
     assert!(!concerns("route='default'", "10.0.0.0/8 dev x0", ""));
     assert!(!concerns("route='default-ipv4'", "default6 dev x0", ""));
-    // pasta: until it has a default, any route may be the one taken.
+    // pasta: until a default route is known, pasta may select any route.
     assert!(concerns("pasta=true", "10.0.0.0/8 dev x0", ""));
     assert!(concerns("pasta=true", "10.0.0.0/8 dev x0", "pasta4 10.1.0.0/16 dev y0"));
     assert!(concerns("pasta=true", "10.0.0.0/8 dev x0", "pasta6 default6 dev y0"));
-    // Then another default, and the routes of its link, where the gateway's may be.
+    // Then other default routes matter, and routes of the same link, which may lead to the gateway.
     assert!(!concerns("pasta=true", "10.0.0.0/8 dev x0", "pasta4 default4 dev y0"));
     assert!(concerns("pasta=true", "10.0.0.0/8 dev y0", "pasta4 default4 dev y0"));
     assert!(concerns("pasta=true", "default4 dev x0 metric 5", "pasta4 default4 dev y0"));

@@ -1,4 +1,4 @@
-//! The transition function as one table: each phase, each input, no wildcard.
+//! The transition function as one table: each phase and each input, without a wildcard.
 
 use super::super::{Effect, GateState, Phase};
 use super::{at, state, terms, unread, verdict, with_grace};
@@ -34,7 +34,7 @@ impl In {
         }
     }
 
-    /// A state in this phase, and how many seconds that took.
+    /// Makes a state in this phase. Returns it with the number of seconds that this took.
     fn reached(self) -> (GateState, u64) {
         let mut state = state(&terms(Some(TIMEOUT), SETTLE));
         let after = match self {
@@ -72,12 +72,12 @@ impl In {
     }
 }
 
-/// Early: a second later. Late: when the timeout has passed, and every settle and grace with it.
+/// An input comes a second later. A `Late` input comes after the timeout and after every settle and grace.
 #[derive(Debug, Clone, Copy)]
 enum Input {
     Unmet,
     Met,
-    /// All that is required is met, a clause with a grace is not.
+    /// All required clauses are met, but a clause with a grace is not.
     GraceUnmet,
     Unread,
     Interrupted,
@@ -133,7 +133,7 @@ impl Input {
     }
 }
 
-/// The table.
+/// The expected next phase and effect of each cell.
 fn expected(phase: In, input: Input) -> (In, Option<Effect>) {
     use Input::*;
     const OPEN: Option<Effect> = Some(Effect::Open);
@@ -145,7 +145,7 @@ fn expected(phase: In, input: Input) -> (In, Option<Effect>) {
             GraceUnmet => (In::Grace, None),
             Open => (In::Opened, OPEN),
             LateUnmet | LateUnread | LateTick => (In::GaveUp, END),
-            // What becomes good in the wake-up of the timeout itself is given its settle.
+            // The clauses are met just as the timeout passes. The gate still gets its settle.
             LateMet | LateInterrupted | LateGraceUnmet => (In::Settling, None),
         },
         In::Grace => match input {
@@ -162,7 +162,7 @@ fn expected(phase: In, input: Input) -> (In, Option<Effect>) {
             Met | Interrupted | Tick | Reload => (In::Settling, None),
             GraceUnmet => (In::Grace, None),
             Open => (In::Opened, OPEN),
-            // It was interrupted beyond the timeout: it had its settle, and did not hold.
+            // The interruption comes after the timeout. The gate had its settle and did not hold.
             LateUnmet | LateUnread | LateInterrupted => (In::GaveUp, END),
             LateMet | LateGraceUnmet => (In::Ready, OPEN),
             LateTick => (In::Settling, None),

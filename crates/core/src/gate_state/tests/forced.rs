@@ -25,7 +25,7 @@ fn the_first_verdict_opens_it_whatever_it_says() {
     for (verdict, phase) in [
         (verdict(false), opened(1)),
         (unread(), opened(1)),
-        // Neither a settle nor a grace is waited for.
+        // The gate waits neither for a settle nor for a grace.
         (verdict(true), ready),
         (with_grace(false, 5), ready),
     ] {

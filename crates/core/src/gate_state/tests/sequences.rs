@@ -1,4 +1,4 @@
-//! Random sequences, compared with an account of what the manual allows.
+//! Random sequences, compared with a separate model of what the manual allows.
 
 use alloc::collections::BTreeSet;
 use core::time::Duration;
@@ -21,7 +21,7 @@ enum Op {
         carrier: bool,
         unread: bool,
     },
-    /// The next verdict comes after an interruption.
+    /// The next verdict follows an interruption.
     Interrupt,
     Advance(u64),
     Tick,
@@ -35,7 +35,7 @@ fn a_gate() -> impl Strategy<Value = Gate> {
         no_carrier_timeout: no_carrier.map(Duration::from_secs),
         on_timeout: if open { OnTimeout::Open } else { OnTimeout::Fail },
         on_loss: if fail { OnLoss::Fail } else { OnLoss::Report },
-        // A settle longer than the timeout is exit 2.
+        // A settle longer than the timeout is not a valid gate.
         ..terms(timeout.map(|timeout| timeout.max(settle)), settle)
     })
 }
@@ -44,7 +44,7 @@ fn an_op() -> impl Strategy<Value = Op> {
     let verdict = (any::<bool>(), any::<[bool; 2]>(), any::<bool>(), prop::bool::weighted(0.1));
     prop_oneof![
         6 => verdict.prop_map(|(required, graces, carrier, unread)| Op::Verdict { required, graces, carrier, unread }),
-        // More often met than not, else nothing ever settles.
+        // The clauses are met more often than not, because otherwise nothing would ever settle.
         6 => verdict.prop_map(|(_, graces, carrier, _)| Op::Verdict { required: true, graces, carrier, unread: false }),
         1 => Just(Op::Interrupt),
         8 => (0_u64..4000).prop_map(Op::Advance),
@@ -54,7 +54,7 @@ fn an_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What is true, kept apart from the state.
+/// The model: what must be true, computed without the state machine.
 struct Driver {
     state: GateState,
     gate: Gate,
@@ -63,13 +63,13 @@ struct Driver {
     interrupted: bool,
     opened: u32,
     ended: bool,
-    /// Since when all that is required was met at every look.
+    /// The time since which every verdict had all required clauses met.
     required_since: Option<Moment>,
-    /// Since when nothing more was waited for, uninterrupted.
+    /// The time since which every clause has been met, or given up after its grace, without an interruption.
     held_since: Option<Moment>,
-    /// Since when no carrier was seen.
+    /// The time since which no carrier was seen.
     dark_since: Option<Moment>,
-    /// The gate as loaded was ready once; since when it is not.
+    /// Whether the gate as loaded was ready before. `lost_since` is the time since which it is not.
     was_ready: bool,
     lost_since: Option<Moment>,
 }
@@ -96,7 +96,7 @@ impl Driver {
         self.gate.timeout.is_some_and(|timeout| START + timeout <= self.now)
     }
 
-    /// The settle that a gate is given beyond its timeout is over.
+    /// Whether the settle that a gate may have beyond its timeout is over.
     fn settled_out(&self) -> bool {
         self.gate.timeout.is_some_and(|timeout| START + timeout + self.gate.settle <= self.now)
     }
@@ -163,7 +163,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Shut and unmet: given up just when that is due.
+    /// Checks a shut gate with an unmet clause: it gives up exactly when that is due.
     fn given_up(&self, effect: Option<Effect>) -> Result<(), TestCaseError> {
         let Some(why) = self.due() else {
             prop_assert_eq!(effect, None);
@@ -272,7 +272,7 @@ impl Driver {
         Ok(())
     }
 
-    /// With the last verdict again and again, at its own deadlines, it comes to an end.
+    /// Repeats the last verdict at the deadlines of the state machine, and checks that this comes to an end.
     fn drive(&mut self, last: &Op) -> Result<(), TestCaseError> {
         let Op::Verdict { required, graces, carrier, unread: _ } = last else { return Ok(()) };
         let last = Op::Verdict { required: *required, graces: *graces, carrier: *carrier, unread: false };

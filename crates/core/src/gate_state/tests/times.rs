@@ -1,4 +1,4 @@
-//! When things happen: settle, grace, the two timeouts, loss.
+//! When transitions happen: settle, grace, the two timeouts, loss.
 
 use super::super::{Came, Effect, GateState, GaveUp, OpenedBy, Phase};
 use super::{START, at, carrierless, clause, seconds, state, terms, unread, verdict, with_grace};
@@ -138,7 +138,7 @@ fn the_timeout_runs_from_the_start_and_ends_or_opens() {
     assert_eq!(forever.deadline(), None);
 }
 
-/// How long it took is said of the first time only.
+/// Only the first time says how long the gate waited.
 #[test]
 fn ready_again_is_ready_since_then() {
     let ready = |came| Phase::Ready { came };
@@ -155,7 +155,7 @@ fn ready_again_is_ready_since_then() {
         assert_eq!(state.observe(&verdict(true), false, at(loss + 3)), None);
         assert_eq!(state.phase(), ready(Came::Again { since: at(loss + 2) }));
     }
-    // Another gate file: what it asks for was perhaps never met before.
+    // After a reload of another gate file, this gate may never have been met before.
     state.reload(&terms(Some(90), 0), at(40));
     assert_eq!(state.observe(&verdict(true), false, at(41)), None);
     assert_eq!(state.phase(), ready(Came::Reloaded { since: at(41) }));
@@ -214,7 +214,7 @@ fn carrier_that_comes_and_goes_begins_the_count_anew() {
     assert_eq!(state.deadline(), Some(at(90)));
     assert_eq!(state.observe(&carrierless(), false, at(20)), None);
     assert_eq!(state.deadline(), Some(at(35)));
-    // A flash of it, between two verdicts.
+    // Carrier was seen for a moment between two verdicts.
     state.saw_carrier(false, at(29));
     assert_eq!(state.deadline(), Some(at(35)));
     state.saw_carrier(true, at(30));
@@ -225,7 +225,7 @@ fn carrier_that_comes_and_goes_begins_the_count_anew() {
 
 #[test]
 fn what_is_met_without_carrier_is_met() {
-    // carrier = false, an address on loopback.
+    // The gate has carrier = false and an address on loopback.
     let mut state = without_carrier(15);
     assert_eq!(state.observe(&Verdict { carrier: false, ..verdict(true) }, false, at(20)), OPEN);
 }
@@ -249,7 +249,7 @@ fn on_loss_fail_ends_when_the_loss_has_lasted_settle() {
     assert_eq!(state.deadline(), Some(at(30)));
     assert_eq!(state.observe(&verdict(false), false, at(29)), None);
     assert_eq!(state.phase(), Phase::Lost { since: at(20) });
-    // Back, and lost again: the loss counts anew.
+    // The gate is ready again and then lost again. The time of the loss starts again.
     assert_eq!(state.observe(&verdict(true), false, at(29)), None);
     assert_eq!(state.observe(&verdict(false), false, at(40)), None);
     assert_eq!(state.observe(&unread(), false, at(50)), None, "not known to be lost");
@@ -304,7 +304,7 @@ fn the_end_of_time_is_never_reached() {
     assert!(state.deadline().is_some_and(|deadline| deadline > START));
 }
 
-/// While the kernel keeps questions waiting (RTNL held), only `tick` is called.
+/// While the kernel blocks the netlink requests (RTNL is held), the driver calls only `tick`.
 #[test]
 fn where_no_verdict_can_be_had_grace_and_settle_end_with_the_timeout_and_its_settle() {
     let mut settling = state(&terms(Some(90), 10));
@@ -318,7 +318,7 @@ fn where_no_verdict_can_be_had_grace_and_settle_end_with_the_timeout_and_its_set
     assert_eq!(graced.tick(at(90)), END);
 }
 
-/// The loop looks at a deadline when it comes, and rarely again while nothing can be judged.
+/// The driver calls `tick` at a deadline, and then rarely again while no verdict is possible.
 #[test]
 fn where_no_verdict_can_be_had_looking_again_leads_to_the_end() {
     for last in [verdict(false), verdict(true), with_grace(false, 60)] {

@@ -1,4 +1,4 @@
-//! Tables: events and their lines.
+//! Tables of events and their lines.
 
 use core::time::Duration;
 

@@ -8,7 +8,7 @@ use crate::history::*;
 use crate::model::{Address, Link};
 use crate::testing::{NOW, gate, network};
 
-/// The events of a full read and of the verdict after it, if the network was `before` and is `after`.
+/// Returns the events when a complete read replaces the network `before` with `after`, and of the verdict after it.
 fn changes(wanted: &str, before: &str, after: &str) -> Vec<What> {
     let (gate, before, after) = (gate(wanted), network(before), network(after));
     let verdict = evaluate(&gate, &before, NOW);
@@ -27,7 +27,7 @@ fn link_changes(wanted: &str, before: &str, after: &str) -> Vec<LinkChange> {
     changes.filter_map(|what| if let What::Link(change) = what { Some(change) } else { None }).collect()
 }
 
-/// The routes' metrics, and what became of the routes.
+/// Returns the metric and the new state of each route that changed.
 fn route_changes(wanted: &str, before: &str, after: &str) -> Vec<(u32, RouteWord)> {
     let changes = changes(wanted, before, after).into_iter();
     changes
@@ -76,7 +76,7 @@ fn each_state_of_a_link_has_its_word() {
     }
 }
 
-/// Of the losses that the kernel counts, the one that the link's states tell is not told again.
+/// The kernel counts losses of carrier. A loss that the two states of the link already show is not a flap.
 #[test]
 fn losses_between_two_states_are_flaps() {
     for (before, after, expected) in [
@@ -105,14 +105,14 @@ fn losses_between_two_states_are_flaps() {
 fn links_that_the_gate_can_care_for_are_noted() {
     let named = "interface='x0'; carrier=true";
     for (wanted, link, expected) in [
-        // The host's requirements can be met on any link that leads somewhere.
+        // The requirements of the host can be met on any link that leads out of it.
         (ANY_ADDRESS, "x0: up", true),
         (ANY_ADDRESS, "x0: up kind=bridge", true),
         (ANY_ADDRESS, "x0: unknown kind=wireguard", true),
         (ANY_ADDRESS, "x0: unknown kind=dummy", false),
         (ANY_ADDRESS, "x0: unknown kind=vxlan", false),
         (ANY_ADDRESS, "x0: unknown loopback", false),
-        // A link that is named is noted whatever it is, and of the others the cards.
+        // A link that a clause names is noted whatever its kind is. Of the other links, the cards are noted.
         (named, "x0: up kind=bridge", true),
         (named, "x0: unknown kind=dummy", true),
         (named, "x0: unknown kind=vxlan", true),
@@ -133,10 +133,10 @@ fn a_route_is_replaced_if_only_the_one_that_is_used_was_read() {
         ("unread4", &[(0, Gone)]),
         ("unread4; route default4 dev eth0 metric 7 table 100", &[(0, Gone), (7, Added)]),
         ("unread4; route 10.0.0.0/8 dev eth0 metric 7", &[(0, Gone), (7, Added)]),
-        // The whole table was read, so the route is not in it.
+        // The whole table was read, so the old route is not in it any more.
         ("route default4 dev eth0 metric 7", &[(0, Gone), (7, Added)]),
         ("", &[(0, Gone)]),
-        // It is only another table, or the table of the other family, that was read whole.
+        // Only another table, or the table of the other family, was read completely.
         ("unread4; read4 100; route default4 dev eth0 metric 7", &[(0, Replaced), (7, Added)]),
         ("route default4 dev eth0; route default4 dev eth0 metric 7", &[(7, Added)]),
         ("route default4 dev eth0", &[]),
@@ -148,7 +148,7 @@ fn a_route_is_replaced_if_only_the_one_that_is_used_was_read() {
     }
 }
 
-/// A route is noted once for each of its next hops, however often it was read, and up to a bound.
+/// A route is noted once for each of its next hops, even if it was read several times, and up to a limit.
 #[test]
 fn each_next_hop_is_noted_once() {
     let hops = |count: usize| {
@@ -171,7 +171,7 @@ fn each_next_hop_is_noted_once() {
     }
 }
 
-/// Three of the things that meet the gate are named, and whether there are more.
+/// The event names at most three things that meet the gate, and says whether there are more.
 #[test]
 fn what_meets_a_gate_is_named_when_it_is_ready() {
     let ready = Phase::Ready { came: Came::First { after: Duration::ZERO } };

@@ -1,4 +1,4 @@
-//! Random networks: what is learned from any of them.
+//! Random networks: checks what is learned from them.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -59,7 +59,7 @@ fn a_network() -> impl Strategy<Value = String> {
             .zip(details)
             .map(|(name, (state, more))| {
                 let told = |other: &&str| names.contains(other) || !more.contains(*other);
-                // What is not there cannot be named, and nothing stands on itself.
+                // A text must not name a link that does not exist, and no link is stacked on itself.
                 let sound =
                     ["br0", "enp1s0", "docker0"].iter().all(told) && !more.ends_with(&format!("={name}"));
                 // No two links have the same altname.
@@ -82,8 +82,8 @@ fn a_network() -> impl Strategy<Value = String> {
     })
 }
 
-/// The same host after a reboot: links have other numbers, and cards that the kernel numbers other names;
-/// leased and temporary addresses are others, daemons' links are not there yet.
+/// Returns the same host after a reboot: links have other numbers, cards that the kernel numbers have other names,
+/// leased and temporary addresses are different, and the links of daemons do not exist yet.
 fn rebooted(network: &Network) -> Network {
     let software = |kind: &str| matches!(kind, "wireguard" | "tun");
     let renumbered = |ifindex: u32| if ifindex == 1 { 1 } else { 100 - ifindex };
@@ -177,7 +177,7 @@ proptest! {
 #[test]
 fn many_random_networks_teach_something() {
     use proptest::strategy::ValueTree;
-    // Else the properties above would say little.
+    // If too few networks taught something, the properties above would test little.
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut learned = 0;
     for _ in 0..400 {

@@ -5,7 +5,7 @@ use super::judged;
 
 const GATE: &str = "interface='va*'; carrier=true; address='ipv4' | address='ipv6'; grace='5s'";
 
-/// One line a judgement: the network before it, and what is printed of it.
+/// Each step has a network, and the text that is printed for it.
 #[track_caller]
 fn prints(gate: &str, judgements: &[(&str, &str)]) {
     let mut changes = Changes::default();
@@ -58,9 +58,9 @@ fn only_what_changed_is_printed_and_columns_stand_below_each_other() {
                      T  still waiting  NOT ready: va0 has no IPv4 address\n"),
         ("va0: up; addr va0 192.0.2.1/24", "T  now ready      met     address ipv4  192.0.2.1 on va0\n\
                                             T  now ready      Ready: va0; 192.0.2.1 on va0\n"),
-        // Nothing of it is the gate's.
+        // The change does not concern the gate.
         ("va0: up; addr va0 192.0.2.1/24; eth9: up", ""),
-        // The verdict stays, so what meets it is said anew.
+        // The verdict stays, but what meets it changes, so it is printed again.
         ("va0: up; addr va0 192.0.2.1/24; addr va0 2001:db8::1/64",
          "T  still ready    met     address ipv6  2001:db8::1 on va0\n\
           T  still ready    Ready: va0; 192.0.2.1 on va0; 2001:db8::1 on va0\n"),
@@ -102,7 +102,7 @@ fn names_are_escaped_and_wide_ones_measured() {
     let (_, verdict) = judged("route='default-ipv4'; table='網絡' | address='ipv6'", "");
     let change = changes.take(&verdict);
     let text = changes.lines(&change, "T", paint_none);
-    // In columns, of which each of the two characters has two.
+    // Widths are in columns. Each of the two characters takes two columns.
     assert!(text.starts_with("T  waiting        unmet  route default-ipv4 table 網絡  no "), "{text}");
     assert!(text.contains("\nT  waiting        unmet  address ipv6                   no "), "{text}");
     let (_, verdict) = judged("tcp='192.0.2.7:22'", "fails tcp 192.0.2.7:22 = \u{1b}[2J");

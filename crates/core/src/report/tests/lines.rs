@@ -1,4 +1,4 @@
-//! STATUS=: one line, always true, that begins with `Waiting`, `Ready` or `NOT ready`.
+//! STATUS=: one line that is always up to date, and that begins with `Waiting`, `Ready` or `NOT ready`.
 
 use core::time::Duration;
 
@@ -57,7 +57,7 @@ fn grace_says_what_is_waited_for() {
     );
 }
 
-/// What meets the gate after a loss, or by another gate file, need not be what met it the first time.
+/// After a loss or with another gate file, something else may meet the gate than the first time.
 #[test]
 fn ready_says_since_when() {
     let came = |came| Phase::Ready { came };
@@ -76,7 +76,7 @@ fn ready_says_since_when() {
     }
 }
 
-/// What the line says of the time, by an account.
+/// Checks what the line says about the times of an account.
 #[track_caller]
 fn says_of_times(phase: Phase, times: Times<'_>, network: &str, expected: &str) {
     let (gate, verdict) = judged("interface='enp1s0'; carrier=true", network);
@@ -218,7 +218,7 @@ fn links_are_counted_where_several_are_needed() {
     }
 }
 
-/// What any link could bring is missing because no link has carrier.
+/// If no link has carrier, this is the root cause of everything that a link could provide.
 #[test]
 fn no_uplink_is_the_root_cause_of_what_the_host_lacks() {
     let table: &[(&str, &str, &str)] = &[
@@ -229,11 +229,11 @@ fn no_uplink_is_the_root_cause_of_what_the_host_lacks() {
         ("address='ipv4'", "e0: nocarrier", "e0 has no carrier; no IPv4 address"),
         ("pasta=true", "e0: nocarrier", "e0 has no carrier; no default route for pasta to take"),
         ("route-to='198.51.100.7'", "e0: nocarrier; lookup 198.51.100.7 errno 101", "e0 has no carrier; no route to 198.51.100.7: Network is unreachable"),
-        // One link that carries traffic may yet bring it.
+        // One link carries traffic, so it may still provide the route.
         ("route='default'", "e0: nocarrier; e1: up", "no default route"),
         ("route='default'", "", "no default route"),
         ("route='default'", "d0: nocarrier kind=dummy", "no default route"),
-        // What no uplink brings.
+        // An uplink would not provide these.
         ("address='192.0.2.7'", "e0: nocarrier", "no address 192.0.2.7"),
         ("nameserver=true", "e0: nocarrier; ns none", "resolv.conf names no nameserver"),
         ("interface='e1'; route='default'", "e0: nocarrier", "e1: no such link"),
@@ -268,7 +268,8 @@ fn a_table_that_is_being_read_is_said() {
     assert_eq!(status(&gate, &verdict, standing(Phase::Waiting)), "Waiting (up to 90s): routing tables are being read");
 }
 
-/// A gate that is shut for an unread table only must not lay the blame on a clause that holds nothing back.
+/// A gate is shut only because of an unread table. The line must not name a clause that does not hold the gate
+/// back.
 #[test]
 fn an_unread_table_is_not_blamed_on_a_clause_with_a_grace() {
     let (gate, verdict) = judged("nameserver=true; grace='5s' | route='default-ipv6'; if-present=true", "ns none; unread4; unread6");
@@ -390,7 +391,7 @@ fn a_reason_that_is_over_is_told_in_the_past() {
 #[test]
 fn probes_say_what_they_waited_for() {
     const GATE: &str = "route='default-ipv4' | dns='registry.example.org'; tcp='10.10.0.5:3260' | gateway='ipv4'";
-    // What waits for the others is not what is missing.
+    // Probes that wait for other requirements are not named as missing.
     says(Phase::Waiting, GATE, DARK, "Waiting (up to 90s): enp1s0 has no carrier; no default IPv4 route");
     says(
         Phase::Waiting,

@@ -1,4 +1,4 @@
-//! The live line, as a terminal of each width shows it.
+//! The live line on terminals of different widths.
 
 use core::time::Duration;
 
@@ -77,7 +77,7 @@ fn the_times_are_whole_seconds() {
         (1000, "waiting 1s (89s left)"),
         (89_999, "waiting 89s (1s left)"),
         (90_000, "waiting 90s (0s left)"),
-        // The gate is judged at its timeout, and that may take a moment.
+        // The gate is evaluated at its timeout, which may take a moment.
         (200_000, "waiting 3min 20s (0s left)"),
     ];
     for (millis, expected) in table {
@@ -115,12 +115,12 @@ fn check_says_who_has_not_answered() {
     let line = |network: &str| LiveLine::of_check(&judged(gate, network).1, NOW).text(after(1000), 100);
     assert_eq!(line(""), "netready: waiting 1s for an answer: tcp 192.0.2.7:22; dns example.org");
     assert_eq!(line("says dns example.org = 192.0.2.1"), "netready: waiting 1s for an answer: tcp 192.0.2.7:22");
-    // Before the first judgement, and while the routing tables are read.
+    // This line is shown before the first verdict, and while routing tables are read.
     let passive = LiveLine::of_check(&judged("route='default'", "unread4").1, NOW);
     assert_eq!(passive.text(after(1000), 80), "netready: waiting 1s: the kernel's state is being read");
 }
 
-/// In the middle of a second too: the figures that are shown are true until the next writing.
+/// The figures in the line stay correct until the line is written again, even in the middle of a second.
 #[test]
 fn it_is_due_when_a_figure_changes() {
     let endless = of_gate(GATE, DARK, Phase::Waiting, None);
@@ -133,7 +133,7 @@ fn it_is_due_when_a_figure_changes() {
         (&bounded, 0, 500),
         (&bounded, 500, 1500),
         (&bounded, 2000, 2500),
-        // Over time it goes on by what has passed.
+        // After the end, the line changes with the elapsed time.
         (&bounded, 2500, 3000),
     ];
     for (line, now, due) in table {

@@ -5,7 +5,7 @@ use crate::config::parse;
 use crate::evaluate::evaluate;
 use crate::testing::{self, NOW};
 
-/// One line a case: the gate, the network, and what stands below the unmet row.
+/// One case a line: the gate, the network, and the text below the unmet row.
 #[test]
 fn each_reason_has_the_step_that_helps() {
     for (gate, network, said) in [
@@ -47,7 +47,7 @@ fn each_reason_has_the_step_that_helps() {
     }
 }
 
-/// A command is there to be pasted into a shell, and names of links are text of others.
+/// A user pastes the command into a shell, and others choose the names of links.
 #[test]
 fn no_command_has_a_name_that_a_shell_would_run() {
     for name in ["$(reboot)", "`id`", "-all", "a|b", "a&b", "a>b", "a'b"] {
@@ -112,7 +112,7 @@ fn each_row_names_the_line_that_asks_for_it() {
     );
 }
 
-/// The text of a built-in gate is in no file, and who typed an option knows it.
+/// The text of a built-in gate is in no file, and a user who typed an option knows it.
 #[test]
 fn no_place_is_told_that_nobody_can_open() {
     let network = testing::network("va0: up");

@@ -1,4 +1,4 @@
-//! `check`'s table, the lines at a timeout, and JSON.
+//! The table of `check`, the lines at a timeout, and JSON.
 
 use super::super::{Details, Tone, error_json, json_text, outcome, paint_none, status, summary, table, unmet_lines, verdict_json};
 use super::{judged, standing};
@@ -143,7 +143,7 @@ fn codes_are_words_of_their_own() {
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), ReasonCode::ALL.len());
-    // Stable: what scripts rely on.
+    // These words are stable, because scripts rely on them.
     for word in ["absent", "admin-down", "no-carrier", "dormant", "no-address", "tentative", "dadfailed", "deprecated", "no-route", "route-dead"] {
         assert!(words.contains(&word), "{word}");
     }
@@ -177,7 +177,7 @@ fn probes_by_what_and_why_not() {
     );
 }
 
-/// What a server, a link and a gate are called is others' business.
+/// A name that others give to a server, a link or a gate.
 const EVIL: &str = "a\nREADY=1\u{1b}[2J\u{202e}\u{9b}1m";
 const SAFE: &str = r"a\x0aREADY=1\x1b[2J\u{202e}\u{009b}1m";
 

@@ -1,11 +1,11 @@
-//! At least one text for each row of the table, with what becomes of it. Each was seen, in a run or in a public
-//! report, but for names and numbers.
+//! At least one text for each row of the table, with its meaning. Each text was seen in a run or in a public
+//! report; only names and numbers were changed.
 
 use super::table::LIMITED;
 use crate::retry::Retryability::{self, AtBootOnly, Later, Never};
 
 pub(super) const EXAMPLES: &[(&str, Retryability, &str)] = &[
-    // DNS. Go names the server that it asked, glibc and musl do not.
+    // DNS. Go names the server that it asked; glibc and musl do not.
     (
         "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": dial tcp: lookup r.example.org on 127.0.0.53:53: no such host",
         AtBootOnly,
@@ -86,7 +86,7 @@ pub(super) const EXAMPLES: &[(&str, Retryability, &str)] = &[
         Later,
         "DNS lookup failed",
     ),
-    // The way to the registry.
+    // The connection to the registry.
     (
         "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": dial tcp 127.0.0.1:5000: connect: connection refused",
         Later,
@@ -404,7 +404,7 @@ pub(super) const EXAMPLES: &[(&str, Retryability, &str)] = &[
         Never,
         "the proxy wants a password",
     ),
-    // The registry's answer, by its codes. What follows a code is the registry's own text.
+    // The registry's answer, by its codes. The text after a code is the registry's own.
     (
         "reading manifest 1 in r.example.org/lib/img: toomanyrequests: You have reached your pull rate limit.",
         LIMITED,
@@ -618,7 +618,7 @@ pub(super) const EXAMPLES: &[(&str, Retryability, &str)] = &[
         AtBootOnly,
         "DNS: no such host",
     ),
-    // What is asked for.
+    // The name or the platform of the image.
     (
         "pinging container registry localhost: Get \"https://localhost/v2/\": dial tcp [::1]:443: connect: connection refused",
         Never,
@@ -683,7 +683,7 @@ pub(super) const EXAMPLES: &[(&str, Retryability, &str)] = &[
     ("unknown flag: --retri", Never, "unknown option"),
     ("unknown shorthand flag: 'Q' in -Q", Never, "unknown option"),
     ("unrecognized command `podman pul`", Never, "unknown command"),
-    // This host's own set-up.
+    // The configuration of this host.
     (
         "getting username and password: error getting credentials - err: exec: \"docker-credential-ecr-login\": executable file not found in $PATH, out: ``",
         Never,

@@ -10,8 +10,8 @@ fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t")
 }
 
-/// The same failure as Podman 4 and 5 print it, as Podman 5.8 does, and as skopeo logs it to a file, as JSON and
-/// to a terminal.
+/// Returns the same failure as Podman 4 and 5 print it, as Podman 5.8 prints it, and as skopeo logs it to a file,
+/// as JSON and to a terminal.
 fn as_printed(tail: &str) -> Vec<String> {
     let reference = "docker://r.example.org/lib/img:1";
     vec![
@@ -38,7 +38,7 @@ fn every_example_however_it_is_printed() {
         for printed in as_printed(text) {
             assert_eq!(classify(&printed), Meaning { again: *again, why: (*why).to_owned() }, "{printed}");
         }
-        // Docker marks many of its errors with nothing.
+        // Docker does not mark many of its errors.
         assert_eq!(classify(text).again, *again, "{text}");
     }
 }
@@ -59,17 +59,17 @@ fn of_podmans_own_retries_the_last_error_counts() {
     let text = "time=\"2026-06-01T08:15:30Z\" level=warning msg=\"Failed, retrying in 1s ... (1/1). Error: initializing source docker://h/a:1: pinging container registry h: Get \\\"https://h/v2/\\\": dial tcp 10.0.0.1:443: connect: connection refused\"\n\
         Error: initializing source docker://h/a:1: reading manifest 1 in h/a: manifest unknown\n";
     assert_eq!(classify(text).again, Never);
-    // An error of the script's earlier command says nothing of this one.
+    // An error of an earlier command of the script says nothing about this command.
     let text = format!("Error: {MANIFEST}manifest unknown\nTrying to pull b...\nError: {PING}EOF\n");
     assert_eq!(classify(&text).again, Later);
-    // Progress that is printed late hides no error.
+    // Progress that is printed late does not hide an error.
     let text = format!("Error: {MANIFEST}manifest unknown\nCopying blob 1a2b done\n");
     assert_eq!(classify(&text).again, Never);
-    // A log line is no part of the error before it.
+    // A log line does not belong to the error before it.
     let text =
         format!("Error: {PING}EOF\ntime=\"x\" level=debug msg=\"Shutting down engines: manifest unknown\"\n");
     assert_eq!(classify(&text).again, Later);
-    // Nor is what follows a log line.
+    // The line after a log line does not belong to the error either.
     let text = "Error: the moon is full\nDEBU[0001] shutting down:\nmanifest unknown\n";
     assert_eq!(classify(text).again, Later);
 }
@@ -118,7 +118,7 @@ fn what_a_registry_writes_itself_is_not_believed() {
             assert_eq!(found(&format!("{head}{words}")).again, again, "{head}{words}");
         }
     }
-    // What tools put between such brackets themselves is no markup.
+    // Words in such brackets that the tools themselves write are not markup.
     for word in ["<stdin>", "<nil>", "<none>", "<unknown>"] {
         assert_eq!(
             found(&format!("writing blob: skipping {word}: no space left on device")).again,
@@ -172,7 +172,7 @@ fn one_registry_or_mirror_that_may_yet_answer_is_enough() {
             assert_eq!(classify(&text).again, again, "{text}");
         }
     }
-    // A list in an item belongs to that item.
+    // A list inside an item belongs to that item.
     let list =
         "getting username and password: 1 error occurred:\n\t* illegal base64 data at input byte 4\n\n";
     for (other, again) in [(gone, Never), (limited, LIMITED)] {
@@ -181,7 +181,7 @@ fn one_registry_or_mirror_that_may_yet_answer_is_enough() {
         );
         assert_eq!(classify(&text).again, again, "{text}");
     }
-    // Pages of one registry do not cover the next one's error.
+    // A page of one registry does not cover the error of the next one.
     let text = format!(
         "Error: 2 errors occurred while pulling:\n * {MANIFEST}StatusCode: 404, <html {{\n * {refused}\n"
     );
@@ -199,7 +199,7 @@ fn localhost_without_a_port_is_no_registry_but_one_with_a_port_is() {
     assert_eq!(refused("localhost"), Never);
     assert_eq!(refused("localhost:5000"), Later);
     assert_eq!(refused("localhost.example.org"), Later);
-    // Somebody answers there.
+    // Something answers at this address.
     let text = "initializing source docker://localhost/a:1: pinging container registry localhost: received unexpected HTTP status: 503 Service Unavailable";
     assert_eq!(found(text).again, Later);
 }
@@ -224,7 +224,7 @@ fn a_text_that_was_cut_is_judged_by_what_is_left() {
         Never
     );
     assert_eq!(classify(&format!("time=\"x\" level=fatal msg=\"{MANIFEST}manifest unknown")).again, Never);
-    // The end of a long page whose head is lost says nothing.
+    // The end of a long page says nothing if its beginning is lost.
     let page = format!("{}: {refused}", "x".repeat(64 * 1024 - 60));
     assert_eq!(classify(&page), Meaning { again: Later, why: String::new() });
     let head = format!("Error: {MANIFEST}denied: {}: {refused}", "x".repeat(60_000));
@@ -250,13 +250,13 @@ fn a_wait_that_is_asked_for_is_kept_and_bounded() {
     }
     let text = format!("{MANIFEST}toomanyrequests: retry-after: 985.86µs, allowed: 44000/minute");
     assert_eq!(found(&text).again, Retryability::Limited(Some(Duration::from_nanos(985_860))));
-    // Podman itself says so with debug output only.
+    // Podman itself says how long it waits, but only with debug output.
     let text = "time=\"x\" level=debug msg=\"Too many requests to https://h/v2/: sleeping for 42.000000 seconds before next attempt\"\n\
         Error: reading manifest 1 in h/a: toomanyrequests: slow down\n";
     assert_eq!(classify(text).again, limited(42_000));
     assert_eq!(classify(&text.replace("42.", "1e9")).again, LIMITED);
     assert_eq!(classify(&text.replace("42.", "4200.")).again, limited(600_000));
-    // Nothing but a rate limit asks to wait.
+    // Only a rate limit asks to wait.
     assert_eq!(found(&format!("{MANIFEST}denied: retry-after: 5s")).again, Never);
 }
 
@@ -331,7 +331,7 @@ proptest! {
         }
     }
 
-    /// Pieces of real texts in any order reach more than random characters do.
+    /// Pieces of real texts in random order reach more code than random characters.
     #[test]
     fn no_mixture_is_too_strange(pieces in proptest::collection::vec((0..EXAMPLES.len(), any::<proptest::sample::Index>(), "[\"{}<>\\\\: \\n*\\r\u{1b}é]{0,3}"), 0..8)) {
         let mut text = "Error: ".to_owned();
