@@ -1,9 +1,9 @@
-//! `netready cat`: a gate as it is written, each part below its path.
+//! `netready cat`: prints a gate as it is written, each part below its path.
 
 use crate::config::Loaded;
 use crate::escape::escape_lines;
 
-/// The gate's file and drop-ins in the order in which they are read, as `systemctl cat` shows units.
+/// Returns the gate's file and drop-ins in the order in which they are read, as `systemctl cat` does for units.
 pub fn print(loaded: &Loaded) -> String {
     let mut out = String::new();
     for part in &loaded.parts {
@@ -21,7 +21,7 @@ pub fn print(loaded: &Loaded) -> String {
     out
 }
 
-/// The same, with everything but line breaks and tabs escaped that does something to a terminal.
+/// Returns the same text for a terminal: control characters except line breaks and tabs are escaped.
 pub fn for_terminal(text: &str) -> String {
     let parts: Vec<_> = text.split('\t').map(escape_lines).collect();
     parts.join("\t")

@@ -1,4 +1,4 @@
-//! `check`: one evaluation, explained.
+//! `check`: evaluates a gate once and explains the result.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -19,12 +19,12 @@ use crate::requirement::Gate;
 use crate::session::Mode;
 use crate::verdict::Verdict;
 
-/// After so long somebody at a terminal is told what is waited for. At half of it the line would flash up for probes
-/// that are merely far away; at double, people begin to wonder.
+/// After this time, a user at a terminal is told what `check` waits for. With half of it, the line would appear for
+/// a moment for probes of distant hosts. With twice as much, users would wonder whether `check` hangs.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn execute(args: CheckOnceArgs) -> Result<Exit, Error> {
-    // -v is about the table, not about the log.
+    // -v adds to the table. It does not change the log.
     crate::log::start(match args.quiet {
         true => tracing::Level::ERROR,
         false => tracing::Level::WARN,
@@ -50,7 +50,7 @@ pub(super) fn execute(args: CheckOnceArgs) -> Result<Exit, Error> {
     Ok(if ready { Exit::Done } else { Exit::NotReady })
 }
 
-/// What the kernel's state is, and the gate's verdict; `probes`: each is tried once.
+/// Reads the kernel's state, and evaluates the gate. With `probes`, each probe is tried once.
 pub(super) async fn look(
     gate: &Gate,
     receive_buffer: usize,
@@ -59,7 +59,7 @@ pub(super) async fn look(
     look_and_tell(gate, receive_buffer, probes, None).await
 }
 
-/// The same; if it takes longer than [`PATIENCE`], a live line says what is waited for.
+/// Does the same. If it takes longer than [`PATIENCE`], a live line says what `check` waits for.
 async fn look_and_tell(
     gate: &Gate,
     receive_buffer: usize,
@@ -100,7 +100,7 @@ async fn tell(live: &Live, driver: &mut Driver<'_>) -> Result<(), Error> {
     judged.await.map_err(Failure::Events)?.map(drop)
 }
 
-/// Says whose answer is missing.
+/// Shows which answers are missing.
 struct Asking<'a> {
     live: &'a Live,
     began: Moment,
@@ -113,7 +113,7 @@ impl Reporter for Asking<'_> {
     }
 }
 
-/// What the verdict of this gate does not say of the host. `named`: somebody asks for this gate and for no other.
+/// Returns facts about the gate that its verdict does not say. `named` means that the user has named this gate.
 fn notes(gate: &Gate, named: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if gate.forced.open {

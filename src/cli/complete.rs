@@ -1,8 +1,9 @@
-//! `complete`: what a shell offers for the word that is being typed. The scripts in `packaging/completions` call it.
+//! `complete`: returns what a shell offers for the word that the user is typing. The scripts in
+//! `packaging/completions` call it.
 //!
-//! The first line of the answer says what kind it is: `words`, and below it the words; `files`, if the shell is to
-//! complete the name of a file; `command`, if it is to complete a command of its own that stands after `--`. An answer
-//! without a line offers nothing. Nothing is ever said on stderr.
+//! The first line of the answer is its kind. After `words`, the words follow, one a line. `files` tells the shell
+//! to complete the name of a file. `command` tells it to complete the command after `--`. An empty answer offers
+//! nothing. `complete` never prints to stderr.
 
 mod host;
 mod offer;
@@ -19,8 +20,8 @@ use crate::escape::escape;
 use offer::Offer;
 use words::Typed;
 
-/// A shell waits for the answer, so after this long there is none. At half of it, a busy host with a thousand links
-/// could get none; at double, people would think that the terminal hangs.
+/// The shell waits for the answer. If it takes longer than this, there is none. With half of this time, a busy host
+/// with a thousand links could get none. With twice the time, users would think that the terminal hangs.
 const LONGEST: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
@@ -55,17 +56,18 @@ pub(super) fn execute(args: &CompleteArgs) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// Ends this process by then, whatever it waits for.
+/// Ends this process after this time, even if it is still waiting for something.
 fn end_after(longest: Duration) {
     std::thread::spawn(move || {
-        // Nobody sends anything.
+        // Nobody sends on this channel, so the call waits for the whole time.
         let (_sender, receiver) = std::sync::mpsc::channel::<()>();
         let _ = receiver.recv_timeout(longest);
         std::process::exit(0);
     });
 }
 
-/// The offer as the script of this shell reads it. bash shows words alone, and replaces the end of the word only.
+/// Writes the offer for the script of this shell. bash gets only words, and only the part of the word that it
+/// replaces.
 fn answer(offer: &Offer, typed: &Typed, shell: Shell) -> String {
     let candidates = match offer {
         Offer::Files => return "files\n".to_owned(),

@@ -1,4 +1,4 @@
-//! `doctor`: one look over this host, or this user's side of it.
+//! `doctor`: examines this host once, or only the side of this user.
 
 use clap::Args;
 
@@ -13,7 +13,7 @@ use crate::report::json_text;
 
 mod fix;
 
-/// What has to be read of the kernel's state for any of the judges.
+/// A gate that needs all of the kernel's state that the checks of `doctor` use.
 const ALL: &str = "[[require]]\npasta = true\n[[require]]\nroute = [\"default-ipv4\", \"default-ipv6\"]\n";
 
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(super) fn execute(args: &DoctorArgs) -> Result<Exit, Error> {
         return Err(Error::NotRoot);
     }
     let (report, users) = doctor::look_at_sides(&host, args.side, || observe(args.tuning.receive_buffer))?;
-    // With --json there is one object, so what was freed is in it, and nobody can be asked.
+    // With --json there is one object. It includes the freed addresses, and nobody is asked.
     if args.json {
         let freed = if args.fix { Some(fix::without_asking(&host, &report, args.yes)?) } else { None };
         print(&format!("{}\n", json_text(&json(&report, &users, host.manager, freed.as_deref()))))?;
@@ -55,7 +55,7 @@ pub(super) fn execute(args: &DoctorArgs) -> Result<Exit, Error> {
     Ok(exit(&report, &users, &freed))
 }
 
-/// Findings that were mended count no more.
+/// Returns the exit code. Findings that `--fix` has mended do not count.
 fn exit(report: &DoctorReport, users: &[UserSide], freed: &[HeldAddress]) -> Exit {
     let mended = !report.leaked.is_empty() && report.leaked.iter().all(|lease| freed.contains(&lease.held));
     let left = |finding: &&Finding| !(mended && finding.code == FindingCode::LeaseLeaked);

@@ -19,7 +19,7 @@ pub(super) fn execute(args: ExplainArgs) -> Result<Exit, Error> {
     crate::log::start(tracing::Level::WARN);
     let request = args.gate.request()?;
     let gate = load_forced(&request, &kernel_line())?;
-    // Options make a gate that no unit can name.
+    // A gate that options make has no name, so no unit can name it.
     let is_named = request.gate.is_some() || !request.options.require_something();
     let waiters = match is_named {
         true => waiters::of(&gate.name, &Environment::from_process()),

@@ -1,4 +1,4 @@
-//! What was probably meant by a command line that names no command.
+//! Finds what the user probably meant by a command line that names no command.
 
 use std::ffi::OsString;
 
@@ -9,7 +9,7 @@ use crate::cli::{Cli, load};
 use crate::config::{GateRequest, Options};
 use crate::escape::escape;
 
-/// What to say instead of clap's own words; `None` if these are better. Safe to print.
+/// Returns a better message than clap's. `None` if clap's message is better. The text is safe to print.
 pub(super) fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> {
     let is_unlike_any = !suggests_a_shown_command(error);
     let text = if error.kind() == ErrorKind::InvalidSubcommand && is_unlike_any {
@@ -23,7 +23,7 @@ pub(super) fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> 
     Some(escape(&text).into_owned())
 }
 
-/// Whether clap suggests a command, and one that the help shows.
+/// Whether clap suggests a command that the help shows.
 fn suggests_a_shown_command(error: &clap::Error) -> bool {
     let near: &[String] = match error.get(ContextKind::SuggestedSubcommand) {
         Some(ContextValue::Strings(near)) => near,
@@ -38,7 +38,7 @@ fn suggests_a_shown_command(error: &clap::Error) -> bool {
     !near.is_empty() && near.iter().all(is_shown)
 }
 
-/// A word in the place of a command: a gate, a link, or something like one of these.
+/// Explains a word in the place of a command. The word may be a gate or a link, or similar to one.
 fn of_word(word: &str) -> String {
     let request = GateRequest { gate: Some(word.to_owned()), options: Options::default() };
     let problem = match load(&request) {
@@ -49,14 +49,14 @@ fn of_word(word: &str) -> String {
         return "open is not a command; to open a gate that is shut: systemctl kill -s USR1 netready.service"
             .to_owned();
     }
-    // A gate that is there and wrong has its file as the origin.
+    // If the gate exists and has an error, the origin of the problem is its file.
     match problem.filter(|problem| problem.origin.starts_with("gate ")) {
         Some(problem) => format!("{word} is not a command, and as a gate: {}", problem.message),
         None => format!("{word} is not a command, but a gate with an error: netready check {word}"),
     }
 }
 
-/// Options of `check` without the command.
+/// Explains options of `check` that were typed without the command.
 fn of_options(words: &[OsString]) -> Option<String> {
     let (program, options) = words.split_first()?;
     let first = options.first().filter(|word| word.as_encoded_bytes().starts_with(b"-"))?;

@@ -1,4 +1,4 @@
-//! `learn`: a gate file of what this host has now.
+//! `learn`: writes a gate file for what this host has now.
 
 use clap::Args;
 use tracing::{error, info};
@@ -12,9 +12,9 @@ use crate::learn::{Containers, LearnRequest, Learned, Refusal, learn, survey};
 use crate::quadlet::is_gate;
 use crate::report::unmet_lines;
 
-/// The gate of the system's netready.service.
+/// The gate that the system's netready.service keeps.
 const OF_THE_SYSTEM: &str = "default";
-/// The gate of each user's netready.service.
+/// The gate that each user's netready.service keeps.
 const OF_A_USER: &str = "podman";
 
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ pub(super) fn execute(args: &LearnArgs) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// A name that a unit can have too.
+/// Checks that the gate's name can be the name of a unit's instance.
 fn named(gate: &str) -> Result<&str, ConfigError> {
     let message = if gate.contains('/') {
         "learn takes the name of a gate; to write another file: netready learn >FILE"
@@ -98,10 +98,10 @@ fn named(gate: &str) -> Result<&str, ConfigError> {
     Err(Problem { origin: format!("gate {gate:?}"), line: None, message: message.to_owned() }.into())
 }
 
-/// The quadlets that wait for this gate, where rootless containers do: for `podman`, and for a user's other
-/// gates where he has any that pasta connects.
+/// Returns the quadlets that wait for this gate, if rootless containers do. They do for the gate `podman`, and for
+/// another gate of a user who has a quadlet with pasta.
 fn containers(gate: &str, of_the_system: bool) -> Option<Containers> {
-    // Root does not know every user's, so for all of them it is what they might have.
+    // Root does not know the quadlets of all users. An empty list means that pasta may be needed.
     let mut containers = Containers::default();
     if !of_the_system {
         for attachment in generator::attachments(true) {
@@ -129,14 +129,14 @@ fn exists(source: &str, gate: &str) -> ConfigError {
     Problem { origin: source.to_owned(), line: None, message }.into()
 }
 
-/// The file that the gate was read from until now.
+/// Returns the file that the gate was read from before.
 fn read_before(gate: &str, environment: &Environment) -> Option<String> {
     let request = GateRequest { gate: Some(gate.to_owned()), ..GateRequest::default() };
     let loaded = config::load(&request, environment, &config::NoLinks).ok()?;
     loaded.parts.into_iter().next().map(|part| part.origin)
 }
 
-/// What the file changes, what overrides parts of it, and when it counts.
+/// Says what the file changes, what overrides parts of it, and from when on it is used.
 fn notes(
     learned: &Learned,
     source: &str,

@@ -1,4 +1,4 @@
-//! `list`: the gates that can be named.
+//! `list`: lists the gates that a user can name.
 
 use clap::Args;
 

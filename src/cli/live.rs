@@ -1,5 +1,5 @@
-//! The live line on a terminal: it says what is waited for, for how long, and what time is left, and is rewritten in
-//! place once a second. What it says is made in [`LiveLine`]; where it is drawn is [`crate::stderr`].
+//! The live line on a terminal. It says what netready waits for, for how long, and how much time is left. netready
+//! rewrites it in place once a second. [`LiveLine`] makes its text, and [`crate::stderr`] draws it.
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal};
@@ -17,34 +17,36 @@ use crate::platform::signals::Signals;
 use crate::report::LiveLine;
 use crate::stderr;
 
-/// The width of a terminal that does not know it (a serial console).
+/// The width for a terminal that does not report one (a serial console), in columns.
 const USUAL_WIDTH: usize = 80;
 
 /// The live line of this process.
 pub(super) struct Live {
     line: RefCell<Option<LiveLine>>,
-    /// Another line is shown, or none.
+    /// Notified when the line was replaced or removed.
     changed: Notify,
 }
 
 impl Live {
-    /// `None` where there is to be no live line: stderr is no terminal, or one that cannot erase, or one that another
-    /// job is using, or stdout is a pipe, whose reader may write to the same terminal at any time. A terminal that is
-    /// not this session's counts as none: nobody may be watching it.
+    /// Returns `None` if there must be no live line. This is so if stderr is not a terminal, if the terminal cannot
+    /// erase, or if another job uses it. It is also so if stdout is a pipe, because its reader may write to the
+    /// same terminal at any time. A terminal that is not the one of this session does not count, because nobody may
+    /// be watching it.
     pub(super) fn on_terminal() -> Option<Live> {
         let erases = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
         let ours = io::stderr().is_terminal() && erases && in_foreground() && !stdout_is_pipe();
         ours.then(|| Live { line: RefCell::new(None), changed: Notify::new() })
     }
 
-    /// Shows this line, in the place of another one.
+    /// Shows this line instead of the previous one.
     pub(super) fn show(&self, line: LiveLine) {
         *self.line.borrow_mut() = Some(line);
         self.draw();
         self.changed.notify_one();
     }
 
-    /// Shows what a gate waits for, since and until when; no line if it does not wait any more.
+    /// Shows what a gate waits for, since when and until when. It removes the line if the gate does not wait any
+    /// more.
     pub(super) fn show_gate(&self, view: &View<'_>, since: Moment, until: Option<Moment>) {
         match view.phase {
             Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => {
@@ -56,17 +58,17 @@ impl Live {
         }
     }
 
-    /// Shows no line until there is another one.
+    /// Removes the line until the next one is shown.
     fn clear(&self) {
         *self.line.borrow_mut() = None;
         stderr::live(None);
         self.changed.notify_one();
     }
 
-    /// Does this work, and keeps the line true meanwhile. Then there is no line any more.
+    /// Does the work, and keeps the line up to date in the meantime. It removes the line afterwards.
     ///
     /// # Errors
-    /// Where timers or signals are not to be had.
+    /// Fails if the kernel gives no timer or no signal descriptor.
     pub(super) async fn during<T>(live: Option<&Live>, work: impl Future<Output = T>) -> io::Result<T> {
         let Some(live) = live else { return Ok(work.await) };
         let done = tokio::select! {
@@ -78,8 +80,8 @@ impl Live {
         Ok(done)
     }
 
-    /// Draws the line whenever it says something else, the terminal has another width, or the process goes on after a
-    /// stop. It returns only if it cannot go on.
+    /// Draws the line whenever its text changes, the width of the terminal changes, or the process continues after
+    /// a stop. It returns only with an error.
     async fn keep(&self) -> io::Error {
         let all = || Ok((Timer::new()?, Signals::new([(Signal::SIGWINCH, ()), (Signal::SIGCONT, ())])?));
         let (mut timer, mut signals) = match all() {
@@ -110,7 +112,7 @@ impl Live {
     }
 }
 
-/// Whether stderr is the terminal of this session, and this process is of the job that uses it.
+/// Whether stderr is the terminal of this session, and this process belongs to the job in its foreground.
 fn in_foreground() -> bool {
     tcgetpgrp(io::stderr()) == Ok(getpgrp())
 }

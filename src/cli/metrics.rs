@@ -1,4 +1,4 @@
-//! `metrics`: how the gates stand, for Prometheus.
+//! `metrics`: prints the state of the gates for Prometheus.
 
 use tracing::warn;
 

@@ -1,4 +1,4 @@
-//! `monitor`: prints what changes, as it comes.
+//! `monitor`: prints changes as they happen.
 
 use std::io::Write;
 
@@ -23,7 +23,7 @@ pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
     })
 }
 
-/// Settle, timeouts and what opens a gate without it are for those who wait.
+/// Removes settle, timeouts and forced opening from a gate. Only commands that wait use them.
 fn timeless(gate: Gate) -> Gate {
     Gate {
         timeout: None,
@@ -47,13 +47,13 @@ impl Reporter for Printer {
             true => json_line(view, &change, now),
             false => self.changes.lines(&change, &LocalTime::of(now).with_date(), paint),
         };
-        // Without colour where stdout is no terminal, or NO_COLOR says so.
+        // Write without colour if stdout is not a terminal or if NO_COLOR is set.
         let mut stdout = anstream::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Closed)
     }
 }
 
-/// The object of `check`, when it was so, and what changed.
+/// Writes the object of `check`, with the time and with what changed.
 fn json_line(view: &View<'_>, change: &Change, now: Moment) -> String {
     let mut object = verdict_json(
         view.gate,
@@ -71,7 +71,7 @@ fn json_line(view: &View<'_>, change: &Change, now: Moment) -> String {
     format!("{}\n", json_text(&object.into()))
 }
 
-/// Seconds since boot, to the microsecond.
+/// Returns the seconds since boot, in microsecond resolution.
 fn seconds(moment: Moment) -> f64 {
     let micros =
         std::time::Duration::from_micros(u64::try_from(moment.since_boot().as_micros()).unwrap_or(u64::MAX));

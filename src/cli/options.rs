@@ -1,12 +1,12 @@
-//! The GATE and the options that run, wait, check, monitor and cat share.
+//! The argument GATE and the options that run, wait, check, monitor and cat share.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::config::keys::{self, CommandLineOption, Heading, Key};
 use crate::config::{ConfigError, GateRequest, Options, Problem, printable};
 
-// Which gate, and what is required beside it or instead. (No doc comment: clap would print it in the
-// place of each command's own.)
+// The gate, and the requirements in addition to it or instead of it. (This is no doc comment, because clap would
+// print it instead of each command's own.)
 #[derive(Debug, Clone, Default, Args)]
 pub struct GateOptions {
     /// The name of a gate, or a gate file if it contains a slash [default: default]
@@ -15,7 +15,7 @@ pub struct GateOptions {
     #[arg(value_name = "GATE")]
     gate: Option<String>,
 
-    // There is no second GATE; what an unquoted glob leaves behind shall get an answer that helps.
+    // Only one GATE is allowed. An unquoted glob leaves further words behind; they get a helpful message.
     #[arg(hide = true)]
     left_over: Vec<String>,
 
@@ -23,7 +23,7 @@ pub struct GateOptions {
     requirements: RequirementOptions,
 }
 
-// For retry and pull, whose other words are a command's or an image's.
+// For retry and pull, whose other words are a command or an image.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NamedGateOptions {
     /// Wait for this gate: a name, a gate file if it contains a slash, or none [default: default]
@@ -36,7 +36,7 @@ pub struct NamedGateOptions {
     requirements: RequirementOptions,
 }
 
-// The options of the table of keys: what is required beside a gate or instead, and for how long it is waited for.
+// The options of the table of keys: what is required in addition to a gate or instead of it, and how long to wait.
 #[derive(Debug, Clone, Default)]
 struct RequirementOptions(Options);
 
@@ -69,7 +69,7 @@ impl FromArgMatches for RequirementOptions {
     }
 }
 
-/// An option as clap wants it. If an option that takes one value is repeated, the last value counts.
+/// Makes a clap argument from an option. If an option with a single value is repeated, the last value counts.
 fn argument(key: &Key, option: &'static CommandLineOption) -> Arg {
     let action = match option.value_name {
         None => ArgAction::SetTrue,
@@ -94,12 +94,12 @@ fn argument(key: &Key, option: &'static CommandLineOption) -> Arg {
 }
 
 impl GateOptions {
-    /// What a gate's name alone asks for.
+    /// Makes the options of a command line that has only the name of a gate.
     pub fn of_a_name(gate: Option<&str>) -> GateOptions {
         GateOptions { gate: gate.map(str::to_owned), ..GateOptions::default() }
     }
 
-    /// What is asked for; an error for words that no single GATE is.
+    /// Returns the request. Fails if there is more than one GATE.
     pub fn request(self) -> Result<GateRequest, ConfigError> {
         if let Some(first) = self.gate.as_ref().filter(|_| !self.left_over.is_empty()) {
             return Err(left_over(first, &self.left_over, self.requirements.0.values(&keys::INTERFACE)));
@@ -107,7 +107,8 @@ impl GateOptions {
         Ok(GateRequest { gate: self.gate, options: self.requirements.0 })
     }
 
-    /// The same for `wait`, which takes a command after `--`. `is_gate`: whether there is a gate of this name.
+    /// Returns the request of `wait`, which takes a command after `--`. `is_gate` says whether a gate has this
+    /// name.
     pub fn request_before_command(
         self,
         is_gate: impl FnOnce(&str) -> bool,
@@ -136,7 +137,7 @@ impl GateOptions {
 }
 
 impl NamedGateOptions {
-    /// What is asked for; `None` for `--gate none`: nothing is waited for.
+    /// Returns the request. `None` means `--gate none`: wait for nothing.
     pub fn request(&self) -> Option<GateRequest> {
         let options = self.requirements.0.clone();
         let none = self.gate.as_deref() == Some("none");
@@ -147,7 +148,7 @@ impl NamedGateOptions {
     }
 }
 
-/// There is one GATE at most: the shell has probably put several names in a glob's place.
+/// Returns the message about more than one GATE. Probably the shell has replaced a glob by several names.
 fn left_over(first: &str, more: &[String], interface: &[String]) -> ConfigError {
     let names: Vec<&str> = interface
         .last()
@@ -157,7 +158,7 @@ fn left_over(first: &str, more: &[String], interface: &[String]) -> ConfigError 
         .chain(more.iter().map(String::as_str))
         .collect();
     let glob = format!("{}*", common_start(&names));
-    // `check *` leaves a whole directory behind; a few names say it.
+    // `check *` gives all names of a folder. Show only a few of them.
     let few = |words: &[&str], separator: &str| {
         let rest = if words.len() > 4 { " …" } else { "" };
         format!("{}{rest}", words.get(..4).unwrap_or(words).join(separator))
@@ -212,7 +213,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// One line a case: what is typed, and the same in another way.
+    /// One case a line: options, and other options with the same meaning.
     #[test]
     fn every_option_is_taken_and_may_be_repeated() {
         for (args, same) in [
@@ -234,7 +235,7 @@ mod tests {
         ] {
             taken(args, same);
         }
-        // Every row of the table, and not only those above.
+        // Check every row of the table, not only those above.
         for (key, option) in keys::options() {
             let long = option.typed();
             let one = option.value_name.map_or(String::new(), |_| " a".to_owned());

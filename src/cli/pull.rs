@@ -1,4 +1,4 @@
-//! `pull`: gets an image, as Podman would, and again while that fails in a way that can pass.
+//! `pull`: pulls an image as Podman does, and tries again while the failure may pass.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::cli::options::NamedGateOptions;
 use crate::cli::retry::{AGAIN, AgainOptions, Bound, Classify, Finished, Judge, Setting, bound};
 use crate::cli::{Error, Exit, Tuning, Volume, block_on};
 
-/// How long the tool may take to say whether an image is here; it asks nobody but the disk.
+/// How long the tool may take to say whether the image is on this host. It only reads the disk.
 const TO_LOOK: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
@@ -74,14 +74,14 @@ pub(super) fn execute(args: PullArgs) -> Result<Exit, Error> {
             },
         };
         match (args.policy, here, setting) {
-            // A gate file that cannot be read keeps no container down whose image is here.
+            // The image is on this host, so an invalid gate file must not stop the container.
             (_, true, Err(error)) => {
                 tracing::warn!("{}; using the image that is on this host", crate::report::chain(&error));
                 Ok(Exit::Done)
             }
             (Policy::Missing | Policy::Never, true, Ok(_)) => Ok(Exit::Done),
             (Policy::Newer, true, Ok(mut setting)) => {
-                // What may do without the network is not held up where there is none.
+                // The pull may fail without harm, so do not wait if the gate is shut.
                 setting.gate_must_be_open();
                 match tool.pull(&setting, &mut signals).await? {
                     finished @ (Finished::Done | Finished::Signalled(_)) => Ok(finished.exit()),
@@ -111,7 +111,7 @@ enum Here {
     Signalled(i32),
 }
 
-/// The command lines of what pulls.
+/// The command lines of the tool that pulls.
 struct Tool<'a> {
     program: &'a OsString,
     exists: Vec<OsString>,
@@ -147,11 +147,12 @@ impl<'a> Tool<'a> {
     }
 
     async fn pull(&self, setting: &Setting, signals: &mut Signals) -> Result<Finished, Error> {
-        // Podman extends the unit's timeout by itself, to five minutes, which would cut ours short.
+        // Podman itself extends the unit's timeout to five minutes, which would shorten ours. So it must not
+        // notify.
         let above = Above::find().inspect_err(|refused| {
             let why = crate::report::chain(refused);
             match refused {
-                // It is meant so.
+                // The administrator has configured it this way.
                 Refused::Configured(_) => tracing::debug!("the pull has no folder of its own: {why}"),
                 Refused::Io { .. } | Refused::Owner(_) | Refused::Open(_) | Refused::NoRuntimeDirectory => {
                     tracing::warn!("if this pull is ended, its temporary files stay: {why}");
@@ -168,7 +169,8 @@ impl<'a> Tool<'a> {
         setting.pursue(&words, signals).await
     }
 
-    /// Asks the tool, which looks at its storage only. Where it cannot tell, pulling will.
+    /// Asks the tool whether the image is on this host. The tool only reads its storage. If it cannot tell, the
+    /// pull will.
     async fn has_image(&self, signals: &mut Signals) -> Result<Here, Error> {
         let words = Words {
             program: self.program,
@@ -187,7 +189,7 @@ impl<'a> Tool<'a> {
                 | AttemptEnd::TimeUp => Here::No,
                 AttemptEnd::Signalled(signal, _) | AttemptEnd::Interrupted(signal) => Here::Signalled(signal),
             }),
-            // Said, with its exit code, by the attempt to pull.
+            // The attempt to pull reports this error, with its exit code.
             Err(AttemptError::Spawn { .. }) => Ok(Here::No),
             Err(error @ AttemptError::Follow(_)) => Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! `retry`: runs a command again while its failure can pass. `pull` is it with a command of its own.
+//! `retry`: runs a command again while its failure may pass. `pull` uses it with a command of its own.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -76,7 +76,7 @@ pub(super) struct AgainOptions {
 /// The heading of these options in the help.
 pub(super) const AGAIN: &str = "How often and how long to try";
 
-/// What tells what a failure means.
+/// How to decide what a failure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Classify {
     /// By the text of Podman, skopeo or buildah on stderr.
@@ -85,7 +85,7 @@ pub(super) enum Classify {
     Exit,
 }
 
-/// A limit that may be none. (Not an Option: clap would take that for an option without a value.)
+/// A limit, or none. (This is not an Option, because clap would read that as an optional option.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bound(pub(super) Option<Duration>);
 
@@ -119,7 +119,7 @@ pub(super) fn execute(args: RetryArgs) -> Result<Exit, Error> {
     })
 }
 
-/// What a failure means, as the options say.
+/// Decides what a failure means, by the options.
 pub(super) struct Judge {
     pub(super) classify: Classify,
     pub(super) retry_on_exit: Vec<u8>,
@@ -137,7 +137,7 @@ impl Judge {
         }
         match self.classify {
             Classify::Oci => match classify(tail) {
-                // It said nothing.
+                // The command printed nothing.
                 Meaning { again, why } if why.is_empty() => Meaning { again, ..by_code(again) },
                 meaning => meaning,
             },
@@ -147,16 +147,16 @@ impl Judge {
     }
 }
 
-/// How all attempts together ended.
+/// How the attempts ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finished {
     /// The command succeeded.
     Done,
-    /// It was given up; the exit code that says how.
+    /// netready gave up. The value is its exit code.
     GaveUp(u8),
     /// The gate never opened.
     Shut,
-    /// A signal ended it.
+    /// A signal ended the command or netready.
     Signalled(i32),
 }
 
@@ -171,10 +171,10 @@ impl Finished {
     }
 }
 
-/// The exit code where netready ended the last attempt, or the time was up.
+/// The exit code if netready ended the last attempt, or if the time was over.
 const ENDED: u8 = 124;
 
-/// All that was asked for but the command.
+/// All options and the gate, without the command.
 pub(super) struct Setting {
     backoff: Backoff,
     limits: Limits,
@@ -182,11 +182,11 @@ pub(super) struct Setting {
     attempt: Option<Duration>,
     judge: Judge,
     gate: Option<Gate>,
-    /// Whether a gate that is shut is waited for.
+    /// Whether to wait for a gate that is shut.
     waits: bool,
     receive_buffer: usize,
     quiet: bool,
-    /// The image, if it is a pull.
+    /// The image of a `pull`. `None` for `retry`.
     image: Option<String>,
 }
 
@@ -217,23 +217,23 @@ impl Setting {
         })
     }
 
-    /// Makes it the pull of an image, each further attempt of which is an entry in the journal.
+    /// Makes this the setting of a pull. The journal then gets an entry for each further attempt.
     pub(super) fn pulls(mut self, image: &str) -> Setting {
         self.image = Some(image.to_owned());
         self
     }
 
-    /// Gives up where the gate is shut.
+    /// Gives up if the gate is shut, instead of waiting.
     pub(super) fn gate_must_be_open(&mut self) {
         self.waits = false;
     }
 
-    /// Runs it until it succeeds, or there is no sense in another attempt.
+    /// Runs the command until it succeeds or until another attempt makes no sense.
     pub(super) async fn pursue(&self, words: &Words<'_>, signals: &mut Signals) -> Result<Finished, Error> {
         let mut speaker = Speaker::new(self.quiet, self.image.as_deref());
         let mut network = match NetworkWatch::open(self.gate.as_ref(), self.receive_buffer) {
             Ok(network) => Some(network),
-            // Without a gate nothing depends on it.
+            // Without a gate the watch is not necessary.
             Err(error) if self.gate.is_none() => {
                 tracing::debug!("changes of the network are not seen: {error}");
                 None
@@ -241,7 +241,7 @@ impl Setting {
             Err(error) => return Err(error.into()),
         };
         let mut course: Option<Attempts> = None;
-        // What the last attempt ended with, and why.
+        // The exit code of the last attempt, and its failure in words.
         let mut last: Option<u8> = None;
         let mut before: Option<String> = None;
         loop {
@@ -251,7 +251,8 @@ impl Setting {
                     speaker.say("the gate is shut");
                     return Ok(last.map_or(Finished::Shut, Finished::GaveUp));
                 }
-                // The first time with its settle and its graces; then only where it has shut.
+                // Wait for the gate before the first attempt, with its settle and its graces. Later wait only if it
+                // has shut.
                 if course.is_none() || !open {
                     let until = course.as_ref().and_then(Attempts::deadline);
                     match wait_for(gate, self.receive_buffer, until, &mut speaker, signals).await? {
@@ -263,7 +264,8 @@ impl Setting {
                 }
             }
             if let Some(network) = &mut network {
-                // What gets better while the attempt runs was not there when it began.
+                // An improvement during the attempt is news, because it was not there when the attempt began.
+                // Forget earlier ones.
                 network.ready().await?;
             }
             let now = clock::now();
@@ -274,7 +276,7 @@ impl Setting {
                 Ok(outcome) => outcome,
                 Err(AttemptError::Spawn { program, source }) => {
                     speaker.say(&format!("error: {program}: {source}"));
-                    // As a shell ends: not found, or found and not to be run.
+                    // Use the exit codes of a shell: 127 if the program does not exist, 126 if it cannot be run.
                     let found = source.kind() != ErrorKind::NotFound;
                     return Ok(Finished::GaveUp(if found { 126 } else { 127 }));
                 }
@@ -307,7 +309,8 @@ impl Setting {
         }
     }
 
-    /// The exit code of a run that failed and what the failure means; or how all is over.
+    /// Returns the exit code of a failed attempt and what the failure means. If no further attempt is needed,
+    /// returns how the attempts ended.
     fn meaning(&self, outcome: &AttemptOutcome) -> Result<(u8, Meaning), Finished> {
         let ended = |why: String| Ok((ENDED, Meaning { again: Retryability::Later, why }));
         match outcome.ended {
@@ -323,7 +326,7 @@ impl Setting {
     }
 }
 
-/// Waits for the next attempt; the signal that ended it instead.
+/// Waits until the next attempt. Returns the signal if one ended the wait.
 async fn pause(
     failed: &Failed,
     network: &mut Option<NetworkWatch>,
@@ -331,7 +334,7 @@ async fn pause(
     signals: &mut Signals,
 ) -> Result<Option<i32>, Error> {
     let mut timer = Timer::new().map_err(AttemptError::from)?;
-    // The network has no part in a rate limit.
+    // A change of the network does not end a rate limit.
     let watched = match failed.meaning.again {
         Retryability::Limited(_) => None,
         Retryability::Later | Retryability::AtBootOnly | Retryability::Never => network.as_mut(),
@@ -366,7 +369,7 @@ async fn pause(
 enum Pause {
     /// The delay is over.
     Over,
-    /// A signal ends netready.
+    /// A signal ended netready.
     Signalled(i32),
     /// The network changed for the better.
     Better,
@@ -379,7 +382,7 @@ enum Opening {
     Signalled(i32),
 }
 
-/// Waits for the gate, at most until then.
+/// Waits for the gate until `until` at the latest.
 async fn wait_for(
     gate: &Gate,
     receive_buffer: usize,

@@ -25,7 +25,8 @@ use crate::store;
 use crate::textfile::TextFile;
 use crate::verdict::{Outcome, Reason, ReasonCode, Verdict};
 
-/// When a host without a default route is told so: long enough for a lease, short enough to be read.
+/// When to tell the user about a missing default route. A lease arrives earlier than this, and the user still reads
+/// it.
 const HINT_AFTER: Duration = Duration::from_secs(30);
 
 /// The name (FDNAME=) under which the service manager keeps the file of events.
@@ -33,12 +34,12 @@ const EVENTS: &str = "netready-events";
 
 pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let ready_fd = match args.ready_fd {
-        // SAFETY: this comes first. The command line was parsed, and nothing was opened for that.
+        // SAFETY: this comes first. netready has only parsed the command line, which opens no descriptor.
         Some(number) => unsafe { ReadyFd::inherit(number) }?,
         None => ReadyFd::default(),
     };
     crate::log::start_beside_entries(args.volume.level());
-    // Of --ready-fd know other service managers, which keep no file.
+    // Other service managers use --ready-fd. They do not keep files for a unit.
     let earlier = args.ready_fd.is_none().then(|| store::take(EVENTS)).flatten();
     let request = args.gate.request()?;
     let line = kernel_line();
@@ -87,7 +88,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         Ok(driver.run(&mut manager).await?)
     })?;
     Ok(match outcome {
-        // Watching ends only where the gate was given up, or lost.
+        // A watch ends only if the gate gave up or was lost.
         driver::RunEnd::Ended(_) => Exit::NotReady,
         driver::RunEnd::Signalled(signal, open) => {
             manager.notifier.stopping();
@@ -97,31 +98,31 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     })
 }
 
-/// Speaks to the service manager, the journal, and whoever reads the record.
+/// Reports to the service manager, the journal, and the readers of the record.
 struct Manager {
     notifier: Notifier,
     ready_fd: ReadyFd,
     record: Record,
-    /// How the gate stands, for whoever reads the record.
+    /// The state of the gate for the readers of the record.
     snapshot: Snapshot,
     textfile: Option<TextFile>,
     gate: Gate,
-    /// The text that STATUS= had last.
+    /// The last text of STATUS=.
     status: String,
     policy: Policy,
     /// The events of this boot.
     file: events::Writer,
-    /// The service manager keeps that file for the next `run`, or cannot.
+    /// Whether that file is settled: the service manager keeps it for the next `run`, or cannot.
     kept: bool,
-    /// Notes what comes late, after the gate was ready for the first time.
+    /// Watches for families that arrive after the gate was ready for the first time.
     after_ready: AfterReady,
     /// The events since the last entry.
     unwritten: Unwritten,
     warnings: Warnings,
-    /// When to say that there is no default route.
+    /// When to report that there is no default route.
     hint: Option<Moment>,
     no_default_route: bool,
-    /// How often the watchdog is to be fed, and when next.
+    /// The interval of the watchdog, and when it must be notified next.
     watchdog: Option<(Duration, Moment)>,
 }
 
@@ -162,7 +163,7 @@ impl Reporter for Manager {
         self.note(Kind::Reloaded, message, clock::now());
         if open {
             self.notifier.reloaded();
-            // What READY=1 says of the unit's state, STATUS= says of the gate's.
+            // READY=1 changes the state of the unit. STATUS= must show the state of the gate again.
             self.notifier.status(&self.status);
         } else if let Err(error) = self.notifier.extend(gate) {
             warn!("{error}");
@@ -207,7 +208,7 @@ impl Reporter for Manager {
 }
 
 impl Manager {
-    /// Writes an entry about how the gate stands, and the same for later readers of the record.
+    /// Writes an entry about the state of the gate, and updates the record for later readers.
     fn write(&mut self, entry: Option<Entry>) {
         let Some(entry) = entry else { return };
         journal::write(&entry, &self.unwritten.take(entry.at));
@@ -215,13 +216,13 @@ impl Manager {
             file.keep(&self.snapshot);
         }
         if entry.kind == Kind::Reason {
-            // The file would be written anew while the gate waits. STATUS= and the events have it.
+            // The record is not written while the gate waits. STATUS= and the events have the reason.
             return;
         }
         self.record.write(&self.snapshot, &self.status);
     }
 
-    /// netready was told to end.
+    /// Notes that netready was told to end.
     fn stop(&mut self, now: Moment) {
         self.snapshot.stop(now);
         if let Some(file) = &mut self.textfile {
@@ -229,8 +230,8 @@ impl Manager {
         }
     }
 
-    /// Has what happened outlive this process: the unit may start another one in this boot. Nothing of it is done
-    /// before READY=1 was sent, or will not be.
+    /// Keeps the history for later processes, because the unit may start another `run` in this boot. Nothing is
+    /// kept before READY=1 was sent or the gate gave up.
     fn keep(&mut self) {
         match self.snapshot.state {
             GateWord::Waiting | GateWord::Grace | GateWord::Settling => return,
@@ -246,7 +247,8 @@ impl Manager {
         }
     }
 
-    /// Writes an entry about a family that came after the gate was ready, with its events: later boots learn from them.
+    /// Writes an entry about a family that arrived after the gate was ready. It includes the events, so that later
+    /// boots can learn from them.
     fn came_late(&mut self, lines: &str) {
         if self.after_ready.is_done() || journal::of_process().is_none() {
             return;
@@ -266,7 +268,7 @@ impl Manager {
         }
     }
 
-    /// Writes an entry about something else.
+    /// Writes an entry of another kind.
     fn note(&self, kind: Kind, message: String, now: Moment) {
         journal::write(&self.about(kind, message, now), "");
     }
@@ -285,17 +287,18 @@ impl Manager {
     }
 }
 
-/// Events that are not in the journal yet: they go there with the next entry.
+/// Events that are not in the journal yet. The next entry takes them along.
 #[derive(Debug, Default)]
 struct Unwritten {
     lines: String,
-    /// Events that are left out, because there was no entry for so long.
+    /// How many events were left out because the next entry came so late.
     dropped: u64,
 }
 
 impl Unwritten {
-    /// No way to ready comes near. At half of it, a host with many links would lose some of its way; double would be
-    /// kept for ever by a gate whose links come and go and that never is lost.
+    /// The most bytes of events that are kept. Usual waits need far less. With half as much, a host with many links
+    /// would lose some events. A gate that is never lost while its links come and go would keep twice as much for
+    /// ever.
     const MOST: usize = 32 << 10;
 
     fn add(&mut self, lines: &str) {
@@ -321,7 +324,7 @@ impl Unwritten {
     }
 }
 
-/// Whether the lack of a default route is what holds the gate shut.
+/// Whether a missing default route holds the gate shut.
 fn misses_default_route(verdict: &Verdict) -> bool {
     verdict.rows().any(|(clause, row)| {
         let wants_default = |spec: &RouteSpec| spec.destination.prefixes().any(|p| p.prefix_len() == 0);

@@ -1,4 +1,4 @@
-//! `status`: how the gates stand that are kept now.
+//! `status`: shows the state of the gates that netready keeps now.
 
 use clap::Args;
 use nix::unistd::geteuid;
@@ -20,7 +20,7 @@ pub(super) struct StatusArgs {
     pub(super) json: bool,
 }
 
-/// What root is told where there is no gate of the system's.
+/// What root is told if there is no gate of the system.
 const OF_USERS: &str = "gates of users are not shown here; to see a user's gate: \
                         systemctl --user -M USER@ status netready.service\n";
 
@@ -48,11 +48,11 @@ pub(super) fn execute(args: StatusArgs) -> Result<Exit, Error> {
     })
 }
 
-/// Asks the service manager about units whose records may not be read. Any user may ask it.
+/// Asks the service manager about units whose records this user may not read. Any user may ask the service manager.
 fn ask_about(units: Vec<String>) -> Vec<HiddenUnit> {
     let programs = Programs::from_process(None);
     let ask = |unit: String| {
-        // A name that systemd would not have as it is, is not asked for.
+        // Do not ask about a name that systemd would not accept unchanged.
         let is_plain = unit.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@-_.:\\".contains(&byte));
         let name = format!("{unit}.service");
         let arguments = ["show", "--property=ActiveState,SubState,StatusText", "--", &name];
@@ -62,7 +62,7 @@ fn ask_about(units: Vec<String>) -> Vec<HiddenUnit> {
     units.into_iter().map(ask).collect()
 }
 
-/// What `systemctl show` says, one `NAME=VALUE` a line.
+/// Reads the output of `systemctl show`, one `NAME=VALUE` a line.
 fn unit_state(said: &str) -> Option<UnitState> {
     let value = |name: &str| {
         let mut values = said.lines().filter_map(|line| line.split_once('='));

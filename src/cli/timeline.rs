@@ -1,4 +1,4 @@
-//! `timeline`: the way of a gate to ready, in this boot or in an earlier one.
+//! `timeline`: shows how a gate became ready, in this boot or in an earlier one.
 
 mod object;
 mod source;
@@ -17,10 +17,10 @@ use crate::report::json_text;
 use crate::timeline::{Glyphs, Timeline, Waiter, one_line, runs, table};
 use source::{Source, Told};
 
-/// The gate that is meant without a GATE, as for `check`.
+/// The gate if the user names none, as for `check`.
 const DEFAULT: &str = "default";
 
-/// How wide the table's bars are, with their names.
+/// The width of the table's bars with their names, in columns.
 const COLUMNS: usize = 80;
 
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ pub(super) fn execute(args: &TimelineArgs) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// A gate file is named by its path elsewhere, and in the history by its name.
+/// Returns the name of a gate. Other commands name a gate file by its path, but the history has only its name.
 fn name(gate: Option<&str>) -> String {
     let gate = gate.unwrap_or(DEFAULT);
     if !gate.contains('/') {
@@ -77,20 +77,20 @@ fn name(gate: Option<&str>) -> String {
     stem.map_or_else(|| gate.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
-/// One run of a gate, and what else there is to say of it.
+/// One run of a gate, with everything that is printed about it.
 struct Story {
     told: Told,
-    /// The number of the run that is shown, from 1, and the timelines of all of them.
+    /// The number of the run that is shown, from 1. `all` has the timelines of all runs.
     run: usize,
     all: Vec<Timeline>,
     timeline: Timeline,
     waiters: Vec<Waiter>,
-    /// What is not shown, and why.
+    /// Sentences about what is not shown, and why.
     notes: Vec<String>,
 }
 
 impl Story {
-    /// Of this run, or of the last one.
+    /// Makes the story of the run with this number, or of the last run.
     fn of(told: Told, run: Option<u32>) -> Result<Story, Error> {
         let all: Vec<Timeline> =
             told.runs.iter().filter_map(|events| Timeline::of(events, None, &[])).collect();
@@ -119,7 +119,7 @@ impl Story {
         Ok(Story { run, all, timeline, waiters, notes, told })
     }
 
-    /// When it was, in words.
+    /// Says in words when the run started.
     fn when(&self) -> String {
         let (at, boot) = (self.told.clock.at(self.timeline.start), self.told.boot.offset);
         let boot = if boot == 0 { "this boot".to_owned() } else { format!("boot {boot}") };
@@ -127,7 +127,7 @@ impl Story {
         format!("{}, {since} after the start of {boot}", at.date_and_time())
     }
 
-    /// The events of the run that is shown.
+    /// Returns the events of the run that is shown.
     fn events(&self) -> &[Event] {
         self.told.runs.get(self.run.saturating_sub(1)).map_or(&[], Vec::as_slice)
     }
@@ -149,14 +149,14 @@ fn text(story: &Story) -> String {
     format!("{}\n\n{table}{}{notes}", lines.join("\n"), if notes.is_empty() { "" } else { "\n" })
 }
 
-/// Blocks, where the locale has them.
+/// Selects block characters if the locale has them.
 fn glyphs() -> Glyphs {
     let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default().to_lowercase();
     if locale.contains("utf-8") || locale.contains("utf8") { Glyphs::Blocks } else { Glyphs::Ascii }
 }
 
-/// One line, or one object, for each boot.
+/// Prints one line or one object for each boot.
 fn last(source: &Source, count: u32, json: bool) -> Result<Exit, Error> {
     let boots = source.boots()?;
     let known = boots.len();
@@ -189,12 +189,12 @@ fn last(source: &Source, count: u32, json: bool) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// The events in lines of the record or the journal; what is no event is passed over.
+/// Reads the events in lines of the record or the journal. Other lines are ignored.
 fn events<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Event> {
     lines.filter_map(read).collect()
 }
 
-/// How a scope is called in messages and in JSON.
+/// Returns the word for a scope in messages and in JSON.
 fn scope_word(scope: Scope) -> &'static str {
     match scope {
         Scope::System => "system",
@@ -202,7 +202,7 @@ fn scope_word(scope: Scope) -> &'static str {
     }
 }
 
-/// Seconds, as JSON has them.
+/// Returns the seconds since boot for JSON.
 fn seconds(moment: Moment) -> f64 {
     moment.since_boot().as_secs_f64()
 }

@@ -1,4 +1,4 @@
-//! `wait`: blocks until a gate is ready; for scripts and ExecStartPre=.
+//! `wait`: blocks until a gate is ready. It is for scripts and ExecStartPre=.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
@@ -22,7 +22,7 @@ use crate::session::{Ended, Mode};
 use crate::stderr;
 
 pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
-    // Its own lines are on stderr already; of the log only what is asked for.
+    // The lines of `wait` are on stderr already, so the log has only what the user asks for.
     crate::log::start(match args.output.volume.verbose {
         true => tracing::Level::DEBUG,
         false => tracing::Level::WARN,
@@ -30,13 +30,13 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     let is_gate = |name: &str| names(&Environment::from_process()).contains(name);
     let gate = load_forced(&args.gate.request_before_command(is_gate)?, &kernel_line())?;
     let mut notifier = Notifier::from_env();
-    // It runs inside other units, whose own notifications are not its business to fail for.
+    // `wait` runs inside another unit. It must not fail because of that unit's notifications.
     if let Err(error) = notifier.extend(&gate) {
         tracing::debug!("{error}");
         notifier = Notifier::silent();
     }
     let (json, quiet) = (args.output.json, args.output.volume.quiet);
-    // Lines of JSON may come out on the same terminal.
+    // With --json there is no live line, because JSON may appear on the same terminal.
     let live = (!quiet && !json).then(Live::on_terminal).flatten();
     let began = clock::now();
     let mut terminal = Terminal { notifier, json, quiet, live: live.as_ref(), began, said: String::new() };
@@ -51,7 +51,7 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     })?;
     Ok(match outcome {
         RunEnd::Ended(Ended::Opened(_)) => {
-            // What is said of the unit from now on is not this program's to say.
+            // From now on netready must not set the status of the unit.
             terminal.notifier.status("");
             become_command(&args.command)
         }
@@ -60,7 +60,7 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     })
 }
 
-/// Waits as the driver does, but takes the live line away before a signal ends or stops this process.
+/// Waits as the driver does, but removes the live line before a signal ends or stops this process.
 async fn until_signalled(
     live: &Live,
     driver: &mut Driver<'_>,
@@ -74,7 +74,7 @@ async fn until_signalled(
         }
     });
     waited.await.map_err(Failure::Events)?.unwrap_or_else(|signal| {
-        // The live line is gone, and this is what was waited for.
+        // The live line is gone, so print what netready waited for.
         if !terminal.said.is_empty() {
             stderr::say(&format!("netready: {}\n", terminal.said));
         }
@@ -82,12 +82,12 @@ async fn until_signalled(
     })
 }
 
-/// Speaks on the terminal, and to the manager of the unit that it runs in.
+/// Prints to the terminal, and reports to the service manager of the unit that it runs in.
 struct Terminal<'a> {
     notifier: Notifier,
     json: bool,
     quiet: bool,
-    /// Shows what is waited for in the place of a line for each change.
+    /// The live line, which replaces a line for each change.
     live: Option<&'a Live>,
     /// When the wait began.
     began: Moment,
@@ -106,7 +106,7 @@ impl Reporter for Terminal<'_> {
     fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
         if self.json {
             if let Err(error) = json_line(view) {
-                // What it is for is to wait. Whoever closed the pipe has enough.
+                // If the reader has closed the pipe, go on waiting: this is the purpose of the command.
                 self.json = false;
                 if error.kind() != ErrorKind::BrokenPipe {
                     tracing::error!("stdout: {error}; no more JSON is printed");
@@ -151,7 +151,7 @@ impl Reporter for Terminal<'_> {
     }
 }
 
-/// One object on a line of stdout.
+/// Writes one object on a line of stdout.
 fn json_line(view: &View<'_>) -> io::Result<()> {
     let open = matches!(view.phase, Phase::Ready { .. } | Phase::Opened { .. });
     let ready = open && view.verdict.ready();
@@ -163,10 +163,10 @@ fn json_line(view: &View<'_>) -> io::Result<()> {
 
 fn become_command(words: &[OsString]) -> Exit {
     let Some((program, arguments)) = words.split_first() else { return Exit::Done };
-    // The thread that writes ends with this program.
+    // The thread that writes to stderr ends with this program, so let it finish.
     stderr::finish(PATIENCE);
     let error = Command::new(program).args(arguments).exec();
     stderr::say(&format!("netready: error: {}: {error}\n", escape_bytes(program.as_bytes())));
-    // As a shell ends: not found, or found and not to be run.
+    // Use the exit codes of a shell: 127 if the program does not exist, 126 if it cannot be run.
     Exit::Code(if error.kind() == ErrorKind::NotFound { 127 } else { 126 })
 }

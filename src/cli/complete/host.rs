@@ -1,4 +1,4 @@
-//! What this host has now: gates, links and addresses.
+//! The names of this host at present: gates, links and addresses.
 
 use crate::cli::{block_on, check};
 use crate::config::{self, Environment};
@@ -8,7 +8,7 @@ use crate::netlink::RECEIVE_BUFFER;
 
 use super::offer::{Candidate, HostNames};
 
-/// Reads each only if it is asked for. What cannot be read is not offered.
+/// Reads each kind of names only when it is needed. Names that cannot be read are not offered.
 #[derive(Debug, Default)]
 pub(super) struct Host(());
 

@@ -1,26 +1,26 @@
-//! Decides what is offered for a word.
+//! Decides what completion offers for a word.
 
 use clap::{Arg, ArgAction, Command, ValueHint};
 
 use crate::config::keys::{self, Known};
 
-/// What is offered.
+/// What completion offers.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// These words, also such as do not begin with what was typed.
+    /// These words. They need not begin with what the user has typed.
     Words(Vec<Candidate>),
     /// Names of files.
     Files,
-    /// What the command after `--` takes, or its name.
+    /// The name of the command after `--`, or its arguments.
     Command,
 }
 
-/// A word that can be typed.
+/// A word that completion offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
     /// The whole word.
     pub(super) word: String,
-    /// What it is; may be empty. Text of others.
+    /// A description of the word. It may be empty, and it may be text of others.
     pub(super) about: String,
 }
 
@@ -30,16 +30,16 @@ impl Candidate {
     }
 }
 
-/// What this host has. Each answer is names of others.
+/// The names of this host. Others chose them.
 pub(super) trait HostNames {
     fn gates(&self) -> Vec<Candidate>;
-    /// Names and altnames.
+    /// The names and altnames of links.
     fn links(&self) -> Vec<Candidate>;
     fn addresses(&self) -> Vec<Candidate>;
     fn vrfs(&self) -> Vec<Candidate>;
 }
 
-/// What to offer for the word `current` after these words.
+/// Returns what completion offers for the word `current` after these words.
 pub(super) fn offer(words: &[String], current: &str, root: &Command, host: &dyn HostNames) -> Offer {
     let line = Line::read(words, root);
     if line.after_dashes {
@@ -57,7 +57,7 @@ pub(super) fn offer(words: &[String], current: &str, root: &Command, host: &dyn 
         return Offer::Words(options(&line, current));
     }
     if line.is_root() {
-        // After a word that is no command nothing is right.
+        // After an unknown command nothing can be offered.
         return Offer::Words(if line.given == 0 { commands(root) } else { Vec::new() });
     }
     let mut positionals = line.command.get_positionals().filter(|argument| !argument.is_last_set());
@@ -69,17 +69,17 @@ pub(super) fn offer(words: &[String], current: &str, root: &Command, host: &dyn 
     }
 }
 
-/// What the words before the current one say.
+/// The words before the current one, as netready reads them.
 struct Line<'a> {
-    /// The command that they name, or the program itself.
+    /// The command that the words name, or the program itself.
     command: &'a Command,
-    /// An option that waits for its value.
+    /// The option that needs a value next.
     open: Option<&'a Arg>,
-    /// How many arguments there are that are no options.
+    /// How many of the arguments are not options.
     given: usize,
-    /// The options that are there.
+    /// The options that were typed.
     options: Vec<&'a Arg>,
-    /// Whether `--` was typed: all else belongs to another program.
+    /// Whether `--` was typed. All later words belong to another program.
     after_dashes: bool,
 }
 
@@ -114,7 +114,7 @@ impl<'a> Line<'a> {
                 let Some(option) = options.find(|option| option.get_short() == Some(letter)) else { return };
                 self.options.push(option);
                 if takes_value(option) {
-                    // What follows in the same word is the value.
+                    // The rest of the same word is the value.
                     self.open = Some(option).filter(|_| letters.as_str().is_empty());
                     return;
                 }
@@ -147,13 +147,13 @@ fn about(text: Option<&clap::builder::StyledStr>) -> String {
     text.map_or(String::new(), ToString::to_string)
 }
 
-/// The commands that `--help` lists.
+/// Returns the commands that `--help` lists.
 fn commands(root: &Command) -> Vec<Candidate> {
     let listed = root.get_subcommands().filter(|command| !command.is_hide_set());
     listed.map(|command| Candidate::new(command.get_name(), about(command.get_about()))).collect()
 }
 
-/// The options that `--help` lists, without those that were typed and cannot be typed again to add something.
+/// Returns the options that `--help` lists, except those that were typed and can be given only once.
 fn options(line: &Line<'_>, current: &str) -> Vec<Candidate> {
     let is_there = |option: &Arg| line.options.iter().any(|typed| typed.get_id() == option.get_id());
     let more = |option: &Arg| takes_many(option) || !is_there(option);
@@ -161,7 +161,7 @@ fn options(line: &Line<'_>, current: &str) -> Vec<Candidate> {
     let names = listed.flat_map(|option| {
         let about = about(option.get_help());
         let letter = option.get_short().map(|letter| format!("-{letter}"));
-        // The long names say what they are; a letter is offered to who begins with one.
+        // Offer the long names, because they explain themselves. Offer a letter only if the user has typed it.
         let letter = letter.filter(|letter| current.len() > 1 && letter == current);
         let names = option.get_long().map(|name| format!("--{name}")).into_iter().chain(letter);
         names.map(|name| Candidate::new(name, about.clone())).collect::<Vec<_>>()
@@ -169,7 +169,7 @@ fn options(line: &Line<'_>, current: &str) -> Vec<Candidate> {
     names.collect()
 }
 
-/// The values of an option or an argument, each after this prefix.
+/// Returns the values of an option or an argument, each after this prefix.
 fn values(argument: &Arg, prefix: &str, value: &str, host: &dyn HostNames) -> Offer {
     if argument.get_value_hint() == ValueHint::FilePath {
         return Offer::Files;
@@ -184,7 +184,7 @@ fn values(argument: &Arg, prefix: &str, value: &str, host: &dyn HostNames) -> Of
         .map(|value| Candidate::new(value.get_name(), about(value.get_help())))
         .collect();
     if ["gate", "gates"].contains(&id) {
-        // With a slash in it, it is the path of a gate file.
+        // A value with a slash is the path of a gate file.
         if value.contains('/') {
             return Offer::Files;
         }
@@ -211,8 +211,8 @@ fn values(argument: &Arg, prefix: &str, value: &str, host: &dyn HostNames) -> Of
     Offer::Words(candidates)
 }
 
-/// Whether every shell reads a word as it is. Others are not offered: links, altnames and gates are named by others, and
-/// bash inserts a word as it stands.
+/// Whether every shell reads the word unchanged. Other words are not offered, because others choose the names of
+/// links, altnames and gates, and bash inserts a word without quoting it.
 fn is_plain(word: &str) -> bool {
     let is_plain = |character: char| character.is_alphanumeric() || "._-:@%+,".contains(character);
     let is_number = word.strip_prefix('-').is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
@@ -246,7 +246,7 @@ mod tests {
         }
     }
 
-    /// What is offered for the last word, without what it does not begin with.
+    /// Returns what is offered for the last word, without words that do not begin with it.
     fn offered(line: &str) -> String {
         let mut root = Cli::command();
         root.build();
@@ -262,7 +262,7 @@ mod tests {
         }
     }
 
-    /// One line a case: what was typed, and what is offered.
+    /// One case a line: what was typed, and what is offered.
     #[test]
     fn each_place_has_its_words() {
         for (line, words) in [
@@ -321,7 +321,7 @@ mod tests {
         }
     }
 
-    /// Every command and every option that `--help` lists is offered, and no other.
+    /// Completion offers every command and every option that `--help` lists, and no other.
     #[test]
     fn what_is_hidden_is_not_offered() {
         let mut root = Cli::command();

@@ -1,26 +1,27 @@
-//! What was typed, as words.
+//! Divides the text that the user has typed into words.
 
 /// The words of a command line up to the cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Typed {
     /// The words before the one that is being typed, without the program's own name.
     pub(super) words: Vec<String>,
-    /// The word that is being typed, up to the cursor; it may be empty.
+    /// The word that is being typed, up to the cursor. It may be empty.
     pub(super) current: String,
-    /// How many octets of that word the shell keeps; the rest is replaced.
+    /// How many bytes of that word the shell keeps. It replaces the rest.
     pub(super) kept: usize,
 }
 
 impl Typed {
-    /// Of words that a shell has separated; the first is the program's name.
+    /// Reads words that a shell has already divided. The first one is the program's name.
     pub(super) fn of_words(words: &[String]) -> Option<Typed> {
         let (current, before) = words.split_last()?;
         let (_, before) = before.split_first()?;
         Some(Typed { words: before.to_vec(), current: current.clone(), kept: 0 })
     }
 
-    /// Of a line of bash, which separates words at `=` and `:` too. `replaced` is the part after the last of them: what
-    /// readline replaces. `None` inside quotes, and for a word that readline sees in another way.
+    /// Reads a line of bash, which also divides words at `=` and `:`. `replaced` is the part after the last of
+    /// these characters, which readline replaces. Returns `None` inside quotes, and if readline divides the word
+    /// differently.
     pub(super) fn of_line(line: &str, replaced: &str) -> Option<Typed> {
         let words = split(line)?;
         let (current, before) = words.split_last()?;
@@ -31,8 +32,8 @@ impl Typed {
     }
 }
 
-/// The words of a line as a shell reads them; the last one, which may be empty, is the one at the end of the line.
-/// `None` if a quote is open there.
+/// Divides a line into words as a shell does. The last word is the one at the end of the line, and may be empty.
+/// Returns `None` if a quote is open at the end.
 fn split(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -73,7 +74,7 @@ mod tests {
         Some(Typed { words, current: current.to_owned(), kept })
     }
 
-    /// One line a case: the line up to the cursor, what readline replaces, and what was typed.
+    /// One case a line: the line up to the cursor, what readline replaces, and what was typed.
     #[test]
     fn a_line_is_read_as_bash_reads_it() {
         for (line, replaced, expected) in [

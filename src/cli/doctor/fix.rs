@@ -7,7 +7,7 @@ use crate::doctor::{DoctorReport, Host, leases};
 use crate::escape::escape;
 use crate::ipam::{self, HeldAddress, Podman};
 
-/// For scripts: only with `--yes`.
+/// Frees the addresses for a script. It does so only with `--yes`.
 pub(super) fn without_asking(
     host: &Host,
     report: &DoctorReport,
@@ -20,7 +20,7 @@ pub(super) fn without_asking(
     free(host, report)
 }
 
-/// For people: they are asked, unless they have said `--yes`.
+/// Frees the addresses for a person. It asks first, unless `--yes` was given.
 pub(super) fn after_asking(host: &Host, report: &DoctorReport, yes: bool) -> Result<Vec<HeldAddress>, Error> {
     seen(report)?;
     if report.leaked.is_empty() {
@@ -43,7 +43,7 @@ pub(super) fn after_asking(host: &Host, report: &DoctorReport, yes: bool) -> Res
     Ok(freed)
 }
 
-/// That nothing was found to free is no answer where nothing could be seen.
+/// Fails if leases could not be examined. Then "nothing to free" would be a wrong answer.
 fn seen(report: &DoctorReport) -> Result<(), Error> {
     match &report.leases_unknown {
         Some(because) => Err(Error::Unseen(because.clone())),
@@ -58,7 +58,7 @@ fn free(host: &Host, report: &DoctorReport) -> Result<Vec<HeldAddress>, Error> {
     }
 }
 
-/// An answer to the question, from a terminal: a pipe's next line may be meant for something else.
+/// Asks the question. The answer must come from a terminal, because the next line of a pipe may not be an answer.
 fn consent() -> Result<bool, Error> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {

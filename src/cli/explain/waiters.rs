@@ -1,5 +1,5 @@
-//! The units that wait for a gate, as far as unit files and drop-ins say so. What `netready-generator` made of quadlets
-//! is among them.
+//! Finds the units that wait for a gate, from unit files and drop-ins. This includes the drop-ins that
+//! `netready-generator` makes for quadlets.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,13 +13,13 @@ use crate::identity::Identity;
 use crate::platform::systemd;
 use crate::quadlet::Manager;
 
-/// How many units are named. More than a screen of them helps nobody.
+/// How many units the text names. A list that is longer than a screen helps nobody.
 const MOST: usize = 20;
 
-/// How many entries of a folder are looked at. Hosts have some hundred units.
+/// How many entries of a folder are read. Hosts have some hundred units.
 const ENTRIES: usize = 10_000;
 
-/// The units of this caller's service manager that wait for the gate of this name.
+/// Finds the units of this caller's service manager that wait for the gate with this name.
 pub(super) fn of(gate: &str, environment: &Environment) -> Waiters {
     let paths = UnitPaths::from_process(environment.is_user(), None, None);
     let generated = match (paths.manager, Identity::of_process().runtime) {
@@ -39,7 +39,7 @@ pub(super) fn of(gate: &str, environment: &Environment) -> Waiters {
     in_folders(folders.map(PathBuf::as_path), &names)
 }
 
-/// The units in these folders that wait for one of these units.
+/// Finds the units in these folders that wait for one of the units `names`.
 fn in_folders<'a>(folders: impl Iterator<Item = &'a Path>, names: &[String]) -> Waiters {
     let mut found: BTreeMap<String, String> = BTreeMap::new();
     for folder in folders {
@@ -59,7 +59,7 @@ fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
     named.collect()
 }
 
-/// The unit that an entry of a folder of units makes wait, and the place that says so.
+/// If an entry of a folder of units makes a unit wait, returns the unit and the place that says so.
 fn waits(name: &str, path: &Path, names: &[String]) -> Option<(String, String)> {
     if let Some(unit) = name.strip_suffix(".d") {
         let mut drop_ins = entries(path);
@@ -68,20 +68,20 @@ fn waits(name: &str, path: &Path, names: &[String]) -> Option<(String, String)> 
         let place = said.filter_map(|(_, path)| line(path, names)).next()?;
         return Some((unit.to_owned(), place));
     }
-    // A target comes after all that it wants.
+    // systemd orders a target after all units that it wants.
     let target = [".wants", ".requires"].iter().find_map(|suffix| name.strip_suffix(suffix));
     if let Some(unit) = target.filter(|unit| unit.ends_with(".target")) {
         let link = entries(path).into_iter().find(|(name, _)| names.contains(name))?;
         return Some((unit.to_owned(), link.1.display().to_string()));
     }
-    // netready's own units are not those that wait.
+    // netready's own units do not wait for the gate.
     if names.contains(&name.to_owned()) || !name.contains('.') {
         return None;
     }
     Some((name.to_owned(), line(path, names)?))
 }
 
-/// The line of a unit file that orders the unit after one of these.
+/// Finds the line of a unit file that orders the unit after one of the units `names`.
 fn line(path: &Path, names: &[String]) -> Option<String> {
     let bytes = files::read_bounded(path, files::LARGEST).ok()?;
     let text = String::from_utf8(bytes).ok()?;

@@ -1,4 +1,4 @@
-//! What `retry` and `pull` say meanwhile.
+//! Messages of `retry` and `pull`.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,21 +18,21 @@ use crate::retry::classify::Meaning;
 use crate::retry::{Attempts, GiveUp};
 use crate::stderr;
 
-/// Speaks on stderr, and to the manager of the unit that it runs in.
+/// Prints messages to stderr, and reports to the service manager of the unit that it runs in.
 pub(super) struct Speaker {
     notifier: Notifier,
     quiet: bool,
-    /// The image, if it is a pull.
+    /// The image of a `pull`. `None` for `retry`.
     image: Option<String>,
-    /// `None` where no live line is shown.
+    /// The live line. `None` if there is none.
     live: Option<Rc<Live>>,
     /// When the first attempt began.
     began: Option<Moment>,
     /// When the wait for the gate began.
     waits: Moment,
-    /// When the time for all attempts is up.
+    /// When the time for all attempts ends.
     until: Option<Moment>,
-    /// Of the gate, last.
+    /// The last status of the gate that was printed.
     said: String,
 }
 
@@ -54,22 +54,22 @@ impl Speaker {
         stderr::say(&format!("netready: {line}\n"));
     }
 
-    /// The live line, which says what is waited for between two attempts.
+    /// Returns the live line, which says what netready waits for between two attempts.
     pub(super) fn live(&self) -> Option<Rc<Live>> {
         self.live.clone()
     }
 
-    /// A wait for this gate begins, and ends at that moment at the latest.
+    /// A wait for this gate begins. `until` is when it ends at the latest.
     pub(super) fn waits_for(&mut self, gate: &Gate, until: Option<Moment>) {
         (self.waits, self.until) = (clock::now(), until);
-        // It runs inside other units, whose own notifications are not its business to fail for.
+        // The command runs inside another unit. It must not fail because of that unit's notifications.
         if let Err(error) = self.notifier.extend(gate) {
             tracing::debug!("{error}");
             self.notifier = Notifier::silent();
         }
     }
 
-    /// The wait for the gate ended before the gate opened. Says what was missing, if only the live line said so.
+    /// The wait ended before the gate opened. If only the live line has shown what was missing, print it now.
     pub(super) fn waited_in_vain(&self) {
         if self.live.is_some() && !self.said.is_empty() {
             self.say(&self.said);
@@ -80,14 +80,14 @@ impl Speaker {
         self.began = self.began.or(Some(now));
         let left = bounds.until.map(|until| until - now);
         let bound = [left, bounds.attempt].into_iter().flatten().min();
-        // And the time to end it.
+        // Add the time that it takes to end the attempt.
         self.notifier.extend_by(bound.map(|bound| bound.saturating_add(Duration::from_secs(15))));
         let attempt = of(course.attempt(), course.last_attempt());
         let before = before.map(|why| format!(" (before it: {why})")).unwrap_or_default();
         self.notifier.status(&format!("Attempt {attempt}{before}"));
     }
 
-    /// What is said of the unit from now on is not this program's to say.
+    /// The attempts have ended. From now on netready must not set the status of the unit.
     pub(super) fn ended(&mut self, finished: Finished) {
         if finished == Finished::Done {
             self.notifier.status("");
@@ -127,7 +127,7 @@ impl Speaker {
     }
 }
 
-/// What the journal is told of a pull that is tried again.
+/// Makes the journal entry about a pull that is tried again.
 fn entry(image: &str, line: &str, failed: &Failed, at: Moment) -> Entry {
     Entry {
         kind: Kind::PullRetry,
@@ -141,7 +141,7 @@ fn entry(image: &str, line: &str, failed: &Failed, at: Moment) -> Entry {
     }
 }
 
-/// A failure after which another attempt is made.
+/// A failure after which another attempt follows.
 pub(super) struct Failed {
     pub(super) attempt: u32,
     pub(super) last: Option<u32>,
@@ -160,7 +160,7 @@ fn of(attempt: u32, last: Option<u32>) -> String {
     last.map_or(attempt.to_string(), |last| format!("{attempt} of {last}"))
 }
 
-/// With a capital, as every status begins.
+/// Makes the first letter a capital, as in every status.
 fn sentence(line: &str) -> String {
     let mut line = line.to_owned();
     if let Some(first) = line.get_mut(..1) {
@@ -169,7 +169,7 @@ fn sentence(line: &str) -> String {
     line
 }
 
-/// To the tenth of a second.
+/// Rounds to a tenth of a second.
 fn rounded(delay: Duration) -> String {
     format!("{:.1}s", delay.as_secs_f64())
 }
@@ -189,7 +189,7 @@ impl Reporter for Speaker {
             Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => {
                 (!self.quiet && self.live.is_none(), false)
             }
-            // That it need not wait is no news.
+            // Do not report that the gate was already ready.
             Phase::Ready { .. } => (!self.quiet && !silent_so_far, false),
             Phase::Opened { .. } | Phase::GaveUp { .. } | Phase::Lost { .. } => (true, true),
         };
@@ -205,7 +205,7 @@ impl Reporter for Speaker {
     }
 
     fn opened(&mut self) -> Result<(), Failure> {
-        // The next wait is another one.
+        // The next wait prints its status again.
         self.said.clear();
         Ok(())
     }

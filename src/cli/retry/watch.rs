@@ -1,7 +1,7 @@
-//! The network between two attempts: whether the gate is open, and the moment when something got better.
+//! Watches the network between two attempts: whether the gate is open, and when something improves.
 //!
-//! Besides the gate it looks at what any connection needs, of either family: an address, a default route, a
-//! name server. They hold nothing back, and one that comes is a reason to try at once.
+//! In addition to the gate, it watches what any connection needs: an address, a default route and a name server.
+//! These hold nothing back. When one of them arrives, the next attempt starts at once.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::session::{Ended, Mode};
 pub(super) struct NetworkWatch(Driver<'static>);
 
 impl NetworkWatch {
-    /// Of this gate, or of no gate at all.
+    /// Watches for this gate, or only for the general needs.
     ///
     /// # Errors
-    /// Where the kernel's state cannot be observed.
+    /// Fails if the kernel's state cannot be observed.
     pub(super) fn open(gate: Option<&Gate>, receive_buffer: usize) -> Result<NetworkWatch, Failure> {
         let mut watched = hints();
         if let Some(gate) = gate {
@@ -31,20 +31,20 @@ impl NetworkWatch {
         Ok(NetworkWatch(Driver::new(setup)?))
     }
 
-    /// Whether all that the gate requires is met now. What has become better until now is not reported by
-    /// `better` any more.
+    /// Returns whether all requirements of the gate are met now. `better` does not report earlier improvements any
+    /// more.
     ///
     /// # Errors
-    /// Where the kernel's state cannot be observed.
+    /// Fails if the kernel's state cannot be observed.
     pub(super) async fn ready(&mut self) -> Result<bool, Failure> {
         self.0.look().await?;
         Ok(self.0.session().is_ready())
     }
 
-    /// Waits until something is there that was not. It may be dropped and called again.
+    /// Waits until something improves. The future may be dropped and the function called again.
     ///
     /// # Errors
-    /// Where the kernel's state cannot be observed.
+    /// Fails if the kernel's state cannot be observed.
     pub(super) async fn better(&mut self) -> Result<(), Failure> {
         loop {
             if let RunEnd::Ended(Ended::Better) = self.0.run(&mut Silent).await? {
@@ -54,7 +54,7 @@ impl NetworkWatch {
     }
 }
 
-/// What any connection needs. Each has a grace, so that none is required.
+/// Makes a gate of what any connection needs. Each clause has a grace, so that none is required.
 fn hints() -> Gate {
     let route =
         |family| Item::Route(RouteSpec { destination: Destination::DefaultOf(family), table: Table::MAIN });

@@ -1,4 +1,4 @@
-//! A timeline as a JSON object; `docs/schema/timeline.json` describes it.
+//! Writes a timeline as a JSON object. `docs/schema/timeline.json` describes it.
 
 use serde_json::{Map, Value, json};
 
@@ -68,7 +68,7 @@ fn longest(held: &Held, timeline: &Timeline) -> Value {
     json!({ "lasted": held.lasted.as_secs_f64(), "code": code, "sentence": timeline.longest() })
 }
 
-/// How the way ended, as a word of the gate's states.
+/// Returns how the wait ended, as a word of the gate's states.
 fn state(ending: Ending) -> &'static str {
     match ending {
         Ending::Ready => "ready",

@@ -1,4 +1,4 @@
-//! Where the events come from: those of this boot from the record, those of earlier boots from the journal.
+//! Finds the events: those of this boot in the record, those of earlier boots in the journal.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +13,26 @@ use crate::identity::Identity;
 use crate::record::journalctl::{self, Boot, Found, JournalError};
 use crate::record::{self, GateHistory, Scope};
 
-/// Who asks, and for which gate.
+/// Reads events for this user and this gate.
 pub(super) struct Source {
     /// The name of the gate.
     pub gate: String,
     programs: Programs,
-    /// Whether a user asks, whose own gate goes before the system's of the same name.
+    /// Whether a user runs this command. The user's own gate then precedes the system's gate with the same name.
     user: bool,
 }
 
-/// What is known of a gate in one boot.
+/// The known events of a gate in one boot.
 pub(super) struct Told {
     pub gate: String,
     pub scope: Scope,
-    /// Without `.service`; `None` for a run by hand.
+    /// The name of the unit without `.service`. `None` if `run` was started by hand.
     pub unit: Option<String>,
     pub boot: Boot,
-    /// The events of each run; none is empty.
+    /// The events of each run. No run is empty.
     pub runs: Vec<Vec<Event>>,
     pub clock: BootClock,
-    /// The last run goes on.
+    /// Whether the last run is still running.
     pub lasts: bool,
     /// Sentences about what could not be read.
     pub notes: Vec<String>,
@@ -48,7 +48,7 @@ impl Source {
         }
     }
 
-    /// What is known of the gate in this boot, or in the one that is named.
+    /// Reads what is known of the gate in this boot, or in the boot that the user names.
     pub fn boot(&self, named: Option<&str>) -> Result<Told, Error> {
         let Some(named) = named.filter(|named| *named != "0") else { return self.of_boot(this_boot()) };
         let wanted = named.replace('-', "");
@@ -65,11 +65,11 @@ impl Source {
         self.of_boot(found)
     }
 
-    /// The boots that the journal knows, this one too.
+    /// Returns the boots in the journal, and in any case this boot.
     pub fn boots(&self) -> Result<Vec<Boot>, Error> {
         let mut boots = match journalctl::boots(&self.programs) {
             Ok(boots) => boots,
-            // The record needs no journal.
+            // The record does not need a journal.
             Err(JournalError::Ask(_) | JournalError::Failed(_)) => Vec::new(),
             Err(error @ JournalError::Hidden) => return Err(Error::NoHistory(error.to_string())),
         };
@@ -89,7 +89,7 @@ impl Source {
             Ok(Some(told)) => Ok(told),
             Ok(None) if boot.offset == 0 => Err(self.nothing("in this boot")),
             Ok(None) => Err(self.nothing(&format!("in boot {}", boot.offset))),
-            // There need not be a journal for this boot.
+            // This boot need not have a journal.
             Err(JournalError::Ask(_) | JournalError::Failed(_)) if boot.offset == 0 => {
                 Err(self.nothing("in this boot"))
             }
@@ -102,7 +102,7 @@ impl Source {
         }
     }
 
-    /// The error that says that nothing is known, and what is needed.
+    /// Makes the error that nothing is known. It says what is needed.
     pub fn nothing(&self, when: &str) -> Error {
         let gate = escape(&self.gate);
         let mut text = format!("nothing is recorded of gate {gate} {when}");
@@ -165,7 +165,7 @@ impl Source {
         Ok(self.of_entries(boot, found.entries, notes))
     }
 
-    /// The entries of the gate's last unit; a user's own goes before the system's for that user.
+    /// Reads the entries of the gate's last unit. For a user, the user's own unit precedes the system's.
     fn of_entries(&self, boot: &Boot, entries: Vec<Found>, notes: Vec<String>) -> Option<Told> {
         let mut units: BTreeMap<(bool, Option<String>), Vec<Found>> = BTreeMap::new();
         for entry in entries {
@@ -192,10 +192,10 @@ impl Source {
     }
 }
 
-/// What the history of earlier boots needs.
+/// What is needed for the history of earlier boots.
 const PERSISTENT: &str = "earlier boots need a journal on disk (mkdir -p /var/log/journal, then reboot)";
 
-/// The gates that have a record in this boot.
+/// Returns the gates that have a record in this boot.
 fn others() -> Vec<String> {
     let mut names: Vec<String> = record::histories(None).gates.into_iter().map(|found| found.gate).collect();
     names.sort();
@@ -203,7 +203,8 @@ fn others() -> Vec<String> {
     names
 }
 
-/// What to say of a gate without a record to somebody who may not read the journal: the gates that have one.
+/// Makes the message for a user who may not read the journal, about a gate without a record. It names the gates
+/// that have a record.
 fn hint(gate: &str, others: &[String]) -> Option<String> {
     let first = escape(others.first()?);
     let names: Vec<_> = others.iter().map(|name| escape(name)).collect();

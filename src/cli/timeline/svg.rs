@@ -1,7 +1,8 @@
-//! A timeline as an SVG image: one file without scripts, fonts or links, for light and dark screens and for paper.
+//! Draws a timeline as an SVG image: one file without scripts, fonts or links, for light and dark screens and for
+//! paper.
 //!
-//! Lengths are in units of the viewBox. The width of a text is not known here, because the reader's browser chooses the
-//! font; so it is estimated, and a text that might not fit is cut. Its whole is in the `<title>` of its element.
+//! Lengths are in units of the viewBox. The reader's browser chooses the font, so the width of a text is only
+//! estimated. A text that might not fit is cut. The `<title>` of its element has the whole text.
 
 use std::time::Duration;
 
@@ -14,34 +15,35 @@ use svg::node::{Node, Text as Content};
 use crate::report::Span;
 use crate::timeline::{Lane, LaneKind, Panel, Stretch, Timeline, Tone, columns, cut};
 
-/// The whole image is this wide.
+/// The width of the whole image.
 const WIDTH: u32 = 960;
-/// The names of lanes end here, and the panels begin.
+/// Where the names of lanes end and the panels begin.
 const LEFT: u32 = 236;
-/// What is free at the sides, and between panels.
+/// The free space at the sides, and between panels.
 const MARGIN: u32 = 16;
 const GAP: u32 = 18;
 /// The height of a lane, of its bar, and of the heading of a kind.
 const LANE: u32 = 22;
 const BAR: u32 = 16;
 const HEADING: u32 = 22;
-/// Where the panels' titles stand, and where the lanes begin.
+/// The position of the panels' titles, and the top of the lanes.
 const TITLES: u32 = 100;
 const TOP: u32 = 128;
-/// The narrowest bar: shorter states are seen too.
+/// The width of the narrowest bar. A shorter state gets this width too, so that it is visible.
 const NARROWEST: u32 = 2;
 /// The least distance between two marks on the axis.
 const BETWEEN_MARKS: u32 = 76;
 
-/// So many columns of a label are there at least, or all of it: a word that is cut after a few letters says nothing.
+/// A label shows at least this many columns, or all of its text. A word that is cut after a few letters says
+/// nothing.
 const LEAST_LABEL: usize = 14;
 
 /// How many lanes of a kind are drawn.
 const MOST_LANES: usize = 16;
-/// How many stretches of a lane are drawn in a panel: a link that flaps would make the file large.
+/// How many stretches of a lane are drawn in a panel. A link that flaps would otherwise make the file large.
 const MOST_STRETCHES: usize = 200;
 
-/// Sizes of text, and how wide a column of it is at most: a wide font has 0.62 of its size on average.
+/// Sizes of text. A column is at most 0.62 of the size wide, the average of a wide font.
 const LARGE: u32 = 17;
 const NORMAL: u32 = 13;
 const SMALL: u32 = 11;
@@ -78,7 +80,7 @@ text { font-family: system-ui, 'DejaVu Sans', 'Helvetica Neue', Arial, sans-seri
 @media print { rect, path { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 ";
 
-/// The image, as the text of its file.
+/// Returns the image as the text of an SVG file.
 pub(super) fn draw(timeline: &Timeline, when: &str) -> String {
     let panels = places(timeline.panels());
     let rows = rows(&timeline.lanes);
@@ -102,7 +104,7 @@ pub(super) fn draw(timeline: &Timeline, when: &str) -> String {
         .add(line_of(&title, 34, LARGE, "strong"));
     document = document.add(line_of(&longest, 56, NORMAL, "")).add(line_of(when, 75, NORMAL, "quiet"));
     document = document.add(axes(&panels, bottom));
-    // Below the bars, whose labels it would cross.
+    // Draw the line below the bars, so that it does not cross their labels.
     if let Some(first) = panels.first() {
         document = document.add(opening(timeline, first, bottom));
     }
@@ -127,14 +129,14 @@ fn notes(timeline: &Timeline) -> Vec<String> {
     timeline.lost().into_iter().chain(dropped).collect()
 }
 
-/// A panel, and where it is.
+/// A panel and its position.
 struct Place {
     panel: Panel,
     x: u32,
     width: u32,
 }
 
-/// The first panel has half of the room if there are others.
+/// Places the panels. If there are several, the first one gets half of the width.
 fn places(panels: Vec<Panel>) -> Vec<Place> {
     let room = WIDTH - LEFT - MARGIN;
     let others = u32::try_from(panels.len().saturating_sub(1)).unwrap_or_default();
@@ -153,7 +155,7 @@ fn places(panels: Vec<Panel>) -> Vec<Place> {
     panels.into_iter().enumerate().map(&mut place).collect()
 }
 
-/// What has a height of its own.
+/// A row of the image. Each kind of row has its own height.
 enum Row<'a> {
     Heading(LaneKind, usize),
     Lane(&'a Lane),
@@ -188,7 +190,7 @@ impl Row<'_> {
     fn draw(&self, panels: &[Place], y: u32) -> Group {
         match self {
             Row::Heading(kind, count) => {
-                // The gate's lane is named like that itself.
+                // The gate's lane already has this name.
                 let words = if *kind == LaneKind::Gate { "" } else { kind.noun(*count) };
                 Group::new().add(text(words, MARGIN, y + 16, SMALL, "quiet strong"))
             }
@@ -213,7 +215,7 @@ impl Row<'_> {
     }
 }
 
-/// The bars of a lane in a panel, each with its title.
+/// Draws the bars of a lane in a panel, each with its title.
 fn bars(mut group: Group, lane: &Lane, place: &Place, y: u32) -> Group {
     let parts = lane.stretches.iter().filter_map(|stretch| {
         let (from, to) = place.panel.part(stretch.from, stretch.to, place.width)?;
@@ -235,7 +237,7 @@ fn bar(lane: &Lane, stretch: &Stretch, place: &Place, (x, y, width): (u32, u32, 
     if stretch.tone == Tone::Bad {
         let hatch = Rectangle::new().set("x", x).set("y", y).set("width", width).set("height", BAR);
         bar = bar.add(hatch.set("fill", "url(#netready-hatch)"));
-        // On paper without colours it is told from the row by its edge.
+        // On paper without colours, the edge separates the bar from the row.
         let (half_x, half_y) = (f64::from(x) + 0.5, f64::from(y) + 0.5);
         let edge = Rectangle::new().set("x", half_x).set("y", half_y);
         bar = bar.add(edge.set("width", width.saturating_sub(1)).set("height", BAR - 1).set("class", "edge"));
@@ -257,7 +259,7 @@ fn class(tone: Tone) -> &'static str {
     }
 }
 
-/// The marks of time, and the titles of the panels.
+/// Draws the marks of time, and the titles of the panels.
 fn axes(panels: &[Place], bottom: u32) -> Group {
     let mut group = Group::new();
     for Place { panel, x, width } in panels {
@@ -274,7 +276,8 @@ fn axes(panels: &[Place], bottom: u32) -> Group {
     group
 }
 
-/// Where the marks of a panel are, and what they say. A mark's label begins at it and ends within the panel.
+/// Returns the positions and the labels of the marks of a panel. A label begins at its mark and ends within the
+/// panel.
 fn marks(panel: &Panel, width: u32) -> Vec<(u32, String)> {
     let all = panel.to - panel.from;
     let most = (width / BETWEEN_MARKS).max(1);
@@ -291,7 +294,7 @@ fn marks(panel: &Panel, width: u32) -> Vec<(u32, String)> {
     marks
 }
 
-/// The next 1, 2 or 5 times a power of ten milliseconds, or what clocks have beyond seconds.
+/// Rounds up to 1, 2 or 5 times a power of ten milliseconds. Above seconds, it rounds up to usual units of clocks.
 fn round_step(least: Duration) -> Duration {
     const SECONDS: [u64; 14] = [10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400];
     let millis = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].map(Duration::from_millis);
@@ -302,7 +305,7 @@ fn round_step(least: Duration) -> Duration {
     })
 }
 
-/// A line through all lanes where the gate opened.
+/// Draws a line through all lanes at the time when the gate opened.
 fn opening(timeline: &Timeline, place: &Place, bottom: u32) -> Group {
     let group = titled(&timeline.outcome());
     match place.panel.place(timeline.way.end, place.width) {
@@ -315,7 +318,7 @@ fn opening(timeline: &Timeline, place: &Place, bottom: u32) -> Group {
     }
 }
 
-/// What the colours mean, of those that are there.
+/// Draws the meaning of the colours that are used.
 fn legend(timeline: &Timeline, y: u32) -> Group {
     let mut group = Group::new();
     let mut x = MARGIN;
@@ -336,7 +339,7 @@ fn legend(timeline: &Timeline, y: u32) -> Group {
     group
 }
 
-/// Stripes, so that what is missing is seen without colours.
+/// Defines stripes, so that unmet states are visible without colours.
 fn definitions() -> Definitions {
     let stripes = Path::new().set("d", "M-2,2 l4,-4 M0,8 l8,-8 M6,10 l4,-4").set("class", "hatch");
     let pattern = Pattern::new()
@@ -353,13 +356,13 @@ fn rectangle(x: u32, y: u32, width: u32, height: u32, class: &str) -> Rectangle 
     rectangle.set("class", class)
 }
 
-/// A text over the whole width.
+/// Draws a text that may use the whole width.
 fn line_of(words: &str, y: u32, size: u32, class: &str) -> Element {
     text(&fitted(words, WIDTH - 2 * MARGIN, size), MARGIN, y, size, class)
 }
 
 fn text(words: &str, x: u32, y: u32, size: u32, class: &str) -> Element {
-    // Not the library's own text element, which puts line breaks around the words.
+    // Do not use the library's own text element: it puts line breaks around the words.
     let mut text = Element::new("text");
     text.append(Content::new(printable(words)));
     text.assign("x", x);
@@ -371,12 +374,12 @@ fn text(words: &str, x: u32, y: u32, size: u32, class: &str) -> Element {
     text
 }
 
-/// A group that says what it is when it is pointed at, and to those who listen.
+/// Makes a group with a title, which browsers show on hover and screen readers read.
 fn titled(title: &str) -> Group {
     Group::new().add(Title::new(printable(title)))
 }
 
-/// When something was, counted from a panel's zero.
+/// Returns a time as counted from the zero of a panel.
 fn since(panel: &Panel, at: crate::moment::Moment) -> String {
     match at >= panel.zero {
         true => Span(at - panel.zero).to_string(),
@@ -384,13 +387,13 @@ fn since(panel: &Panel, at: crate::moment::Moment) -> String {
     }
 }
 
-/// How wide a text of this size is at most, by an estimate.
+/// Returns the estimated largest width of a text in this size.
 fn wide(words: &str, size: u32) -> u32 {
     let columns = u32::try_from(columns(words)).unwrap_or(u32::MAX);
     columns.saturating_mul(size).saturating_mul(62).div_ceil(100)
 }
 
-/// As much of a text as is sure to fit.
+/// Cuts a text so that it fits with certainty.
 fn fitted(words: &str, width: u32, size: u32) -> String {
     let most = width.saturating_mul(100) / (size * 62);
     match most {
@@ -399,7 +402,7 @@ fn fitted(words: &str, width: u32, size: u32) -> String {
     }
 }
 
-/// Without the characters that XML has no place for. Texts of others are escaped already, gates' names are not.
+/// Removes characters that XML does not allow. Texts of others are escaped already, but names of gates are not.
 fn printable(text: &str) -> String {
     let safe = crate::escape::escape(text);
     safe.chars().map(|c| if matches!(c, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { c }).collect()

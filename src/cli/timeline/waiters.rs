@@ -1,5 +1,5 @@
-//! The units that waited for a gate: those that the service manager orders after the gate's unit, and that it started
-//! soon after the gate had opened.
+//! Finds the units that waited for a gate. The service manager orders them after the gate's unit, and started them
+//! soon after the gate opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::timeline::Waiter;
 /// behind a slow unit would be missed. With twice this time, units that an administrator starts by hand would be shown.
 const SOON: Duration = Duration::from_secs(60);
 
-/// How many units are shown, those that were started first.
+/// How many units are shown. Those that started first are shown.
 const MOST: usize = 40;
 
-/// What units by way of which others wait are called.
+/// The target through which other units wait.
 const TARGET: &str = "network-online.target";
 
-/// The units, in the order in which they were started.
+/// Returns the units in the order in which they were started.
 ///
 /// # Errors
-/// Why they are not known.
+/// Fails if the units are not known. The error says why.
 pub(super) fn of(told: &Told, opened: Moment, is_last: bool) -> Result<Vec<Waiter>, String> {
     if told.boot.offset != 0 {
         return Err("the service manager knows those of this boot only".to_owned());
@@ -61,11 +61,12 @@ fn names(units: &[BTreeMap<String, String>]) -> BTreeSet<String> {
     lists.flat_map(|list| list.split_whitespace()).map(str::to_owned).collect()
 }
 
-/// Those that were started after the gate had opened, and soon.
+/// Selects the units that started soon after the gate opened.
 fn choose(units: &[BTreeMap<String, String>], opened: Moment) -> Vec<Waiter> {
     let time = |unit: &BTreeMap<String, String>, name: &str| {
         let micros = unit.get(name)?.parse().ok().filter(|micros| *micros > 0)?;
-        // CLOCK_MONOTONIC, which is CLOCK_BOOTTIME until the host is suspended for the first time.
+        // The time is CLOCK_MONOTONIC. It is equal to CLOCK_BOOTTIME until the host is suspended for the first
+        // time.
         Some(Moment::after_boot(Duration::from_micros(micros)))
     };
     let waiter = |unit: &BTreeMap<String, String>| {

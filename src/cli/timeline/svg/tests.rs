@@ -1,4 +1,4 @@
-//! What an image is made of.
+//! Tests of the elements of an image.
 
 use roxmltree::{Document as Xml, Node as Element};
 
@@ -23,7 +23,7 @@ fn number(element: Element<'_, '_>, name: &str) -> f64 {
     element.attribute(name).unwrap_or_else(|| panic!("no {name}: {element:?}")).parse().unwrap()
 }
 
-/// Each text with its box, as wide as it may be.
+/// Returns each text with its box, which has the largest possible width.
 fn labels<'a>(xml: &'a Xml<'_>) -> Vec<(&'a str, [f64; 4])> {
     let texts = xml.descendants().filter(|node| node.has_tag_name("text"));
     let label = |node: Element<'a, '_>| {
@@ -34,8 +34,8 @@ fn labels<'a>(xml: &'a Xml<'_>) -> Vec<(&'a str, [f64; 4])> {
     texts.map(label).filter(|(words, _)| !words.is_empty()).collect()
 }
 
-/// Whatever there is, the image is XML without anything from elsewhere, in which each bar has a title, no label covers
-/// another, and nothing leaves the image.
+/// Checks what is true of every image: it is XML that loads nothing from elsewhere, each bar has a title, no label
+/// covers another, and everything is inside the image.
 #[track_caller]
 fn assert_sound(image: &str, timeline: &Timeline) {
     let xml = Xml::parse(image).unwrap_or_else(|error| panic!("{error}\n{image}"));
@@ -84,7 +84,7 @@ fn assert_sound(image: &str, timeline: &Timeline) {
     assert!(!image.contains("http:") || image.matches("http").count() == 1, "the name space only");
 }
 
-/// The image in the documentation; `UPDATE=1 cargo test` writes it anew.
+/// The image is the one in the documentation. `UPDATE=1 cargo test` writes it again.
 #[test]
 fn the_image_of_a_boot_is_the_one_in_the_documentation() {
     let timeline = timeline(BOOT, 3600);
@@ -131,7 +131,7 @@ fn many_links_long_names_and_texts_of_others_are_bounded() {
     assert_sound(&image, &timeline);
     assert!(image.contains("and 37 more links"));
     assert!(image.contains("&lt;script&gt;"), "{image}");
-    // A link that flaps for a day.
+    // A link flaps for a day.
     let flap = |number: u32| {
         let state = if number % 2 == 0 { "carrier" } else { "no-carrier" };
         format!(r#"{{"usec":{number}000000,"event":"link","link":"e0","ifindex":2,"state":"{state}"}}"#)
