@@ -1,6 +1,6 @@
-//! The driver: the loop under every command. It owns the sockets, the clock, the timer, the signals and the
-//! probes, brings each event to the [`session`](crate::session) as an input, and carries out its answer. It
-//! decides nothing.
+//! The driver: the loop of every command. It owns the sockets, the clock, the timer, the signals and the probes. It
+//! passes each event to the [`session`](crate::session) as an input, and carries out the answer. It decides
+//! nothing.
 
 use std::future::poll_fn;
 use std::io;
@@ -25,7 +25,7 @@ use crate::resolv;
 use crate::session::{Ended, Input, Mode, Next, Session, Step};
 use crate::verdict::Verdict;
 
-/// What is said of a gate at one moment.
+/// What reporters get to know of a gate at one moment.
 pub struct View<'a> {
     /// The gate that is watched.
     pub gate: &'a Gate,
@@ -33,56 +33,56 @@ pub struct View<'a> {
     pub verdict: &'a Verdict,
     /// The phase that the gate is in.
     pub phase: Phase,
-    /// When the phase ends though nothing changes, if it does.
+    /// When the phase ends if nothing changes. `None` if it does not end by itself.
     pub until: Option<Moment>,
-    /// The line that says so.
+    /// The status line.
     pub status: &'a str,
-    /// How often it was lost since boot.
+    /// How often the gate was lost since boot.
     pub losses: u64,
-    /// What is known of the kernel's state.
+    /// The known state of the kernel.
     pub network: &'a Network,
 }
 
-/// Who tells others: the service manager, somebody at a terminal, a script.
+/// Reports to others: the service manager, a user at a terminal, or a script.
 pub trait Reporter {
-    /// The verdict or what is said of it changed.
+    /// The verdict or its texts changed.
     ///
     /// # Errors
-    /// Where there is nobody left to hear it.
+    /// Fails if nobody is left to read the report.
     fn changed(&mut self, view: &View<'_>, now: Moment) -> Result<(), Failure>;
 
-    /// The gate opens. Called before any words are made of it; `changed` says them.
+    /// The gate opens. The driver calls this before it makes texts; then it calls `changed`.
     ///
     /// # Errors
-    /// Where it could not be said to whom it matters.
+    /// Fails if the opening could not be reported and this matters.
     fn opened(&mut self) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// Lines of the [`history`]. READY=1 was said before, if they tell of it.
+    /// Lines of the [`history`]. If they are about the opening, READY=1 was sent before.
     fn happened(&mut self, _lines: &str) {}
 
-    /// Another gate was read in this one's place.
+    /// Another gate has replaced this gate.
     fn reloaded(&mut self, _gate: &Gate, _open: bool) {}
 
-    /// Time passed; what is due is done.
+    /// Time has passed. The reporter does what is due.
     fn tick(&mut self, _now: Moment) {}
 
-    /// When `tick` is due next.
+    /// Returns when `tick` must be called next.
     fn deadline(&self) -> Option<Moment> {
         None
     }
 
-    /// Ready once something was sent that had to wait, because the other end had no room for it.
+    /// Becomes ready after something was sent that had to wait because the receiver had no room.
     ///
     /// # Errors
-    /// Where it cannot be sent any more, and it matters.
+    /// Fails if it cannot be sent any more and this matters.
     fn poll_unsent(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         Poll::Pending
     }
 }
 
-/// Tells nobody: for those who ask the driver themselves.
+/// A reporter that reports nothing, for callers that ask the driver themselves.
 pub struct Silent;
 
 impl Reporter for Silent {
@@ -94,9 +94,9 @@ impl Reporter for Silent {
 /// How a run of the driver ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunEnd {
-    /// The session is over.
+    /// The session ended.
     Ended(Ended),
-    /// A signal came; whether the gate was open.
+    /// A signal ended the run. The values are its number and whether the gate was open.
     Signalled(i32, bool),
 }
 
@@ -112,12 +112,12 @@ pub enum Failure {
     /// Nobody reads stdout any more.
     #[error("stdout")]
     Closed(#[source] io::Error),
-    /// Signals or timers are not to be had.
+    /// The kernel gives no timer or no signal descriptor.
     #[error("cannot wait for events")]
     Events(#[source] io::Error),
 }
 
-/// Reads a gate again.
+/// A function that reads the gate again.
 pub type Reload<'a> = &'a dyn Fn() -> Result<Gate, ConfigError>;
 
 /// What a driver starts with.
@@ -126,22 +126,22 @@ pub struct Setup<'a> {
     pub mode: Mode,
     /// The gate to watch.
     pub gate: Gate,
-    /// Octets of the event socket's receive buffer.
+    /// The size of the event socket's receive buffer, in bytes.
     pub receive_buffer: usize,
-    /// Where signals are its business: reads the gate again (SIGHUP). Without it, signals do what they do by
-    /// default.
+    /// Reads the gate again for SIGHUP. `None` means that the driver does not handle signals, so that they have
+    /// their default effect.
     pub signals: Option<Reload<'a>>,
     /// The time of day at which an earlier `run` gave up.
     pub gave_up_at: Option<String>,
 }
 
-/// Owns the sockets, the clock and the signals of one session. The description of the module tells how.
+/// Owns the sockets, the clock and the signals of one session. The module says how it works.
 pub struct Driver<'a> {
     session: Session,
     next: Next,
     notifications: Notifications,
     reader: Reader,
-    /// If the gate wants to know what resolv.conf says.
+    /// Follows resolv.conf, if the gate depends on it.
     resolv: Option<resolv::Follower>,
     prober: Prober,
     timer: Timer,
@@ -150,10 +150,10 @@ pub struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    /// Subscribes to what the gate wants. Nothing is read yet.
+    /// Subscribes to what the gate needs. It reads nothing yet.
     ///
     /// # Errors
-    /// See [`Failure`].
+    /// Fails with one of [`Failure`].
     pub fn new(setup: Setup<'a>) -> Result<Driver<'a>, Failure> {
         let session = Session::new(setup.mode, setup.gate, clock::now());
         let mut driver = Driver {
@@ -175,16 +175,16 @@ impl<'a> Driver<'a> {
         Ok(driver)
     }
 
-    /// Tells the reporter the events from now on. The gate was lost this often before, since boot.
+    /// Reports events to the reporter from now on. `losses` is how often the gate was lost earlier in this boot.
     pub fn record(&mut self, losses: u64) {
         self.session.remember_losses(losses);
         self.session.record(clock::now());
     }
 
-    /// Drives the session to its end. It may be dropped and called again, and then goes on.
+    /// Runs the session to its end. The future may be dropped; another call then continues.
     ///
     /// # Errors
-    /// See [`Failure`].
+    /// Fails with one of [`Failure`].
     pub async fn run(&mut self, reporter: &mut dyn Reporter) -> Result<RunEnd, Failure> {
         loop {
             if let Some(outcome) = self.advance(reporter).await? {
@@ -193,10 +193,10 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Drives the session until nothing is left to be done but to wait.
+    /// Runs the session until it can only wait.
     ///
     /// # Errors
-    /// See [`Failure`].
+    /// Fails with one of [`Failure`].
     pub async fn look(&mut self) -> Result<(), Failure> {
         if self.next == Next::Sleep {
             self.next = Next::Drain;
@@ -209,18 +209,18 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// The session that is driven.
+    /// Returns the session.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The network as it is known.
+    /// Returns the known state of the network.
     #[cfg(test)]
     pub fn network(&self) -> &crate::model::Network {
         self.session.network()
     }
 
-    /// One input, and the answer to it.
+    /// Takes one input, and carries out the answer to it.
     async fn advance(&mut self, reporter: &mut dyn Reporter) -> Result<Option<RunEnd>, Failure> {
         let input = match self.event(reporter).await? {
             Event::Input(input) => input,
@@ -257,7 +257,7 @@ impl<'a> Driver<'a> {
         Ok(None)
     }
 
-    /// The next event, from where the session expects it.
+    /// Returns the next event from the source that the session waits for.
     async fn event(&mut self, reporter: &mut dyn Reporter) -> Result<Event, Failure> {
         match std::mem::replace(&mut self.next, Next::Reading) {
             Next::Drain => {
@@ -281,7 +281,8 @@ impl<'a> Driver<'a> {
         if self.next == Next::Sleep {
             self.reader.ask_apart()?;
         }
-        // What is due was done; where it could not be done, it waits for something else to happen.
+        // Everything that was due was done. If it could not be done, it waits for another event, so ignore past
+        // deadlines.
         let resolv = self.resolv.as_ref().and_then(resolv::Follower::deadline);
         let others = [reporter.deadline(), self.prober.deadline(), resolv];
         let others = others.into_iter().flatten().filter(|at| *at > now);
@@ -333,7 +334,7 @@ impl<'a> Driver<'a> {
         self.session.learn_nameservers(nameservers, news);
     }
 
-    /// Says what changed; READY=1 first.
+    /// Reports what changed. READY=1 comes first.
     fn say(&mut self, reporter: &mut dyn Reporter, step: &Step, now: Moment) -> Result<(), Failure> {
         if !step.judged {
             return Ok(());
@@ -370,12 +371,12 @@ fn tell(reporter: &mut dyn Reporter, events: &[history::Event]) {
     }
 }
 
-/// What happened outside of the session.
+/// An event outside the session.
 enum Event {
     Input(Input),
-    /// SIGHUP: the gate was read again.
+    /// SIGHUP came, and the gate was read again.
     Reloaded(Result<Gate, ConfigError>),
-    /// A signal that ends netready.
+    /// A signal came that ends netready.
     End(i32),
 }
 
@@ -390,7 +391,7 @@ async fn changed(resolv: &mut Option<resolv::Follower>) -> io::Result<&mut resol
     }
 }
 
-/// What was said last, so that it is not said again.
+/// The last report, so that the driver does not repeat it.
 #[derive(Default)]
 struct Said {
     status: String,
@@ -415,7 +416,7 @@ impl Said {
         status(session.gate(), session.verdict(), standing)
     }
 
-    /// Whether this was not said last.
+    /// Whether this differs from the last report.
     fn is_new(&mut self, line: &str, verdict: &Verdict) -> bool {
         let new = self.status != line || self.verdict.as_ref() != Some(verdict);
         if new {
@@ -425,14 +426,14 @@ impl Said {
     }
 }
 
-/// What a signal to netready asks for.
+/// What a signal asks netready to do.
 #[derive(Debug, Clone, Copy)]
 enum Asked {
-    /// To end, by this signal.
+    /// End because of this signal.
     End(Signal),
-    /// To read the gate again.
+    /// Read the gate again.
     Reload,
-    /// To open the gate.
+    /// Open the gate.
     Open,
 }
 

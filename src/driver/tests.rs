@@ -1,5 +1,5 @@
-//! The driver against this kernel, each test in a network namespace of its own: what the kernel does not announce
-//! is seen all the same.
+//! Tests of the driver with this kernel, each in a network namespace of its own: the driver also sees changes that
+//! the kernel does not announce.
 
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
@@ -37,14 +37,14 @@ async fn opened(gate: &Gate, receive_buffer: usize) -> Driver<'static> {
     driver
 }
 
-/// Drives the session until it is current.
+/// Runs the session until its state is current.
 async fn settle(driver: &mut Driver<'_>) {
     loop {
         driver.look().await.unwrap();
         if driver.session().is_current() {
             return;
         }
-        // Something was put off.
+        // A read was postponed, so wait for the next event.
         driver.advance(&mut Silent).await.unwrap();
     }
 }
@@ -54,7 +54,7 @@ async fn ready(driver: &mut Driver<'_>) -> bool {
     driver.session().verdict().ready()
 }
 
-/// Carrier is announced when the kernel's linkwatch gets to it, up to a second later.
+/// Waits until the gate is ready or not ready. The kernel's linkwatch announces carrier up to a second later.
 async fn becomes(wanted: bool, driver: &mut Driver<'_>) {
     let mut timer = clock::Timer::new().unwrap();
     timer.set(Some(clock::now() + Duration::from_secs(5))).unwrap();
@@ -69,7 +69,7 @@ async fn becomes(wanted: bool, driver: &mut Driver<'_>) {
 #[test]
 #[ignore = "needs a network namespace"]
 fn routes_that_go_without_a_word_are_seen_to_be_gone() {
-    // Each way loses the default route with no RTM_DELROUTE for it.
+    // Each of these commands removes the default route without an RTM_DELROUTE.
     let ways =
         ["link set va0 down", "addr flush dev va0", "link del va0", "nexthop del id 7", "link set vb0 down"];
     for way in ways {
@@ -130,7 +130,7 @@ fn an_overrun_loses_nothing_in_the_end() {
         veth();
         let gate = default_ipv4();
         let mut driver = opened(&gate, 4096).await;
-        // Nobody reads meanwhile: far more than the buffer holds.
+        // Nobody reads from the socket meanwhile, so these changes overrun the buffer.
         let mut lines: String = (0..200).map(|i| format!("addr add 10.1.0.{}/32 dev va0\n", i + 1)).collect();
         lines.push_str("route add default via 192.0.2.1\n");
         lines.extend((0..200).map(|i| format!("addr del 10.1.0.{}/32 dev va0\n", i + 1)));
@@ -147,7 +147,7 @@ fn an_overrun_loses_nothing_in_the_end() {
     });
 }
 
-/// In a namespace without a link for it an IPv6 host is no different: both families, one path.
+/// The test has both families, because they take the same path.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_default_that_a_more_specific_route_hides_from_lookups_is_found_in_the_table() {
@@ -179,7 +179,7 @@ fn a_lookup_alone_answers_where_it_can() {
     });
 }
 
-/// Two links with a default route each, of both families; the one of better metric has no carrier.
+/// Two links with a default route each, in both families. The link with the better metric has no carrier.
 fn dead_before_live() {
     batch(
         "link add va0 type veth peer name vb0\nlink set lo up\nlink set va0 up\nlink set vb0 up\n\
@@ -192,7 +192,7 @@ fn dead_before_live() {
     );
 }
 
-/// Of this thread's namespace.
+/// Sets a sysctl in this thread's namespace.
 fn sysctl(name: &str, value: &str) {
     std::fs::write(format!("/proc/sys/net/{}", name.replace('.', "/")), value).unwrap();
 }
@@ -201,7 +201,7 @@ fn families() -> [(&'static str, Gate); 2] {
     [("ipv4", default_ipv4()), ("ipv6", gate("-6"))]
 }
 
-/// No route, no link, no address changes with the setting: only the netconf message tells.
+/// The setting changes no route, no link and no address. Only a netconf message announces it.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_dead_default_hides_a_live_one_until_the_kernel_is_told_to_pass_it_over() {
@@ -212,7 +212,7 @@ fn a_dead_default_hides_a_live_one_until_the_kernel_is_told_to_pass_it_over() {
             let flagged = |driver: &Driver<'_>| {
                 driver.network().routes.known.iter().flat_map(|route| &route.hops).any(|hop| hop.linkdown)
             };
-            // The kernel's linkwatch gets to it up to a second later.
+            // The kernel's linkwatch sets the flag up to a second later.
             while !flagged(&driver) {
                 driver.notifications.readable().await.unwrap();
                 assert!(!ready(&mut driver).await);
@@ -226,7 +226,7 @@ fn a_dead_default_hides_a_live_one_until_the_kernel_is_told_to_pass_it_over() {
                 driver.notifications.readable().await.unwrap();
                 assert!(!ready(&mut driver).await, "{setting}");
             }
-            // Another setting of the link says nothing of routes.
+            // Another setting of the link does not concern routes.
             sysctl(&format!("{family}.conf.va0.forwarding"), "1");
             driver.notifications.readable().await.unwrap();
             while let Notification::Message(message) = driver.notifications.take().unwrap() {
@@ -237,8 +237,8 @@ fn a_dead_default_hides_a_live_one_until_the_kernel_is_told_to_pass_it_over() {
     });
 }
 
-/// The route that was passed over is not among those that were read, and comes back with its link. Its
-/// link has no address of its own to send from, so what the kernel takes then is of no use.
+/// The kernel had skipped the route, so it was not among the routes that were read. It comes back with its link.
+/// The link has no address, so the route that the kernel selects then is unusable.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_route_that_was_passed_over_hides_again_when_its_link_is_back() {
@@ -310,7 +310,7 @@ fn an_unreachable_default_is_read_as_what_it_is() {
     });
 }
 
-/// After any sequence of changes, what was kept from events is what a fresh look finds.
+/// After any sequence of changes, the state that the driver keeps from events is the same as in a new driver.
 #[test]
 #[ignore = "needs a network namespace"]
 fn what_is_kept_is_what_a_fresh_look_finds() {
@@ -360,7 +360,7 @@ fn what_is_kept_is_what_a_fresh_look_finds() {
                             let step = steps[usize::try_from(number).unwrap() % steps.len()]
                                 .replace("{}", name)
                                 .replace("{n}", &(number % 4).to_string());
-                            // Many fail, as a link of that name is there or an address is not.
+                            // Many commands fail, because the link already exists or the address does not.
                             let done = Command::new("ip")
                                 .args(step.split_whitespace())
                                 .stderr(Stdio::null())
@@ -368,8 +368,8 @@ fn what_is_kept_is_what_a_fresh_look_finds() {
                                 .unwrap();
                             history.push((step, done.success()));
                         }
-                        // The kernel goes on by itself for a while (operstate, duplicate address
-                        // detection): what differs must differ again and again to count.
+                        // The kernel continues to change the state by itself for a while (operstate, duplicate
+                        // address detection). So a difference counts only if it stays.
                         let mut tries = 0;
                         loop {
                             settle(&mut driver).await;
@@ -397,7 +397,7 @@ fn what_is_kept_is_what_a_fresh_look_finds() {
     }
 }
 
-/// The kernel does not announce a link-local address that it made itself before it is usable.
+/// The kernel announces a link-local address that it made itself only after the address is usable.
 fn announced(network: &crate::model::Network) -> impl Iterator<Item = &crate::model::Address> {
     let hidden =
         |address: &crate::model::Address| address.tentative() && crate::model::link_local(address.local);
