@@ -1,4 +1,4 @@
-//! Addresses: which count, and duplicate address detection.
+//! Addresses: which addresses count, and duplicate address detection.
 
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn addresses_on_a_link_row_by_row() {
         (up("addr add 2001:db8::1/64 dev va0 nodad"), "-i va0 -a ip", Want::Ready),
         (up("addr add 2001:db8::1/64 dev va0 nodad"), "-i va0 -a ipv4", not("no-address", "va0")),
         (up("addr add fd00::1/64 dev va0 nodad"), "-i va0 -a ipv6", Want::Ready),
-        // Link-local: by prefix, for the kernel calls 169.254/16 global.
+        // Link-local addresses are recognised by their prefix, because the kernel gives 169.254/16 global scope.
         (up(""), "-i va0 -a ipv6", not("no-address|tentative", "va0")),
         (up("addr add fe80::7/64 dev va0 nodad"), "-i va0 -a link-local-ipv6", Want::Ready),
         (up("addr add fe80::7/64 dev va0 nodad"), "-i va0 -a ipv6", not("no-address", "va0")),
@@ -29,12 +29,12 @@ fn addresses_on_a_link_row_by_row() {
         (up("addr add 169.254.1.1/16 dev va0"), "-i va0 -a link-local-ipv4", Want::Ready),
         (up("addr add 192.0.2.1/24 dev va0"), "-i va0 -a link-local-ipv4", not("no-address", "va0")),
         (up("addr add 169.254.1.1/16 dev va0; addr add 192.0.2.1/24 dev va0"), "-i va0 -a ipv4", Want::Ready),
-        // Scopes.
+        // Scopes of addresses.
         (up("addr add 192.0.2.1/24 dev va0 scope host"), "-i va0 -a ipv4", not("no-address", "va0")),
         (up("addr add 192.0.2.1/24 dev va0 scope link"), "-i va0 -a ipv4", not("no-address", "va0")),
         (up("addr add 192.0.2.1/24 dev va0 scope site"), "-i va0 -a ipv4", Want::Ready),
         (up("addr add 127.5.0.1/16 dev va0"), "-i va0 -a ipv4", not("no-address", "va0")),
-        // Exact addresses and prefixes, told apart within one subnet.
+        // Exact addresses and prefixes distinguish addresses within one subnet.
         (up("addr add 192.0.2.8/24 dev va0"), "-i va0 -a 192.0.2.7", not("no-address", "192.0.2.7")),
         (up("addr add 192.0.2.7/24 dev va0"), "-i va0 -a 192.0.2.7", Want::Ready),
         (up("addr add 192.0.2.8/24 dev va0"), "-i va0 -a 192.0.2.0/29", not("no-address", "192.0.2.0/29")),
@@ -44,15 +44,15 @@ fn addresses_on_a_link_row_by_row() {
         // A peer address is not an address of this host.
         (up("addr add 192.0.2.1 peer 192.0.2.7 dev va0"), "-i va0 -a 192.0.2.7", not("no-address", "192.0.2.7")),
         (up("addr add 192.0.2.1 peer 192.0.2.7 dev va0"), "-i va0 -a 192.0.2.1", Want::Ready),
-        // On another link.
+        // The address is on another link.
         (format!("{UP0}; {UP1}; addr add 192.0.2.7/24 dev va1"), "-i va0 -a 192.0.2.7", not("no-address", "va0")),
-        // Deprecated: only its own exact address.
+        // A deprecated address counts only for a requirement that names it exactly.
         (up("addr add 192.0.2.1/24 dev va0 valid_lft 300 preferred_lft 0"), "-i va0 -a ipv4", not("deprecated", "192.0.2.1")),
         (up("addr add 192.0.2.1/24 dev va0 valid_lft 300 preferred_lft 0"), "-i va0 -a 192.0.2.0/24", not("deprecated", "192.0.2.1")),
         (up("addr add 192.0.2.1/24 dev va0 valid_lft 300 preferred_lft 0"), "-i va0 -a 192.0.2.1", Want::Ready),
         (up("addr add 2001:db8::1/64 dev va0 nodad valid_lft 300 preferred_lft 0"), "-i va0 -a ipv6", not("deprecated", "2001:db8::1")),
         (up("addr add 2001:db8::1/64 dev va0 nodad valid_lft 300 preferred_lft 0"), "-i va0 -a 2001:db8::1", Want::Ready),
-        // Without carrier IPv6 stays tentative for ever.
+        // Without carrier, an IPv6 address stays tentative for ever.
         (
             format!("{DARK0}; addr add 2001:db8::1/64 dev va0"),
             "interface = \"va0\"; carrier = false; address = \"ipv6\"",
@@ -63,7 +63,7 @@ fn addresses_on_a_link_row_by_row() {
             "-i va0 -a ipv4 -a ipv6",
             not("no-address", "IPv6 disabled on va0"),
         ),
-        // Optimistic duplicate address detection: usable while it runs.
+        // With optimistic duplicate address detection, an address is usable while detection runs.
         (
             "sysctl net.ipv6.conf.default.optimistic_dad=1; sysctl net.ipv6.conf.all.optimistic_dad=1; \
              sysctl net.ipv6.conf.default.use_optimistic=1; sysctl net.ipv6.conf.all.use_optimistic=1; sysctl net.ipv6.conf.default.dad_transmits=100; link add va0 type veth peer name vb0; link set vb0 up; \
@@ -96,7 +96,7 @@ fn addresses_of_the_host_row_by_row() {
         ("link set lo up; addr add 192.0.2.1/32 dev lo".to_owned(), "-a 192.0.2.1", Want::Ready),
         ("link set lo up".to_owned(), "-a 127.0.0.1", Want::Ready),
         ("link set lo up".to_owned(), "-a ::1", Want::Ready),
-        // Each item on its own: two links may share the work.
+        // Each item is evaluated by itself, so two links may together meet the clause.
         (
             format!("{UP0}; {UP1}; addr add 192.0.2.1/24 dev va0; addr add 2001:db8::1/64 dev va1 nodad"),
             "-a ipv4 -a ipv6",
@@ -143,14 +143,14 @@ fn a_duplicate_is_named_and_the_wait_goes_on() {
     }
     ns.check(&["-i", "va0", "-a", "ipv6"]).assert_unready("dadfailed", "2001:db8::7");
     gate.stays_unready();
-    // Another one will do for the family; the failed one is worth a warning.
+    // Another address is enough for the family. The failed one causes a warning.
     ns.ip("addr add 2001:db8::8/64 dev va0 nodad");
     gate.expect_ready();
     exact.stays_unready();
     let said = ns.output(&["check", "-i", "va0", "-a", "ipv6"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert!((said.stdout + &said.stderr).contains("2001:db8::7"), "no warning of the duplicate");
-    // Mended: the other host gives the address up, and it is added again.
+    // The other host gives up the address, and it is added here again.
     elsewhere.ip("addr del 2001:db8::7/64 dev vb0");
     ns.ip("addr del 2001:db8::7/64 dev va0; addr add 2001:db8::7/64 dev va0");
     exact.expect_ready();
@@ -162,7 +162,7 @@ fn an_optimistic_address_is_usable_and_can_be_bound() {
     let ns = netns!();
     ns.ip("sysctl net.ipv6.conf.all.optimistic_dad=1; sysctl net.ipv6.conf.default.optimistic_dad=1");
     ns.ip("sysctl net.ipv6.conf.default.dad_transmits=100; link set lo up");
-    // Without it the kernel announces an optimistic address only when duplicate address detection is done.
+    // Without use_optimistic, the kernel announces an optimistic address only when detection has finished.
     ns.ip("sysctl net.ipv6.conf.all.use_optimistic=1; sysctl net.ipv6.conf.default.use_optimistic=1");
     ns.ip(UP0);
     let optimistic = ns.run(&["-a", "2001:db8::7"]);
@@ -176,7 +176,7 @@ fn an_optimistic_address_is_usable_and_can_be_bound() {
         "the kernel was done too soon: {flags}"
     );
     TcpListener::bind("[2001:db8::7]:0").expect("an optimistic address can be bound");
-    // The control: a tentative one is neither.
+    // For comparison: a tentative address that is not optimistic can neither be bound nor meet the gate.
     ns.ip("sysctl net.ipv6.conf.va0.optimistic_dad=0; sysctl net.ipv6.conf.all.optimistic_dad=0");
     ns.ip("sysctl net.ipv6.conf.va0.dad_transmits=100; addr add 2001:db8::8/64 dev va0");
     UdpSocket::bind("[2001:db8::8]:0").expect_err("a tentative address cannot be bound");
@@ -221,7 +221,7 @@ fn a_family_with_grace_is_not_waited_for_for_ever() {
     assert!(after >= Duration::from_secs(1), "the grace counts from when everything else was met: {after:?}");
     let status = gate.expect_now_ready();
     assert!(status.contains("without") && status.contains("IPv6"), "{status}");
-    // It comes at last, and the status is true again.
+    // The address arrives at last, and the status is up to date again.
     ns.ip("addr add 2001:db8::1/64 dev va0 nodad");
     gate.expect_status_where("nothing missing", |s| s.starts_with("Ready") && !s.contains("without"));
 }
@@ -331,7 +331,7 @@ fn many_addresses_cost_few_evaluations() {
     assert!(gate.statuses().len() < 10, "{}", gate.transcript());
 }
 
-/// A static IPv6 address on a link that keeps it when it is set down, and a link with IPv4 beside it.
+/// A link that keeps its static IPv6 address when it is set down, and another link with IPv4.
 fn kept() -> String {
     format!(
         "{UP0}; {UP1}; sysctl net.ipv6.conf.va0.keep_addr_on_down=1; addr add 2001:db8::7/64 dev va0
@@ -339,7 +339,7 @@ fn kept() -> String {
     )
 }
 
-/// No message tells that a kept address is tentative: bind(2) refuses it, and so must the gate.
+/// No message says that a kept address is tentative. bind(2) refuses it, so the gate must not count it either.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_kept_address_is_tentative_until_detection_is_done() {
@@ -360,7 +360,7 @@ fn a_kept_address_is_tentative_until_detection_is_done() {
     assert!(bindable());
 }
 
-/// Down and up while netready does not look, and again: each is seen when it is told.
+/// The link goes down and up again while netready does not read. The gate sees each change when it is announced.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_kept_address_whose_link_comes_and_goes_at_once() {
@@ -379,14 +379,14 @@ fn a_kept_address_whose_link_comes_and_goes_at_once() {
     }
     family.expect_now_ready();
     assert!(bindable());
-    // Down for good: the address is there, and cannot be bound.
+    // The link stays down. The address still exists, but cannot be bound.
     ns.ip("link set va0 down");
     let told = exact.expect_lost();
     assert!(told.contains("tentative"), "{told}");
     ns.check(&["-a", "2001:db8::7"]).assert_unready("tentative", "2001:db8::7");
 }
 
-/// Without duplicate address detection a kept address stays usable, and with the setting off it goes.
+/// Without duplicate address detection a kept address stays usable. Without the setting it is removed.
 #[test]
 #[ignore = "needs a network namespace"]
 fn addresses_that_are_not_made_tentative() {

@@ -1,4 +1,4 @@
-//! A bridge is up only with a port that is.
+//! A bridge has carrier only with a port that has carrier.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn bridges_row_by_row() {
     let over =
         "link add mv0 link br0 type macvlan mode bridge; addr add 192.0.2.77/24 dev mv0; link set mv0 up";
     rows(&[
-        // The kernel gives a fresh bridge LOWER_UP and RUNNING, though it leads nowhere.
+        // The kernel gives a new bridge LOWER_UP and RUNNING, although it has no port.
         (BR0.to_owned(), WANTS_BR0, not("no-carrier", "br0")),
         (BR0.to_owned(), "-i br0", not("no-carrier", "br0")),
         (format!("{DARK0}; {BR0}; link set va0 master br0"), WANTS_BR0, not("no-carrier", "br0")),
@@ -24,21 +24,22 @@ fn bridges_row_by_row() {
         (ported.clone(), "-i br0", Want::Ready),
         (format!("{ported}; link set va0 nomaster"), WANTS_BR0, not("no-carrier", "br0")),
         (format!("{ported}; link set br0 down"), WANTS_BR0, not("admin-down", "br0")),
-        // A port that is admin down, and one without carrier.
+        // The port is set down, or has no carrier.
         (format!("{ported}; link set va0 down"), WANTS_BR0, not("no-carrier", "br0")),
         (format!("{ported}; link set vb0 down"), WANTS_BR0, not("no-carrier", "br0")),
         (format!("{ported}; {UP1}; link set va1 master br0; link set vb0 down"), WANTS_BR0, Want::Ready),
-        // What stands on a bridge is no better than the bridge.
+        // A link that is stacked on a bridge has no carrier if the bridge has none.
         (format!("{BR0}; {over}"), "-i mv0", not("no-carrier", "mv0")),
         (format!("{ported}; {over}"), "-i mv0", Want::Ready),
         (format!("{ported}; {over}; link set va0 nomaster"), "-i mv0", not("no-carrier", "mv0")),
-        // Host-wide, an address or a route on such a bridge opens nothing: docker0 before its first container.
+        // An address or a route on such a bridge does not meet a clause about the host: docker0 before its first
+        // container.
         (BR0.to_owned(), "-a ipv4", not("no-address|no-carrier", "")),
         (BR0.to_owned(), "-a 192.0.2.0/24", not("no-address|no-carrier", "192.0.2.")),
         (BR0.to_owned(), "-a 192.0.2.1", Want::Ready),
         (format!("{BR0}; route add default via 192.0.2.254"), "-4", not("route-dead|no-carrier", "br0")),
         (format!("{ported}; route add default via 192.0.2.254"), "-4", Want::Ready),
-        // A port is matched by its name only, and then its carrier is all that is asked.
+        // A port can be named only by its name. Then only its carrier is required.
         (ported.clone(), "interface = \"va*\"; carrier = true", not("absent", "va*")),
         (ported.clone(), "-i va0", Want::Ready),
         (format!("{DARK0}; {BR0}; link set va0 master br0"), "-i va0", not("no-carrier", "va0")),
@@ -101,6 +102,6 @@ fn stp_holds_the_carrier_back() {
     gate.expect_status("br0");
     gate.expect_status_where_within(Duration::from_secs(25), "Ready…", |s| s.starts_with("Ready"));
     let after = gate.expect_ready();
-    // Twice the forward delay: listening, learning. The bridge existed a moment before the gate.
+    // Twice the forward delay, for listening and for learning. The bridge existed a moment before the gate.
     assert!(after > Duration::from_secs(6), "{after:?}");
 }

@@ -1,5 +1,5 @@
-//! Which of several routes the kernel takes: each case is put to a real connection, to a host in another namespace that
-//! refuses it. Where the connection gets there, the gate is ready, and nowhere else.
+//! Which of several routes the kernel selects. Each case also makes a real connection to a host in another
+//! namespace, which refuses it. The gate must be ready exactly if the connection reaches that host.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::harness::{Elsewhere, Netns, SOON, UP0, UP1, Want, rows};
 use crate::netns;
 
-/// Two links to one other host, which has these addresses beside a gateway's on each link.
+/// The other host's addresses. Two links lead to it, and it has a gateway's address on each of them.
 const HOST4: &str = "203.0.113.9:1";
 const HOST6: &str = "[2001:db8:9::9]:1";
 const LIVE4: &str = "route add default via 198.51.100.254 dev va1 metric 600";
@@ -31,7 +31,7 @@ fn world(ns: &Netns) -> Elsewhere {
     far
 }
 
-/// Whether a connection gets there. `hoped` says how long to wait for the answer.
+/// Whether a connection reaches the host. With `hoped`, an answer is expected and the function waits longer.
 fn connects(host: &str, hoped: bool) -> bool {
     let host: SocketAddr = host.parse().unwrap();
     match TcpStream::connect_timeout(&host, if hoped { SOON } else { Duration::from_millis(400) }) {
@@ -40,7 +40,7 @@ fn connects(host: &str, hoped: bool) -> bool {
     }
 }
 
-/// The kernel flags routes when its linkwatch gets to a change of carrier, up to a second later.
+/// Waits until the kernel has flagged the routes. Its linkwatch notices a change of carrier up to a second later.
 fn until_flagged(ns: &Netns) {
     ns.until("the links' states", || {
         ns.ip_json("link show").iter().all(|link| {
@@ -59,11 +59,11 @@ fn a_default_counts_where_a_connection_gets_through() {
     let refusing = |kind: &str| {
         both(&format!("route add {kind} default metric 1"), &format!("-6 route add {kind} default metric 1"))
     };
-    // What is done, and whether IPv4 and IPv6 connections get through then.
+    // The setup, and whether a connection is then possible over IPv4 and over IPv6.
     let cases: &[(String, bool, bool)] = &[
         (both("", ""), true, true),
         (both(FRONT4, FRONT6), true, true),
-        // Routes that refuse.
+        // Routes that refuse precede the live route.
         (refusing("blackhole"), false, false),
         (refusing("unreachable"), false, false),
         (refusing("prohibit"), false, false),
@@ -76,7 +76,7 @@ fn a_default_counts_where_a_connection_gets_through() {
             true,
             true,
         ),
-        // A dead route in front.
+        // A dead route precedes the live route.
         (format!("{}; {dark}", both(FRONT4, FRONT6)), false, false),
         (
             format!(
@@ -103,7 +103,7 @@ fn a_default_counts_where_a_connection_gets_through() {
             true,
             true,
         ),
-        // The setting of the link that is not concerned.
+        // The setting is on the other link.
         (
             format!(
                 "{}; {dark}; sysctl net.ipv4.conf.va1.ignore_routes_with_linkdown=1; \
@@ -113,7 +113,7 @@ fn a_default_counts_where_a_connection_gets_through() {
             false,
             false,
         ),
-        // Passed over, so a refusing one behind it is next.
+        // The kernel skips the dead route, so the refusing route behind it is next.
         (
             format!(
                 "{}; {dark}; sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1; \
@@ -124,7 +124,7 @@ fn a_default_counts_where_a_connection_gets_through() {
             false,
             false,
         ),
-        // … but among those behind one that is passed over, IPv6 prefers by RFC 4191's preference.
+        // If the kernel skips a route, IPv6 selects the next one by its router preference (RFC 4191).
         (
             format!(
                 "{FRONT6}; {LIVE6} pref high; -6 route add prohibit default metric 200; {dark}; \
@@ -134,9 +134,9 @@ fn a_default_counts_where_a_connection_gets_through() {
             true,
         ),
         (format!("-6 route add prohibit default metric 200; {LIVE6} pref high"), false, false),
-        // The dead one is behind.
+        // The dead route is behind the live one.
         (format!("{FRONT4}; {FRONT6}; far link set vb1 down; {LIVE4}; {LIVE6}"), true, true),
-        // Of the same metric, the first.
+        // Of two routes with the same metric, the first one counts.
         (
             format!("{FRONT4}; route append default via 198.51.100.254 dev va1 metric 100; {dark}"),
             false,
@@ -149,22 +149,22 @@ fn a_default_counts_where_a_connection_gets_through() {
             true,
             false,
         ),
-        // For one TOS only.
+        // The route is for one TOS only.
         ("route add default via 198.51.100.254 tos 0x10".to_owned(), false, false),
         (format!("{FRONT4} tos 0x10; {LIVE4}; {dark}"), true, false),
         ("route add blackhole default tos 0x10; ".to_owned() + LIVE4, true, false),
-        // Into this host.
+        // The route leads into this host.
         ("route add default dev lo".to_owned(), false, false),
         ("-6 route add default dev lo".to_owned(), false, false),
         (both("route add default dev lo metric 1", "-6 route add default dev lo metric 1"), false, false),
-        // A prefix is delegated: the source is on the other link.
+        // The host has a delegated prefix: the source address is on the other link.
         (
             "addr flush dev va0 scope global; -6 route add default via 2001:db8::fe dev va0 onlink"
                 .to_owned(),
             false,
             true,
         ),
-        // A source-specific default beside one that refuses.
+        // A source-specific default route stands next to one that refuses.
         (
             "addr flush dev va0 scope global; -6 route add unreachable default metric 1; \
              -6 route add default from 2001:db8:1::/64 via 2001:db8:1::fe dev va1"
@@ -197,7 +197,7 @@ fn a_default_counts_where_a_connection_gets_through() {
     }
 }
 
-/// Everything is in place, and what is in front comes and goes.
+/// The live route stays, and the route that hides it comes and goes.
 #[test]
 #[ignore = "needs a network namespace"]
 fn what_hides_a_default_comes_and_goes() {
@@ -245,7 +245,8 @@ fn what_hides_a_default_comes_and_goes() {
     }
 }
 
-/// A dead default in front that expires: nothing is announced, and the one behind it is used.
+/// The dead default route that hides another one expires. The kernel does not announce this, and uses the other
+/// one.
 #[test]
 #[ignore = "needs a network namespace"]
 fn what_hides_a_default_expires() {
@@ -288,7 +289,7 @@ fn a_dead_next_hop_beside_a_live_one_is_a_warning() {
     ns.until("no warning", || ns.check(&["-4"]).json["warnings"].as_array().unwrap().is_empty());
 }
 
-/// In a table that no rule leads to, nobody but the table can be asked.
+/// If no rule leads to a table, only the table itself can be read.
 #[test]
 #[ignore = "needs a network namespace"]
 fn tables_that_no_lookup_reaches_row_by_row() {
@@ -332,7 +333,7 @@ fn tables_that_no_lookup_reaches_row_by_row() {
         ),
         (setup(&format!("{LIVE}; route add unreachable default metric 99 table 100")), V4, Want::Ready),
         (setup("route add default via 192.0.2.254 dev va0 tos 8 table 100"), V4, not("no-route", "")),
-        // A rule leads there: the same.
+        // A rule leads to the table. The result is the same.
         (
             setup(&format!(
                 "{LIVE}; route add throw default metric 1 table 100; rule add pref 99 lookup 100"
@@ -341,7 +342,7 @@ fn tables_that_no_lookup_reaches_row_by_row() {
             not("route-hidden", "throw"),
         ),
         (setup(&format!("{FRONT}; {LIVE}; rule add pref 99 lookup 100; link set vb1 down")), V4, Want::Ready),
-        // Another table serves what this one refuses; the question is this one's.
+        // Another table has a route for what this table refuses. The requirement is about this table.
         (
             setup(
                 "route add throw default metric 1; route add default via 192.0.2.254 metric 2; \
@@ -350,7 +351,7 @@ fn tables_that_no_lookup_reaches_row_by_row() {
             "-4",
             not("route-hidden", "throw"),
         ),
-        // A prefix is judged likewise.
+        // The same holds for the route to a prefix.
         (
             setup("route add blackhole 10.0.0.0/8 metric 1; route add 10.0.0.0/8 via 192.0.2.254 metric 2"),
             "-r 10.0.0.0/8",
@@ -361,7 +362,7 @@ fn tables_that_no_lookup_reaches_row_by_row() {
             "-i va0 -r 10.0.0.0/8",
             Want::Ready,
         ),
-        // More specific routes over every address of the prefix: the table is asked there, too.
+        // More specific routes hide every address of the prefix from lookups, so the table must be read.
         (
             setup(
                 "route add unreachable default metric 1; route add default via 192.0.2.254 metric 2; \

@@ -1,4 +1,5 @@
-//! What the real shells offer. Each shell is started with the script that packages install, and the line is typed.
+//! What completion offers in real shells. Each shell starts with the script that packages install, and the line is
+//! typed.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +11,7 @@ use crate::netns;
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/completions");
 
-/// Asks bash as readline does, and prints each word that would replace the part that readline replaces.
+/// Asks bash for completions as readline does. Prints each word that would replace the part that readline replaces.
 const BASH: &str = r#"
 source "$SCRIPTS/netready.bash"
 COMP_LINE=$1
@@ -25,7 +26,7 @@ _netready netready "$replaced" before
 printf '%s\n' "${COMPREPLY[@]}"
 "#;
 
-/// Types the line on a terminal of its own, presses Tab, and prints what is added to the list of matches.
+/// Types the line on a terminal of its own, presses Tab, and prints what zsh adds to the list of matches.
 const ZSH: &str = r#"
 zmodload zsh/zpty
 zpty shell zsh -f -i
@@ -57,7 +58,7 @@ enum Shell {
     Fish,
 }
 
-/// Everything that the shell offers for the last word of a line.
+/// Returns everything that the shell offers for the last word of a line.
 #[track_caller]
 fn offered(ns: &Netns, shell: Shell, programs: &Path, line: &str) -> BTreeSet<String> {
     let (name, options, text): (_, &[&str], _) = match shell {
@@ -83,7 +84,7 @@ fn offered(ns: &Netns, shell: Shell, programs: &Path, line: &str) -> BTreeSet<St
     let stdout = String::from_utf8_lossy(&output.stdout).replace('\r', "");
     let words = stdout.lines().filter_map(|line| match shell {
         Shell::Bash => Some(line),
-        // The first stands behind what was typed.
+        // The first match is on the line, behind what was typed.
         Shell::Zsh => line.rsplit_once('<').and_then(|(_, word)| word.strip_suffix('>')),
         Shell::Fish => line.split('\t').next(),
     });
@@ -94,7 +95,7 @@ fn words(text: &str) -> BTreeSet<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// What is the same in each shell.
+/// Tests that are the same for each shell.
 fn each_place_has_its_words(shell: Shell) {
     let ns = netns!().with_private_etc();
     ns.ip(UP0);
@@ -109,7 +110,7 @@ fn each_place_has_its_words(shell: Shell) {
     }
     nix::unistd::mkfifo("/etc/netready/pipe.toml", nix::sys::stat::Mode::S_IRUSR).unwrap();
     let programs = Path::new(env!("CARGO_BIN_EXE_netready")).parent().unwrap();
-    // bash replaces only what stands after the last `=` or `:`.
+    // bash replaces only what follows the last `=` or `:`.
     let of_shell = |prefix: &str, words: &str| match shell {
         Shell::Bash => words.to_owned(),
         Shell::Zsh | Shell::Fish => {
@@ -144,7 +145,7 @@ fn each_place_has_its_words(shell: Shell) {
         let files = offered(&ns, shell, programs, "netready check ./ow");
         assert!(files.iter().any(|file| file.ends_with("own.toml")), "{files:?}");
     }
-    // Half an installation offers nothing, and says nothing.
+    // A broken installation offers nothing and prints nothing.
     let broken = ns.scratch().join("broken");
     std::fs::create_dir(&broken).unwrap();
     std::fs::write(broken.join("netready"), "#!/bin/sh\necho oops >&2\nexit 4\n").unwrap();
@@ -170,7 +171,7 @@ fn fish() {
     each_place_has_its_words(Shell::Fish);
 }
 
-/// An answer that does not come is no answer: the shell's prompt must not hang.
+/// If netready gives no answer, the shell offers nothing, and its prompt does not hang.
 #[test]
 #[ignore = "needs a network namespace"]
 fn nothing_is_said_on_stderr_whatever_is_typed() {

@@ -1,6 +1,6 @@
-//! `doctor`: what it finds and what it does not, and that it changes nothing.
+//! `doctor`: what it finds, what it does not find, and that it changes nothing.
 //!
-//! `MANAGERPID` makes it look at a user's side, as in a service of that user's manager.
+//! With `MANAGERPID` it examines a user's side, as in a service of that user's manager.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ use crate::netns;
 const ONLINE: &str = "addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0";
 const APP: &str = "[Container]\nImage=localhost/app:1\n";
 
-/// Files below the scratch folder: quadlets in `q/`, programs in `bin/`.
+/// Writes a file in the scratch folder. Quadlets are in `q/`, programs in `bin/`.
 fn write(ns: &Netns, path: &str, text: &str) {
     let path = ns.scratch().join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -28,7 +28,7 @@ fn gate(name: &str, text: &str) {
     fs::write(format!("/etc/netready/{name}.toml"), text).unwrap();
 }
 
-/// Of the user's side, with the quadlets and programs of the test and no others.
+/// Runs `doctor` for the user's side, with only the quadlets and programs of the test.
 fn of_user(ns: &Netns, arguments: &[&str]) -> Said {
     of_user_command(ns, &UserManager::new(ns), arguments).output()
 }
@@ -96,12 +96,12 @@ fn gates_that_are_wrong() {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
     assert_eq!(of_system(&ns, &["--quiet"]).stdout.lines().count(), 3);
-    // A mask is somebody's will, unless something waits for the gate.
+    // A mask is intended, unless something waits for the gate.
     write(&ns, "q/app.container", &format!("{APP}[X-Netready]\nGate=masked\n"));
     assert!(codes(&of_user(&ns, &["-j"])).contains(&"gate-missing".to_owned()));
 }
 
-/// docker0 has an address before the uplink has: pasta would take it, for each container's whole life.
+/// docker0 has an address before the uplink has one. pasta would copy docker0 for the container's whole life.
 #[test]
 #[ignore = "needs a network namespace"]
 fn what_pasta_would_take_now() {
@@ -149,7 +149,7 @@ fn orders_that_systemd_drops() {
     fs::write("/etc/systemd/system/network-online.target", "[Unit]\n").unwrap();
     const AFTER: &str = "[Unit]\nAfter=network-online.target\n";
     write(&ns, "q/app.container", APP);
-    // Podman orders its unit after the gate, which the drop-in does not change.
+    // Podman orders the unit after the gate, and the drop-in does not change this.
     write(&ns, "home/.config/systemd/user/app.service.d/after.conf", AFTER);
     let said = of_user(&ns, &["-j"]);
     assert!(
@@ -200,7 +200,7 @@ fn exit_codes_of_what_is_no_look() {
     assert!(said.stdout.starts_with("{\"error\":"), "{said:?}");
 }
 
-/// A Podman that hangs, with a process of its own, and what it has been told.
+/// A Podman that hangs and has a child process. It writes the numbers of both processes to a file.
 const HANGS: &str = "#!/bin/sh\n/usr/bin/sleep 1000 &\necho $$ $! >SCRATCH/pids.new\n\
     /usr/bin/mv SCRATCH/pids.new SCRATCH/pids\nwait\n";
 
@@ -210,7 +210,7 @@ fn runs(pid: &str) -> bool {
     !(state.is_empty() || state.starts_with(['Z', 'X']))
 }
 
-/// A signal that ends doctor ends the program that it asks, which is in a process group of its own.
+/// A signal that ends `doctor` also ends the program that it has asked, which is in a process group of its own.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_signal_leaves_nothing_behind() {
@@ -231,7 +231,7 @@ fn a_signal_leaves_nothing_behind() {
     }
 }
 
-/// A process that is killed cannot end others; the kernel ends the program itself.
+/// A process that is killed cannot end other processes. The kernel ends the program.
 #[test]
 #[ignore = "needs a network namespace"]
 fn doctor_is_killed() {
@@ -254,7 +254,7 @@ fn doctor_is_killed() {
     ns.until("podman is gone", || !runs(asked.trim()));
 }
 
-/// Nothing that opening or reading would wait for is opened or read.
+/// `doctor` opens and reads nothing that could block.
 #[test]
 #[ignore = "needs a network namespace"]
 fn fifos_and_devices_are_not_waited_for() {
@@ -282,7 +282,7 @@ fn fifos_and_devices_are_not_waited_for() {
     }
     let said = of_user(&ns, &["-j"]);
     assert_eq!(codes(&said), ["gate-invalid"], "{said:?}");
-    // Podman's generator would wait for these.
+    // Podman's generator would block on these.
     fifo(&ns.scratch().join("q/fifo.container"));
     fifo(&ns.scratch().join("q/app.container.d/fifo.conf"));
     std::os::unix::fs::symlink("/dev/zero", ns.scratch().join("q/zero.volume")).unwrap();
@@ -292,7 +292,7 @@ fn fifos_and_devices_are_not_waited_for() {
     assert!(said.stdout.contains("its generator would wait for "), "{said:?}");
 }
 
-/// What others wrote does not reach the terminal as they wrote it.
+/// Texts of others do not reach the terminal unescaped.
 #[test]
 #[ignore = "needs a network namespace"]
 fn texts_of_others_are_printed_safely() {
@@ -311,7 +311,7 @@ fn texts_of_others_are_printed_safely() {
     assert!(said.stdout.contains(r"Error: \x1b[31m\u{009b}x (exit code 125)"), "{said:?}");
 }
 
-/// Users who linger, as logind keeps them. In a mount namespace of the test's own.
+/// Makes these users linger, in the files of logind. The files are in a mount namespace of the test.
 fn linger(users: &[&str]) {
     use nix::mount::{MsFlags, mount};
     let state = "/var/lib/systemd";
@@ -322,7 +322,7 @@ fn linger(users: &[&str]) {
     }
 }
 
-/// The process that looks at a user has the rights of that user, and no more.
+/// The process that examines a user has only the rights of that user.
 #[test]
 #[ignore = "needs a network namespace"]
 fn root_looks_at_each_user_who_lingers() {
@@ -364,7 +364,7 @@ fn root_looks_at_each_user_who_lingers() {
     assert!(users.stdout.ends_with("findings: user nobody"), "{users:?}");
 }
 
-/// A user is told what was left out, and is refused the system's side.
+/// A user is told which part was not examined. The system's side is refused.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_user_looks_at_one_side() {
@@ -378,7 +378,7 @@ fn a_user_looks_at_one_side() {
     assert_eq!(of_user(&ns, &["--side", "system"]).code, 2);
 }
 
-/// A user's program in root's PATH, as su(1) without a dash leaves it, is not run.
+/// If root's PATH has a user's program, as after su(1) without a dash, `doctor` does not run it.
 #[test]
 #[ignore = "needs a network namespace"]
 fn root_runs_no_program_of_another_user() {

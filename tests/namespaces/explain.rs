@@ -1,4 +1,4 @@
-//! `explain`, and what is said to somebody who typed something else than he meant.
+//! `explain`, and the advice for a user who mistyped a command.
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn explain_names_files_lines_options_and_units() {
     ] {
         assert!(said.stdout.contains(text), "{text}\n{}", said.stdout);
     }
-    // A gate file with an error is refused in the same words as everywhere.
+    // A gate file with an error gets the same message as with other commands.
     write("/etc/netready/bad.toml", "timout = 1\n");
     let bad = ns.output(&["explain", "bad"]);
     assert_eq!((bad.code, bad.stdout.as_str()), (2, ""), "{bad:?}");
@@ -68,7 +68,8 @@ fn check_is_quiet_or_says_who_asks_for_what() {
     assert!(waited.stderr.contains(&format!("netready:          {step}\n")), "{waited:?}");
 }
 
-/// One line a case: what is typed, the exit status, and a command that is named. Each of these commands is understood.
+/// One case a line: what is typed, the exit status, and the command that the message names. Each of these commands
+/// is valid.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_slip_leads_to_a_command_that_works() {

@@ -1,4 +1,5 @@
-//! Where gates are found: directories, drop-ins, masks, built-ins; `cat`; what `check` says first.
+//! Where gates are found: folders, drop-ins, masks and built-in gates. Also `cat`, and the gate that `check` names
+//! first.
 
 use crate::harness::{Netns, UP0, UserManager};
 use crate::netns;
@@ -56,7 +57,7 @@ fn the_first_directory_wins_and_drop_ins_of_all_are_read() {
     assert_eq!(check.json["source"], "/run/netready/web.toml");
     check.assert_unready("no-route", "IPv6");
     write("/etc/netready/web.toml", BASE);
-    // Clauses are added, keys replace, sorted by name whatever the directory.
+    // Drop-ins add clauses and replace keys. They are sorted by name across all folders.
     write(
         "/run/netready/web.toml.d/20-late.toml",
         "timeout = \"22s\"\n[[require]]\naddress = \"198.51.100.22\"\n",
@@ -70,16 +71,16 @@ fn the_first_directory_wins_and_drop_ins_of_all_are_read() {
     assert_eq!(check.json["requirements"][0]["interface"], "va0", "{:#}", check.json);
     let run = ns.run(&["web"]);
     assert!(run.expect_waiting().starts_with("Waiting (up to 22s)"), "{}", run.transcript());
-    // The same name: the first directory.
+    // If two folders have a drop-in with the same name, the first folder counts.
     write("/run/netready/web.toml.d/10-early.toml", "[[require]]\naddress = \"198.51.100.99\"\n");
     assert!(!ns.check(&["web"]).text().contains("198.51.100.99"));
-    // A link to /dev/null masks a drop-in …
+    // A link to /dev/null masks a drop-in.
     std::os::unix::fs::symlink("/dev/null", "/etc/netready/web.toml.d/20-late.toml").unwrap();
     assert!(!ns.check(&["web"]).text().contains("198.51.100.22"));
-    // … and not every file there is one.
+    // Not every file in the folder is a drop-in.
     write("/etc/netready/web.toml.d/README", "not toml [");
     ns.check(&["web"]).assert_unready("no-address", "198.51.100.11");
-    // XDG_CONFIG_HOME comes first; for uid 0 in a user manager only.
+    // XDG_CONFIG_HOME comes first. For uid 0 it counts only in a user manager.
     write(&format!("{config}/netready/web.toml"), "[[require]]\naddress = \"198.51.100.77\"\n");
     let manager = UserManager::new(&ns);
     let of_user = |pid: &str| {
@@ -91,7 +92,7 @@ fn the_first_directory_wins_and_drop_ins_of_all_are_read() {
         assert_eq!(json["source"], format!("{config}/netready/web.toml"), "{json:#}");
         assert!(said.stdout.contains("198.51.100.77") && said.stdout.contains("198.51.100.11"), "{json:#}");
     }
-    // The variable alone says nothing: it outlives the manager, and su(1) keeps it.
+    // The variable alone is not enough: it stays set after the manager has ended, and su(1) keeps it.
     let other = UserManager::of_nobody(&ns);
     for (pid, whose) in
         [(other.pid(), "another user's"), ("0".to_owned(), "nobody's"), (String::new(), "none")]
@@ -99,7 +100,7 @@ fn the_first_directory_wins_and_drop_ins_of_all_are_read() {
         let json: serde_json::Value = serde_json::from_str(&of_user(&pid).stdout).unwrap();
         assert_eq!(json["source"], "/etc/netready/web.toml", "{whose}: {json:#}");
     }
-    // cat prints each with its path.
+    // `cat` prints each part with its path.
     let cat = ns.output(&["cat", "web"]);
     assert_eq!(cat.code, 0, "{cat:?}");
     for part in [
@@ -116,7 +117,7 @@ fn the_first_directory_wins_and_drop_ins_of_all_are_read() {
     let bad = ns.output(&["check", "web"]);
     assert_eq!(bad.code, 2, "{bad:?}");
     assert!(bad.stderr.contains("/etc/netready/web.toml.d/10-early.toml:3"), "{bad:?}");
-    // A masked gate.
+    // The gate is masked.
     std::fs::remove_file("/etc/netready/web.toml").unwrap();
     std::os::unix::fs::symlink("/dev/null", "/etc/netready/web.toml").unwrap();
     let masked = ns.output(&["check", "web"]);
@@ -154,10 +155,10 @@ fn the_built_in_default() {
     for part in ["pasta", "nameserver", "if-present", "\"5min\"", "settle"] {
         assert!(cat.stdout.contains(part), "{part}: {}", cat.stdout);
     }
-    // What cat prints of a built-in is a gate file.
+    // The output of `cat` for a built-in gate is a valid gate file.
     let copy = ns.gate(&cat.stdout);
     assert!([0, 1].contains(&ns.check(&[&copy]).code));
-    // A file of that name replaces it, a drop-in adds to it.
+    // A file with the same name replaces the built-in gate, and a drop-in adds to it.
     write("/etc/netready/default.toml.d/50-more.toml", "[[require]]\naddress = \"198.51.100.7\"\n");
     ns.check(&[]).assert_unready("no-address", "198.51.100.7");
     write("/etc/netready/default.toml", BASE);
@@ -177,14 +178,14 @@ fn options_make_a_gate_or_add_to_one() {
     assert!(run.expect_waiting().starts_with("Waiting (up to 17s)"), "{}", run.transcript());
     let run = ns.run(&["storage", "-a", "198.51.100.7"]);
     assert!(run.expect_waiting().starts_with("Waiting (up to 41s)"), "{}", run.transcript());
-    // Without requirement options a timeout alone changes the default gate.
+    // Without requirement options, a timeout changes only the timeout of the default gate.
     let run = ns.run(&["-t", "17s"]);
     assert!(
         run.expect_waiting().starts_with("Waiting (up to 17s): no default route"),
         "{}",
         run.transcript()
     );
-    // cat prints the gate file that options mean.
+    // Given options, `cat` prints the gate file that is equivalent to them.
     let cat = ns.output(&[
         "cat",
         "-i",
@@ -227,7 +228,7 @@ fn options_make_a_gate_or_add_to_one() {
     );
 }
 
-/// Every form of options, through `cat` into a file, means the same.
+/// For every form of options, the file that `cat` prints has the same meaning.
 #[test]
 #[ignore = "needs a network namespace"]
 fn cat_of_options_round_trips() {
@@ -271,14 +272,14 @@ fn a_nameserver_appears() {
     let path = ns.gate(toml);
     let gate = ns.run(&[&path]);
     gate.expect_status("nameserver");
-    // Absent, empty, comments only: no.
+    // A file without a nameserver line is not enough.
     write("/etc/resolv.conf", "# nameserver 192.0.2.53\n; nameserver 192.0.2.53\nsearch example.org\n");
     gate.stays_unready();
     ns.check(&[&path]).assert_unready("no-nameserver", "resolv.conf");
     write("/etc/resolv.conf", "search example.org\nnameserver 192.0.2.53\n");
     gate.expect_ready();
     ns.check(&[&path]).assert_ready();
-    // Replaced as editors do, and through a link whose target appears, folder by folder.
+    // The file is replaced as editors do, and through a link whose target appears folder by folder.
     std::fs::remove_file("/etc/resolv.conf").unwrap();
     gate.expect_lost();
     std::os::unix::fs::symlink("../run/resolver/stub/resolv.conf", "/etc/resolv.conf").unwrap();
@@ -293,7 +294,7 @@ fn a_nameserver_appears() {
     gate.expect_lost();
     write("/run/resolver/stub/resolv.conf", "nameserver 127.0.0.53\n");
     gate.expect_now_ready();
-    // Truncated in place.
+    // The file is truncated in place.
     write("/run/resolver/stub/resolv.conf", "");
     gate.expect_lost();
 }
@@ -320,7 +321,7 @@ fn an_unprivileged_user_has_gates_of_their_own() {
     assert!(said.stdout.contains(".config/netready/mine.toml"), "{said:?}");
 }
 
-/// The requirements of a verdict, without the lines of a gate file that ask for them.
+/// Returns the requirements of a verdict without the fields that name lines of a gate file.
 fn without_places(verdict: &serde_json::Value) -> serde_json::Value {
     let mut requirements = verdict["requirements"].clone();
     for requirement in requirements.as_array_mut().unwrap() {

@@ -1,6 +1,8 @@
-//! The language of the tests: a namespace, `ip` in it, netready in it, and what netready said, in order and with times.
+//! The harness of the tests: a network namespace, `ip` and netready in it, and everything that netready printed or
+//! sent, in order and with times.
 //!
-//! Waiting is always for something that arrives (a datagram, a line, an exit), with a deadline that only a failure reaches.
+//! A test always waits for something that arrives (a datagram, a line, an exit). Its deadline passes only if the
+//! test fails.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
@@ -23,22 +25,22 @@ use serde_json::Value;
 use crate::schema;
 use tempfile::TempDir;
 
-/// How long a test waits for what must come. Far above any honest latency: two cores run the whole suite at once, and
-/// a kernel in user mode (tests/uml.rs) needs several times as long for each system call.
+/// How long a test waits for an expected event. This is far more than any real latency, because two cores run the
+/// whole suite at once, and a kernel in user mode (tests/uml.rs) needs several times as long for each system call.
 pub const SOON: Duration = Duration::from_secs(20);
-/// How long nothing must happen where no event can show that nothing will.
+/// How long a test watches that nothing happens, if no event can show it.
 const A_WHILE: Duration = Duration::from_millis(150);
 
-/// A pair of links, both ends up: `va0` is the near end.
+/// A pair of links with both ends up. `va0` is the near end.
 pub const UP0: &str = "link add va0 type veth peer name vb0; link set vb0 up; link set va0 up";
 pub const UP1: &str = "link add va1 type veth peer name vb1; link set vb1 up; link set va1 up";
 pub const UP2: &str = "link add va2 type veth peer name vb2; link set vb2 up; link set va2 up";
-/// The same, the far end down: no carrier.
+/// The same pair with the far end down, so that the near end has no carrier.
 pub const DARK0: &str = "link add va0 type veth peer name vb0; link set va0 up";
 pub const DARK1: &str = "link add va1 type veth peer name vb1; link set va1 up";
 
-/// `let ns = netns!();`: a namespace of this test's own. Such a test is `#[ignore = "needs a network namespace"]`, and
-/// .ci/test-runner has it run where namespaces can be had.
+/// `let ns = netns!();` gives a test its own network namespace. Such a test is `#[ignore = "needs a network
+/// namespace"]`; .ci/test-runner runs it where namespaces are available.
 #[macro_export]
 macro_rules! netns {
     () => {
@@ -46,7 +48,7 @@ macro_rules! netns {
     };
 }
 
-/// A network namespace that this thread, and what it starts, is in until the value is dropped.
+/// A network namespace. This thread and the processes that it starts are in it until the value is dropped.
 pub struct Netns {
     scratch: TempDir,
     files: AtomicUsize,
@@ -67,7 +69,8 @@ impl Netns {
         self.scratch.path()
     }
 
-    /// `/etc` and `/run` of this test's own: `/etc/netready`, `/run/netready` and `/etc/resolv.conf` can be written.
+    /// Gives the test its own `/etc` and `/run`, so that it can write `/etc/netready`, `/run/netready` and
+    /// `/etc/resolv.conf`.
     pub fn with_private_etc(mut self) -> Netns {
         let before = namespace_of_this_thread("mnt");
         let cwd = std::env::current_dir().unwrap();
@@ -90,8 +93,8 @@ impl Netns {
         self
     }
 
-    /// A kernel command line of this test's own, beside an `/etc` and `/run` of its own. The test may run in a
-    /// container, so the arguments of PID 1 are the same words.
+    /// Gives the test its own kernel command line, and its own `/etc` and `/run`. The test may run in a container,
+    /// so the arguments of PID 1 are the same words.
     pub fn with_kernel_line(self, words: &[&str]) -> Netns {
         let ns = self.with_private_etc();
         let none: Option<&str> = None;
@@ -104,7 +107,8 @@ impl Netns {
         ns
     }
 
-    /// Runs `ip` once for each command; they are divided by `;` or line ends. `sysctl NAME=VALUE` is understood too.
+    /// Runs `ip` once for each command. Semicolons or line ends separate commands. `sysctl NAME=VALUE` is a command
+    /// too.
     #[track_caller]
     pub fn ip(&self, commands: &str) {
         for command in commands.split([';', '\n']).map(str::trim).filter(|c| !c.is_empty()) {
@@ -122,7 +126,7 @@ impl Netns {
         Command::new("ip").args(command.split_whitespace()).output().unwrap()
     }
 
-    /// Many commands by one process, as fast as the kernel takes them.
+    /// Runs many commands in one process, as fast as the kernel accepts them.
     #[track_caller]
     pub fn ip_batch(&self, commands: &str) {
         assert!(self.start_ip_batch(commands).wait().unwrap().success(), "ip -batch failed");
@@ -138,7 +142,7 @@ impl Netns {
     #[track_caller]
     pub fn ip_json(&self, arguments: &str) -> Vec<Value> {
         let output = self.try_ip(&format!("-j -d {arguments}"));
-        // Of a table that does not exist it prints half a list.
+        // For a table that does not exist, ip prints only the beginning of a list.
         if output.stdout.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b'[') {
             return Vec::new();
         }
@@ -148,7 +152,7 @@ impl Netns {
         }
     }
 
-    /// `net.ipv6.conf.va0.disable_ipv6`: as this thread's namespace has it.
+    /// Sets a sysctl such as `net.ipv6.conf.va0.disable_ipv6` in this thread's namespace.
     #[track_caller]
     pub fn sysctl(&self, name: &str, value: &str) {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
@@ -162,7 +166,7 @@ impl Netns {
         path.to_str().unwrap().to_owned()
     }
 
-    /// Writes a gate file; its path is a GATE.
+    /// Writes a gate file, and returns its path for use as GATE.
     pub fn gate(&self, toml: &str) -> String {
         self.file("gate", toml)
     }
@@ -171,7 +175,7 @@ impl Netns {
         Builder::new(self.scratch.path(), arguments)
     }
 
-    /// `netready run …` under a notify socket of its own.
+    /// Starts `netready run …` with a notify socket of its own.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Process {
         self.command(&[&["run"], arguments].concat()).spawn()
@@ -192,7 +196,7 @@ impl Netns {
         self.command(&[&["monitor"], arguments].concat()).spawn()
     }
 
-    /// `netready check -j …`, to its end.
+    /// Runs `netready check -j …` to its end.
     #[track_caller]
     pub fn check(&self, arguments: &[&str]) -> Check {
         let output = self.output(&[&["check", "-j"], arguments].concat());
@@ -207,13 +211,14 @@ impl Netns {
         self.check(&[&self.gate(toml)])
     }
 
-    /// Any command of netready, to its end.
+    /// Runs any command of netready to its end.
     #[track_caller]
     pub fn output(&self, arguments: &[&str]) -> Said {
         self.command(arguments).output()
     }
 
-    /// Until `check` says so: for state that the kernel reaches by itself and announces to nobody whom the test hears.
+    /// Waits until `so` is true. It is for states that the kernel reaches by itself, without an event that the test
+    /// sees.
     #[track_caller]
     pub fn until(&self, what: &str, mut so: impl FnMut() -> bool) {
         let deadline = Instant::now() + SOON;
@@ -227,8 +232,9 @@ impl Netns {
 impl Drop for Netns {
     fn drop(&mut self) {
         if let Some((mounts, cwd)) = &self.host_mounts {
-            // Refused while this thread shares its working directory with one that it started and that has not ended: a
-            // test's thread ends here anyway; only with --test-threads=1 does the next test see these mounts.
+            // This fails while this thread shares its working directory with a thread that it started and that has
+            // not ended. A test's thread ends here anyway. Only with --test-threads=1 would the next test see these
+            // mounts.
             if setns(mounts, CloneFlags::CLONE_NEWNS).is_ok() {
                 let _ = std::env::set_current_dir(cwd);
             }
@@ -241,7 +247,7 @@ fn namespace_of_this_thread(kind: &str) -> OwnedFd {
     std::fs::File::open(format!("/proc/thread-self/ns/{kind}")).unwrap().into()
 }
 
-/// A second namespace without a name: it lives as long as a process in it.
+/// A second namespace without a name. It exists as long as a process is in it.
 pub struct Elsewhere {
     child: Child,
 }
@@ -281,18 +287,18 @@ impl Drop for Elsewhere {
     }
 }
 
-/// A process that looks like a user's service manager to whom it started: by its name and its user.
+/// A process with the name and the user of a user's service manager, so that netready takes it for one.
 pub struct UserManager {
     child: Child,
 }
 
 impl UserManager {
-    /// The test's own user's.
+    /// Starts a manager of the test's own user.
     pub fn new(ns: &Netns) -> UserManager {
         UserManager::started(ns, Command::new(UserManager::program(ns)))
     }
 
-    /// Another user's.
+    /// Starts a manager of another user.
     pub fn of_nobody(ns: &Netns) -> UserManager {
         let mut setpriv = Command::new("setpriv");
         setpriv
@@ -301,7 +307,7 @@ impl UserManager {
         UserManager::started(ns, setpriv)
     }
 
-    /// A program's name is that of the link by which it was started.
+    /// Returns a link to a program. A process has the name of the link by which it was started.
     fn program(ns: &Netns) -> PathBuf {
         let path = ns.scratch().join("systemd");
         if !path.exists() {
@@ -317,7 +323,7 @@ impl UserManager {
         UserManager { child }
     }
 
-    /// As MANAGERPID has it.
+    /// Returns the process ID for MANAGERPID.
     pub fn pid(&self) -> String {
         self.child.id().to_string()
     }
@@ -330,7 +336,7 @@ impl Drop for UserManager {
     }
 }
 
-/// What `check --json` said.
+/// The result of `check --json`.
 #[derive(Debug)]
 pub struct Check {
     pub code: i32,
@@ -345,7 +351,7 @@ impl Check {
         ready
     }
 
-    /// The requirements that are not met.
+    /// Returns the requirements that are not met.
     pub fn unmet(&self) -> impl Iterator<Item = &Value> {
         self.json["requirements"].as_array().expect("requirements").iter().filter(|r| r["met"] == false)
     }
@@ -356,12 +362,13 @@ impl Check {
         self
     }
 
-    /// Not ready, and one unmet requirement has this code, and the fragment stands in a reason of an unmet one.
+    /// Checks that the verdict is "not ready", that an unmet requirement has this code, and that a reason contains
+    /// the fragment.
     #[track_caller]
     pub fn assert_unready(&self, code: &str, fragment: &str) -> &Check {
         assert!(!self.ready(), "ready, but {code} was expected: {:#}", self.json);
         let codes: Vec<&str> = self.unmet().filter_map(|r| r["code"].as_str()).collect();
-        // `|` where the manual leaves open which of two truths is named.
+        // `|` separates codes where the manual does not say which of two reasons is named.
         assert!(
             code.split('|').any(|code| codes.contains(&code)),
             "no unmet requirement with code {code}: {:#}",
@@ -377,7 +384,7 @@ impl Check {
     }
 }
 
-/// What a command said until its end.
+/// The output of a command that has ended.
 #[derive(Debug)]
 pub struct Said {
     pub code: i32,
@@ -399,7 +406,7 @@ pub enum Event {
     OutEnd,
     ErrEnd,
     Exit(Exit),
-    /// The harness spoke to the notify socket itself: everything before it has been read.
+    /// The harness itself sent to the notify socket. Everything that was sent before has been read.
     Mark(usize),
 }
 
@@ -428,10 +435,10 @@ impl Log {
     }
 }
 
-/// Far above the descriptors that the start of a process needs.
+/// A number far above the descriptors that starting a process uses.
 pub const INHERITED: i32 = 200;
 
-/// Whose process netready is.
+/// The user who runs netready.
 enum User {
     Root,
     Nobody,
@@ -483,33 +490,33 @@ impl Builder {
         self
     }
 
-    /// uid 65534, no groups, no capabilities, `env -i`.
+    /// Runs netready with uid 65534, without groups, capabilities and environment.
     pub fn unprivileged(mut self) -> Builder {
         self.user = User::Nobody;
         self.bare_env = true;
         self
     }
 
-    /// netready inherits this as descriptor [`INHERITED`].
+    /// Passes this descriptor to netready as number [`INHERITED`].
     pub fn inherits(mut self, descriptor: OwnedFd) -> Builder {
         self.inherited = Some(descriptor);
         self
     }
 
-    /// strace(1) writes to this file what netready and its children ask of the kernel. stderr is said to go to the
-    /// journal.
+    /// Runs netready under strace(1), which writes the system calls of netready and its children to this file.
+    /// netready is told that its stderr goes to the journal.
     pub fn traced(mut self, file: &Path) -> Builder {
         self.traced = Some(file.to_owned());
         self
     }
 
-    /// Another build of netready, with its other programs where it looks for them.
+    /// Runs another build of netready, with its other programs in the same folder.
     pub fn program(mut self, program: &str) -> Builder {
         self.program = Some(program.into());
         self
     }
 
-    /// socket(AF_NETLINK) fails, as in a sandbox that forgot it.
+    /// Makes socket(AF_NETLINK) fail, as in a sandbox that does not allow it.
     pub fn without_netlink(mut self) -> Builder {
         self.no_netlink = true;
         self
@@ -521,7 +528,7 @@ impl Builder {
             User::Root => match &self.traced {
                 None => Command::new(binary),
                 Some(file) => {
-                    // -D: strace is a child of netready, and not its parent.
+                    // With -D, strace is a child of netready instead of its parent.
                     let trace = "export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2)
                         file=$1; shift; exec strace -D -f -q -o \"$file\" \"$@\"";
                     let mut command = Command::new("sh");
@@ -530,11 +537,12 @@ impl Builder {
                 }
             },
             User::Nobody => {
-                // Where the build directory is, not everybody may go.
+                // Other users may not enter the build directory, so run a copy.
                 let copy = self.scratch.join("netready");
                 if !copy.exists() {
-                    // By another program: while this one wrote, a process that another test starts would inherit the
-                    // descriptor, and for that time the copy could not be run (ETXTBSY).
+                    // Copy with another program. If this process wrote the file, a process that another test starts
+                    // at this moment would inherit the descriptor, and the copy could not be run during that time
+                    // (ETXTBSY).
                     let copy_to = |built: &Path, to: &Path| {
                         assert!(Command::new("cp").args([built, to]).status().unwrap().success());
                     };
@@ -556,7 +564,7 @@ impl Builder {
         };
         command.args(&self.arguments).env_clear();
         if self.bare_env {
-            // PATH is setpriv's own need; netready has no use for it.
+            // setpriv needs PATH; netready does not use it.
             command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         } else {
             command
@@ -566,12 +574,12 @@ impl Builder {
                 .env("RUST_BACKTRACE", "1");
         }
         command.envs(self.env.iter().map(|(n, v)| (n, v)));
-        // SAFETY: between fork and exec it calls nothing but system calls.
+        // SAFETY: between fork and exec this makes only system calls.
         unsafe { command.pre_exec(hear_signals) };
         if let Some(inherited) = &self.inherited {
             let number = inherited.as_raw_fd();
             let inherit = move || {
-                // SAFETY: nothing in the child has this number.
+                // SAFETY: no descriptor in the child has this number.
                 let made = unsafe { libc::dup2(number, INHERITED) };
                 if made < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
             };
@@ -608,7 +616,7 @@ impl Builder {
         command.stdin(Stdio::null());
         command.stderr(Stdio::piped());
         if self.closed_stdout {
-            // write(2) to it is EPIPE, as to a pipe that nobody reads.
+            // write(2) to this socket gives EPIPE, as for a pipe without a reader.
             let (reader, writer) = UnixStream::pair().unwrap();
             drop(reader);
             command.stdout(OwnedFd::from(writer));
@@ -673,7 +681,8 @@ fn spawn_waiter(mut child: Child, log: &Arc<Log>, reaped: &Arc<Mutex<bool>>) {
     let (log, reaped) = (Arc::clone(log), Arc::clone(reaped));
     std::thread::spawn(move || {
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-        // Looked at first, reaped under the lock that guards every kill: never a signal to a pid that is another's by now.
+        // Wait without reaping, and reap under the lock that guards every kill. So no signal goes to a process that
+        // got the same number later.
         let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
         let mut reaped = reaped.lock().unwrap();
         let status = child.wait().unwrap();
@@ -685,7 +694,7 @@ fn spawn_waiter(mut child: Child, log: &Arc<Log>, reaped: &Arc<Mutex<bool>>) {
     });
 }
 
-/// A netready that was started, and all that it said so far.
+/// A netready that was started, and everything that it has printed and sent so far.
 pub struct Process {
     arguments: Vec<String>,
     log: Arc<Log>,
@@ -720,7 +729,7 @@ impl Process {
         self.log.events.lock().unwrap().clone()
     }
 
-    /// Everything that netready has sent to the notify socket by now has been read when this returns.
+    /// Waits until everything that netready has sent to the notify socket so far has been read.
     fn catch_up(&self) {
         let n = self.marks.fetch_add(1, Ordering::Relaxed);
         self.say_to_reader(&n.to_string());
@@ -736,14 +745,14 @@ impl Process {
             UnixDatagram::unbound().unwrap().send_to(format!("harness mark {word}").as_bytes(), &self.notify);
     }
 
-    /// `NAME=VALUE` assignments sent so far, in order.
+    /// Returns the `NAME=VALUE` assignments that were sent so far, in order.
     pub fn notifications(&self) -> Vec<(Instant, String)> {
         self.catch_up();
         notifications(&self.events())
     }
 
-    /// The assignments that came since the last call, in order. The harness forgets everything that netready has said so
-    /// far, except a panic, so that the memory of a long test does not grow.
+    /// Returns the assignments that came since the last call, in order. The harness then forgets everything that
+    /// netready has printed and sent, except a panic, so that a long test does not use more and more memory.
     pub fn take_notifications(&self) -> Vec<String> {
         self.catch_up();
         let mut events = self.log.events.lock().unwrap();
@@ -784,7 +793,7 @@ impl Process {
         self.count("READY=1") > 0
     }
 
-    /// Waits for an assignment such as `READY=1`; says how long after the start it came.
+    /// Waits for an assignment such as `READY=1`. Returns how long after the start it came.
     #[track_caller]
     pub fn expect(&self, assignment: &str) -> Duration {
         let found = self.log.wait(SOON, |events| {
@@ -803,7 +812,7 @@ impl Process {
         after
     }
 
-    /// Waits until the last STATUS= is such.
+    /// Waits until `such` is true for the last STATUS=.
     #[track_caller]
     pub fn expect_status_where(&self, what: &str, such: impl FnMut(&str) -> bool) -> String {
         self.expect_status_where_within(SOON, what, such)
@@ -831,13 +840,13 @@ impl Process {
         self.expect_status_where(fragment, |status| status.contains(fragment))
     }
 
-    /// The last STATUS= begins with `Ready`.
+    /// Waits until the last STATUS= begins with `Ready`.
     #[track_caller]
     pub fn expect_now_ready(&self) -> String {
         self.expect_status_where("Ready…", |status| status.starts_with("Ready"))
     }
 
-    /// The last STATUS= begins with `NOT ready`.
+    /// Waits until the last STATUS= begins with `NOT ready`.
     #[track_caller]
     pub fn expect_lost(&self) -> String {
         self.expect_status_where("NOT ready…", |status| status.starts_with("NOT ready"))
@@ -848,7 +857,8 @@ impl Process {
         self.expect_status_where("Waiting…", |status| status.starts_with("Waiting"))
     }
 
-    /// No READY=1 by now, nor in the next moment: for an event that must change nothing and so announces nothing.
+    /// Checks that READY=1 was not sent, and is not sent in the next moment. It is for an event that must change
+    /// nothing.
     #[track_caller]
     pub fn stays_unready(&self) {
         std::thread::sleep(A_WHILE);
@@ -856,7 +866,7 @@ impl Process {
         assert!(!self.has_exited(), "ended\n{}", self.transcript());
     }
 
-    /// The last STATUS= begins with `Ready`, and goes on doing so.
+    /// Waits until the last STATUS= begins with `Ready`, and checks that this stays so.
     #[track_caller]
     pub fn stays_ready(&self) {
         self.expect_now_ready();
@@ -865,7 +875,7 @@ impl Process {
         assert!(!self.has_exited(), "ended\n{}", self.transcript());
     }
 
-    /// The last STATUS= begins with `NOT ready`, and goes on doing so.
+    /// Waits until the last STATUS= begins with `NOT ready`, and checks that this stays so.
     #[track_caller]
     pub fn stays_lost(&self) {
         self.expect_lost();
@@ -918,7 +928,7 @@ impl Process {
         self.stdout_lines().join("\n")
     }
 
-    /// Waits for a line on stderr that holds the fragment.
+    /// Waits for a line on stderr that contains the fragment.
     #[track_caller]
     pub fn expect_stderr(&self, fragment: &str) -> String {
         let found = self.log.wait(SOON, |events| {
@@ -930,7 +940,7 @@ impl Process {
         found.unwrap_or_else(|| panic!("stderr never said `{fragment}`\n{}", self.transcript()))
     }
 
-    /// Waits for a line on stdout that is such.
+    /// Waits for a line on stdout for which `such` is true.
     #[track_caller]
     pub fn expect_stdout_where(&self, what: &str, mut such: impl FnMut(&str) -> bool) -> String {
         let found = self.log.wait(SOON, |events| {
@@ -986,16 +996,17 @@ fn notifications(events: &[(Instant, Event)]) -> Vec<(Instant, String)> {
     assignments
 }
 
-/// What is wanted of a row of [`rows`].
+/// The expected result of a row of [`rows`].
 pub enum Want {
-    /// `check` says ready, and so does a `run` that saw it happen.
+    /// `check` says ready, and so does a `run` that saw the setup happen.
     Ready,
-    /// Neither does; an unmet requirement has this code, and a reason holds this fragment.
+    /// Both say not ready. An unmet requirement has this code, and a reason contains this fragment.
     Not(&'static str, &'static str),
 }
 
-/// Each row in a namespace of its own: setup, gate (options, or a clause in TOML with `; ` between its keys), expectation. A `run` watches the setup happen, another
-/// starts after it, `check` asks at the end: all must say the same.
+/// Tests each row in a namespace of its own. A row has the setup, the gate (options, or a clause in TOML with `; `
+/// between its keys) and the expected result. One `run` watches the setup, another starts after it, and `check`
+/// runs at the end. All must give the same result.
 #[track_caller]
 pub fn rows<S: AsRef<str>>(table: &[(S, &str, Want)]) {
     let mut failed = String::new();
@@ -1046,7 +1057,8 @@ fn row_agrees(ns: &Netns, setup: &str, options: &[&str], want: &Want) {
     }
 }
 
-/// A tun link that exists as long as this does, or for good; with a reader, which is its carrier, as long as this does.
+/// A tun link. The link has carrier while this value exists. Unless it was made to stay, the link exists as long
+/// too.
 pub struct Tun {
     device: std::fs::File,
 }
@@ -1059,7 +1071,7 @@ impl Tun {
         let mut request = [0_u8; 40];
         request[..name.len()].copy_from_slice(name.as_bytes());
         request[16..18].copy_from_slice(&IFF_TUN_NO_PI.to_ne_bytes());
-        // SAFETY: TUNSETIFF reads a struct ifreq (40 bytes), which the array is.
+        // SAFETY: TUNSETIFF reads a struct ifreq of 40 bytes. The array has this size.
         let result = unsafe { libc::ioctl(device.as_raw_fd(), TUNSETIFF, request.as_mut_ptr()) };
         assert_eq!(result, 0, "TUNSETIFF: {}", std::io::Error::last_os_error());
         Tun { device }
@@ -1070,17 +1082,18 @@ impl Tun {
     }
 }
 
-/// The signals that tests send have their default action. A shell's background job inherits them as ignored.
+/// Restores the default action of the signals that tests send. A background job of a shell inherits them as
+/// ignored.
 pub fn hear_signals() -> std::io::Result<()> {
     use nix::sys::signal::{SigHandler, signal};
     for heard in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
-        // SAFETY: the default action is no handler.
+        // SAFETY: the default action is not a handler function.
         unsafe { signal(heard, SigHandler::SigDfl) }?;
     }
     Ok(())
 }
 
-/// socket(AF_NETLINK, …) = EAFNOSUPPORT for this process and what it becomes.
+/// Makes socket(AF_NETLINK, …) fail with EAFNOSUPPORT for this process and for the program that it becomes.
 fn forbid_netlink() -> std::io::Result<()> {
     const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
     const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
@@ -1097,7 +1110,7 @@ fn forbid_netlink() -> std::io::Result<()> {
         libc::sock_filter { code: RETURN, jt: 0, jf: 0, k: ALLOW },
     ];
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
-    // SAFETY: the program and its filter outlive the calls; both calls concern this process alone.
+    // SAFETY: the program and its filter outlive the calls. Both calls affect only this process.
     let done = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::prctl(libc::PR_SET_SECCOMP, 2, &raw const program) == 0

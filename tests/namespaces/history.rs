@@ -1,4 +1,4 @@
-//! The history of a `run`: its status and journal lines tell of time, and its events are in the record.
+//! The history of a `run`: its status and journal lines contain times, and its events are in the record.
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::harness::*;
 use crate::netns;
 
-/// The lines of the events that a run has left, without their times, as far as a test can foretell them.
+/// Returns the lines of the events of a run without their times, as far as a test can predict them.
 fn events(record: &std::path::Path) -> Vec<String> {
     let text = std::fs::read_to_string(record).unwrap();
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -42,7 +42,7 @@ fn the_cable_comes_late_and_goes_and_comes() {
     };
     ns.until("events of a gate that waits", || !records().is_empty());
     let record = records().remove(0);
-    // Only a reason that lasts for a second is worth a word.
+    // The status names only a reason that lasted for at least a second.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     ns.ip("link set vb0 up");
     let status = run.expect_now_ready();
@@ -77,7 +77,7 @@ fn the_cable_comes_late_and_goes_and_comes() {
         );
     }
     assert!(events[0].starts_with(" start"), "{events:#?}");
-    // Another run of the unit goes on counting.
+    // Another run of the unit continues the count.
     let run = start();
     run.expect_ready();
     ns.ip("link set vb0 down");
@@ -87,11 +87,11 @@ fn the_cable_comes_late_and_goes_and_comes() {
     assert!(status.contains("; 2 losses since boot): "), "{status}");
 }
 
-/// A journal of the test's own, for programs whose stderr goes to it.
+/// A journal socket of the test, for programs whose stderr goes to the journal.
 struct TestJournal(std::os::unix::net::UnixDatagram);
 
 impl TestJournal {
-    /// In a /run of the test's own.
+    /// Makes the socket in the test's own /run.
     fn new() -> TestJournal {
         std::fs::create_dir_all("/run/systemd/journal").unwrap();
         let socket = std::os::unix::net::UnixDatagram::bind("/run/systemd/journal/socket").unwrap();
@@ -99,7 +99,7 @@ impl TestJournal {
         TestJournal(socket)
     }
 
-    /// netready, started as a service manager does.
+    /// Returns a command that starts netready as a service manager does.
     fn command(arguments: &str) -> std::process::Command {
         let netready = env!("CARGO_BIN_EXE_netready");
         let script =
@@ -109,7 +109,7 @@ impl TestJournal {
         command
     }
 
-    /// The next entry of this kind.
+    /// Waits for the next entry of this kind.
     #[track_caller]
     fn expect(&self, kind: &str) -> String {
         let mut octets = vec![0; 1 << 20];
@@ -123,7 +123,7 @@ impl TestJournal {
     }
 }
 
-/// What `doctor` reads back after a later boot.
+/// `doctor` reads this entry after a later boot.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_family_that_comes_after_ready_is_an_entry_in_the_journal() {

@@ -1,4 +1,4 @@
-//! Which link is meant: altnames, renames, swaps, hardware addresses, reused numbers.
+//! How links are identified: altnames, renames, swapped names, hardware addresses, reused numbers.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -93,7 +93,7 @@ fn a_hardware_address_stays_when_the_name_does_not() {
     ns.check(&["-i", "mac:02:00:5e:10:20:31"]).assert_unready("absent", "02:00:5e:10:20:31");
 }
 
-/// A stacked link or a master that wears the same address is not meant.
+/// A hardware address does not name a stacked link or a master that has the same address.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_hardware_address_is_not_that_of_a_stacked_link() {
@@ -119,7 +119,7 @@ fn a_recreated_link_with_the_same_number() {
     let address = ns.run(&["-a", "192.0.2.1"]);
     gate.expect_ready();
     address.expect_ready();
-    // In one breath: another device with that number; nothing of the old one may cling to it.
+    // Another device gets the same number at once. Nothing of the old device may remain.
     ns.ip_batch(
         "link del va0\nlink add va0 index 77 type veth peer name vb0\nlink set va0 up\nlink set vb0 up\n",
     );
@@ -128,21 +128,21 @@ fn a_recreated_link_with_the_same_number() {
     ns.check(&["-i", "va0"]).assert_unready("no-address", "va0");
     ns.ip("addr add 192.0.2.1/24 dev va0");
     gate.expect_now_ready();
-    // And another name with that number.
+    // A link with another name gets the same number.
     ns.ip_batch("link del va0\nlink add lan0 index 77 type veth peer name vb0\nlink set lan0 up\nlink set vb0 up\naddr add 192.0.2.1/24 dev lan0\n");
     let lost = gate.expect_lost();
     assert!(lost.contains("va0"), "{lost}");
     address.expect_now_ready();
 }
 
-/// Runs `ip` with words that need not be UTF-8.
+/// Runs `ip` with words that may not be UTF-8.
 #[track_caller]
 fn ip(words: &[&[u8]]) {
     let status = Command::new("ip").args(words.iter().map(|word| OsStr::from_bytes(word))).status();
     assert!(status.unwrap().success(), "ip {words:?}");
 }
 
-/// An address's label holds the name too.
+/// The label of an address contains the name too.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_name_that_is_no_utf8_is_a_name() {
@@ -168,7 +168,7 @@ fn a_name_that_is_no_utf8_is_a_name() {
     }
     let said = ns.output(&["check", "-i", "B*", "-a", "ipv4"]);
     assert!(said.stdout.contains(r"192.0.2.10 on B\xfcro"), "{said:?}");
-    // The zone of a link-local address is such a name too.
+    // The zone of a link-local address can be such a name too.
     ip(&[b"addr", b"add", b"fe80::7/64", b"dev", NAME, b"nodad"]);
     ns.ip("link set lo up; sysctl net.ipv4.ping_group_range=0 2147483647");
     ns.check(&["--ping", r"fe80::7%B\xfcro"]).assert_ready();
@@ -211,11 +211,11 @@ fn odd_names_and_altnames_are_names() {
     for entry in [r"a\xff", r"a\x5cb\x5c"] {
         ns.check(&["-i", entry]).assert_unready("absent", "no such link");
     }
-    // A name that looks like a pattern or an exclusion, spelled: it means itself alone.
+    // The name looks like a pattern or an exclusion. Its spelling names only this link.
     ip(&[b"link", b"set", b"va0", b"down"]);
     ip(&[b"link", b"set", b"va0", b"name", b"!v*"]);
     ip(&[b"link", b"set", b"!v*", b"up"]);
-    // The kernel may tell the carrier of the link that came up up to a second later.
+    // The kernel may announce the carrier of the link up to a second later.
     assert_eq!(ns.wait(&["-i", r"\x21v\x2a", "--timeout", "10s"]).expect_exit(), Exit::Code(0));
     ns.check(&["-i", r"\x21v\x2a"]).assert_ready();
     ns.check(&["-i", r"\x21b\x2a"]).assert_unready("absent", "!b*");

@@ -1,4 +1,4 @@
-//! Bad gate files and bad command lines: exit code 2 before anything is waited for, and a message that helps.
+//! Invalid gate files and command lines give exit code 2 before netready waits for anything, and a helpful message.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::harness::{Netns, Said, UP0, UserManager};
 use crate::netns;
 
-/// A FIFO is never waited for.
+/// netready does not block on a FIFO.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_gate_that_is_no_file_is_refused_at_once() {
@@ -38,7 +38,7 @@ fn a_gate_that_is_no_file_is_refused_at_once() {
     assert!(said.code == 2 && said.stderr.contains("it is a FIFO"), "{said:?}");
 }
 
-/// Words of the command line, and what stands in files, reach no terminal as they are.
+/// Words of the command line and texts in files do not reach the terminal unescaped.
 #[test]
 #[ignore = "needs a network namespace"]
 fn errors_are_safe_to_print() {
@@ -62,9 +62,10 @@ fn errors_are_safe_to_print() {
     }
 }
 
-/// The gate file, the line to be named (0: none in particular), what else the message must hold.
+/// The gate file, the line that the message must name (0 for none), and further texts that the message must
+/// contain.
 const BAD_FILES: &[(&str, u32, &[&str])] = &[
-    // Unknown keys, and the nearest valid word.
+    // Unknown keys: the message names the nearest valid word.
     ("[[require]]\ninterfac = \"va0\"\n", 2, &["interfac", "interface"]),
     ("timeuot = \"90s\"\n[[require]]\ninterface = \"va0\"\n", 1, &["timeuot", "timeout"]),
     ("[[require]]\ninterface = \"va0\"\n\nadress = \"ipv4\"\n", 4, &["adress", "address"]),
@@ -79,16 +80,16 @@ const BAD_FILES: &[(&str, u32, &[&str])] = &[
     ("[[require]]\ninterfaces = [\"va0\", \"va1\"]\n", 2, &["interfaces", "interface"]),
     ("[[require]]\naddresses = \"ipv4\"\n", 2, &["addresses", "address"]),
     ("[[require]]\nroutes = \"default\"\n", 2, &["routes", "route"]),
-    // Systemd's spellings.
+    // systemd's spelling of keys.
     ("[[require]]\nInterface = \"va0\"\n", 2, &["Interface", "interface"]),
-    // A gate's key below a clause.
+    // A key of the gate stands below a clause.
     ("[[require]]\ninterface = \"va0\"\ntimeout = \"5s\"\n", 3, &["timeout", "[[require]]"]),
     ("[[require]]\ninterface = \"va0\"\nsettle = \"5s\"\n", 3, &["settle", "[[require]]"]),
     ("[[require]]\nroute = \"default\"\non-timeout = \"open\"\n", 3, &["on-timeout"]),
-    // A clause's key above.
+    // A key of a clause stands above the first clause.
     ("interface = \"va0\"\n", 1, &["interface", "[[require]]"]),
     ("timeout = \"9s\"\ngrace = \"1s\"\n[[require]]\nroute = \"default\"\n", 2, &["grace"]),
-    // Types.
+    // Wrong types.
     ("timeout = true\n[[require]]\nroute = \"default\"\n", 1, &["timeout", "90s"]),
     ("timeout = [\"90s\"]\n[[require]]\nroute = \"default\"\n", 1, &["timeout"]),
     ("[[require]]\ninterface = 7\n", 2, &["interface"]),
@@ -97,7 +98,7 @@ const BAD_FILES: &[(&str, u32, &[&str])] = &[
     ("[[require]]\ninterface = \"va0\"\nif-present = \"yes\"\n", 3, &["if-present", "true"]),
     ("require = \"default\"\n", 1, &["require"]),
     ("[[require]]\ninterface = { name = \"va0\" }\n", 2, &["interface"]),
-    // Durations.
+    // Invalid durations.
     ("timeout = 90s\n[[require]]\nroute = \"default\"\n", 1, &["90s", "\"90s\""]),
     ("timeout = 1min 30s\n[[require]]\nroute = \"default\"\n", 1, &["\"1min 30s\""]),
     ("timeout = \"90 secs ago\"\n[[require]]\nroute = \"default\"\n", 1, &["timeout", "90 secs ago"]),
@@ -111,14 +112,14 @@ const BAD_FILES: &[(&str, u32, &[&str])] = &[
     ("timeout = \"0\"\n[[require]]\nroute = \"default\"\n", 1, &["timeout"]),
     ("timeout = \"5s\"\nsettle = \"10s\"\n[[require]]\nroute = \"default\"\n", 2, &["settle", "timeout"]),
     ("settle = \"2min\"\n[[require]]\nroute = \"default\"\n", 1, &["settle", "timeout"]),
-    // Words.
+    // Invalid words.
     ("on-timeout = \"opne\"\n[[require]]\nroute = \"default\"\n", 1, &["on-timeout", "opne", "open"]),
     ("on-loss = \"fial\"\n[[require]]\nroute = \"default\"\n", 1, &["on-loss", "fial", "fail"]),
     ("[[require]]\ninterface = [\"va0\", \"va1\"]\nquorum = \"some\"\n", 3, &["quorum", "some", "any"]),
     ("[[require]]\naddress = \"ipv5\"\n", 2, &["address", "ipv5", "ipv4"]),
     ("[[require]]\nroute = \"defualt\"\n", 2, &["route", "defualt", "default"]),
     ("[[require]]\nroute = \"default-ipv5\"\n", 2, &["default-ipv5", "default-ipv4"]),
-    // Prefixes and addresses.
+    // Invalid prefixes and addresses.
     ("[[require]]\naddress = \"192.0.2.7/24\"\n", 2, &["192.0.2.7/24", "192.0.2.0/24", "192.0.2.7"]),
     ("[[require]]\nroute = \"203.0.113.9/24\"\n", 2, &["203.0.113.9/24", "203.0.113.0/24"]),
     ("[[require]]\naddress = \"2001:db8::1/64\"\n", 2, &["2001:db8::1/64", "2001:db8::/64"]),
@@ -129,7 +130,7 @@ const BAD_FILES: &[(&str, u32, &[&str])] = &[
     ("[[require]]\nroute-to = \"198.51.100.0/24\"\n", 2, &["route-to", "198.51.100.0/24"]),
     ("[[require]]\nroute = \"default-ipv4\"\ntable = -1\n", 3, &["table"]),
     ("[[require]]\nroute = \"default-ipv4\"\ntable = 4294967296\n", 3, &["table"]),
-    // Names.
+    // Invalid names of links.
     ("[[require]]\ninterface = \"va[0\"\n", 2, &["va[0"]),
     ("[[require]]\ninterface = \"mac:02:00:5e\"\n", 2, &["mac:02:00:5e"]),
     ("[[require]]\ninterface = \"mac:zz:00:5e:00:00:01\"\n", 2, &["mac:zz"]),
@@ -137,13 +138,13 @@ const BAD_FILES: &[(&str, u32, &[&str])] = &[
     ("[[require]]\ninterface = \"va0:routable\"\n", 2, &["va0:routable", "va0"]),
     ("[[require]]\ninterface = \"va 0\"\n", 2, &["va 0"]),
     ("[[require]]\ninterface = \"va/0\"\n", 2, &["va/0"]),
-    // Quorum.
+    // A quorum that cannot be reached.
     ("[[require]]\ninterface = [\"va*\", \"!va*\"]\n", 2, &["!va*"]),
     ("[[require]]\ninterface = [\"va0\", \"va1\"]\nquorum = 3\n", 3, &["quorum", "3", "2"]),
     ("[[require]]\ninterface = [\"va0\", \"va1\"]\nquorum = 0\n", 3, &["quorum", "0"]),
     ("[[require]]\ninterface = [\"va0\", \"va0\"]\nquorum = 2\n", 3, &["quorum"]),
     ("[[require]]\naddress = [\"ipv4\", \"ipv6\"]\nquorum = 3\n", 3, &["quorum", "3"]),
-    // Empty.
+    // Empty files and lists.
     ("", 0, &["require"]),
     ("# nothing but a comment\n", 0, &["require"]),
     ("timeout = \"90s\"\n", 0, &["require"]),
@@ -151,7 +152,7 @@ const BAD_FILES: &[(&str, u32, &[&str])] = &[
     ("[[require]]\ngrace = \"5s\"\n", 0, &["require"]),
     ("[[require]]\ninterface = []\n", 2, &["interface"]),
     ("require = []\n", 0, &["require"]),
-    // Twice, and not TOML.
+    // Keys that occur twice, and text that is not TOML.
     ("timeout = \"1s\"\ntimeout = \"2s\"\n[[require]]\nroute = \"default\"\n", 2, &["timeout"]),
     ("[[require]\nroute = \"default\"\n", 1, &[]),
     ("[[require]]\nroute = default\n", 2, &["default"]),
@@ -254,7 +255,7 @@ fn files_that_cannot_be_read() {
 fn good_gate_files_are_not_refused() {
     let ns = netns!();
     for toml in [
-        // A string where a list may be, one table for a list of one.
+        // A string instead of a list, and one table instead of a list of tables.
         "[require]\ninterface = \"va0\"\n",
         "[require]\ninterface = [\"va0\", \"!vb*\", \"en?\"]\naddress = [\"ipv4\", \"192.0.2.0/24\"]\n",
         "timeout = 90\nsettle = 0\n[[require]]\nroute = \"default\"\n",
@@ -278,21 +279,21 @@ fn good_gate_files_are_not_refused() {
     }
 }
 
-/// The command line, what the message must hold.
+/// The command line, and texts that the message must contain.
 const BAD_COMMAND_LINES: &[(&[&str], &[&str])] = &[
-    // A link's name as GATE, and what was probably meant.
+    // A link's name as GATE: the message says what was probably meant.
     (&["check", "va0"], &["va0", "-i va0"]),
     (&["wait", "va0"], &["va0", "-i va0"]),
     (&["run", "va0"], &["va0", "-i va0"]),
     (&["check", "lo"], &["-i lo"]),
-    // systemd-networkd-wait-online's IF:STATE.
+    // The form IF:STATE of systemd-networkd-wait-online.
     (&["wait", "-i", "va0:routable"], &["va0:routable", "-i va0"]),
     (&["wait", "va0:routable"], &["va0:routable", "-i va0"]),
     (&["wait", "--interface=va0:degraded"], &["va0:degraded"]),
-    // Words that an unquoted glob left over.
+    // Words that remain from an unquoted glob.
     (&["wait", "-i", "va0", "vb0", "vb1"], &["vb0", "quote"]),
     (&["check", "-i", "va0", "vb0"], &["vb0"]),
-    // Values.
+    // Invalid values.
     (&["wait", "-4", "-t", "0"], &["0", "infinity"]),
     (&["wait", "-4", "-t", "0s"], &["infinity"]),
     (&["wait", "-4", "-t", "90x"], &["90x"]),
@@ -312,7 +313,7 @@ const BAD_COMMAND_LINES: &[(&[&str], &[&str])] = &[
     (&["check", "-i", "mac:02"], &["mac:02"]),
     (&["check", "--table", "100"], &["table", "route"]),
     (&["check", "--any"], &["--any"]),
-    // Options and commands that are not.
+    // Unknown options and commands.
     (&["check", "--interfaec", "va0"], &["--interfaec", "--interface"]),
     (&["chek"], &["chek", "check"]),
     (&["check", "--json=yes"], &["--json"]),
@@ -352,7 +353,7 @@ fn refused(ns: &Netns, arguments: &[&str], parts: &[&str]) -> Option<String> {
         let mut json = arguments.to_vec();
         json.insert(1, "--json");
         let said = ns.output(&json);
-        // What the parser of options itself refuses may come without JSON where it did not get as far as --json.
+        // An error of the option parser may come without JSON if it occurs before --json.
         if said.code != 2 || json_error(&said).is_none() {
             return Some(format!("with --json: {said:?}"));
         }
@@ -392,7 +393,7 @@ fn help_and_version() {
     assert_eq!((version.code, version.stdout.trim()), (0, concat!("netready ", env!("CARGO_PKG_VERSION"))));
 }
 
-/// Nonsense of all kinds: whatever it is, it is refused or judged, never a crash.
+/// netready refuses or evaluates any nonsense, and never crashes.
 #[test]
 #[ignore = "needs a network namespace"]
 fn nonsense_is_survived() {

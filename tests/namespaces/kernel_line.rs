@@ -63,7 +63,7 @@ fn only_the_gates_that_are_named_open() {
     shut.stays_unready();
     let check = ns.check(&["nas"]);
     assert!(check.json["kernel_command_line"].is_null(), "{check:?}");
-    // A gate of options only has the name `options`, which is not among them.
+    // A gate made of options has the name `options`, which is not in the list.
     let waits = ns.wait(&["-i", "va0", "-t", "100ms"]);
     assert_eq!(waits.expect_exit(), Exit::Code(1), "{}", waits.transcript());
 }
@@ -79,7 +79,7 @@ fn a_timeout_shortens_the_gates_own_and_what_follows_stays() {
     let opens = ns.run_gate(&format!("on-timeout = \"open\"\n{GATE}"));
     opens.expect_ready();
     opens.expect_stderr("NOT ready after 300ms (netready.timeout of the kernel command line), opened anyway");
-    // No bound lengthens a timeout.
+    // netready.timeout does not lengthen a timeout.
     let waits = ns.wait(&["-i", "va0", "-t", "10ms"]);
     assert_eq!(waits.expect_exit(), Exit::Code(1));
     waits.expect_stderr("NOT ready after 10ms, given up");
@@ -112,7 +112,7 @@ fn a_reload_keeps_what_the_kernel_command_line_says() {
     assert_eq!(gate.expect_exit_within(Duration::from_secs(10)), Exit::Code(1));
 }
 
-/// An ordinary user may mount what he likes in a namespace of his own; no variable leads netready elsewhere.
+/// An ordinary user can mount files in a namespace of his own. But no variable makes netready read another file.
 #[test]
 #[ignore = "needs a network namespace"]
 fn no_variable_takes_the_place_of_the_kernel_command_line() {

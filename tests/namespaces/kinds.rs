@@ -1,19 +1,21 @@
-//! Kinds of links that many a kernel lacks: vlan, bond, team, VRF, ipvlan, macsec, dummy, tun, tunnels.
+//! Kinds of links that some kernels lack: vlan, bond, team, VRF, ipvlan, macsec, dummy, tun, tunnels.
 //!
-//! `tests/uml.rs` runs these in a kernel that has them. Where this one has: `cargo test --test namespaces -- --ignored`.
+//! `tests/uml.rs` runs these tests in a kernel that has them. If the running kernel has them: `cargo test --test
+//! namespaces -- --ignored`.
 
 use std::net::UdpSocket;
 
 use crate::harness::{Netns, Tun, UP0, UP1};
 use crate::netns;
 
-/// A default route through a dummy link, as the guide of K3s gives a host without one; the card has no carrier.
+/// A default route through a dummy link, as K3s's guide tells administrators of hosts without one. The card has no
+/// carrier.
 const AIR_GAPPED: &str =
     "link add va0 type veth peer name vb0; link set va0 up; addr add 192.168.10.110/24 dev va0
      link add dummy0 type dummy; link set dummy0 up; addr add 203.0.113.254/31 dev dummy0
      route add default via 203.0.113.255 dev dummy0 metric 1000";
 
-/// The lines of a learned gate file that name links to ask for.
+/// Returns the names of links in a learned gate file.
 fn asked(ns: &Netns) -> Vec<String> {
     let said = ns.output(&["learn"]);
     let lines = said.stdout.lines().filter_map(|line| line.strip_prefix("interface = "));
@@ -47,7 +49,7 @@ fn stacked_links_follow_the_link_below() {
     }
 }
 
-/// A vlan on a bridge without a live port leads nowhere, whatever its flags say.
+/// A vlan on a bridge without a live port has no carrier, whatever its flags say.
 #[test]
 #[ignore = "needs link kinds: tests/uml.rs runs it"]
 fn a_vlan_on_a_bridge_needs_a_port() {
@@ -73,7 +75,7 @@ fn a_bond_has_carrier_while_a_port_has() {
     ns.ip("link set bond0 up; addr add 192.0.2.10/24 dev bond0; route add default via 192.0.2.1");
     bond.expect_ready();
     ns.check(&[]).assert_ready();
-    // A port is asked for carrier alone, by its name; a pattern never means it.
+    // A port is matched only by its name, and only its carrier is required. A pattern never matches it.
     ns.check(&["-i", "va0"]).assert_ready();
     ns.check(&["-i", "va*"]).assert_unready("absent", "va*");
     assert_eq!(asked(&ns), ["bond0"]);
@@ -106,8 +108,8 @@ fn a_team_has_carrier_while_a_port_has() {
     team.expect_now_ready();
 }
 
-/// Putting a link into a VRF, and taking it out, makes its kept addresses tentative, and no message tells. The
-/// link has no carrier meanwhile, so that they stay so: an exact address counts without.
+/// When a link moves into a VRF or out of it, its kept addresses become tentative without a message. The link has
+/// no carrier in between, so that they stay tentative. An exact address counts without carrier.
 #[test]
 #[ignore = "needs link kinds: tests/uml.rs runs it"]
 fn kept_addresses_of_a_link_that_changes_its_vrf() {
@@ -122,7 +124,7 @@ fn kept_addresses_of_a_link_that_changes_its_vrf() {
         ns.ip("link set vb0 down");
         run.stays_ready();
         match change {
-            // A VRF that is deleted lets its links go.
+            // A VRF that is deleted releases its links.
             "mgmt" => ns.ip("link del mgmt"),
             _ => ns.ip(&format!("link set {change}")),
         }
@@ -150,7 +152,7 @@ fn a_member_of_a_vrf_is_no_port() {
 }
 
 /// A table that is named by its VRF, and route-to in that VRF, follow the VRF's device through all its states. A
-/// program in the VRF says what is right.
+/// program in the VRF shows what is right.
 #[test]
 #[ignore = "needs link kinds: tests/uml.rs runs it"]
 fn a_vrf_that_comes_goes_and_is_renamed() {
@@ -190,14 +192,14 @@ fn a_vrf_that_comes_goes_and_is_renamed() {
     became("its link is back", true);
     ns.ip("link del mgmt");
     became("it was deleted", false);
-    // Another VRF of that name, with another table.
+    // Another VRF gets the same name, with another table.
     ns.ip("link add mgmt type vrf table 1002; link set mgmt up; link set va0 master mgmt");
     became("the new one's table is empty", false);
     ns.ip("route add default via 192.0.2.1 dev va0 table 1002");
     became("the new one has a route", true);
 }
 
-/// A VRF may be named by an altname.
+/// A gate may name a VRF by an altname.
 #[test]
 #[ignore = "needs link kinds: tests/uml.rs runs it"]
 fn a_vrf_is_known_by_its_altname() {
@@ -224,7 +226,7 @@ fn a_vrf_is_known_by_its_altname() {
     }
 }
 
-/// Whether a UDP socket that is bound to this device connects; nothing is sent.
+/// Whether a UDP socket that is bound to this device can connect. It sends nothing.
 fn connects_in(device: &str) -> bool {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
     let far: std::net::SocketAddr = "198.51.100.7:9".parse().unwrap();
@@ -239,26 +241,26 @@ fn a_dummy_link_meets_nothing_unless_it_is_named() {
     ns.check(&["-a", "ipv4"]).assert_unready("no-carrier", "192.168.10.110");
     ns.check(&["-a", "203.0.113.0/24"]).assert_unready("no-address", "203.0.113.0/24");
     ns.check(&["-i", "*", "-a", "ipv4"]).assert_unready("no-carrier", "va0");
-    // Named, by a pattern too; and an address that a service binds.
+    // These name the link, by a pattern too, or an address that a service binds.
     for options in ["-i dummy0 -a ipv4 -r default", "-i dummy* -a ipv4", "-a 203.0.113.254"] {
         ns.check(&options.split(' ').collect::<Vec<_>>()).assert_ready();
     }
     ns.check(&["podman"]).assert_unready("route-dead", "nothing beyond this host");
-    // A connection through it is taken, and never answered; this host itself answers.
+    // A connection through the dummy link is accepted but never answered. An address of this host answers.
     ns.check(&["--route-to", "198.51.100.7"]).assert_unready("route-dead", "dummy0");
     ns.ip("link set lo up");
     ns.check(&["--route-to", "203.0.113.254"]).assert_ready();
     ns.check(&["-i", "dummy0", "--route-to", "198.51.100.7"]).assert_ready();
     assert_eq!(asked(&ns), [""; 0]);
-    // Its carrier is nobody's: the host has none.
+    // The carrier of the dummy link does not count, so the host has none.
     let run = ns.run(&["-a", "ipv4", "--no-carrier-timeout", "1s", "-t", "infinity"]);
     run.expect_status("without carrier");
-    // Beside a card that works it is no obstacle.
+    // Once the card works, the dummy link does not matter.
     ns.ip("link set vb0 up");
     ns.until("the card has carrier", || ns.check(&["-a", "ipv4"]).ready());
 }
 
-/// Addresses of BGP-unnumbered hosts stand on loopback or dummy links; the route leads out of a card.
+/// On BGP-unnumbered hosts the addresses are on loopback or dummy links, and the route leads out of a card.
 #[test]
 #[ignore = "needs link kinds: tests/uml.rs runs it"]
 fn a_source_may_stand_on_a_dummy_link() {
@@ -271,7 +273,7 @@ fn a_source_may_stand_on_a_dummy_link() {
     assert_eq!(asked(&ns), ["va0"]);
 }
 
-/// Loading a tunnel's module makes a link of the kernel's own in each namespace.
+/// When a tunnel's module is loaded, the kernel makes a link of its own in each namespace.
 #[test]
 #[ignore = "needs link kinds: tests/uml.rs runs it"]
 fn tunnels_are_not_asked_for() {
@@ -292,7 +294,7 @@ fn tunnels_are_not_asked_for() {
     ];
     for (number, (name, kind)) in tunnels.iter().enumerate() {
         ns.ip(&format!("link add {name} type {kind}; link set {name} up"));
-        // Each has a static address and a default route.
+        // Each tunnel has a static address and a default route.
         match *name {
             "sit1" => ns.ip("addr add 2001:db8:6::2/64 dev sit1 nodad; route add ::/0 dev sit1"),
             _ => ns.ip(&format!(
@@ -310,13 +312,13 @@ fn tunnels_are_not_asked_for() {
     for name in there {
         assert!(!said.contains(name), "{name}: {said}");
     }
-    // They are no uplink of a host whose cable is out.
+    // The host's cable is out. The tunnels are no uplinks.
     ns.ip("link set vb0 down");
     let run = ns.run(&["-a", "203.0.113.0/24", "--no-carrier-timeout", "1s", "-t", "infinity"]);
     run.expect_status("without carrier");
 }
 
-/// What the host is built of is asked for where a default route leads through it.
+/// A link that is built on cards is learned if a default route leads through it.
 #[test]
 #[ignore = "needs link kinds: tests/uml.rs runs it"]
 fn uplinks_that_are_made_of_cards_are_learned() {

@@ -1,4 +1,4 @@
-//! `learn` on real links: what it prints is ready there, and is written where `run` finds it.
+//! `learn` on real links: the gate that it prints is ready there, and it writes the gate where `run` finds it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use crate::netns;
 const STATIC: &str = "addr add 192.0.2.10/24 dev va0; route add default via 192.0.2.1";
 const GATE: &str = "/etc/netready/default.toml";
 
-/// With files of its own, no gate and no resolv.conf among them.
+/// Makes a host with its own files, but without a gate and without resolv.conf.
 fn host(setup: &str) -> Netns {
     let ns = Netns::new().with_private_etc();
     ns.ip(UP0);
@@ -18,7 +18,7 @@ fn host(setup: &str) -> Netns {
     ns
 }
 
-/// The clauses on one line; what is printed is ready as a gate file of its own.
+/// Returns the learned clauses on one line. Checks that the printed gate file is ready.
 #[track_caller]
 fn learned(ns: &Netns) -> String {
     let said = ns.output(&["learn"]);
@@ -34,7 +34,7 @@ fn clauses(text: &str) -> String {
     text.replace(" = ", "=").replace('"', "'")
 }
 
-/// What is left out, line by line.
+/// Returns what was left out, one line each.
 fn left_out(said: &Said) -> Vec<String> {
     let (_, rest) = said.stdout.split_once("# Not asked for:\n").unwrap_or_default();
     rest.lines().map(|line| line.trim_start_matches("#   ").to_owned()).collect()
@@ -45,21 +45,21 @@ fn left_out(said: &Said) -> Vec<String> {
 fn hosts_of_several_kinds() {
     for (setup, expected) in [
         (STATIC, "interface='va0'; address='ipv4'; route='default-ipv4'"),
-        // As DHCP and a router leave it.
+        // The addresses and routes are as DHCP and a router leave them.
         (
             "addr add 192.0.2.10/24 dev va0 valid_lft 3600 preferred_lft 3600; route add default via 192.0.2.1
              addr add 2001:db8::10/64 dev va0 nodad valid_lft 3600 preferred_lft 1800
              -6 route add default via fe80::1 dev va0",
             "interface='va0'; address=['ipv4', 'ipv6']; route=['default-ipv4', 'default-ipv6']",
         ),
-        // A host with containers.
+        // The host runs containers.
         (
             "addr add 192.0.2.10/24 dev va0; route add default via 192.0.2.1
              link add docker0 type bridge; link set docker0 up; addr add 172.17.0.1/16 dev docker0
              link add veth1 type veth peer name ceth1; link set veth1 master docker0; link set veth1 up; link set ceth1 up",
             "interface='va0'; address='ipv4'; route='default-ipv4'",
         ),
-        // The uplink is a bridge, or stands on a link.
+        // The uplink is a bridge, or is stacked on a link.
         (
             "link add br0 type bridge; link set br0 up; link set va0 master br0
              addr add 192.0.2.10/24 dev br0; route add default via 192.0.2.1",
@@ -70,7 +70,7 @@ fn hosts_of_several_kinds() {
              addr add 192.0.2.10/24 dev mv0; route add default via 192.0.2.1",
             "interface='mv0'; address='ipv4'; route='default-ipv4'",
         ),
-        // No default route: an address is what there is.
+        // Without a default route, the gate asks for an address.
         ("addr add 192.0.2.10/24 dev va0 valid_lft 3600 preferred_lft 3600", "interface='va0'; address='ipv4'"),
     ] {
         let ns = host(setup);
@@ -87,7 +87,7 @@ fn what_is_not_asked_for_is_told() {
         "link set vb1 down; addr add 10.9.0.2/16 dev va1; link add docker0 type bridge; link set docker0 up",
     );
     ns.ip("addr add 172.17.0.1/16 dev docker0; addr add 192.0.2.11/24 dev va0 valid_lft 60 preferred_lft 60");
-    // The kernel tells the far end's operstate a moment later.
+    // The kernel changes the far end's operstate a moment later.
     ns.until("vb0 is up", || ns.output(&["learn"]).stdout.contains("vb0: no address"));
     let said = ns.output(&["learn"]);
     assert_eq!(
@@ -155,7 +155,7 @@ fn written_where_run_finds_it_and_never_over_another() {
     assert!(said.stderr.contains("systemctl reload netready.service"), "{said:?}");
     let written = fs::read_to_string(GATE).unwrap();
     assert_eq!(written.trim_end(), ns.output(&["learn"]).stdout);
-    // For a service that runs as somebody else.
+    // The file must be readable for a service that runs as another user.
     assert_eq!(fs::metadata(GATE).unwrap().permissions().mode() & 0o777, 0o644);
     let check = ns.check(&[]);
     check.assert_ready();
@@ -174,7 +174,7 @@ fn written_where_run_finds_it_and_never_over_another() {
     assert_eq!(files, ["default.toml"]);
 }
 
-/// What else decides about the gate is said.
+/// `learn` also says which other files affect the gate.
 #[test]
 #[ignore = "needs a network namespace"]
 fn what_is_replaced_and_what_is_read_over_it_is_told() {
@@ -195,7 +195,7 @@ fn what_is_replaced_and_what_is_read_over_it_is_told() {
     );
 }
 
-/// A user's containers wait for the gate `podman`.
+/// The containers of a user wait for the gate `podman`.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_user_learns_the_gate_of_his_containers() {
@@ -226,7 +226,7 @@ fn a_user_learns_the_gate_of_his_containers() {
     let check = ns.command(&["check", "podman"]).unprivileged().env("HOME", home.to_str().unwrap()).output();
     assert!(check.code == 0 && check.stdout.contains(path.to_str().unwrap()), "{check:?}");
 
-    // Without a home there is no place of his own.
+    // Without a home directory, a user has no folder for gates.
     let said = ns.command(&["learn", "--write"]).unprivileged().output();
     assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{said:?}");
     assert!(said.stderr.contains("/etc/netready/podman.toml cannot be written"), "{said:?}");

@@ -1,4 +1,4 @@
-//! `doctor --fix` on recorded databases of Podman's, with a Podman that lists what the test says.
+//! `doctor --fix` with recorded databases of Podman, and with a Podman that lists what the test says.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,9 +11,9 @@ use serde_json::Value;
 use crate::harness::{Netns, Said, UP0, UserManager};
 use crate::netns;
 
-/// Podman 5.4.2's: six containers on two networks, and one lease that leaked at boot.
+/// A database of Podman 5.4.2: six containers on two networks, and one lease that leaked at boot.
 const NETWORKS: &[u8] = include_bytes!("../../src/ipam/tests/networks.db");
-/// Those of the six that exist.
+/// The containers of these six that exist.
 const EXIST: [&str; 4] = [
     "0eebf4178c8cea329b06ce7ee3380dbb819560f6a4ff3bba7d478e69e5eb4e89",
     "1c2831ff572d378dc5c4eedf5ca8678ff9ad27ed35487879101067b3d07f87f2",
@@ -44,7 +44,8 @@ impl Stage {
             runroot.display(),
             list.join(",")
         );
-        // By another process: a test beside this one may start a program while the file is open for writing.
+        // Write in another process: a test that runs at the same time may start a program while the file is open
+        // for writing.
         let podman = stage.ns.scratch().join("bin/podman");
         let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""];
         assert!(Command::new("sh").args(write).arg(podman).arg(script).status().unwrap().success());
@@ -55,13 +56,13 @@ impl Stage {
         self.ns.scratch().join("run/containers/networks/ipam.db")
     }
 
-    /// The environment of a user who has no Podman but the test's.
+    /// Returns the environment of a user whose only Podman is the test's.
     fn environment(&self) -> [(&'static str, String); 3] {
         let path = |name: &str| self.ns.scratch().join(name).display().to_string();
         [("MANAGERPID", self.manager.pid()), ("XDG_RUNTIME_DIR", path("run")), ("PATH", path("bin"))]
     }
 
-    /// Without the harness's limit, for it looks twice, and waits for a lock.
+    /// Runs `doctor` without the harness's time limit, because it reads twice and waits for a lock.
     fn doctor(&self, options: &[&str]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netready"));
         command.arg("doctor").args(options).env_clear().envs(self.environment()).stdin(Stdio::null());
@@ -70,7 +71,7 @@ impl Stage {
         Said { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// The same on a terminal, where somebody types.
+    /// Does the same on a terminal, on which a user types.
     fn on_a_terminal(&self, options: &str, typed: &str) -> String {
         let netready = format!("{} doctor {options}", env!("CARGO_BIN_EXE_netready"));
         let mut child = Command::new("/usr/bin/script")
@@ -161,7 +162,7 @@ fn where_it_is_not_safe_nothing_is_done() {
     assert!(said.code == 1 && said.stdout.contains(&way), "{said:?}");
 }
 
-/// Podman makes a new database where there is none, where there is no byte in it, and where it has no buckets.
+/// Podman makes a new database if there is no file, if the file is empty, and if the database has no buckets.
 #[test]
 #[ignore = "needs a network namespace"]
 fn an_empty_database_is_no_damage() {

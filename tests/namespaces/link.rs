@@ -19,10 +19,10 @@ fn carrier_row_by_row() {
         (row(DARK0), CARRIER_VA0, not("no-carrier", "no carrier (LOWERLAYERDOWN)")),
         (format!("{UP0}; link set va0 down"), CARRIER_VA0, not("admin-down", "va0")),
         (format!("{UP0}; link set va0 down"), CARRIER_VA0, not("admin-down", "administratively down")),
-        // The other one of two is nobody's business.
+        // The gate does not name the other link, so its state does not matter.
         (format!("{DARK0}; {UP1}"), "interface = \"va1\"; carrier = true", Want::Ready),
         (format!("{UP0}; {DARK1}"), "interface = \"va1\"; carrier = true", not("no-carrier", "va1")),
-        // operstate UNKNOWN has IFF_RUNNING.
+        // A link with the operstate UNKNOWN has IFF_RUNNING.
         (
             row("link add vx0 type vxlan id 7 local 192.0.2.9 dstport 4789; link set vx0 up"),
             "interface = \"vx0\"; carrier = true",
@@ -33,7 +33,7 @@ fn carrier_row_by_row() {
             "interface = \"ifb7\"; carrier = true",
             Want::Ready,
         ),
-        // Loopback by its name only.
+        // Loopback is matched only by its name.
         (row("link set lo up"), "interface = \"lo\"; carrier = true", Want::Ready),
         (row("link set lo up"), "interface = \"*\"; carrier = true", not("absent", "")),
         (format!("link set lo up; {DARK0}"), "interface = \"va*\"; carrier = true", not("no-carrier", "va0")),
@@ -55,12 +55,12 @@ fn carrier_row_by_row() {
             "interface = \"mt0\"; carrier = true",
             Want::Ready,
         ),
-        // A clause that asks for nothing else asks for an address of either family, too.
+        // A clause without items also requires an address of either family.
         (row(UP0), "interface = \"va0\"", not("no-address", "va0")),
         (format!("{UP0}; addr add 192.0.2.1/24 dev va0"), "interface = \"va0\"", Want::Ready),
         (format!("{UP0}; addr add 2001:db8::1/64 dev va0 nodad"), "interface = \"va0\"", Want::Ready),
         (format!("{DARK0}; addr add 192.0.2.1/24 dev va0"), "interface = \"va0\"", not("no-carrier", "va0")),
-        // … unless it says that it wants no carrier.
+        // With carrier = false the clause does not require carrier.
         (
             format!("{DARK0}; addr add 192.0.2.1/24 dev va0"),
             "interface = \"va0\"; carrier = false; address = \"ipv4\"",
@@ -92,7 +92,7 @@ fn ready_at_the_first_evaluation() {
     ns.ip(UP0);
     let gate = ns.run_gate("[[require]]\ninterface = \"va0\"\ncarrier = true\n");
     let after = gate.expect_ready();
-    // The goal is 50 ms; a debug build on a busy machine gets more. A second would be a poll.
+    // The goal is 50 ms. A debug build on a busy machine may take longer. A second would mean that netready polls.
     assert!(after < Duration::from_millis(800), "{after:?}\n{}", gate.transcript());
     gate.expect_status_where("Ready after …", |status| status.starts_with("Ready after "));
 }
@@ -158,7 +158,7 @@ fn no_carrier_timeout_ends_the_wait_earlier() {
 fn no_carrier_timeout_counts_only_while_no_wanted_link_has_carrier() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {DARK1}"));
-    // va1 has none, but va0 has: the gate's own timeout decides.
+    // va1 has no carrier, but va0 has. So the gate's own timeout counts.
     let gate = ns.run_gate(
         "timeout = \"1500ms\"\nno-carrier-timeout = \"300ms\"\n[[require]]\ninterface = [\"va0\", \"va1\"]\ncarrier = true\n",
     );
@@ -230,7 +230,7 @@ fn a_flapping_link_without_settle_is_judged_by_its_last_state() {
     ns.ip_batch(&flaps);
     gate.expect_now_ready();
     gate.stays_ready();
-    // One line for each change of verdict at most, so no more than statuses that begin differently.
+    // netready prints at most one line for each change of the verdict.
     let verdicts = gate.statuses().len();
     let lines = gate.stderr_lines().len();
     assert!(lines <= verdicts + 2, "{lines} lines for {verdicts} statuses\n{}", gate.transcript());

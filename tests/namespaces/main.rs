@@ -1,7 +1,8 @@
-//! The built binary, driven on real links, addresses and routes, each test in a network namespace of its own.
+//! Tests of the built binary with real links, addresses and routes, each in a network namespace of its own.
 //!
-//! One test program for all subjects, so that it is linked once. `harness` is the language the tests are written in.
-//! Nothing of the host is touched: no named namespaces, no files outside a scratch directory, no host sysctl.
+//! All subjects are in one test program, so that it is linked once. `harness` has the functions that all tests use.
+//! The tests change nothing on the host: no named namespaces, no files outside a scratch directory, no sysctl of
+//! the host.
 
 #![allow(
     clippy::unwrap_used,

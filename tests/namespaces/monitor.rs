@@ -1,4 +1,4 @@
-//! `monitor`: each relevant change, each change of verdict.
+//! `monitor`: prints each relevant change and each change of the verdict.
 
 use serde_json::Value;
 
@@ -57,7 +57,8 @@ fn json_is_one_object_a_line() {
     }
 }
 
-/// The date, the time and the zone, what it did to the verdict, and the requirement; no colour in a pipe.
+/// A line has the date, the time and the zone, the effect on the verdict, and the requirement. In a pipe it has no
+/// colour.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_line_says_when_and_what_it_did_to_the_verdict() {

@@ -1,4 +1,4 @@
-//! The notify socket: where it is, and what happens where nobody reads it.
+//! The notify socket: which addresses it can have, and what happens if nobody reads it.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -9,7 +9,7 @@ use crate::netns;
 
 const ADDRESS: &str = "addr add 192.0.2.1/24 dev va0";
 
-/// A service manager of the test's own, at an abstract address.
+/// A service manager of the test, at an abstract address.
 struct Manager {
     socket: UnixDatagram,
     name: String,
@@ -22,7 +22,7 @@ impl Manager {
         Manager { socket, name }
     }
 
-    /// Nothing more can be sent to it.
+    /// Fills the socket, so that nothing more can be sent to it.
     fn fill(&self) {
         let sender = UnixDatagram::unbound().unwrap();
         sender.set_nonblocking(true).unwrap();
@@ -35,7 +35,7 @@ impl Manager {
         command.env("NOTIFY_SOCKET", &format!("@{}", self.name)).spawn()
     }
 
-    /// Reads until something says so.
+    /// Reads until a message contains this text.
     #[track_caller]
     fn expect(&self, what: &str) -> String {
         self.socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -78,7 +78,7 @@ fn ready_waits_for_room_and_is_said_then() {
     manager.fill();
     let gate = manager.start(&ns, &["run", "-i", "va0"]);
     gate.expect_stderr("Ready after");
-    // Everything still happens, and only the latest status is kept.
+    // Everything else continues, and only the latest status is kept.
     ns.ip("link set va0 down");
     gate.expect_stderr("NOT ready since");
     ns.ip("link set va0 up");

@@ -1,6 +1,7 @@
-//! A property: after any sequence of link, address and route operations, `check`, every `run` that saw them all happen, and
-//! an oracle agree. The oracle is written from the manual's text alone, reads iproute2's JSON, and asks the kernel: which
-//! route it takes (`ip route get fibmatch`), whether connect(2) and bind(2) succeed. It uses nothing of netready's.
+//! Tests a property with an oracle. After any sequence of link, address and route operations, three results must
+//! agree: that of `check`, that of every `run` that saw all operations, and that of the oracle. The oracle follows
+//! only the text of the manual. It reads iproute2's JSON and asks the kernel: which route it selects (`ip route get
+//! fibmatch`), and whether connect(2) and bind(2) succeed. It uses no code of netready.
 //!
 //! `NETREADY_ORACLE_SEED=…` repeats a failed sequence, `NETREADY_ORACLE_SEQUENCES=…` tries more of them.
 
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::harness::{Netns, Process};
 use crate::netns;
 
-/// splitmix64: a sequence is its seed.
+/// The splitmix64 generator. A seed determines the whole sequence.
 pub struct Random(u64);
 
 impl Random {
@@ -41,21 +42,21 @@ enum Family {
     V6,
 }
 
-/// A snapshot, as iproute2 prints it.
+/// A snapshot of the kernel's state, as iproute2 prints it.
 pub struct Oracle {
     links: Vec<Value>,
-    /// Each with the name of its link.
+    /// Each address with the name of its link.
     addresses: Vec<(String, Value)>,
     routes: HashMap<&'static str, Vec<Value>>,
     lookups: HashMap<&'static str, Option<Value>>,
-    /// The kernel's answers to what it takes, as the route stands in the table (RTM_F_FIB_MATCH).
+    /// The routes that the kernel selects, as they stand in the table (RTM_F_FIB_MATCH).
     matches: HashMap<&'static str, Option<Value>>,
 }
 
 const LOOKED_UP: [&str; 3] = ["203.0.113.7", "198.18.0.7", "2001:db8:7::7"];
 
-/// By which addresses the kernel is asked what it takes for a destination in the main table. (More specific routes and
-/// policy rules may answer for each of them.)
+/// The addresses with which the kernel is asked for the route to a destination in the main table. (More specific
+/// routes and policy rules may answer for each of them.)
 const ASKED: &[(&str, &str, &[&str])] = &[
     ("4", "default", &["8.8.8.8", "192.88.99.9"]),
     ("6", "default", &["2606:4700::1", "3fff::9"]),
@@ -64,7 +65,7 @@ const ASKED: &[(&str, &str, &[&str])] = &[
     ("6", "2001:db8:7::/48", &["2001:db8:7:ffff::9"]),
 ];
 
-/// What connect(2) says of a datagram socket: the address that it leaves from. Nothing is sent.
+/// Returns the source address that connect(2) gives a datagram socket. Nothing is sent.
 fn connection(target: IpAddr) -> std::io::Result<IpAddr> {
     let any: IpAddr = if target.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
     let socket = UdpSocket::bind((any, 0))?;
@@ -72,7 +73,7 @@ fn connection(target: IpAddr) -> std::io::Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
-/// What bind(2) says.
+/// Whether bind(2) accepts the address.
 fn binds(address: &str) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
 }
@@ -109,7 +110,7 @@ impl Oracle {
         self.links.iter().find(|l| l["ifname"] == name)
     }
 
-    /// "IFF_UP, IFF_LOWER_UP and IFF_RUNNING"; iproute2 prints the lack of RUNNING of a link that is up as NO-CARRIER.
+    /// "IFF_UP, IFF_LOWER_UP and IFF_RUNNING". If a link is up and lacks RUNNING, iproute2 prints NO-CARRIER.
     fn flags_say_carrier(link: &Value) -> bool {
         let has = |flag: &str| link["flags"].as_array().is_some_and(|flags| flags.iter().any(|f| f == flag));
         has("UP") && has("LOWER_UP") && !has("NO-CARRIER")
@@ -128,7 +129,7 @@ impl Oracle {
                 .any(|port| port["master"] == name && self.carrier(port["ifname"].as_str().unwrap()));
         }
         if ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"].contains(&kind) {
-            // Every lower link here is in this namespace.
+            // In these tests every lower link is in this namespace.
             return link["link"].as_str().is_some_and(|lower| self.carrier(lower));
         }
         true
@@ -148,7 +149,8 @@ impl Oracle {
         (!is("tentative") || is("optimistic")) && !is("dadfailed")
     }
 
-    /// "an address of that family of global or site scope and not in 127/8, 169.254/16, ::1, fe80::/10", usable, preferred.
+    /// "an address of that family of global or site scope and not in 127/8, 169.254/16, ::1, fe80::/10"; it is
+    /// usable and preferred.
     fn meets_family(address: &Value, family: Family) -> bool {
         let ip: IpAddr = address["local"].as_str().unwrap().parse().unwrap();
         let scope = address["scope"].as_str().unwrap_or_default();
@@ -190,8 +192,9 @@ impl Oracle {
         })
     }
 
-    /// A route to `destination` that counts; for a clause with an interface: through that one. Without: the one that the
-    /// kernel takes, for packets from anywhere, or for those from a prefix.
+    /// Whether a route to `destination` counts. For a clause with an interface, it must leave through that one.
+    /// Otherwise it must be the route that the kernel selects, for packets from any source or for those from a
+    /// prefix.
     fn route(&self, table: &'static str, destination: &'static str, through: Option<&str>) -> bool {
         let family = if table.starts_with('4') { Family::V4 } else { Family::V6 };
         if through.is_some() {
@@ -203,19 +206,20 @@ impl Oracle {
         }
     }
 
-    /// In the kernel's order, but those for one TOS only.
+    /// Returns the routes in the kernel's order, without routes for one TOS only.
     fn standing<'a>(&'a self, table: &str, destination: &'a str) -> impl Iterator<Item = &'a Value> {
         self.routes[table].iter().filter(move |route| route["dst"] == destination && route["tos"].is_null())
     }
 
-    /// By the kernel's own word, where a lookup gets it; else by its rules.
+    /// Returns the selected route: by the kernel's own lookup if it reaches the table, otherwise by the kernel's
+    /// rules.
     fn taken(&self, table: &'static str, destination: &'static str) -> Option<Value> {
         self.asked(table, destination)
             .map(|(_, route)| route.clone())
             .or_else(|| self.by_rule(table, destination))
     }
 
-    /// The lookup, among several, that this route answers.
+    /// Returns the first lookup that this destination's route answers.
     fn asked(&self, table: &str, destination: &str) -> Option<(IpAddr, &Value)> {
         let (_, _, addresses) = ASKED.iter().find(|(t, d, _)| *t == table && *d == destination)?;
         addresses.iter().find_map(|address| {
@@ -288,7 +292,8 @@ impl Oracle {
             || (host_wide && family == Family::V6 && self.internet_address_anywhere())
     }
 
-    /// On a router with a delegated prefix another link's address serves. (Every IPv6 destination here is in 2000::/3.)
+    /// Whether another link's address can be the source, as on a router with a delegated prefix. (Every IPv6
+    /// destination here is in 2000::/3.)
     fn internet_address_anywhere(&self) -> bool {
         self.addresses.iter().any(|(on, address)| {
             let internet = match address["local"].as_str().unwrap().parse().unwrap() {
@@ -299,7 +304,7 @@ impl Oracle {
         })
     }
 
-    /// Where what the oracle reads in tables is not what the kernel does.
+    /// Reports where the routes that the oracle reads in tables differ from the kernel's lookups.
     pub fn disagrees_with_the_kernel(&self) -> String {
         let mut text = String::new();
         for (table, destination, _) in ASKED {
@@ -312,7 +317,7 @@ impl Oracle {
                     "{destination}: the kernel takes {asked}, and by the rules it is {read:?}"
                 );
             }
-            // A connection has a way, and an address that it can leave from.
+            // Then a connection is possible, with a usable source address.
             if self.route(table, destination, None) {
                 let usable = |source: IpAddr| {
                     self.addresses
@@ -352,11 +357,11 @@ impl Oracle {
             let wide = ["global", "site"].contains(&address["scope"].as_str().unwrap_or_default());
             address["local"] == source && Self::usable(address) && wide && !narrow
         });
-        // No target is an address of this host, so what goes to loopback goes nowhere.
+        // No target is an address of this host, so a route through loopback leads nowhere.
         unicast && fit && through.map_or(dev != "lo", |t| t == dev) && self.carrier(dev)
     }
 
-    /// A clause that names a link and asks for nothing else.
+    /// Whether a clause is met that names a link and has no items.
     fn link_alone(&self, name: &str) -> bool {
         let addressed = || self.family_on(name, Family::V4) || self.family_on(name, Family::V6);
         self.carrier(name) && (self.is_port(name) || addressed())
@@ -370,7 +375,7 @@ impl Oracle {
     }
 }
 
-/// A gate in TOML, and what the oracle says of it.
+/// A gate in TOML, and the oracle's result for it.
 pub type Gate = (&'static str, fn(&Oracle) -> bool);
 
 pub const GATES: &[Gate] = &[
@@ -646,7 +651,7 @@ pub fn operation(random: &mut Random) -> String {
     }
 }
 
-/// What the gates' processes, `check` and the oracle say; empty where they agree.
+/// Compares the results of the gates' processes, of `check` and of the oracle. The text is empty if they agree.
 fn disagreements(ns: &Netns, paths: &[String], runs: &[Process]) -> String {
     let oracle = Oracle::read(ns);
     let mut text = oracle.disagrees_with_the_kernel();
@@ -674,8 +679,8 @@ fn disagreements(ns: &Netns, paths: &[String], runs: &[Process]) -> String {
     text
 }
 
-/// No duplicate address detection, and no router solicitations: for links that come and go, these would change nothing
-/// but the machine's load.
+/// Switches off duplicate address detection and router solicitations. For links that come and go they would only
+/// add to the load of the machine.
 pub fn keep_ipv6_quiet(ns: &Netns) {
     ns.ip("sysctl net.ipv6.conf.all.accept_dad=0; sysctl net.ipv6.conf.default.accept_dad=0");
     ns.ip("sysctl net.ipv6.conf.default.router_solicitations=0");
@@ -685,14 +690,14 @@ pub fn keep_ipv6_quiet(ns: &Netns) {
 /// on a link that does not exist. This is expected.
 pub fn try_operation(ns: &Netns, operation: &str) -> usize {
     let accepted = |part: &&str| match part.trim().strip_prefix("sysctl ").and_then(|s| s.split_once('=')) {
-        // The link of the setting may not be there.
+        // The link of the setting may not exist.
         Some((name, value)) => std::fs::write(format!("/proc/sys/{}", name.replace('.', "/")), value).is_ok(),
         None => ns.try_ip(part).status.success(),
     };
     operation.split(';').filter(accepted).count()
 }
 
-/// What the kernel has, as `ip` prints it.
+/// Returns the kernel's state as `ip` prints it.
 pub fn state(ns: &Netns) -> String {
     ["-br link", "-br addr", "-d -4 route show table all", "-d -6 route show table main", "nexthop", "rule"]
         .iter()
@@ -720,9 +725,9 @@ fn sequence(seed: u64, steps: usize, options: &[&str]) {
             try_operation(&ns, &operation);
             done.push(operation);
         }
-        // The kernel itself finishes a carrier change a moment later; what is right then must be right in two seconds.
+        // The kernel itself finishes a carrier change a moment later. The results must agree within two seconds.
         let last = Instant::now();
-        // (On a busy machine one look alone takes that long, and what it began with is past when it ends.)
+        // (On a busy machine, one comparison alone can take that long, and its beginning is outdated when it ends.)
         let mut wrong = disagreements(&ns, &paths, &runs);
         let mut looks = 1;
         while !wrong.is_empty() && (last.elapsed() < Duration::from_secs(2) || looks < 4) {
@@ -770,7 +775,7 @@ fn random_operations_through_four_kilobytes() {
 #[test]
 #[ignore = "needs a network namespace"]
 fn random_operations_of_today() {
-    // Another seed each day: a failure names it.
+    // Use another seed each day. A failure names the seed.
     let days = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 86_400;
     for n in 0..3 {
         sequence(days * 1000 + n, 20, &[]);

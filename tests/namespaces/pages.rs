@@ -1,5 +1,5 @@
-//! The pages in docs/, tried: their files are written where they say, the links that they speak of are made, and what
-//! netready prints is compared with what the page shows.
+//! Tests of the pages in docs/. The tests write the files of a page to the paths that it names and make its links.
+//! They compare the output of netready with the output in the page.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 use crate::harness::Netns;
 use crate::netns;
 
-/// What is said of a gate that a package has installed.
+/// The text that netready prints about a gate from a package.
 const PACKAGED: &str = "asked for in /usr/lib/netready/";
-/// A cable from `e0` to `e0p`, both ends up.
+/// A cable from `e0` to `e0p`, with both ends up.
 const CABLE: &str = "link add e0 type veth peer name e0p; link set e0p up; link set e0 up";
 /// Two cards.
 const CARDS: &str = "link add ens5 type veth peer name p5; link set p5 up; link set ens5 up
     link add ens6 type veth peer name p6; link set p6 up; link set ens6 up
     addr add 10.0.0.20/24 dev ens5; route add default via 10.0.0.1";
 
-/// A page, and how far its commands were tried.
+/// A page with its remaining commands.
 struct Page {
     path: &'static str,
     shown: Vec<(String, String)>,
 }
 
-/// The blocks between fences: language and text.
+/// Returns the blocks between fences: the language and the text.
 fn blocks(text: &str) -> Vec<(&str, &str)> {
     let fenced = text.split("\n```").skip(1).step_by(2);
     fenced.filter_map(|block| block.split_once('\n')).collect()
@@ -44,7 +44,7 @@ impl Page {
         Page { path, shown }
     }
 
-    /// Writes the gate files that the page shows. It begins each with its path.
+    /// Writes the gate files that the page shows. The first line of each names its path.
     fn with_its_files(self, ns: &Netns) -> Page {
         let text =
             fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(self.path)).unwrap();
@@ -59,7 +59,7 @@ impl Page {
                 None => PathBuf::from(path),
             };
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            // With the line that names the path, so that the lines have the numbers that the page shows.
+            // Keep the line that names the path, so that line numbers are those that the page shows.
             fs::write(path, block).unwrap();
             written += 1;
         }
@@ -67,26 +67,26 @@ impl Page {
         self
     }
 
-    /// The next command of the page prints what the page shows.
+    /// Runs the next command of the page, and checks that it prints what the page shows.
     #[track_caller]
     fn goes_on(&mut self, ns: &Netns) {
         assert!(!self.shown.is_empty(), "{} shows no more commands", self.path);
         let (command, shown) = self.shown.remove(0);
         let words: Vec<&str> = command.split_whitespace().skip(1).collect();
-        // As an ordinary user would: root's is the system's side only.
+        // Run as an ordinary user, because for root the command is only about the system's side.
         let said = ns.command(&words).unprivileged().env("HOME", home(ns).to_str().unwrap()).output();
-        // check explains on stdout, and learn says on stderr what the file that it wrote means.
+        // `check` explains on stdout. `learn` explains on stderr what the file that it wrote means.
         let stderr = if words[0] == "learn" { said.stderr.as_str() } else { "" };
         let printed = format!("{}\n{stderr}", said.stdout.trim_end())
-            // The packaged file, which a build in a checkout has built in.
+            // The page shows the packaged file. In a checkout the same gate is built in.
             .replace(
                 "(built-in)",
                 &format!("(/usr/lib/netready/{}.toml)", words.get(1).unwrap_or(&"default")),
             )
-            // Of a veth, the kernel says that the link below it is down. Of a card, it does not.
+            // For a veth, the kernel says that the link below it is down. For a card, it does not.
             .replace(" (LOWERLAYERDOWN)", "")
             .replace(home(ns).to_str().unwrap(), "/home/me");
-        // Here no package is installed whose gate it could replace, or in whose gate something is asked for.
+        // In the test no package is installed, so remove the texts about its gates.
         let without_package = |line: &str| match line.split_once(PACKAGED) {
             Some((before, _)) if before.trim().is_empty() => None,
             Some((before, _)) => Some(before.trim_end_matches(" (").to_owned()),
@@ -98,7 +98,7 @@ impl Page {
         assert_eq!(printed.trim_end(), shown, "{}: {command}\n{}", self.path, said.stderr);
     }
 
-    /// Every command was tried.
+    /// Checks that every command was run.
     #[track_caller]
     fn ends(self) {
         assert!(self.shown.is_empty(), "{}: not tried: {:#?}", self.path, self.shown);
@@ -119,7 +119,7 @@ fn host() -> Netns {
 /// The address and the default route of most pages.
 const STATIC: &str = "addr add 10.9.0.2/24 dev e0; route add default via 10.9.0.1";
 
-/// e0 loses its cable, and the kernel has said so.
+/// Takes the cable of e0 away, and waits until the kernel reports it.
 fn pull_the_cable(ns: &Netns) {
     ns.ip("link set e0p down");
     ns.until("no carrier", || ns.ip_json("link show e0")[0]["flags"].to_string().contains("NO-CARRIER"));
@@ -160,7 +160,7 @@ fn dual_stack() {
     page.goes_on(&ns);
     ns.ip("addr add 2001:db8::2/64 dev e0 nodad; route add default via fe80::1 dev e0");
     page.goes_on(&ns);
-    // pasta takes IPv6 from a link only once its link-local address is there.
+    // pasta copies IPv6 from a link only after its link-local address exists.
     ns.until("the gate", || ns.check(&["podman"]).ready());
     page.goes_on(&ns);
     page.ends();
@@ -175,7 +175,7 @@ fn the_address_of_a_service() {
     page.goes_on(&ns);
     ns.ip("addr add 10.9.0.2/24 dev e0");
     page.goes_on(&ns);
-    // Duplicate address detection that does not end while the test looks.
+    // Duplicate address detection does not end while the test runs.
     ns.ip("sysctl net.ipv6.conf.e0.dad_transmits=100; addr add 2001:db8::2/64 dev e0");
     page.goes_on(&ns);
     page.ends();
@@ -189,7 +189,7 @@ fn a_vpn() {
         addr add 192.0.2.10/24 dev eth0; route add default via 192.0.2.1");
     let mut page = Page::open("how-to/vpn.md").with_its_files(&ns);
     page.goes_on(&ns);
-    // As a WireGuard link does, it has carrier once it is up.
+    // Like a WireGuard link, this link has carrier when it is up.
     ns.ip("link add wg0 type veth peer name far; link set far up; link set wg0 up
         addr add 10.8.0.2/32 dev wg0; route add 10.8.0.0/24 dev wg0");
     page.goes_on(&ns);
@@ -243,7 +243,7 @@ fn docker() {
     let ns = host();
     ns.ip(CABLE);
     let mut page = Page::open("how-to/docker.md").with_its_files(&ns);
-    // This drop-in is of another paragraph.
+    // This drop-in belongs to another paragraph.
     fs::remove_dir_all("/etc/netready/docker.toml.d").unwrap();
     page.goes_on(&ns);
     ns.ip("addr add 10.9.0.2/24 dev e0");
@@ -279,7 +279,7 @@ fn no_default_route() {
     page.ends();
 }
 
-/// Each page that shows what `check` prints is tried above.
+/// The tests above cover each page that shows the output of `check`.
 #[test]
 fn every_page_is_tried() {
     let tried = include_str!("pages.rs");

@@ -1,4 +1,4 @@
-//! `pasta = true`: what pasta would take is fit to be taken; and the built-in gate `podman`.
+//! `pasta = true`: what pasta would copy is usable for the container. Also the built-in gate `podman`.
 
 use std::time::Duration;
 
@@ -24,45 +24,46 @@ fn pasta_row_by_row() {
         (String::new(), pasta, not("no-route", "")),
         (UP0.to_owned(), pasta, not("no-route", "")),
         (format!("{UP0}; addr add 169.254.1.1/16 dev va0"), pasta, not("no-route", "")),
-        // An address and no default: green, and without a default route for life.
+        // There is an address but no default route. pasta would start, and the container would never get a default
+        // route.
         (up(""), pasta, not("no-route", "va0")),
-        // linkdown routes: it dies.
+        // The routes are linkdown, so pasta would die.
         (
             format!("{DARK0}; {ADDR0}; {DEFAULT0}"),
             pasta,
             not("no-carrier", "pasta would take va0 (default metric 100), which has no carrier"),
         ),
         (format!("{DARK0}; {ADDR0}"), pasta, not("no-carrier|no-route", "va0")),
-        // The first default counts, not any.
+        // The first default route counts, not any of them.
         (
             two(&format!("{DEFAULT0}; {DEFAULT1}; link set vb0 down")),
             pasta,
             not("no-carrier", "pasta would take va0"),
         ),
         (two(&format!("{DEFAULT0}; {DEFAULT1}; link set vb1 down")), pasta, Want::Ready),
-        // IPv6 live while the IPv4 default is linkdown: copied all the same, and it dies.
+        // The IPv6 default route is live, but the IPv4 default route is linkdown. pasta would copy it and die.
         (
             format!("{UP0}; {V6}; {UP1}; {ADDR1}; {DEFAULT1}; link set vb1 down"),
             pasta,
             not("no-carrier", "pasta would take va1"),
         ),
         (format!("{UP0}; {V6}"), pasta, Want::Ready),
-        // IPv6-only uplink with an idle docker0.
+        // The uplink has only IPv6, and docker0 is idle.
         (format!("{docker0}; {UP0}; {V6}"), pasta, not("no-carrier", "docker0")),
         (format!("{docker0}; {UP0}; {ADDR0}; {DEFAULT0}"), pasta, Want::Ready),
         (docker0.to_owned(), pasta, not("no-carrier|no-route", "docker0")),
-        // A default whose link has no address of the family.
+        // The link of the default route has no address of the family.
         (format!("{UP0}; route add default dev va0"), pasta, not("no-address", "va0")),
         (
             format!("{UP0}; addr add fe80::7/64 dev va0 nodad; -6 route add default via fe80::1 dev va0"),
             pasta,
             not("no-address", "va0"),
         ),
-        // Unreachable defaults are no routes.
+        // Default routes that are unreachable do not count.
         (up("route add unreachable default"), pasta, not("no-route", "")),
-        // In another table: not looked at.
+        // pasta does not read other tables.
         (up("route add default via 192.0.2.254 table 100"), pasta, not("no-route", "")),
-        // A gateway on-link by flag, and one by a host route (Hetzner).
+        // The gateway is on the link by the flag onlink, or by a host route (Hetzner).
         (
             format!("{UP0}; addr add 192.0.2.1/32 dev va0; route add default via 203.0.113.1 dev va0 onlink"),
             pasta,
@@ -87,7 +88,7 @@ fn the_choice_must_stay_the_same_during_the_settle() {
     gate.expect_status("must hold");
     std::thread::sleep(Duration::from_millis(600));
     let again = std::time::Instant::now();
-    // Still met without a break, but by another link.
+    // The requirement is still met without a break, but by another link.
     ns.ip(DEFAULT0);
     gate.expect_ready();
     assert!(again.elapsed() >= Duration::from_secs(1), "{:?}", again.elapsed());
@@ -108,7 +109,7 @@ fn a_multipath_default_is_met_with_a_warning() {
     assert_eq!(check.json["warnings"].as_array().map(Vec::len), Some(1), "{:#}", check.json);
 }
 
-/// The states that follow each other in a boot, and what each means for pasta.
+/// The states that follow each other during a boot, and what each of them means for pasta.
 #[test]
 #[ignore = "needs a network namespace"]
 fn the_podman_gate_through_a_boot() {

@@ -1,4 +1,4 @@
-//! Probes against servers of the tests' own, on addresses inside the namespace.
+//! Probes to servers of the tests, on addresses inside the namespace.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -11,12 +11,12 @@ use std::thread;
 use crate::harness::{Elsewhere, Exit, Netns, Process, SOON, Signal, UP0};
 use crate::netns;
 
-/// Reachable without any route.
+/// The loopback link, whose addresses are reachable without a route.
 pub const LO: &str = "link set lo up";
-/// An address, and a default route that leads to nobody.
+/// An address, and a default route whose gateway does not exist.
 const UPLINK: &str = "addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0";
 
-/// A server: what it does with each connection, in a thread of its own. It ends with the test's process.
+/// Starts a server that handles each connection in a thread of its own. It ends with the test's process.
 fn serve(address: &str, talk: impl Fn(TcpStream) + Send + Sync + 'static) -> Receiver<()> {
     let listener = TcpListener::bind(address).unwrap();
     let talk = Arc::new(talk);
@@ -31,7 +31,7 @@ fn serve(address: &str, talk: impl Fn(TcpStream) + Send + Sync + 'static) -> Rec
     hear
 }
 
-/// Accepts, and never says a word.
+/// Starts a server that accepts connections and sends nothing.
 pub fn silent(address: &str) -> Receiver<()> {
     serve(address, |mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
@@ -61,7 +61,7 @@ pub fn status(line: &'static str) -> impl Fn(&str) -> String {
     move |_| format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n")
 }
 
-/// The processes that this one started and did not wait for yet.
+/// Returns the child processes that the process has not waited for yet.
 pub fn children(process: &Process) -> BTreeSet<i32> {
     let pid = process.pid();
     let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -83,32 +83,32 @@ fn a_connection() {
     let wait = ns.wait(&["--tcp", "192.0.2.1:4000", "--", "true"]);
     assert_eq!(run.expect_status("refused"), "Waiting (up to 90s): tcp 192.0.2.1:4000: connection refused");
     wait.expect_stderr("tcp 192.0.2.1:4000: connection refused");
-    // No event tells that the server is there: it is tried again.
+    // No event reports that the server has started. The probe is tried again.
     let _server = silent("192.0.2.1:4000");
     run.expect_ready();
     assert!(run.expect_now_ready().ends_with(": tcp 192.0.2.1:4000"), "{}", run.transcript());
     assert_eq!(wait.expect_exit(), Exit::Code(0));
     ns.check(&[&gate]).assert_ready();
     assert!(children(&run).is_empty(), "{:?}", children(&run));
-    // Nobody there, no way there.
+    // There is no host, or no route to it.
     ns.check(&["--tcp", "198.51.100.7:80"]).assert_unready("probe-failed", "network is unreachable");
     ns.ip("route add unreachable 198.51.100.8");
     ns.check(&["--tcp", "198.51.100.8:80"]).assert_unready("probe-failed", "no route to host");
-    // Both families, and a name that needs no DNS.
+    // Both families work, and a name that needs no DNS.
     let _server = silent("[::1]:4001");
     ns.check(&["--tcp", "[::1]:4001"]).assert_ready();
     let _server = silent("127.0.0.1:4001");
     ns.check(&["--tcp", "localhost:4001"]).assert_ready();
 }
 
-/// A link-local server is asked on the link that its zone names.
+/// The probe reaches a link-local server through the link that the zone names.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_server_on_a_link() {
     let ns = netns!();
     ns.ip(&format!("{LO}; {UP0}; addr add fe80::a/64 dev va0 nodad; link set va0 alias x"));
     let url = "http://[fe80::a%25va0]:4000/";
-    // The Host field has no zone: it means nothing to the server.
+    // The Host field has no zone, because the zone has no meaning for the server.
     let _server = http("[::]:4000", |request| {
         let fits = request.contains("\r\nHost: [fe80::a]:4000\r\n") && !request.contains('%');
         match (fits, request.starts_with("GET / ")) {
@@ -127,12 +127,12 @@ fn a_server_on_a_link() {
     ] {
         ns.check(&options).assert_ready();
     }
-    // No proxy is on this host's link.
+    // No proxy is used for a server on this host's link.
     assert_eq!(
         ns.command(&["check", "--http", url]).env("HTTP_PROXY", "http://192.0.2.7:1").output().code,
         0
     );
-    // Another link's zone: the address is not there.
+    // With another link's zone, the address is not reachable.
     ns.ip("link add vc0 type veth peer name vd0; link set vd0 up; link set vc0 up");
     ns.check(&["--tcp", "[fe80::a%vc0]:4000"]).assert_unready("probe-failed", "");
     for options in [
@@ -147,7 +147,7 @@ fn a_server_on_a_link() {
     }
 }
 
-/// The link of a zone may come later, go, and come back as another link of that name.
+/// The link of a zone may come later, go, and come back as another link with that name.
 #[test]
 #[ignore = "needs a network namespace"]
 fn the_link_of_a_zone_comes_later() {
@@ -179,7 +179,7 @@ fn probes_wait_for_the_others() {
     ns.ip(UPLINK);
     run.expect_ready();
     assert!(calls.recv_timeout(SOON).is_ok());
-    // It stays met, and is tried anew once the passive side was lost.
+    // The probe stays met. It is tried again after another requirement was lost.
     run.stays_ready();
     ns.ip("addr add 192.0.2.3/24 dev va0");
     run.stays_ready();
@@ -243,12 +243,12 @@ fn a_grace_and_a_recheck() {
     let run = ns.run(&[&gate]);
     run.expect_ready();
     assert!(run.expect_now_ready().contains("(without: tcp 127.0.0.1:4000)"), "{}", run.transcript());
-    // It was let go, and comes back with a change of the network.
+    // The gate did not wait for the probe. The probe is tried again after a change of the network.
     let (listening, connections) =
         (TcpListener::bind("127.0.0.1:4000").unwrap(), Arc::new(AtomicUsize::new(0)));
     ns.ip("addr add 127.0.0.2/8 dev lo");
     run.expect_status_where("with it", |status| !status.contains("without"));
-    // Asked every second, until nobody answers any more.
+    // The probe is asked every second, until nobody answers any more.
     let recheck = ns.run(&[&ns.gate("[[require]]\ntcp = \"127.0.0.1:4000\"\nrecheck = \"1s\"\n")]);
     recheck.expect_ready();
     let counted = Arc::clone(&connections);
@@ -259,7 +259,7 @@ fn a_grace_and_a_recheck() {
             counted.fetch_add(1, Ordering::Relaxed);
             let _ = again.send(());
         }
-        // Dropped: refused from now on.
+        // The listener is dropped, so further connections are refused.
     });
     while seen.recv_timeout(SOON).is_ok() {}
     acceptor.join().unwrap();
@@ -270,7 +270,7 @@ fn a_grace_and_a_recheck() {
     recheck.expect_now_ready();
 }
 
-/// Answers each query with this response code and no record, or with one address.
+/// Starts a name server. It answers each query with this response code and no record, or with one address.
 pub fn name_server(address: &str, code: Option<u8>) -> Receiver<()> {
     let socket = UdpSocket::bind((address, 53)).unwrap();
     let (tell, hear) = channel();
@@ -326,7 +326,7 @@ fn names() {
     check().assert_unready("probe-failed", "no nameserver");
     let run = ns.run(&["--dns", "registry.example.org"]);
     run.expect_status("Waiting (up to 90s): dns registry.example.org: no nameserver");
-    // A change of resolv.conf begins a new try.
+    // After a change of resolv.conf, the probe is tried again.
     resolv("nameserver 127.0.0.10\n");
     run.expect_ready();
     let ready = check();
@@ -382,7 +382,7 @@ fn what_a_server_answers() {
     }
     ns.check(&["--http", "https://127.0.0.1:4022/"])
         .assert_unready("probe-failed", "the server does not speak TLS");
-    // A page is an answer; that it is one is said.
+    // An HTML page is a valid answer. The reason mentions its type.
     let page = ns.check(&["--http", "http://127.0.0.1:4200/"]);
     page.assert_ready();
     assert_eq!(page.json["requirements"][0]["reason"], "status 200 (text/html)", "{:#}", page.json);
@@ -430,7 +430,7 @@ fn by_way_of_a_proxy() {
     assert!(said.contains("proxy 127.0.0.1:3129: connection refused"), "{said}");
 }
 
-/// A certificate authority of the test's own.
+/// A certificate authority of the test.
 pub struct Authority {
     issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
     pub pem: String,
@@ -447,7 +447,7 @@ impl Authority {
     }
 }
 
-/// A TLS server with a certificate for this name, valid in these years.
+/// Starts a TLS server whose certificate is for this name and valid in these years.
 pub fn tls(address: &str, name: &str, years: (i32, i32), by: Option<&Authority>, alpn: &str) -> Receiver<()> {
     let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
@@ -512,7 +512,7 @@ fn certificates() {
     assert!(said.stdout.contains("no trust store"), "{said:?}");
 }
 
-/// A proxy that makes tunnels, all of them to this address, and tells nobody more than that it did.
+/// Starts a proxy that connects every tunnel to this address, and reports only that it did.
 fn tunnels(address: &str, to: &'static str) -> Receiver<()> {
     serve(address, move |mut stream| {
         let mut request = Vec::new();
@@ -544,13 +544,13 @@ fn tls_through_a_tunnel() {
     };
     let good = check("https://registry.example.org/v2/", &store);
     assert!(good.code == 0 && good.stdout.contains("status 204"), "{good:?}");
-    // The certificate is the server's, and so is the blame for it.
+    // The certificate is the server's, so the message does not blame the proxy.
     let said = check("https://other.example.org/", &store).stdout;
     let why = "the certificate is not for other.example.org, but for registry.example.org";
     assert!(said.contains(why) && !said.contains("proxy 127"), "{said}");
 }
 
-/// Another host at the far end of the link, with the gateway's addresses.
+/// Makes another host at the far end of the link, with the gateway's addresses.
 pub fn neighbour(ns: &Netns) -> Elsewhere {
     let other = Elsewhere::new();
     ns.ip(&format!("{LO}; {UP0}; link set vb0 netns {}", other.pid()));
@@ -564,14 +564,15 @@ pub fn neighbour(ns: &Netns) -> Elsewhere {
 fn echo() {
     let ns = netns!();
     let other = neighbour(&ns);
-    // As systemd has it; the kernel's own default is nobody.
+    // systemd allows ping for everybody; the kernel's own default allows it for nobody.
     ns.sysctl("net.ipv4.ping_group_range", "1 0");
     ns.check(&["--ping", "192.0.2.254"]).assert_unready("probe-failed", "net.ipv4.ping_group_range");
     ns.sysctl("net.ipv4.ping_group_range", "0 2147483647");
     ns.check(&["--ping", "192.0.2.254", "--ping", "2001:db8::fe"]).assert_ready();
     let said = ns.command(&["check", "-j", "--ping", "192.0.2.254"]).unprivileged().output();
     assert_eq!(said.code, 0, "{said:?}");
-    // Nobody has it: the kernel says so. Somebody has it, and is silent.
+    // No host has the first address, so the kernel reports an error. A host has the second address, but does not
+    // answer.
     ns.check(&["--ping", "192.0.2.253"]).assert_unready("probe-failed", "no");
     other.ip("route add blackhole 192.0.2.1");
     ns.check(&["--ping", "192.0.2.254"]).assert_unready("probe-failed", "no answer");
@@ -588,7 +589,7 @@ fn the_gateway() {
     let other = neighbour(&ns);
     let gate = |family: &str| ns.gate(&format!("[[require]]\ngateway = \"{family}\"\n"));
     ns.check(&[&gate("any")]).assert_unready("no-route", "no default route");
-    // Nobody answers for this one.
+    // No host has the address of this gateway.
     ns.ip("route add default via 192.0.2.253 dev va0");
     ns.check(&[&gate("ipv4")]).assert_unready("probe-failed", "gateway 192.0.2.253 on va0 does not answer");
     ns.check(&[&gate("ipv6")]).assert_unready("no-route", "IPv6");
@@ -597,13 +598,13 @@ fn the_gateway() {
     other.ip("addr add 192.0.2.253/24 dev vb0");
     run.expect_ready();
     ns.check(&[&gate("any")]).assert_ready();
-    // Another gateway is another question.
+    // Another gateway needs another answer.
     ns.ip("route replace default via 192.0.2.252 dev va0");
     run.expect_lost();
     run.expect_status("gateway 192.0.2.252 on va0 does not answer");
     ns.ip("route replace default via 192.0.2.254 dev va0; neigh flush dev va0");
     run.expect_now_ready();
-    // IPv6, by its link-local address too, as router advertisements have it.
+    // The IPv6 gateway may be a link-local address, as in router advertisements.
     ns.ip("-6 route add default via 2001:db8::fe dev va0");
     ns.check(&[&gate("ipv6")]).assert_ready();
     let said = ns.command(&["check", &gate("any")]).unprivileged().output();
@@ -618,7 +619,8 @@ fn an_entry_that_is_stale_proves_nothing() {
     let ns = netns!();
     let other = neighbour(&ns);
     ns.ip("route add default via 192.0.2.254 dev va0; neigh replace 192.0.2.254 dev va0 lladdr 02:00:5e:00:00:99 nud stale");
-    // Whoever had that hardware address is gone; who has the address now answers once the kernel asks.
+    // The host with that hardware address is gone. The host that has the address now answers after the kernel asks
+    // again.
     let run = ns.run(&["--gateway", "ipv4"]);
     run.stays_unready();
     other.ip("link set vb0 down");
@@ -640,13 +642,13 @@ fn ten_that_hang_leave_nothing_and_hold_nothing_up() {
     }
     let hanging = children(&run);
     assert_eq!(hanging.len(), 10, "{}", run.transcript());
-    // An event is served while they hang, and what they are asked for is wanted no more.
+    // netready handles an event while the probes hang, and ends the probes that are not needed any more.
     ns.ip("route del default");
     run.expect_status_where("the event", |status| status.ends_with(": no default route"));
     assert!(!run.statuses().iter().any(|status| status.contains("timed out")), "{}", run.transcript());
     ns.until("no try is left", || !hanging.iter().any(|pid| exists(*pid)));
     assert!(children(&run).is_empty());
-    // Nor where the gate ends, however it does.
+    // The probes also end when the gate ends, however it ends.
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         ns.ip("route replace default via 192.0.2.254 dev va0");
         let run = ns.run(&[&gate]);
@@ -656,13 +658,14 @@ fn ten_that_hang_leave_nothing_and_hold_nothing_up() {
         run.expect_exit();
         ns.until("no try is left", || !hanging.iter().any(|pid| exists(*pid)));
     }
-    // One process, one thread; no socket but those that it had before any probe was tried.
+    // netready has one process and one thread, and no socket in addition to those that it had before the first
+    // probe.
     ns.until("they hang again", || children(&run).len() == 10);
     let pid = run.pid();
     assert_eq!(std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().count(), threads(&ns));
 }
 
-/// Of a `run` that never had a probe.
+/// Returns the number of threads of a `run` without probes.
 fn threads(ns: &Netns) -> usize {
     let run = ns.run(&["--route-to", "198.51.100.7", "-a", "198.51.100.7"]);
     run.expect_waiting();
@@ -720,7 +723,7 @@ fn monitor_and_reload() {
     monitor.expect_stdout_where("met", |line| line.contains("Ready: tcp 127.0.0.1:4000"));
 }
 
-/// No attempt while the gate is shut, and a command in the place of a wait that leaves nobody behind.
+/// `retry` makes no attempt while the gate is shut. `wait -- COMMAND` leaves no process behind.
 #[test]
 #[ignore = "needs a network namespace"]
 fn retry_and_wait_for_a_probe() {

@@ -1,4 +1,4 @@
-//! The process: notify protocol, signals, exit codes, time, privileges.
+//! The process: the notify protocol, signals, exit codes, times, privileges.
 
 use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use crate::netns;
 
 const CARRIER: &str = "[[require]]\ninterface = \"va0\"\ncarrier = true\n";
 const DEFAULT0: &str = "addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0";
-/// A pair that has carrier, and one command that takes it away or gives it.
+/// The pair has carrier. One command takes the carrier away, and one gives it back.
 const LOSE: &str = "link set vb0 down";
 const REGAIN: &str = "link set vb0 up";
 
@@ -38,7 +38,7 @@ fn status_comes_before_ready_and_ready_once() {
         statuses.iter().all(|s| ["Waiting", "Ready", "NOT ready"].iter().any(|w| s.starts_with(w))),
         "{statuses:#?}"
     );
-    // With READY=1, or next after it, comes a status that does not say that it waits.
+    // With READY=1, or next after it, comes a status that does not say "Waiting".
     let ready_at = position(&|l| l == "READY=1");
     let status = told[ready_at..].iter().find_map(|(_, l)| l.strip_prefix("STATUS="));
     assert!(status.is_some_and(|s| s.starts_with("Ready")), "{}", gate.transcript());
@@ -104,7 +104,8 @@ fn watchdog_at_half_the_interval_waiting_and_ready() {
     enough(&gate, before + 3);
     let beats: Vec<Instant> =
         gate.notifications().into_iter().filter(|(_, l)| l == "WATCHDOG=1").map(|(at, _)| at).collect();
-    // Half of 400 ms; a busy machine may be late, never so late that systemd would kill, and never twice as often.
+    // The interval is half of 400 ms. On a busy machine it may be longer, but not so long that systemd would kill
+    // the unit. It must not be much shorter either.
     let span = (*beats.last().unwrap() - beats[0]) / u32::try_from(beats.len() - 1).unwrap();
     assert!(
         span >= Duration::from_millis(120) && span < Duration::from_millis(400),
@@ -154,7 +155,7 @@ fn a_signal_after_ready() {
         assert_eq!(gate.expect_exit(), Exit::Code(0), "{}", gate.transcript());
         assert_eq!(gate.count("STOPPING=1"), 1);
     }
-    // Also where readiness was lost meanwhile.
+    // The same holds if readiness was lost in the meantime.
     let ns = netns!();
     ns.ip(UP0);
     let gate = ns.run_gate(CARRIER);
@@ -213,7 +214,7 @@ fn on_timeout_open() {
     let status = run.expect_status_where("opened anyway", |s| s.starts_with("NOT ready after "));
     assert!(status.contains("opened anyway") && status.contains("va0"), "{status}");
     assert!(!run.has_exited());
-    // It goes on watching, and the status stays true.
+    // netready continues to watch, and the status stays up to date.
     ns.ip(UP0);
     run.expect_now_ready();
     ns.ip("link del va0");
@@ -284,7 +285,7 @@ fn settle_begins_again_after_a_loss() {
     assert!(again.elapsed() >= Duration::from_secs(1), "{:?}", again.elapsed());
 }
 
-/// Lost and regained faster than anybody reads: not uninterrupted all the same.
+/// Carrier is lost and regained faster than netready reads. This still interrupts the settle.
 #[test]
 #[ignore = "needs a network namespace"]
 fn settle_sees_a_flap_within_one_read() {
@@ -301,8 +302,8 @@ fn settle_sees_a_flap_within_one_read() {
     assert!(again.elapsed() >= Duration::from_millis(990), "{:?}\n{}", again.elapsed(), gate.transcript());
 }
 
-/// A link whose peer has its own number elsewhere is no stacked link to the kernel: its carrier is announced
-/// once a second at most, as a real card's.
+/// If a link's peer is in another namespace and has the same number there, the kernel does not treat the link as
+/// stacked. It announces its carrier at most once a second, as for a real card.
 #[test]
 #[ignore = "needs a network namespace"]
 fn settle_sees_a_flap_that_is_not_announced_in_time() {
@@ -313,7 +314,7 @@ fn settle_sees_a_flap_that_is_not_announced_in_time() {
     let gate = ns.run_gate(&format!("settle = \"700ms\"\n{CARRIER}"));
     other.ip("link set vb0 up");
     gate.expect_status("must hold");
-    // That was announced at once; from here on nothing is for a second.
+    // The kernel announced this change at once. It announces nothing more for a second.
     std::thread::sleep(Duration::from_millis(300));
     other.ip("link set vb0 down; link set vb0 up");
     let again = Instant::now();
@@ -321,7 +322,7 @@ fn settle_sees_a_flap_that_is_not_announced_in_time() {
     assert!(again.elapsed() >= Duration::from_millis(690), "{:?}\n{}", again.elapsed(), gate.transcript());
 }
 
-/// The same for an address and for a route, which have no counters of their flaps.
+/// The same for an address and a route, for which the kernel does not count flaps.
 #[test]
 #[ignore = "needs a network namespace"]
 fn settle_sees_an_address_and_a_route_replaced_within_one_read() {
@@ -360,8 +361,8 @@ fn the_timeout_does_not_cut_a_settle_short_to_open_the_gate() {
     gate.expect_status("no carrier");
     let again = Instant::now();
     ns.ip(REGAIN);
-    // The settle that began before the timeout may end after it (EXTEND_TIMEOUT_USEC has room for that), or the timeout
-    // ends it: what must not be is a gate that opened on less than its settle.
+    // The settle began before the timeout. It may end after the timeout (EXTEND_TIMEOUT_USEC includes it), or the
+    // timeout ends it. The gate must not open before the settle is over.
     ns.until("an end", || gate.is_ready() || gate.has_exited());
     match gate.notifications().iter().find(|(_, line)| line == "READY=1") {
         Some((at, _)) => assert!(*at - again >= Duration::from_millis(500), "{}", gate.transcript()),
@@ -408,7 +409,7 @@ fn wait_says_what_is_missing_and_ends_with_zero() {
         "{sent:#?}"
     );
     assert!(sent.iter().any(|l| l.starts_with("STATUS=Waiting")), "{sent:#?}");
-    // What the unit goes on with is another's to say.
+    // From now on another program sets the status of the unit, so netready clears it.
     assert_eq!(sent.iter().rfind(|l| l.starts_with("STATUS=")).unwrap(), "STATUS=");
 }
 
@@ -444,14 +445,14 @@ fn wait_becomes_the_command() {
 fn the_command_gets_a_clean_start() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
-    // As if the shell had started it itself: no signal blocked or ignored (Rust's runtime ignores SIGPIPE), no descriptors
-    // but those that were inherited. Signals 32 and 33 are the C library's own.
+    // The command must start as if the shell had started it: no signal is blocked or ignored (Rust's runtime
+    // ignores SIGPIPE), and only inherited descriptors are open. Signals 32 and 33 belong to the C library.
     let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status | grep -oE '^Sig...|[0-9a-f]{7}$'; ls /proc/self/fd | wc -l";
     let said = ns.output(&["wait", "-q", "-i", "va0", "--", "sh", "-c", script]);
     assert_eq!(said.code, 0, "{said:?}");
     let mut direct = std::process::Command::new("sh");
     direct.args(["-c", script]).stdin(std::process::Stdio::null());
-    // SAFETY: it calls signal(2) only, as for the command that it is compared with.
+    // SAFETY: this calls only signal(2), as for the command that it is compared with.
     let direct = unsafe { direct.pre_exec(hear_signals) }.output().unwrap();
     assert_eq!(said.stdout.trim(), String::from_utf8_lossy(&direct.stdout).trim());
     let missing = ns.output(&["wait", "-q", "-i", "va0", "--", "/no/such/command"]);
@@ -505,7 +506,7 @@ fn a_closed_stdout_ends_a_command_silently() {
     assert_eq!(monitor.stderr(), "", "{}", monitor.transcript());
 }
 
-/// A full disk: an error, but no verdict and none of the kernel's.
+/// A full disk gives an error of its own. It is neither a verdict nor an error of the kernel's state.
 #[test]
 #[ignore = "needs a network namespace"]
 fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
@@ -516,7 +517,7 @@ fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
         let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    // Ready or not, as text or JSON.
+    // This holds for ready and not ready, as text and as JSON.
     for words in [
         "check -4",
         "check -6",
@@ -531,10 +532,10 @@ fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
         assert_eq!(code, Some(4), "{words}: {said}");
         assert!(said.starts_with("netready: error: stdout: No space left on device"), "{words}: {said}");
     }
-    // An error is said where it can be.
+    // The error is reported on stderr.
     let (code, said) = to("check -j no-such-gate", "/dev/full");
     assert!(code == Some(2) && said.contains("no such gate"), "{said}");
-    // What wait is for is to wait: its exit code stays the verdict.
+    // The purpose of `wait` is to wait, so its exit code is still the verdict.
     for (words, code) in
         [("wait -j -4", 0), ("wait -j -i vz9 -t 20ms", 1), ("wait -j -4 -- sh -c 'exit 7'", 7)]
     {
@@ -543,7 +544,7 @@ fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
         assert_eq!(said.matches("no more JSON is printed").count(), 1, "{words}: {said}");
         assert_eq!(to(words, "/dev/null").0, Some(code), "{words}");
     }
-    // Whoever closed the pipe has enough; the verdict stays.
+    // The reader has closed the pipe. The exit code is still the verdict.
     for (words, code) in [
         ("check -4", 0),
         ("check -i vz9", 1),
@@ -558,7 +559,7 @@ fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
     }
 }
 
-/// Half of an installation: what is missing is named, and nobody else is blamed.
+/// If a program of the installation is missing, the message names it and does not blame another host.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_missing_program_of_its_own_is_told_from_a_probe_that_failed() {
@@ -591,7 +592,7 @@ fn a_missing_program_of_its_own_is_told_from_a_probe_that_failed() {
         }
     };
     seen(&missing);
-    // The daemon says so, and nothing else.
+    // The daemon reports only this.
     let socket = ns.scratch().join("alone-notify");
     let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
     manager.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -616,7 +617,7 @@ fn a_missing_program_of_its_own_is_told_from_a_probe_that_failed() {
     gate.kill().unwrap();
     gate.wait().unwrap();
     run(&["cp", env!("CARGO_BIN_EXE_netready-probe"), alone.to_str().unwrap()]);
-    // Broken in other ways.
+    // The program is broken in other ways.
     let program = alone.join("netready-probe");
     run(&["chmod", "a-x", program.to_str().unwrap()]);
     seen(&format!("{} does not run: Permission denied", program.display()));
@@ -627,7 +628,7 @@ fn a_missing_program_of_its_own_is_told_from_a_probe_that_failed() {
         program.to_str().unwrap(),
     ]);
     seen("netready-probe ended without an answer");
-    // And the program of other commands.
+    // The program of other commands is missing.
     for (words, code) in [(&["doctor"][..], 4), (&["learn"], 4), (&["retry", "--", "true"], 125)] {
         let (ended, _, stderr) = netready(words);
         assert_eq!(ended, Some(code), "{words:?}: {stderr}");
@@ -661,10 +662,11 @@ fn a_notify_socket_that_is_gone() {
         .env("NOTIFY_SOCKET", "/nonexistent/notify")
         .without_notify_socket()
         .spawn();
-    // A unit that can never become active: an error of how it was started, not of the network, and not a hang.
+    // The unit could never become active. netready reports an error in how it was started; it does not wait for the
+    // network.
     assert_eq!(gate.expect_exit(), Exit::Code(2), "{}", gate.transcript());
     assert!(gate.stderr().contains("NOTIFY_SOCKET=/nonexistent/notify"), "{}", gate.transcript());
-    // `wait` only reports there: what it is asked for can be had without.
+    // For `wait` the socket is only for reports, so it works without.
     ns.ip("addr add 192.0.2.1/24 dev va0");
     let wait = ns
         .command(&["wait", "-i", "va0", "--", "echo", "went on"])
@@ -673,7 +675,7 @@ fn a_notify_socket_that_is_gone() {
         .spawn();
     assert_eq!(wait.expect_exit(), Exit::Code(0), "{}", wait.transcript());
     assert_eq!(wait.stdout(), "went on");
-    // The other form of address, and nonsense.
+    // An abstract address, and addresses that are not valid.
     for socket in ["@nobody-listens-here", "not-absolute", "/"] {
         let gate = ns.command(&["run", &path]).env("NOTIFY_SOCKET", socket).without_notify_socket().spawn();
         assert_eq!(gate.expect_exit(), Exit::Code(2), "{socket}: {}", gate.transcript());
@@ -690,7 +692,8 @@ fn a_notify_socket_that_goes() {
     std::fs::remove_file(gate.notify_socket()).unwrap();
     ns.ip(UP0);
     gate.expect_stderr("NOTIFY_SOCKET");
-    // READY=1 cannot be sent any more: netready ends with the documented exit code and does not crash.
+    // READY=1 cannot be sent any more. netready must not crash: it ends with the documented exit code, or
+    // continues.
     ns.until("an end, or a life without", || gate.has_exited() || gate.stderr().contains("Ready after"));
     std::thread::sleep(Duration::from_millis(100));
     if gate.has_exited() {
@@ -729,7 +732,7 @@ fn unprivileged_it_works_the_same() {
     assert_eq!(nobody(&["check", "-j", &path]).output().code, 0);
     ns.ip("link set va0 down; link set va0 up");
     gate.expect_lost();
-    // The refused SO_RCVBUFFORCE is nobody's news.
+    // netready does not report that SO_RCVBUFFORCE was refused.
     let lower = gate.stderr().to_lowercase();
     assert!(
         !lower.contains("rcvbuf") && !lower.contains("permitted") && !lower.contains("permission"),
@@ -739,7 +742,7 @@ fn unprivileged_it_works_the_same() {
     assert_eq!(gate.expect_exit(), Exit::Code(0));
 }
 
-/// What su(1) without a dash leaves root with: another user's variables.
+/// Root has another user's variables, as after su(1) without a dash.
 #[test]
 #[ignore = "needs a network namespace"]
 fn another_users_runtime_directory_is_neither_read_nor_written() {
@@ -760,7 +763,7 @@ fn another_users_runtime_directory_is_neither_read_nor_written() {
     }
     let (other, own) = (UserManager::of_nobody(&ns), UserManager::new(&ns));
     let names = |folder: &std::path::Path| std::fs::read_dir(folder).unwrap().count();
-    // Neither with that user's manager, nor with one of root's own.
+    // The folder is not used, neither with that user's manager nor with one of root.
     for manager in [&other, &own] {
         let root = |arguments: &[&str]| {
             let command = ns.command(arguments).env("MANAGERPID", &manager.pid());
@@ -773,7 +776,7 @@ fn another_users_runtime_directory_is_neither_read_nor_written() {
         assert!(said.code == 1 && !said.stdout.contains("/x"), "{said:?}");
     }
     assert!(std::path::Path::new("/run/netready-record/options.json").is_file(), "root's own record");
-    // Nor where a unit's variable leads there, by way of a link or not.
+    // It is not used either if a unit's variable leads there, directly or through a link.
     std::os::unix::fs::symlink("/etc", records.join("etc")).unwrap();
     std::os::unix::fs::lchown(records.join("etc"), Some(65534), None).unwrap();
     std::fs::write("/etc/options.json", "mine").unwrap();
@@ -786,7 +789,7 @@ fn another_users_runtime_directory_is_neither_read_nor_written() {
     }
 }
 
-/// The record's folder is the caller's own, what stands in it is not to be followed.
+/// The record's folder belongs to the caller, but netready does not follow links in it.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_record_is_read_and_written_as_a_file_only() {
@@ -861,11 +864,12 @@ fn idle_means_idle() {
     let ready = ns.run_gate(CARRIER);
     waiting.expect_waiting();
     ready.expect_ready();
-    // IPv6 of the links themselves is done (duplicate address detection, router solicitations change nothing here).
+    // Wait for the end of the links' own IPv6 activity. (Duplicate address detection and router solicitations
+    // change nothing here.)
     ns.until("link-local addresses", || {
         ns.ip_json("-6 addr show").iter().all(|l| !l.to_string().contains("\"tentative\":true"))
     });
-    // Of every thread.
+    // Count the context switches of every thread.
     let switches = |gate: &Process| -> Vec<String> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", gate.pid())).unwrap();
         let status = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).unwrap());
@@ -878,14 +882,14 @@ fn idle_means_idle() {
             })
             .collect()
     };
-    // What came last is written into the history a second later.
+    // The last events are written into the history a second later.
     std::thread::sleep(Duration::from_millis(1500));
     let before = (switches(&waiting), switches(&ready));
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(before, (switches(&waiting), switches(&ready)));
 }
 
-/// Stepping the wall clock would touch the host; that the only timer is one on CLOCK_BOOTTIME can be seen without.
+/// Changing the wall clock would affect the host. Instead, check that the only timer is on CLOCK_BOOTTIME.
 #[test]
 #[ignore = "needs a network namespace"]
 fn the_timer_is_on_boottime() {

@@ -1,4 +1,4 @@
-//! Several links in one clause: every entry, any, a number, all; globs, exclusions; grace and if-present.
+//! Several links in one clause: every entry, any, a number, all. Also globs, exclusions, grace and if-present.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ fn quorums_row_by_row() {
     let not = Want::Not;
     let some = format!("{UP0}; {DARK1}");
     rows(&[
-        // Every entry: a name by its link …
+        // Every entry counts. A name needs its link.
         (some.clone(), r#"interface = ["va0", "va1"]; carrier = true"#, not("no-carrier", "va1")),
         (format!("{UP0}; {UP1}"), r#"interface = ["va0", "va1"]; carrier = true"#, Want::Ready),
         (UP0.to_owned(), r#"interface = ["va0", "va1"]; carrier = true"#, not("absent", "va1")),
-        // … a glob by at least one of its links.
+        // A glob needs at least one of its links.
         (some.clone(), r#"interface = "va*"; carrier = true"#, Want::Ready),
         (format!("{DARK0}; {DARK1}"), r#"interface = "va*"; carrier = true"#, not("no-carrier", "")),
         (some.clone(), r#"interface = ["va*", "va1"]; carrier = true"#, not("no-carrier", "va1")),
         (some.clone(), r#"interface = ["va0", "en*"]; carrier = true"#, not("absent", "en*")),
         (some.clone(), r#"interface = ["va?", "v[a]0"]; carrier = true"#, Want::Ready),
-        // Any.
+        // "any": one link is enough.
         (some.clone(), r#"interface = ["va0", "va1"]; quorum = "any"; carrier = true"#, Want::Ready),
         (
             some.clone(),
@@ -33,7 +33,7 @@ fn quorums_row_by_row() {
             not("no-carrier|absent", "va"),
         ),
         (some.clone(), r#"interface = ["en*", "va0"]; quorum = "any"; carrier = true"#, Want::Ready),
-        // A number; a link counts once, however often it is named.
+        // A number of links. A link that is named twice counts once.
         (
             format!("{some}; {UP2}"),
             r#"interface = ["va0", "va1", "va2"]; quorum = 2; carrier = true"#,
@@ -52,7 +52,7 @@ fn quorums_row_by_row() {
         ),
         (format!("{UP0}; {UP1}"), r#"interface = "va*"; quorum = 2; carrier = true"#, Want::Ready),
         (UP0.to_owned(), r#"interface = "va*"; quorum = 2; carrier = true"#, not("absent|no-carrier", "")),
-        // All: every entry, and every link that a glob matches.
+        // "all": every entry, and every link that a glob matches.
         (some.clone(), r#"interface = "va*"; quorum = "all"; carrier = true"#, not("no-carrier", "va1")),
         (format!("{UP0}; {UP1}"), r#"interface = "va*"; quorum = "all"; carrier = true"#, Want::Ready),
         (
@@ -61,7 +61,7 @@ fn quorums_row_by_row() {
             not("absent", "va7"),
         ),
         (UP0.to_owned(), r#"interface = "en*"; quorum = "all"; carrier = true"#, not("absent", "en*")),
-        // Taken out.
+        // Exclusions.
         (some.clone(), r#"interface = ["va*", "!va1"]; quorum = "all"; carrier = true"#, Want::Ready),
         (some.clone(), r#"interface = ["va*", "!va0"]; carrier = true"#, not("no-carrier", "va1")),
         (UP0.to_owned(), r#"interface = ["va*", "!v*0"]; carrier = true"#, not("absent", "va*")),
@@ -70,7 +70,7 @@ fn quorums_row_by_row() {
             r#"interface = ["*", "!vb*", "!va1"]; quorum = "all"; carrier = true"#,
             Want::Ready,
         ),
-        // Every item is asked of the same link.
+        // One link must have every item.
         (
             format!("{UP0}; {UP1}; addr add 192.0.2.1/24 dev va0; addr add 2001:db8::1/64 dev va1 nodad"),
             r#"interface = ["va0", "va1"]; quorum = "any"; address = ["ipv4", "ipv6"]"#,
@@ -81,7 +81,7 @@ fn quorums_row_by_row() {
             r#"interface = ["va0", "va1"]; quorum = "any"; address = ["ipv4", "ipv6"]"#,
             Want::Ready,
         ),
-        // Host-wide, over the one list that there is.
+        // In a clause about the host, the quorum counts the entries of its only list.
         (
             format!("{UP0}; addr add 192.0.2.1/24 dev va0"),
             r#"address = ["ipv6", "ipv4"]; quorum = "any""#,
@@ -104,7 +104,7 @@ fn quorums_row_by_row() {
             r#"route = ["203.0.113.0/24", "198.18.0.0/15", "default"]; quorum = 2"#,
             not("no-route", ""),
         ),
-        // The same by options.
+        // The same with options.
         (some.clone(), "-i va0 -i va1 --any -a link-local-ipv4", not("no-address|no-carrier", "va")),
         (format!("{some}; addr add 192.0.2.1/24 dev va0"), "-i va0 -i va1 --any", Want::Ready),
         (format!("{some}; addr add 192.0.2.1/24 dev va0"), "-i va0 -i va1 --quorum 1", Want::Ready),
@@ -114,7 +114,7 @@ fn quorums_row_by_row() {
             not("no-carrier", "va1"),
         ),
         (format!("{some}; addr add 192.0.2.1/24 dev va0"), "-i va0 -i va1", not("no-carrier", "va1")),
-        // If present: a clause with interfaces counts only while a link matches.
+        // if-present: a clause with interfaces counts only while a link matches.
         (
             format!("{UP0}; addr add 192.0.2.1/24 dev va0"),
             r#"interface = "va0"; carrier = true"#,
@@ -272,15 +272,15 @@ fn if_present_of_a_family() {
         "[[require]]\nroute = \"default-ipv4\"\n[[require]]\nroute = \"default-ipv6\"\nif-present = true\n";
     let base = format!("{UP0}; addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0");
     for (setup, ready) in [
-        // No IPv6 but link-local: nothing of the family is there.
+        // The host has only link-local IPv6 addresses, so the family is not present.
         ("", true),
-        // A global address, tentative or not, on the link that carries a default route.
+        // The link with a default route has a global address, tentative or not.
         ("addr add 2001:db8::1/64 dev va0 nodad", false),
         ("sysctl net.ipv6.conf.va0.dad_transmits=200; addr add 2001:db8::1/64 dev va0", false),
-        // A default without an address stands, and has no source.
+        // There is a default route without a source address.
         ("-6 route add default via fe80::1 dev va0", false),
         ("addr add 2001:db8::1/64 dev va0 nodad; -6 route add default via fe80::1 dev va0", true),
-        // The address is on another link: not there.
+        // The address is on another link, so the family is not present.
         (
             "link add va1 type veth peer name vb1; link set vb1 up; link set va1 up; addr add 2001:db8:1::1/64 dev va1 nodad",
             true,

@@ -1,4 +1,4 @@
-//! `run --ready-fd N`: a newline on an inherited descriptor when the gate opens.
+//! `run --ready-fd N`: writes a newline to an inherited descriptor when the gate opens.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::harness::{Exit, INHERITED, Netns, Process, Signal, UP0};
 use crate::netns;
 
-/// A pipe as a service manager makes it: it keeps the reader.
+/// Makes a pipe as a service manager does. The manager keeps the reader.
 fn pipe() -> (File, OwnedFd) {
     let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
     (File::from(reader), writer)
@@ -21,7 +21,7 @@ fn start(ns: &Netns, gate: &[&str], writer: OwnedFd) -> Process {
     ns.command(&[&["run", "--ready-fd", &number], gate].concat()).inherits(writer).spawn()
 }
 
-/// Everything up to the end, which comes when nobody has the other end open.
+/// Reads up to the end, which comes when nobody has the other end open any more.
 fn read_to_end(reader: &mut File) -> String {
     use std::os::fd::AsFd;
     let mut text = String::new();
@@ -99,13 +99,13 @@ fn a_full_pipe_delays_neither_ready_nor_signals() {
     assert_eq!(gate.expect_exit(), Exit::Code(0));
 }
 
-/// A try that hangs may outlive the moment at which the gate opens, and would keep the pipe open.
+/// A probe that hangs may run longer than the gate waits. It would keep the pipe open.
 #[test]
 #[ignore = "needs a network namespace"]
 fn probes_do_not_inherit_it() {
     let ns = netns!();
     ns.ip("link set lo up");
-    // Accepts no connection: its queue is full after the first two.
+    // The listener never accepts. Its queue is full after the first two connections.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (reader, writer) = pipe();
     let pipe = std::fs::read_link(format!("/proc/self/fd/{}", reader.as_raw_fd())).unwrap();
@@ -115,7 +115,7 @@ fn probes_do_not_inherit_it() {
         let pids = std::fs::read_to_string(children).unwrap();
         pids.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
-    // It has become the other program: before, it is a copy of netready.
+    // Wait until the child runs the probe program. Before that it is a copy of netready.
     let exe = |pid: &String| std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     ns.until("a try", || tries().iter().any(|pid| exe(pid).ends_with("netready-probe")));
     let has_pipe = |pid: &str| {

@@ -40,7 +40,8 @@ fn after_ready_it_ends_the_reload_at_once() {
     let path = ns.gate(VA0);
     let gate = ns.run(&[&path]);
     gate.expect_ready();
-    // The new gate is shut: READY=1 all the same, for it ends the reload; STATUS says the truth.
+    // The new gate is shut. netready still sends READY=1, because this ends the reload. STATUS= says that it is not
+    // ready.
     std::fs::write(&path, VA1).unwrap();
     let before: u128 = monotonic_usec();
     gate.signal(Signal::SIGHUP);
@@ -63,7 +64,7 @@ fn after_ready_it_ends_the_reload_at_once() {
 
 fn monotonic_usec() -> u128 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is a timespec that may be written.
+    // SAFETY: `now` is a valid, writable timespec.
     assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) }, 0);
     Duration::new(now.tv_sec.try_into().unwrap(), now.tv_nsec.try_into().unwrap()).as_micros()
 }
@@ -89,7 +90,7 @@ fn a_bad_file_keeps_the_old_gate() {
     }
     ns.ip(UP0);
     gate.expect_ready();
-    // After READY=1 likewise: the reload ends, the old gate stays.
+    // After READY=1 the same holds: the reload ends, and the old gate stays.
     gate.signal(Signal::SIGHUP);
     ns.until("says so", || gate.stderr_lines().iter().filter(|l| l.contains(&path)).count() > bad.len());
     let lines = sent(&gate);
@@ -124,7 +125,7 @@ fn on_loss_applies_once_the_new_gate_has_been_ready() {
     assert_eq!(gate.expect_exit(), Exit::Code(1), "{}", gate.transcript());
 }
 
-/// The new gate asks for what the old one's filter dropped: what came before counts too.
+/// The new gate needs messages that the old gate's filter dropped. Earlier changes must count too.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_new_gate_knows_what_the_old_one_did_not_look_at() {
@@ -187,6 +188,6 @@ fn many_hangups_at_once() {
     ns.ip("link set vb0 down");
     gate.expect_lost();
     assert!(before.elapsed() < Duration::from_secs(5));
-    // Each reload that was begun has been ended.
+    // Each reload that began has ended.
     ns.until("balance", || gate.count("READY=1") == 1 + gate.count("RELOADING=1"));
 }

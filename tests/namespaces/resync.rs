@@ -1,4 +1,5 @@
-//! Never lost, never fooled: overruns, storms, foreign sequence numbers, forged messages, stale answers.
+//! netready misses nothing and believes nothing false: buffer overruns, storms of changes, foreign sequence
+//! numbers, forged messages, stale answers.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -12,26 +13,26 @@ const ADDR0: &str = "addr add 192.0.2.1/24 dev va0";
 const DEFAULT0: &str = "route add default via 192.0.2.254 dev va0";
 const SMALL: &[&str] = &["--receive-buffer", "4096"];
 
-/// A netlink socket of the test's own, to say what `ip` cannot.
+/// A netlink socket of the test, for messages that `ip` cannot send.
 struct Netlink(OwnedFd);
 
 impl Netlink {
     fn new() -> Netlink {
-        // SAFETY: the descriptor, if there is one, is nobody else's.
+        // SAFETY: the descriptor is new, so nothing else owns it.
         let fd = unsafe {
             libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE)
         };
         assert!(fd >= 0, "{}", io::Error::last_os_error());
-        // SAFETY: as above.
+        // SAFETY: the descriptor is open, and nothing else owns it.
         Netlink(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
     fn send(&self, message: &[u8], port: u32) -> io::Result<()> {
-        // SAFETY: all zero is a valid sockaddr_nl.
+        // SAFETY: a sockaddr_nl with all bytes zero is valid.
         let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
         address.nl_family = libc::AF_NETLINK as u16;
         address.nl_pid = port;
-        // SAFETY: pointers and lengths are those of live objects.
+        // SAFETY: the pointers and lengths belong to objects that live during the call.
         let sent = unsafe {
             libc::sendto(
                 self.0.as_raw_fd(),
@@ -72,7 +73,7 @@ const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
 
-/// rtmsg of an IPv4 unicast route in the main table.
+/// Returns the rtmsg of an IPv4 unicast route in the main table.
 fn route_body(destination: [u8; 4], length: u8, ifindex: u32) -> Vec<u8> {
     let mut body = vec![2, length, 0, 0, 254, 3, 253, 1, 0, 0, 0, 0];
     if length > 0 {
@@ -94,7 +95,7 @@ fn ifindex(ns: &Netns, name: &str) -> u32 {
     u32::try_from(ns.ip_json(&format!("link show {name}"))[0]["ifindex"].as_u64().unwrap()).unwrap()
 }
 
-/// Port and groups of every rtnetlink socket of this process.
+/// Returns the port and the groups of every rtnetlink socket of the process.
 fn ports(gate: &Process) -> Vec<(u32, u32)> {
     let mut inodes = Vec::new();
     for entry in std::fs::read_dir(format!("/proc/{}/fd", gate.pid())).unwrap() {
@@ -124,7 +125,8 @@ fn an_overrun_by_addresses() {
     ns.ip(UP0);
     let gate = with_small_buffer(&ns, &["-i", "va0", "-a", "198.51.100.7"]);
     gate.expect_waiting();
-    // Fifty in one breath, the last one satisfies; asleep meanwhile, so that the buffer must overflow.
+    // Fifty addresses are added at once, and the last one meets the gate. netready is stopped meanwhile, so that
+    // the buffer overflows.
     gate.signal(crate::harness::Signal::SIGSTOP);
     let adds: String = (1..=50).map(|n| format!("addr add 192.0.2.{n}/32 dev va0\n")).collect();
     ns.ip_batch(&format!("{adds}addr add 198.51.100.7/24 dev va0\n"));
@@ -183,7 +185,7 @@ fn ten_thousand_changes_through_four_kilobytes() {
         let options: Vec<&str> = gate.split_whitespace().collect();
         ns.check(&[options.as_slice(), SMALL].concat()).assert_ready();
     }
-    // And away, in the middle of another such storm.
+    // The address is removed during another storm of this kind.
     let mut batch = String::new();
     for n in 0..2000_u32 {
         batch += &format!(
@@ -201,7 +203,7 @@ fn ten_thousand_changes_through_four_kilobytes() {
     }
 }
 
-/// The wanted event in the middle of a storm is not queued behind it.
+/// A wanted event during a storm is not queued behind the storm.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_storm_elsewhere_delays_nothing() {
@@ -247,7 +249,7 @@ fn cpu_ms(gate: &Process) -> u64 {
     (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) * 10
 }
 
-/// Routes that no requirement can want do not even wake it.
+/// Routes that no requirement needs do not even wake netready.
 #[test]
 #[ignore = "needs a network namespace"]
 fn unwanted_routes_are_filtered_by_the_kernel() {
@@ -267,7 +269,8 @@ fn unwanted_routes_are_filtered_by_the_kernel() {
     assert!(spent <= 60, "{spent} ms for 10,000 routes that nobody wants");
 }
 
-/// Another process's route messages carry its own nlmsg_seq, small as those of our dumps: none of them ends a dump.
+/// Route messages of another process have its own nlmsg_seq, with numbers as small as those of netready's dumps.
+/// None of them ends a dump.
 #[test]
 #[ignore = "needs a network namespace"]
 fn foreign_sequence_numbers() {
@@ -295,7 +298,8 @@ fn foreign_sequence_numbers() {
         });
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for _ in 0..12 {
-                // Covered whole, so that a lookup cannot say it and the table must be read; the rest are links and addresses.
+                // More specific routes cover the prefix, so a lookup cannot find it and netready reads the table.
+                // The other checks are about links and addresses.
                 ns.check(&["-r", "203.0.113.0/24"]).assert_ready();
                 ns.check(&["-i", "va0", "-a", "192.0.2.1"]).assert_ready();
                 ns.check(&["-r", "203.0.112.0/24"]).assert_unready("no-route", "203.0.112.0/24");
@@ -314,7 +318,7 @@ fn foreign_sequence_numbers() {
     });
 }
 
-/// Whoever may send netlink messages to another process's port is not the kernel.
+/// Another process may be allowed to send netlink messages to netready's port. netready must not believe them.
 #[test]
 #[ignore = "needs a network namespace"]
 fn messages_that_are_not_from_the_kernel() {
@@ -354,7 +358,7 @@ fn messages_that_are_not_from_the_kernel() {
         assert!(ports.iter().any(|(_, groups)| *groups != 0), "a subscribed socket: {ports:?}");
         for (port, _) in ports.iter().filter(|(port, _)| *port != 0) {
             for bytes in &forged {
-                // A socket that is connected to the kernel takes nothing from others: that is an answer, too.
+                // A socket that is connected to the kernel refuses messages of others. This is fine.
                 let _ = netlink.send(bytes, *port);
             }
         }
@@ -363,15 +367,16 @@ fn messages_that_are_not_from_the_kernel() {
         gate.stays_unready();
     }
     ready.stays_ready();
-    // Nor did it go deaf.
+    // netready still receives real messages.
     ns.ip(&format!("{ADDR0}; route add 203.0.113.0/24 via 192.0.2.254; link add va7 type veth peer name vb7; link set vb7 up; link set va7 up"));
     for gate in [&address, &link, &route] {
         gate.expect_ready();
     }
 }
 
-/// RTM_NEWLINK, RTM_DELADDR and RTM_DELNEXTHOP come before the kernel flushes the routes: an answer got right then is stale,
-/// and nothing later corrects it. Many times, the final verdict against a fresh one and against `ip`.
+/// RTM_NEWLINK, RTM_DELADDR and RTM_DELNEXTHOP arrive before the kernel flushes the routes. An answer that is read
+/// at that moment is stale, and no later message corrects it. The test repeats this many times and compares the
+/// final verdict with a new `check` and with `ip`.
 #[test]
 #[ignore = "needs a network namespace"]
 fn stale_answers() {
@@ -391,7 +396,7 @@ fn stale_answers() {
             ns.run(&["-4"]),
             ns.run(&["--route-to", "203.0.113.7"]),
             ns.run(&["-r", "default-ipv4", "-a", "192.0.2.1"]),
-            // With an address that stays, so that only the route tells.
+            // The address stays, so that only the route can cause the loss.
             ns.run(&["-r", "default"]),
         ];
         for gate in &gates {
@@ -404,7 +409,7 @@ fn stale_answers() {
                 gate.expect_lost();
             }
             for gate in &gates {
-                // Nothing comes that would correct it: it must not have flickered back.
+                // No further message would correct the status, so it must not have changed back.
                 assert!(
                     gate.last_status().starts_with("NOT ready"),
                     "round {round} of {loss}{}",
@@ -423,8 +428,8 @@ fn stale_answers() {
     }
 }
 
-/// READY=1 is never sent by an answer that was stale when it was sent: the wanted address comes in the same breath in which
-/// the default goes silently.
+/// A stale answer never leads to READY=1. The wanted address arrives at the same time as the default route goes
+/// without a message.
 #[test]
 #[ignore = "needs a network namespace"]
 fn no_ready_by_a_stale_route() {
@@ -444,7 +449,7 @@ fn no_ready_by_a_stale_route() {
     }
 }
 
-/// A change between two parts of a dump: many links and addresses, renewed all the time while dumps run.
+/// The state changes between two parts of a dump: many links and addresses are renewed while dumps run.
 #[test]
 #[ignore = "needs a network namespace"]
 fn interrupted_dumps() {
@@ -470,8 +475,8 @@ fn interrupted_dumps() {
     let _ = storm.wait();
 }
 
-/// Between subscribing and dumping, and between dump and READY=1, anything may happen: started anew while the state changes
-/// all the time, it ends with what is.
+/// Anything may happen between subscribing and dumping, and between the dump and READY=1. netready starts while the
+/// state changes all the time, and must end with the final state.
 #[test]
 #[ignore = "needs a network namespace"]
 fn started_in_the_middle_of_it() {
@@ -505,10 +510,10 @@ fn many_links_and_routes_cost_little_memory() {
         (0..30_000_u32).map(|n| format!("route add 10.{}.{}.0/24 dev va0\n", n / 256, n % 256)).collect();
     ns.ip_batch(&routes);
     ns.ip("route add 203.0.113.0/24 via 192.0.2.254; route add 203.0.113.0/25 dev va0; route add 203.0.113.128/25 dev va0");
-    // Covered whole: the table must be read.
+    // More specific routes cover the prefix, so netready reads the table.
     let gate = ns.run(&["-r", "203.0.113.0/24", "-r", "192.0.2.0/24"]);
     gate.expect_ready();
-    // One that reads no table, for comparison: most of a debug build's memory is its own code.
+    // Compare with a netready that reads no table, because most of a debug build's memory is its own code.
     let other = ns.run(&["-i", "va0"]);
     other.expect_ready();
     let peak = |process: &Process| -> u64 {
@@ -517,6 +522,6 @@ fn many_links_and_routes_cost_little_memory() {
         line.trim().split(' ').next().unwrap().parse().unwrap()
     };
     let (reader, other) = (peak(&gate), peak(&other));
-    // 30,000 routes kept would be 4 MB and more.
+    // If netready kept 30,000 routes, they would take 4 MB and more.
     assert!(reader < other + 2_500, "{reader} kB, and {other} kB without a table");
 }

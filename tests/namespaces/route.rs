@@ -1,4 +1,4 @@
-//! Routes: which count, and those that the kernel takes away without a word.
+//! Routes: which routes count, and routes that the kernel removes without a message.
 
 use crate::harness::{DARK0, DARK1, UP0, UP1, Want, rows};
 use crate::netns;
@@ -42,7 +42,7 @@ fn defaults_row_by_row() {
             "-r default-ipv4 -r default-ipv6",
             Want::Ready,
         ),
-        // Refusing ones.
+        // Routes that refuse.
         (up("route add unreachable default metric 4294967295"), "-4", not("no-route", "")),
         (up("route add blackhole default"), "-4", not("no-route", "")),
         (up("route add prohibit default"), "-4", not("no-route", "")),
@@ -58,9 +58,9 @@ fn defaults_row_by_row() {
             "-i va0 -r default-ipv4",
             Want::Ready,
         ),
-        // Without a gateway, as on a point-to-point link.
+        // A route without a gateway, as on a point-to-point link.
         (up("route add default dev va0"), "-4", Want::Ready),
-        // Tables.
+        // Other tables.
         (up("route add default via 192.0.2.254 table 100"), "-4", not("no-route", "")),
         (up("route add default via 192.0.2.254 table 100"), "-r default-ipv4 --table 100", Want::Ready),
         (up("route add default via 192.0.2.254 table 70000"), "-r default-ipv4 --table 70000", Want::Ready),
@@ -70,7 +70,7 @@ fn defaults_row_by_row() {
             "-r default-ipv4 --table 100",
             not("no-route", "100"),
         ),
-        // Another policy rule answers the lookup from another table; main has none.
+        // A policy rule answers the lookup from another table. The main table has no default route.
         (
             up("route add default via 192.0.2.254 table 51820; rule add pref 100 lookup 51820"),
             "-4",
@@ -81,7 +81,7 @@ fn defaults_row_by_row() {
             "-4",
             Want::Ready,
         ),
-        // More specific routes over what a lookup would ask for.
+        // More specific routes cover the addresses that a lookup would use.
         (
             up(&format!("{DEFAULT0}; route add 0.0.0.0/1 dev va0; route add 128.0.0.0/1 dev va0")),
             "-4",
@@ -101,7 +101,7 @@ fn defaults_row_by_row() {
             Want::Ready,
         ),
         (up("-6 route add ::/1 dev va0; -6 route add 8000::/1 dev va0"), "-6", not("no-route", "")),
-        // Metrics: a dead one of lower metric hides those behind it, for the kernel takes it.
+        // The kernel selects a dead route with a lower metric, so this route hides those behind it.
         (
             two(&format!("{DEFAULT0} metric 10; {DEFAULT1}; link set vb0 down")),
             "-4",
@@ -125,7 +125,7 @@ fn defaults_row_by_row() {
             "-i va0 -r default",
             not("no-carrier|route-dead", "va0"),
         ),
-        // Multipath.
+        // Multipath routes.
         (
             two("route add default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1"),
             "-i va1 -r default",
@@ -145,7 +145,7 @@ fn defaults_row_by_row() {
             "-4",
             not("route-dead|no-carrier", ""),
         ),
-        // Nexthop objects and groups of them.
+        // Nexthop objects and groups of nexthop objects.
         (up("nexthop add id 7 via 192.0.2.254 dev va0; route add default nhid 7"), "-4", Want::Ready),
         (
             up("nexthop add id 7 via 192.0.2.254 dev va0; route add default nhid 7; nexthop del id 7"),
@@ -178,7 +178,7 @@ fn prefixes_row_by_row() {
     let up = |more: &str| format!("{UP0}; {ADDR0}; {more}");
     rows(&[
         (up("route add 203.0.113.0/24 via 192.0.2.254"), "-r 203.0.113.0/24", Want::Ready),
-        // It must stand in the table as such.
+        // The table must have exactly this prefix.
         (up(DEFAULT0), "-r 203.0.113.0/24", not("no-route", "203.0.113.0/24")),
         (
             up("route add 203.0.113.0/25 via 192.0.2.254"),
@@ -190,7 +190,7 @@ fn prefixes_row_by_row() {
             "-r 203.0.113.0/24",
             not("no-route", "203.0.113.0/24"),
         ),
-        // Covered whole by longer ones, it still stands there.
+        // More specific routes cover the prefix, but the table still has it.
         (
             up(
                 "route add 203.0.113.0/24 via 192.0.2.254; route add 203.0.113.0/25 via 192.0.2.253; route add blackhole 203.0.113.128/25",
@@ -204,7 +204,7 @@ fn prefixes_row_by_row() {
             not("no-route", "203.0.113.0/24"),
         ),
         (up("route add 203.0.113.9/32 via 192.0.2.254"), "-r 203.0.113.9/32", Want::Ready),
-        // The connected route is one.
+        // The connected route counts too.
         (up(""), "-r 192.0.2.0/24", Want::Ready),
         (up(""), "-i va0 -r 192.0.2.0/24", Want::Ready),
         (format!("{UP0}; {V6ADDR0}"), "-r 2001:db8::/64", Want::Ready),
@@ -226,7 +226,7 @@ fn prefixes_row_by_row() {
             Want::Ready,
         ),
         (up("route add unreachable 203.0.113.0/24"), "-r 203.0.113.0/24", not("no-route", "203.0.113.0/24")),
-        // Through the wanted link, or not.
+        // The route leaves through the wanted link, or through another one.
         (
             format!("{UP0}; {ADDR0}; {UP1}; {ADDR1}; route add 203.0.113.0/24 via 198.51.100.254"),
             "-i va0 -r 203.0.113.0/24",
@@ -242,7 +242,7 @@ fn prefixes_row_by_row() {
             "-r 203.0.113.0/24 --table 100",
             Want::Ready,
         ),
-        // A link-local prefix has a link-local source.
+        // The route to a link-local prefix has a link-local source.
         (format!("{UP0}; addr add fe80::7/64 dev va0 nodad"), "-i va0 -r fe80::/64", Want::Ready),
     ]);
 }
@@ -253,22 +253,22 @@ fn sources_row_by_row() {
     let not = Want::Not;
     let no_source = "no-source|no-address|tentative|deprecated|route-dead";
     rows(&[
-        // A route whose link has no address to send from.
+        // The link of the route has no source address.
         (format!("{UP0}; route add default dev va0"), "-4", not(no_source, "va0")),
         (
             format!("{UP0}; addr add 169.254.1.1/16 dev va0; route add default dev va0"),
             "-4",
             not(no_source, ""),
         ),
-        // Another link's address never counts …
+        // An address of another link never counts.
         (format!("{UP0}; {UP1}; {ADDR1}; route add default dev va0"), "-4", not(no_source, "")),
-        // … a loopback's does,
+        // An address on loopback counts.
         (
             format!("link set lo up; addr add 203.0.113.5/32 dev lo; {UP0}; route add default dev va0"),
             "-4",
             Want::Ready,
         ),
-        // … also where the next hop of an IPv4 route is an IPv6 address (BGP unnumbered).
+        // It also counts if the next hop of an IPv4 route is an IPv6 address (BGP unnumbered).
         (
             format!(
                 "link set lo up; addr add 203.0.113.5/32 dev lo; {UP0}; -4 route add default via inet6 fe80::1 dev va0"
@@ -282,7 +282,7 @@ fn sources_row_by_row() {
             "-4",
             not(no_source, ""),
         ),
-        // prefsrc, on this link or on another.
+        // The preferred source is on this link or on another one.
         (
             format!(
                 "{UP0}; {ADDR0}; addr add 192.0.2.2/24 dev va0; route add default via 192.0.2.254 src 192.0.2.2"
@@ -291,7 +291,8 @@ fn sources_row_by_row() {
             Want::Ready,
         ),
         (format!("{UP0}; {UP1}; {ADDR1}; route add default dev va0 src 198.51.100.1"), "-4", Want::Ready),
-        // IPv6: a link-local address is no source of a global route; a tentative one is none at all.
+        // IPv6: a link-local address cannot be the source of a global route, and a tentative address cannot be a
+        // source at all.
         (
             format!("{UP0}; addr add fe80::7/64 dev va0 nodad; -6 route add default via fe80::1 dev va0"),
             "-6",
@@ -305,7 +306,7 @@ fn sources_row_by_row() {
             "-6",
             not(no_source, ""),
         ),
-        // A router with a delegated prefix has its source on the other link.
+        // On a router with a delegated prefix, the source is on the other link.
         (
             format!(
                 "{UP0}; {UP1}; addr add 2001:db8:1::1/64 dev va1 nodad; addr add fe80::7/64 dev va0 nodad; -6 route add default via fe80::1 dev va0"
@@ -327,7 +328,7 @@ fn sources_row_by_row() {
             "-6",
             not(no_source, ""),
         ),
-        // A default for one source prefix only.
+        // A default route for one source prefix only.
         (
             format!("{UP0}; {V6ADDR0}; -6 route add default from 2001:db8::/56 via fe80::1 dev va0"),
             "-6",
@@ -371,7 +372,7 @@ fn route_to_row_by_row() {
             "--route-to 203.0.113.7",
             not("unreachable|no-route|no-carrier|route-dead", "203.0.113.7"),
         ),
-        // Another table, chosen by a policy rule.
+        // A policy rule selects another table.
         (
             up("route add 203.0.113.0/24 via 192.0.2.254 table 100"),
             "--route-to 203.0.113.7",
@@ -389,7 +390,8 @@ fn route_to_row_by_row() {
             "--route-to 203.0.113.7",
             not("unreachable|no-route", "203.0.113.7"),
         ),
-        // With a link: through that link. The kernel, told an oif, would call everything on-link.
+        // The clause names a link, so the route must leave through it. (A lookup with an oif would treat everything
+        // as on-link.)
         (up(DEFAULT0), "-i va0 --route-to 203.0.113.7", Want::Ready),
         (up(""), "-i va0 --route-to 203.0.113.7", not("unreachable|no-route", "203.0.113.7")),
         (
@@ -397,7 +399,7 @@ fn route_to_row_by_row() {
             "-i va0 --route-to 203.0.113.7",
             not("wrong-link|no-route|unreachable", "203.0.113.7"),
         ),
-        // Its source must be usable, and of wider scope than link.
+        // The source must be usable, and have a wider scope than link.
         (
             format!("{UP0}; addr add 169.254.1.1/16 dev va0; route add default dev va0"),
             "--route-to 203.0.113.7",
@@ -414,7 +416,7 @@ fn route_to_row_by_row() {
             "--route-to 2001:db8:7::7",
             not("no-source|no-address", ""),
         ),
-        // A router with a delegated prefix: the source stands on the other link.
+        // On a router with a delegated prefix, the source is on the other link.
         (
             format!(
                 "{UP0}; {UP1}; addr add 2001:db8:1::1/64 dev va1 nodad; addr add fe80::7/64 dev va0 nodad; -6 route add default via fe80::1 dev va0"
@@ -440,7 +442,7 @@ fn a_default_comes_and_goes() {
     gate.expect_lost();
     ns.ip(DEFAULT0);
     gate.expect_now_ready();
-    // Another gateway, by one message and no deletion: ready all along.
+    // One message replaces the gateway, without a deletion. The gate stays ready.
     let before = gate.statuses().iter().filter(|s| !s.starts_with("Ready")).count();
     ns.ip("route replace default via 192.0.2.253 dev va0");
     gate.stays_ready();
@@ -452,13 +454,14 @@ fn a_default_comes_and_goes() {
     );
 }
 
-/// What takes the IPv4 default away, or its use, without a route message; what brings it back, if anything.
+/// Each case takes the IPv4 default route away, or makes it unusable, without a route message. The last text brings
+/// it back, if anything can.
 #[test]
 #[ignore = "needs a network namespace"]
 fn what_the_kernel_does_not_announce() {
     let cases: &[(&str, &str, &str)] = &[
         ("", "link set vb0 down", "link set vb0 up"),
-        // Up again, and the default is not: the trap of a kept route.
+        // The link is up again, but its default route is not back. A route that was kept would be wrong.
         ("", "link set va0 down; link set va0 up", DEFAULT0),
         (
             "",
@@ -500,7 +503,7 @@ fn what_the_kernel_does_not_announce() {
     }
 }
 
-/// A default that goes with its prefsrc, a prefix route that goes with its link.
+/// A default route goes with its preferred source, and a prefix route goes with its link.
 #[test]
 #[ignore = "needs a network namespace"]
 fn routes_that_go_with_what_they_rest_on() {
@@ -526,7 +529,7 @@ fn routes_that_go_with_what_they_rest_on() {
     prefix.expect_now_ready();
 }
 
-/// The kernel removes a nexthop object, and the route with it, where its link loses carrier.
+/// If its link loses carrier, the kernel removes a nexthop object and its routes.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_nexthop_object_is_gone_with_its_carrier() {
@@ -597,7 +600,7 @@ fn rules_matter_to_route_to() {
     default.stays_unready();
     ns.ip("rule del pref 100");
     to.expect_lost();
-    // An ip rule for a mark that this process does not set is not its own.
+    // A rule for a mark does not apply to netready, which sets no mark.
     ns.ip("rule add pref 100 fwmark 7 lookup 100");
     to.stays_lost();
 }
@@ -622,8 +625,8 @@ fn a_route_to_changes_with_what_covers_it() {
     }
 }
 
-/// An IPv6 default of limited life, as a router advertisement gives it: dead when it expires, though the table keeps it
-/// until the garbage collector comes by.
+/// An IPv6 default route with a limited lifetime, as from a router advertisement. It is dead when it expires,
+/// although the table has it until the garbage collector runs.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_default_that_expires() {
@@ -640,7 +643,7 @@ fn a_default_that_expires() {
     to.expect_lost();
     assert!(ready.elapsed() < std::time::Duration::from_secs(5), "lost {:?} after", ready.elapsed());
     ns.check(&["-6"]).assert_unready("route-dead|no-route", "");
-    // Renewed.
+    // The route is renewed.
     ns.ip("-6 route replace default via 2001:db8::fe dev va0 proto ra expires 600");
     gate.expect_now_ready();
 }
@@ -679,7 +682,7 @@ fn the_missing_are_named() {
     let status = many.expect_waiting();
     assert!(status.ends_with("; and 5 more"), "{status}");
     assert_eq!(status.matches("203.0.113.0/24").count(), 1, "{status}");
-    // The timeout tells all of them, not three.
+    // At the timeout all of them are printed, not only three.
     let brief = ns.command(&[&["wait", "-t", "300ms"], listed.as_slice()].concat()).output();
     assert_eq!(brief.code, 1);
     for prefix in listed.iter().skip(1).step_by(2) {
@@ -687,7 +690,7 @@ fn the_missing_are_named() {
     }
 }
 
-/// The only source of a default stands on the loopback link, which carries no route that is wanted. (Found by the oracle,
+/// The only source of a default route is on the loopback link, which has no wanted route. (Found by the oracle,
 /// seed 1016.)
 #[test]
 #[ignore = "needs a network namespace"]

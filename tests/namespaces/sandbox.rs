@@ -1,5 +1,5 @@
-//! What netready may do, and what it does: the filter of system calls in the units, beside a traced run, and what a
-//! probe gives up.
+//! What netready may do and what it does. Compares the filter of system calls in the units with a traced run, and
+//! checks which rights a probe gives up.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -22,7 +22,7 @@ fn unit(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// The words of all `SystemCallFilter=` lines.
+/// Returns the words of all `SystemCallFilter=` lines.
 fn words(unit: &str) -> BTreeSet<String> {
     let lines = unit.lines().filter_map(|line| line.strip_prefix("SystemCallFilter="));
     let words: BTreeSet<String> = lines.flat_map(str::split_whitespace).map(str::to_owned).collect();
@@ -33,7 +33,7 @@ fn words(unit: &str) -> BTreeSet<String> {
     words
 }
 
-/// The calls of a group, as the systemd of this machine has it.
+/// Returns the calls of a group, as defined by the systemd of this machine.
 fn members(group: &str) -> BTreeSet<String> {
     let output = Command::new("systemd-analyze").args(["syscall-filter", group]).output().unwrap();
     assert!(output.status.success(), "{group}: {}", String::from_utf8_lossy(&output.stderr));
@@ -50,7 +50,7 @@ fn members(group: &str) -> BTreeSet<String> {
     calls
 }
 
-/// What a list allows. systemd adds `@default` to each.
+/// Returns the calls that a list allows. systemd adds `@default` to each list.
 fn allowed(words: &BTreeSet<String>) -> BTreeSet<String> {
     let mut calls = members("@default");
     for word in words {
@@ -63,18 +63,19 @@ fn allowed(words: &BTreeSet<String>) -> BTreeSet<String> {
     calls
 }
 
-/// The lines of `strace -f` as the process and what it did.
+/// Divides the lines of `strace -f` into the process and what it did.
 fn lines(trace: &str) -> Vec<(&str, &str)> {
     trace.lines().filter_map(|line| line.split_once(' ')).map(|(pid, did)| (pid, did.trim_start())).collect()
 }
 
-/// The calls of a trace that returned. Of a process that is killed meanwhile strace shows a number that is no call's.
+/// Returns the calls of a trace that have returned. For a process that was killed during a call, strace shows a
+/// number that is not a call.
 fn seen(trace: &str) -> BTreeSet<String> {
     let calls = lines(trace).into_iter().filter(|(_, did)| !did.ends_with("<unfinished ...>")).filter_map(
         |(_, did)| {
             let did = did.strip_prefix("<... ").unwrap_or(did);
             let end = did.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
-            // A signal (`---`) and an end (`+++`) have no name.
+            // A signal (`---`) or an end (`+++`) has no name.
             let name = did.get(..end).filter(|name| !name.is_empty())?;
             did[end..].starts_with(['(', ' ']).then(|| name.to_owned())
         },
@@ -82,8 +83,8 @@ fn seen(trace: &str) -> BTreeSet<String> {
     calls.collect()
 }
 
-/// Everything that a unit's `run` does in its life, traced: waiting, probes of each kind, readiness, the watchdog, the
-/// text file, files that the service manager keeps, a reload, a loss, an end.
+/// Traces everything that a unit's `run` does in its life: waiting, probes of each kind, readiness, the watchdog,
+/// the text file, files that the service manager keeps, a reload, a loss, an end.
 fn whole_life(ns: &Netns) -> String {
     let trace = ns.scratch().join("trace");
     let other = neighbour(ns);
@@ -127,7 +128,7 @@ fn whole_life(ns: &Netns) -> String {
     whole(ns, &trace, &run)
 }
 
-/// More runs: one that gives up, one that a signal ends while it waits, and one that is opened by hand.
+/// Traces more runs: one that gives up, one that a signal ends while it waits, and one that is opened by hand.
 fn other_ends(ns: &Netns) -> String {
     let trace = ns.scratch().join("gives-up");
     let gate = ns.gate("timeout = \"200ms\"\n[[require]]\ninterface = \"vz0\"\n");
@@ -150,7 +151,7 @@ fn other_ends(ns: &Netns) -> String {
     gives_up + &ended + &whole(ns, &trace, &run)
 }
 
-/// A trace, once strace has written the end of the process.
+/// Returns a trace after strace has written the end of the process.
 fn whole(ns: &Netns, trace: &Path, run: &Process) -> String {
     let pid = run.pid().to_string();
     let text = || std::fs::read_to_string(trace).unwrap_or_default();
@@ -164,7 +165,8 @@ fn each_call_of_a_traced_run_is_in_the_filter_of_the_units() {
     let ns = netns!().with_private_etc();
     let trace = whole_life(&ns);
     let mut seen = seen(&(trace.clone() + &other_ends(&ns)));
-    // The shell of ExecReload=, and what a static program makes instead of others (musl), traced in the same way.
+    // Add the calls of the shell of ExecReload=, and those that a static program (musl) makes instead of others.
+    // They were traced in the same way.
     for call in ["kill", "clone", "epoll_pwait", "fstat", "lstat", "open", "stat", "tkill"] {
         seen.insert(call.to_owned());
     }
@@ -179,14 +181,14 @@ fn each_call_of_a_traced_run_is_in_the_filter_of_the_units() {
     let may = allowed(&listed);
     let missing: Vec<&String> = seen.difference(&may).collect();
     assert!(missing.is_empty(), "the units do not allow {missing:?}");
-    // A call that is taken out of the units is missed.
+    // If a call is removed from the units, this test notices it.
     let by_default = members("@default");
     for call in listed.iter().filter(|word| seen.contains(*word) && !by_default.contains(*word)) {
         let mut fewer = listed.clone();
         fewer.remove(call);
         assert!(!allowed(&fewer).contains(call), "{call} is allowed twice");
     }
-    // Nor is more allowed than the units say.
+    // The units allow no further calls either.
     for never in [
         "io_uring_setup",
         "unshare",
@@ -216,12 +218,12 @@ fn probes_give_up_rights_before_they_talk(trace: &str) {
     assert!(probes.len() >= 6, "{probes:?}");
     for probe in probes {
         let own: Vec<&str> = lines.iter().filter(|(pid, _)| *pid == probe).map(|(_, did)| *did).collect();
-        // A probe that is killed at its start has done neither.
+        // A probe that was killed at its start has done neither.
         let Some(talk) = own.iter().position(|did| did.starts_with("socket(") || did.starts_with("clone"))
         else {
             continue;
         };
-        // strace writes `<... landlock_restrict_self resumed>` where another process came between.
+        // strace writes `<... landlock_restrict_self resumed>` if a line of another process is in between.
         let confined =
             own.iter().position(|did| did.contains("landlock_restrict_self") && did.ends_with("= 0"));
         assert!(confined.is_some_and(|confined| confined < talk), "{own:#?}");

@@ -1,4 +1,5 @@
-//! What `--json` prints, against the schemas in `docs/schema`. Each `check` of the other tests is compared as well.
+//! Compares the output of `--json` with the schemas in `docs/schema`. The other tests compare each of their
+//! `check`s too.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::UP0;
 use crate::netns;
 
-/// Panics if the value is not as `docs/schema/NAME.json` describes it, or has a field that the schema does not name.
+/// Panics if the value differs from `docs/schema/NAME.json`, or has a field that the schema does not name.
 #[track_caller]
 pub fn assert_valid(name: &str, value: &Value) {
     let schema = schema(name);
@@ -17,7 +18,7 @@ pub fn assert_valid(name: &str, value: &Value) {
     assert!(errors.is_empty(), "docs/schema/{name}.json: {}\n{value:#}", errors.join("\n"));
 }
 
-/// The schema, made strict: its readers must tolerate unknown fields, but netready must not print them.
+/// Returns the schema in a strict form. Readers must tolerate unknown fields, but netready must not print them.
 fn schema(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema").join(format!("{name}.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

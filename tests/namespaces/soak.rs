@@ -1,9 +1,9 @@
-//! A soak: gates that are kept for a long time, while links, addresses, routes, rules, probes, reloads and restarts change
-//! at random. After each step the oracle asks the kernel, and each gate must agree with it. Memory and descriptors must not
-//! grow, and the CPU time of an event must stay the same.
+//! A soak test: netready keeps gates for a long time, while links, addresses, routes, rules, probes, reloads and
+//! restarts change at random. After each step the oracle asks the kernel, and each gate must agree with it. Memory
+//! and descriptors must not grow, and the CPU time per event must not change.
 //!
-//! `cargo test` soaks for some seconds, `make soak MINUTES=10` for longer. `NETREADY_SOAK_SEED=…` sets the operations,
-//! `NETREADY_SOAK_PROGRAM=…` is another build of netready, with its other programs beside it.
+//! `cargo test` runs it for some seconds, `make soak MINUTES=10` for longer. `NETREADY_SOAK_SEED=…` selects the
+//! operations. `NETREADY_SOAK_PROGRAM=…` is another build of netready, with its other programs in the same folder.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -17,20 +17,21 @@ use crate::oracle::{
     GATES, Gate, Oracle, Random, SETUP, keep_ipv6_quiet, number, operation, state, try_operation,
 };
 
-/// Steps between two returns to the calm state, in which memory and descriptors are compared.
+/// How many steps there are between two calm states, in which memory and descriptors are compared.
 const STEPS: usize = 20;
 /// How long a gate may disagree with the kernel, on a machine that is busy with other tests.
 const BOUND: Duration = Duration::from_secs(10);
-/// The same for a gate with a probe: netready waits up to 10 s before it tries again what was refused.
+/// The same for a gate with a probe. netready waits up to 10 s before it tries a refused probe again.
 const PROBE_BOUND: Duration = Duration::from_secs(40);
-/// So much may what a process has allocated grow in the second half of a long soak.
+/// How much the allocated memory of a process may grow in the second half of a long soak.
 const GROWTH_KIB: u64 = 300;
-/// Shorter soaks do not judge memory and CPU time: the first rounds fill the allocator's and the kernel's caches.
+/// Shorter soaks do not check memory and CPU time, because the first rounds fill the caches of the allocator and
+/// the kernel.
 const JUDGED: Duration = Duration::from_secs(60);
 
 const SERVER: &str = "127.0.0.1:4000";
 
-/// Back to what [`SETUP`] makes, whatever was done.
+/// Returns to the state that [`SETUP`] makes, whatever was done.
 const TEAR_DOWN: &str = "link del br0; link del mv0; link del va0; link del va1; link del lan0; link del vb0; \
                          link del vb1; link del va7; link del vx0; rule del pref 99; rule del pref 100; nexthop flush; \
                          -4 route flush table main; -6 route flush table main; -4 route flush table 100; \
@@ -40,21 +41,22 @@ const TEAR_DOWN: &str = "link del br0; link del mv0; link del va0; link del va1;
                          sysctl net.ipv6.conf.all.ignore_routes_with_linkdown=0; \
                          sysctl net.ipv6.conf.default.ignore_routes_with_linkdown=0";
 
-/// What a process uses.
+/// The resources that a process uses.
 struct Usage {
     resident_kib: u64,
-    /// Of those, what it has allocated. The rest are pages of the program's file, which come and go with the machine's load.
+    /// The part of it that the process has allocated. The rest are pages of the program's file, which depend on the
+    /// machine's load.
     allocated_kib: u64,
-    /// What each open descriptor is, as /proc/PID/fd names it.
+    /// The target of each open descriptor, as /proc/PID/fd names it.
     descriptors: Vec<String>,
     cpu: Duration,
-    /// Events of the soak until then.
+    /// The number of events of the soak until then.
     events: usize,
 }
 
 impl Usage {
     fn of(pid: i32, events: usize) -> Usage {
-        // Exact, unlike VmRSS of /proc/PID/status.
+        // This file is exact, unlike VmRSS of /proc/PID/status.
         let memory = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
         let kib = |name: &str| {
             let line = memory.lines().find_map(|line| line.strip_prefix(name)).expect(name);
@@ -67,7 +69,7 @@ impl Usage {
             resident_kib: kib("Rss:"),
             allocated_kib: kib("Anonymous:"),
             descriptors: descriptors(pid),
-            // utime and stime, in USER_HZ, which is 100 on every architecture that netready is built for.
+            // utime and stime are in USER_HZ, which is 100 on every architecture for which netready is built.
             cpu: Duration::from_millis((ticks(11) + ticks(12)) * 10),
             events,
         }
@@ -76,14 +78,14 @@ impl Usage {
 
 fn descriptors(pid: i32) -> Vec<String> {
     let links = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-    // One that was closed in this moment has no link any more.
+    // A descriptor that was closed at this moment has no link any more.
     links.filter_map(|link| Some(std::fs::read_link(link.ok()?.path()).ok()?.display().to_string())).collect()
 }
 
 /// A gate and the process that keeps it.
 struct Kept {
     name: &'static str,
-    /// None: the gate `default`, which is not reloaded with another one.
+    /// `None` means the gate `default`, which is not reloaded with another one.
     path: Option<String>,
     calm: Vec<Gate>,
     clauses: Vec<Gate>,
@@ -118,11 +120,11 @@ impl Kept {
         }
     }
 
-    /// Another process keeps the gate from now on.
+    /// Ends the process and starts another one for the gate.
     fn restart(&mut self, ns: &Netns, clauses: Vec<Gate>) {
         self.process.signal(Signal::SIGTERM);
         let exit = self.process.expect_exit();
-        // Before READY=1 a signal ends it by that signal.
+        // Before READY=1, the process ends by the signal itself.
         assert!(matches!(exit, Exit::Code(0) | Exit::Signal(15)), "{exit:?}\n{}", self.process.transcript());
         self.write(clauses);
         self.process = spawn(ns, self.path.as_deref());
@@ -130,7 +132,7 @@ impl Kept {
         self.status.clear();
     }
 
-    /// What is wrong with what it has said by now; empty if nothing is.
+    /// Returns what is wrong with the messages so far. The text is empty if nothing is wrong.
     fn wrong(&mut self, oracle: &Oracle, server: bool) -> String {
         for line in self.process.take_notifications() {
             match line.split_once('=') {
@@ -151,7 +153,7 @@ impl Kept {
                 self.name, self.status
             );
         }
-        // READY=1 at the first opening, and at the end of each reload after that.
+        // netready sends READY=1 at the first opening, and at the end of each later reload.
         let opened = usize::from(self.ready > 0);
         if self.ready != opened + self.reloading || (truth && opened == 0) {
             let _ = writeln!(
@@ -163,7 +165,8 @@ impl Kept {
         wrong
     }
 
-    /// In the calm state: as many descriptors as at first. (While a probe is tried there is one more.)
+    /// Takes a sample in the calm state. The number of descriptors must be the same as at first. (While a probe
+    /// runs there is one more.)
     fn sample(&mut self, ns: &Netns, events: usize) {
         let pid = self.process.pid();
         match self.samples.first() {
@@ -193,7 +196,7 @@ fn spawn(ns: &Netns, path: Option<&str>) -> Process {
         Ok(program) => command.program(&program).spawn(),
         Err(_) => command.spawn(),
     };
-    // Before that, SIGHUP would end it.
+    // Before the first status, SIGHUP would end the process.
     process.expect_status_where("anything", |_| true);
     process
 }
@@ -223,7 +226,7 @@ fn random_clauses(random: &mut Random) -> Vec<Gate> {
     [first, second][..=random.below(2)].iter().map(|n| GATES[*n]).collect()
 }
 
-/// Many changes as fast as one `ip` can make them.
+/// Returns many changes, as fast as one `ip` can make them.
 fn burst(random: &mut Random) -> String {
     let of = |times: usize, line: &dyn Fn(usize) -> String| (0..times).map(line).collect::<String>();
     match random.below(4) {
@@ -244,18 +247,18 @@ struct Soak {
     random: Random,
     kept: Vec<Kept>,
     server: Option<TcpListener>,
-    /// What was done since the last calm state.
+    /// The operations since the last calm state.
     done: Vec<String>,
     events: usize,
     steps: usize,
     slowest: Duration,
-    /// The last field, because the processes must end before the namespace is left.
+    /// The last field, because the processes must end before the thread leaves the namespace.
     ns: Netns,
 }
 
 impl Soak {
     fn start(seed: u64) -> Soak {
-        // With a /run of its own, where no other test's process writes the events of a gate of the same name.
+        // Use an own /run, in which no other test's process writes the events of a gate with the same name.
         let ns = netns!().with_private_etc();
         keep_ipv6_quiet(&ns);
         let mut soak = Soak {
@@ -302,7 +305,7 @@ impl Soak {
         self.server.get_or_insert_with(|| TcpListener::bind(SERVER).unwrap());
     }
 
-    /// Where every gate is ready, and all that netready knows is the same each time.
+    /// Returns to the state in which every gate is ready and netready has the same data each time.
     fn calm(&mut self) {
         self.calm_network();
         for kept in &mut self.kept {
@@ -332,7 +335,7 @@ impl Soak {
                     .spawn()
                     .unwrap();
                 ip.stdin.take().unwrap().write_all(commands.as_bytes()).unwrap();
-                // Many are refused where a link is missing.
+                // The kernel refuses many of these commands, because a link is missing.
                 let _ = ip.wait().unwrap();
             }
             3..=6 => {
@@ -371,11 +374,11 @@ impl Soak {
         self.kept.iter_mut().find(|kept| kept.name == name).unwrap()
     }
 
-    /// Until every gate agrees with the kernel.
+    /// Waits until every gate agrees with the kernel.
     fn settle(&mut self) {
         let began = Instant::now();
         for looks in 1.. {
-            // So that its queue of connections never fills.
+            // Accept the connections, so that the server's queue never fills.
             if let Some(server) = &self.server {
                 server.set_nonblocking(true).unwrap();
                 while server.accept().is_ok() {}
@@ -409,7 +412,7 @@ impl Soak {
     }
 
     fn soak(&mut self, length: Duration) {
-        // The first rounds are not measured: what netready opens at its first need stays open.
+        // Do not measure the first rounds: descriptors that netready opens at their first use stay open.
         for _ in 0..2 {
             self.calm();
             for _ in 0..STEPS / 4 {
@@ -440,7 +443,7 @@ impl Soak {
     }
 }
 
-/// Prints what the process used, and returns what is wrong with it.
+/// Prints the resources that the process used, and returns what is wrong with them.
 fn judge(kept: &Kept, judged: bool) -> String {
     let [first, middle, last] = [0, kept.samples.len() / 2, kept.samples.len() - 1].map(|n| &kept.samples[n]);
     let per_event = |from: &Usage, to: &Usage| {
@@ -460,7 +463,7 @@ fn judge(kept: &Kept, judged: bool) -> String {
         first.descriptors.len(),
         last.descriptors.len(),
     );
-    // The samples of this gate are of several processes.
+    // The samples of this gate come from several processes.
     if kept.name == "restarted" {
         println!();
         return String::new();

@@ -1,4 +1,4 @@
-//! `status`, `list`, `metrics` and `run --textfile`, with gates that are really kept.
+//! `status`, `list`, `metrics` and `run --textfile`, with gates that a `run` really keeps.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::harness::*;
 use crate::netns;
 use crate::schema::assert_valid;
 
-/// The gate of a link's address.
+/// Writes a gate that requires an address of a link.
 fn gate(ns: &Netns, name: &str, timeout: &str, link: &str) -> String {
     let path = ns.scratch().join(format!("{name}.toml"));
     let text = format!("timeout = \"{timeout}\"\n[[require]]\ninterface = \"{link}\"\naddress = \"ipv4\"\n");
@@ -18,7 +18,7 @@ fn gate(ns: &Netns, name: &str, timeout: &str, link: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// `run` as a unit would: its record is below /run, which is this test's own.
+/// Starts `run` as a unit does. Its record is below /run, which belongs to this test.
 fn unit(ns: &Netns, unit: &str, arguments: &[&str]) -> Process {
     let folder = Path::new("/run/netready-record").join(unit);
     std::fs::create_dir_all(&folder).unwrap();
@@ -33,7 +33,7 @@ fn status(ns: &Netns, asked: &[&str]) -> Value {
     json
 }
 
-/// The fields of the first gate that was asked for.
+/// Returns the fields of the first gate with this name.
 fn fields<const N: usize>(ns: &Netns, gate: &str, names: [&str; N]) -> [Value; N] {
     let json = status(ns, &[gate]);
     names.map(|name| json["gates"][0][name].clone())
@@ -75,7 +75,7 @@ fn gates_that_are_kept_are_told_of() {
         [json!("netready.service"), json!("system"), json!(lan.pid()), json!(0)]
     );
 
-    // A loss and a return, a reason that changes while it is waited, and a process that is killed.
+    // The gate is lost and ready again, the reason changes during the wait, and the process is killed.
     ns.ip("link set vb0 down");
     lan.expect_lost();
     ns.until("the loss", || fields(&ns, "lan", ["state"]) == ["lost"]);
@@ -109,7 +109,7 @@ fn another_user_sees_the_system_s_gates_as_far_as_may_be() {
     lan.expect_ready();
     let seen = |asked: &[&str]| ns.command(&[&["status"], asked].concat()).unprivileged().output();
     ns.until("a record", || seen(&["lan"]).code == 0);
-    // As systemd has it where DynamicUser= meets a runtime directory that is kept.
+    // systemd makes this if a unit has DynamicUser= and a runtime directory that is kept.
     std::fs::create_dir("/run/private").unwrap();
     std::fs::set_permissions("/run/private", std::fs::Permissions::from_mode(0o700)).unwrap();
     symlink("../private/nas", "/run/netready-record/netready@nas").unwrap();
@@ -165,7 +165,7 @@ fn gates_that_can_be_named_are_listed_with_their_files() {
     assert_eq!(states, expected.map(|(gate, state)| format!("\"{gate}\" \"{state}\"")));
 }
 
-/// The samples of a text, by their metric and labels.
+/// Returns the value of a sample, given its metric and labels.
 fn sample(text: &str, sample: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok())
 }
@@ -185,7 +185,7 @@ fn a_text_file_follows_the_gate() {
     std::fs::create_dir(&folder).unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = folder.join("netready.prom");
-    // Neither is written through it, nor is what it leads to changed.
+    // The path is a link. netready does not write through it, and does not change its target.
     let precious = ns.scratch().join("precious");
     std::fs::write(&precious, "precious").unwrap();
     symlink(&precious, &path).unwrap();
@@ -227,7 +227,7 @@ fn a_text_file_follows_the_gate() {
     };
     let metrics = ns.output(&["metrics"]).stdout;
     assert_eq!(but_the_clock(&metrics), but_the_clock(&text()), "it is what `metrics` prints");
-    // What changes nothing of it writes nothing.
+    // A change that does not affect the text writes nothing.
     let before = std::fs::metadata(&path).unwrap().ino();
     ns.ip("addr add 198.51.100.3/24 dev va0; addr del 192.0.2.1/24 dev va0");
     run.expect_status("198.51.100.3");
@@ -288,7 +288,7 @@ fn a_text_file_that_cannot_be_written_is_one_warning() {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }
 
-/// `promtool` of this machine, or what `.ci/prepare` has unpacked below the folder of what was built.
+/// Runs the `promtool` of this machine, or the one that `.ci/prepare` has unpacked in the target folder.
 fn promtool(arguments: &[&str], input: &str) -> (Option<i32>, String) {
     use std::io::Write;
     let built = Path::new(env!("CARGO_BIN_EXE_netready")).ancestors().nth(2).unwrap();
@@ -312,7 +312,7 @@ fn promtool_accepts_the_metrics() {
     lan.expect_ready();
     let nas = unit(&ns, "netready@nas", &[&gate(&ns, "nas", "infinity", "va1")]);
     nas.expect_waiting();
-    // The same gate twice.
+    // Two processes keep the same gate.
     let by_hand = ns.run(&[&gate(&ns, "nas", "infinity", "va1")]);
     by_hand.expect_waiting();
     ns.until("both gates", || status(&ns, &[])["gates"].as_array().unwrap().len() >= 2);
@@ -321,7 +321,7 @@ fn promtool_accepts_the_metrics() {
     let text = format!("{}\n", metrics.stdout);
     assert!(text.contains("gate=\"nas\""), "{text}");
     assert_eq!(promtool(&["check", "metrics"], &text), (Some(0), String::new()), "{text}");
-    // It would have said so.
+    // promtool would report an error, as this wrong text shows.
     assert_ne!(promtool(&["check", "metrics"], &text.replace("_total", "_total_ms")).1, "");
 }
 

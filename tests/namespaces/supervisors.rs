@@ -1,5 +1,5 @@
-//! Service managers other than systemd, with the service files of docs/other-inits.md. .ci/test-runner leaves out what
-//! is not installed. Debian 12 has s6, but not dinit.
+//! Service managers other than systemd, with the service files of docs/other-inits.md. .ci/test-runner leaves out
+//! the tests of managers that are not installed. Debian 12 has s6, but not dinit.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use crate::harness::{Netns, UP0};
 use crate::netns;
 
-/// The fenced block that comes after this line of docs/other-inits.md.
+/// Returns the fenced block that follows this line of docs/other-inits.md.
 fn example(before: &str) -> String {
     let page =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/other-inits.md")).unwrap();
@@ -17,7 +17,7 @@ fn example(before: &str) -> String {
     block.split("```").next().unwrap().to_owned()
 }
 
-/// s6-supervise with one service, ended with its service when dropped.
+/// s6-supervise with one service. Both end when this value is dropped.
 struct S6 {
     supervisor: Child,
     service: PathBuf,
@@ -43,7 +43,7 @@ impl S6 {
         S6 { supervisor, service }
     }
 
-    /// s6-svwait(8) until the service is ready, so many milliseconds.
+    /// Whether s6-svwait(8) sees the service ready within this many milliseconds.
     fn is_ready_within(&self, millis: u32) -> bool {
         let mut wait = Command::new("s6-svwait");
         wait.args(["-U", "-t", &millis.to_string()]).arg(&self.service);
@@ -58,13 +58,13 @@ impl S6 {
 
 impl Drop for S6 {
     fn drop(&mut self) {
-        // The service is ended, and its supervisor ends then.
+        // The service ends, and then its supervisor ends.
         let _ = Command::new("s6-svc").arg("-xd").arg(&self.service).status();
         let _ = self.supervisor.wait();
     }
 }
 
-/// The script of the page, with the built binary in the place of the installed one.
+/// Returns the script of the page, with the built binary instead of the installed one.
 fn run_script(binary: &Path, gate: &str) -> String {
     let script = example("`/etc/s6/netready/run`:");
     assert!(script.contains("/usr/bin/netready run --ready-fd 3"), "{script}");
@@ -86,13 +86,13 @@ fn s6_takes_the_service_for_ready_when_the_gate_opens() {
     assert!(s6.state().contains("ready"), "{}", s6.state());
 }
 
-/// The pipe is root's, so nobody else could open it anew; the descriptor itself is as good as root's.
+/// The pipe belongs to root, so another user could not open it. But the inherited descriptor itself is usable.
 #[test]
 #[ignore = "needs a network namespace, and s6"]
 fn s6_with_a_service_of_another_user() {
     let ns = netns!();
     ns.ip(UP0);
-    // Where the build directory is, not everybody may go.
+    // Other users may not enter the build directory, so run a copy.
     let copy = ns.scratch().join("netready-copy");
     std::fs::copy(env!("CARGO_BIN_EXE_netready"), &copy).unwrap();
     let script = run_script(&copy, &ns.gate("[[require]]\ninterface = \"va0\"\ncarrier = true\n"));
@@ -114,16 +114,16 @@ fn s6_starts_a_gate_that_gave_up_again() {
     assert!(s6.is_ready_within(20_000), "{}", s6.state());
 }
 
-/// dinit as PID 1 of a PID namespace, which ends with it.
+/// dinit as PID 1 of a PID namespace. The namespace ends with it.
 struct Dinit {
     init: Child,
     control: PathBuf,
 }
 
 impl Dinit {
-    /// With a service `app` that waits for netready, and a service `needs-it` that depends on it.
+    /// Starts dinit with a service `app` that waits for netready, and a service `needs-it` that depends on it.
     fn start(ns: &Netns, gate: &str) -> Dinit {
-        // Where the build directory is, not everybody may go.
+        // Other users may not enter the build directory, so run a copy.
         let copy = ns.scratch().join("netready-copy");
         std::fs::copy(env!("CARGO_BIN_EXE_netready"), &copy).unwrap();
         let folder = ns.scratch().join("dinit.d");
@@ -165,7 +165,7 @@ impl Dinit {
         self.says(&["is-started", service])
     }
 
-    /// Whether the start was tried, and failed.
+    /// Whether the service was started and failed.
     fn has_failed(&self, service: &str) -> bool {
         self.says(&["is-failed", service])
     }
@@ -179,7 +179,7 @@ impl Dinit {
 
 impl Drop for Dinit {
     fn drop(&mut self) {
-        // Its child is PID 1: the kernel ends all others with it.
+        // The child of this process is PID 1 of the namespace. When it ends, the kernel ends all others.
         let _ = self.init.kill();
         let _ = self.init.wait();
     }

@@ -1,4 +1,4 @@
-//! `timeline`: the way of a gate to ready, as `run` recorded it.
+//! `timeline`: shows how a gate became ready, as `run` recorded it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::schema::assert_valid;
 const GATE: &str =
     "timeout = \"1h\"\n[[require]]\ninterface = \"va0\"\naddress = \"ipv4\"\nroute = \"default\"\n";
 
-/// A run of gate `default`, which writes into this test's own /run.
+/// Starts a run of the gate `default`, which writes into this test's own /run.
 fn run(ns: &Netns) -> Process {
     std::fs::create_dir_all("/etc/netready").unwrap();
     std::fs::write("/etc/netready/default.toml", GATE).unwrap();
@@ -22,7 +22,7 @@ fn timeline(ns: &Netns, arguments: &[&str]) -> Said {
     ns.command(&[&["timeline"], arguments].concat()).env("RUNTIME_DIRECTORY", "").output()
 }
 
-/// Waits until the record has this text: it is written after everybody was told.
+/// Waits until the record contains this text so many times. netready writes the record after its other reports.
 #[track_caller]
 fn recorded(ns: &Netns, text: &str, times: usize) {
     ns.until(text, || {
@@ -42,7 +42,7 @@ fn assert_in_order(text: &str, expected: &[&str]) {
     }
 }
 
-/// The cable comes late, then the address, then the route; the gate is lost and ready again.
+/// Carrier comes late, then the address, then the route. The gate is lost and ready again.
 #[test]
 #[ignore = "needs a network namespace"]
 fn what_came_when_is_shown_in_order() {
@@ -50,7 +50,7 @@ fn what_came_when_is_shown_in_order() {
     ns.ip(DARK0);
     let gate = run(&ns);
     recorded(&ns, "\"waiting\"", 1);
-    // The history is about time that passes.
+    // The history is about time that passes, so let some pass.
     std::thread::sleep(Duration::from_millis(600));
     ns.ip("link set vb0 up");
     std::thread::sleep(Duration::from_millis(100));
@@ -80,7 +80,7 @@ fn what_came_when_is_shown_in_order() {
     gate.expect_lost();
     ns.ip("link set vb0 up");
     recorded(&ns, "\"lost\"", 1);
-    // The route went with the carrier, or it did not; which of the two the kernel does is not the matter here.
+    // The kernel may have removed the route together with the carrier. This does not matter here.
     let _ = ns.try_ip("route add default via 192.0.2.254 dev va0");
     gate.expect_now_ready();
     recorded(&ns, "\"ready\"", 2);
@@ -143,7 +143,7 @@ fn a_unit_that_was_started_again_has_several_runs() {
     assert!(third.stderr.contains("there is no run 3; in that boot there were 2"), "{}", third.stderr);
 }
 
-/// A message that says what is needed, never an empty table.
+/// Without a history, the message says what is needed. It is never an empty table.
 #[test]
 #[ignore = "needs a network namespace"]
 fn without_a_history_it_says_what_is_needed() {
@@ -163,7 +163,7 @@ fn without_a_history_it_says_what_is_needed() {
     assert!(earlier.stderr.contains("mkdir -p /var/log/journal"), "{}", earlier.stderr);
     let json = timeline(&ns, &["--boot=-1", "--json"]);
     assert_valid("error", &serde_json::from_str(&json.stdout).unwrap());
-    // What it was asked for is shown though it waits still.
+    // The gate is still waiting, and its timeline is shown.
     let waiting = timeline(&ns, &["/etc/netready/default.toml"]).stdout;
     assert!(waiting.starts_with("Gate default: not ready after "), "{waiting}");
     gate.signal(Signal::SIGTERM);

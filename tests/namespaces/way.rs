@@ -1,5 +1,5 @@
-//! `route-to` with sources, zones and policy rules by source. The judge is connect(2) of a UDP socket, which sends
-//! nothing.
+//! `route-to` with sources, zones and policy rules for sources. The results are compared with connect(2) of a UDP
+//! socket, which sends nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::Duration;
@@ -11,11 +11,12 @@ const FAR4: &str = "203.0.113.7";
 const FAR6: &str = "2001:db8:9::1";
 const A0: &str = "addr add 2001:db8:a::10/64 dev va0 nodad";
 const B0: &str = "addr add 2001:db8:b::10/64 dev va0 nodad";
-/// As OpenWrt's netifd has it: for the addresses that this provider gave, and no others.
+/// As OpenWrt's netifd installs it: a route only for the addresses that this provider gave.
 const FROM_A: &str = "-6 route add default from 2001:db8:a::/48 via fe80::1 dev va0";
 const FROM_B1: &str = "-6 route add default from 2001:db8:b::/48 via fe80::1 dev va1";
 
-/// What a program is told that connects, from this address if one is given.
+/// Returns the source address of a connection to the target, or the error. The socket binds `from` first, if it is
+/// given.
 fn connect(target: &str, from: Option<&str>) -> std::io::Result<IpAddr> {
     let target: IpAddr = target.parse().unwrap();
     let any: IpAddr =
@@ -25,7 +26,7 @@ fn connect(target: &str, from: Option<&str>) -> std::io::Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
-/// `check` says what connect(2) says, and gives this text.
+/// Checks that `check` agrees with connect(2), and that its reason contains this text.
 #[track_caller]
 fn agrees(ns: &Netns, target: &str, from: Option<&str>, text: &str) {
     let mut options = vec!["--route-to", target];
@@ -49,11 +50,12 @@ fn route_to_says_what_connect_says() {
     let four = |more: &str| format!("{four}; {more}");
     let six = |more: &str| format!("{UP0}; {UP1}; {more}");
     for (setup, target, from, text) in [
-        // Source-specific IPv6 defaults only: a lookup without a source is refused, and a connection works.
+        // Only source-specific IPv6 default routes exist. A lookup without a source is refused, but a connection
+        // works.
         (six(&format!("{A0}; {FROM_A}")), FAR6, None, "dev va0 src 2001:db8:a::10"),
         (six(&format!("{B0}; {FROM_A}")), FAR6, None, "no route to 2001:db8:9::1"),
         (six(FROM_A), FAR6, None, "no route to 2001:db8:9::1"),
-        // The kernel tries the one source that it selects, the one nearer to the target, and no other.
+        // The kernel tries only the source that it selects, which is the one nearer to the target.
         (six(&format!("{A0}; {B0}; {FROM_A}")), "2001:db8:b:9::1", None, "no route to"),
         (six(&format!("{A0}; {B0}; {FROM_A}")), "2001:db8:a:9::1", None, "src 2001:db8:a::10"),
         (
@@ -62,18 +64,18 @@ fn route_to_says_what_connect_says() {
             None,
             "dev va1 src 2001:db8:b::10",
         ),
-        // A deprecated source is not preferred, and serves where there is no other.
+        // The kernel prefers other sources to a deprecated one, but uses it if there is no other.
         (six(&format!("{FROM_A}; {A0} preferred_lft 0")), FAR6, None, "src 2001:db8:a::10"),
-        // One that stays tentative, because its link has no carrier.
+        // The source stays tentative, because its link has no carrier.
         (format!("{DARK0}; addr add 2001:db8:a::10/64 dev va0; {FROM_A}"), FAR6, None, "no route to"),
-        // Behind a refusing route, which does not hide it from a connection.
+        // The route is behind a route that refuses. This does not hide it from a connection.
         (
             six(&format!("{A0}; {FROM_A}; -6 route add unreachable default metric 5000")),
             FAR6,
             None,
             "src 2001:db8:a::10",
         ),
-        // A source-specific route that refuses.
+        // A source-specific route refuses.
         (
             six(&format!("{A0}; -6 route add blackhole default from 2001:db8:a::/48")),
             FAR6,
@@ -88,7 +90,7 @@ fn route_to_says_what_connect_says() {
             "no route to 2001:db8:9::1 from 2001:db8:b::10",
         ),
         (six(&format!("{A0}; {FROM_A}")), FAR6, Some("2001:db8:a::99"), "no address 2001:db8:a::99"),
-        // IPv4 asks a second time, for the source that it was told.
+        // For IPv4, the kernel looks up the route again with the source that the first lookup gave.
         (four(""), FAR4, None, "via 192.0.2.254 dev va0 src 192.0.2.10"),
         (four("rule add pref 90 from 192.0.2.10 blackhole"), FAR4, None, "is a blackhole"),
         (four("rule add pref 90 from 192.0.2.10 prohibit"), FAR4, None, "is a prohibit route"),
@@ -121,10 +123,10 @@ fn route_to_says_what_connect_says() {
         ),
         (four(""), FAR4, Some("198.51.100.99"), "no address 198.51.100.99"),
         (four("link set lo up; addr add 198.18.0.1/32 dev lo"), FAR4, Some("198.18.0.1"), "src 198.18.0.1"),
-        // This host itself.
+        // The target is this host itself.
         (four("link set lo up"), "127.0.0.1", None, "src 127.0.0.1"),
         (four("link set lo up"), "192.0.2.10", Some("198.51.100.10"), "src 198.51.100.10"),
-        // Refusals by their kind.
+        // Each kind of refusing route has its own text.
         (
             four("route add blackhole 203.0.113.0/24"),
             FAR4,
@@ -160,7 +162,7 @@ fn route_to_says_what_connect_says() {
     }
 }
 
-/// The second card answers from its own address once its table and the rule for its address are there.
+/// The second card answers from its own address once its table and the rule for its address exist.
 #[test]
 #[ignore = "needs a network namespace"]
 fn the_rules_of_a_second_card() {
@@ -194,7 +196,7 @@ fn the_rules_of_a_second_card() {
     run.expect_status("no address 10.0.10.193");
 }
 
-/// A source-specific default, and the address that it is for, in either order; and its end.
+/// A source-specific default route and its address arrive in either order, and go again.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_source_specific_default_comes_and_goes() {
@@ -226,7 +228,7 @@ fn a_source_specific_default_comes_and_goes() {
     ns.ip("-6 route del default from 2001:db8:a::/48 dev va0");
     run.expect_lost();
     bound.expect_lost();
-    // Of limited life, as a router advertisement gives it.
+    // The route has a limited lifetime, as from a router advertisement.
     ns.ip("-6 route add default from 2001:db8:a::/48 via fe80::1 dev va0 proto ra expires 2");
     run.expect_now_ready();
     bound.expect_now_ready();
@@ -267,11 +269,11 @@ fn a_zone_names_the_link() {
         assert_eq!(output.code, 2, "{options:?}");
         assert!(output.stderr.contains(said), "{options:?}: {}", output.stderr);
     }
-    // This kernel may have no VRFs; a link of that name is none.
+    // This kernel may have no VRFs. A link with this name is not a VRF.
     ns.check(&["--route-to", FAR4, "--table", "va0"]).assert_unready("absent", "no VRF va0");
 }
 
-/// connect(2) takes a way through lo, and nobody ever answers: only this host is reached so.
+/// connect(2) accepts a route through lo, but nobody ever answers. Such a route reaches only this host.
 #[test]
 fn a_default_route_through_lo_reaches_nobody_else() {
     let ns = netns!();
