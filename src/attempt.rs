@@ -1,11 +1,13 @@
-//! One run of a command: started, listened to, bounded, and ended with all that it started.
+//! Runs a command once: starts it, passes its output on, enforces its limits, and ends it together with all the
+//! processes that it started.
 //!
-//! Its output goes on as it comes. stdin and stdout are netready's own; stderr goes through netready, which
-//! keeps its end, by a pipe, or by a pseudo-terminal where netready's stderr is a terminal. Whether anybody reads
-//! that or not, limits and signals are served. It decides nothing about what a failure means.
+//! The command has netready's own stdin and stdout. Its stderr goes through netready: through a pipe, or through a
+//! pseudo-terminal if netready's stderr is a terminal. netready passes each part of it on at once, and keeps the end
+//! of it. netready enforces limits and handles signals even if nobody reads its stderr. This module does not decide
+//! what a failure means.
 //!
-//! With a shell's job control netready and its command are one job: if the command is stopped (^Z), netready gives
-//! the terminal back and stops too, and when it is continued (`fg`, `bg`), so is the command.
+//! In a shell with job control, netready and its command are one job. If the command is stopped (^Z), netready takes
+//! the terminal back and stops too. When netready is continued (`fg`, `bg`), it continues the command.
 
 mod activity;
 mod deadlines;
@@ -51,39 +53,40 @@ pub struct Words<'a> {
     pub program: &'a OsString,
     /// The arguments of the program.
     pub arguments: &'a [OsString],
-    /// Whether it may speak to the service manager itself.
+    /// Whether the command may talk to the service manager. If not, it does not get NOTIFY_SOCKET.
     pub may_notify: bool,
-    /// Whether what it says is for netready only.
+    /// Whether only netready gets the command's output: its stdout is dropped, and its stderr is not passed on.
     pub silent: bool,
-    /// Where it gets a folder of temporary files of its own, which is removed after it.
+    /// The folder below which the command gets its own folder of temporary files (TMPDIR). netready removes that
+    /// folder after the command. `None` if the command gets no folder of its own.
     pub temporary: Option<&'a Above>,
 }
 
-/// What bounds one run.
+/// The limits of one run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bounds {
-    /// It is ended after nothing has moved for so long.
+    /// netready ends the command after it was inactive for this long.
     pub stall: Option<Duration>,
-    /// It is ended after so long.
+    /// netready ends the command after this long.
     pub attempt: Option<Duration>,
-    /// It is ended then.
+    /// netready ends the command at this moment.
     pub until: Option<Moment>,
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptEnd {
-    /// By itself: its exit code, 128+n for a signal.
+    /// The command ended by itself, with this exit code; 128+n if signal n killed it.
     Exited(u8),
-    /// Nothing moved for so long.
+    /// netready ended the command because it was inactive for this long.
     Stalled(Duration),
-    /// It took too long.
+    /// netready ended the command because it took longer than this limit.
     TookTooLong(Duration),
-    /// The time for all runs was up.
+    /// netready ended the command because the time for all runs was up.
     TimeUp,
-    /// Netready was sent this signal, passed it on, and the command ended so.
+    /// netready got this signal and passed it on, and the command ended with this exit code.
     Signalled(i32, u8),
-    /// It had the terminal, and was ended from there by this signal.
+    /// The command had the terminal, and the user interrupted it from there with this signal.
     Interrupted(i32),
 }
 
@@ -92,31 +95,31 @@ pub enum AttemptEnd {
 pub struct AttemptOutcome {
     /// How the attempt ended.
     pub ended: AttemptEnd,
-    /// The end of what it said on stderr.
+    /// The end of what the command wrote to stderr.
     pub tail: String,
 }
 
-/// Why there was no run, or it cannot be followed.
+/// Why the command was not started, or why netready cannot follow it.
 #[derive(Debug, thiserror::Error)]
 pub enum AttemptError {
-    /// It is not there, or cannot be run.
+    /// The program does not exist or cannot be run.
     #[error("{program}")]
     Spawn {
-        /// What was to be run, safe to print.
+        /// The program, escaped for printing.
         program: String,
-        /// Why it was not.
+        /// The error of the system call.
         #[source]
         source: io::Error,
     },
-    /// Pipes, timers or terminals are not to be had.
+    /// A pipe, a timer, the terminal or another descriptor cannot be opened or used.
     #[error("cannot follow the command")]
     Follow(#[from] io::Error),
 }
 
-/// Runs it once.
+/// Runs the command once.
 ///
 /// # Errors
-/// See [`AttemptError`].
+/// Fails if the command cannot be started or followed: see [`AttemptError`].
 pub async fn run(
     words: &Words<'_>,
     bounds: Bounds,
@@ -127,11 +130,11 @@ pub async fn run(
         made.inspect_err(|error| tracing::warn!("cannot make a folder for the temporary files: {error}")).ok()
     });
     let outcome = match start(words, temporary.as_ref()) {
-        // Before the command: no end of it is missed.
+        // `start` listened for SIGCHLD before it started the command, so `ends` misses no end of it.
         Ok((run, mut ends)) => run.follow(words, bounds, signals, &mut ends).await,
         Err(error) => Err(error.into()),
     };
-    // The guardian has done so, unless it was killed or never was.
+    // The guardian has usually removed the folder. It has not if it was killed or could not be started.
     if let Some(Err(error)) = temporary.as_ref().map(Temporary::remove) {
         let path = temporary.as_ref().map(|temporary| temporary.path().as_os_str().as_encoded_bytes());
         let path = crate::escape::escape_bytes(path.unwrap_or_default());
@@ -140,10 +143,10 @@ pub async fn run(
     outcome
 }
 
-/// Starts the guardian, which starts the command; and listens for its end.
+/// Starts the guardian, which starts the command, and listens for its end.
 fn start(words: &Words<'_>, temporary: Option<&Temporary>) -> io::Result<(Run, events::Signals<()>)> {
     let mut terminal = Terminal::of_session();
-    // From before the start, so that no end is missed.
+    // Listen before the start, so that the end of the guardian is not missed.
     let ends = events::Signals::new([(Signal::SIGCHLD, ())])?;
     let (listener, theirs) = Listener::new(words.silent)?;
     let (reports, to_reports) = listener::pipe()?;
@@ -171,48 +174,49 @@ fn start(words: &Words<'_>, temporary: Option<&Temporary>) -> io::Result<(Run, e
     Ok((Run { child, listener, reports, activity: Activity::default(), job, not_started: None }, ends))
 }
 
-/// The command and netready, as a shell's job.
+/// The command and netready, as one job of a shell.
 struct Job {
-    /// `None` where the session has none.
+    /// `None` if the session has no terminal.
     terminal: Option<Terminal>,
-    /// The command's process group, once the guardian has said it.
+    /// The command's process group, once the guardian has reported it.
     command: Option<Pid>,
-    /// Netready was asked to stop, and has passed that on.
+    /// Somebody asked netready to stop, and netready has passed that on to the command.
     asked: bool,
 }
 
-/// What follows from a stop of the command.
+/// What follows after the command was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stopped {
-    /// The command is still running.
+    /// The command must be continued.
     GoesOn,
-    /// It stays as it is until somebody continues it.
+    /// The command stays stopped until somebody continues it.
     Stays,
 }
 
 impl Job {
-    /// The command was stopped. Then netready stops too, and returns once it is continued; or the command goes on
-    /// because it lacked nothing but the terminal, or because nobody is there to continue it.
+    /// Acts on a stop of the command. netready then stops too, and this returns once netready is continued. The
+    /// command goes on at once in two cases: it lacked only the terminal, which it now gets; or nobody is there to
+    /// continue it.
     fn command_stopped(&mut self, signal: i32) -> Stopped {
         let asked = std::mem::take(&mut self.asked);
         let Ok(signal) = Signal::try_from(signal) else { return Stopped::Stays };
         let for_terminal = matches!(signal, Signal::SIGTTIN | Signal::SIGTTOU);
-        // Before the terminal is looked at: where background jobs may not write to it (`stty tostop`), this stops
-        // netready, and the user may have continued it in the foreground meanwhile.
+        // Do this before looking at who has the terminal. If background jobs may not write to the terminal (`stty
+        // tostop`), this stops netready, and meanwhile the user may continue netready in the foreground.
         stderr::before_a_stop();
         match (&mut self.terminal, self.command) {
             (Some(terminal), Some(command)) if for_terminal && terminal.in_foreground() => {
                 return if terminal.lend(command) { Stopped::GoesOn } else { Stopped::Stays };
             }
             (Some(terminal), _) => terminal.take_back(),
-            // Somebody has frozen the command alone, and will thaw it. The limits go on.
+            // Somebody has stopped the command alone, and will continue it. Its limits still apply.
             (None, _) if !asked => return Stopped::Stays,
             (None, _) => {}
         }
-        // SIGSTOP would stop netready also where no shell is there to continue it.
+        // SIGSTOP would stop netready even if no shell is there to continue it.
         let with = if signal == Signal::SIGSTOP { Signal::SIGTSTP } else { signal };
         let was_stopped = stop(if asked { Whom::Process } else { Whom::Job }, with);
-        // If it was stopped, SIGCONT says what is next.
+        // If netready was stopped, the SIGCONT that continued it decides what happens next.
         if !was_stopped && signal == Signal::SIGTSTP {
             self.continued();
             return Stopped::GoesOn;
@@ -220,7 +224,7 @@ impl Job {
         Stopped::Stays
     }
 
-    /// Netready was continued, and the command is about to be.
+    /// Acts on netready's continuation, before the command is continued.
     fn continued(&mut self) {
         if let Some(terminal) = &mut self.terminal {
             terminal.continued(self.command);
@@ -228,12 +232,12 @@ impl Job {
     }
 }
 
-/// A command that runs.
+/// A running command.
 struct Run {
-    /// The guardian before the command.
+    /// The guardian, which is the parent of the command.
     child: Child,
     listener: Listener,
-    /// `None` once the guardian is gone.
+    /// The pipe of the guardian's reports. `None` once the guardian has closed it.
     reports: Option<AsyncFd<Descriptor<File>>>,
     activity: Activity,
     job: Job,
@@ -269,7 +273,7 @@ impl Run {
             tokio::select! {
                 () = ends.next() => {}
                 fired = timer.fired() => fired?,
-                // Until the guardian has reported, it would not pass them on.
+                // Until the guardian has reported the start, it would not pass signals on.
                 wake = signals.next(), if self.job.command.is_some() => self.wake(wake, &mut deadlines),
                 report = next_report(&mut self.reports) => self.heed(report?, &mut deadlines),
                 heard = self.listener.listen() => heard?,
@@ -296,14 +300,14 @@ impl Run {
         }
     }
 
-    /// Does what follows from the guardian's report.
+    /// Acts on a report of the guardian.
     fn heed(&mut self, report: Report, deadlines: &mut Deadlines) {
         match report {
             Report::Started(command) => self.job.command = Some(Pid::from_raw(command)),
             Report::NotStarted(errno) => self.not_started = Some(io::Error::from_raw_os_error(errno)),
             Report::Stopped(signal) => {
                 let before = clock::now();
-                // What the command said before it was stopped is shown before netready stops too.
+                // Show what the command wrote before it was stopped, before netready stops too.
                 self.listener.rest();
                 if self.job.command_stopped(signal) == Stopped::GoesOn {
                     self.send(Signal::SIGCONT);
@@ -313,14 +317,15 @@ impl Run {
         }
     }
 
-    /// The guardian has ended, and so has the command, for this reason if netready had one.
+    /// Makes the outcome of the run. The guardian and the command have ended. `because` says why netready ended the
+    /// command, if it did.
     fn end(
         mut self,
         words: &Words<'_>,
         status: ExitStatus,
         because: Option<AttemptEnd>,
     ) -> Result<AttemptOutcome, AttemptError> {
-        // What it reported last may not have been read.
+        // The last report may still be in the pipe.
         while let Some(pipe) = &self.reports {
             match read_report(&pipe.get_ref().0) {
                 Ok(Some(Report::NotStarted(errno))) => {
@@ -352,23 +357,25 @@ impl Run {
         Ok(AttemptOutcome { ended, tail: self.listener.tail() })
     }
 
-    /// Whether the command was active since the last look, so long ago.
+    /// Whether the command was active since the last look, which was `span` ago.
     fn is_active(&mut self, span: Duration) -> bool {
         let heard = std::mem::take(&mut self.listener.heard);
         let drawn = if self.listener.terminal { heard } else { 0 };
-        // A line that was said is activity, except on a terminal, where it may be a bar that is drawn anew.
+        // Output on stderr is activity. Output on a terminal does not count: it may be a progress bar that is
+        // redrawn.
         self.activity.look(self.child.id(), drawn, span) || (heard > 0 && !self.listener.terminal)
     }
 
-    /// Sends the guardian a signal, which it acts upon or passes on.
+    /// Sends the guardian a signal. The guardian acts on it or passes it on to the command.
     fn send(&self, signal: Signal) {
-        // It was not waited for, so the number is still its own. Where it has just ended there is nothing to do.
+        // The guardian was not waited for, so no other process can have its number. If it has just ended, there is
+        // nothing to do.
         let _ = kill(child::pid(&self.child), signal);
     }
 }
 
 impl Drop for Run {
-    /// Where the run cannot be followed any more.
+    /// Kills the command if the run cannot be followed any more, because of an error.
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
             self.send(guardian::KILL);
@@ -377,7 +384,7 @@ impl Drop for Run {
     }
 }
 
-/// The guardian's next report; for ever, once it is gone.
+/// Waits for the guardian's next report. Never returns once the guardian has closed the pipe.
 async fn next_report(reports: &mut Option<AsyncFd<Descriptor<File>>>) -> io::Result<Report> {
     loop {
         let Some(pipe) = reports else { return std::future::pending().await };
@@ -391,7 +398,7 @@ async fn next_report(reports: &mut Option<AsyncFd<Descriptor<File>>>) -> io::Res
     }
 }
 
-/// A report, or `None` at the end of the pipe.
+/// Reads a report. Returns `None` at the end of the pipe.
 fn read_report(mut pipe: &File) -> io::Result<Option<Report>> {
     let mut report = [0; Report::LENGTH];
     let length = pipe.read(&mut report)?;

@@ -1,9 +1,10 @@
-//! Whether a command is active: what its processes read and wrote, sockets included, and what they computed.
+//! Finds out whether a command is active, from what its processes read, write and compute.
 //!
-//! From /proc/PID/io (`rchar`, `wchar`: read(2) and write(2) of anything, so of a socket too), and from the
-//! processor time of /proc/PID/stat, which may be read where `io` may not. Interfaces' counters would not
-//! do: they are the whole host's. What the command writes to its own stderr is taken off where that is a
-//! terminal: a progress bar that is drawn anew ten times a second is no progress.
+//! The figures come from `rchar` and `wchar` in /proc/PID/io, which count read(2) and write(2) of anything, sockets
+//! included, and from the processor time in /proc/PID/stat. `stat` can be read even where `io` cannot. The counters
+//! of interfaces are not used, because they count the traffic of the whole host. If the command's stderr is a
+//! terminal, what the command writes there is subtracted: a progress bar that is redrawn ten times a second is no
+//! progress.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,33 +12,33 @@ use std::time::Duration;
 
 use crate::platform::proc;
 
-/// Octets in a second that an idle runtime moves through its own pipes and timers. Podman 5.4.2 that waits for
-/// a silent server moves 90: at an eighth of it no stall would ever be seen; at eight times that, a modem's
-/// whole line would be taken for one.
+/// Bytes in a second that an idle runtime moves through its own pipes and timers. Podman 5.4.2 moves 90 while it
+/// waits for a silent server. At an eighth of this value, no stall would ever be noticed. At eight times the value,
+/// the traffic of a whole modem line would count as idle.
 const NOISE: u64 = 512;
 
-/// The part of a processor's time, in percent, that is work.
+/// The share of one processor's time, in percent, from which on a command counts as active.
 const WORK: u64 = 10;
 
-/// As much of a process's `stat` and `io` as is read. They are lines of numbers, and a name of 64 octets at most.
+/// The most bytes that are read of a process's `stat` and `io`. Both are numbers, and a name of 64 bytes at most.
 const LONGEST: u64 = 4096;
 
 /// The counters of one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Counters {
-    /// Octets read and written.
+    /// Bytes read and written.
     octets: u64,
     /// Processor time, in ticks of 10 ms.
     ticks: u64,
 }
 
-/// The command's processes, as they were at the last look.
+/// The command's processes and their counters, as they were at the last look.
 #[derive(Debug, Default)]
 pub(super) struct Activity(BTreeMap<u32, Counters>);
 
 impl Activity {
-    /// Whether the processes below the guardian were active since the last look, which was so long ago. `drawn`:
-    /// octets that came out of the command's terminal meanwhile.
+    /// Whether the processes below the guardian were active since the last look, which was `span` ago. `drawn` is the
+    /// number of bytes that came out of the command's terminal since then.
     pub(super) fn look(&mut self, guardian: u32, drawn: u64, span: Duration) -> bool {
         let before = std::mem::replace(&mut self.0, descendants(guardian));
         differ(&before, &self.0, drawn, span)
@@ -58,14 +59,14 @@ fn differ(
         pairs.map(|(now, before)| of(now).saturating_sub(of(before))).sum::<u64>()
     };
     let milliseconds = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    // Not less for a look that comes soon: noise has its bursts.
+    // A span of less than a second counts as a second, because idle noise comes in bursts.
     let noise = NOISE.saturating_mul(milliseconds.max(1000)) / 1000;
     total(|counters| counters.octets) > drawn.saturating_add(noise)
         // A tick is 10 ms.
         || total(|counters| counters.ticks).saturating_mul(1000) >= WORK.saturating_mul(milliseconds.max(1000))
 }
 
-/// The processes below one, itself not among them, with their counters.
+/// All descendants of the process `of`, without that process, with their counters.
 fn descendants(of: u32) -> BTreeMap<u32, Counters> {
     let mut parents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let mut ticks = BTreeMap::new();
@@ -88,17 +89,18 @@ fn descendants(of: u32) -> BTreeMap<u32, Counters> {
     found
 }
 
-/// The parent and the processor time in a line of /proc/PID/stat; the name in it may hold anything.
+/// Reads the parent and the processor time from a line of /proc/PID/stat. The name in the line may have any
+/// characters.
 fn stat(text: &str) -> Option<(u32, u64)> {
     let (_, rest) = text.rsplit_once(')')?;
     let mut words = rest.split_whitespace().skip(1);
     let parent = words.next()?.parse().ok()?;
-    // utime and stime are the 14th and 15th of all words; the parent is the 4th.
+    // The parent is the 4th word of the line; utime and stime are the 14th and 15th.
     let mut times = words.skip(9).map(|word| word.parse::<u64>().unwrap_or_default());
     Some((parent, times.next()? + times.next()?))
 }
 
-/// What a process read and wrote.
+/// The bytes that a process read and wrote.
 fn io(text: &str) -> u64 {
     let values = text.lines().filter_map(|line| line.split_once(": "));
     let counted = values.filter(|(name, _)| matches!(*name, "rchar" | "wchar"));
@@ -129,7 +131,8 @@ mod tests {
         assert!(activity.look(me, 0, span));
     }
 
-    /// Octets and ticks between two looks, so many milliseconds apart.
+    /// Each row: bytes and ticks that were counted between two looks, the milliseconds between the looks, bytes drawn
+    /// on the terminal, and whether that is activity.
     #[test]
     fn the_noise_of_an_idle_runtime_is_no_activity() {
         for (octets, ticks, milliseconds, drawn, active) in [
@@ -138,13 +141,13 @@ mod tests {
             (90, 1, 1000, 0, false),
             (5400, 60, 60_000, 0, false),
             (300, 1, 100, 0, false),
-            // A slow line; what is read is written, too.
+            // A slow line. The command also writes what it reads.
             (10_000, 1, 5000, 0, true),
             (2000, 1, 1000, 0, true),
-            // A bar that is drawn anew.
+            // A progress bar that is redrawn.
             (10_432, 1, 5000, 10_000, false),
             (14_000, 1, 5000, 10_000, true),
-            // It unpacks what it has.
+            // The command unpacks what it has fetched.
             (0, 50, 5000, 0, true),
             (0, 10, 500, 0, true),
             (0, 49, 5000, 0, false),

@@ -1,4 +1,4 @@
-//! When a run of a command is looked at, and when and why it is ended. It decides by the moments that it is given.
+//! Decides when netready looks at a running command, and when and why it ends the command. All times are arguments.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct Deadlines {
     attempt: Option<(Moment, Duration)>,
     until: Option<Moment>,
     stall: Option<Stall>,
-    /// When what has not ended by then is killed.
+    /// When the command is killed if it has not ended by then.
     kill_at: Option<Moment>,
     /// Why the command is being ended, if it is.
     because: Option<AttemptEnd>,
@@ -38,7 +38,7 @@ impl Stall {
 }
 
 impl Deadlines {
-    /// For a run that starts now.
+    /// The deadlines of a run that starts now.
     pub(super) fn new(bounds: Bounds, now: Moment) -> Deadlines {
         Deadlines {
             attempt: bounds.attempt.map(|limit| (now + limit, limit)),
@@ -62,14 +62,14 @@ impl Deadlines {
         Some(span)
     }
 
-    /// The look found the command active.
+    /// Notes that the look found the command active.
     pub(super) fn active(&mut self, now: Moment) {
         if let Some(stall) = &mut self.stall {
             stall.active_at = now;
         }
     }
 
-    /// Whether a limit is reached, for the first time. The command is to be ended then.
+    /// Whether a limit is reached for the first time. If so, the command must be ended.
     pub(super) fn expire(&mut self, now: Moment) -> bool {
         if self.because.is_some() {
             return false;
@@ -87,18 +87,20 @@ impl Deadlines {
         true
     }
 
-    /// Netready was told to end the command. How long it has is counted from the first time.
+    /// Notes that netready was told to end the command. The time that the command has to end counts from the first
+    /// such call, or from the limit that was reached before.
     pub(super) fn signalled(&mut self, signal: i32, now: Moment) {
         self.because = Some(AttemptEnd::Signalled(signal, 0));
         self.kill_at = self.kill_at.or(Some(now + TO_END));
     }
 
-    /// Whether the command is to be killed now. It is said once.
+    /// Whether the command must be killed now. Returns true only once.
     pub(super) fn kill(&mut self, now: Moment) -> bool {
         self.kill_at.take_if(|at| *at <= now).is_some()
     }
 
-    /// The run was stopped for so long. That takes none of its own time, and nothing could happen in it.
+    /// Moves the limits, because the run was stopped for `span`: the command could not do anything during that time.
+    /// The limit for all attempts stays.
     pub(super) fn stopped_for(&mut self, span: Duration) {
         self.attempt = self.attempt.map(|(at, limit)| (at + span, limit));
         if let Some(stall) = &mut self.stall {
@@ -107,7 +109,7 @@ impl Deadlines {
         }
     }
 
-    /// When something is due next.
+    /// When this object must be asked next, if ever.
     pub(super) fn next(&self) -> Option<Moment> {
         let limits = [self.attempt.map(|(at, _)| at), self.until, self.stall.as_ref().map(Stall::look_at)];
         limits.into_iter().flatten().filter(|_| self.because.is_none()).chain(self.kill_at).min()
@@ -138,7 +140,7 @@ mod tests {
             assert!(!deadlines.expire(at(reached - 1)), "{bounds:?}");
             assert!(deadlines.expire(at(reached)), "{bounds:?}");
             assert_eq!(deadlines.because(), Some(why));
-            // Once; then there is the time that it has to end.
+            // A limit is reported once. Then the command has time to end.
             assert!(!deadlines.expire(at(reached)) && !deadlines.kill(at(reached + 9)));
             assert_eq!(deadlines.next(), Some(at(reached + 10)));
             assert!(deadlines.kill(at(reached + 10)) && !deadlines.kill(at(reached + 10)));
@@ -158,18 +160,18 @@ mod tests {
             deadlines.active(at(now));
             assert!(!deadlines.expire(at(now)));
         }
-        // Every 5 seconds at least.
+        // netready looks at the command every 5 seconds at least.
         let bounds = Bounds { stall: Some(60 * SECOND), ..Bounds::default() };
         assert_eq!(Deadlines::new(bounds, at(100)).next(), Some(at(105)));
     }
 
     #[test]
-    fn the_time_in_which_it_was_stopped_does_not_count() {
+    fn the_time_for_which_the_run_was_stopped_does_not_count() {
         let (attempt, stall) = (Some(20 * SECOND), Some(8 * SECOND));
         for (bounds, reached) in [
             (Bounds { attempt, ..Bounds::default() }, 130),
             (Bounds { stall, ..Bounds::default() }, 118),
-            // The time for all attempts goes on.
+            // The limit for all attempts stays.
             (Bounds { until: Some(at(105)), ..Bounds::default() }, 105),
         ] {
             let mut deadlines = Deadlines::new(bounds, at(100));

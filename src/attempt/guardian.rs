@@ -1,19 +1,19 @@
-//! A small process between netready and the command, so that nothing of the command is left when netready is
-//! killed: the command's process group outlives a parent that dies by SIGKILL, and PR_SET_PDEATHSIG reaches
-//! one process only.
+//! The guardian: a small process between netready and the command. It ends the command's processes if netready is
+//! killed. Otherwise they would stay: a process group survives when its parent dies by SIGKILL, and PR_SET_PDEATHSIG
+//! signals only one process.
 //!
-//! It is the program that netready runs in, started once more under a name of its own. It
+//! The guardian is the same program as netready, started once more under another name. It
 //!
 //! - starts the command in a process group of its own;
-//! - passes on the signals that netready sends it, and tells netready when the command is stopped;
+//! - passes on the signals that netready sends, and tells netready when the command is stopped;
 //! - ends the command's whole group if netready is gone, and gives the terminal back to netready's group, where a
-//!   script may go on to read from it;
+//!   script may want to read from it;
 //! - removes the command's folder of temporary files, if it has one;
-//! - ends as the command ended.
+//! - ends with the command's exit code.
 //!
-//! It kills by the number of the command's process group only, and only as long as it has not waited for the
-//! command: until then the kernel gives that number to nobody else. What left the group (setsid(2)) is a daemon by
-//! its own wish, and stays: Podman's conmon and its pause process do so.
+//! The guardian kills only the command's process group, and only before it has waited for the command: until then the
+//! kernel gives the group's number to nobody else. A process that has left the group (setsid(2)) is a daemon by
+//! intention, and stays. Podman's conmon and its pause process do this.
 
 mod orders;
 mod watch;
@@ -44,22 +44,22 @@ pub(super) use watch::KILL;
 /// The name by which the program is started as a guardian (`argv[0]`).
 const NAME: &str = "netready-guardian";
 
-/// What the guardian ends with where it cannot do what it is there for.
+/// The guardian's exit code if it fails, or cannot start the command.
 const FAILED: u8 = 125;
 
-/// Starts a guardian, which starts the command.
+/// What a guardian needs. It starts the command.
 pub(super) struct Start<'a> {
-    /// What it is to run.
+    /// The command.
     pub(super) words: &'a Words<'a>,
-    /// Where it writes [`Report`]s.
+    /// The pipe to which the guardian writes [`Report`]s.
     pub(super) reports: OwnedFd,
-    /// The terminal of the session, and whether the command gets it at its start.
+    /// The terminal of the session, and whether the command gets it when it starts.
     pub(super) terminal: Option<(&'a Terminal, bool)>,
     pub(super) temporary: Option<&'a Temporary>,
 }
 
 impl Start<'_> {
-    /// `rest`: what else of the guardian's command is set, which the command inherits.
+    /// Starts the guardian. `rest` sets what the command inherits from the guardian: stderr, stdout, environment.
     pub(super) fn spawn(&self, rest: impl FnOnce(&mut Command)) -> io::Result<Child> {
         let path = own_program()?;
         let mut passed = Vec::new();
@@ -67,7 +67,8 @@ impl Start<'_> {
         let mut command = Command::new(&path);
         command.arg0(NAME).args(orders.to_words());
         command.arg(self.words.program).args(self.words.arguments);
-        // Not in netready's group: what the terminal sends to that one is not for the guardian.
+        // The guardian leaves netready's group: signals that the terminal sends to that group are not for the
+        // guardian.
         command.process_group(0);
         rest(&mut command);
         let started = command.spawn().map_err(|error| sibling::does_not_run(&path, &error));
@@ -75,7 +76,8 @@ impl Start<'_> {
         started
     }
 
-    /// `passed`: gets the descriptors that the orders name.
+    /// Makes the orders. Puts into `passed` the descriptors that the orders name; they must stay open until the
+    /// start.
     fn orders(&self, passed: &mut Vec<OwnedFd>) -> io::Result<Orders> {
         let mut pass = |descriptor: BorrowedFd<'_>| {
             let copy = descriptor::inheritable(descriptor)?;
@@ -103,25 +105,25 @@ impl Start<'_> {
     }
 }
 
-/// This very program, also if another version was installed meanwhile.
+/// The path of this program. It leads to this version even if another one was installed meanwhile.
 fn own_program() -> io::Result<PathBuf> {
     let this = Path::new("/proc/self/exe");
-    // No /proc here, as in a bare chroot.
+    // If /proc is missing, as in a bare chroot, use the installed program.
     if this.exists() { Ok(this.to_owned()) } else { sibling::path(sibling::TOOLS) }
 }
 
-/// Is the guardian, if this process was started as one.
+/// Runs the guardian and returns its exit code, if this process was started as one. Otherwise returns `None`.
 pub fn main() -> Option<ExitCode> {
     let mut words = std::env::args_os();
     if words.next().is_none_or(|name| name != NAME) {
         return None;
     }
-    // Nobody is there to be told why not; netready sees it by the exit code.
+    // A guardian has nobody to report an error to. netready sees the exit code.
     Some(guard(words).unwrap_or(ExitCode::from(FAILED)))
 }
 
 fn guard(mut words: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
-    // All of them: a guardian is ended by its command's end only, and by SIGKILL.
+    // Block all signals: only the command's end and SIGKILL may end a guardian.
     let signals = Blocked::new(&SigSet::all())?;
     let orders = Orders::from_words(&mut words).ok_or(io::ErrorKind::InvalidInput)?;
     let reports = File::from(orders::inherited(orders.reports)?);
@@ -129,11 +131,11 @@ fn guard(mut words: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
     let terminal = orders.terminal.as_ref().map(Lent::open).transpose()?;
     set_pdeathsig(watch::ORPHANED)?;
     if parent_id() != orders.netready {
-        // Netready was killed before this process knew that it would have to be told.
+        // netready was killed before this process had asked the kernel for a signal at that event.
         watch::remove(temporary.as_ref());
         return Err(io::ErrorKind::NotFound.into());
     }
-    // ps(1) would call it "exe", for the path that it was started by. It is a name, and no more.
+    // Otherwise ps(1) would show "exe", from the path /proc/self/exe. An error does not matter: it is only a name.
     let _ = set_name(c"netready-guard");
     let program = words.next().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
@@ -155,10 +157,10 @@ fn guard(mut words: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
     watch::Watch { command, group, signals, reports, terminal, temporary }.until_the_end()
 }
 
-/// They are the command's: a pipe ends when the command closes it. The guardian gets a pipe to nobody in their place, for
-/// not every chroot has a /dev/null.
+/// Replaces the guardian's standard streams with a pipe that nobody else has. The streams belong to the command: a
+/// pipe must end when the command closes it. /dev/null is not used, because some chroots do not have it.
 fn let_go_of_standard_streams((read, write): (OwnedFd, OwnedFd)) {
-    // dup2(2) fails for a descriptor that is not open, and these are.
+    // dup2(2) fails only if the first descriptor is not open. These descriptors are open.
     let _ = dup2_stdin(&read);
     let _ = dup2_stdout(&write);
     let _ = dup2_stderr(&write);

@@ -1,4 +1,4 @@
-//! What a command says on stderr: passed on as it comes, and the end of it kept.
+//! Reads a command's stderr: passes it on at once, and keeps the end of it.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,18 +12,20 @@ use tokio::io::unix::AsyncFd;
 use crate::descriptor::{self, Descriptor};
 use crate::stderr;
 
-/// As much of the end of stderr as is kept.
+/// How many bytes of the end of stderr are kept.
 const TAIL: usize = 64 * 1024;
 
-/// The least that is taken of stderr after the command's end: what a pipe holds, or a pseudo-terminal.
+/// The least number of bytes that is read from stderr after the command's end, if they are there. A pipe or a
+/// pseudo-terminal holds no more than this by default.
 const REST: usize = 64 * 1024;
 
-/// Our end of the command's stderr.
+/// netready's end of the command's stderr.
 pub(super) struct Listener {
-    /// `None` once it is closed.
+    /// `None` once the other end is closed.
     ours: Option<AsyncFd<Descriptor<File>>>,
     tail: VecDeque<u8>,
-    /// Octets since the last look.
+    /// Bytes read since the last look at the command's activity.
+    /// Whether the command's stderr is a pseudo-terminal.
     pub(super) heard: u64,
     pub(super) terminal: bool,
     silent: bool,
@@ -37,7 +39,8 @@ impl Listener {
         Ok((Listener { ours: Some(ours), tail: VecDeque::new(), heard: 0, terminal, silent }, theirs))
     }
 
-    /// Passes on what is there, once what came before it was read; for ever, once nothing can come any more.
+    /// Reads what is there and passes it on, once the reader of netready's stderr has taken what came before. Never
+    /// returns once the command's stderr is closed.
     pub(super) async fn listen(&mut self) -> io::Result<()> {
         let Some(ours) = &self.ours else { return std::future::pending().await };
         if !self.silent {
@@ -47,7 +50,7 @@ impl Listener {
         let mut buffer = [0; 8192];
         match ready.try_io(|inner| (&inner.get_ref().0).read(&mut buffer)) {
             Ok(Ok(length)) => self.take(buffer.get(..length).unwrap_or_default()),
-            // A pseudo-terminal that nobody has open any more.
+            // EIO means that no process has the pseudo-terminal open any more.
             Ok(Err(error)) if error.raw_os_error() == Some(libc::EIO) => self.take(&[]),
             Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
             Ok(Err(error)) => return Err(error),
@@ -69,7 +72,8 @@ impl Listener {
         self.tail.drain(..self.tail.len().saturating_sub(TAIL));
     }
 
-    /// What is there, now that the command has ended, and no more: what it left running may go on writing for ever.
+    /// Passes on what is there after the command has ended, and no more: a process that the command left running may
+    /// go on writing for ever.
     pub(super) fn rest(&mut self) {
         let mut buffer = [0; 8192];
         let mut left = self.waiting().max(REST);
@@ -85,7 +89,7 @@ impl Listener {
         }
     }
 
-    /// How much is there to be read; a pseudo-terminal may have more.
+    /// How many bytes can be read now. A pseudo-terminal may have more.
     fn waiting(&self) -> usize {
         let Some(ours) = &self.ours else { return 0 };
         let length = rustix::io::ioctl_fionread(&ours.get_ref().0).unwrap_or_default();
@@ -98,12 +102,13 @@ impl Listener {
     }
 }
 
-/// A pipe of which no program inherits an end by chance.
+/// Opens a pipe whose ends no other program inherits by accident.
 pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
 }
 
-/// One as wide as ours, whose output is changed by ours alone.
+/// Opens a pseudo-terminal of the same size as netready's terminal. It does not change the output (no OPOST): the
+/// real terminal does that.
 fn pseudo_terminal() -> io::Result<(OwnedFd, OwnedFd)> {
     let pair = nix::pty::openpty(stderr::window().as_ref(), None)?;
     for end in [&pair.master, &pair.slave] {

@@ -9,22 +9,23 @@ use crate::platform::signals::{self, Action, Whom, action_of, stop};
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
-    /// To end by this signal.
+    /// netready must end because of this signal.
     End(Signal),
-    /// To stop: ^Z, or kill -TSTP.
+    /// netready must stop: ^Z, or `kill -TSTP`.
     Stop,
-    /// Netready was stopped, and goes on.
+    /// netready was stopped and now continues.
     Continue,
 }
 
-/// From now on none of them acts on this process by itself.
+/// The signals that an attempt listens for. While this exists, they have no effect on this process by themselves.
 pub struct Signals(signals::Signals<Wake>);
 
 impl Signals {
-    /// All but those that are ignored, which stay so. SIGTERM is always heard: it is how services are stopped.
+    /// Listens for all these signals, except those that are ignored: they stay ignored. SIGTERM is always listened
+    /// for, because services are stopped with it.
     ///
     /// # Errors
-    /// sigaction(2)'s.
+    /// Fails if sigaction(2) fails.
     pub fn new() -> io::Result<Signals> {
         let wanted = [
             (Signal::SIGTERM, Wake::End(Signal::SIGTERM)),
@@ -45,7 +46,8 @@ impl Signals {
         self.0.next().await
     }
 
-    /// The next one that ends netready, while it runs no command: it stops and continues like any program.
+    /// Waits, while no command runs, for the next signal that ends netready. Meanwhile netready stops and continues
+    /// like any other program.
     pub async fn end(&mut self) -> i32 {
         loop {
             match self.next().await {

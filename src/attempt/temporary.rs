@@ -1,11 +1,12 @@
-//! A folder of temporary files for one run of a command: made for it, and removed after it.
+//! A folder of temporary files for one run of a command. It is made before the run and removed after it.
 //!
-//! Podman, skopeo and buildah keep the layers that they fetch in a folder below /var/tmp (or $TMPDIR), and remove it
-//! only if they end by themselves. With a registry that stalls again and again each attempt would leave its part of
-//! the image. So a pull gets a folder of its own as TMPDIR, and that folder is removed. Nothing else ever is:
+//! Podman, skopeo and buildah keep the layers that they fetch in a folder below /var/tmp (or $TMPDIR). They remove it
+//! only if they end by themselves. If a registry stalls again and again, each attempt would leave its part of the
+//! image. So each attempt of a pull gets a folder of its own as TMPDIR, and netready removes that folder. netready
+//! never removes anything else:
 //!
 //! - The folder is known by its descriptor. If its name leads elsewhere meanwhile, nothing is removed.
-//! - What is in it is removed by name below open descriptors. No symbolic link is followed.
+//! - The content of the folder is removed by name, relative to open descriptors. No symbolic link is followed.
 //! - No mount point is entered, not even one of the same file system (openat2(2), RESOLVE_NO_XDEV).
 
 use std::ffi::{CStr, CString, OsStr, OsString};
@@ -26,17 +27,17 @@ use crate::chance::chance;
 use crate::files::{self, Folder};
 use crate::platform::xdg;
 
-/// How its name begins: what begins so in /var/tmp, Podman's own tmpfiles.d removes at the next boot. That is for a
-/// host that loses power during a pull.
+/// The start of the folder's name. Podman's own tmpfiles.d removes such names from /var/tmp at the next boot, which
+/// cleans up after a host that loses power during a pull.
 const PREFIX: &str = "container_images_netready-";
 
-/// How deep it is cleared. Podman's files lie one folder deep, or two; each level costs a descriptor.
+/// How many levels of folders are removed. Podman's files lie one or two levels deep. Each level costs a descriptor.
 const DEEPEST: u32 = 64;
 
-/// Why a command gets no folder of its own. It then keeps its files where it would without netready.
+/// Why a command gets no folder of its own. Its temporary files then lie where they would without netready.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// The folder above it cannot be used.
+    /// The folder above cannot be opened.
     #[error("{}", crate::escape::escape_bytes(folder.as_os_str().as_bytes()))]
     Io {
         /// The folder that cannot be used.
@@ -45,21 +46,22 @@ pub enum Refused {
         #[source]
         source: io::Error,
     },
-    /// Its owner could put something else in the place of what is below it.
+    /// The folder above belongs to another user, who could replace what is in it.
     #[error("{} belongs to another user", crate::escape::escape_bytes(.0.as_os_str().as_bytes()))]
     Owner(PathBuf),
-    /// Every user can write to the folder and it is not sticky, so another user could replace what is in it.
+    /// Other users can write to the folder above and it is not sticky, so they could replace what is in it.
     #[error("other users can write to {}, which is not sticky", crate::escape::escape_bytes(.0.as_os_str().as_bytes()))]
     Open(PathBuf),
-    /// TMPDIR would take precedence over what the administrator wrote there.
+    /// The administrator has set the folder for temporary files in this file, and TMPDIR would take precedence over
+    /// that.
     #[error("{} says where temporary files go", crate::escape::escape_bytes(.0.as_os_str().as_bytes()))]
     Configured(PathBuf),
-    /// Podman would keep what must outlive the pull in TMPDIR.
+    /// This user has no runtime directory. Podman would then keep files in TMPDIR that must outlive the pull.
     #[error("this user has no runtime directory (XDG_RUNTIME_DIR)")]
     NoRuntimeDirectory,
 }
 
-/// The folder below which the folders of all attempts are made.
+/// The folder in which the folders of all attempts are made.
 #[derive(Debug)]
 pub struct Above {
     path: PathBuf,
@@ -67,10 +69,10 @@ pub struct Above {
 }
 
 impl Above {
-    /// $TMPDIR, or /var/tmp, where Podman keeps temporary files.
+    /// Opens $TMPDIR, or else /var/tmp, where Podman keeps temporary files.
     ///
     /// # Errors
-    /// See [`Refused`].
+    /// Fails if no folder can be made there safely: see [`Refused`].
     pub fn find() -> Result<Above, Refused> {
         let user = Uid::effective();
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -91,7 +93,7 @@ impl Above {
 
     fn at(path: &Path, user: Uid) -> Result<Above, Refused> {
         let io = |source: io::Error| Refused::Io { folder: path.to_owned(), source };
-        // The command's own working folder is the same.
+        // A relative path is relative to netready's working directory, which the command inherits.
         let path = std::path::absolute(path).map_err(io)?;
         let folder = Folder::open_named(&path).map_err(io)?;
         if folder.owner() != user.as_raw() && folder.owner() != 0 {
@@ -122,8 +124,8 @@ fn configurations(variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     files
 }
 
-/// Whether it sets image_copy_tmp_dir, or TMPDIR in the engine's environment, which a TMPDIR of ours would undo. What
-/// cannot be read is Podman's to complain of.
+/// Whether this configuration file sets image_copy_tmp_dir, or TMPDIR in the engine's environment: netready's TMPDIR
+/// would override both. A file that cannot be read is ignored here; Podman itself reports it.
 fn configures(file: &Path) -> bool {
     let Ok(text) = files::read_bounded(file, files::LARGEST) else { return false };
     let text = String::from_utf8_lossy(&text);
@@ -131,7 +133,7 @@ fn configures(file: &Path) -> bool {
     lines.any(|line| line.starts_with("image_copy_tmp_dir") || line.contains("TMPDIR="))
 }
 
-/// A folder of this run's own.
+/// The folder of temporary files of one run.
 #[derive(Debug)]
 pub(super) struct Temporary {
     path: PathBuf,
@@ -141,7 +143,7 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
-    /// Makes one, which nobody else may enter.
+    /// Makes a folder that no other user may enter.
     pub(super) fn new(above: &Above) -> io::Result<Temporary> {
         let descriptor = above.folder.as_fd().try_clone_to_owned()?;
         loop {
@@ -152,7 +154,8 @@ impl Temporary {
                 Err(error) => return Err(error.into()),
                 Ok(()) => {
                     let folder = open(descriptor.as_fd(), &name).inspect_err(|_| {
-                        // It is empty, or it is not ours.
+                        // rmdir(2) removes the folder only if it is empty. If another user put a folder in its place,
+                        // that one stays unless it is empty.
                         let _ = unlinkat(&descriptor, name.as_c_str(), UnlinkatFlags::RemoveDir);
                     })?;
                     let path = above.path.join(OsStr::from_bytes(name.to_bytes()));
@@ -166,22 +169,23 @@ impl Temporary {
         &self.path
     }
 
-    /// The folder above it, its name there, and itself: what [`remove`] takes.
+    /// The arguments for [`remove`]: the folder above, the name of the folder there, and the folder itself.
     pub(super) fn place(&self) -> (BorrowedFd<'_>, &CStr, BorrowedFd<'_>) {
         (self.above.as_fd(), &self.name, self.folder.as_fd())
     }
 
-    /// Removes it, if it is still there.
+    /// Removes the folder, if it is still there.
     pub(super) fn remove(&self) -> io::Result<()> {
         let (above, name, folder) = self.place();
         Ok(remove(above, name, folder)?)
     }
 }
 
-/// Removes the folder that this descriptor is of, and has this name above.
+/// Removes the folder with this descriptor, which has this name in the folder `above`. Fails if the name leads
+/// elsewhere.
 pub(super) fn remove(above: BorrowedFd<'_>, name: &CStr, folder: BorrowedFd<'_>) -> nix::Result<()> {
     let mut last = Ok(());
-    // Once more for what a process that was just killed had still written.
+    // Try three times: a process that was just killed may still have written a file.
     for _ in 0..3 {
         let own = fstat(folder)?;
         if own.st_nlink == 0 {
@@ -194,7 +198,7 @@ pub(super) fn remove(above: BorrowedFd<'_>, name: &CStr, folder: BorrowedFd<'_>)
         last = unlinkat(above, name, UnlinkatFlags::RemoveDir);
         match last {
             Ok(()) => return Ok(()),
-            // What kept it from being emptied says more.
+            // The error that kept the folder from being emptied says more.
             Err(Errno::ENOTEMPTY) => last = emptied.and(last),
             Err(_) => return last,
         }
@@ -206,9 +210,9 @@ fn same(one: &FileStat, other: &FileStat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
-/// Removes what is in a folder; the first error, after all that can be removed is.
+/// Removes the content of a folder as far as possible, and returns the first error.
 fn clear(folder: BorrowedFd<'_>, depth: u32) -> nix::Result<()> {
-    // Read by a descriptor of its own: the position in the folder belongs to the open file.
+    // Read the folder through another open file, because the position in a folder belongs to the open file.
     let mut names = Dir::from_fd(open(folder, c".")?)?;
     let mut done = Ok(());
     for entry in names.iter() {
@@ -235,8 +239,8 @@ fn clear_one(folder: BorrowedFd<'_>, name: &CStr, depth: u32) -> nix::Result<()>
     }
 }
 
-/// Opens a folder right below another: no symbolic link, and nothing that is mounted there. A kernel without
-/// openat2(2) (before 5.6) leaves it closed, and so what is in it.
+/// Opens a folder directly inside another one. Fails for a symbolic link and for a mount point. A kernel before 5.6
+/// has no openat2(2); this then fails, and nothing is removed.
 fn open(folder: BorrowedFd<'_>, name: &CStr) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let resolve = ResolveFlag::RESOLVE_BENEATH

@@ -1,5 +1,5 @@
-//! The controlling terminal, which netready lends to its command, so that the command can ask questions and be
-//! interrupted and stopped from the keyboard, as without netready.
+//! The controlling terminal. netready lends it to its command, so that the command can ask questions, and the user
+//! can interrupt and stop it from the keyboard, as without netready.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -17,22 +17,22 @@ pub(super) struct Terminal {
     tty: File,
     /// Netready's process group.
     ours: Pid,
-    /// How it was set before the command ran.
+    /// The settings of the terminal before the command ran.
     settings: Option<Termios>,
-    /// stdin is this terminal, so the command may read from it.
+    /// Whether stdin is this terminal, so that the command may read from it.
     interactive: bool,
-    /// The command has it.
+    /// Whether the command has the terminal now.
     lent: bool,
-    /// The command had it at any time.
+    /// Whether the command has had the terminal at any time.
     was_lent: bool,
 }
 
 impl Terminal {
-    /// `None` if there is none: in a service, for example.
+    /// Opens the terminal. Returns `None` if there is none, for example in a service.
     pub(super) fn of_session() -> Option<Terminal> {
         let flags = libc::O_NOCTTY | libc::O_CLOEXEC;
         let tty = OpenOptions::new().read(true).write(true).custom_flags(flags).open("/dev/tty").ok()?;
-        // For any other terminal, and anything else, it fails.
+        // This call fails if stdin is another terminal or no terminal.
         let interactive = tcgetpgrp(io::stdin()).is_ok();
         let settings = tcgetattr(&tty).ok();
         Some(Terminal { tty, ours: getpgrp(), settings, interactive, lent: false, was_lent: false })
@@ -46,13 +46,13 @@ impl Terminal {
         self.ours
     }
 
-    /// Whether netready's job is the one that reads from it.
+    /// Whether netready's process group is in the foreground, so that it may read from the terminal.
     pub(super) fn in_foreground(&self) -> bool {
         tcgetpgrp(self.tty.as_fd()) == Ok(self.ours)
     }
 
-    /// Whether the command is to have it from its start on. Then the guardian gives it to the command, which must
-    /// have it before it reads.
+    /// Whether the command gets the terminal when it starts. If so, the guardian gives it the terminal, because the
+    /// command must have it before it reads.
     pub(super) fn lends_at_start(&mut self) -> bool {
         let lends = self.interactive && self.in_foreground();
         self.set_lent(lends);
@@ -63,14 +63,14 @@ impl Terminal {
         self.was_lent
     }
 
-    /// Gives it to the command's group, if it is netready's to give.
+    /// Gives the terminal to the command's group, if netready's group has it. Returns whether the command has it now.
     pub(super) fn lend(&mut self, command: Pid) -> bool {
         let lent = self.in_foreground() && self.set_foreground(command);
         self.set_lent(lent);
         lent
     }
 
-    /// Netready was stopped, and goes on: in the foreground (`fg`) or not (`bg`).
+    /// Acts on netready's continuation, in the foreground (`fg`) or in the background (`bg`).
     pub(super) fn continued(&mut self, command: Option<Pid>) {
         match command {
             Some(command) if self.in_foreground() => {
@@ -78,7 +78,7 @@ impl Terminal {
                     self.lend(command);
                 }
             }
-            // A shell that saw netready stop has taken it.
+            // Not in the foreground: a shell has usually taken the terminal when it saw netready stop.
             command => {
                 let lent = command.is_some() && tcgetpgrp(self.tty.as_fd()).ok() == command;
                 self.set_lent(lent);
@@ -86,19 +86,20 @@ impl Terminal {
         }
     }
 
-    /// Takes it back, if it is lent.
+    /// Takes the terminal back, if it is lent.
     pub(super) fn take_back(&mut self) {
         if self.lent {
-            // Where the terminal is gone there is nothing to take back.
+            // An error means that the terminal is gone. Then there is nothing to take back.
             self.set_foreground(self.ours);
             self.set_lent(false);
         }
     }
 
-    /// The command was ended by force: it could not set right what it had changed (the echo, for example).
+    /// Restores the terminal's settings after the command was ended by force: it could not undo its own changes (the
+    /// echo, for example).
     pub(super) fn reset(&self) {
         if let (true, Some(settings)) = (self.lent, &self.settings) {
-            // As above.
+            // An error means that the terminal is gone.
             let _ = as_background(|| tcsetattr(&self.tty, SetArg::TCSANOW, settings));
         }
     }
@@ -120,11 +121,11 @@ impl Drop for Terminal {
     }
 }
 
-/// Changes the terminal while another group has it: who does so is stopped, unless SIGTTOU is blocked.
+/// Changes the terminal while another group has it. Without blocking SIGTTOU, the change would stop netready.
 fn as_background<T>(change: impl FnOnce() -> nix::Result<T>) -> nix::Result<T> {
     let before = SigSet::from(Signal::SIGTTOU).thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     let done = change();
-    // It is the mask that was in force, so it can be.
+    // An error cannot happen: this mask was in force before.
     let _ = before.thread_set_mask();
     done
 }

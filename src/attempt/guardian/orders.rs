@@ -1,4 +1,4 @@
-//! What netready tells a guardian, on its command line, and what the guardian tells netready, by a pipe.
+//! What netready tells a guardian (on its command line), and what the guardian tells netready (through a pipe).
 
 use std::ffi::{CString, OsString};
 use std::fs::File;
@@ -8,12 +8,12 @@ use std::os::fd::{OwnedFd, RawFd};
 use crate::attempt::guardian::watch;
 use crate::platform::descriptor;
 
-/// What netready tells a guardian. Descriptors are numbers here: the guardian inherits them.
+/// What netready tells a guardian. Descriptors are given by number: the guardian inherits them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Orders {
-    /// The process that the guardian must not outlive for long.
+    /// The process number of netready. The guardian must not outlive netready for long.
     pub(super) netready: u32,
-    /// Where it writes [`Report`]s.
+    /// The descriptor to which the guardian writes [`Report`]s.
     pub(super) reports: RawFd,
     pub(super) terminal: Option<Lent>,
     pub(super) temporary: Option<Folder>,
@@ -22,29 +22,30 @@ pub(super) struct Orders {
 /// The terminal of the session.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Lent {
+    /// The open descriptor of the terminal.
     pub(super) descriptor: RawFd,
-    /// Whose it is: netready's process group.
+    /// The process group of netready, which gets the terminal back.
     pub(super) owner: i32,
-    /// The command gets it at once.
+    /// Whether the command gets the terminal when it starts.
     pub(super) at_start: bool,
 }
 
 /// The command's folder of temporary files.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Folder {
-    /// The folder above it.
+    /// The open descriptor of the folder above.
     pub(super) above: RawFd,
     /// The open descriptor of the temporary folder.
     pub(super) folder: RawFd,
-    /// Its name in the folder above.
+    /// The name of the temporary folder in the folder above.
     pub(super) name: CString,
 }
 
-/// Stands for a terminal or a folder that there is not.
+/// The word for "no terminal" or "no folder".
 const NONE: &str = "-";
 
 impl Orders {
-    /// The words in which they stand on the command line, before the command's own.
+    /// Writes the orders as words of the command line. They stand before the command's own words.
     pub(super) fn to_words(&self) -> [String; 4] {
         let terminal = self.terminal.as_ref().map(|Lent { descriptor, owner, at_start }| {
             format!("{descriptor}:{owner}:{}", if *at_start { "lent" } else { "kept" })
@@ -57,7 +58,7 @@ impl Orders {
         [self.netready.to_string(), self.reports.to_string(), or_none(terminal), or_none(temporary)]
     }
 
-    /// Of the first of these words; those that follow are left.
+    /// Reads the orders from the first four words. The words of the command remain in `words`.
     pub(super) fn from_words(words: &mut impl Iterator<Item = OsString>) -> Option<Orders> {
         let mut next = || words.next()?.into_string().ok();
         Some(Orders {
@@ -106,26 +107,26 @@ impl Folder {
     }
 }
 
-/// A descriptor that netready opened for the guardian.
+/// Takes a descriptor that netready opened for the guardian.
 pub(super) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: netready opened each number of the orders for the guardian alone, and the guardian takes each once, as the
-    // first that it does with descriptors after it has opened the one for signals, which has another number.
+    // SAFETY: netready opened each number of the orders for the guardian alone. The guardian takes each number once.
+    // Before that it has opened only the descriptor for signals, which has another number.
     unsafe { descriptor::inherited(number) }
 }
 
 /// What became of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::attempt) enum Report {
-    /// It runs. This is the number of its process, and of its process group.
+    /// The command runs. The value is its process number, which is also the number of its process group.
     Started(i32),
-    /// It could not be started, for this reason (errno).
+    /// The command could not be started. The value is the errno.
     NotStarted(i32),
-    /// It was stopped by this signal.
+    /// The command was stopped. The value is the number of the signal.
     Stopped(i32),
 }
 
 impl Report {
-    /// Shorter than PIPE_BUF, so each is written, and read, as a whole.
+    /// The length of a report in bytes. It is shorter than PIPE_BUF, so each report is written and read as a whole.
     pub(in crate::attempt) const LENGTH: usize = 8;
 
     fn encode(self) -> [u8; Report::LENGTH] {
@@ -148,7 +149,8 @@ impl Report {
         }
     }
 
-    /// Where netready is gone, nobody reads it, and that is no failure. The pipe holds thousands of reports.
+    /// Writes the report. An error is ignored: nobody reads the pipe if netready is gone. The pipe never blocks,
+    /// because it has room for thousands of reports.
     pub(super) fn write(self, mut to: &File) {
         let _ = to.write_all(&self.encode());
     }
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_netready_does_not_say_are_refused() {
+    fn words_of_another_form_are_refused() {
         for words in ["", "1 4 -", "1 x - -", "1 4 5:6 -", "1 4 5:6:given -", "1 4 - 6:7", "-1 4 - -"] {
             let mut words = words.split_whitespace().map(OsString::from);
             assert_eq!(Orders::from_words(&mut words), None);

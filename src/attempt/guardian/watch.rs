@@ -1,4 +1,4 @@
-//! The guardian's life: it waits for signals and for the command's end.
+//! The main loop of the guardian: it waits for signals and for the end of the command.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -21,50 +21,52 @@ use crate::moment::Moment;
 use crate::platform::child::{self, ChildEnd};
 use crate::platform::signals::Blocked;
 
-/// Netready died (PR_SET_PDEATHSIG).
+/// The kernel sends this signal when netready has died (PR_SET_PDEATHSIG).
 pub(super) const ORPHANED: Signal = Signal::SIGUSR1;
-/// Asks the guardian to kill the group.
+/// netready sends this signal to make the guardian kill the command's group.
 pub(in crate::attempt) const KILL: Signal = Signal::SIGUSR2;
 /// How long an orphaned group has between SIGTERM and SIGKILL.
 const LAST_SECONDS: Duration = Duration::from_secs(2);
 
-/// The command's folder of temporary files: the folder above it, its name there, and itself.
+/// The command's folder of temporary files: the descriptor of the folder above it, its name there, and its own
+/// descriptor.
 pub(super) type Temporary = (OwnedFd, CString, OwnedFd);
 
-/// The terminal of the session, which the command may have.
+/// The terminal of the session, which may be lent to the command.
 pub(super) struct Terminal {
     tty: File,
     /// Netready's process group.
     owner: Pid,
-    /// How it was set before the command ran.
+    /// The settings of the terminal before the command ran.
     settings: Option<Termios>,
 }
 
 impl Terminal {
-    /// Before the command runs.
+    /// Remembers the terminal's settings. Call this before the command runs.
     pub(super) fn new(tty: File, owner: i32) -> Terminal {
         let settings = tcgetattr(&tty).ok();
         Terminal { tty, owner: Pid::from_raw(owner), settings }
     }
 
-    /// Another descriptor of it.
+    /// Opens another descriptor of the terminal.
     pub(super) fn share(&self) -> io::Result<OwnedFd> {
         self.tty.as_fd().try_clone_to_owned()
     }
 
-    /// Gives it back to netready's group. Not if another group has taken it meanwhile: a shell does so when it sees
-    /// that its job is gone. SIGTTOU is blocked, so the guardian is not stopped for that.
+    /// Gives the terminal back to netready's group, unless another group has taken it meanwhile: a shell takes it
+    /// when it sees that its job is gone. The guardian is not stopped for this call, because SIGTTOU is blocked.
     fn give_back(&self, command: Pid) {
         let taken = match tcgetpgrp(&self.tty) {
             Ok(group) if group == command => false,
-            // A command with job control of its own (a shell) may have given it to a group that is gone too.
+            // A command with job control of its own (a shell) may have given the terminal to a group that is gone
+            // too.
             Ok(group) if group.as_raw() > 0 => !is_gone(group),
             Ok(_) | Err(_) => true,
         };
         if taken || is_gone(self.owner) {
             return;
         }
-        // Where the terminal is gone there is nothing to give back.
+        // An error means that the terminal is gone. Then there is nothing to give back.
         let _ = tcsetpgrp(&self.tty, self.owner);
         if let Some(settings) = &self.settings {
             let _ = tcsetattr(&self.tty, SetArg::TCSANOW, settings);
@@ -72,8 +74,8 @@ impl Terminal {
     }
 }
 
-/// Removes the command's folder of temporary files, if it has one. What cannot be removed is told by netready, if it is
-/// still there.
+/// Removes the command's folder of temporary files, if it has one. An error is not reported here: netready, if it
+/// still runs, tries again and reports it.
 pub(super) fn remove(temporary: Option<&Temporary>) {
     if let Some((above, name, folder)) = temporary {
         let _ = temporary::remove(above.as_fd(), name, folder.as_fd());
@@ -89,7 +91,7 @@ pub(super) struct Watch {
     pub(super) command: Child,
     /// The command's process group.
     pub(super) group: Pid,
-    /// All signals. They stay blocked: one that comes late must not change how the guardian ends.
+    /// All signals. They stay blocked, so that a late signal does not change the guardian's exit code.
     pub(super) signals: Blocked,
     pub(super) reports: File,
     pub(super) terminal: Option<Terminal>,
@@ -97,7 +99,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Serves until the command ends, and tells how it ended.
+    /// Runs until the command ends, and returns the command's exit code.
     pub(super) fn until_the_end(mut self) -> io::Result<ExitCode> {
         let orphaned = self.pass_signals_on();
         if orphaned.is_err() {
@@ -107,17 +109,17 @@ impl Watch {
         self.end(orphaned?)
     }
 
-    /// Passes signals on until the command ends. Whether netready has ended meanwhile.
+    /// Passes signals on until the command ends. Returns whether netready has died meanwhile.
     fn pass_signals_on(&mut self) -> io::Result<bool> {
-        // Somebody asked for the command's end: nothing of its group may stay.
+        // Somebody asked for the command's end, so nothing of its group may stay.
         let mut ending = false;
-        // Netready is gone; when the command is killed for that.
+        // netready is gone. `kill_at` says when the command is killed for that.
         let mut orphaned = false;
         let mut kill_at: Option<Moment> = None;
         loop {
             if let Some(how) = child::has_ended(self.group)? {
-                // What a command leaves in its group when it succeeds may be meant; what a failure leaves would run
-                // beside the next try.
+                // If the command succeeded, processes that it left in its group may be wanted. If it failed, they
+                // would run beside the next attempt.
                 if ending || how == ChildEnd::Badly {
                     self.send(Signal::SIGKILL);
                 }
@@ -145,13 +147,13 @@ impl Watch {
                     self.send(Signal::SIGCONT);
                 }
                 Some(signal @ (Signal::SIGTSTP | Signal::SIGCONT)) => self.send(signal),
-                // SIGCHLD among them: the loop looks at the command.
+                // Another signal, for example SIGCHLD: the loop looks at the command again.
                 Some(_) | None => {}
             }
         }
     }
 
-    /// The command has ended, and is waited for from here on.
+    /// Cleans up after the end of the command, waits for it, and returns its exit code.
     fn end(mut self, orphaned: bool) -> io::Result<ExitCode> {
         if orphaned {
             self.give_terminal_back();
@@ -162,7 +164,7 @@ impl Watch {
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(super::FAILED)))
     }
 
-    /// The next signal that came, or `None` at that time or earlier.
+    /// Waits for the next signal. Returns `None` if none came until `until`, and sometimes earlier.
     fn next_signal(&self, until: Option<Moment>) -> io::Result<Option<Signal>> {
         if let Some(signal) = self.signals.next()? {
             return Ok(Some(signal));
@@ -177,7 +179,7 @@ impl Watch {
         }
     }
 
-    /// To the command's group; it was not waited for, so the number is its own.
+    /// Sends a signal to the command's group. The command was not waited for, so no other group can have its number.
     fn send(&self, signal: Signal) {
         let _ = killpg(self.group, signal);
     }

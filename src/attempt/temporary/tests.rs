@@ -2,7 +2,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 
-/// A folder of one's own below a fresh one, with a neighbour that must survive.
+/// A temporary folder in a new place, beside a folder that must survive.
 fn made() -> (tempfile::TempDir, Temporary) {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("container_images_backup")).unwrap();
@@ -21,7 +21,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn it_is_removed_with_all_that_is_in_it_and_nothing_else() {
+fn the_folder_is_removed_with_its_content_and_nothing_else() {
     let (place, temporary) = made();
     let mode = fs::metadata(temporary.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o700);
@@ -35,12 +35,12 @@ fn it_is_removed_with_all_that_is_in_it_and_nothing_else() {
     temporary.remove().unwrap();
     assert_eq!(names(place.path()), ["container_images_backup"]);
     assert_eq!(fs::read_to_string(place.path().join("container_images_backup/precious")).unwrap(), "x");
-    // What is gone is no failure.
+    // It is no error if the folder is already gone.
     temporary.remove().unwrap();
 }
 
 #[test]
-fn each_is_another() {
+fn each_folder_has_a_name_of_its_own() {
     let place = tempfile::tempdir().unwrap();
     let above = Above::at(place.path(), Uid::effective()).unwrap();
     let all: Vec<Temporary> = (0..20).map(|_| Temporary::new(&above).unwrap()).collect();
@@ -51,7 +51,7 @@ fn each_is_another() {
     assert_eq!(names(place.path()).len(), 0);
 }
 
-/// While it is in use, somebody puts something else in its place.
+/// While the folder is in use, somebody puts something else in its place.
 #[test]
 fn nothing_is_removed_by_a_name_that_leads_elsewhere() {
     for in_its_place in ["nothing", "link", "folder"] {
@@ -74,7 +74,8 @@ fn nothing_is_removed_by_a_name_that_leads_elsewhere() {
     }
 }
 
-/// A folder below it is swapped for a symbolic link. (That is only for its owner to do; yet it goes nowhere.)
+/// A symbolic link is in the place of a folder inside the temporary folder. Only the owner could put it there, but
+/// still it must not be followed.
 #[test]
 fn no_symbolic_link_is_opened() {
     let (place, temporary) = made();
@@ -88,13 +89,13 @@ fn no_symbolic_link_is_opened() {
 fn no_mount_point_is_entered() {
     let mounts = std::thread::spawn(|| {
         use nix::mount::{MsFlags, mount};
-        // Of this thread only.
+        // The new mount namespace is for this thread only.
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
         let none = None::<&str>;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
         let (place, temporary) = made();
         let victim = place.path().join("container_images_backup");
-        // Another mount of the same file system, so the device number tells nothing; another file system; a file.
+        // Another mount of the same file system (with the same device number), another file system, and a file.
         let [bound, other, file] = ["bound", "other", "file"].map(|name| temporary.path().join(name));
         fs::create_dir(&bound).unwrap();
         fs::create_dir(&other).unwrap();
@@ -118,7 +119,7 @@ fn no_mount_point_is_entered() {
 }
 
 #[test]
-fn what_is_too_deep_stays_and_is_told() {
+fn a_folder_that_is_too_deep_stays_and_is_an_error() {
     let (_place, temporary) = made();
     let mut folder = temporary.path().to_owned();
     for _ in 0..=DEEPEST {
@@ -150,14 +151,14 @@ fn only_a_folder_in_which_nobody_else_can_swap_names_is_used() {
         assert!(used || matches!(found, Err(Refused::Open(_))), "{mode:o}");
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    // As another user than its owner; root's own folders are anybody's to trust.
+    // The folder belongs to another user. A folder of root is trusted by every user.
     let other = Uid::from_raw(user.as_raw() + 1);
     match user.is_root() {
         true => {
             assert!(Above::at(&path, other).is_ok());
             std::os::unix::fs::chown(&path, Some(other.as_raw()), None).unwrap();
             assert!(matches!(Above::at(&path, user), Err(Refused::Owner(_))));
-            // Sticky or not: its owner may rename what is in it.
+            // The sticky bit does not help: the folder's owner may rename what is in it.
             fs::set_permissions(&path, fs::Permissions::from_mode(0o1777)).unwrap();
             assert!(matches!(Above::at(&path, user), Err(Refused::Owner(_))));
         }
