@@ -1,12 +1,13 @@
-//! What a `run` leaves behind for others to read: which gate it keeps, how it stands, and its events. Nothing depends
-//! on it; where it cannot be written, nothing is.
+//! The record that a `run` keeps for others to read: which gate it is, the gate's state, and its events. No decision
+//! depends on the record. If it cannot be written, `run` goes on without it.
 //!
-//! There are two files for a gate: `GATE.json` says how it stands now ([`Record`]), and `GATE.events` what happened in
+//! Each gate has two files: `GATE.json` has its current state ([`Record`]), and `GATE.events` has what happened in
 //! this boot ([`events`]). Earlier boots are read back from the journal ([`journalctl`]).
 //!
-//! Others may have written what is read here, and may have prepared the place that is written to. So a record is
-//! read only from folders that root or the caller owns, as a regular file of bounded size, and is made safe to
-//! print; it is written only into a folder that nobody else writes to, and never through a link.
+//! Other users may have written the files that are read here, and may have prepared the place to which a record is
+//! written. So netready reads a record only if root or the caller owns its folder, and only if it is a regular file
+//! of bounded size, and makes its texts safe to print. netready writes a record only into a folder to which nobody
+//! else can write, and never through a link.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -28,100 +29,101 @@ pub mod events;
 pub mod journalctl;
 pub mod kept;
 
-/// Where `run` keeps its record.
+/// The record of one gate, as its `run` writes it.
 #[derive(Debug)]
 pub struct Record {
     place: Place,
 }
 
-/// What later `run`s of the same boot go on from.
+/// What a later `run` of the same unit and boot continues from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Past {
-    /// When the last one gave up, if it was not ready since.
+    /// When an earlier run last gave up, if the gate was not ready since.
     pub gave_up: Option<Moment>,
-    /// When the last one that gave up did so, even if the gate was ready since.
+    /// When an earlier run last gave up, even if the gate was ready since.
     pub last_gave_up: Option<Moment>,
-    /// How often the gate was lost.
+    /// How often the gate was lost in this boot.
     pub losses: u64,
 }
 
-/// Another `run`'s record; its texts are safe to print.
+/// The record of another `run`. Its texts are escaped for printing.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GateRecord {
     /// The name of the gate.
     pub gate: String,
-    /// Where it was read.
+    /// The file from which the gate was read.
     pub source: String,
-    /// What STATUS= said last.
+    /// The last STATUS= text.
     pub status: String,
-    /// Whether the gate is ready. `None` in a record of an earlier version, which does not tell.
+    /// Whether the gate is ready. `None` if an earlier version of netready wrote the record, which does not have this
+    /// field.
     pub ready: Option<bool>,
-    /// The time at which a `run` of it gave up in this boot; of another day, with its date.
+    /// When a `run` of the gate gave up in this boot: local time, with the date if that was another day.
     pub gave_up_at: Option<String>,
-    /// Whether the gate was ready after that.
+    /// Whether the gate was ready after that time.
     pub ready_later: bool,
 }
 
 /// The events of a gate in this boot.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GateHistory {
-    /// The gate, as named in the file; escape it where it is printed.
+    /// The name of the gate, as in the file; escape it for printing.
     pub gate: String,
-    /// Whose gate it is.
+    /// Whether the gate is the system's or the caller's.
     pub scope: Scope,
-    /// The unit that kept it, without `.service`; `None` where a `run` was started by hand.
+    /// The unit that runs the gate, without `.service`. `None` if somebody started `run` by hand.
     pub unit: Option<String>,
-    /// Each `run` of it, the first one first. A unit that gave up is started again.
+    /// All `run`s of the gate, the first one first. There are several if a unit gave up and was started again.
     pub runs: Vec<events::Run>,
     /// Whether events are missing between the first ones and the latest ones.
     pub truncated: bool,
 }
 
-/// Whose gate it is.
+/// Whether records are the system's or a user's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The records of the system's gates.
+    /// Records of the system's gates.
     System,
-    /// The records of the caller's own gates.
+    /// Records of the caller's own gates.
     User,
 }
 
 /// The events of all gates that the caller can read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Histories {
-    /// Those of the system first.
+    /// The histories of the system's gates first.
     pub gates: Vec<GateHistory>,
-    /// Units whose events the caller may not read, without `.service`; safe to print.
+    /// Units whose events the caller may not read, without `.service`; escaped for printing.
     pub hidden: Vec<String>,
 }
 
-/// The folder of all records, below /run or $XDG_RUNTIME_DIR.
+/// The name of the folder of all records, which is in /run or $XDG_RUNTIME_DIR.
 pub const FOLDER: &str = "netready-record";
 
-/// No record comes near.
+/// The largest record that is read, in bytes. A real record is far smaller.
 const LARGEST: u64 = 64 << 10;
 
-/// No host has so many gates.
+/// The most names that are read from a folder. No host has so many gates.
 const MOST: usize = 256;
 
 /// The word for the phase `Ready` in the field `state`.
 const READY: &str = "ready";
 
-/// Where a `run` writes.
+/// The place to which a `run` writes.
 #[derive(Debug)]
 struct Place {
     folder: Option<Folder>,
-    /// What the names of the files begin with.
+    /// The start of the files' names: the name of the gate.
     stem: String,
-    /// Started by a service manager, which may have started an earlier one.
+    /// Whether a service manager started this `run`; it may have started an earlier one too.
     of_unit: bool,
 }
 
 impl Place {
-    /// `$RUNTIME_DIRECTORY` in a unit, else the folder of all records, which is made where there is none.
+    /// In a unit: `$RUNTIME_DIRECTORY`. Otherwise: the folder of all records, which is made if it does not exist.
     fn of(gate: &str) -> Place {
         let of_unit = std::env::var_os("RUNTIME_DIRECTORY").and_then(|list| {
-            // systemd.exec(5): several are separated by colons.
+            // systemd.exec(5): colons separate several directories.
             let mut directories = std::env::split_paths(&list).collect::<Vec<_>>().into_iter();
             directories.find(|path| path.components().any(|part| part.as_os_str() == FOLDER))
         });
@@ -140,12 +142,12 @@ impl Place {
         format!("{}{suffix}", self.stem).into()
     }
 
-    /// What is in a file of the gate's, if it is not larger than `limit` octets.
+    /// The content of one of the gate's files, if the file has at most `limit` bytes.
     fn read(&self, suffix: &str, limit: u64) -> Option<Vec<u8>> {
         self.folder.as_ref()?.read(&self.name(suffix), limit).ok()
     }
 
-    /// Opens a file of the gate's to write to it.
+    /// Opens one of the gate's files for writing.
     fn open(&self, suffix: &str) -> io::Result<File> {
         let Some(folder) = &self.folder else { return Err(ErrorKind::NotFound.into()) };
         folder.open_to_write(&self.name(suffix))
@@ -153,13 +155,13 @@ impl Place {
 }
 
 impl Record {
-    /// `$RUNTIME_DIRECTORY/GATE.json` in a unit, else in the folder of all records, which is made where there is
-    /// none.
+    /// The record `GATE.json` in `$RUNTIME_DIRECTORY` if this is a unit, and otherwise in the folder of all records,
+    /// which is made if it does not exist.
     pub fn of(gate: &str) -> Record {
         Record { place: Place::of(gate) }
     }
 
-    /// Writes how it stands.
+    /// Writes the current state.
     pub fn write(&self, snapshot: &Snapshot, status: &str) {
         let Some(folder) = &self.place.folder else { return };
         let mut record = snapshot.fields();
@@ -173,10 +175,10 @@ impl Record {
     }
 }
 
-/// How a record ends, after the gate's name.
+/// The end of a record's file name, after the gate's name.
 const SUFFIX: &str = ".json";
 
-/// What the caller's own netready.service keeps, if it runs.
+/// The record of the caller's own netready.service, if that service runs.
 pub fn of_service() -> Option<GateRecord> {
     let records = read_all(&base()?.join(FOLDER), Some(OsStr::new("netready")));
     records.iter().find_map(|record| {
@@ -185,7 +187,7 @@ pub fn of_service() -> Option<GateRecord> {
     })
 }
 
-/// Whether a process of this number is a netready.
+/// Whether the process with this number is a netready.
 pub fn runs(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == "netready")
 }
@@ -199,7 +201,7 @@ pub fn of_this_boot(folder: &Path) -> Vec<GateRecord> {
     fresh.filter_map(kept).collect()
 }
 
-/// The events of this boot: of the system's gates and of the caller's own; of all gates, or of those with this name.
+/// The events of this boot, of the system's gates and of the caller's own. With `gate`, only of gates with that name.
 pub fn histories(gate: Option<&str>) -> Histories {
     let mut all = Histories::default();
     for (path, scope) in all_folders() {
@@ -209,7 +211,7 @@ pub fn histories(gate: Option<&str>) -> Histories {
     all
 }
 
-/// The folders of all records: the system's, and the caller's own.
+/// The folders of all records: the system's, and the caller's.
 fn all_folders() -> impl Iterator<Item = (PathBuf, Scope)> {
     let system = (PathBuf::from("/run"), Scope::System);
     let own = base().filter(|base| *base != system.0).map(|base| (base, Scope::User));
@@ -231,16 +233,16 @@ fn histories_in(path: &Path, scope: Scope, boot: &str, all: &mut Histories) {
     }
 }
 
-/// The folders in which records are.
+/// The folders that have records.
 #[derive(Default)]
 struct Folders {
-    /// The folder of all records, and those of units in it, with the units' names.
+    /// The folder of all records (`None`), and the folders of units inside it, each with the unit's name.
     folders: Vec<(Option<String>, Folder)>,
-    /// Units whose folders the caller may not enter.
+    /// Units whose folders the caller may not open.
     hidden: Vec<String>,
 }
 
-/// Looks into a folder of all records: for all of it, or for one unit.
+/// Opens a folder of all records: with everything in it, or only the folder of one unit in it.
 fn folders(path: &Path, unit: Option<&OsStr>) -> Folders {
     let mut found = Folders::default();
     let Some(all) = Folder::open(path).ok().filter(Folder::is_trusted) else { return found };
@@ -254,18 +256,19 @@ fn folders(path: &Path, unit: Option<&OsStr>) -> Folders {
     }
     for name in names {
         let unit = escape_bytes(name.as_encoded_bytes()).into_owned();
-        // A unit's, made by the service manager, which has it belong to whatever user the unit has (DynamicUser=).
+        // This is a unit's folder. The service manager has made it, for whatever user the unit runs as
+        // (DynamicUser=).
         match Folder::open(&path.join(&name)) {
             Ok(folder) if folder.only_its_owner_writes() => found.folders.push((Some(unit), folder)),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => found.hidden.push(unit),
-            // A record of a `run` that was started by hand, or nothing of netready's.
+            // A record of a `run` that was started by hand, or a file that is not netready's.
             Ok(_) | Err(_) => {}
         }
     }
     found
 }
 
-/// The files in a folder whose names end like this, but not a draft of one, which is hidden.
+/// The files in a folder whose names have this suffix. Drafts, whose names begin with a dot, are left out.
 fn names(folder: &Folder, suffix: &str) -> Vec<OsString> {
     let mut names = folder.names(MOST).unwrap_or_default();
     names.retain(|name| {
@@ -276,7 +279,7 @@ fn names(folder: &Folder, suffix: &str) -> Vec<OsString> {
     names
 }
 
-/// The records in a folder of all records: those of a unit, or all.
+/// The records in a folder of all records: of one unit, or of all.
 fn read_all(path: &Path, unit: Option<&OsStr>) -> Vec<Value> {
     let found = folders(path, unit);
     let records = found
@@ -303,7 +306,7 @@ fn kept(record: &Value) -> Option<GateRecord> {
     })
 }
 
-/// The directory in which the folder of all records is.
+/// The directory that has the folder of all records.
 fn base() -> Option<PathBuf> {
     let identity = Identity::of_process();
     if identity.is_user() { identity.runtime } else { Some(PathBuf::from("/run")) }
@@ -313,7 +316,7 @@ fn read(folder: &Folder, name: &OsStr) -> Option<Value> {
     serde_json::from_slice(&folder.read(name, LARGEST).ok()?).ok()
 }
 
-/// This boot, as records name it.
+/// The identifier of this boot, as records have it.
 pub fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim_end().to_owned())
@@ -329,7 +332,7 @@ mod tests {
     use super::*;
     use crate::history::GateWord;
 
-    /// A record of this boot, as its text.
+    /// The text of a record of this boot.
     fn record(gate: &str) -> String {
         json!({"gate": gate, "source": "/s", "pid": 1, "boot-id": boot_id(), "status": "Ready\nREADY=1"})
             .to_string()
@@ -339,7 +342,7 @@ mod tests {
         of_this_boot(folder).into_iter().map(|kept| kept.gate).collect()
     }
 
-    /// Events of a gate, as its file.
+    /// Writes a file with one event of a gate.
     fn events(folder: &Path, gate: &str, boot: &str) {
         let header = events::Header {
             boot: boot.to_owned(),
@@ -376,17 +379,17 @@ mod tests {
         let b = (Some("netready@b".to_owned()), "b".to_owned());
         assert_eq!(found(place.path()), (vec![a.clone(), b], vec![]));
         fs::set_permissions(at("netready@b"), fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(found(place.path()), (vec![a], vec![]), "everybody writes in the unit's folder");
+        assert_eq!(found(place.path()), (vec![a], vec![]), "everybody can write to the unit's folder");
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(found(place.path()), (vec![], vec![]));
     }
 
     #[test]
     #[ignore = "needs root"]
-    fn a_unit_whose_folder_may_not_be_entered_is_named() {
+    fn a_unit_whose_folder_cannot_be_opened_is_listed_as_hidden() {
         let place = tempfile::tempdir().unwrap();
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        // As systemd has it where DynamicUser= meets a runtime directory that is kept.
+        // systemd makes this layout if a unit has DynamicUser= and a runtime directory that is preserved.
         let private = place.path().join("private");
         fs::create_dir_all(private.join("netready")).unwrap();
         fs::set_permissions(&private, fs::Permissions::from_mode(0o700)).unwrap();
@@ -396,7 +399,7 @@ mod tests {
         symlink("../private/netready", all.join("netready")).unwrap();
         let unit = "netready".to_owned();
         assert_eq!(found(&all), (vec![(Some(unit.clone()), "default".to_owned())], vec![]));
-        // Of this thread only.
+        // This changes the user of this thread only.
         nix::unistd::setfsuid(65534.into());
         let of_another_user = found(&all);
         nix::unistd::setfsuid(0.into());
@@ -404,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_passed_over() {
+    fn files_that_are_not_records_are_skipped() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         fs::create_dir(at("unit")).unwrap();
@@ -432,7 +435,7 @@ mod tests {
         let kept = of_this_boot(place.path());
         assert_eq!(kept[0].gate, r"a\x0a\x1b[2J\u{202e}");
         assert_eq!(kept[0].status, r"Ready\x0aREADY=1");
-        assert_eq!(kept[0].ready, None, "a text is not believed to tell the state");
+        assert_eq!(kept[0].ready, None, "the state is not derived from a text");
     }
 
     #[test]
@@ -462,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_others_is_not_believed() {
+    fn records_in_a_folder_that_others_can_write_to_are_ignored() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         fs::create_dir(at("unit")).unwrap();
@@ -470,22 +473,22 @@ mod tests {
         fs::write(at("unit/b.json"), record("b")).unwrap();
         assert_eq!(gates(place.path()), ["a", "b"]);
         fs::set_permissions(at("unit"), fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(gates(place.path()), ["a"], "everybody writes in the unit's folder");
+        assert_eq!(gates(place.path()), ["a"], "everybody can write to the unit's folder");
         fs::set_permissions(at("unit"), fs::Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(gates(place.path()).is_empty(), "everybody writes in the folder");
+        assert!(gates(place.path()).is_empty(), "everybody can write to the folder");
     }
 
     #[test]
     #[ignore = "needs root"]
-    fn what_another_user_owns_is_not_believed() {
+    fn records_that_another_user_owns_are_ignored() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         fs::create_dir(at("unit")).unwrap();
         fs::write(at("a.json"), record("a")).unwrap();
         fs::write(at("unit/b.json"), record("b")).unwrap();
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        // As systemd does with DynamicUser=: a link of root's to a folder of that user's.
+        // systemd does this for DynamicUser=: root owns the link, and the unit's user owns the folder.
         fs::rename(at("unit"), at("private")).unwrap();
         chown(at("private"), Some(61184), None).unwrap();
         chown(at("private/b.json"), Some(61184), None).unwrap();

@@ -1,21 +1,21 @@
-//! The events of one gate in this boot: a file of bounded size that `run` only adds to.
+//! The events of one gate in this boot, in a file of bounded size to which `run` appends.
 //!
-//! The file has three places. The first holds the beginning of the boot and is never overwritten. The two others
-//! follow it and are used in turn, so that the latest events are there too, however many came before:
+//! The file has three places for events. The first place has the beginning of the boot and is never overwritten. The
+//! other two follow it and are used in turn, so that the file always has the latest events too:
 //!
 //! ```text
 //! 0                     48 KiB        64 KiB        80 KiB
 //! | part 0: the boot    | part 1, 3…  | part 2, 4…  | the past |
 //! ```
 //!
-//! Each part begins with a header line: which boot, gate, process and version, and the part's number. A `run` that
-//! starts again, as after a timeout, goes on in the same part with a header of its own. What follows a header are lines
-//! of the [`history`](crate::history), which this module does not look into.
+//! Each part begins with a header line, which has the boot, gate, process and version, and the part's number. A `run`
+//! that starts again, for example after a timeout, continues in the same part with a header of its own. After a
+//! header come lines of the [`history`](crate::history), which this module does not parse.
 //!
-//! Behind the three places there is one line for the next `run`, overwritten in place: the [`Past`]. It is there only
-//! once the gate was lost or given up.
+//! Behind the three places is one line for the next `run`, the [`Past`], which is overwritten in place. It is written
+//! only after the gate was lost or given up.
 //!
-//! A place ends where there is no whole line any more. So a file that was cut anywhere, by a full disk or a power
+//! A part ends at the first line that is not whole. So a file that was cut anywhere, by a full disk or a power
 //! failure, still gives every whole line before the cut.
 
 use std::fs::File;
@@ -32,50 +32,50 @@ use super::{Past, Place, boot_id};
 use crate::clock;
 use crate::moment::Moment;
 
-/// The beginning of the boot: about 300 events.
+/// The size of the first place, in bytes. It has room for about 300 events.
 const FIRST: u64 = 48 << 10;
 
-/// Each of the two places after it.
+/// The size of each of the two other places, in bytes.
 const NEXT: u64 = 16 << 10;
 
-/// Where the past is.
+/// The offset of the line of the past, in bytes.
 const PAST: u64 = FIRST + 2 * NEXT;
 
-/// The line of the past, filled up with spaces. It needs three quarters of it at most.
+/// The length of the line of the past, in bytes; spaces fill it up. The content needs at most three quarters of it.
 const PAST_SIZE: u64 = 256;
 
-/// The largest file.
+/// The largest size of the file, in bytes.
 pub(super) const LARGEST: u64 = PAST + PAST_SIZE;
 
-/// How a file of events ends, after the gate's name.
+/// The end of the name of a file of events, after the gate's name.
 pub(super) const SUFFIX: &str = ".events";
 
-/// Adds events to the file of a gate.
+/// Appends events to the file of a gate.
 #[derive(Debug)]
 pub struct Writer {
     place: Place,
     header: Header,
-    /// The file of the `run` before this one, if the service manager kept it.
+    /// The file of the previous `run`, if the service manager kept it.
     earlier: Option<File>,
-    /// What the file says of the past.
+    /// The past that the file has now.
     past: Past,
-    /// Opened for the first event, so that nothing is done before there is one.
+    /// `None` until the first event, so that nothing is written before it.
     file: Option<Open>,
     complained: bool,
 }
 
-/// What a header says.
+/// The content of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The boot, as in /proc/sys/kernel/random/boot_id.
+    /// The boot's identifier, as in /proc/sys/kernel/random/boot_id.
     pub boot: String,
     /// The name of the gate.
     pub gate: String,
-    /// The process that wrote what follows.
+    /// The number of the process that wrote the events after this header.
     pub pid: u32,
     /// The version of netready.
     pub version: String,
-    /// When it began to keep the gate.
+    /// When this process began to run the gate.
     pub since: Moment,
 }
 
@@ -83,14 +83,15 @@ pub struct Header {
 struct Open {
     file: File,
     part: u64,
-    /// How much of the part's place is used.
+    /// How many bytes of the part's place are used.
     length: u64,
 }
 
 impl Writer {
     /// A writer for this gate. It writes nothing yet.
     ///
-    /// `earlier` is the file of the `run` before this one, if the service manager kept it: its folder may be gone.
+    /// `earlier` is the file of the previous `run`, if the service manager kept it. That file may have been deleted
+    /// with its folder.
     pub fn new(gate: &str, earlier: Option<File>) -> Writer {
         let header = Header {
             boot: boot_id().unwrap_or_default(),
@@ -110,7 +111,7 @@ impl Writer {
         writer
     }
 
-    /// What earlier `run`s of this unit left behind in this boot.
+    /// What earlier `run`s of this unit left in this boot.
     pub fn past(&self) -> Past {
         self.past
     }
@@ -123,7 +124,7 @@ impl Writer {
         of_place.or_else(|| past(&read_all(self.earlier.as_ref()?).ok()?, &self.header.boot))
     }
 
-    /// Notes what the next `run` of this unit goes on from. It is kept where there are events.
+    /// Writes what the next `run` of this unit continues from. Nothing is written before the first event.
     pub fn remember(&mut self, past: Past) {
         let Some(open) = &self.file else { return };
         if past == self.past {
@@ -135,26 +136,27 @@ impl Writer {
         }
     }
 
-    /// The file, once something was written to it: opened anew, to read only. This writer's lock is not on that
-    /// description, so whoever keeps it keeps no later `run` from writing.
+    /// The file, opened again for reading only; `None` before the first event. The new descriptor does not hold this
+    /// writer's lock, so whoever keeps it does not stop a later `run` from writing.
     pub fn reader(&self) -> Option<File> {
         let open = self.file.as_ref()?;
         File::open(format!("/proc/self/fd/{}", open.file.as_raw_fd())).ok()
     }
 
-    /// Adds lines. What cannot be written is lost: nothing depends on it.
+    /// Appends lines. Lines that cannot be written are lost; no decision depends on them.
     pub fn append(&mut self, lines: &str) {
         if lines.is_empty() {
             return;
         }
         if let Err(error) = self.try_append(lines) {
-            // Part of it may stand there. Opened again, the file is used as far as there are whole lines.
+            // Part of the lines may be in the file. The next call opens the file again and continues after the last
+            // whole line.
             self.file = None;
             self.complain(&error);
         }
     }
 
-    /// Once: it would fail at each event.
+    /// Reports an error once. Otherwise each event would repeat it.
     fn complain(&mut self, error: &io::Error) {
         if !std::mem::replace(&mut self.complained, true) {
             debug!("the events of gate {} are not recorded: {error}", self.header.gate);
@@ -187,10 +189,10 @@ impl Writer {
     }
 }
 
-/// A header is shorter than this: the name of a gate is a file's name.
+/// The most bytes that a header may have. A gate's name is a file's name, so a header is always shorter.
 const HEADER: u64 = 1024;
 
-/// Splits after the last line break within `most` octets. A single line that is longer is left out.
+/// Splits after the last line break within the first `most` bytes. If the first line is longer than that, drops it.
 fn split_lines(lines: &str, most: u64) -> (&str, &str) {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     if lines.len() <= most {
@@ -205,8 +207,8 @@ fn split_lines(lines: &str, most: u64) -> (&str, &str) {
 }
 
 impl Open {
-    /// Goes on where an earlier run of this boot ended, here or in the file that was kept. What another boot left is
-    /// overwritten.
+    /// Continues where an earlier run of this boot ended, in this file or in the file that the service manager kept.
+    /// Overwrites events of another boot.
     fn new(place: &Place, header: &Header, earlier: Option<&File>) -> io::Result<Open> {
         let file = place.open(SUFFIX)?;
         lock(&file)?;
@@ -234,7 +236,7 @@ impl Open {
         Ok(open)
     }
 
-    /// Adds whole lines, not more than a place holds; goes on to the next part if there is no room.
+    /// Appends whole lines, which must fit in one place. Starts the next part if this one has no room.
     fn append(&mut self, lines: &str, header: &Header) -> io::Result<()> {
         let octets = lines.as_bytes();
         let (start, size) = place_of(self.part);
@@ -251,7 +253,7 @@ impl Open {
         fresh.extend(head.as_bytes());
         fresh.extend(octets);
         let length = fresh.len() as u64;
-        // What stood there is gone in the same moment.
+        // The same write also clears the rest of the place.
         fresh.resize(usize::try_from(size).unwrap_or_default(), 0);
         self.file.write_all_at(&fresh, start)?;
         (self.part, self.length) = (part, length);
@@ -259,11 +261,11 @@ impl Open {
     }
 }
 
-/// Keeps other `run`s of the gate from writing to the file: two writers would overwrite each other's lines. The kernel
+/// Locks the file against other `run`s of the gate: two writers would overwrite each other's lines. The kernel
 /// releases the lock when the file is closed, also if the process is killed.
 ///
-/// Everybody who may read the file can hold a read lock on it, and then nobody can get this lock. That must not stop the
-/// recording, so only another writer's lock does.
+/// Every user who may read the file can hold a read lock on it, and then nobody can get this write lock. Such a lock
+/// must not stop the recording, so this fails only if another writer has the lock.
 fn lock(file: &File) -> io::Result<()> {
     let mut lock = lock_of_all();
     if fcntl(file, FcntlArg::F_OFD_SETLK(&lock)).is_ok() {
@@ -276,7 +278,7 @@ fn lock(file: &File) -> io::Result<()> {
     }
 }
 
-/// A write lock of a whole file, however long it becomes.
+/// A write lock on a whole file, whatever its size.
 fn lock_of_all() -> libc::flock {
     libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
@@ -288,8 +290,8 @@ fn lock_of_all() -> libc::flock {
 }
 
 impl Drop for Open {
-    /// A process that is being started right now shares the open file until it executes its program, so closing the
-    /// file would not release the lock at once, and the next run of the gate would lose its first events.
+    /// Unlocks the file explicitly. A child process shares the open file between fork and exec, so closing the file
+    /// here would not always release the lock at once, and the next run of the gate would lose its first events.
     fn drop(&mut self) {
         let unlock = libc::flock { l_type: libc::F_UNLCK as libc::c_short, ..lock_of_all() };
         if let Err(error) = fcntl(&self.file, FcntlArg::F_OFD_SETLK(&unlock)) {
@@ -323,7 +325,7 @@ fn past_line(past: Past, boot: &str) -> String {
     format!("{line:<width$}\n")
 }
 
-/// The past in a file, if it is of this boot.
+/// Reads the past from a file. Returns `None` if the file has none of this boot.
 pub(crate) fn past(octets: &[u8], boot: &str) -> Option<Past> {
     let line = octets.get(usize::try_from(PAST).ok()?..)?;
     let value: Value = serde_json::from_slice(line).ok()?;
@@ -333,12 +335,12 @@ pub(crate) fn past(octets: &[u8], boot: &str) -> Option<Past> {
     let number = |key: &str| value.get(key).and_then(Value::as_u64);
     let moment = |key: &str| number(key).map(|micros| Moment::after_boot(Duration::from_micros(micros)));
     let gave_up = moment("gave-up-usec");
-    // An earlier version did not tell of both.
+    // An earlier version of netready wrote only `gave-up-usec`.
     let last_gave_up = moment("last-gave-up-usec").or(gave_up);
     Some(Past { gave_up, last_gave_up, losses: number("losses").unwrap_or_default() })
 }
 
-/// As much as a file of events can hold.
+/// Reads a file of events, up to its largest size.
 fn read_all(file: &File) -> io::Result<Vec<u8>> {
     let mut octets = vec![0; usize::try_from(LARGEST).unwrap_or_default()];
     let length = read_up_to(file, &mut octets)?;
@@ -359,7 +361,7 @@ fn read_up_to(file: &File, into: &mut [u8]) -> io::Result<usize> {
     Ok(length)
 }
 
-/// Where a part is, and how large its place is.
+/// The offset and the size of a part's place, in bytes.
 fn place_of(part: u64) -> (u64, u64) {
     match part {
         0 => (0, FIRST),
@@ -382,9 +384,9 @@ impl Header {
         format!("{header}\n")
     }
 
-    /// The header in a line, and the number of its part.
+    /// Reads a header and the number of its part from a line. Returns `None` if the line is not a header.
     fn read(line: &str) -> Option<(Header, u64)> {
-        // Events have no such field, and need not be parsed to see it.
+        // Lines of events do not begin like this, so they are recognized without being parsed.
         if !line.starts_with(r#"{"record":"#) {
             return None;
         }
@@ -412,12 +414,12 @@ struct Piece<'a> {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Part<'a> {
-    /// As far as there are whole lines.
+    /// The length of all whole lines, in bytes.
     length: u64,
     runs: Vec<Piece<'a>>,
 }
 
-/// The parts in a file, by their numbers. A place that does not begin with a header has none.
+/// The parts in a file, with their numbers. A place that does not begin with a header has no part.
 fn parts(octets: &[u8]) -> Vec<(u64, Part<'_>)> {
     let places = [place_of(0), place_of(1), place_of(2)];
     places.into_iter().filter_map(|place| part(octets, place)).collect()
@@ -430,12 +432,12 @@ fn part(octets: &[u8], (start, size): (u64, u64)) -> Option<(u64, Part<'_>)> {
     let mut number = None;
     let mut part = Part { length: 0, runs: Vec::new() };
     for line in place.split_inclusive(|byte| *byte == b'\n') {
-        // The rest is not written, or not to its end.
+        // The rest of the place was not written, or not completely.
         if !line.ends_with(b"\n") || line.contains(&0) {
             break;
         }
         part.length += line.len() as u64;
-        // Others may have written it.
+        // The file may have any content: others may have written it.
         let Ok(line) = std::str::from_utf8(line) else { continue };
         let line = line.trim_end_matches('\n');
         match Header::read(line) {
@@ -452,16 +454,16 @@ fn part(octets: &[u8], (start, size): (u64, u64)) -> Option<(u64, Part<'_>)> {
     Some((number?, part))
 }
 
-/// What one `run` wrote.
+/// The events of one `run`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Which run wrote the events.
+    /// The header of the run.
     pub header: Header,
-    /// Its events, one JSON object a line. They are others' words: escape what is printed of them.
+    /// The events, one JSON object a line. Others may have written them: escape what is printed of them.
     pub lines: Vec<String>,
 }
 
-/// What is in a file: the runs in their order, and whether events are missing between the first and the latest ones.
+/// All runs in a file, in their order, and whether events are missing between the first and the latest ones.
 pub(crate) fn runs(octets: &[u8]) -> (Vec<Run>, bool) {
     let mut parts = parts(octets);
     parts.sort_by_key(|(number, _)| *number);
@@ -471,7 +473,7 @@ pub(crate) fn runs(octets: &[u8]) -> (Vec<Run>, bool) {
     for piece in parts.into_iter().flat_map(|(_, part)| part.runs) {
         let lines = piece.lines.into_iter().map(str::to_owned);
         match runs.last_mut() {
-            // It went on in another part.
+            // This piece is of the same run, which continued in another part.
             Some(last) if last.header == piece.header => last.lines.extend(lines),
             _ => runs.push(Run { header: piece.header, lines: lines.collect() }),
         }

@@ -1,7 +1,8 @@
-//! Earlier boots, read back from the journal: netready's own entries, by way of `journalctl -o json`.
+//! Reads earlier boots from the journal: netready's own entries, through `journalctl -o json`.
 //!
-//! Any user can write an entry with netready's fields. The fields whose names begin with `_` are the journal's own, so
-//! they say who wrote an entry: it counts if root wrote it, the caller, or one of netready's units of the system.
+//! Any user can write an entry with netready's fields. But only journald sets the fields whose names begin with `_`,
+//! so these say who wrote an entry. An entry counts only if root, the caller or one of netready's system units wrote
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,34 +16,35 @@ use crate::escape::escape;
 use crate::files;
 use crate::moment::Moment;
 
-/// Fields of the journal's own that are asked for. The rest would make the answer ten times as long.
+/// The fields set by journald that are requested. All of them would make the output ten times as long.
 const OWN: [&str; 3] = ["_SYSTEMD_UNIT", "_SYSTEMD_USER_UNIT", "_UID"];
 
-/// A boot that the journal knows.
+/// A boot that is in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Boot {
-    /// 0 is this boot, -1 the one before.
+    /// 0 for this boot, -1 for the previous one, and so on.
     pub offset: i64,
-    /// Without dashes, as in the journal.
+    /// The boot's identifier, without dashes, as the journal has it.
     pub id: String,
 }
 
-/// An entry of netready's.
+/// An entry that netready wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The kind of event that the entry reports.
     pub kind: Kind,
-    /// When it was written: microseconds since 1970.
+    /// The time of the entry, in microseconds since 1970.
     pub realtime_usec: u64,
-    /// When it was written, as CLOCK_MONOTONIC has it.
+    /// The time of the entry on CLOCK_MONOTONIC.
     pub monotonic: Duration,
     /// The time of the event. `None` if the entry does not have it.
     pub at: Option<Moment>,
-    /// The system's unit that wrote it, or the unit of a user.
+    /// The unit that wrote the entry: a system unit or a user's unit.
     pub unit: Option<String>,
-    /// Whether a user's service manager runs that unit.
+    /// Whether the unit is run by a user's service manager.
     pub of_user: bool,
-    /// netready's own fields, by the names in [`field`]. They are others' words: escape what is printed of them.
+    /// netready's own fields, by the names in [`field`]. Others may have written them: escape what is printed of
+    /// them.
     pub fields: BTreeMap<&'static str, String>,
 }
 
@@ -53,21 +55,21 @@ impl Found {
     }
 }
 
-/// The entries of one boot that the journal holds.
+/// netready's entries of one boot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Entries {
-    /// In the journal's order.
+    /// The entries, in the journal's order.
     pub entries: Vec<Found>,
-    /// There were more than are kept, so the last ones are missing.
+    /// Whether there were more entries than are kept, so that the last ones are missing.
     pub cut: bool,
-    /// The caller may not read the system's journal, so only the caller's own entries are here.
+    /// Whether the caller may not read the system's journal, so that these are only the caller's own entries.
     pub own_only: bool,
 }
 
 /// Why the journal cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// journalctl was not run, or did not end.
+    /// journalctl could not be run, or did not end in time.
     #[error(transparent)]
     Ask(#[from] ProgramError),
     /// journalctl failed with this text.
@@ -80,17 +82,17 @@ pub enum JournalError {
     Hidden,
 }
 
-/// The boots that the journal knows, the earliest one first.
+/// The boots that are in the journal, the earliest one first.
 ///
 /// # Errors
-/// See [`JournalError`].
+/// Fails if the journal cannot be read: see [`JournalError`].
 pub fn boots(programs: &Programs) -> Result<Vec<Boot>, JournalError> {
     let said = ask(programs, &["--list-boots"])?;
     Ok(said.0.lines().filter_map(boot).collect())
 }
 
-/// A line such as `-1 2f2b… Mon 2026-11-23 08:15:30 UTC—Mon 2026-11-23 09:00:00 UTC`. There may be a heading, and the
-/// list as JSON is known to systemd 255 and later only.
+/// Parses a line such as `-1 2f2b… Mon 2026-11-23 08:15:30 UTC—Mon 2026-11-23 09:00:00 UTC`. Some versions also print
+/// a heading, which gives `None`. The list is not requested as JSON because only systemd 255 and later can do that.
 fn boot(line: &str) -> Option<Boot> {
     let mut words = line.split_whitespace();
     let offset = words.next()?.parse().ok().filter(|offset| *offset <= 0)?;
@@ -99,10 +101,10 @@ fn boot(line: &str) -> Option<Boot> {
     is_id.then(|| Boot { offset, id: id.to_owned() })
 }
 
-/// netready's entries of a boot: of all gates, or of one.
+/// netready's entries of a boot, of all gates or of one.
 ///
 /// # Errors
-/// See [`JournalError`].
+/// Fails if the journal cannot be read: see [`JournalError`].
 pub fn entries(programs: &Programs, boot: &Boot, gate: Option<&str>) -> Result<Entries, JournalError> {
     let arguments = arguments(boot, gate);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -117,7 +119,7 @@ fn arguments(boot: &Boot, gate: Option<&str>) -> Vec<String> {
     let mut arguments = vec![
         format!("--boot={}", boot.id),
         "--output=json".to_owned(),
-        // Without it, a field of more than 4096 octets is null.
+        // Without this option, journalctl prints null for a field of more than 4096 bytes.
         "--all".to_owned(),
         format!("--output-fields={fields}"),
     ];
@@ -126,7 +128,7 @@ fn arguments(boot: &Boot, gate: Option<&str>) -> Vec<String> {
     arguments
 }
 
-/// What journalctl says on stdout, and whether that was cut.
+/// Runs journalctl. Returns its stdout, and whether that was cut off.
 fn ask(programs: &Programs, arguments: &[&str]) -> Result<(String, bool), JournalError> {
     let arguments = [&["--no-pager", "--quiet"], arguments].concat();
     let said = programs.ask("journalctl", &arguments)?;
@@ -141,7 +143,7 @@ fn ask(programs: &Programs, arguments: &[&str]) -> Result<(String, bool), Journa
     }
 }
 
-/// Whether there is a journal of the system's and the caller may not read it. journalctl says so too, but as a text.
+/// Whether the system has a journal that the caller may not read. journalctl says this too, but only in a text.
 fn is_hidden() -> bool {
     let Ok(id) = files::read_bounded(Path::new("/etc/machine-id"), 64) else { return false };
     let id = String::from_utf8_lossy(&id).trim().to_owned();
@@ -159,7 +161,7 @@ fn is_hidden_at(files: &[&Path]) -> bool {
     files.iter().any(|path| denied(&path)) && !files.iter().any(|path| readable(&path))
 }
 
-/// An entry in a line, if it is netready's, and was written by somebody whom the caller believes.
+/// Parses an entry of one line. Returns `None` if it is not netready's, or if its writer is not trusted.
 fn entry(line: &str, uid: u32) -> Option<Found> {
     let value: Value = serde_json::from_str(line).ok()?;
     let text = |name: &str| value.get(name).and_then(text);
@@ -183,13 +185,14 @@ fn entry(line: &str, uid: u32) -> Option<Found> {
     })
 }
 
-/// Whether it is one of netready's units of the system.
+/// Whether this is one of netready's system units.
 fn is_ours(unit: &str) -> bool {
     let Some(name) = unit.strip_suffix(".service") else { return false };
     name == "netready" || name.strip_prefix("netready@").is_some_and(|gate| !gate.is_empty())
 }
 
-/// A field's value: a text, or octets if it is no text, or the first value if there are several.
+/// A field's value as text. journalctl prints a list of bytes if the value is not UTF-8, and a list of values if
+/// there are several; then the first one counts.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -206,7 +209,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// What a line of journalctl's means, to root.
+/// Parses a line of journalctl's output as root would. For the fuzzer.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn understand(line: &str) {
     let _ = (entry(line, 0), boot(line));
@@ -224,10 +227,10 @@ mod tests {
     use super::*;
     use crate::journal::{Entry, Journal};
 
-    /// Where systemd looks for message catalogs.
+    /// The directory of message catalogs of systemd.
     const CATALOG: &str = "/usr/lib/systemd/catalog";
 
-    /// A systemd-journald in a mount namespace of this thread, which ends with the test.
+    /// A systemd-journald in a mount namespace of this thread. It is ended when this is dropped.
     struct Journald(Child);
 
     impl Journald {
@@ -269,7 +272,7 @@ mod tests {
         }
     }
 
-    /// What netready sends is what it reads back, and what journalctl explains.
+    /// Entries that netready sends can be read back unchanged, and journalctl explains them from the catalog.
     #[test]
     #[ignore = "needs root and systemd-journald"]
     fn entries_come_back_from_a_journal() {
@@ -290,7 +293,7 @@ mod tests {
                 link: None,
                 at: Moment::after_boot(Duration::from_micros(number as u64)),
             };
-            // The first one is too large for a datagram.
+            // The first entry is too large for a datagram.
             journal.send(&entry, if number == 0 { &events } else { "" }).unwrap();
         }
         Journald::journalctl(&["--sync"]);
@@ -333,7 +336,7 @@ mod tests {
         }
     }
 
-    /// As `journalctl -o json --all` of systemd 252 prints it.
+    /// An entry as `journalctl -o json --all` of systemd 252 prints it.
     fn lost() -> Value {
         json!({
             "__CURSOR": "s=1", "__REALTIME_TIMESTAMP": "1795718388000000", "__MONOTONIC_TIMESTAMP": "5980200",
@@ -363,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn values_may_be_octets_several_or_missing() {
+    fn a_value_may_be_bytes_a_list_or_missing() {
         for (value, expected) in [
             (json!("e0"), Some("e0")),
             (json!([101, 48, 255]), Some("e0\u{fffd}")),
@@ -385,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_no_entries_are_passed_over() {
+    fn lines_that_are_not_entries_are_skipped() {
         for (name, value) in [
             ("MESSAGE_ID", json!("0")),
             ("MESSAGE_ID", json!(null)),
@@ -400,7 +403,7 @@ mod tests {
         }
     }
 
-    /// Unit and user as the journal has them; the caller is user 1000.
+    /// Each row: system unit, user unit, user number, and whether the entry counts. The caller is user 1000.
     #[test]
     fn only_entries_of_trusted_writers_count() {
         for (unit, user_unit, uid, believed) in [
@@ -441,7 +444,7 @@ mod tests {
 
     #[test]
     #[ignore = "needs root"]
-    fn a_journal_that_may_not_be_read_is_told_from_one_that_is_not_there() {
+    fn a_journal_that_cannot_be_read_is_distinguished_from_a_missing_one() {
         use std::os::unix::fs::PermissionsExt;
         let place = tempfile::tempdir().unwrap();
         std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -451,7 +454,7 @@ mod tests {
             std::fs::set_permissions(at(name), PermissionsExt::from_mode(mode)).unwrap();
         }
         let (closed, open, gone) = (at("closed"), at("open"), at("gone"));
-        // Of this thread only.
+        // This changes the user of this thread only.
         nix::unistd::setfsuid(65534.into());
         let hidden = [[&*closed, &*gone], [&*gone, &*gone], [&*closed, &*open], [&*gone, &*open]]
             .map(|files| is_hidden_at(&files));

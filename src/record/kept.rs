@@ -1,5 +1,5 @@
-//! The gates that are kept on this host: each record, what was noted since it was written, and whether its process
-//! lives.
+//! The gates that `run`s on this host keep: the record of each, brought up to date by later events, and whether its
+//! process is alive.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -18,14 +18,14 @@ use crate::snapshot::Snapshot;
 /// The gates of this boot, of the system and of the caller.
 #[derive(Debug, Default)]
 pub struct Kept {
-    /// Those of the system first, by name. Of several of one name, one with a living process is first, and a unit's
-    /// before one that was started by hand.
+    /// The system's gates first, sorted by name. Among gates of the same name, one whose process lives comes first,
+    /// and then a unit's before one that was started by hand.
     pub gates: Vec<KeptGate>,
-    /// Units whose records the caller may not read, without `.service`; safe to print.
+    /// Units whose records the caller may not read, without `.service`; escaped for printing.
     pub hidden: Vec<String>,
 }
 
-/// Reads the records that the caller may read.
+/// Reads all records that the caller may read.
 pub fn kept() -> Kept {
     let mut kept = Kept::default();
     for (path, scope) in all_folders() {
@@ -55,7 +55,8 @@ fn kept_in(path: &Path, scope: Scope, boot: &str, kept: &mut Kept) {
     });
 }
 
-/// A record of this boot, brought up to date by the events that its process noted after it.
+/// Reads a record of this boot and applies the events that its process wrote after it. Also returns the number of
+/// that process.
 fn snapshot(folder: &Folder, name: &OsStr, boot: &str) -> Option<(Snapshot, u32)> {
     let record = read(folder, name)?;
     if record.get("boot-id").and_then(Value::as_str) != Some(boot) {

@@ -23,7 +23,7 @@ fn writer(folder: &Path, header: Header) -> Writer {
     Writer::at(place, header, None)
 }
 
-/// The next `run` of a unit whose folder systemd made anew, and whose earlier file it kept.
+/// The writer of a unit's next `run`. systemd has made its folder anew, and has kept the earlier file.
 fn next(folder: &Path, header: Header, earlier: File) -> Writer {
     Writer::at(writer(folder, header.clone()).place, header, Some(earlier))
 }
@@ -132,7 +132,7 @@ fn the_first_and_the_latest_events_stay_and_the_size_is_bounded() {
     let size = line(0).len();
     assert!(first > 40_000 / size, "{first}");
     assert!(latest > 16_000 / size, "{latest}");
-    // Started again, it goes on at the end.
+    // A new run continues at the end of the file.
     drop(writer);
     let mut writer = super::tests::writer(folder.path(), header(2));
     writer.append(&line(77));
@@ -159,7 +159,7 @@ fn nothing_is_missing_until_a_part_is_overwritten() {
     assert!(read(folder.path()).1);
 }
 
-/// A batch of any size: no line is cut, and only what no place can hold is left out.
+/// A batch may have any size. No line is cut, and only a line that is too long for a place is dropped.
 #[test]
 fn a_large_batch_is_split_between_lines() {
     let folder = tempfile::tempdir().unwrap();
@@ -189,7 +189,8 @@ fn a_file_cut_at_any_octet_gives_every_whole_line_before_the_cut() {
     let whole = fs::read(folder.path().join("default.events")).unwrap();
     assert!(whole.len() > usize::try_from(FIRST + NEXT).unwrap(), "all three places are used");
     let all = numbers(&runs(&whole).0);
-    // At every octet where a place begins or ends, and at the end; between them one line is like another.
+    // Try each byte near the beginning and the end of a place and near the end of the file. Between them, try every
+    // 397th: the lines there are all alike.
     let near = |cut: usize| {
         let places = [0, FIRST, FIRST + NEXT, whole.len() as u64];
         places.iter().any(|place| (cut as u64).abs_diff(*place) < 200)
@@ -207,7 +208,7 @@ fn a_file_cut_at_any_octet_gives_every_whole_line_before_the_cut() {
     assert_eq!(before, all.len());
 }
 
-/// Where the events of a file end.
+/// The offsets at which the lines of events end.
 fn ends(octets: &[u8]) -> Vec<usize> {
     let mut at = 0;
     let lines = octets.split_inclusive(|byte| *byte == b'\n').map(|line| {
@@ -217,7 +218,7 @@ fn ends(octets: &[u8]) -> Vec<usize> {
     lines.filter(|(_, line)| line.starts_with(b"{\"usec\"")).map(|(at, _)| at).collect()
 }
 
-/// The next run goes on after the last whole line, and the torn one is gone.
+/// The next run overwrites a line that is not whole.
 #[test]
 fn a_run_after_a_cut_goes_on_after_the_last_whole_line() {
     let folder = tempfile::tempdir().unwrap();
@@ -236,7 +237,7 @@ fn a_run_after_a_cut_goes_on_after_the_last_whole_line() {
     }
 }
 
-/// As with a child between fork and exec: it shares the open file, and with it the lock.
+/// A child process between fork and exec shares the open file and its lock.
 #[test]
 fn a_run_that_ended_holds_no_lock_through_a_child() {
     let folder = tempfile::tempdir().unwrap();
@@ -249,7 +250,7 @@ fn a_run_that_ended_holds_no_lock_through_a_child() {
     drop(of_child);
 }
 
-/// As the service manager keeps it: the file is open, and deleted.
+/// A file as the service manager keeps it: open and deleted.
 fn deleted(folder: tempfile::TempDir) -> File {
     let file = File::open(folder.path().join("default.events")).unwrap();
     drop(folder);
@@ -274,7 +275,8 @@ fn the_events_of_a_run_whose_folder_is_gone_are_taken_over() {
     let (runs, missing) = read(folder.path());
     assert_eq!(runs.iter().map(|run| run.header.pid).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((numbers(&runs), missing), ((0..4).collect(), false));
-    // The file of the folder is the later one: what the service manager kept is not copied over it.
+    // The file in the folder is newer than the file that the service manager kept, so the kept one is not copied over
+    // it.
     drop(second);
     let mut third = next(folder.path(), header(3), earlier.try_clone().unwrap());
     third.append(&line(4));
@@ -293,7 +295,7 @@ fn the_events_of_a_run_whose_folder_is_gone_are_taken_over() {
             assert_eq!(writer.past(), Past::default(), "{why}");
         }
     }
-    // Anything else but a regular file could let it wait.
+    // A file that is not regular is ignored: reading it could block.
     let folder = tempfile::tempdir().unwrap();
     let mut writer = next(folder.path(), header(2), File::open("/dev/zero").unwrap());
     writer.append(&line(9));
@@ -324,18 +326,18 @@ fn the_past_is_one_line_that_is_overwritten_and_events_do_not_touch_it() {
     assert_eq!(fs::metadata(&path).unwrap().len(), LARGEST);
     assert_eq!(writer(folder.path(), header(2)).past().losses, 2);
     assert_eq!(numbers(&read(folder.path()).0).last(), Some(&2999));
-    // If the line is cut off, the reader takes it as missing.
+    // A line of the past that is cut off counts as missing.
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..usize::try_from(PAST).unwrap() + 40]).unwrap();
     assert_eq!(writer(folder.path(), header(2)).past(), Past::default());
-    // Of a run that was started by hand nobody goes on.
+    // A run that was started by hand does not continue from a past.
     fs::write(&path, &whole).unwrap();
     let place = Place { of_unit: false, ..writer(folder.path(), header(2)).place };
     assert_eq!(Writer::at(place, header(2), None).past(), Past::default());
 }
 
 #[test]
-fn what_is_no_record_gives_nothing() {
+fn a_file_without_a_header_has_no_runs() {
     for octets in [
         &b""[..],
         b"\n\n\n",
@@ -349,9 +351,9 @@ fn what_is_no_record_gives_nothing() {
     }
 }
 
-/// Others may have written the file.
+/// The file may have any content: others may have written it.
 #[test]
-fn a_part_in_the_wrong_place_and_lines_that_are_no_text_are_passed_over() {
+fn a_part_in_the_wrong_place_and_lines_that_are_not_text_are_skipped() {
     let lines = b"{\"a\":1}\n\xff\xfe\n{\"b\":2}\n";
     for (part, read) in [(0, true), (1, false), (2, false), (u64::MAX, false)] {
         let octets = [header(1).line(part).as_bytes(), lines].concat();
@@ -361,7 +363,7 @@ fn a_part_in_the_wrong_place_and_lines_that_are_no_text_are_passed_over() {
             assert_eq!(found[0].lines, [r#"{"a":1}"#, r#"{"b":2}"#]);
         }
     }
-    // The largest number in its right place, and a run that goes on there.
+    // The largest part number, in its right place, and a run that continues there.
     let mut octets = vec![0; usize::try_from(FIRST).unwrap()];
     octets.extend(header(1).line(u64::MAX).as_bytes());
     octets.extend(lines);
