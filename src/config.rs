@@ -1,8 +1,7 @@
-//! Finding, reading and writing gate files. What stands in them is understood by
-//! [`netready_core::config`], which this module hands on.
+//! Finds, reads and writes gate files. [`netready_core::config`] parses their content.
 //!
-//! Only [`Environment::from_process`] reads the environment. Nothing here looks at the network: whether a link of a
-//! name exists is asked through a function that the caller passes, and only to word an error.
+//! Only [`Environment::from_process`] reads the environment. This module does not look at the network. The caller
+//! passes the names of the links ([`KnownLinks`]), which are used only to word an error.
 
 use std::path::{Path, PathBuf};
 
@@ -16,12 +15,12 @@ pub use lookup::{FindError, FindErrorKind, find, listing, names};
 pub use netready_core::config::*;
 pub use save::{SaveError, save};
 
-/// What a caller asks for: a gate, changed or made by options.
+/// The gate that a caller asks for: a gate file, options, or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GateRequest {
-    /// A gate's name, or with a slash in it a file.
+    /// The name of a gate, or the path of a gate file if it has a slash.
     pub gate: Option<String>,
-    /// Added to the gate; a gate of their own where none is named.
+    /// Options that are added to the gate. Without `gate`, options that require something are a gate of their own.
     pub options: Options,
 }
 
@@ -36,12 +35,12 @@ pub struct Environment {
     pub config_home: Option<PathBuf>,
     /// Whether this user's own service manager started this process.
     pub user_manager: bool,
-    /// The directories are looked for below this one; `/` but in tests.
+    /// The directory that is used in place of the root directory. It is `/` except in tests.
     pub root: PathBuf,
 }
 
 impl Environment {
-    /// What this process was started with.
+    /// Reads the environment of this process.
     pub fn from_process() -> Environment {
         let identity = Identity::of_process();
         let directory = |name: &str| xdg::directory(name).filter(|path| identity.may_use(path));
@@ -54,20 +53,20 @@ impl Environment {
         }
     }
 
-    /// Whether it is a user's side of the host; else it is the system's.
+    /// Whether a user's gates are used, rather than the system's.
     pub fn is_user(&self) -> bool {
         identity::is_user(self.uid, self.user_manager)
     }
 
-    /// Where a path of the host's is.
+    /// Where a path of the host is, below `root`.
     pub(crate) fn at(&self, path: &Path) -> PathBuf {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 }
 
-/// What a caller knows of this host and of its own command line, to word an error.
+/// What the caller knows of the links and of its own command line. This is used to word an error.
 pub trait KnownLinks {
-    /// The command that was typed and that takes a gate; errors name it in what they suggest.
+    /// The subcommand that the user typed. Errors name it in what they suggest.
     fn command(&self) -> &str {
         "check"
     }
@@ -79,7 +78,7 @@ pub trait KnownLinks {
     fn names(&self) -> Vec<String>;
 }
 
-/// No link: for those who print no error, or know that no link was meant.
+/// Knows no link. For callers that print no error, or know that the user did not mean a link.
 pub struct NoLinks;
 
 impl KnownLinks for NoLinks {
@@ -92,9 +91,9 @@ impl KnownLinks for NoLinks {
     }
 }
 
-/// Finds, reads and understands what is asked for.
+/// Finds, reads and parses the requested gate.
 ///
-/// `links` are asked only if there is no such gate, to tell somebody who named a link.
+/// `links` are used only after an error, to tell a user who wrote the name of a link where another value is needed.
 pub fn load(
     request: &GateRequest,
     environment: &Environment,
@@ -111,7 +110,7 @@ pub fn load(
     loaded.map_err(|error| tell_links(error, &request.options, links))
 }
 
-/// Says so where the value of `--address` or `--route` is the name of a link.
+/// Rewords an error if the value of `--address` or `--route` is the name of a link.
 fn tell_links(mut error: ConfigError, options: &Options, links: &dyn KnownLinks) -> ConfigError {
     for key in [&keys::ADDRESS, &keys::ROUTE] {
         let Some(option) = &key.option else { continue };
@@ -126,7 +125,7 @@ fn tell_links(mut error: ConfigError, options: &Options, links: &dyn KnownLinks)
     error
 }
 
-/// The file that a caller's own gate of this name is read from: the first place that is looked at.
+/// The path of the caller's own file for this gate: the first place in which a gate is searched.
 pub fn own_file(gate: &str, environment: &Environment) -> PathBuf {
     lookup::first_directory(environment).join(format!("{gate}.toml"))
 }

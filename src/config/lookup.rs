@@ -1,4 +1,4 @@
-//! Where gate files are: the directories, drop-ins, masks and the built-in gates.
+//! Finds gate files: in the directories, with their drop-ins and masks, and the built-in gates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ use crate::files;
 use crate::overview::{GateSource, ListedGate, Listing, Origin};
 use crate::platform::xdg;
 
-/// For every user, the first that has a file wins.
+/// The directories of gates for all users. The first one that has the file wins.
 const DIRECTORIES: [(&str, Origin); 4] = [
     ("/etc/netready", Origin::System),
     ("/run/netready", Origin::Runtime),
@@ -24,7 +24,7 @@ const DIRECTORIES: [(&str, Origin); 4] = [
     ("/usr/lib/netready", Origin::Packaged),
 ];
 
-/// Used where no directory has the file; the same texts are shipped in /usr/lib/netready.
+/// The gates that are used if no directory has their file. The packages install the same texts in /usr/lib/netready.
 const BUILT_IN: [(&str, &str); 2] = [
     ("default", include_str!("../../gates/default.toml")),
     ("podman", include_str!("../../gates/podman.toml")),
@@ -33,18 +33,18 @@ const BUILT_IN: [(&str, &str); 2] = [
 /// The texts that make up a gate: its file and the drop-ins.
 #[derive(Debug)]
 pub struct GateTexts {
-    /// The gate's name; a file's is its stem.
+    /// The name of the gate. If a file was named by its path, this is the file's name without suffix.
     pub name: String,
-    /// The gate first, then its drop-ins in the order in which they are read over it.
+    /// The gate's own text first, then its drop-ins in the order in which they are applied.
     pub parts: Vec<Part>,
 }
 
-/// Why the texts of a gate cannot be had.
+/// Why the texts of a gate cannot be read.
 #[derive(Debug)]
 pub struct FindError {
-    /// What kind of failure it is.
+    /// The kind of the error.
     pub kind: FindErrorKind,
-    /// Everything that is wrong, the gate's own file first. Never empty.
+    /// All problems, those of the gate's own file first. Never empty.
     pub problems: Vec<Problem>,
 }
 
@@ -74,7 +74,7 @@ impl From<FindError> for ConfigError {
 /// Finds a gate by its name. A name with a slash is the path of a gate file.
 ///
 /// # Errors
-/// Where the gate does not exist, is masked, or a file of it cannot be read.
+/// Fails if the gate does not exist, if it is masked, or if one of its files cannot be read.
 pub fn find(
     gate: &str,
     options: &Options,
@@ -121,11 +121,11 @@ pub fn find(
 struct Directory {
     path: PathBuf,
     origin: Origin,
-    /// The user's own, which a sandbox may have made unreachable (`ProtectHome=`).
+    /// Whether this is the user's own directory, which a sandbox may have made unreachable (`ProtectHome=`).
     own: bool,
 }
 
-/// The caller's own directory where there is one.
+/// The caller's own directory of gates if there is one, otherwise the system's first one.
 pub fn first_directory(environment: &Environment) -> PathBuf {
     let first = directories(environment).into_iter().next();
     first.map_or_else(|| PathBuf::from("/"), |directory| directory.path)
@@ -133,7 +133,7 @@ pub fn first_directory(environment: &Environment) -> PathBuf {
 
 fn directories(environment: &Environment) -> Vec<Directory> {
     let own = xdg::config_home(environment.config_home.clone(), environment.home.as_deref())
-        // Root's own gates must not change what the system waits for.
+        // Gates in root's home directory must not change what the system waits for.
         .filter(|_| environment.is_user())
         .map(|config| Directory { path: config.join("netready"), origin: Origin::User, own: true });
     let shared = DIRECTORIES.iter().map(|(path, origin)| Directory {
@@ -145,7 +145,7 @@ fn directories(environment: &Environment) -> Vec<Directory> {
 }
 
 impl Directory {
-    /// Whether an error only says that nothing is there.
+    /// Whether an error only means that the file or the directory does not exist.
     fn is_absence(&self, error: &io::Error) -> bool {
         matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
             || (self.own && error.kind() == io::ErrorKind::PermissionDenied)
@@ -175,7 +175,8 @@ fn main_part(
     Ok(built_in.map(|(_, text)| Part { origin: "built-in".to_owned(), text: (*text).to_owned() }))
 }
 
-/// `NAME.toml.d/*.toml` of every directory, by file name; of the same name, the first directory's.
+/// Reads `NAME.toml.d/*.toml` of all directories, sorted by file name. If several directories have a file of the same
+/// name, the first directory's counts.
 fn drop_ins(
     gate: &str,
     environment: &Environment,
@@ -192,7 +193,7 @@ fn drop_ins(
     parts
 }
 
-/// The drop-ins of a gate that are not masked.
+/// The paths of a gate's drop-ins that are not masked.
 fn drop_in_paths(
     gate: &str,
     environment: &Environment,
@@ -216,7 +217,7 @@ fn drop_in_paths(
     paths.into_values().filter(|path| !is_mask(&environment.at(path))).collect()
 }
 
-/// The gates that can be named, and where each of them comes from.
+/// All gates that can be named, and the files of each.
 pub fn listing(environment: &Environment) -> Listing {
     let directories = directories(environment);
     let unreadable = directories.iter().filter_map(|directory| {
@@ -228,7 +229,7 @@ pub fn listing(environment: &Environment) -> Listing {
         let request = GateRequest { gate: Some(name.clone()), ..GateRequest::default() };
         let loaded = super::load(&request, environment, &NoLinks);
         let errors = loaded.err().map(|error| error.problems).unwrap_or_default();
-        // What cannot be read is among the errors.
+        // Errors are dropped here, because `load` has reported them already.
         let drop_ins = drop_in_paths(&name, environment, &directories, &mut Vec::new());
         ListedGate {
             sources: sources(&name, environment, &directories),
@@ -240,8 +241,8 @@ pub fn listing(environment: &Environment) -> Listing {
     Listing { gates: gates.collect(), unreadable: unreadable.collect() }
 }
 
-/// Every file of a gate, the one that counts first. The built-in text is the packaged one, so it is named only where
-/// that is not there.
+/// All files of a gate, the one that counts first. The built-in text is the same as the packaged file, so it is
+/// listed only if that file does not exist.
 fn sources(gate: &str, environment: &Environment, directories: &[Directory]) -> Vec<GateSource> {
     let files = directories.iter().filter_map(|directory| {
         let path = directory.path.join(format!("{gate}.toml"));
@@ -262,7 +263,7 @@ fn sources(gate: &str, environment: &Environment, directories: &[Directory]) -> 
     sources
 }
 
-/// The names of a directory's `*.toml`, without those that editors hide.
+/// The names of the `*.toml` files in a directory, except hidden files, which editors make.
 fn gate_files(real: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(real)? {
@@ -279,7 +280,7 @@ fn is_mask(real: &Path) -> bool {
     fs::canonicalize(real).is_ok_and(|target| target == Path::new("/dev/null"))
 }
 
-/// Reads a file; `path` is what it is called in messages.
+/// Reads a file. `path` is its name in messages; `real` is where it is.
 fn read(path: &Path, real: PathBuf) -> Result<Part, Problem> {
     let bytes = files::read_bounded(&real, files::LARGEST).map_err(|error| unreadable(path, &error))?;
     match String::from_utf8(bytes) {
@@ -300,7 +301,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
     problem(path, &format!("cannot be read: {error}"))
 }
 
-/// What else a word with a slash can be, if there is no such file.
+/// The end of an error for a path that does not exist: what the user may have meant, if that can be recognized.
 fn meant_by_path(word: &str, command: &str) -> Option<String> {
     let option = match word {
         _ if word.starts_with("http://") || word.starts_with("https://") => "--http",
@@ -310,7 +311,7 @@ fn meant_by_path(word: &str, command: &str) -> Option<String> {
     Some(format!("; did you mean: netready {command} {option} {}", printable(word)))
 }
 
-/// The gate of one of netready's own units; the suffix may be missing.
+/// The gate of one of netready's own units, whose name may lack `.service`. `None` for any other word.
 fn gate_of_unit(word: &str) -> Option<&str> {
     let unit = word.strip_suffix(".service").unwrap_or(word);
     match unit.strip_prefix("netready@") {
@@ -319,7 +320,7 @@ fn gate_of_unit(word: &str) -> Option<&str> {
     }
 }
 
-/// What to say about a gate that does not exist: most often something else was meant.
+/// The error for a gate that does not exist. In most cases the user meant something else.
 fn unknown(
     gate: &str,
     options: &Options,
@@ -386,7 +387,7 @@ fn unknown(
     format!("no such gate: no {shown}.toml in {}{near}", looked_in.join(", "))
 }
 
-/// Every gate that has a file or drop-ins in a directory of gates, and the built-in ones.
+/// All gates that have a file or drop-ins in a directory of gates, and the built-in ones.
 pub fn names(environment: &Environment) -> BTreeSet<String> {
     let directories = directories(environment);
     let mut names: BTreeSet<String> = known_gates(environment, &directories).into_iter().collect();
@@ -403,7 +404,7 @@ pub fn names(environment: &Environment) -> BTreeSet<String> {
 fn known_gates(environment: &Environment, directories: &[Directory]) -> Vec<String> {
     let mut known: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     for directory in directories {
-        // Only for advice; who cannot list a directory gets less of it.
+        // An error is ignored: the names are only used for advice.
         let names = gate_files(&environment.at(&directory.path)).unwrap_or_default();
         known.extend(names.iter().filter_map(|name| {
             let stem = Path::new(name).file_stem()?;

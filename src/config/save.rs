@@ -1,4 +1,4 @@
-//! Writes a gate file: whole or not at all, and over another one only where that is meant.
+//! Writes a gate file completely or not at all. Replaces an existing file only on request.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -11,10 +11,10 @@ use crate::chance::chance;
 /// Why a gate file was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
-    /// There is a file already, and it is not to be replaced.
+    /// The file already exists, and must not be replaced.
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
-    /// Files cannot be written there.
+    /// The file cannot be written.
     #[error("{} cannot be written", path.display())]
     Write {
         /// The path of the gate file.
@@ -25,12 +25,12 @@ pub enum SaveError {
     },
 }
 
-/// Writes the file of this path; over another one, or over a mask, where `replace` says so.
+/// Writes the file `path`. With `replace`, it may replace an existing file or a mask.
 ///
-/// It is read at the next boot, which may come at once, so it is on the disk when this returns.
+/// The file is on the disk when this returns: the next boot reads it, and may come at once.
 ///
 /// # Errors
-/// Where one is there that is not to be replaced, or the folder cannot be written to.
+/// Fails if the file exists and must not be replaced, or if it cannot be written.
 pub fn save(path: &Path, text: &str, replace: bool, environment: &Environment) -> Result<(), SaveError> {
     let real = environment.at(path);
     match place(&real, text, replace) {
@@ -42,7 +42,7 @@ pub fn save(path: &Path, text: &str, replace: bool, environment: &Environment) -
 
 fn place(real: &Path, text: &str, replace: bool) -> io::Result<()> {
     let folder = real.parent().unwrap_or(Path::new("/"));
-    // Asked first, so that a refusal leaves nothing behind; the link below asks again.
+    // Check first, so that a refusal leaves no draft and makes no folder. The link below checks again.
     if !replace && real.symlink_metadata().is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
@@ -51,23 +51,24 @@ fn place(real: &Path, text: &str, replace: bool) -> io::Result<()> {
         fs::set_permissions(folder, Permissions::from_mode(0o755))?;
     }
     let name = real.file_name().unwrap_or_default().to_string_lossy();
-    // Hidden, and no .toml: nobody takes it for a gate. Whatever has that name already is not netready's: it stays.
+    // The draft's name begins with a dot and does not end in .toml, so nobody takes it for a gate. `create_new` fails
+    // if a file of that name exists, so another's file stays.
     let draft = folder.join(format!(".{name}.{:x}", chance().to_bits()));
     let file = File::options().write(true).create_new(true).open(&draft)?;
     let done = write(file, text).and_then(|()| match replace {
         true => fs::rename(&draft, real),
-        // Unlike rename(2), link(2) replaces nothing.
+        // Unlike rename(2), link(2) does not replace an existing file.
         false => fs::hard_link(&draft, real),
     });
     if done.is_err() || !replace {
-        // Of a rename that was done it is gone already; one that cannot be removed harms nobody.
+        // After a successful rename the draft is gone already. A draft that cannot be removed does no harm.
         let _ = fs::remove_file(&draft);
     }
     done.and_then(|()| File::open(folder)?.sync_all())
 }
 
 fn write(mut file: File, text: &str) -> io::Result<()> {
-    // The service that reads it runs as somebody else, whatever the umask.
+    // The service that reads the file runs as another user, so it must be readable for all, whatever the umask.
     file.set_permissions(Permissions::from_mode(0o644))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_only_where_that_is_meant() {
+    fn a_file_is_replaced_only_on_request() {
         let root = tempfile::tempdir().unwrap();
         let environment = environment(root.path());
         let path = super::super::own_file("lan", &environment);
@@ -100,7 +101,7 @@ mod tests {
         assert_eq!(read(), "three");
         let left: Vec<_> = fs::read_dir(root.path().join("etc/netready")).unwrap().collect();
         assert_eq!(left.len(), 1, "a draft is left: {left:?}");
-        // What only looks like a draft of ours stays.
+        // A file that looks like a draft of netready's, but is not, stays.
         let other = root.path().join(format!("etc/netready/.lan.toml.{}", std::process::id()));
         fs::write(&other, "another's").unwrap();
         save(&path, "four", true, &environment).unwrap();
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_is_something_that_is_there() {
+    fn a_mask_counts_as_an_existing_file() {
         let root = tempfile::tempdir().unwrap();
         let environment = environment(root.path());
         let path = super::super::own_file("lan", &environment);
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn each_caller_has_a_place() {
+    fn each_caller_has_a_directory_of_its_own_or_the_systems() {
         let of = |uid, user_manager, home: Option<&str>, config_home: Option<&str>| {
             let environment = Environment {
                 uid,

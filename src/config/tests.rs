@@ -1,4 +1,4 @@
-//! Whole gates: from texts and options to meanings, errors and back.
+//! Tests of whole gates: from texts and options to gates, to errors, and back to text.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -58,7 +58,7 @@ fn default_of(family: Family) -> Item {
 
 const EITHER: Item = Item::Address(AddressSpec::Either);
 
-/// What the command line makes of these words (`cli::options` has its own tests).
+/// The request for a command line with these words. (`cli::options` has tests of its own.)
 fn typed(args: &str) -> GateRequest {
     let (options, left_over) = options_among(args);
     GateRequest { gate: left_over.last().map(|gate| (*gate).to_owned()), options }
@@ -78,7 +78,7 @@ fn load_typed(args: &str) -> Result<Loaded, String> {
     load(&typed(args), &nowhere(), &NoLinks).map_err(|error| error.to_string())
 }
 
-/// A file system with these files; a text that begins with `->` is a link's target.
+/// A file system with these files. A text that begins with `->` makes a symbolic link to that target.
 fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Environment) {
     let root = tempfile::tempdir().unwrap();
     for (path, text) in files {

@@ -1,4 +1,4 @@
-//! Gate files: what they mean, and what is said about bad ones.
+//! Tests of gate files: what they mean, and the errors of invalid ones.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ fn limits_may_be_infinite() {
 }
 
 #[test]
-fn clauses_as_meant() {
+fn clauses_have_the_meaning_of_their_keys() {
     let prefix = |text: &str| text.parse().unwrap();
     for (lines, meant) in [
         ("interface = \"va0\"", implied(of("va0", vec![Item::Carrier, EITHER]))),
@@ -392,7 +392,8 @@ fn bad_clauses_are_explained() {
             "[require.sub]\na = 1",
             "g:2: sub: unknown key; the keys here are interface, quorum, carrier, address, route, table, route-to, from, pasta, nameserver, dns, tcp, http, expect, ping, gateway, recheck, if-present, grace",
         ),
-        // All of them, in the order of the file; no word about what is missing because it was bad.
+        // All problems are reported, in the order of the file. A key whose value is invalid is not also reported as
+        // missing.
         (
             "address = [\"192.0.2.7/24\", \"ipv5\"]\nroute = \"defualt\"\nquorum = 3\ngrace = \"x\"",
             "g:2: address \"192.0.2.7/24\" has bits set after its /24; write 192.0.2.0/24 for the prefix, or 192.0.2.7 for this one address\n\
@@ -410,7 +411,7 @@ fn bad_clauses_are_explained() {
 }
 
 #[test]
-fn the_built_in_gates_are_the_contracts() {
+fn the_built_in_gates_have_the_promised_requirements() {
     let default = gate(include_str!("../../../gates/default.toml"));
     assert_eq!(default.timeout, Some(Duration::from_secs(90)));
     assert_eq!(default.no_carrier_timeout, Some(Duration::from_secs(30)));

@@ -1,4 +1,4 @@
-//! Where gates are found, and what is said where none is.
+//! Tests of the search for gates, and of the errors if a gate is not found.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ fn timeout(seconds: u64) -> String {
     format!("timeout = {seconds}\n[[require]]\nroute = \"default\"\n")
 }
 
-/// The links va0 and va1.
+/// A host with the links va0 and va1.
 struct Made;
 
 impl KnownLinks for Made {
@@ -22,7 +22,7 @@ impl KnownLinks for Made {
     }
 }
 
-/// The same, asked by somebody who typed `wait`.
+/// The same host, and a user who typed `wait`.
 struct Waiting;
 
 impl KnownLinks for Waiting {
@@ -65,7 +65,7 @@ fn the_first_directory_that_has_the_file_wins() {
 }
 
 #[test]
-fn the_listing_tells_the_file_that_counts_and_those_that_it_hides() {
+fn the_listing_has_the_file_that_counts_first_and_then_those_that_it_hides() {
     let good = timeout(1);
     let (_root, environment) = tree(&[
         ("home/u/.config/netready/lab.toml", &good),
@@ -154,7 +154,7 @@ fn drop_ins_are_read_over_the_gate() {
         ]
     );
     assert_eq!(loaded.parts[2].text, "timeout = 7\n");
-    // Over a built-in gate too.
+    // Drop-ins also apply to a built-in gate.
     let loaded = load_in(&environment, "-t 9s").unwrap();
     assert_eq!(loaded.gate.settle, Duration::from_secs(1));
     let origins: Vec<&str> = loaded.parts.iter().map(|part| part.origin.as_str()).collect();
@@ -163,7 +163,7 @@ fn drop_ins_are_read_over_the_gate() {
 }
 
 #[test]
-fn problems_of_all_files_are_told_in_their_order() {
+fn problems_of_all_files_are_reported_in_their_order() {
     let (_root, environment) = tree(&[
         ("etc/netready/nas.toml", "[[require]]\nroute = \"x\"\n"),
         ("etc/netready/nas.toml.d/a.toml", "[[require]]\naddress = \"x\"\ntimeout = 1\n"),
@@ -179,7 +179,7 @@ fn problems_of_all_files_are_told_in_their_order() {
 }
 
 #[test]
-fn a_file_is_named_with_a_slash() {
+fn a_name_with_a_slash_is_a_path() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("storage.toml");
     fs::write(&path, timeout(3)).unwrap();
@@ -245,12 +245,12 @@ fn unreadable_files_are_named() {
         assert_eq!(error.kind, kind, "{gate}");
         assert!(!error.problems.is_empty(), "{gate}");
     }
-    // A file where a folder of drop-ins is looked for is none.
+    // A file in the place of a folder of drop-ins is ignored.
     assert!(load_in(&environment, "podman").is_ok());
 }
 
 #[test]
-fn an_unknown_gate_is_told_what_was_meant() {
+fn the_error_for_an_unknown_gate_says_what_was_probably_meant() {
     let text = timeout(1);
     let (_root, environment) = tree(&[("run/netready/storage.toml", &text)]);
     for (args, said) in [

@@ -1,4 +1,4 @@
-//! Options: what they mean alone and beside a gate.
+//! Tests of options: what they mean alone and together with a gate.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::config::{Part, parse};
 
 #[test]
-fn options_as_meant() {
+fn options_alone_make_a_gate() {
     let default = || route(Destination::Default);
     for (args, meant) in [
         ("-i va0", vec![implied(of("va0", vec![Item::Carrier, EITHER]))]),
@@ -23,7 +23,7 @@ fn options_as_meant() {
             "-i va0 --nameserver",
             vec![implied(of("va0", vec![Item::Carrier, EITHER])), host(1, vec![Item::Nameserver])],
         ),
-        // Alone: the default route.
+        // -4 and -6 alone require the default route of the family.
         ("-4", vec![host(1, vec![default_of(V4)])]),
         ("-6", vec![host(1, vec![default_of(V6)])]),
         ("-6 -4", vec![host(2, vec![default_of(V4), default_of(V6)])]),
@@ -49,7 +49,7 @@ fn options_as_meant() {
                 vec![Item::Route(RouteSpec { destination: Destination::DefaultOf(V4), table: Table::Id(7) })],
             )],
         ),
-        // On links: an address of the family.
+        // With links, they require an address of the family.
         ("-4 -i va0", vec![of("va0", vec![Item::Carrier, address(V4)])]),
         ("-4 -6 -i va0", vec![of("va0", vec![Item::Carrier, address(V4), address(V6)])]),
         ("-4 -i va0 -r default", vec![of("va0", vec![Item::Carrier, address(V4), default_of(V4)])]),
@@ -64,7 +64,7 @@ fn options_as_meant() {
                 ],
             )],
         ),
-        // Every default is the family's.
+        // They limit each default route to the family.
         ("-4 -r default", vec![host(1, vec![default_of(V4)])]),
         (
             "-4 -6 -r default -r 10.0.0.0/8",
@@ -78,7 +78,7 @@ fn options_as_meant() {
             )],
         ),
         ("-4 -r default-ipv4", vec![host(1, vec![default_of(V4)])]),
-        // Beside other things: an address of the family anywhere.
+        // With other requirements, they require an address of the family anywhere on the host.
         (
             "-4 -r 10.0.0.0/8",
             vec![host(2, vec![address(V4), route(Destination::Prefix("10.0.0.0/8".parse().unwrap()))])],

@@ -1,4 +1,4 @@
-//! Clauses with probes: what they mean, and what is wrong with them.
+//! Tests of clauses with probes: what they mean, and the errors of invalid ones.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ fn clause(lines: &str) -> Result<Gate, String> {
     parse("g", "g", &format!("[[require]]\n{lines}")).map_err(|error| error.to_string())
 }
 
-/// The clause's items as they are shown.
+/// The clause's items as texts.
 fn items(gate: &Gate) -> Vec<String> {
     gate.clauses[0].items.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn probes_as_meant() {
+fn probes_have_the_meaning_of_their_keys() {
     for (lines, meant) in [
         ("dns = \"example.org\"", &["dns example.org"][..]),
         (
@@ -45,7 +45,7 @@ fn probes_as_meant() {
 }
 
 #[test]
-fn what_goes_with_a_clause_goes_with_probes() {
+fn probes_can_have_the_other_keys_of_a_clause() {
     let gate =
         clause("tcp = [\"a:1\", \"b:2\"]\nquorum = \"any\"\nrecheck = \"30s\"\ngrace = \"5s\"").unwrap();
     assert_eq!(gate.clauses[0].subject, Subject::Host { needed: 1 });

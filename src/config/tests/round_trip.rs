@@ -1,4 +1,4 @@
-//! Random gates to text and back, and random texts, none of which may panic.
+//! Property tests: random gates are written as text and read back, and random texts never cause a panic.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
             let routes = destinations
                 .into_iter()
                 .map(|destination| Item::Route(RouteSpec { destination, table: table.clone() }));
-            // One from for all of a clause, and one family for it and the targets.
+            // A clause has one `from`, which must be of the same family as the targets.
             let of_family =
                 |target: &std::net::IpAddr| from.is_none_or(|from| Family::of(from) == Family::of(*target));
             let zoned = zone.filter(|_| vrf.is_none() && from.is_none_or(|from| from.is_ipv6()));
@@ -116,7 +116,7 @@ fn clause_of_links() -> impl Strategy<Value = Clause> {
     });
     let exclude = prop_oneof![
         Just(Vec::new()),
-        // Upper case: no entry's glob or name is such.
+        // An exclusion in upper case never excludes an entry of this clause.
         "DOCKER[A-Z]{0,3}\\*".prop_map(|text| vec![Pattern::new(&text).unwrap()]),
     ];
     let quorum = prop_oneof![Just(Quorum::Each), Just(Quorum::AtLeast(1)), Just(Quorum::All)];
@@ -198,14 +198,14 @@ fn clause_of_the_host() -> impl Strategy<Value = Clause> {
             for item in probes {
                 let mut item = item;
                 if let Item::Probe(Probe::Http(request)) = &mut item {
-                    // One expect for all of a clause.
+                    // A clause has one `expect` for all its probes.
                     request.expect.clone_from(&expect);
                 }
                 if !items.contains(&item) {
                     items.push(item);
                 }
             }
-            // The order in which they are reported.
+            // Sort the items as a gate read from a file has them: in the order of the keys.
             let asks = |item: &Item, key: &keys::Key| item.to_string().split(' ').next() == Some(key.name);
             items.sort_by_key(|item| keys::all().position(|key| asks(item, key)));
             Clause { recheck: recheck.map(Duration::from_secs), ..host(items.len(), items) }
@@ -237,7 +237,7 @@ fn any_gate() -> impl Strategy<Value = Gate> {
         })
 }
 
-/// Something like a gate file: its words in any order, so that the walk gets past the parser.
+/// A text that resembles a gate file, made of its words in any order, so that some texts get past the TOML parser.
 fn nearly_a_gate() -> impl Strategy<Value = String> {
     let names = |level| -> Vec<&str> { keys::of_level(level).map(|key| key.name).collect() };
     let word = prop_oneof![
@@ -290,7 +290,7 @@ fn nearly_a_gate() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_was_written_is_read_back(gate in any_gate()) {
+    fn a_gate_that_was_written_is_read_back_unchanged(gate in any_gate()) {
         let text = gate_text(&gate);
         prop_assert_eq!(parse("g", "g", &text), Ok(gate), "{}", text);
     }
@@ -306,7 +306,7 @@ proptest! {
     fn no_text_panics(text in nearly_a_gate()) {
         if let Err(error) = parse("g", "g", &text) {
             prop_assert!(!error.problems.is_empty());
-            // A line each, and no control characters for a terminal to obey.
+            // A problem is one line and has no control characters, which could change the terminal.
             for problem in &error.problems {
                 prop_assert!(!problem.message.contains(char::is_control), "{:?}", problem);
             }
