@@ -1,6 +1,6 @@
-//! What every command needs of the operating system, with one mechanism for each job.
+//! What the commands need of the operating system. Each job is done in one place.
 //!
-//! Nothing here knows of gates or of the network.
+//! These modules know nothing of gates or of the network.
 
 pub mod chance;
 pub mod child;

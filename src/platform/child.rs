@@ -1,16 +1,17 @@
-//! Child processes: how one is started that must not outlive this process, and how it is looked after.
+//! Starts child processes that must not outlive this process, and watches for their end.
 //!
-//! A child that may start others leads a process group of its own, so that all of it can be ended by that group's
-//! number. The number is safe to use only until the child was waited for: until then the kernel gives it to
-//! nobody else. So its end is looked for without waiting for it ([`has_ended`]), its group is killed if need be,
-//! and only then it is waited for.
+//! A child that may start other processes leads a process group of its own, so that the whole group can be killed by
+//! its number. The number is safe to use only until the child was waited for: until then the kernel gives it to no
+//! other process. So the end of the child is first detected without waiting for it ([`has_ended`]), then the group is
+//! killed if needed, and only then the child is waited for.
 //!
 //! Three kinds of callers start children:
 //!
-//! - Who wants to know what a program says waits for it meanwhile: [`capture()`].
-//! - The guardian of a command (`attempt`) has needs of its own: job control, a terminal that it lends, signals that it
-//!   passes on. It starts the command with [`start`], and looks for its end with [`has_ended`].
-//! - The probes are programs of ours that start no others, and the event loop waits for them: [`Single`].
+//! - A caller that needs a program's output waits until the program ends: [`capture()`].
+//! - The guardian of a command (`attempt`) also needs job control, lends a terminal and passes signals on. It starts
+//!   the command with [`start`] and detects its end with [`has_ended`].
+//! - The probes are netready's own programs. They start no other programs, and the event loop waits for them:
+//!   [`Single`].
 
 mod capture;
 mod other_user;
@@ -29,29 +30,30 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Pid, getpid, tcsetpgrp};
 
-/// What a child is started with, besides what [`Command`] knows.
+/// Settings of a child that [`Command`] does not have.
 pub struct Terms {
-    /// The signals that are blocked in it. A caller that blocks signals for itself gives those it was started with.
+    /// The signals that are blocked in the child. A caller that blocks signals for itself gives the mask that it had
+    /// before.
     pub blocked: SigSet,
-    /// The terminal that its process group gets before it runs.
+    /// The terminal that the child's process group gets before the program runs.
     pub terminal: Option<OwnedFd>,
 }
 
-/// Starts a child that leads a process group of its own, and that the kernel kills when the calling thread ends.
+/// Starts a child that leads a process group of its own. The kernel kills the child when the calling thread ends.
 ///
 /// # Errors
-/// As [`Command::spawn`].
+/// Fails if [`Command::spawn`] fails.
 pub fn start(command: &mut Command, terms: Terms) -> io::Result<Child> {
     let parent = std::process::id();
     command.process_group(0);
     let before_exec = move || {
         set_pdeathsig(Signal::SIGKILL)?;
-        // The parent ended before the kernel was told.
+        // The parent has ended before PR_SET_PDEATHSIG was set.
         if parent_id() != parent {
             return Err(io::ErrorKind::Interrupted.into());
         }
         if let Some(terminal) = &terms.terminal {
-            // Where it fails the terminal is another group's by now, and the child is a background job.
+            // An error means that another group has the terminal by now. The child is then a background job.
             let _ = tcsetpgrp(terminal, getpid());
         }
         Ok(terms.blocked.thread_set_mask()?)
@@ -61,27 +63,27 @@ pub fn start(command: &mut Command, terms: Terms) -> io::Result<Child> {
     command.spawn()
 }
 
-/// A child that starts no others. It is killed, and waited for, when this is dropped.
+/// A child that starts no other processes. Dropping this kills the child and waits for it.
 #[derive(Debug)]
 pub struct Single(Child);
 
 impl Single {
-    /// Starts it.
+    /// Starts the child.
     ///
     /// # Errors
-    /// As [`Command::spawn`].
+    /// Fails if [`Command::spawn`] fails.
     pub fn start(command: &mut Command) -> io::Result<Single> {
         Ok(Single(command.spawn()?))
     }
 
-    /// What it says on stdout; once.
+    /// The pipe of the child's stdout. `None` from the second call on.
     pub fn take_stdout(&mut self) -> Option<OwnedFd> {
         self.0.stdout.take().map(OwnedFd::from)
     }
 
-    /// Kills it, without waiting for it.
+    /// Kills the child, without waiting for its end.
     pub fn kill(&mut self) {
-        // Where it has just ended there is nothing to kill.
+        // An error means that the child has just ended. Then there is nothing to kill.
         let _ = self.0.kill();
     }
 }
@@ -93,37 +95,38 @@ impl Drop for Single {
     }
 }
 
-/// The number of a child, and of its process group if [`start`] started it.
+/// The process number of a child. If [`start`] started the child, this is also the number of its process group.
 pub fn pid(child: &Child) -> Pid {
-    // std made the unsigned number of a pid_t.
+    // std made this unsigned number from a pid_t.
     Pid::from_raw(child.id() as libc::pid_t)
 }
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChildEnd {
-    /// With exit code 0.
+    /// The child ended with exit code 0.
     Well,
-    /// With another exit code, or by a signal.
+    /// The child ended with another exit code, or a signal killed it.
     Badly,
 }
 
-/// Whether a child has ended. It stays a zombie, so that its number and its group's stay its own.
+/// Whether a child has ended, and how. The child stays a zombie, so that no other process or group can get its
+/// number.
 ///
 /// # Errors
-/// waitid(2)'s.
+/// Fails if waitid(2) fails.
 pub fn has_ended(child: Pid) -> io::Result<Option<ChildEnd>> {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     match waitid(Id::Pid(child), flags) {
         Ok(WaitStatus::Exited(_, 0)) => Ok(Some(ChildEnd::Well)),
         Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => Ok(None),
-        // EINVAL: by a real-time signal, which nix cannot name.
+        // EINVAL: a real-time signal, which nix cannot name, ended the child.
         Ok(_) | Err(Errno::EINVAL) => Ok(Some(ChildEnd::Badly)),
         Err(error) => Err(error.into()),
     }
 }
 
-/// The signal by which a child was stopped since the last call.
+/// The signal that has stopped a child since the last call, if any.
 pub fn was_stopped(child: Pid) -> Option<Signal> {
     match waitid(Id::Pid(child), WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG) {
         Ok(WaitStatus::Stopped(_, signal)) => Some(signal),

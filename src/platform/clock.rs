@@ -1,4 +1,4 @@
-//! The shell's only clock and its only timer.
+//! The only clock and the only timer of the shell.
 
 use std::io;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use tokio::io::unix::AsyncFd;
 use crate::descriptor::{self, Descriptor};
 use crate::moment::Moment;
 
-/// The present time of CLOCK_BOOTTIME, which counts the time in suspend.
+/// The current time of CLOCK_BOOTTIME, which also counts the time in suspend.
 #[allow(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> Moment {
     let elapsed = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from);
-    // It cannot fail on a kernel since 2.6.39.
+    // An error cannot happen on Linux 2.6.39 or later.
     Moment::after_boot(elapsed.unwrap_or_default())
 }
 
-/// The local time of a moment, as the clock said when this was made: a step of the clock afterwards changes nothing.
+/// The local time of a moment. It is computed once, so a later step of the wall clock does not change it.
 #[derive(Debug, Clone)]
 pub struct LocalTime(jiff::Zoned);
 
 impl LocalTime {
-    /// The local time of this moment, which may be yet to come.
+    /// The local time of this moment, which may be in the future.
     #[allow(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn of(moment: Moment) -> LocalTime {
         let (before, after) = (now(), jiff::Zoned::now());
@@ -33,7 +33,7 @@ impl LocalTime {
         LocalTime(then.unwrap_or(after))
     }
 
-    /// As in `08:15:30`; of another day than today with its date, as in `2026-11-25 08:15:30`.
+    /// As in `08:15:30`; with the date if that is not today, as in `2026-11-25 08:15:30`.
     #[allow(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn text(&self) -> String {
         self.text_on(jiff::Zoned::now().date())
@@ -59,13 +59,13 @@ impl LocalTime {
         self.0.strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
     }
 
-    /// The same for scripts, to the microsecond (RFC 3339): `2026-03-01T08:15:30.123456+01:00`.
+    /// For scripts, in microseconds (RFC 3339), as in `2026-03-01T08:15:30.123456+01:00`.
     pub fn rfc3339(&self) -> String {
         self.0.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
     }
 }
 
-/// The wall clock of a boot: it says what time it was at a moment of that boot.
+/// The wall clock of a boot: gives the local time of a moment of that boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BootClock {
     /// When the boot began, in microseconds since 1970.
@@ -73,23 +73,23 @@ pub struct BootClock {
 }
 
 impl BootClock {
-    /// Of this boot, as the clock says now.
+    /// The clock of this boot, as the wall clock is set now.
     pub fn of_this_boot() -> BootClock {
         BootClock { zero: i64::try_from(boot_time().as_micros()).unwrap_or(i64::MAX) }
     }
 
-    /// Of a boot in which it was so many microseconds since 1970 at this moment.
+    /// The clock of a boot in which the wall clock was `realtime_usec` (microseconds since 1970) at the moment `at`.
     pub fn by(at: Moment, realtime_usec: u64) -> BootClock {
         let usec = i64::try_from(realtime_usec).unwrap_or(i64::MAX);
         BootClock { zero: usec.saturating_sub(micros(at)) }
     }
 
-    /// Microseconds since 1970 at a moment.
+    /// The wall-clock time of a moment, in microseconds since 1970.
     pub fn usec(self, at: Moment) -> i64 {
         self.zero.saturating_add(micros(at))
     }
 
-    /// The local time at a moment. A time that no calendar has is given as 1970.
+    /// The local time of a moment. A time that is out of the calendar's range gives 1970.
     pub fn at(self, at: Moment) -> LocalTime {
         let timestamp = jiff::Timestamp::from_microsecond(self.usec(at)).unwrap_or_default();
         LocalTime(timestamp.to_zoned(jiff::tz::TimeZone::system()))
@@ -100,24 +100,24 @@ fn micros(at: Moment) -> i64 {
     i64::try_from(at.since_boot().as_micros()).unwrap_or(i64::MAX)
 }
 
-/// When the host started, as time since 1970, as the wall clock says now.
+/// When the host was started, as time since 1970, as the wall clock is set now.
 #[allow(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn boot_time() -> Duration {
     let since_1970 = Duration::try_from(jiff::Timestamp::now().as_duration()).unwrap_or_default();
     since_1970.saturating_sub(now().since_boot())
 }
 
-/// One timer (timerfd_create(2)) on CLOCK_BOOTTIME: tokio's do not count suspend.
+/// A timer (timerfd_create(2)) on CLOCK_BOOTTIME. Timers of tokio are not used because they do not count suspend.
 pub struct Timer {
     timer: AsyncFd<Descriptor<TimerFd>>,
     set_to: Option<Moment>,
 }
 
 impl Timer {
-    /// A timer that is not set.
+    /// Makes a timer that is not set.
     ///
     /// # Errors
-    /// timerfd_create(2)'s.
+    /// Fails if timerfd_create(2) fails.
     pub fn new() -> io::Result<Timer> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
@@ -125,17 +125,17 @@ impl Timer {
         Ok(Timer { timer, set_to: None })
     }
 
-    /// Sets it, or stops it. A moment that has passed fires at once.
+    /// Sets the timer, or stops it with `None`. If the moment has passed, the timer fires at once.
     ///
     /// # Errors
-    /// timerfd_settime(2)'s.
+    /// Fails if timerfd_settime(2) fails.
     pub fn set(&mut self, at: Option<Moment>) -> io::Result<()> {
         if at == self.set_to {
             return Ok(());
         }
         let timer = &self.timer.get_ref().0;
         match at {
-            // Zero would stop it.
+            // A time of zero would stop the timer.
             Some(at) => {
                 let at = at.since_boot().max(Duration::from_nanos(1));
                 let expiration = Expiration::OneShot(TimeSpec::from(at));
@@ -147,10 +147,10 @@ impl Timer {
         Ok(())
     }
 
-    /// Waits until it fires; then it is not set any more.
+    /// Waits until the timer fires. Afterwards the timer is not set.
     ///
     /// # Errors
-    /// epoll(7)'s.
+    /// Fails if epoll(7) fails.
     pub async fn fired(&mut self) -> io::Result<()> {
         self.timer.readable().await?.clear_ready();
         self.set(None)
@@ -164,7 +164,7 @@ mod tests {
     use super::{LocalTime, now};
 
     #[test]
-    fn a_moment_may_be_past_or_yet_to_come() {
+    fn a_moment_may_be_in_the_past_or_in_the_future() {
         let moments = [super::Moment::default(), now(), now() + Duration::from_secs(3600)];
         let [boot, now, later] = moments.map(|moment| LocalTime::of(moment).0);
         assert!(boot < now && now < later, "{boot} {now} {later}");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_of_a_boot_says_what_time_it_was() {
+    fn the_clock_of_a_boot_gives_the_time_of_its_moments() {
         let clock =
             super::BootClock::by(super::Moment::after_boot(Duration::from_secs(5)), 1_795_718_388_000_000);
         assert_eq!(clock.usec(super::Moment::default()), 1_795_718_383_000_000);

@@ -1,4 +1,4 @@
-//! Descriptors: handed to the event loop, and to a program that this one starts.
+//! Hands descriptors to the event loop, and to programs that this process starts.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// What owns a descriptor, with the trait that tokio asks for.
+/// The owner of a descriptor, with the trait that tokio requires.
 #[derive(Debug)]
 pub struct Descriptor<T>(pub T);
 
@@ -18,47 +18,48 @@ impl<T: AsFd> AsRawFd for Descriptor<T> {
     }
 }
 
-/// Has the event loop wait for a descriptor. It must not block (O_NONBLOCK).
+/// Registers a descriptor with the event loop. The descriptor must be in non-blocking mode (O_NONBLOCK).
 ///
 /// # Errors
-/// epoll_ctl(2)'s.
+/// Fails if epoll_ctl(2) fails.
 pub fn watch<T: AsFd + 'static>(owner: T, interest: Interest) -> io::Result<AsyncFd<Descriptor<T>>> {
-    // SAFETY: the owner keeps its descriptor open as long as it lives, and it lives as long as the AsyncFd.
+    // SAFETY: the owner keeps its descriptor open while it lives, and it lives as long as the AsyncFd.
     Ok(unsafe { AsyncFd::register_with_interest(Descriptor(owner), interest) }?)
 }
 
-/// The same for our end of a pipe or pseudo-terminal that is read; it does not block from now on.
+/// Registers the reading end of a pipe or a pseudo-terminal with the event loop, and sets it to non-blocking mode.
 ///
 /// # Errors
-/// fcntl(2)'s and epoll_ctl(2)'s.
+/// Fails if fcntl(2) or epoll_ctl(2) fails.
 pub fn listen(descriptor: OwnedFd) -> io::Result<AsyncFd<Descriptor<File>>> {
     let flags = OFlag::from_bits_truncate(fcntl(&descriptor, FcntlArg::F_GETFL)?);
     fcntl(&descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     watch(File::from(descriptor), Interest::READABLE)
 }
 
-/// A copy that every program inherits that this process starts while the copy is there. Nothing else may be started
-/// meanwhile.
+/// Copies a descriptor so that programs inherit it. While the copy is open, the caller must start only the program
+/// that is meant to inherit it.
 ///
 /// # Errors
-/// dup(2)'s.
+/// Fails if dup(2) fails.
 pub fn inheritable(descriptor: impl AsFd) -> io::Result<OwnedFd> {
     Ok(nix::unistd::dup(descriptor)?)
 }
 
-/// Takes a descriptor that this process inherited, by the number that its parent named. No other program inherits it.
+/// Takes a descriptor that this process inherited. The parent has given its number. Programs that this process starts
+/// do not inherit it.
 ///
 /// # Errors
-/// Where there is no such descriptor.
+/// Fails if the number is not an open descriptor, or is one of the standard streams.
 ///
 /// # Safety
-/// Nothing else in this process owns the descriptor of that number.
+/// Nothing else in this process may own the descriptor with this number.
 pub unsafe fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     if number <= libc::STDERR_FILENO {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: fcntl(2) says whether the number is an open descriptor, and only then it gets an owner; the caller says
-    // that it is the only one.
+    // SAFETY: fcntl(2) fails if the number is not an open descriptor, and then nothing gets to own it. The caller
+    // promises that nothing else owns it.
     unsafe {
         fcntl(BorrowedFd::borrow_raw(number), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         Ok(OwnedFd::from_raw_fd(number))

@@ -1,10 +1,10 @@
-//! Reading files whose place somebody else may have prepared.
+//! Reads files in places that another user may have prepared.
 //!
-//! A name can lead to a FIFO, where open(2) waits for ever; to a device, where opening alone can do something;
-//! or to /dev/zero, which never ends. So only regular files are opened, and only so much of one is read.
+//! A name can lead to a FIFO, where open(2) blocks for ever; to a device, where opening alone can have an effect; or
+//! to /dev/zero, which never ends. So only regular files are opened, and only up to a limit of bytes is read.
 //!
-//! Between two steps, somebody can replace a folder by a link to another one. So a folder is opened once, and its files
-//! are opened and made through that descriptor.
+//! Between two steps, another user can replace a folder by a link to another folder. So a folder is opened once, and
+//! files in it are opened and made through its descriptor.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -22,37 +22,38 @@ use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use crate::chance::chance;
 
-/// Configuration is smaller than this: gate files, unit files, resolv.conf. /dev/zero is not.
+/// The largest configuration file that is read, in bytes: gate files, unit files, resolv.conf. Real ones are far
+/// smaller.
 pub const LARGEST: u64 = 1 << 20;
 
-/// Reads a regular file of at most `limit` octets. Symbolic links are followed.
+/// Reads a regular file of at most `limit` bytes. Symbolic links are followed.
 ///
 /// # Errors
-/// Where the path leads to something that is no regular file (nothing is opened then), where the file is larger
-/// than `limit`, or cannot be read.
+/// Fails if the path does not lead to a regular file (then nothing is opened), if the file is larger than `limit`, or
+/// if it cannot be read.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    // A descriptor of the place, which opens nothing yet.
+    // O_PATH: a descriptor of the file's place, which does not open the file yet.
     let place = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
     check(&fstat(&place)?)?;
     let mut options = File::options();
     options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    // By way of the descriptor: the path may lead elsewhere by now.
+    // Open it through that descriptor, because the path may lead elsewhere by now.
     let file = match options.open(format!("/proc/self/fd/{}", place.as_raw_fd())) {
-        // No /proc here, as in a bare chroot.
+        // /proc is missing, as in a bare chroot.
         Err(error) if error.kind() == ErrorKind::NotFound => options.open(path)?,
         opened => opened?,
     };
     read_file(file, limit)
 }
 
-/// Whether the same call may succeed later although nothing changes about the file: the kernel or this process lacked
-/// something, or a medium failed once.
+/// Whether the same call may succeed later without a change to the file: the kernel or this process lacked a
+/// resource, or a medium failed once.
 pub fn can_pass(error: &io::Error) -> bool {
     use libc::{EAGAIN, EINTR, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC};
     matches!(error.raw_os_error(), Some(EAGAIN | EINTR | EIO | EMFILE | ENFILE | ENOMEM | ENOSPC))
 }
 
-/// Reads an open file, if it is a regular one.
+/// Reads an open file, if it is a regular file.
 fn read_file(file: File, limit: u64) -> io::Result<Vec<u8>> {
     check(&fstat(file.as_fd())?)?;
     let mut bytes = Vec::new();
@@ -71,10 +72,10 @@ fn size(octets: u64) -> String {
     }
 }
 
-/// As many links as path_resolution(7) follows.
+/// The most symbolic links that are followed: the same number as in path_resolution(7).
 const MOST_LINKS: u32 = 40;
 
-/// An open folder. What is done in it is done in this one, whatever its path leads to by now.
+/// An open folder. Its methods act on this folder, even if its path leads elsewhere by now.
 #[derive(Debug)]
 pub struct Folder {
     descriptor: OwnedFd,
@@ -84,11 +85,11 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder. Of the symbolic links on the way to it, only root's are followed. So nobody but root can lead
-    /// netready to another folder, not by a variable and not by a folder of the way that he owns.
+    /// Opens a folder. Only symbolic links that root owns are followed on the way to it. So only root can lead
+    /// netready to another folder; another user cannot, whether by a variable or by a folder that he owns on the way.
     ///
     /// # Errors
-    /// Where the path is not absolute, leads over another user's link, or is no folder.
+    /// Fails if the path is not absolute, leads through a link of another user, or does not lead to a folder.
     pub fn open(path: &Path) -> io::Result<Folder> {
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
         let root = || open("/", flags | OFlag::O_DIRECTORY, Mode::empty());
@@ -118,19 +119,19 @@ impl Folder {
         Folder::of(here)
     }
 
-    /// Opens a folder that the caller named, wherever links on the way lead.
+    /// Opens a folder that the caller named. All symbolic links on the way are followed.
     ///
     /// # Errors
-    /// Where there is none.
+    /// Fails if the path does not lead to a folder.
     pub fn open_named(path: &Path) -> io::Result<Folder> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Folder::of(open(path, flags, Mode::empty())?)
     }
 
-    /// Opens a folder right in this one. No link is followed.
+    /// Opens a folder directly inside this one. A symbolic link is not followed.
     ///
     /// # Errors
-    /// Where there is none.
+    /// Fails if this name is not a folder.
     pub fn open_below(&self, name: &OsStr) -> io::Result<Folder> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         Folder::of(openat(&self.descriptor, name, flags, Mode::empty())?)
@@ -141,10 +142,10 @@ impl Folder {
         Ok(Folder { descriptor, owner: stat.st_uid, mode: stat.st_mode })
     }
 
-    /// Opens a folder in which nobody but the caller (and root) writes.
+    /// Opens a folder that belongs to the caller and to which only the caller (and root) can write.
     ///
     /// # Errors
-    /// As [`Folder::open`], or where it is another user's, or others may write there.
+    /// Fails as [`Folder::open`] does, or if the folder belongs to another user, or if others can write to it.
     pub fn open_own(path: &Path) -> io::Result<Folder> {
         let folder = Folder::open(path)?;
         match folder.owner == geteuid().as_raw() && folder.only_its_owner_writes() {
@@ -153,7 +154,8 @@ impl Folder {
         }
     }
 
-    /// Whether the caller can believe what stands here: it is the caller's own, or root's.
+    /// Whether the caller can trust the folder's content: the folder belongs to the caller or to root, and no one
+    /// else can write to it.
     pub fn is_trusted(&self) -> bool {
         (self.owner == 0 || self.owner == geteuid().as_raw()) && self.only_its_owner_writes()
     }
@@ -163,20 +165,20 @@ impl Folder {
         self.owner
     }
 
-    /// Whether those who may write here can remove and replace only what is their own.
+    /// Whether the folder is sticky: users who can write to it can remove and replace only their own files.
     pub fn is_sticky(&self) -> bool {
         self.mode & libc::S_ISVTX != 0
     }
 
-    /// Whether neither its group nor everybody may write here.
+    /// Whether neither the folder's group nor all users can write to it.
     pub fn only_its_owner_writes(&self) -> bool {
         self.mode & 0o022 == 0
     }
 
-    /// Makes a folder in this one, if there is none, that everybody may look into.
+    /// Makes a folder inside this one that all users can list, if none exists.
     ///
     /// # Errors
-    /// mkdirat(2)'s.
+    /// Fails if mkdirat(2) fails, except if the name already exists.
     pub fn make(&self, name: &OsStr) -> io::Result<()> {
         match mkdirat(&self.descriptor, name, Mode::from_bits_truncate(0o755)) {
             Err(Errno::EEXIST) => Ok(()),
@@ -184,10 +186,10 @@ impl Folder {
         }
     }
 
-    /// The first names in it, without `.` and `..`; not more than `most`.
+    /// Up to `most` names in the folder, without `.` and `..`.
     ///
     /// # Errors
-    /// Where it cannot be listed.
+    /// Fails if the folder cannot be listed.
     pub fn names(&self, most: usize) -> io::Result<Vec<OsString>> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut folder = Dir::openat(&self.descriptor, ".", flags, Mode::empty())?;
@@ -205,11 +207,11 @@ impl Folder {
         Ok(names)
     }
 
-    /// Reads a regular file in it, of at most `limit` octets, that belongs to root, to the caller, or to the
-    /// folder's owner. No link is followed.
+    /// Reads a regular file in the folder, of at most `limit` bytes, which must belong to root, to the caller, or to
+    /// the folder's owner. A symbolic link is not followed.
     ///
     /// # Errors
-    /// Where it is anything else, or cannot be read.
+    /// Fails if the name is any other file, or if the file cannot be read.
     pub fn read(&self, name: &OsStr, limit: u64) -> io::Result<Vec<u8>> {
         let stat = fstatat(&self.descriptor, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
         check(&stat)?;
@@ -223,10 +225,10 @@ impl Folder {
         read_file(file, limit)
     }
 
-    /// Writes a new file in it, that everybody may read. Nothing is written through a link.
+    /// Writes a new file in the folder, which all users may read. It never writes through a link.
     ///
     /// # Errors
-    /// Where something has that name, or it cannot be written; nothing is left behind then.
+    /// Fails if the name already exists, or if the file cannot be written; in the second case nothing is left behind.
     pub fn write_new(&self, name: &OsStr, text: &[u8]) -> io::Result<()> {
         let written = self.create(name)?.write_all(text);
         if written.is_err() {
@@ -235,8 +237,8 @@ impl Folder {
         written
     }
 
-    /// Removes what was just made and could not be finished, so it is nobody else's. One that cannot be removed harms
-    /// nobody.
+    /// Removes a file that was just made and could not be finished, so it belongs to nobody else. If the file cannot
+    /// be removed, it does no harm.
     fn remove_draft(&self, name: &OsStr) {
         let _ = unlinkat(&self.descriptor, name, UnlinkatFlags::NoRemoveDir);
     }
@@ -246,11 +248,11 @@ impl Folder {
         Ok(File::from(openat(&self.descriptor, name, flags, Mode::from_bits_truncate(0o644))?))
     }
 
-    /// Opens a regular file of the caller's in it, to read and to write at any place; a new one if there is none. No
-    /// link is followed, and nothing of an old file is lost.
+    /// Opens a regular file in the folder that belongs to the caller, for reading and writing. Makes it if it does
+    /// not exist, and keeps the content if it does. A symbolic link is not followed.
     ///
     /// # Errors
-    /// Where that name is anything else, or another user's.
+    /// Fails if the name is any other file, or belongs to another user.
     pub fn open_to_write(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlag::O_RDWR
             | OFlag::O_CREAT
@@ -267,25 +269,25 @@ impl Folder {
         }
     }
 
-    /// Writes a file in it, whole or not at all, in the place of whatever has that name. Nothing is written
+    /// Writes a file in the folder completely or not at all, in place of whatever has this name. It never writes
     /// through a link: the file is always a new one.
     ///
     /// # Errors
-    /// Where it cannot be written; nothing is left behind then.
+    /// Fails if the file cannot be written; then nothing is left behind.
     pub fn replace(&self, name: &OsStr, text: &[u8]) -> io::Result<()> {
         self.put(name, text, |_| Ok(()))
     }
 
-    /// The same for a file that everybody may read, whatever the umask.
+    /// Like [`Folder::replace`], but all users may read the file, whatever the umask.
     ///
     /// # Errors
-    /// As [`Folder::replace`].
+    /// Fails as [`Folder::replace`] does.
     pub fn publish(&self, name: &OsStr, text: &[u8]) -> io::Result<()> {
         self.put(name, text, |file| Ok(fchmod(file, Mode::from_bits_truncate(0o644))?))
     }
 
     fn put(&self, name: &OsStr, text: &[u8], set_up: fn(&File) -> io::Result<()>) -> io::Result<()> {
-        // Nobody can know the name before, and where somebody guessed it, O_EXCL refuses it.
+        // Nobody can know this name in advance. If somebody has guessed it, O_EXCL makes the call fail.
         let mut draft = OsString::from(".");
         draft.push(name);
         draft.push(format!(".{:x}", chance().to_bits()));
@@ -306,7 +308,7 @@ impl AsFd for Folder {
     }
 }
 
-/// The steps of a path, the first one last.
+/// The steps of a path in reverse order, so that `pop` gives the first one.
 fn steps(path: &Path) -> Vec<OsString> {
     let steps = path.components().filter_map(|part| match part {
         Component::Normal(name) => Some(name.to_owned()),
@@ -326,7 +328,7 @@ fn kind_of(stat: &FileStat) -> SFlag {
 fn check(stat: &FileStat) -> io::Result<()> {
     let kind = match kind_of(stat) {
         SFlag::S_IFREG => return Ok(()),
-        // The words that everybody knows.
+        // The usual text: "Is a directory".
         SFlag::S_IFDIR => return Err(io::Error::from_raw_os_error(libc::EISDIR)),
         SFlag::S_IFIFO => "a FIFO",
         SFlag::S_IFSOCK => "a socket",
@@ -346,7 +348,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_regular_files_are_read_and_nothing_else_is_waited_for() {
+    fn only_regular_files_are_read_and_no_other_file_blocks() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         fs::write(at("file"), "text").unwrap();
@@ -391,12 +393,12 @@ mod tests {
             assert_eq!(read.as_ref().err().map(ToString::to_string).as_deref(), error, "{length} of {limit}");
             assert!(read.map_or(true, |bytes| bytes.len() == length));
         }
-        // Files of /proc say that they are empty.
+        // Files in /proc have the size 0.
         assert!(!read_bounded(Path::new("/proc/self/status"), LARGEST).unwrap().is_empty());
     }
 
     #[test]
-    fn a_folder_is_reached_over_no_link_but_roots() {
+    fn only_links_of_root_lead_to_a_folder() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         fs::create_dir_all(at("folder/below")).unwrap();
@@ -422,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_believed_where_nobody_else_writes() {
+    fn a_folder_is_trusted_if_nobody_else_can_write_to_it() {
         let place = tempfile::tempdir().unwrap();
         for (mode, own) in [(0o700, true), (0o755, true), (0o775, false), (0o757, false), (0o1777, false)] {
             fs::set_permissions(place.path(), fs::Permissions::from_mode(mode)).unwrap();

@@ -1,8 +1,7 @@
-//! Who runs this process: the system's side of the host, or one user's; and which runtime directory counts.
+//! Finds out whether this process belongs to the system or to a user, and which runtime directory it may use.
 //!
-//! Every shell below a user service has MANAGERPID and XDG_RUNTIME_DIR, and su(1) without a dash keeps both. So
-//! these variables say nothing by themselves: they count only where that process, and that directory, belong to
-//! the effective user.
+//! Every shell below a user service has MANAGERPID and XDG_RUNTIME_DIR, and su(1) without a dash keeps both. So these
+//! variables alone prove nothing: they count only if that process and that directory belong to the effective user.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,14 +11,14 @@ use std::path::{Path, PathBuf};
 use super::files::Folder;
 use super::{proc, xdg};
 
-/// Whose process this is.
+/// The user and the service manager that this process belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The number of the effective user.
     pub uid: u32,
     /// Whether that user's own service manager started this process (systemd.exec(5)). Root can have one too.
     pub user_manager: bool,
-    /// The user's runtime directory, in which nobody else writes.
+    /// The user's runtime directory, to which nobody else can write.
     pub runtime: Option<PathBuf>,
 }
 
@@ -35,7 +34,7 @@ impl Identity {
 
     fn of(uid: u32, manager: Option<&OsStr>, runtime: Option<OsString>) -> Identity {
         let named = runtime.map(PathBuf::from);
-        // Not set in the shell of su(1) and the like, but there.
+        // The shell of su(1) and similar programs does not set the variable, but the directory may exist.
         let known = xdg::runtime(uid);
         let own = |path: &PathBuf| Folder::open_own(path).is_ok();
         Identity {
@@ -45,25 +44,27 @@ impl Identity {
         }
     }
 
-    /// Whether a directory that a variable names is not another user's: it is this user's, root's, or not there.
+    /// Whether this user may use a directory that a variable names: it belongs to this user or to root, or it does
+    /// not exist.
     pub fn may_use(&self, directory: &Path) -> bool {
         let owner = fs::metadata(directory).map(|found| found.uid());
         owner.map_or(true, |owner| owner == self.uid || owner == 0)
     }
 
-    /// Whether it is a user's side of the host; else it is the system's.
+    /// Whether this process belongs to a user, rather than to the system.
     pub fn is_user(&self) -> bool {
         is_user(self.uid, self.user_manager)
     }
 }
 
-/// Whether a process is of a user's side of the host, by its user and whether that user's manager started it.
+/// Whether a process belongs to a user rather than to the system. All processes do except root's own, unless root's
+/// own service manager started them.
 pub fn is_user(uid: u32, user_manager: bool) -> bool {
     uid != 0 || user_manager
 }
 
-/// Whether the process of this number is this user's. The number alone says nothing: after su(1) it is another
-/// user's manager. A program that changes its user is nobody's.
+/// Whether the process with this number belongs to this user. Without this check, MANAGERPID after su(1) would name
+/// the manager of another user. A process whose four user IDs differ belongs to nobody.
 fn is_user_manager(pid: &OsStr, uid: u32) -> bool {
     let process = pid.to_str().and_then(|pid| proc::of_number(Path::new(proc::PROC), pid));
     process.and_then(|process| proc::users(&process)) == Some([uid; 4])
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_names_no_process_of_ours_says_nothing() {
+    fn a_number_that_is_not_a_process_of_this_user_does_not_count() {
         let uid = nix::unistd::geteuid().as_raw();
         let me = std::process::id().to_string();
         assert!(Identity::of(uid, Some(OsStr::new(&me)), None).user_manager);
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_directory_is_the_users_own() {
+    fn a_runtime_directory_must_belong_to_the_user_alone() {
         let uid = nix::unistd::geteuid().as_raw();
         let place = tempfile::tempdir().unwrap();
         let of =
@@ -100,7 +101,7 @@ mod tests {
         assert_eq!(of(Path::new("run")), None);
         assert_eq!(of(Path::new("")), None);
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(of(place.path()), None, "everybody writes there");
+        assert_eq!(of(place.path()), None, "everybody can write to it");
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o700)).unwrap();
         if uid == 0 {
             std::os::unix::fs::chown(place.path(), Some(65534), None).unwrap();

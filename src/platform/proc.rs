@@ -1,5 +1,5 @@
-//! What the kernel shows of processes, in /proc (proc(5)). Any of them may end at any time, so what cannot be read is
-//! left out.
+//! Reads what the kernel shows of processes in /proc (proc(5)). A process may end at any time, so files that cannot
+//! be read are skipped.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -12,13 +12,13 @@ use nix::unistd::{Pid, SysconfVar, sysconf};
 
 use crate::moment::Moment;
 
-/// Where it is, but in tests.
+/// The path of /proc. Tests use another folder.
 pub const PROC: &str = "/proc";
 
-/// As much of a process's `status` as is read. It has 60 lines; the names in it are short.
+/// The most bytes that are read of a process's `status`. The file has 60 lines, and the names in it are short.
 const STATUS: u64 = 64 << 10;
 
-/// Every process that is shown here: its number and its folder.
+/// All processes that are visible in `proc`: the number and the folder of each.
 pub fn processes(proc: &Path) -> impl Iterator<Item = (u32, PathBuf)> + use<> {
     fs::read_dir(proc).into_iter().flatten().flatten().filter_map(|entry| {
         let pid = entry.file_name().to_str().filter(|name| is_number(name))?.parse().ok()?;
@@ -26,26 +26,27 @@ pub fn processes(proc: &Path) -> impl Iterator<Item = (u32, PathBuf)> + use<> {
     })
 }
 
-/// Whether it is written as the kernel writes numbers: without a sign.
+/// Whether a text is a number as the kernel writes it: only digits, without a sign.
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The folder of the process with this number, as a variable or an option gives it.
+/// The folder of the process with this number, which a variable or an option gives as text.
 pub fn of_number(proc: &Path, pid: &str) -> Option<PathBuf> {
     let pid: u32 = Some(pid).filter(|text| is_number(text))?.parse().ok()?;
     Some(proc.join(pid.to_string()))
 }
 
-/// The beginning of a file, at most so many octets. Some of them are as long as a process makes them.
+/// The first `most` bytes of a file. The limit is needed because a process can make some of its files very long.
 pub fn beginning(path: &Path, most: u64) -> Option<String> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The user IDs of a process: real, effective, saved and that of the file system. They are read from `status`: the owner
-/// of the folder is root for each process that may not be dumped, and any process can ask not to be.
+/// The user IDs of a process: real, effective, saved, and that of the file system. They are read from `status` and
+/// not from the owner of the folder: the owner is root for a process that is not dumpable, and any process can ask
+/// for that.
 pub fn users(process: &Path) -> Option<[u32; 4]> {
     users_in(&beginning(&process.join("status"), STATUS)?)
 }
@@ -57,35 +58,36 @@ fn users_in(status: &str) -> Option<[u32; 4]> {
     users.try_into().ok()
 }
 
-/// Whether the process that had this number at that moment is alive. A later one that got the number was started later.
+/// Whether the process that had this number at this moment is still alive. If another process has the number by now,
+/// that one was started later.
 pub fn is_running(pid: u32, then: Moment) -> bool {
     let Ok(number) = i32::try_from(pid) else { return false };
-    // kill(2) takes 0 and negative numbers for groups.
+    // kill(2) takes 0 and negative numbers for process groups.
     if number <= 0 {
         return false;
     }
     if let Some(stat) = beginning(&Path::new(PROC).join(pid.to_string()).join("stat"), STATUS) {
         return lives_since(&stat, ticks_per_second()).is_some_and(|started| started <= then);
     }
-    // /proc need not show other users' processes (hidepid=). Nothing is sent.
+    // /proc may hide the processes of other users (hidepid=). This call only checks; it sends no signal.
     matches!(kill(Pid::from_raw(number), None), Ok(()) | Err(Errno::EPERM))
 }
 
 fn ticks_per_second() -> u64 {
     let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok());
-    // It is 100 on all architectures but alpha and ia64.
+    // It is 100 on all architectures except alpha and ia64.
     ticks.filter(|ticks| *ticks > 0).unwrap_or(100)
 }
 
-/// When a process was started, to the tick before it, by its `stat`. `None` for one that has ended and is not reaped.
-/// The name in it may hold anything.
+/// The start time of a process from its `stat`, rounded down to a tick. `None` if the process has ended but was not
+/// waited for. The name in the line may have any characters.
 fn lives_since(stat: &str, ticks_per_second: u64) -> Option<Moment> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut words = rest.split_whitespace();
     if matches!(words.next()?, "Z" | "X") {
         return None;
     }
-    // The state is the 3rd of all words, the time of the start the 22nd.
+    // The state is the 3rd word of the line, and the start time the 22nd.
     let ticks: u64 = words.nth(18)?.parse().ok()?;
     let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(ticks_per_second);
     Some(Moment::after_boot(Duration::from_nanos(u64::try_from(nanos).ok()?)))

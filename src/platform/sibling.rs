@@ -1,21 +1,22 @@
-//! The programs that belong to this one and that users do not call. What they need in memory is none of the
-//! daemon's.
+//! The programs that belong to this one and that users do not call. They are separate programs so that their code
+//! does not use the daemon's memory.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// One try of a probe.
+/// The program that makes one attempt of a probe.
 pub const PROBE: &str = "netready-probe";
-/// The commands that look over a host, and those that run another command.
+/// The program with the commands that examine a host, and those that run another command.
 pub const TOOLS: &str = "netready-tools";
 
-/// What mends an installation that is not whole.
+/// The advice for an incomplete installation.
 pub const INSTALL_AGAIN: &str = "install netready again";
 
-/// Beside this program where both were built, else where packages put what users do not call.
+/// The path of one of these programs: in the folder of this program (as in a build), or else in libexec, where
+/// packages put programs that users do not call.
 ///
 /// # Errors
-/// Where it is in neither place; the text says which these are, and what to do.
+/// Fails if the program is in neither folder. The text names both and says what to do.
 pub fn path(name: &str) -> io::Result<PathBuf> {
     let own = std::env::current_exe()?;
     beside(own.parent().unwrap_or(Path::new("/")), name)
@@ -32,9 +33,10 @@ fn beside(folder: &Path, name: &str) -> io::Result<PathBuf> {
     })
 }
 
-/// What to say of a program of ours that is there and cannot be run.
+/// The error for one of these programs that exists but cannot be run.
 pub fn does_not_run(path: &Path, error: &io::Error) -> io::Error {
-    // ENOENT is said of its interpreter. Anything else is no fault of the installation, but, say, a want of memory.
+    // ENOENT means that its interpreter is missing. Other errors, for example lack of memory, are not the fault of
+    // the installation.
     let of_the_program = [libc::ENOENT, libc::EACCES, libc::EPERM, libc::ENOEXEC, libc::ELIBBAD];
     let mend = match error.raw_os_error() {
         Some(code) if of_the_program.contains(&code) => format!("; {INSTALL_AGAIN}"),
@@ -50,13 +52,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_beside_or_in_libexec_or_said_to_be_missing() {
+    fn a_program_is_found_beside_this_one_or_in_libexec_or_reported_missing() {
         let place = tempfile::tempdir().unwrap();
         let bin = place.path().join("bin");
         let libexec = place.path().join("libexec");
         fs::create_dir(&bin).unwrap();
         fs::create_dir(&libexec).unwrap();
-        // A folder of that name is no program.
+        // A folder with that name is not the program.
         fs::create_dir(bin.join(PROBE)).unwrap();
         assert_eq!(
             beside(&bin, PROBE).unwrap_err().to_string(),
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_run_is_named() {
+    fn the_error_names_the_program_that_does_not_run() {
         for (code, said) in [
             (libc::EACCES, "/x does not run: Permission denied (os error 13); install netready again"),
             (libc::ENOEXEC, "/x does not run: Exec format error (os error 8); install netready again"),

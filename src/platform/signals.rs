@@ -1,4 +1,4 @@
-//! Signals: what they do to this process, and those that it takes as events.
+//! Signals: what they do to this process, and how this process receives them as events.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -18,18 +18,18 @@ use crate::platform::descriptor::{self, Descriptor};
 /// What a signal does to this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// What it does by default.
+    /// The default action of the signal.
     Default,
-    /// Nothing: whoever started this process wants it so (nohup(1), a shell's background jobs).
+    /// Nothing. Whoever started this process has set this (nohup(1), or a shell for a background job).
     Ignored,
     /// A handler is called.
     Caught,
 }
 
-/// What a signal does now.
+/// What a signal does to this process now.
 pub fn action_of(signal: Signal) -> Action {
-    // SAFETY: sigaction(2) with no new action only writes the old one, into a value of this function's own. All
-    // zeros are a valid one.
+    // SAFETY: without a new action, sigaction(2) only writes the old action into a variable of this function. All
+    // zeros are a valid value of it.
     let old = unsafe {
         let mut old: libc::sigaction = std::mem::zeroed();
         Errno::result(libc::sigaction(signal as libc::c_int, std::ptr::null(), &raw mut old)).map(|_| old)
@@ -41,34 +41,34 @@ pub fn action_of(signal: Signal) -> Action {
     }
 }
 
-/// From now on a signal does what it does by default. The action that it had.
+/// Sets a signal to its default action. Returns the previous action.
 ///
 /// # Errors
-/// sigaction(2)'s.
+/// Fails if sigaction(2) fails.
 pub fn set_default(signal: Signal) -> nix::Result<SigAction> {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the default action is no handler, which could be called at a wrong time.
+    // SAFETY: the default action is not a handler, so no handler can be called at a wrong time.
     unsafe { sigaction(signal, &default) }
 }
 
-/// How often each signal came that has the handler below.
+/// How often each signal was received through the handler below.
 static CAME: [AtomicU64; 65] = [const { AtomicU64::new(0) }; 65];
 
-/// What the handler writes to. Nobody reads it: each write wakes all who wait for it to be readable (EPOLLET), and it has
-/// room for 2⁶⁴ of them.
+/// The eventfd that the handler writes to. Nobody reads it: each write wakes all tasks that wait for it to be
+/// readable (EPOLLET), and it has room for 2⁶⁴ writes.
 static WAKER: OnceLock<EventFd> = OnceLock::new();
 
-/// The same by its number, for the handler; -1 is none.
+/// The number of that eventfd, for the handler. -1 before it is made.
 static WAKER_NUMBER: AtomicI32 = AtomicI32::new(-1);
 
-/// The handler. It may interrupt anything, so it makes one system call, and leaves errno as it was.
+/// The signal handler. It may interrupt any code, so it makes only one system call, and restores errno.
 extern "C" fn caught(number: libc::c_int) {
     let errno = Errno::last_raw();
     if let Some(count) = usize::try_from(number).ok().and_then(|number| CAME.get(number)) {
         count.fetch_add(1, Ordering::SeqCst);
     }
     let one = 1_u64;
-    // SAFETY: write(2) may be called here, and reads the eight octets of a value of this function's own.
+    // SAFETY: a signal handler may call write(2). It reads eight bytes of a variable of this function.
     unsafe { libc::write(WAKER_NUMBER.load(Ordering::SeqCst), (&raw const one).cast(), size_of::<u64>()) };
     Errno::set_raw(errno);
 }
@@ -90,10 +90,10 @@ fn count(signal: Signal) -> u64 {
         .map_or(0, |count| count.load(Ordering::SeqCst))
 }
 
-/// Signals as events: from now on none of these acts on this process by itself.
+/// Receives signals as events. While this exists, these signals have no effect on this process by themselves.
 ///
-/// tokio's own listeners pass a signal on through a socket pair. They panic where the kernel refuses one, and lose the
-/// signal where it has no memory for the octet.
+/// tokio's own listeners are not used. They pass a signal on through a socket pair, panic if the kernel refuses one,
+/// and lose the signal if the kernel has no memory for its byte.
 pub struct Signals<T> {
     wanted: Vec<Wanted<T>>,
     wake: AsyncFd<Descriptor<OwnedFd>>,
@@ -102,28 +102,29 @@ pub struct Signals<T> {
 struct Wanted<T> {
     signal: Signal,
     meaning: T,
-    /// How often it had come when it was told of last.
+    /// The count of the signal when it was last reported.
     told: u64,
 }
 
 impl<T: Copy> Signals<T> {
-    /// The signals, and what each of them means.
+    /// Listens for these signals. Each has a meaning, which [`Signals::next`] returns.
     ///
     /// # Errors
-    /// eventfd(2)'s, dup(2)'s, epoll_ctl(2)'s and sigaction(2)'s.
+    /// Fails if eventfd(2), dup(2), epoll_ctl(2) or sigaction(2) fails.
     pub fn new(wanted: impl IntoIterator<Item = (Signal, T)>) -> io::Result<Signals<T>> {
         let wake = descriptor::watch(waker()?.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
         let handler = SigAction::new(SigHandler::Handler(caught), SaFlags::SA_RESTART, SigSet::empty());
         let listen = |(signal, meaning)| {
             let told = count(signal);
-            // SAFETY: the handler may interrupt anything.
+            // SAFETY: the handler may interrupt any code.
             unsafe { sigaction(signal, &handler) }?;
             Ok(Wanted { signal, meaning, told })
         };
         Ok(Signals { wanted: wanted.into_iter().map(listen).collect::<io::Result<_>>()?, wake })
     }
 
-    /// What the next one means. Of those that came meanwhile, the first of the list.
+    /// Waits for the next signal and returns its meaning. If several signals have come, the first one in the list
+    /// counts.
     pub async fn next(&mut self) -> T {
         loop {
             for wanted in &mut self.wanted {
@@ -133,52 +134,53 @@ impl<T: Copy> Signals<T> {
                     return wanted.meaning;
                 }
             }
-            // What comes after the look above makes it ready again.
+            // A signal that comes after the check above makes the eventfd readable again.
             match self.wake.readable().await {
                 Ok(mut ready) => ready.clear_ready(),
-                // The event loop is being shut down, and nobody waits any more.
+                // The event loop is being shut down, and nothing waits any more.
                 Err(_) => std::future::pending().await,
             }
         }
     }
 }
 
-/// Signals that are held back from this thread, and read in turn. A process that has one thread gets none of them.
+/// Blocks signals in this thread, so that they can be read one by one. In a process with only one thread, no signal
+/// of these takes effect.
 pub struct Blocked {
     before: SigSet,
     signals: SignalFd,
 }
 
 impl Blocked {
-    /// Holds these back from now on.
+    /// Blocks these signals from now on.
     ///
     /// # Errors
-    /// signalfd(2)'s.
+    /// Fails if signalfd(2) fails.
     pub fn new(signals: &SigSet) -> io::Result<Blocked> {
         let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         match SignalFd::with_flags(signals, flags) {
             Ok(signals) => Ok(Blocked { before, signals }),
             Err(error) => {
-                // It is the mask that was in force, so it can be set.
+                // An error cannot happen: this mask was in force before.
                 let _ = before.thread_set_mask();
                 Err(error.into())
             }
         }
     }
 
-    /// Those that were blocked before.
+    /// The signals that were blocked before.
     pub fn before(&self) -> SigSet {
         self.before
     }
 
-    /// One that has come.
+    /// The next signal that was received, if any.
     ///
     /// # Errors
-    /// read(2)'s.
+    /// Fails if read(2) fails.
     pub fn next(&self) -> io::Result<Option<Signal>> {
         while let Some(info) = self.signals.read_signal()? {
-            // A real-time signal has no name, and no meaning here.
+            // A real-time signal has no name in nix and no meaning for netready.
             if let Some(signal) = i32::try_from(info.ssi_signo).ok().and_then(|it| Signal::try_from(it).ok())
             {
                 return Ok(Some(signal));
@@ -189,50 +191,50 @@ impl Blocked {
 }
 
 impl AsFd for Blocked {
-    /// Readable while one has come.
+    /// The descriptor is readable while a signal can be read.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.signals.as_fd()
     }
 }
 
-/// Whom a stop is for.
+/// What a stop is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whom {
-    /// This process.
+    /// Only this process.
     Process,
-    /// Its process group: a shell's job stops as a whole, or the shell does not come back.
+    /// The whole process group of this process. A shell takes control back only when the whole job has stopped.
     Job,
 }
 
-/// Stops by this signal, as if it were not caught, and returns once this process is continued. False if it was not
-/// stopped: in a group without a shell (an orphaned one) the kernel ignores such a signal.
+/// Stops by this signal, as if the signal were not caught, and returns once this process is continued. Returns false
+/// if the process was not stopped: the kernel ignores such a signal in a group without a shell (an orphaned group).
 pub fn stop(whom: Whom, signal: Signal) -> bool {
     if action_of(signal) == Action::Ignored {
         return false;
     }
     let continued = SigSet::from(Signal::SIGCONT);
     let Ok(before) = continued.thread_swap_mask(SigmaskHow::SIG_BLOCK) else { return false };
-    // SIGSTOP's action is always the default one, and cannot be set.
+    // The action of SIGSTOP is always the default one, and setting it fails.
     let caught = set_default(signal).ok();
-    // Each returns once this process goes on; where it fails, nothing was stopped. While SIGCONT is blocked it
-    // continues the process all the same, and then waits, which tells that the process was stopped.
+    // The call returns once this process was continued. If the call fails, nothing was stopped. SIGCONT continues the
+    // process even while it is blocked, and then stays pending, which shows that the process was stopped.
     let _ = match whom {
         Whom::Process => raise(signal),
         Whom::Job => kill(Pid::from_raw(0), signal),
     };
     let stopped = is_pending(Signal::SIGCONT);
     if let Some(caught) = caught {
-        // SAFETY: the action was in force before, so its handler is one that may be called.
+        // SAFETY: this action was in force before, so its handler may be called.
         let _ = unsafe { sigaction(signal, &caught) };
     }
-    // It is the mask that was in force, so it can be set.
+    // An error cannot happen: this mask was in force before.
     let _ = before.thread_set_mask();
     stopped
 }
 
-/// Whether a signal has come and is blocked.
+/// Whether a signal was received while it is blocked.
 fn is_pending(signal: Signal) -> bool {
-    // SAFETY: sigpending(2) writes to a value of this function's own, of which all zeros are a valid one.
+    // SAFETY: sigpending(2) writes to a variable of this function. All zeros are a valid value of it.
     unsafe {
         let mut pending: libc::sigset_t = std::mem::zeroed();
         libc::sigpending(&raw mut pending) == 0
@@ -248,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_signal_that_is_blocked_and_came_is_pending() {
-        // A thread of its own: its mask is nobody else's.
+        // Use a new thread: nothing else depends on its mask.
         let pending = std::thread::spawn(|| {
             SigSet::from(Signal::SIGURG).thread_block().unwrap();
             let before = is_pending(Signal::SIGURG);
@@ -258,7 +260,8 @@ mod tests {
         assert_eq!(pending.join().unwrap(), (false, true));
     }
 
-    /// Each listener hears a signal once, however often it came, and none that came before it listened.
+    /// Each listener gets a signal once, however often the signal came, and gets no signal that came before it
+    /// listened.
     #[test]
     fn signals_are_events() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
@@ -283,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_is_told() {
+    fn the_action_of_a_signal_is_found() {
         assert_eq!(action_of(Signal::SIGURG), Action::Default);
         assert_eq!(action_of(Signal::SIGPIPE), Action::Ignored, "Rust's runtime ignores it");
     }

@@ -1,27 +1,28 @@
-//! The files that systemd keeps for a unit from one process to the next (systemd.service(5), FileDescriptorStoreMax=).
-//! [`Notifier::keep`](crate::notify::Notifier::keep) hands one over.
+//! The files that systemd keeps for a unit between two of its processes (systemd.service(5),
+//! FileDescriptorStoreMax=). [`Notifier::keep`](crate::notify::Notifier::keep) hands a file over.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 
-/// Whether the service manager keeps files for this unit: what FDSTORE says. systemd sets it from 254 on, and before
-/// that the unit itself must.
+/// Whether the service manager keeps files for this unit, by the variable FDSTORE. systemd 254 and later set it; with
+/// an earlier version the unit itself must set it.
 pub fn is_there() -> bool {
     let most = std::env::var("FDSTORE").ok().and_then(|most| most.parse::<u32>().ok());
     most.is_some_and(|most| most > 0)
 }
 
-/// Takes the file that an earlier process of this unit handed over under this name (FDNAME=), to read it.
+/// Takes the file that an earlier process of this unit handed over under this name (FDNAME=), opened for reading.
 ///
-/// LISTEN_PID must be this process, or the variables are meant for another one. The file may have been deleted since;
-/// what is open can still be opened again by its number.
+/// The variables count only if LISTEN_PID is this process. The file may have been deleted since then; an open file
+/// can still be opened again by its number.
 pub fn take(name: &str) -> Option<File> {
     let (number, _) = sd_notify::listen_fds_with_names().ok()?.find(|(_, found)| found == name)?;
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(format!("/proc/self/fd/{number}"));
-    // It was inherited, so nothing in this process owns the number. Left open, it would hold a deleted file's memory.
+    // The descriptor was inherited, so nothing in this process owns it. Left open, it would keep a deleted file in
+    // memory.
     let _ = nix::unistd::close(number);
     file.ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))
 }

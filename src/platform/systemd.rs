@@ -1,4 +1,4 @@
-//! Where systemd keeps things: unit files (systemd.unit(5), "Unit File Load Path") and what its generators make.
+//! Where systemd has its unit files (systemd.unit(5), "Unit File Load Path") and the output of its generators.
 
 use std::env;
 use std::ffi::OsStr;
@@ -15,31 +15,32 @@ pub enum Manager {
     User,
 }
 
-/// It is there where systemd runs the host (sd_booted(3)).
+/// This folder exists if systemd runs the host (sd_booted(3)).
 pub const BOOTED: &str = "/run/systemd/system";
 
-/// The names of the folders that a manager has its generators write to, below its runtime directory.
+/// The names of the folders to which a manager's generators write, below the manager's runtime directory.
 const GENERATED: [&str; 3] = ["generator.early", "generator", "generator.late"];
 
-/// What the administrator's commands keep (systemctl set-property, edit).
+/// The folders to which the administrator's commands write (`systemctl set-property`, `systemctl edit`).
 const CONTROL: [&str; 2] = ["/etc/systemd/system.control", "/run/systemd/system.control"];
-/// Where the administrator and programs at run time put the system's units. They win over generated ones.
+/// The folders of system units of the administrator, and of programs at run time. They take precedence over generated
+/// ones.
 const ADMINISTRATOR: [&str; 2] = ["/etc/systemd/system", BOOTED];
-/// Where packages put the system's units.
+/// The folders of system units of packages.
 const PACKAGES: [&str; 2] = ["/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
 
-/// The folders in which the system's units are enabled, and from which they are.
+/// The folders of system units, in which units are also enabled, without those of generators.
 pub fn system_units() -> impl Iterator<Item = &'static str> {
     ADMINISTRATOR.into_iter().chain(PACKAGES)
 }
 
-/// The same, with what generators make.
+/// Like [`system_units`], with the folder of generated units.
 pub fn system_units_and_generated() -> impl Iterator<Item = &'static str> {
     ADMINISTRATOR.into_iter().chain(["/run/systemd/generator"]).chain(PACKAGES)
 }
 
-/// The manager that runs this process as a generator: what the environment says (systemd.generator(7)) from systemd 251
-/// on, and before that the path of the program.
+/// The manager that runs this process as a generator. systemd 251 and later set it in the environment
+/// (systemd.generator(7)). With an earlier version, the path of this program says it.
 pub fn manager_of_generator() -> Manager {
     let is_user = match env::var_os("SYSTEMD_SCOPE") {
         Some(scope) => scope == "user",
@@ -50,12 +51,12 @@ pub fn manager_of_generator() -> Manager {
     if is_user { Manager::User } else { Manager::System }
 }
 
-/// Where a user's manager has its generators write, in the user's runtime directory.
+/// The folders to which the generators of a user's manager write, in this runtime directory.
 pub fn generated(runtime: &Path) -> [PathBuf; 3] {
     GENERATED.map(|name| runtime.join("systemd").join(name))
 }
 
-/// The directories of a user that his manager looks into.
+/// The directories of a user in which the user's manager looks for units.
 #[derive(Debug, Clone, Default)]
 pub struct UserDirectories {
     /// The user's folder for configuration: `$XDG_CONFIG_HOME`, else `~/.config`.
@@ -66,19 +67,20 @@ pub struct UserDirectories {
     pub runtime: Option<PathBuf>,
 }
 
-/// The folders that a manager loads unit files from, but for those of generators. The first one wins.
+/// The folders from which a manager loads unit files, without the generators' folders. The first folder takes
+/// precedence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadPath {
-    /// Those that win over the folder of ordinary generators.
+    /// The folders that take precedence over the folder of ordinary generators.
     pub above: Vec<PathBuf>,
-    /// Those that it wins over.
+    /// The folders over which the folder of ordinary generators takes precedence.
     pub below: Vec<PathBuf>,
 }
 
 impl LoadPath {
-    /// Of a manager that runs this process as a generator, or that this process looks at.
+    /// The load path of a manager, whether it runs this process as a generator or this process examines it.
     ///
-    /// `normal` and `early` are the output directories that a generator is given.
+    /// `normal` and `early` are the output directories that a generator gets as arguments.
     pub fn of(
         manager: Manager,
         user: &UserDirectories,
@@ -132,8 +134,8 @@ impl LoadPath {
         }
     }
 
-    /// With systemd's own variable, for managers with a unit path of their own. It stands for the path, or before it if
-    /// it ends with a colon.
+    /// Applies `SYSTEMD_UNIT_PATH`, which managers with a unit path of their own use. It replaces the path. If it
+    /// ends with a colon, it is put before the path instead.
     fn overridden(mut self, own: &OsStr, normal: Option<&Path>) -> LoadPath {
         let extends = own.as_encoded_bytes().ends_with(b":");
         let folders: Vec<PathBuf> = env::split_paths(own).filter(|path| path.is_absolute()).collect();
@@ -160,7 +162,7 @@ mod tests {
         format!("{} | {}", side(&path.above), side(&path.below))
     }
 
-    /// systemd.unit(5), tables 1 and 2.
+    /// The tables 1 and 2 of systemd.unit(5).
     #[test]
     fn the_unit_paths_are_those_of_the_manual() {
         assert_eq!(
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_path_of_ones_own_replaces_or_extends_it() {
+    fn a_unit_path_in_the_environment_replaces_or_extends_the_load_path() {
         let path = || LoadPath { above: vec!["/a".into()], below: vec!["/b".into()] };
         for (own, normal, expected) in [
             ("/x:/y", None, " | /x /y"),

@@ -1,4 +1,5 @@
-//! Runs a program to its end, and keeps what it says: bounded in time and in size, and nothing of it is left.
+//! Runs a program to its end and keeps its output. Time and size are limited, and nothing of the program is left
+//! running.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -14,49 +15,50 @@ use crate::moment::Moment;
 use crate::platform::clock;
 use crate::platform::signals::{Action, Blocked, action_of};
 
-/// A program that SIGKILL does not end waits for a disk or a file server, and is not waited for any longer.
+/// How long to wait for a killed program. A program that SIGKILL does not end at once waits for a disk or a file
+/// server.
 const TO_DIE: Duration = Duration::from_secs(1);
 
-/// How often a program is looked at that says nothing.
+/// How often to check whether a program that writes nothing has ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The signals that end this process.
 const ENDING: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
 
-/// How a program ended that was captured.
+/// How a captured program ended.
 #[derive(Debug)]
 pub enum Captured {
     /// The program ended by itself.
     Ended(Output),
-    /// It took longer than it was given, and was killed.
+    /// The program took longer than its limit and was killed.
     Late,
-    /// This process was sent a signal that ends it. The program was killed, and the signal has not ended this process.
+    /// This process got a signal that would end it. The program was killed; the signal has not ended this process.
     Signalled,
 }
 
-/// What a program said.
+/// The output of a program.
 #[derive(Debug)]
 pub struct Output {
-    /// Its exit code; `None` where a signal ended it.
+    /// The exit code; `None` if a signal killed the program.
     pub code: Option<i32>,
     /// What the program wrote to stdout.
     pub stdout: Vec<u8>,
     /// What the program wrote to stderr.
     pub stderr: Vec<u8>,
-    /// It said more than was kept.
+    /// Whether the program wrote more than was kept.
     pub cut: bool,
 }
 
-/// Runs a program, which gets nothing to read, for as long as `limit`, and keeps about as many octets of each stream
-/// as `most`.
+/// Runs a program for at most `limit`, without input, and keeps about `most` bytes of each output stream.
 ///
-/// What it leaves in its process group is killed with it: when it ends, when it takes too long, and when this process
-/// is sent a signal that ends it. Then this process ends by that signal, once nothing of the program is left. What
-/// left the group (setsid(2)) is a daemon by its own wish and stays: Podman's conmon and its pause process do so, and
-/// serve other containers. If this process is killed (SIGKILL), so is the program, but not what it started.
+/// Processes that the program leaves in its process group are killed: when the program ends, when it takes too long,
+/// and when this process gets a signal that ends it. In the last case this process then ends by that signal. A
+/// process that has left the group (setsid(2)) is a daemon by intention and stays: Podman's conmon and its pause
+/// process do this, and serve other containers. If this process is killed by SIGKILL, the kernel kills the program
+/// too, but not the processes that the program started.
 ///
 /// # Errors
-/// Where it cannot be started or followed.
+/// Fails if the program cannot be started or followed.
 pub fn capture(command: &mut Command, limit: Duration, most: usize) -> io::Result<Captured> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let held = Held::new()?;
@@ -68,21 +70,21 @@ pub fn capture(command: &mut Command, limit: Duration, most: usize) -> io::Resul
         End::Said(output) => Ok(Captured::Ended(output)),
         End::Late => Ok(Captured::Late),
         End::Signalled(signal) => {
-            // Now this process ends as if it had not held the signal back.
+            // End this process as if the signal had not been held back.
             let _ = raise(signal);
             Ok(Captured::Signalled)
         }
     }
 }
 
-/// The signals that end this process, held back while a program runs: the program has to be ended first, for it
-/// is in a process group of its own, which a terminal's ^C does not reach.
+/// The signals that end this process, held back while a program runs. The program must be ended first: it is in a
+/// process group of its own, which ^C in a terminal does not reach.
 struct Held(Blocked);
 
 impl Held {
     fn new() -> io::Result<Held> {
         let before = SigSet::thread_get_mask()?;
-        // What does not end this process otherwise (nohup(1)) is not to end it now.
+        // Leave out signals that do not end this process anyway (nohup(1)).
         let ends = |signal: &Signal| !before.contains(*signal) && action_of(*signal) != Action::Ignored;
         let ending: SigSet = ENDING.into_iter().filter(ends).collect();
         Ok(Held(Blocked::new(&ending)?))
@@ -91,7 +93,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // It is the mask that was in force, so it can be set.
+        // An error cannot happen: this mask was in force before.
         let _ = self.0.before().thread_set_mask();
     }
 }
@@ -103,10 +105,10 @@ enum End {
     Signalled(Signal),
 }
 
-/// A program that is ended, with what it started, when nobody listens any more.
+/// A running program. Dropping this kills it and its process group.
 struct Running {
     child: Child,
-    /// Its number may be another process's by now.
+    /// Whether the program was waited for. Then another process may have its number.
     reaped: bool,
 }
 
@@ -116,7 +118,7 @@ impl Running {
         Ok(Running { child: start(command, terms)?, reaped: false })
     }
 
-    /// Until it ends, but no longer than this.
+    /// Reads the output until the program ends, but no longer than `until`.
     fn listen(&mut self, until: Moment, most: usize, held: &Held) -> io::Result<End> {
         let (mut stdout, mut stderr) = (self.child.stdout.take(), self.child.stderr.take());
         let (mut out, mut err) = (Kept::default(), Kept::default());
@@ -128,7 +130,8 @@ impl Running {
             if left.is_zero() {
                 return Ok(End::Late);
             }
-            // What it left running may hold the pipes open, so its own end counts, and is looked for too.
+            // A process that the program left running may hold the pipes open. So the program's own end counts, and
+            // is checked too.
             let ended = has_ended(pid(&self.child))?.is_some();
             let pause = if ended { Duration::ZERO } else { left.min(PAUSE) };
             if wait(stdout.as_ref(), stderr.as_ref(), held, pause)? {
@@ -144,10 +147,11 @@ impl Running {
         }
     }
 
-    /// Kills its group. Only while it has not been waited for: until then the number is its group's.
+    /// Kills the program's group, but only while the program was not waited for: until then no other group can have
+    /// its number.
     fn kill(&self) {
         if !self.reaped {
-            // Where nothing of the group is left, there is nothing to do.
+            // An error means that nothing of the group is left.
             let _ = killpg(pid(&self.child), Signal::SIGKILL);
         }
     }
@@ -169,14 +173,14 @@ impl Drop for Running {
     }
 }
 
-/// What a program has said so far on one stream.
+/// The output of a program on one stream so far.
 #[derive(Default)]
 struct Kept {
     octets: Vec<u8>,
     cut: bool,
 }
 
-/// Whether there is something to read of a program, or an end. A signal ends the wait as well.
+/// Waits until a pipe of the program has data or has ended. A signal to this process also ends the wait.
 fn wait(
     stdout: Option<&ChildStdout>,
     stderr: Option<&ChildStderr>,
@@ -194,7 +198,7 @@ fn wait(
     }
 }
 
-/// Reads once of a pipe where that does not block; closes it at its end.
+/// Reads once from a pipe if that does not block. Closes the pipe at its end.
 fn take<Pipe: Read + AsFd>(pipe: &mut Option<Pipe>, into: &mut Kept, most: usize) -> io::Result<()> {
     let Some(open) = pipe else { return Ok(()) };
     let mut one = [PollFd::new(open.as_fd(), PollFlags::POLLIN)];
@@ -207,7 +211,7 @@ fn take<Pipe: Read + AsFd>(pipe: &mut Option<Pipe>, into: &mut Kept, most: usize
         length if into.octets.len() < most => {
             into.octets.extend_from_slice(buffer.get(..length).unwrap_or_default());
         }
-        // It is read on, so that the program can end.
+        // Keep reading, so that the program can end.
         _ => into.cut = true,
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Running a program as another user, who gets nothing of root's by it.
+//! Runs a program as another user. The program gets none of root's rights, files or environment.
 
 use std::ffi::CString;
 use std::io::{self, ErrorKind};
@@ -15,13 +15,13 @@ use nix::unistd::{Gid, Uid, User, getgrouplist, setgroups, setresgid, setresuid}
 
 use crate::platform::xdg;
 
-/// Where programs are, of packages and of the administrator. Nothing in a home directory.
+/// The program folders of packages and of the administrator. No folder in a home directory is searched.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// How many descriptors are looked at where the kernel cannot close a range of them (before Linux 5.11).
+/// How many descriptors are checked if the kernel cannot close a range of them (before Linux 5.11).
 const DESCRIPTORS: i32 = 1024;
 
-/// Another user, as the user database has them.
+/// Another user, from the user database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherUser {
     name: String,
@@ -32,10 +32,10 @@ pub struct OtherUser {
 }
 
 impl OtherUser {
-    /// The user with this name. `None` if there is none.
+    /// Looks up the user with this name. Returns `None` if there is none.
     ///
     /// # Errors
-    /// Where the user database cannot be read, or the user is root.
+    /// Fails if the user database cannot be read, or if the user is root.
     pub fn named(name: &str) -> io::Result<Option<OtherUser>> {
         let Some(user) = User::from_name(name)? else { return Ok(None) };
         if user.uid.is_root() {
@@ -70,18 +70,19 @@ impl OtherUser {
         command
     }
 
-    /// Whether it is a folder of the user's. A link counts as what it is.
+    /// Whether a path is a folder that belongs to the user. A symbolic link is not followed.
     fn owns(&self, path: &Path) -> bool {
         path.symlink_metadata().is_ok_and(|found| found.is_dir() && found.uid() == self.uid.as_raw())
     }
 }
 
-/// Gives up the controlling terminal, if there is one. Not by setsid(2): the process leads a group already.
+/// Gives up the controlling terminal, if there is one. setsid(2) cannot be used, because the process already leads a
+/// group.
 fn leave_terminal() -> io::Result<()> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let terminal = match open(c"/dev/tty", flags, Mode::empty()) {
         Ok(terminal) => terminal,
-        // There is none.
+        // There is no controlling terminal.
         Err(Errno::ENXIO | Errno::ENOENT) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -90,15 +91,15 @@ fn leave_terminal() -> io::Result<()> {
     Ok(Errno::result(left).map(drop)?)
 }
 
-/// Has every descriptor but the first three closed when the program begins.
+/// Closes all descriptors except the standard streams when the program starts.
 fn close_on_exec() {
-    // SAFETY: it changes flags of descriptors only.
+    // SAFETY: the call only changes flags of descriptors.
     let done = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if done == 0 {
         return;
     }
     for descriptor in 3..DESCRIPTORS {
-        // SAFETY: of a descriptor that is not open it is an error, which does not matter.
+        // SAFETY: the call fails for a descriptor that is not open, which does no harm.
         unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
 }
@@ -111,12 +112,12 @@ mod tests {
     use crate::platform::child::{Captured, capture};
 
     #[test]
-    fn root_is_no_other_user() {
+    fn root_is_not_accepted_as_another_user() {
         assert!(OtherUser::named("root").is_err());
         assert_eq!(OtherUser::named("no-such-user").unwrap(), None);
     }
 
-    /// What a shell of that user says.
+    /// The output of a shell that runs as another user.
     fn said(script: &str) -> String {
         let user = OtherUser::named("nobody").unwrap().unwrap();
         let mut command = user.command(Path::new("/bin/sh"));
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     #[ignore = "needs root"]
-    fn it_has_only_the_users_rights_and_nothing_of_roots() {
+    fn the_program_has_only_the_users_rights_and_none_of_roots() {
         let status = said("grep -E '^(Uid|Gid|Groups|CapEff|CapPrm|CapAmb):' /proc/self/status");
         let words: Vec<&str> = status.split_whitespace().collect();
         let user = OtherUser::named("nobody").unwrap().unwrap();
@@ -141,12 +142,12 @@ mod tests {
         ]
         .concat();
         assert_eq!(words, expected);
-        // A descriptor that would be inherited.
+        // Open a descriptor that the program would inherit.
         let open = std::fs::File::open("/dev/null").unwrap();
         let inherited = nix::unistd::dup(&open).unwrap();
         let open = said("ls /proc/self/fd");
         drop(inherited);
-        // The fourth one is ls's own.
+        // The fourth descriptor is `ls`'s own.
         assert_eq!(open.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"], "{open}");
         let environment = said("env");
         for line in environment.lines() {
