@@ -1,9 +1,9 @@
-//! Runs probes. Each try is a child process, `netready-probe`, which asks one question, writes the answer to
-//! a pipe, and ends. It may block while it asks.
+//! Runs probes. Each try of a probe is a child process, `netready-probe`, which asks one question, writes the answer
+//! to a pipe, and ends. It may block while it waits for the answer.
 //!
-//! So a try can be cancelled at any time, which getaddrinfo(3) cannot, it leaves nothing behind, and it never
-//! blocks the loop that watches the gate. The children run a program of its own, because the code for TLS and
-//! DNS would cost the daemon half a MiB of memory, used or not.
+//! Because a try is a process, it can be cancelled at any time (getaddrinfo(3) in a thread cannot), it leaves nothing
+//! behind, and it never blocks the loop that watches the gate. The children run a separate program, because the code
+//! for TLS and DNS would cost the daemon half a MiB of memory even if it is never used.
 
 mod confine;
 mod deadline;
@@ -40,7 +40,7 @@ use crate::sibling;
 
 pub use program::serve;
 
-/// The most octets of an answer that are kept.
+/// The most bytes of an answer that are kept.
 const LONGEST: usize = 4096;
 
 /// Runs the tries of all probes that a verdict asks for, each as a child process.
@@ -50,6 +50,7 @@ pub struct Prober {
     tries: Vec<Try>,
     /// Answers that nobody has taken yet.
     known: Vec<(Question, Tried)>,
+    /// Whether a failed probe is tried again by itself.
     repeat: bool,
 }
 
@@ -63,8 +64,8 @@ struct Try {
 }
 
 impl Prober {
-    /// Starts and ends tries according to the questions that a verdict asks. `news`: the network has changed.
-    /// `repeat`: a failed probe is tried again by itself.
+    /// Starts and ends tries according to the questions that a verdict asks. `news` says whether the network has
+    /// changed. `repeat` says whether a failed probe is tried again by itself.
     pub fn follow(
         &mut self,
         questions: &BTreeMap<Question, Option<Duration>>,
@@ -73,7 +74,7 @@ impl Prober {
         now: Moment,
     ) {
         self.repeat = repeat;
-        // Drop the answers to questions that the verdict asks no more.
+        // Drop the answers to questions that the verdict no longer asks.
         self.known.retain(|(question, _)| questions.contains_key(question));
         let mut ended = self.schedule.follow(questions, repeat, now);
         if news {
@@ -99,12 +100,12 @@ impl Prober {
         }
     }
 
-    /// When `tick` is due next.
+    /// When `tick` must be called next.
     pub fn deadline(&self) -> Option<Moment> {
         self.schedule.deadline()
     }
 
-    /// Whether nothing is being tried, nor will be before the network changes.
+    /// Whether no answer is waiting, and nothing is tried now or will be before the network changes.
     pub fn is_at_rest(&self) -> bool {
         self.known.is_empty() && self.schedule.is_at_rest()
     }
@@ -128,14 +129,14 @@ impl Prober {
         self.known.push((question, answer));
     }
 
-    /// Ready with the try whose child has closed its pipe. The try is taken out.
+    /// Ready when the child of a try has closed its pipe. Removes that try and returns it.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Try> {
         let over = self.tries.iter_mut().position(|one| one.poll(context).is_ready());
         over.map_or(Poll::Pending, |index| Poll::Ready(self.tries.swap_remove(index)))
     }
 
-    /// Kills the child that tries a question. It is waited for once it has closed its pipe, because wait(2)
-    /// could block before that.
+    /// Kills the child that tries a question. The child is waited for later, once it has closed its pipe, because
+    /// wait(2) could block before that.
     fn kill(&mut self, question: &Question) {
         for one in self.tries.iter_mut().filter(|one| one.question.as_ref() == Some(question)) {
             one.question = None;
@@ -149,7 +150,7 @@ impl Try {
         let path = sibling::path(sibling::PROBE)?;
         let mut command = Command::new(&path);
         command.arg(std::process::id().to_string()).args(program::words(question));
-        // The child speaks through the pipe only.
+        // The child reports through the pipe only.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.env_remove("NOTIFY_SOCKET");
         let mut child = Single::start(&mut command).map_err(|error| sibling::does_not_run(&path, &error))?;
@@ -180,7 +181,7 @@ impl Try {
         }
     }
 
-    /// The question, unless the try was cancelled, and the answer.
+    /// Waits for the child. Returns the answer, and the question unless the try was cancelled.
     fn end(mut self) -> (Option<Question>, Tried) {
         let tried = match program::read(&self.said) {
             Some(answer) => answer.map_err(NoAnswer::Failed),

@@ -1,11 +1,11 @@
-//! Takes from a probe what its question does not need, before it reads what others send (landlock(7)).
+//! Gives up the rights that a probe does not need, before the probe reads what others send (landlock(7)).
 //!
-//! A probe then reads only what name lookups and the trust store need. It writes no file, executes nothing, opens no
-//! device for ioctl(2), listens on no TCP port, and sends no signal to other processes. So whoever takes over a probe
-//! cannot open the gate of its parent by SIGUSR1.
+//! A probe then can read only what name lookups and the trust store need. It can write no file, execute nothing, open
+//! no device for ioctl(2), listen on no TCP port, and send no signal to other processes. So an attacker who takes
+//! over a probe cannot open the gate of its parent by SIGUSR1.
 //!
-//! The kernel may know only a part of this, or nothing. A probe then goes on without it, because a gate that stays shut
-//! would harm more.
+//! The kernel may support only a part of this, or nothing. The probe then runs with the rights that it has, because a
+//! gate that stays closed would do more harm.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ use crate::requirement::Probe;
 
 const NSSWITCH: &str = "/etc/nsswitch.conf";
 
-/// What the C library and its modules read for any lookup, beside what [`modules`] says. Folders with all that is below
-/// them. In /etc only files by name, because it also has keys that only root may read.
+/// What the C library and its modules read for any lookup, in addition to the paths from [`modules`]. A folder stands
+/// for everything below it. In /etc only single files are listed, because /etc also has keys that only root may read.
 const READ: &[&str] = &[
     "/etc/gai.conf",
     "/etc/host.conf",
@@ -33,7 +33,7 @@ const READ: &[&str] = &[
     "/etc/resolv.conf",
     "/etc/services",
     NSSWITCH,
-    // Programs and libraries. The C library loads the modules when the first name is looked up.
+    // Programs and libraries. The C library loads its modules when the first name is looked up.
     "/gnu/store",
     "/lib",
     "/lib32",
@@ -46,20 +46,21 @@ const READ: &[&str] = &[
     "/sys/devices/system/cpu",
 ];
 
-/// Where the links lead that distributions have as their trust store.
+/// The folders to which the links in some distributions' trust stores lead.
 const TRUST: &[&str] = &["/etc/ca-certificates/extracted", "/etc/pki/ca-trust", "/var/lib/ca-certificates"];
 
-/// Gives up all rights that a question does not need, for the calling thread and the threads that it starts. Returns how
-/// much of that the kernel knows.
+/// Gives up all rights that a question does not need, for this thread and the threads that it starts. Returns how
+/// much of that the kernel supports.
 ///
 /// # Errors
-/// Of landlock_restrict_self(2) and the calls before it. Nothing was given up then, except maybe new privileges.
+/// Fails if landlock_restrict_self(2) or a call before it fails. Then no right was given up, except perhaps the right
+/// to gain new privileges.
 pub fn confine(question: &Question) -> Result<RulesetStatus, RulesetError> {
     let nsswitch = read_bounded(Path::new(NSSWITCH), LARGEST).unwrap_or_default();
-    // http:// may lead to https://.
+    // http:// may redirect to https://.
     let trust = matches!(question, Question::Probe(Probe::Http(_)));
     let paths = readable(&String::from_utf8_lossy(&nsswitch), trust);
-    // Without EXECUTE: mmap(2) of a library needs only the right to read it.
+    // EXECUTE is not needed: mmap(2) of a library needs only the right to read it.
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(ABI::V5))?
@@ -71,18 +72,18 @@ pub fn confine(question: &Question) -> Result<RulesetStatus, RulesetError> {
     Ok(status.ruleset)
 }
 
-/// What may be read. `trust`: also the trust store.
+/// The paths that a probe may read. With `trust`, these include the trust store.
 fn readable(nsswitch: &str, trust: bool) -> BTreeSet<PathBuf> {
     let Some(modules) = modules(nsswitch) else { return BTreeSet::from([PathBuf::from("/")]) };
     let mut paths: BTreeSet<PathBuf> = READ.iter().copied().chain(modules).map(PathBuf::from).collect();
     paths.extend(volatile(Path::new("/etc/resolv.conf")));
-    // gethostbyname(3)
+    // gethostbyname(3) reads this file.
     paths.extend(std::env::var_os("HOSTALIASES").map(PathBuf::from));
     if trust {
         paths.extend(TRUST.iter().map(PathBuf::from));
         let store = openssl_probe::probe();
         paths.extend(store.cert_file);
-        // Two of them may be one: Debian has a link from /usr/lib/ssl.
+        // Two folders may be the same one: Debian has a link from /usr/lib/ssl.
         let folders = store.cert_dir.iter().filter_map(|folder| folder.canonicalize().ok());
         for folder in folders.collect::<BTreeSet<PathBuf>>() {
             paths.extend(links(&folder));
@@ -92,14 +93,14 @@ fn readable(nsswitch: &str, trust: bool) -> BTreeSet<PathBuf> {
     paths
 }
 
-/// What the modules read that nsswitch.conf(5) names for hosts. `None` if it names a module that is not known here:
+/// The paths that the modules for hosts in nsswitch.conf(5) read. `None` if it names a module that is not known here:
 /// such a module may read anything.
 fn modules(nsswitch: &str) -> Option<Vec<&'static str>> {
     let mut paths = Vec::new();
     for line in nsswitch.lines() {
         let line = line.split('#').next().unwrap_or_default();
         let Some(modules) = line.trim_start().strip_prefix("hosts:") else { continue };
-        // An action, as in `[!UNAVAIL=return]`, names no module.
+        // An action, such as `[!UNAVAIL=return]`, is not the name of a module.
         let modules =
             modules.split('[').flat_map(|part| part.rsplit(']').next()).flat_map(str::split_whitespace);
         for module in modules {
@@ -117,8 +118,8 @@ fn modules(nsswitch: &str) -> Option<Vec<&'static str>> {
     Some(paths)
 }
 
-/// The folder of a file that a symbolic link leads to, if it is below /run. A program can replace a file there at any
-/// time, so a probe may read the folder and not only the file.
+/// The folder of the file to which a symbolic link leads, if that folder is below /run. There a program can replace
+/// the file at any time, so the probe must be able to read the folder and not only the file.
 fn volatile(file: &Path) -> Option<PathBuf> {
     let real = file.canonicalize().ok()?;
     real.parent()
@@ -126,8 +127,8 @@ fn volatile(file: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// Where the links in a folder lead, if that is neither in the folder nor below /usr. Debian has three hundred links,
-/// hence the whole way of a link is followed only if its first step tells too little.
+/// The targets of the links in a folder that are neither in the folder nor below /usr. A link is fully resolved only
+/// if its direct target is elsewhere, because Debian's trust store has three hundred links.
 fn links(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = folder.read_dir() else { return Vec::new() };
     let links = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
@@ -153,7 +154,7 @@ mod tests {
     use crate::config;
 
     #[test]
-    fn modules_of_a_lookup() {
+    fn the_modules_in_nsswitch_decide_what_may_be_read() {
         let none: &[&str] = &[];
         for (text, expected) in [
             ("", Some(none)),
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn links_out_of_a_trust_store() {
+    fn links_that_lead_out_of_a_trust_store_are_followed() {
         let scratch = tempfile::tempdir().unwrap();
         let scratch = scratch.path().canonicalize().unwrap();
         let store = scratch.join("certs");
@@ -198,10 +199,10 @@ mod tests {
         assert_eq!(volatile(&store.join("b")), None);
     }
 
-    /// Landlock restricts a thread, so the test's other threads stay as they are.
+    /// Landlock restricts only this thread, so the other threads of the tests keep their rights.
     #[test]
     #[ignore = "needs landlock"]
-    fn what_a_probe_can_no_longer_do() {
+    fn a_confined_probe_has_only_the_rights_that_it_needs() {
         let scratch = tempfile::tempdir().unwrap();
         let other = scratch.path().join("other");
         fs::write(&other, "").unwrap();
@@ -209,11 +210,11 @@ mod tests {
         let confined = move || {
             let question = config::parse_http("https://example.org/", &[]).unwrap();
             assert_ne!(confine(&Question::Probe(question)).unwrap(), RulesetStatus::NotEnforced);
-            // What others have.
+            // Files that the probe does not need cannot be read.
             assert!(refused(File::open(&other).unwrap_err()));
             assert!(refused(File::open("/proc/self/environ").unwrap_err()));
             assert!(refused(fs::read_dir("/etc").unwrap_err()));
-            // Nothing is written, and nothing runs.
+            // Nothing can be written or executed.
             assert!(refused(fs::write(other.with_file_name("new"), "").unwrap_err()));
             assert!(refused(File::options().append(true).open(&other).unwrap_err()));
             assert!(refused(fs::remove_file(&other).unwrap_err()));

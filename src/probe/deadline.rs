@@ -1,11 +1,12 @@
-//! The time that one try of a probe has.
+//! The time limit of one try of a probe.
 
 use std::time::{Duration, Instant};
 
 use crate::model::Question;
 use crate::probe::schedule::{LIMIT, limit};
 
-/// A try ends by itself this much before the parent would kill it, so that it can say what it waited for.
+/// A try ends by itself this much earlier than its parent would kill it, so that it can still report what it waited
+/// for.
 const MARGIN: Duration = Duration::from_millis(300);
 
 /// The moment at which a try must have ended.
@@ -18,13 +19,13 @@ impl Deadline {
         Deadline(Instant::now() + (limit(question) - MARGIN))
     }
 
-    /// The time that is left. At least 1 ms, because sockets take a timeout of zero for no timeout.
+    /// The time that is left. At least 1 ms, because a socket treats a timeout of zero as no timeout.
     #[allow(clippy::disallowed_methods, reason = "as above")]
     pub fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
     }
 
-    /// Whether nothing is left.
+    /// Whether no time is left.
     pub fn is_over(self) -> bool {
         self.left() <= Duration::from_millis(1)
     }
@@ -34,7 +35,7 @@ impl Deadline {
         Deadline(self.0.checked_sub(span).unwrap_or(self.0))
     }
 
-    /// The reason that is given when the deadline is over.
+    /// The reason of a try that ran out of time.
     pub fn text() -> String {
         format!("timed out after {}", crate::report::Span(LIMIT))
     }

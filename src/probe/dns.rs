@@ -15,10 +15,11 @@ use crate::probe::socket_error;
 use crate::probe::zone;
 use crate::resolv::{self, Resolver};
 
-/// The part of a try's time that is kept for asking the servers directly, in case the resolver does not
-/// answer in time.
+/// The part of a try's time that is reserved for asking the servers directly, in case the resolver does not answer in
+/// time.
 const TO_EXPLAIN: Duration = Duration::from_millis(1500);
 
+/// Makes one try of the `dns` probe.
 pub fn ask(name: &str, deadline: Deadline) -> Answer {
     let mut addresses = resolve(name, deadline)?;
     // Servers rotate the addresses. Sort them so that the same answer is the same text.
@@ -27,13 +28,13 @@ pub fn ask(name: &str, deadline: Deadline) -> Answer {
     Ok(few.join(", "))
 }
 
-/// The addresses of a name, as applications get them from getaddrinfo(3). A link-local one has its scope. The
+/// The addresses of a name, as applications get them from getaddrinfo(3). A link-local address has its scope. The
 /// port is 0.
 pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String> {
     let (tell, hear) = channel();
     let wanted = name.to_owned();
     thread::spawn(move || {
-        // This fails only if it took too long and nobody listens any more.
+        // An error means that the lookup took too long and nobody waits for it any more.
         let _ = tell.send(addresses(&wanted));
     });
     match hear.recv_timeout(deadline.before(TO_EXPLAIN).left()) {
@@ -50,14 +51,14 @@ pub fn resolve(name: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String
     }
 }
 
-/// Calls getaddrinfo(3). The error is the meaning of its code.
+/// Calls getaddrinfo(3). An error is returned as the meaning of its code.
 fn addresses(name: &str) -> Result<Vec<SocketAddr>, String> {
-    // AI_ADDRCONFIG: no IPv6 addresses for a host without one, and the same for IPv4.
+    // AI_ADDRCONFIG: return no IPv6 addresses if the host has none, and the same for IPv4.
     let hints =
         AddrInfoHints { socktype: libc::SOCK_STREAM, flags: libc::AI_ADDRCONFIG, ..AddrInfoHints::default() };
     let mut found = Vec::new();
     for entry in getaddrinfo(Some(name), None, Some(hints)).map_err(words_of)? {
-        // An entry of another family than IP has no address that could be used.
+        // Skip an entry of another family than IP: its address could not be used.
         found.extend(entry.map(|entry| entry.sockaddr).ok().filter(|address| !found.contains(address)));
     }
     if found.is_empty() { Err(NO_NAME.to_owned()) } else { Ok(found) }
@@ -65,14 +66,14 @@ fn addresses(name: &str) -> Result<Vec<SocketAddr>, String> {
 
 const NO_NAME: &str = "no such name";
 
-/// What the code of getaddrinfo(3) means.
+/// The meaning of an error code of getaddrinfo(3).
 fn words_of(error: LookupError) -> String {
     match error.kind() {
         LookupErrorKind::Again => "temporary failure in name resolution".to_owned(),
         LookupErrorKind::NoName => NO_NAME.to_owned(),
         LookupErrorKind::NoData => "it has no address".to_owned(),
         LookupErrorKind::Fail => "the resolver failed".to_owned(),
-        // These carry the system's own words.
+        // For these, use the system's text.
         LookupErrorKind::System
         | LookupErrorKind::Badflags
         | LookupErrorKind::Family
@@ -84,8 +85,8 @@ fn words_of(error: LookupError) -> String {
     }
 }
 
-/// Asks the servers of resolv.conf directly, and says why the name was not found. `None` if a server does
-/// know the name.
+/// Asks the servers of resolv.conf directly, and returns why the name was not found. `None` if a server knows the
+/// name.
 fn explain(name: &str, deadline: Deadline) -> Option<String> {
     let Resolver { servers, search } = resolv::resolver();
     if servers.is_empty() {
@@ -104,7 +105,7 @@ fn explain(name: &str, deadline: Deadline) -> Option<String> {
                     Ok(address) => query(*address, &asked, kind, deadline),
                     Err(why) => Reply::Error(why.clone()),
                 };
-                // This fails only if another answer was enough already.
+                // An error means that another answer was already enough.
                 tell.send((server, reply))
             });
         }
@@ -146,7 +147,7 @@ const TYPE_AAAA: u16 = 28;
 
 enum Reply {
     Addresses,
-    /// NOERROR, and no record.
+    /// The server answered NOERROR without a record.
     Nothing,
     /// A response code other than NOERROR (RFC 1035, 4.1.1).
     Code(u8),
@@ -165,7 +166,7 @@ fn query(server: SocketAddr, name: &str, kind: u16, deadline: Deadline) -> Reply
         Err(error) => return Reply::Error(socket_error::explain(&error)),
     };
     let mut reply = [0; 512];
-    // A packet may be lost.
+    // Send it twice, because a packet may be lost.
     for _ in 0..2 {
         let wait = (deadline.left() / 2).max(Duration::from_millis(1));
         let sent = socket.set_read_timeout(Some(wait)).and_then(|()| socket.send(&message));
@@ -183,11 +184,12 @@ fn query(server: SocketAddr, name: &str, kind: u16, deadline: Deadline) -> Reply
     Reply::Silence
 }
 
-/// The octets of a standard query that asks for recursion. `None` if the name has an empty or too long label.
+/// The bytes of a standard query with recursion desired. `None` if the name has an empty label or one that is too
+/// long.
 fn message(number: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     let mut message = Vec::with_capacity(name.len() + 18);
     message.extend(number.to_be_bytes());
-    // RD; one question.
+    // Flags: recursion desired (RD). Then: one question.
     message.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     for label in name.trim_end_matches('.').split('.') {
         message.push(u8::try_from(label.len()).ok().filter(|length| (1..64).contains(length))?);
@@ -195,12 +197,13 @@ fn message(number: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     }
     message.push(0);
     message.extend(kind.to_be_bytes());
-    // IN
+    // The class IN.
     message.extend([0, 1]);
     Some(message)
 }
 
-/// What the octets of a server mean, as an answer to a query of the number that they begin with.
+/// Parses bytes from a server as an answer to a query. The first two bytes are taken as the query's number. For the
+/// fuzzer.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn understand(octets: &[u8]) {
     let number = octets.first_chunk().map_or(0, |number| u16::from_be_bytes(*number));
@@ -223,7 +226,7 @@ fn header(reply: &[u8], number: u16) -> Option<(u8, u16)> {
     }
 }
 
-/// RFC 1035, 4.1.1; RFC 2136.
+/// The name of a response code (RFC 1035, 4.1.1; RFC 2136).
 fn rcode(code: u8) -> String {
     let known = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];
     known.get(usize::from(code)).map_or_else(|| format!("RCODE {code}"), |known| (*known).to_owned())
@@ -234,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_of_the_resolver_has_words_of_its_own() {
+    fn each_error_code_of_the_resolver_has_its_own_text() {
         for (code, words) in [
             (libc::EAI_AGAIN, "temporary failure in name resolution"),
             (libc::EAI_NONAME, "no such name"),
@@ -248,10 +251,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_needs_no_server() {
+    fn names_that_need_no_server_are_resolved() {
         let found = addresses("localhost").unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 0), "{found:?}");
-        // A scope that getaddrinfo(3) reads from the text is kept.
+        // Keep the scope that getaddrinfo(3) reads from the text.
         let scoped: SocketAddr = "[fe80::1%1]:0".parse().unwrap();
         assert_eq!(addresses("fe80::1%lo"), Ok(vec![scoped]));
         assert_eq!(
@@ -263,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_in_octets() {
+    fn a_query_has_the_bytes_of_the_rfc() {
         let expected = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03nas\x07example\x03org\0\0\x1c\0\x01";
         assert_eq!(message(0x1234, "nas.example.org", TYPE_AAAA).as_deref(), Some(&expected[..]));
         assert_eq!(message(1, "a.example.org.", TYPE_A), message(1, "a.example.org", TYPE_A));
@@ -272,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_by_its_header() {
+    fn a_reply_is_recognized_by_its_header() {
         let reply = b"\x12\x34\x81\x82\0\x01\0\x07\0\0\0\0";
         assert_eq!(header(reply, 0x1234), Some((2, 7)));
         assert_eq!(header(reply, 0x1235), None);

@@ -1,10 +1,9 @@
-//! The `gateway` probe: whether a gateway answers neighbour discovery (ARP, RFC 4861). It needs no privilege:
-//! it sends ordinary packets to the gateway, for which the kernel has to find the gateway's link-layer
-//! address.
+//! The `gateway` probe: checks whether a gateway answers neighbour discovery (ARP, RFC 4861). It needs no privilege.
+//! It sends ordinary packets to the gateway, so the kernel must find the gateway's link-layer address.
 //!
-//! An entry of the neighbour table that is STALE proves nothing, and the kernel verifies it only after
-//! delay_first_probe_time (5 s). Until then, an answer of the gateway itself is proof: an echo reply, or an
-//! error that says that a port is closed.
+//! If the gateway's entry in the neighbour table is STALE, that proves nothing, and the kernel verifies the entry
+//! only after delay_first_probe_time (5 s). Before that, an answer of the gateway itself is the proof: an echo reply,
+//! or an ICMP error that says that a port is closed.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's states are others', and may grow")]
 
@@ -29,17 +28,18 @@ use crate::probe::socket_error;
 
 /// The multicast group of neighbour notifications: RTNLGRP_NEIGH of linux/rtnetlink.h.
 const NEIGHBOURS: u32 = 3;
-/// The number of our question; notifications have 0.
+/// The sequence number of this program's request. Notifications have the number 0.
 const QUESTION: u32 = 1;
-/// RFC 863: whoever listens there listens to nobody.
+/// The discard port (RFC 863). A server on this port drops what it gets.
 const DISCARD: u16 = 9;
 
+/// Makes one try of the `gateway` probe.
 pub fn ask(address: IpAddr, ifindex: u32, deadline: Deadline) -> Answer {
     let entry = Entry::watch(address, ifindex).map_err(|error| format!("cannot be watched: {error}"))?;
     let (tell, hear) = channel();
     let provoked = provoke(address, ifindex, &tell, deadline);
     thread::spawn(move || {
-        // This fails only if another answer came sooner.
+        // An error means that another answer came first.
         let _ = tell.send(entry.judge());
     });
     match hear.recv_timeout(deadline.left()) {
@@ -61,7 +61,8 @@ fn provoke(address: IpAddr, ifindex: u32, tell: &Sender<Answer>, deadline: Deadl
         }
     };
     let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
-    // By no other link than the one that the route names. Before Linux 5.7 that is root's alone.
+    // Use only the link that the route names. Before Linux 5.7 only root may bind to a device, so an error is
+    // ignored.
     let _ = nix::net::if_::if_indextoname(ifindex).map(|name| socket.bind_device(Some(name.as_bytes())));
     socket.connect(&to.into())?;
     socket.set_read_timeout(Some(deadline.left()))?;
@@ -72,7 +73,7 @@ fn provoke(address: IpAddr, ifindex: u32, tell: &Sender<Answer>, deadline: Deadl
         let refused =
             socket.recv(&mut reply).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
         if refused {
-            // As above.
+            // An error means that another answer came first.
             let _ = told.send(Ok("its port is closed".to_owned()));
         }
     });
@@ -101,7 +102,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Subscribes, then asks what it is now.
+    /// Subscribes to notifications, and then requests the current entry.
     fn watch(address: IpAddr, ifindex: u32) -> io::Result<Entry> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind(&NetlinkAddr::new(0, 0))?;
@@ -124,7 +125,7 @@ impl Entry {
         Ok(Entry { socket, address, ifindex })
     }
 
-    /// Waits until it tells whether the gateway answers.
+    /// Waits until the entry shows whether the gateway answers.
     fn judge(&self) -> Answer {
         loop {
             let heard = self.heard().map_err(|error| format!("cannot be watched: {error}"))?;
@@ -133,23 +134,25 @@ impl Entry {
                     NeighbourState::Reachable | NeighbourState::Permanent | NeighbourState::Noarp => {
                         return Ok("it answers".to_owned());
                     }
-                    // Of what was before we asked, only good news counts.
+                    // FAILED in the answer to the request is older than this try, so it does not count. A good state
+                    // does.
                     NeighbourState::Failed if !is_answer => return Err("does not answer".to_owned()),
-                    // On its way, or a state that a later kernel has.
+                    // The kernel is still working on it, or the state is unknown to this version.
                     _ => {}
                 }
             }
         }
     }
 
-    /// What the next datagram says of the entry. One that is not the kernel's says nothing: another process can send
-    /// to this socket too, whatever it likes.
+    /// Reads the next datagram and returns what it says of the entry. A datagram that the kernel did not send is
+    /// ignored: another process can send anything to this socket.
     fn heard(&self) -> io::Result<Vec<(NeighbourState, bool)>> {
         let (octets, sender) = self.socket.recv_from_full()?;
         Ok(if sender.port_number() == 0 { self.states(&octets) } else { Vec::new() })
     }
 
-    /// What a datagram says of the entry, and whether as the answer to our question.
+    /// The states of the entry in a datagram. The second value says whether the message answers this program's
+    /// request.
     fn states(&self, mut octets: &[u8]) -> Vec<(NeighbourState, bool)> {
         let mut states = Vec::new();
         while let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(octets) {
@@ -184,7 +187,7 @@ impl Entry {
 mod tests {
     use super::*;
 
-    /// The entry of an address on a link, as a message that says so.
+    /// A message that says that an address on a link has this state.
     fn says(address: IpAddr, ifindex: u32, state: NeighbourState) -> Vec<u8> {
         let mut entry = NeighbourMessage::default();
         entry.header.ifindex = ifindex;
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_kernel_is_believed() {
+    fn only_messages_of_the_kernel_count() {
         let address: IpAddr = "192.0.2.254".parse().unwrap();
         let entry = Entry::watch(address, 1).unwrap();
         let mut port = NetlinkAddr::new(0, 0);
@@ -215,10 +218,10 @@ mod tests {
         ]
         .map(|state| says(address, 1, state));
         for octets in &forged {
-            // It is what it would be, were it the kernel's.
+            // The message would count if the kernel had sent it.
             assert_eq!(entry.states(octets).len(), 1);
             if other.send_to(octets, &port, 0).is_err() {
-                // Without CAP_NET_ADMIN nobody can, so there is nothing to see.
+                // Without CAP_NET_ADMIN nobody can send such a message, so there is nothing to test.
                 return;
             }
         }

@@ -1,9 +1,9 @@
-//! The `http` probe: whether a server answers a request, and with which status. It sends one GET over
-//! HTTP/1.1 and reads only the head of the answer.
+//! The `http` probe: checks whether a server answers a request, and with which status. It sends one GET over HTTP/1.1
+//! and reads only the head of the answer.
 //!
-//! hyper speaks the protocol, on connections that are made here. ureq would need less code, but it goes
-//! through a proxy by CONNECT only, which many proxies refuse for http:// URLs. Its interface for connections
-//! of our own (zones, several addresses at once, exact reasons) is not stable either.
+//! hyper implements the protocol, on connections that this module makes. ureq would need less code, but it uses a
+//! proxy only through CONNECT, which many proxies refuse for http:// URLs. Besides, its interface for own connections
+//! (which zones, several addresses in parallel and exact reasons need) is not stable.
 
 mod exchange;
 mod proxy;
@@ -29,6 +29,7 @@ use proxy::Proxy;
 /// The most redirections that are followed.
 const REDIRECTS: usize = 5;
 
+/// Makes one try of the `http` probe.
 pub fn ask(request: &Request, deadline: Deadline) -> Answer {
     let mut url = request.url.clone();
     let mut seen = Vec::new();
@@ -53,7 +54,7 @@ pub fn ask(request: &Request, deadline: Deadline) -> Answer {
     }
 }
 
-/// Adds the URL to a reason or an answer if it is not the URL that was asked for.
+/// Adds the URL to a reason or an answer if it is not the URL of the request.
 fn at(url: &Url, asked: &Url, why: &str) -> String {
     if url == asked { why.to_owned() } else { format!("redirected to {url}: {why}") }
 }
@@ -80,7 +81,7 @@ fn verdict(request: &Request, url: &Url, head: &Parts) -> Answer {
     Err(at(url, &request.url, &format!("status {status}{}{retry}{expected}{kind}", meaning(head.status))))
 }
 
-/// Where a redirection leads (RFC 3986, 5.2, without the removal of dots).
+/// The URL to which a redirection leads (RFC 3986, 5.2, without the removal of dots).
 fn resolve(from: &Url, to: &str) -> Result<Url, String> {
     let scheme = if from.tls { "https" } else { "http" };
     let origin = from.origin();
@@ -99,7 +100,7 @@ fn resolve(from: &Url, to: &str) -> Result<Url, String> {
     config::parse_url_from(&absolute, from.endpoint.zone.as_deref())
 }
 
-/// Sends one request, through a proxy where the environment names one, and returns the head of the answer.
+/// Sends one request, through a proxy if the environment names one, and returns the head of the answer.
 fn fetch(url: &Url, deadline: Deadline) -> Result<Parts, String> {
     let proxy = Proxy::of(url, &|name| std::env::var(name).ok())?;
     let first = proxy.as_ref().map_or(&url.endpoint, |proxy| &proxy.endpoint);
@@ -129,7 +130,7 @@ fn fetch(url: &Url, deadline: Deadline) -> Result<Parts, String> {
     })
 }
 
-/// Waits for a future until the deadline. The error says that it took too long.
+/// Waits for a future until the deadline. After the deadline, returns an error that says so.
 async fn within<T>(deadline: Deadline, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let mut timer = clock::Timer::new().map_err(|error| error.to_string())?;
     timer.set(Some(clock::now() + deadline.left())).map_err(|error| error.to_string())?;
@@ -140,7 +141,8 @@ async fn within<T>(deadline: Deadline, work: impl Future<Output = Result<T, Stri
     }
 }
 
-/// A GET of this URL. A proxy that is asked without a tunnel is told the whole URL (RFC 9112, 3.2.2).
+/// A GET request for this URL. Through a proxy without a tunnel, the request line has the whole URL (RFC 9112,
+/// 3.2.2).
 fn get(url: &Url, proxy: Option<&Proxy>) -> Result<http::Request<String>, String> {
     let target = proxy.map_or_else(|| url.path.clone(), |_| url.to_string());
     let mut request = http::Request::get(utf8_percent_encode(&target, NOT_IN_A_TARGET).to_string())
@@ -153,10 +155,10 @@ fn get(url: &Url, proxy: Option<&Proxy>) -> Result<http::Request<String>, String
     request.header(header::CONNECTION, "close").body(String::new()).map_err(|error| error.to_string())
 }
 
-/// The characters that a gate file may have in a URL and a request may not (RFC 3986, 2).
+/// Characters that may be in a URL of a gate file but not in a request (RFC 3986, 2).
 const NOT_IN_A_TARGET: &AsciiSet = &CONTROLS.add(b'"').add(b'<').add(b'>').add(b'`');
 
-/// The first value of a field.
+/// The first value of a header field.
 fn field(head: &Parts, name: HeaderName) -> Option<Cow<'_, str>> {
     head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
@@ -168,7 +170,8 @@ fn redirection(head: &Parts) -> Option<Cow<'_, str>> {
         .flatten()
 }
 
-/// What a server means that says this: the answer of the probe, and where it redirects to. `None` without a runtime.
+/// Parses what a server sends. Returns the answer of the probe, or the target of the redirection. `None` without a
+/// runtime. For the fuzzer.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn understand(
     server: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,

@@ -1,4 +1,5 @@
-//! Whether a host answers an echo request. The socket needs no privilege (icmp(7), ping_group_range).
+//! The `ping` probe: checks whether a host answers an echo request. The socket needs no privilege (icmp(7),
+//! ping_group_range).
 
 use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
@@ -12,9 +13,10 @@ use crate::probe::deadline::Deadline;
 use crate::probe::socket_error;
 use crate::probe::zone;
 
-/// The time from one request to the next, which is that of ping(8).
+/// The time between two requests, the same as in ping(8).
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Makes one try of the `ping` probe.
 pub fn ask(address: IpAddr, zone: Option<&str>, deadline: Deadline) -> Answer {
     let scope = match zone {
         None => 0,
@@ -50,8 +52,8 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Opens a socket that sends to this address only. `scope` is the number of the link if the address is
-    /// link-local, else 0.
+    /// Opens a socket that sends only to this address. `scope` is the number of the link if the address is
+    /// link-local, and otherwise 0.
     pub fn open(address: IpAddr, scope: u32) -> io::Result<Echo> {
         let (domain, protocol, to) = match address {
             IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4, SocketAddr::new(address, 0)),
@@ -64,8 +66,8 @@ impl Echo {
         Ok(Echo { socket, v6: address.is_ipv6() })
     }
 
-    /// Sends one request and waits for its answer, no longer than `within`. The kernel fills in the
-    /// identifier and the checksum, and passes on only replies to this socket's requests.
+    /// Sends one request and waits for its answer, no longer than `within`. The kernel fills in the identifier and
+    /// the checksum, and delivers only replies to requests of this socket.
     pub fn exchange(&self, sequence: u16, within: Duration) -> io::Result<()> {
         const REQUEST_V4: u8 = 8;
         const REQUEST_V6: u8 = 128;

@@ -1,4 +1,4 @@
-//! The program `netready-probe`: one try of one probe, in a process of its own.
+//! The program `netready-probe`: makes one try of one probe, in a process of its own.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -60,21 +60,21 @@ pub fn serve() -> ExitCode {
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let asked = words.split_first().and_then(|(parent, words)| Some((parent, question(words)?)));
     let Some((parent, question)) = asked else {
-        // If stderr is closed, the exit code still tells it.
+        // If stderr is closed, the exit code still reports the error.
         let _ = writeln!(std::io::stderr(), "netready-probe is run by netready only: netready check --tcp …");
         return ExitCode::from(2);
     };
     if !tied_to(parent, limit(&question)) {
         return ExitCode::FAILURE;
     }
-    // Without it the probe is as able as its parent, and its answer is as good.
+    // An error is ignored: without this, the probe has the rights of its parent, and its answer is as good.
     let _ = confine::confine(&question);
     let answer = ask(&question, Deadline::of(&question));
     let line = match &answer {
         Ok(answer) => format!("met {answer}"),
         Err(why) => format!("unmet {why}"),
     };
-    // This fails only if the parent has ended or does not listen any more.
+    // An error means that the parent has ended or no longer listens.
     let _ = std::io::stdout().write_all(line.as_bytes());
     ExitCode::SUCCESS
 }
@@ -89,8 +89,8 @@ fn ask(question: &Question, deadline: Deadline) -> Answer {
     }
 }
 
-/// Makes this process die when its parent dies, and after the time limit in any case. Returns false if the
-/// parent is gone already.
+/// Makes the kernel kill this process when its parent dies, and in any case after the time limit. Returns false if
+/// the parent has already ended.
 fn tied_to(parent: &str, limit: Duration) -> bool {
     let limit = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
     nix::unistd::alarm::set(limit);
@@ -98,7 +98,7 @@ fn tied_to(parent: &str, limit: Duration) -> bool {
     tied && nix::unistd::getppid().to_string() == parent
 }
 
-/// Parses what a try wrote. `None` if it ended before it had written an answer.
+/// Parses what a try wrote. `None` if the try ended before it wrote an answer.
 pub fn read(said: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(said);
     // The answer may quote what others sent.

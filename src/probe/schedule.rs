@@ -1,5 +1,5 @@
-//! Decides when each probe is tried: in parallel with the others, again with backoff until it is met, and at
-//! once after a change of the network. Pure: the time and the chance are arguments.
+//! Decides when each probe is tried: in parallel with the others, again with backoff until it is met, and at once
+//! after a change of the network. This module is pure: time and randomness are arguments.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use crate::model::Question;
 use crate::moment::Moment;
 use crate::retry::Backoff;
 
-/// How long a try may take. With half of it, a DNS lookup that lost one packet would fail, because the
-/// timeout of resolv.conf(5) is 5 s. With double, the reason of a failure would be reported late.
+/// The time limit of a try. With half of it, a DNS lookup that lost one packet would fail, because the timeout in
+/// resolv.conf(5) is 5 s. With double, the reason of a failure would be reported late.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the try of a gateway may take. The kernel verifies a known neighbour only after 5 s
-/// (delay_first_probe_time), and then asks three times.
+/// The time limit of a try of a gateway. The kernel verifies a known neighbour only after 5 s
+/// (delay_first_probe_time), and then sends three requests.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a try of this question may take.
+/// The time limit of a try of this question.
 pub fn limit(question: &Question) -> Duration {
     match question {
         Question::Probe(_) => LIMIT,
@@ -24,11 +24,11 @@ pub fn limit(question: &Question) -> Duration {
     }
 }
 
-/// How many tries run at the same time. The others wait. Each one is a process of some MB while it runs. With
-/// half as many, ten hanging probes of a gate would delay each other.
+/// How many tries run at the same time; the others wait. Each try is a process of some MB. With half as many, ten
+/// probes of a gate that get no answer would delay each other.
 pub const AT_ONCE: usize = 16;
 
-/// The least time from one try of a probe to the next, however much the network changes.
+/// The least time between the starts of two tries of a probe, however often the network changes.
 const SPACING: Duration = Duration::from_millis(250);
 
 const BACKOFF: Backoff = Backoff { base: SPACING, cap: Duration::from_secs(10) };
@@ -39,22 +39,23 @@ pub struct Schedule {
     probes: BTreeMap<Question, ProbeState>,
 }
 
-/// What is known of the tries of one probe.
+/// The state of one probe.
 #[derive(Debug)]
 struct ProbeState {
+    /// The time after which a met probe is tried again, if the gate file sets one.
     recheck: Option<Duration>,
     state: TryState,
     met: bool,
     failures: u32,
     /// When the last try began.
     began: Option<Moment>,
-    /// Whether the last try was cut short. Then the next one is not.
+    /// Whether the last try was cut short. If so, the next one is not cut short.
     cut: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TryState {
-    /// The probe is tried at this moment.
+    /// The probe is to be tried at this moment.
     Due(Moment),
     /// The probe is being tried. `news` says whether the network has changed since the try began.
     Running { news: bool },
@@ -99,9 +100,9 @@ impl Schedule {
         unwanted
     }
 
-    /// The network changed: what failed is tried at once. A try that runs may wait for an answer to what
-    /// was sent the old way, so it is cut short, though not twice in a row: changes that go on and on shall
-    /// not keep it from ever ending. Returns those.
+    /// Acts on a change of the network: failed probes are tried at once. A running try is cut short, because it may
+    /// wait for an answer to a packet that was sent before the change. It is not cut short twice in a row, because
+    /// otherwise repeated changes could keep every try from ending. Returns the tries that are cut short.
     pub fn news(&mut self, now: Moment) -> Vec<Question> {
         let mut cut = Vec::new();
         for (question, probe) in &mut self.probes {
@@ -121,7 +122,7 @@ impl Schedule {
         cut
     }
 
-    /// The tries that are to begin now; they count as begun.
+    /// Returns the tries that must begin now, and marks them as running.
     pub fn begin(&mut self, now: Moment) -> Vec<Question> {
         let running = |probe: &&ProbeState| matches!(probe.state, TryState::Running { .. });
         let room = AT_ONCE.saturating_sub(self.probes.values().filter(running).count());
@@ -130,7 +131,7 @@ impl Schedule {
             .iter_mut()
             .filter(|(_, probe)| matches!(probe.state, TryState::Due(at) if at <= now))
             .collect();
-        // The probe that has waited longest is first.
+        // The probe that has waited longest comes first.
         due.sort_by_key(|(_, probe)| probe.began);
         let begun = due.into_iter().take(room).map(|(question, probe)| {
             probe.state = TryState::Running { news: false };
@@ -140,7 +141,7 @@ impl Schedule {
         begun.collect()
     }
 
-    /// Takes the end of a try in, and plans the next one.
+    /// Notes the end of a try, and plans the next one.
     pub fn ended(&mut self, question: &Question, met: bool, repeat: bool, now: Moment, chance: f64) {
         let Some(probe) = self.probes.get_mut(question) else { return };
         let news = matches!(probe.state, TryState::Running { news: true });
@@ -158,14 +159,14 @@ impl Schedule {
         };
     }
 
-    /// The tries whose time is up.
+    /// The tries that have reached their time limit.
     pub fn overdue(&self, now: Moment) -> Vec<Question> {
         let all =
             self.probes.iter().filter(|(question, probe)| probe.ends(question).is_some_and(|end| end <= now));
         all.map(|(question, _)| question.clone()).collect()
     }
 
-    /// When to call again if nothing happens before.
+    /// The next moment at which something must be done.
     pub fn deadline(&self) -> Option<Moment> {
         let due = self.probes.iter().filter_map(|(question, probe)| match probe.state {
             TryState::Due(at) => Some(at),
@@ -175,14 +176,14 @@ impl Schedule {
         due.min()
     }
 
-    /// Whether nothing is being tried or will be before something happens.
+    /// Whether nothing is tried now, and no failed probe will be tried before the network changes.
     pub fn is_at_rest(&self) -> bool {
         self.probes.values().all(|probe| probe.state == TryState::Resting || probe.met)
     }
 }
 
 impl ProbeState {
-    /// The earliest moment for the next try that keeps the spacing.
+    /// The earliest moment for the next try that keeps the least time between tries.
     fn soon(&self, now: Moment) -> Moment {
         self.began.map_or(now, |began| (began + SPACING).max(now))
     }

@@ -1,11 +1,10 @@
-//! Errors of sockets, as reasons of a probe.
+//! Turns errors of sockets into reasons of a probe.
 
 use std::io::{self, ErrorKind};
 
 use crate::probe::deadline::Deadline;
 
-/// Says in the kernel's words why an operation on a socket failed. A timeout of the socket is the end of the
-/// try's time.
+/// The kernel's text for the error of a socket. If the socket timed out, the try's time is over.
 pub fn explain(error: &io::Error) -> String {
     match (error.kind(), error.raw_os_error()) {
         (ErrorKind::TimedOut | ErrorKind::WouldBlock, _) => Deadline::text(),

@@ -1,4 +1,4 @@
-//! Whether a connection is accepted, on any of a name's addresses.
+//! The `tcp` probe: checks whether a host accepts a connection, on any of the addresses of its name.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpStream};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -18,14 +18,15 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// The most addresses of a name that are tried.
 const MOST: usize = 8;
 
+/// Makes one try of the `tcp` probe.
 pub fn ask(endpoint: &Endpoint, deadline: Deadline) -> Answer {
     let (_, address) = connect(endpoint, deadline)?;
     // With a zone, show the endpoint as it was written: the socket knows the zone as a number only.
     Ok(if endpoint.zone.is_some() { endpoint.to_string() } else { address.to_string() })
 }
 
-/// Connects to the first address of the endpoint that accepts a connection. The error is the reason of a
-/// failed probe.
+/// Connects to the address of the endpoint that accepts a connection first. An error is the reason of the failed
+/// probe.
 pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(TcpStream, SocketAddr), String> {
     let addresses: Vec<SocketAddr> = match endpoint.host.parse() {
         Ok(IpAddr::V6(address)) => {
@@ -50,7 +51,7 @@ pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(TcpStream, So
             let tell = tell.clone();
             running += 1;
             thread::spawn(move || {
-                // This fails only if another address has been faster.
+                // An error means that another address was faster.
                 let _ = tell.send((address, TcpStream::connect_timeout(&address, deadline.left())));
             });
         } else if running == 0 {

@@ -1,4 +1,4 @@
-//! TLS with the host's trust store, and texts for what is wrong with a certificate.
+//! TLS with the host's trust store, and the texts for errors of certificates.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "rustls' errors are its own, and will grow")]
 
@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use webpki::EndEntityCert;
 
-/// The protocol that is offered by ALPN. A server that speaks only HTTP/2 then says so.
+/// The only protocol that is offered by ALPN, so that a server that speaks only HTTP/2 reports this.
 const HTTP_1: &[u8] = b"http/1.1";
 
 /// Does the TLS handshake with the server `host` on an open connection.
@@ -55,10 +55,10 @@ fn config() -> Result<ClientConfig, String> {
     Ok(config)
 }
 
-/// Verifies as rustls does, and tells a self-signed certificate from one of an unknown issuer.
+/// Verifies certificates as rustls does, but distinguishes a self-signed certificate from one of an unknown issuer.
 ///
-/// rustls has no error of its own for that, and shows a certificate that it refuses to its verifier only. So
-/// this one asks rustls' own for each verdict, and changes nothing but the reason of a refusal.
+/// rustls has no error for a self-signed certificate, and shows a refused certificate only to its verifier. So this
+/// verifier passes each call to rustls' own verifier, and only changes the reason of a refusal.
 #[derive(Debug)]
 struct Named(Arc<WebPkiServerVerifier>);
 
@@ -105,7 +105,7 @@ impl ServerCertVerifier for Named {
     }
 }
 
-/// Issuer and subject of a certificate are the same.
+/// The error for a certificate whose issuer and subject are the same.
 #[derive(Debug, thiserror::Error)]
 #[error("self-signed certificate")]
 struct SelfSigned;
@@ -133,7 +133,7 @@ pub fn explain(error: &io::Error, host: &str) -> String {
     }
 }
 
-/// What is wrong with the certificate of a host, as the end of a sentence.
+/// What is wrong with the certificate of a host, as the end of a sentence that begins with "the certificate".
 fn fault(why: &CertificateError, host: &str) -> String {
     match why {
         CertificateError::Expired => "has expired".to_owned(),
@@ -169,13 +169,13 @@ const NOT_YET: &str = "is not valid yet: is this host's clock right?";
 /// The most names of a certificate that a reason lists.
 const MOST_NAMES: usize = 3;
 
-/// A name of a certificate without what webpki writes around it: `DnsName("a.example")` is `a.example`.
+/// A certificate's name without what webpki writes around it: `DnsName("a.example")` becomes `a.example`.
 fn bare(name: &str) -> &str {
     let inner = ["DnsName(", "IpAddress("].iter().find_map(|kind| name.strip_prefix(kind)?.strip_suffix(')'));
     inner.map_or(name, |inner| inner.trim_matches('"'))
 }
 
-/// The day, in UTC, as in `2030-12-31`.
+/// The date in UTC, as in `2030-12-31`.
 fn date(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds)
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn issuer_and_subject() {
+    fn a_certificate_is_self_issued_if_issuer_and_subject_are_the_same() {
         let key = || rcgen::KeyPair::generate().unwrap();
         let own = named("a").self_signed(&key()).unwrap();
         assert!(is_self_issued(own.der()));
@@ -203,13 +203,13 @@ mod tests {
         let signed = named("a").signed_by(&key(), &issuer).unwrap();
         assert!(!is_self_issued(signed.der()));
         for length in 0..own.der().len() {
-            // A part of a certificate is not taken for a whole one.
+            // A part of a certificate is not accepted as a whole one.
             assert!(!is_self_issued(&own.der()[..length].into()), "{length}");
         }
     }
 
     #[test]
-    fn each_fault_has_words_of_its_own() {
+    fn each_fault_of_a_certificate_has_its_own_text() {
         let at = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(days * 86400));
         let names = |names: &[&str]| CertificateError::NotValidForNameContext {
             expected: ServerName::try_from("x.example").unwrap(),

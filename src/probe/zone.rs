@@ -1,10 +1,10 @@
-//! The link that the zone of a link-local address names.
+//! Finds the link that the zone of a link-local address names.
 
 use crate::ifname;
 
-/// The link's number, by its name or an altname, else by the number itself (RFC 4007, 11.2).
+/// The number of the link: the zone is a name or an altname, or otherwise the number itself (RFC 4007, 11.2).
 ///
-/// It is looked up at each try: the link may come later, or be another one of the same name.
+/// It is looked up for each try, because the link may appear later, or another link may get the name.
 pub fn scope(zone: &str) -> Result<u32, String> {
     if let Ok(ifindex) = nix::net::if_::if_nametoindex(ifname::bytes(zone).as_slice()) {
         return Ok(ifindex);
@@ -13,10 +13,10 @@ pub fn scope(zone: &str) -> Result<u32, String> {
     number.ok_or_else(|| format!("no link {zone}"))
 }
 
-/// The name of the link of this number, for a report.
+/// The name of the link with this number, for a report.
 pub fn name(ifindex: u32) -> Option<String> {
     let name = nix::net::if_::if_indextoname(ifindex).ok()?;
-    // nix 0.31 takes the null pointer, with which if_indextoname(3) fails, for an empty name.
+    // nix 0.31 turns a failure of if_indextoname(3), a null pointer, into an empty name.
     Some(ifname::spell(name.as_bytes())).filter(|name| !name.is_empty())
 }
 

@@ -1,4 +1,4 @@
-//! One request on a connection that is there, and the head of the answer. hyper speaks the protocol.
+//! Sends one request on an existing connection and reads the head of the answer. hyper implements the protocol.
 
 use std::error::Error;
 use std::io;
@@ -14,13 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::probe::tls;
 
-/// The head of an answer may not be longer.
+/// The largest head of an answer, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
-/// The head of an answer may not have more fields.
+/// The most fields in the head of an answer.
 const MAX_FIELDS: usize = 1024;
 
-/// Sends a request without a body to the server `host`. Returns the head of the answer and the stream, or
-/// why there is none of them. The body of the answer is not read.
+/// Sends a request without a body to the server `host`. Returns the head of the answer and the stream. An error is
+/// the reason. The body of the answer is not read.
 pub async fn exchange<S>(stream: S, request: http::Request<String>, host: &str) -> Result<(Parts, S), String>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -37,7 +37,7 @@ where
     let mut answer = pin!(sender.send_request(request));
     let answer = match select(&mut answer, &mut connection).await {
         Either::Left((answer, _)) => Some(answer),
-        // hyper gives the answer, or the error in its place, before its connection ends.
+        // hyper delivers the answer or the error before its connection ends.
         Either::Right((_, answer)) => answer.now_or_never(),
     };
     let watched = connection.into_parts().io;
@@ -50,13 +50,13 @@ where
 
 const CLOSED: &str = "the connection was closed without an answer";
 
-/// Why there is no answer, by hyper's error and the first bytes that the server sent.
+/// The reason why there is no answer, from hyper's error and the first bytes that the server sent.
 fn explain(error: &hyper::Error, start: &[u8], host: &str) -> String {
     let broken = std::iter::successors(error.source(), |error| (*error).source())
         .find_map(|error| error.downcast_ref::<io::Error>());
     match broken {
         Some(error) if error.kind() != io::ErrorKind::UnexpectedEof => tls::explain(error, host),
-        // A TLS connection that ends without a farewell is closed like any other.
+        // A TLS connection that ends without close_notify is reported like any other closed connection.
         Some(_) => CLOSED.to_owned(),
         None if start.is_empty() => CLOSED.to_owned(),
         None if is_http2(start) => "the answer is HTTP/2: the server does not speak HTTP/1.1".to_owned(),
@@ -67,8 +67,8 @@ fn explain(error: &hyper::Error, start: &[u8], host: &str) -> String {
     }
 }
 
-/// Whether the server began with a SETTINGS or GOAWAY frame on stream 0 (RFC 9113, 4.1), as far as it is
-/// there. The first byte of their length is 0, with which no HTTP/1 answer begins.
+/// Whether the first bytes from the server, as far as they came, are the header of a SETTINGS or GOAWAY frame on
+/// stream 0 (RFC 9113, 4.1). The first byte of the frame's length is 0, and no HTTP/1 answer begins with 0.
 fn is_http2(start: &[u8]) -> bool {
     let frame = start.iter().enumerate().all(|(place, byte)| match place {
         0 | 5..=8 => *byte == 0,
@@ -78,8 +78,8 @@ fn is_http2(start: &[u8]) -> bool {
     frame && !start.is_empty()
 }
 
-/// What a status means, in the words of RFC 9110, with a blank before them: ` not found`. Empty if the RFC does
-/// not name it.
+/// The meaning of a status in the words of RFC 9110, with a space before it: ` not found`. Empty if the RFC does not
+/// define the status.
 pub fn meaning(status: StatusCode) -> String {
     status.canonical_reason().map_or(String::new(), |reason| format!(" {}", reason.to_lowercase()))
 }
@@ -87,8 +87,8 @@ pub fn meaning(status: StatusCode) -> String {
 /// The number of the first bytes that `is_http2` needs.
 const FRAME_HEADER: usize = 9;
 
-/// A stream that keeps the first bytes it reads, and reads nothing before something was written. hyper
-/// takes an answer that came before the request for an error, but servers that are too busy send 503 at once.
+/// A stream that keeps the first bytes that it reads, and that delays reading until something was written. hyper
+/// treats an answer that comes before the request as an error, but a server that is too busy sends 503 at once.
 struct Watched<S> {
     stream: S,
     start: Vec<u8>,

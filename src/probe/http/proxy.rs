@@ -1,4 +1,4 @@
-//! Proxies as the environment names them, by the names that curl and Podman go by.
+//! Reads proxies from environment variables, from the same ones as curl and Podman.
 
 use std::net::IpAddr;
 
@@ -17,12 +17,12 @@ use crate::requirement::{Endpoint, Url};
 pub struct Proxy {
     /// The host and the port of the proxy.
     pub endpoint: Endpoint,
-    /// `user:password`, as percent-decoded octets.
+    /// `user:password`, percent-decoded.
     user: Option<Vec<u8>>,
 }
 
 impl Proxy {
-    /// The one that the environment names for a URL, if it names one.
+    /// The proxy for a URL, if the environment names one.
     pub fn of(url: &Url, variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Proxy>, String> {
         let named = |name: &str| {
             let set = variable(&name.to_ascii_lowercase()).or_else(|| variable(name));
@@ -60,7 +60,7 @@ impl Proxy {
 fn read(text: &str) -> Result<Proxy, String> {
     let rest = match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-        // The password is nobody's business.
+        // Do not print the rest: it may have a password.
         Some((scheme, _)) => {
             return Err(format!("is of a kind that is not supported ({scheme}://): use http://"));
         }
@@ -74,8 +74,8 @@ fn read(text: &str) -> Result<Proxy, String> {
     Ok(Proxy { endpoint: url.endpoint, user })
 }
 
-/// Whether NO_PROXY names a host. This host itself needs no proxy in any case, and a zone means nothing to
-/// one: it is not on this host's link.
+/// Whether NO_PROXY excludes a host. This host itself never needs a proxy. Neither does an address with a zone: the
+/// zone is a link of this host, which a proxy does not know.
 fn is_excepted(endpoint: &Endpoint, list: &str) -> bool {
     let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
     let address: Option<IpAddr> = host.parse().ok();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_excepts() {
+    fn no_proxy_excludes_hosts() {
         let excepted = |host: &str, list: &str| {
             is_excepted(&Endpoint { host: host.to_owned(), zone: None, port: 443 }, list)
         };
@@ -182,9 +182,9 @@ mod tests {
     fn credentials_are_decoded_from_the_url() {
         for (url, credentials) in [
             ("http://user:p%40ss@p.example:3128", Some("Basic dXNlcjpwQHNz")),
-            // An @ in a password, as it is.
+            // An @ in a password, not encoded.
             ("user:p@ss@p.example", Some("Basic dXNlcjpwQHNz")),
-            // What is no percent-encoding is taken as it is: "4%zz%41%" is the password "4%zzA%".
+            // What is not a percent-encoding is taken literally: "4%zz%41%" is the password "4%zzA%".
             ("http://u:4%zz%41%@p.example", Some("Basic dTo0JXp6QSU=")),
             ("http://p.example", None),
         ] {

@@ -4,8 +4,8 @@ use std::thread;
 
 use super::*;
 
-/// Parses an answer that the server sends in two parts, and returns the request that the server got as well.
-/// `early`: the server sends before it has got the request.
+/// Parses an answer that the server sends in two parts. Also returns the request that the server got. With `early`,
+/// the server sends before it has got the request.
 fn answer(bytes: &[u8], split: usize, early: bool) -> (Result<Parts, String>, String) {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -32,7 +32,7 @@ fn answer(bytes: &[u8], split: usize, early: bool) -> (Result<Parts, String>, St
         let head = runtime.block_on(async {
             let stream = tokio::net::UnixStream::from_std(ours).unwrap();
             if early && !bytes.is_empty() {
-                // From here on a read gives them at once, as it may after a handshake.
+                // From now on a read returns the bytes at once, as it may after a TLS handshake.
                 stream.readable().await.unwrap();
             }
             exchange(stream, get(&url, None).unwrap(), "a.example").await.map(|(head, _)| head)
@@ -42,7 +42,7 @@ fn answer(bytes: &[u8], split: usize, early: bool) -> (Result<Parts, String>, St
 }
 
 #[test]
-fn heads() {
+fn heads_of_answers_are_read() {
     const NO_HTTP: Result<u16, &str> = Err("the answer is no HTTP");
     const HTTP2: Result<u16, &str> = Err("the answer is HTTP/2: the server does not speak HTTP/1.1");
     const BROKEN: Result<u16, &str> = Err("the connection was closed in the middle of the answer");
@@ -87,7 +87,7 @@ fn heads() {
 }
 
 #[test]
-fn fields() {
+fn fields_of_answers_are_read() {
     let said = b"HTTP/1.1 302 Found\r\nRetry-AFTER: 7 \r\nX\r\nLocation: /\xff\r\nLocation: /b\r\n\r\n";
     for split in 0..said.len() {
         let (head, _) = answer(said, split, false);
@@ -101,7 +101,7 @@ fn fields() {
 }
 
 #[test]
-fn redirections() {
+fn redirections_are_resolved() {
     for (from, to, url) in [
         ("http://a.example/x/y?q", "z", "http://a.example/x/z"),
         ("http://a.example/x/y?q", "/z", "http://a.example/z"),
@@ -109,7 +109,7 @@ fn redirections() {
         ("https://a.example", "//b.example/z", "https://b.example/z"),
         ("http://a.example/x?q", "?r", "http://a.example/x?r"),
         ("http://a.example", "https://b.example:444", "https://b.example:444/"),
-        // A server does not know what its client calls the link between them.
+        // A server does not know the client's name of the link between them, so the zone is kept.
         ("http://[fe80::1%25eth0]/x", "/y", "http://[fe80::1%25eth0]/y"),
         ("http://[fe80::1%25eth0]:8080/x", "y", "http://[fe80::1%25eth0]:8080/y"),
         ("http://[fe80::1%25eth0]/x", "?r", "http://[fe80::1%25eth0]/x?r"),
@@ -126,7 +126,7 @@ fn redirections() {
 }
 
 #[test]
-fn what_an_answer_says() {
+fn an_answer_has_its_text() {
     let url = config::parse_url("http://a.example").unwrap();
     let answer = |status, fields: &[(&str, &str)], expect: &[u16]| {
         let mut head = http::Response::builder().status(status);

@@ -1,4 +1,4 @@
-//! Every step of a probe's course, with time and chance passed in.
+//! Tests of each step in the life of a probe. Time and randomness are arguments.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn asked(names: &[&str]) -> BTreeMap<Question, Option<Duration>> {
     names.iter().map(|name| (question(name), None)).collect()
 }
 
-/// A schedule of one probe that was begun at 0.
+/// A schedule of one probe whose first try has begun at 0.
 fn begun() -> (Schedule, Question) {
     let mut schedule = Schedule::default();
     assert!(schedule.follow(&asked(&["a"]), true, at(0)).is_empty());
@@ -29,7 +29,7 @@ fn begun() -> (Schedule, Question) {
 }
 
 #[test]
-fn what_failed_is_tried_again_with_backoff() {
+fn a_failed_probe_is_tried_again_with_backoff() {
     let (mut schedule, a) = begun();
     let mut now = at(10);
     for most in [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000] {
@@ -43,20 +43,20 @@ fn what_failed_is_tried_again_with_backoff() {
 }
 
 #[test]
-fn what_is_met_rests() {
+fn a_met_probe_is_not_tried_again() {
     let (mut schedule, a) = begun();
     assert!(!schedule.is_at_rest());
     schedule.ended(&a, true, true, at(10), 0.5);
     assert!(schedule.is_at_rest());
     assert_eq!(schedule.deadline(), None);
-    // Nor does a change of the network wake it.
+    // A change of the network does not start a try either.
     assert!(schedule.news(at(20)).is_empty());
     assert_eq!(schedule.deadline(), None);
     assert!(schedule.begin(at(30)).is_empty());
 }
 
 #[test]
-fn what_is_met_is_tried_again_where_that_is_asked_for() {
+fn a_met_probe_with_recheck_is_tried_again() {
     let (mut schedule, a) = begun();
     let asked = BTreeMap::from([(a.clone(), Some(MS * 30_000))]);
     schedule.follow(&asked, true, at(5));
@@ -71,8 +71,8 @@ fn what_is_met_is_tried_again_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_change_of_the_network() {
-    // While it waits for its next try.
+fn after_a_change_of_the_network_a_failed_probe_is_tried_at_once() {
+    // The network changes while the probe waits for its next try.
     let (mut schedule, a) = begun();
     for failures in 0..6 {
         schedule.ended(&a, false, true, at(failures), 1.0);
@@ -83,7 +83,7 @@ fn a_change_of_the_network() {
     assert_eq!(schedule.begin(at(71_000)), [question("a")]);
     schedule.ended(&a, false, true, at(71_010), 1.0);
     assert_eq!(schedule.deadline(), Some(at(71_260)), "the backoff begins anew");
-    // Not more often than that.
+    // The least time between two tries is kept.
     schedule.news(at(71_020));
     assert_eq!(schedule.deadline(), Some(at(71_250)));
 }
@@ -95,7 +95,7 @@ fn a_try_is_cut_short_once() {
     assert_eq!(schedule.news(at(300)), [question("a")]);
     assert_eq!(schedule.begin(at(300)), [question("a")]);
     assert!(schedule.news(at(900)).is_empty(), "the next one is not");
-    // Its failure may be that of the network before.
+    // This failure may come from the network before the change, so the probe is tried again at once.
     schedule.ended(&a, false, true, at(1000), 1.0);
     assert_eq!(schedule.deadline(), Some(at(1000)));
     assert_eq!(schedule.begin(at(1000)), [question("a")]);
@@ -103,7 +103,7 @@ fn a_try_is_cut_short_once() {
 }
 
 #[test]
-fn a_try_is_bounded() {
+fn a_try_has_a_time_limit() {
     let (schedule, a) = begun();
     assert_eq!(schedule.deadline(), Some(at(5000)));
     assert!(schedule.overdue(at(4999)).is_empty());
@@ -111,21 +111,21 @@ fn a_try_is_bounded() {
 }
 
 #[test]
-fn what_nobody_asks_any_more() {
+fn a_question_that_is_no_longer_asked_is_dropped() {
     let (mut schedule, a) = begun();
     assert_eq!(schedule.follow(&asked(&["b"]), true, at(10)), [question("a")]);
-    // Its end is no news of anything.
+    // The end of the dropped try changes nothing.
     schedule.ended(&a, true, true, at(11), 0.5);
     assert_eq!(schedule.begin(at(12)), [question("b")]);
     schedule.ended(&question("b"), true, true, at(13), 0.5);
     assert!(schedule.follow(&BTreeMap::new(), true, at(14)).is_empty(), "it does not run");
-    // Asked again it is tried again.
+    // If the question is asked again, it is tried again.
     schedule.follow(&asked(&["b"]), true, at(15));
     assert_eq!(schedule.begin(at(15)), [question("b")]);
 }
 
 #[test]
-fn a_few_at_once_and_each_in_its_turn() {
+fn only_some_tries_run_at_once_and_each_probe_gets_its_turn() {
     let names: Vec<String> = (0..AT_ONCE + 2).map(|n| format!("n{n:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut schedule = Schedule::default();
@@ -136,7 +136,7 @@ fn a_few_at_once_and_each_in_its_turn() {
     for question in &first {
         schedule.ended(question, false, true, at(2), 0.0);
     }
-    // Those that were never tried come first.
+    // Probes that were never tried come first.
     let second = schedule.begin(at(3));
     assert_eq!(second.len(), AT_ONCE);
     for name in names.iter().filter(|name| !first.contains(&question(name))) {
@@ -145,7 +145,7 @@ fn a_few_at_once_and_each_in_its_turn() {
 }
 
 #[test]
-fn while_the_gate_is_ready_nothing_is_repeated() {
+fn a_failed_probe_is_not_repeated_while_the_gate_is_ready() {
     let (mut schedule, a) = begun();
     schedule.ended(&a, false, true, at(10), 1.0);
     schedule.follow(&asked(&["a"]), false, at(20));
