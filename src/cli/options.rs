@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_without_two_dashes_is_told_of_them() {
+    fn the_message_about_a_command_without_dashes_names_them() {
         for (args, said) in [
             ("echo hi", "did you mean: netready wait -- echo hi"),
             ("lab echo hi", "did you mean: netready wait lab -- echo hi"),

@@ -168,7 +168,7 @@ fn a_default_that_a_more_specific_route_hides_from_lookups_is_found_in_the_table
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn a_lookup_alone_answers_where_it_can() {
+fn a_lookup_is_enough_where_no_table_must_be_read() {
     in_namespace(async || {
         veth();
         ip("route add default via 192.0.2.1");
@@ -313,7 +313,7 @@ fn an_unreachable_default_is_read_as_what_it_is() {
 /// After any sequence of changes, the state that the driver keeps from events is the same as in a new driver.
 #[test]
 #[ignore = "needs a network namespace"]
-fn what_is_kept_is_what_a_fresh_look_finds() {
+fn the_kept_state_equals_a_new_read() {
     let steps = [
         "link set {} up",
         "link set {} down",

@@ -112,7 +112,7 @@ fn addresses_of_the_host_row_by_row() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn dad_is_waited_for() {
+fn a_gate_waits_for_dad() {
     let ns = netns!();
     ns.ip(UP0);
     let gate = ns.run(&["-i", "va0", "-a", "ipv6"]);

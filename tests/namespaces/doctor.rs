@@ -191,7 +191,7 @@ fn files(folder: &Path) -> Vec<(String, u64)> {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn exit_codes_of_what_is_no_look() {
+fn exit_codes_of_errors() {
     let ns = netns!().with_private_etc();
     assert_eq!(of_system(&ns, &["--yes"]).code, 2);
     assert_eq!(of_system(&ns, &["default"]).code, 2);

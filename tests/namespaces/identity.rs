@@ -145,7 +145,7 @@ fn ip(words: &[&[u8]]) {
 /// The label of an address contains the name too.
 #[test]
 #[ignore = "needs a network namespace"]
-fn a_name_that_is_no_utf8_is_a_name() {
+fn a_name_that_is_not_utf8_can_be_used() {
     const NAME: &[u8] = b"B\xfcro";
     let ns = netns!();
     ns.ip(UP0);

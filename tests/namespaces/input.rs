@@ -396,7 +396,7 @@ fn help_and_version() {
 /// netready refuses or evaluates any nonsense, and never crashes.
 #[test]
 #[ignore = "needs a network namespace"]
-fn nonsense_is_survived() {
+fn nonsense_never_crashes_netready() {
     let ns = netns!();
     let mut random = crate::oracle::Random::new(7);
     let pieces = [

@@ -29,7 +29,7 @@ fn a_gate_that_is_opened_says_so_and_is_watched_afterwards() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn whoever_waits_goes_on_and_a_check_tells_the_truth() {
+fn a_wait_goes_on_and_a_check_tells_the_truth() {
     let ns = netns!().with_kernel_line(&["netready.open"]);
     let waits = ns.wait(&[&ns.gate(GATE), "--", "echo", "became it"]);
     assert_eq!(waits.expect_exit(), Exit::Code(0), "{}", waits.transcript());

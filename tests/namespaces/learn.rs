@@ -80,7 +80,7 @@ fn hosts_of_several_kinds() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn what_is_not_asked_for_is_told() {
+fn learn_lists_what_it_leaves_out() {
     let ns = host(STATIC);
     ns.ip(UP1);
     ns.ip(
@@ -114,7 +114,7 @@ fn a_nameserver_that_is_there_is_asked_for() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn a_lease_of_another_address_will_do() {
+fn a_lease_of_another_address_is_enough() {
     let ns = host("addr add 192.0.2.10/24 dev va0 valid_lft 3600 preferred_lft 3600");
     ns.ip("route add default via 192.0.2.1");
     let gate = ns.gate(&ns.output(&["learn"]).stdout);
@@ -177,7 +177,7 @@ fn written_where_run_finds_it_and_never_over_another() {
 /// `learn` also says which other files affect the gate.
 #[test]
 #[ignore = "needs a network namespace"]
-fn what_is_replaced_and_what_is_read_over_it_is_told() {
+fn learn_names_the_file_that_it_replaces_and_the_drop_ins() {
     let ns = host(STATIC);
     for (path, text) in [
         ("/run/netready/default.toml", "[[require]]\nroute = \"default\"\n"),

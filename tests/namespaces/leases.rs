@@ -94,7 +94,7 @@ impl Stage {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn said_and_freed() {
+fn leaked_addresses_are_listed_and_freed() {
     let stage = Stage::new(netns!());
     let said = stage.doctor(&["-q"]);
     assert_eq!(said.code, 1, "{said:?}");
@@ -140,7 +140,7 @@ fn asked_on_a_terminal() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn where_it_is_not_safe_nothing_is_done() {
+fn doctor_frees_nothing_if_it_is_not_safe() {
     let stage = Stage::new(netns!());
     let held = Flock::lock(File::open(stage.database()).unwrap(), FlockArg::LockExclusive).unwrap();
     let said = stage.doctor(&["--fix", "--yes"]);

@@ -194,7 +194,7 @@ fn probes_wait_for_the_others() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn no_probes_where_nobody_is_to_be_asked() {
+fn the_option_no_probes_asks_nobody() {
     let ns = netns!();
     ns.ip(LO);
     let calls = silent("127.0.0.1:4000");
@@ -217,7 +217,7 @@ fn no_probes_where_nobody_is_to_be_asked() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn one_of_a_list_is_enough_where_that_is_asked_for() {
+fn one_item_of_a_list_is_enough_if_the_quorum_says_so() {
     let ns = netns!();
     ns.ip(LO);
     let list = "tcp = [\"127.0.0.1:4000\", \"127.0.0.1:4001\"]\n";

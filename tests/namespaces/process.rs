@@ -562,7 +562,7 @@ fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
 /// If a program of the installation is missing, the message names it and does not blame another host.
 #[test]
 #[ignore = "needs a network namespace"]
-fn a_missing_program_of_its_own_is_told_from_a_probe_that_failed() {
+fn a_missing_program_differs_from_a_failed_probe() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {DEFAULT0}"));
     let alone = ns.scratch().join("alone");

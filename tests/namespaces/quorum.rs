@@ -137,7 +137,7 @@ fn any_names_the_one_that_is_ready() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn nobody_speaks_of_a_link_that_is_not_wanted() {
+fn a_link_that_is_not_wanted_is_not_mentioned() {
     let ns = netns!();
     ns.ip(&format!("{DARK0}; {UP1}; addr add 192.0.2.1/24 dev va1"));
     let gate = ns.run(&["-i", "va1", "-v"]);
@@ -214,7 +214,7 @@ fn grace_on_an_absent_link() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn what_comes_within_the_grace_ends_it() {
+fn a_clause_that_is_met_within_its_grace_ends_the_grace() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0; {DARK1}"));
     let gate = ns.run_gate(

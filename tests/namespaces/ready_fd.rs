@@ -67,7 +67,7 @@ fn it_needs_no_systemd_and_says_nothing_where_the_gate_does_not_open() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn whoever_opens_the_gate_the_newline_is_written() {
+fn the_newline_is_written_whatever_opens_the_gate() {
     let ns = netns!();
     let (mut reader, writer) = pipe();
     let gate = start(&ns, &["-i", "va0"], writer);

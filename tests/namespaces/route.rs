@@ -659,7 +659,7 @@ fn no_default_is_wanted() {
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn the_missing_are_named() {
+fn the_status_names_what_is_missing() {
     let ns = netns!();
     ns.ip(&format!("{DARK0}; {DARK1}"));
     let gate = ns.run(&["-i", "va0", "-i", "va1", "-r", "default-ipv4", "-t", "2s"]);

@@ -41,7 +41,7 @@ fn fields<const N: usize>(ns: &Netns, gate: &str, names: [&str; N]) -> [Value; N
 
 #[test]
 #[ignore = "needs a network namespace"]
-fn gates_that_are_kept_are_told_of() {
+fn status_shows_the_gates_that_are_kept() {
     let ns = netns!().with_private_etc();
     ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0; {DARK1}; addr add 192.0.2.2/24 dev va1"));
     let nothing = ns.output(&["status"]);

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_and_the_longest_stays() {
+    fn the_account_is_bounded_and_keeps_the_longest() {
         let mut account = Account::default();
         let reason = |name: String| Stretch::Reason(Reason::Absent { name });
         account.add(reason("longest".to_owned()), Duration::from_secs(9));

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_break_stays_until_it_is_told() {
+    fn a_break_stays_until_it_is_taken() {
         let good = verdict(ADDRESS, GOOD);
         let mut continuity = Continuity::default();
         continuity.lost();

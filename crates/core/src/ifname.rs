@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_writes_names_the_same() {
+    fn a_user_s_text_and_its_spelling_name_the_same_link() {
         for (text, spelling) in [
             (r"\x65th0", "eth0"),
             (r"B\xFCro", r"B\xfcro"),

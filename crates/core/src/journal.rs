@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_a_look_is_a_warning_or_graver() {
+    fn entries_that_need_attention_are_warnings_or_errors() {
         for (kind, priority) in [
             (Kind::Waiting, 6),
             (Kind::Reason, 6),

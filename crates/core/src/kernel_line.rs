@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     #[rustfmt::skip] // a table: a line is a case
-    fn what_is_not_understood_is_named_and_changes_nothing() {
+    fn an_invalid_word_is_named_and_changes_nothing() {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         for (text, timeout, said) in [
             ("netready.timeout=30s", seconds(30), &[][..]),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_that_stays_shut_is_told_which_ones_open() {
+    fn the_gates_that_open_are_named_for_a_gate_that_stays_shut() {
         for (text, others) in [
             ("", None),
             ("netready.open", None),
@@ -292,7 +292,7 @@ mod tests {
         }
 
         #[test]
-        fn what_others_write_before_it_changes_nothing(text in "[a-z0-9=,. _-]{0,40}") {
+        fn words_of_others_change_nothing(text in "[a-z0-9=,. _-]{0,40}") {
             let (line, _) = KernelLine::of_text(&format!("{text} netready.open=lan netready.timeout=1s"));
             prop_assert_eq!(line, KernelLine { open: named(&["lan"]), timeout: Some(Duration::from_secs(1)) });
         }

@@ -244,7 +244,7 @@ netready_gate_ready{gate="nas",scope="user",uid="1000"} 0
     }
 
     #[test]
-    fn of_a_gate_that_is_kept_twice_the_first_counts() {
+    fn if_a_gate_is_kept_twice_the_first_counts() {
         let text = metrics_text(&[kept("a", "lost"), kept("a", "ready"), kept("b", "ready")], BOOT);
         assert_eq!(text, metrics_text(&[kept("a", "lost"), kept("b", "ready")], BOOT));
         let of_user = KeptGate { user: Some(0), ..kept("a", "ready") };

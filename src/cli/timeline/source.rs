@@ -249,7 +249,7 @@ mod tests {
     const DROPPED: &str = r#"{"usec":2,"event":"dropped","count":1}"#;
 
     #[test]
-    fn who_may_not_read_the_journal_is_told_the_gates_with_a_record() {
+    fn a_user_who_may_not_read_the_journal_learns_the_gates_with_a_record() {
         assert_eq!(hint("default", &[]), None);
         assert_eq!(
             hint("default", &["podman".to_owned(), "x\n".to_owned()]).as_deref(),

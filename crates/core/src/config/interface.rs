@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_as_meant() {
+    fn valid_lists_are_read() {
         let mac = || LinkName::Mac(vec![0x52, 0x54, 0, 0xab, 0xcd, 0xef]);
         for (interface, quorum, entries, exclude, meant) in [
             (&["va0"][..], None, vec![exact("va0")], &[][..], Quorum::Each),

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_as_meant() {
+    fn valid_addresses_are_read() {
         for (text, meant) in [
             ("ip", AddressSpec::Either),
             ("ipv4", AddressSpec::Family(Family::V4)),
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn routes_as_meant() {
+    fn valid_routes_are_read() {
         for (text, meant) in [
             ("default", Destination::Default),
             ("default-ipv4", Destination::DefaultOf(Family::V4)),

@@ -95,7 +95,7 @@ fn the_links_that_a_clause_names_whatever_it_asks_of_them() {
 
 /// The history notes a link if a clause names it, even if a pattern does not match it, for example a port.
 #[test]
-fn the_links_that_are_called_like_an_entry_of_a_clause() {
+fn the_links_that_an_entry_of_a_clause_names() {
     let host = network(
         "eth0: up alt=lan0; eth1: up master=br0; br0: up kind=bridge; eth2: up mac=02:00:00:00:00:77",
     );

@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_late() {
+    fn arrivals_that_are_not_late() {
         let in_time = boot(
             -1,
             vec![
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_ready_is_told_once() {
+    fn a_late_family_is_reported_once() {
         let said = |events: &[Event]| -> Vec<String> {
             let mut after = AfterReady::default();
             events.iter().filter_map(|event| after.see(event)).collect()

@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn opening_and_giving_up_wait_for_nothing() {
+    fn entries_about_opening_and_giving_up_are_never_held_back() {
         for (word, kind) in [("ready", "ready"), ("opened a", "opened"), ("gave-up a", "gave-up")] {
             let said = format!("{kind}: {word}");
             check(&[(0, "waiting a", "waiting: waiting a"), (1, "waiting b", ""), (2, word, &said)]);
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_on_the_way_are_not_written() {
+    fn grace_and_settle_are_not_written() {
         check(&[
             (0, "waiting a", "waiting: waiting a"),
             (2000, "settling", "reason-changed: settling"),

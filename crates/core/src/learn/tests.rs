@@ -355,7 +355,7 @@ nameserver = true
 }
 
 #[test]
-fn what_others_named_cannot_break_the_file() {
+fn names_of_others_cannot_break_the_file() {
     let mut network = network(&format!("en0: up; {STATIC4}; tu: unknown kind=tun"));
     let mut odd = network.links().find(|link| link.ifname == "tu").unwrap().clone();
     odd.ifname = "t\u{1}\"[[\u{7f}".to_owned();

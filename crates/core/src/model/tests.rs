@@ -43,7 +43,7 @@ const ROUTES: Stale = Stale { links: false, routes: true, lookups: false };
 const LOOKUPS: Stale = Stale { links: false, routes: false, lookups: true };
 
 #[test]
-fn a_message_makes_stale_what_it_can_have_cost() {
+fn a_message_makes_stale_what_it_may_have_removed() {
     let before = network(HOST);
     let default = wants("route='default-ipv4'");
     let target = wants("route-to='203.0.113.7'");
@@ -144,7 +144,7 @@ fn a_link_that_a_multipath_hop_or_pasta_s_choice_leaves_through_matters() {
 
 /// A clause that names a link asks whether the link has a route. It does not matter which route the kernel selects.
 #[test]
-fn a_link_that_comes_alive_matters_where_the_kernel_s_choice_does() {
+fn a_link_that_becomes_usable_matters_if_the_kernel_s_choice_does() {
     let before = network(HOST);
     for (gate, expected) in [
         ("route='default-ipv4'", ROUTES),
@@ -172,7 +172,7 @@ fn a_link_that_comes_alive_matters_where_the_kernel_s_choice_does() {
 }
 
 #[test]
-fn what_the_kernel_takes_is_kept_in_mind() {
+fn a_chosen_route_counts_as_a_known_route() {
     let mut chosen = network("x0: up; y0: up; chosen default6 dev y0 expires 300");
     chosen.routes.known.clear();
     assert!(chosen.next_expiry(NOW).is_some());

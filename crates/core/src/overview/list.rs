@@ -200,7 +200,7 @@ podman   built-in
     }
 
     #[test]
-    fn json_has_the_same() {
+    fn the_json_list_has_the_same_gates_as_the_table() {
         let json = list_json(&listing());
         let rows = json["gates"].as_array().unwrap().iter();
         let rows: Vec<String> = rows

@@ -101,7 +101,7 @@ fn a_gate_that_waits_again_says_when_it_gave_up() {
 }
 
 #[test]
-fn who_is_asked_for_is_told_of() {
+fn gates_that_the_user_names_are_shown() {
     let gates = || vec![kept("default", "ready"), ended(kept("old", "ready"))];
     let text = table(&overview(gates(), vec![], &["old", "none\n"]));
     assert_eq!(
@@ -135,7 +135,7 @@ fn a_unit_that_may_not_be_seen_is_named_with_what_systemd_says() {
 }
 
 #[test]
-fn the_answer_is_about_what_is_meant() {
+fn the_answer_is_about_the_gates_that_the_user_named() {
     use Answer::{NotReady, Ready, Unknown};
     let gates = || vec![kept("a", "ready"), kept("b", "ready"), kept("c", "lost"), ended(kept("d", "ready"))];
     for (asked, answer) in [

@@ -65,7 +65,7 @@ fn retries_are_counted_and_a_final_failure_is_told_from_the_last_retry() {
 }
 
 #[test]
-fn what_is_ambiguous_is_final_late_but_not_right_after_what_can_pass() {
+fn an_ambiguous_failure_is_final_late_unless_it_follows_a_temporary_one() {
     let late = at(3600);
     let mut attempts = attempts(None, None);
     assert_eq!(
@@ -159,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn a_limit_that_was_told_is_kept(told in 0_u64..100_000, chance in 0.0..1.0) {
+    fn a_wait_that_the_registry_asks_for_is_kept(told in 0_u64..100_000, chance in 0.0..1.0) {
         let told = Duration::from_secs(told);
         let RetryDecision::After(delay) = attempts(None, None).failed(Retryability::Limited(Some(told)), at(0), chance) else { panic!() };
         prop_assert!(delay >= told);

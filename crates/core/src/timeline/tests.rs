@@ -90,7 +90,7 @@ fn the_way_to_ready_has_lanes_and_a_longest_stretch() {
 }
 
 #[test]
-fn a_run_that_goes_on_is_as_it_was_last() {
+fn a_run_that_continues_keeps_its_last_state() {
     let all = events(&[BEGIN, CABLE, READY].concat());
     let timeline = Timeline::of(&all, Some(at(20_000)), &[]).unwrap();
     assert_eq!(
@@ -152,7 +152,7 @@ fn the_times_of_a_reason_are_added_up_and_a_settle_counts() {
 }
 
 #[test]
-fn losses_are_told_and_have_panels_of_their_own() {
+fn losses_are_listed_and_have_panels_of_their_own() {
     let timeline = boot(&[BEGIN, CABLE, READY, LOSS]);
     assert_eq!(
         timeline.losses,

@@ -123,7 +123,7 @@ fn a_route_that_goes_or_is_replaced() {
 
 /// While the refusing route existed, no packet used the route behind it.
 #[test]
-fn a_refusing_route_that_stood_before_it() {
+fn a_refusing_route_that_preceded_the_route() {
     for change in [RouteChange::Added, RouteChange::Replaced, RouteChange::Gone] {
         for kind in ["unreachable", "blackhole", "prohibit", "throw"] {
             let message = route(&format!("default4 {kind} metric 99"), change);
@@ -143,7 +143,7 @@ fn a_refusing_route_that_stood_before_it() {
 }
 
 #[test]
-fn what_says_nothing_of_loss() {
+fn messages_that_interrupt_nothing() {
     interrupts(&Message::Rule, &[]);
     interrupts(&Message::Nexthop, &[]);
     // New links send these messages too. The next read of the routes shows whether another route is selected.

@@ -10,7 +10,7 @@ fn wanted(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_item_wants_what_it_is_judged_by() {
+fn each_item_wants_what_its_evaluation_reads() {
     assert_eq!(Wants::of(&gate("interface='x0' | address='ipv4'")), Wants::default());
     assert_eq!(wanted("route='default'"), ["0.0.0.0/0 main", "::/0 main"]);
     assert_eq!(wanted("route='default-ipv6'"), ["::/0 main"]);

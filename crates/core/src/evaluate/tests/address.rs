@@ -48,7 +48,7 @@ fn families_take_global_and_site_scope_only() {
 }
 
 #[test]
-fn prefixes_and_exact_addresses_take_what_lies_in_them() {
+fn prefixes_and_exact_addresses_match_what_they_contain() {
     each(
         "192.0.2.10/24",
         &["192.0.2.10", "192.0.2.0/24", "192.0.2.0/28", "192.0.2.10/32", "0.0.0.0/0"],

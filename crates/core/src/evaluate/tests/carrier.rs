@@ -41,7 +41,7 @@ fn a_bridge_is_up_only_by_a_port_with_carrier() {
 }
 
 #[test]
-fn a_port_carries_only_if_what_it_stands_on_does() {
+fn a_port_has_carrier_only_if_its_lower_link_has() {
     const G: &str = "interface='br0'; carrier=true";
     table(&[
         // The port is a vlan on a bridge without a port.

@@ -32,7 +32,7 @@ fn the_lookup_must_succeed_and_leave_through_a_link_with_carrier() {
 
 /// A default route through a loopback or dummy link accepts a connection that nobody answers.
 #[test]
-fn a_way_through_a_link_that_leads_nowhere_reaches_this_host_only() {
+fn a_route_through_a_link_that_leads_nowhere_reaches_only_this_host() {
     const DUMMY: &str = "d0: up kind=dummy; addr d0 10.9.0.1/24; addr d0 2001:db8:7::7/64";
     let with = |rest: &str| format!("{DUMMY}; {rest}");
     let by_dummy = with("lookup 198.51.100.7 dev d0 src 10.9.0.1");
@@ -91,7 +91,7 @@ fn in_a_clause_with_interfaces_it_leaves_through_one_of_them_that_satisfies_the_
 }
 
 #[test]
-fn a_way_whose_route_has_expired_is_none() {
+fn a_lookup_whose_route_has_expired_does_not_count() {
     on_host(&[
         ("route-to='2001:db8:9::1'", "lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::10 expires 101", "met"),
         ("route-to='2001:db8:9::1'", "lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::10 expires 100", "route-dead"),

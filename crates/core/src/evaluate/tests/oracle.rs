@@ -55,7 +55,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_quorum_is_what_the_contract_says(
+    fn a_quorum_is_what_the_manual_says(
         names in subsequence(NAMES.to_vec(), 0..=6),
         states in vec((any::<bool>(), prop::bool::weighted(0.2)), 6),
         list in subsequence(ENTRIES.to_vec(), 1..=5),

@@ -66,7 +66,7 @@ fn the_first_default_of_either_family_must_be_fit() {
 }
 
 #[test]
-fn a_link_taken_without_carrier_kills_it_whatever_the_other_family_has() {
+fn a_selected_link_without_carrier_kills_pasta() {
     const FIT4: &str = "pasta4 default4 via 192.0.2.1 dev x0";
     const FIT6: &str = "pasta6 default6 via fe80::1 dev x0";
     const DARK4: &str = "no-carrier: pasta would take dark0 (default metric 100), which has no carrier";
@@ -104,7 +104,7 @@ fn a_link_taken_without_carrier_kills_it_whatever_the_other_family_has() {
 }
 
 #[test]
-fn the_other_route_s_link_alone_is_no_network() {
+fn without_a_default_route_pasta_gives_no_network() {
     pasta(&[
         (
             &on(BOTH, "pasta4 192.0.2.0/24 dev x0"),
@@ -162,7 +162,7 @@ fn the_gateway_must_be_on_the_link() {
 }
 
 #[test]
-fn a_default_that_is_dead_or_expired_is_not_fit() {
+fn a_default_that_is_dead_or_expired_is_not_usable() {
     const DEAD: &str = "route-dead: pasta would take x0 (default metric 0), whose default route is dead";
     pasta(&[
         (&on(BOTH, "pasta6 default6 via fe80::1 dev x0 expires 100"), DEAD),
@@ -173,7 +173,7 @@ fn a_default_that_is_dead_or_expired_is_not_fit() {
 
 /// pasta copies such a route and dies, even if the other family is usable.
 #[test]
-fn a_linkdown_route_on_a_link_taken_kills_it_though_the_link_has_carrier() {
+fn a_linkdown_route_on_a_selected_link_kills_pasta() {
     const FLAGGED: &str = "route-dead: pasta would take x0 (default metric 0), whose route is still flagged linkdown";
     pasta(&[
         (&on(BOTH, "pasta4 default4 via 192.0.2.1 dev x0 linkdown"), FLAGGED),

@@ -81,7 +81,7 @@ fn host_wide_a_quorum_counts_over_the_one_list() {
 }
 
 #[test]
-fn a_grace_holds_nothing_back_but_its_clause_is_unmet_all_the_same() {
+fn a_clause_with_a_grace_holds_nothing_back_but_is_unmet() {
     let network = network("x0: up; addr x0 192.0.2.10/24; route default4 via 192.0.2.1 dev x0");
     let judged = |text: &str| evaluate(&gate(text), &network, NOW);
     let both = judged("route='default-ipv4' | route='default-ipv6'; grace='5s'");
@@ -174,7 +174,7 @@ fn no_carrier_looks_at_the_ports_of_a_bridged_host() {
 }
 
 #[test]
-fn a_failed_dad_beside_an_address_that_serves_is_a_warning() {
+fn a_failed_dad_next_to_a_usable_address_is_a_warning() {
     let warnings = |gate_text: &str, network_text: &str| {
         let verdict = evaluate(&gate(gate_text), &network(network_text), NOW);
         verdict.warnings.iter().map(ToString::to_string).collect::<Vec<String>>()

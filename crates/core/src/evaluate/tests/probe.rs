@@ -25,7 +25,7 @@ fn an_answer_meets_and_a_failure_does_not() {
 
 /// Earlier answers do not count while a requirement that is not a probe is unmet.
 #[test]
-fn they_wait_for_all_that_is_passive_and_required() {
+fn probes_wait_for_all_other_required_items() {
     const ANSWERED: &str = "says tcp a:1 = here";
     table(&[
         ("route='default' | tcp='a:1'", &format!("{UP}; {ANSWERED}"), "met | met"),
@@ -75,7 +75,7 @@ fn the_gateway_is_that_of_the_default_route() {
 }
 
 #[test]
-fn what_is_asked() {
+fn the_questions_of_a_verdict() {
     for (gate_text, network_text, expected) in [
         ("tcp='a:1'; recheck='30s' | dns='b'", "", &["dns b", "tcp a:1 30s"][..]),
         // Two clauses ask the same question. It is asked once, with the shorter recheck of both.

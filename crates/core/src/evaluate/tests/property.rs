@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_of_a_table_never_makes_it_unread(gate_text in a_gate(), network_text in a_network()) {
+    fn reading_a_table_never_makes_it_unread(gate_text in a_gate(), network_text in a_network()) {
         let Ok(gate) = try_gate(&gate_text) else { return Ok(()) };
         let mut network = network(&network_text);
         // Read tables as the session does: read each table that the verdict asks for, until it asks for none.

@@ -137,7 +137,7 @@ fn of_routes() {
 }
 
 #[test]
-fn what_is_wrong_with_the_wanted_link_s_own_route_is_said_first() {
+fn the_reason_prefers_the_wanted_link_s_own_route() {
     reasons(&[(
         "interface='y0'; carrier=false; route='default-ipv4'",
         "x0: up; addr x0 192.0.2.10/24; y0: nocarrier; addr y0 203.0.113.10/24; \

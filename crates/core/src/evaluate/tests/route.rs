@@ -17,7 +17,7 @@ fn on_host(cases: &[(&str, &str, &str)]) {
 }
 
 #[test]
-fn the_destination_must_stand_in_the_table_as_such() {
+fn the_table_must_have_exactly_the_destination() {
     const BY4: &str = "via 192.0.2.1 dev x0";
     const BY6: &str = "via fe80::1 dev x0";
     let v4 = |destination: &str| format!("route {destination} {BY4}");
@@ -143,7 +143,7 @@ fn the_kernel_takes_ipv6_routes_by_metric_and_then_by_preference() {
 
 /// The kernel's lookup knows about gateways that do not answer, and about other facts that no table shows.
 #[test]
-fn what_the_kernel_s_lookup_takes_is_taken() {
+fn the_route_of_the_kernel_s_lookup_counts() {
     on_host(&[
         ("route='default-ipv6'", "route default6 via fe80::2 dev dark0 linkdown metric 100; chosen default6 via fe80::1 dev x0 metric 600", "met by default via fe80::1 dev x0"),
         ("route='default-ipv6'", "route default6 via fe80::1 dev x0 metric 100; chosen default6 via fe80::2 dev dark0 linkdown metric 600", "route-hidden"),
@@ -190,7 +190,7 @@ fn host_wide_a_route_through_a_loopback_or_dummy_link_leads_nowhere() {
 }
 
 #[test]
-fn of_several_next_hops_each_dead_one_is_told() {
+fn each_dead_next_hop_of_a_route_is_a_warning() {
     let warnings = |text: &str| -> Vec<String> {
         let network = network(&format!("{HOST}; {text}"));
         evaluate(&gate("route='default-ipv4'"), &network, NOW).warnings.iter().map(ToString::to_string).collect()
@@ -324,7 +324,7 @@ fn host_wide_an_ipv6_route_may_have_its_source_on_another_link() {
 }
 
 #[test]
-fn a_prefsrc_must_be_usable_wherever_it_stands() {
+fn a_prefsrc_must_be_usable_on_whichever_link_it_is() {
     on_host(&[
         ("route='default'", "route default4 dev bare0 src 192.0.2.10", "met"),
         ("route='default'", "addr lo 203.0.113.10/32; route default4 dev bare0 src 203.0.113.10", "met"),

@@ -24,7 +24,7 @@ fn a_wanted_route_that_is_there_needs_no_table() {
 }
 
 #[test]
-fn a_wanted_route_that_is_not_known_or_dead_may_stand_in_the_table() {
+fn a_wanted_route_that_is_unknown_or_dead_may_be_in_the_unread_table() {
     on_host(&[
         ("route='default'", "", "no-route + unread IPv4 254 + unread IPv6 254"),
         ("route='default-ipv4'", "", "no-route + unread IPv4 254"),

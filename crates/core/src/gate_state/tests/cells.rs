@@ -201,7 +201,7 @@ fn every_phase_and_input() {
 }
 
 #[test]
-fn open_is_what_was_said() {
+fn the_phases_in_which_a_gate_is_open() {
     for phase in In::ALL {
         let (state, _) = phase.reached();
         let open = matches!(phase, In::Ready | In::Opened | In::Lost);

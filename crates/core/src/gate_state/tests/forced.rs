@@ -39,7 +39,7 @@ fn the_first_verdict_opens_it_whatever_it_says() {
 }
 
 #[test]
-fn it_opens_without_a_verdict_where_none_can_be_had() {
+fn a_forced_gate_opens_without_a_verdict() {
     let mut state = begun();
     assert_eq!(state.deadline(), Some(START), "it is due at once");
     assert_eq!(state.tick(at(0)), OPEN);

@@ -32,7 +32,7 @@ fn settle_counts_from_the_last_interruption() {
 }
 
 #[test]
-fn an_unread_table_is_no_time_held() {
+fn an_unread_table_does_not_count_as_held_time() {
     let mut state = state(&terms(Some(90), 10));
     state.observe(&verdict(true), false, at(0));
     assert_eq!(state.observe(&unread(), false, at(10)), None);
@@ -53,7 +53,7 @@ fn grace_runs_from_the_moment_when_all_that_is_required_is_met() {
 }
 
 #[test]
-fn what_is_required_and_lost_begins_the_grace_anew() {
+fn losing_a_required_clause_restarts_the_grace() {
     let mut state = state(&terms(Some(90), 0));
     state.observe(&with_grace(false, 5), false, at(30));
     state.observe(&verdict(false), false, at(33));
@@ -224,7 +224,7 @@ fn carrier_that_comes_and_goes_begins_the_count_anew() {
 }
 
 #[test]
-fn what_is_met_without_carrier_is_met() {
+fn a_clause_can_be_met_without_carrier() {
     // The gate has carrier = false and an address on loopback.
     let mut state = without_carrier(15);
     assert_eq!(state.observe(&Verdict { carrier: false, ..verdict(true) }, false, at(20)), OPEN);
@@ -289,7 +289,7 @@ fn a_reload_keeps_the_start_and_an_open_gate() {
 }
 
 #[test]
-fn a_user_s_word_opens_what_is_shut() {
+fn an_administrator_can_open_a_shut_gate() {
     let mut state = state(&terms(Some(90), 10));
     assert_eq!(state.open(at(3)), OPEN);
     assert_eq!(state.phase(), Phase::Opened { after: seconds(3), by: OpenedBy::Request });
@@ -306,7 +306,7 @@ fn the_end_of_time_is_never_reached() {
 
 /// While the kernel blocks the netlink requests (RTNL is held), the driver calls only `tick`.
 #[test]
-fn where_no_verdict_can_be_had_grace_and_settle_end_with_the_timeout_and_its_settle() {
+fn without_a_verdict_grace_and_settle_end_with_the_timeout_and_its_settle() {
     let mut settling = state(&terms(Some(90), 10));
     settling.observe(&verdict(true), false, at(85));
     assert_eq!(settling.tick(at(95)), None, "it finishes its settle");
@@ -320,7 +320,7 @@ fn where_no_verdict_can_be_had_grace_and_settle_end_with_the_timeout_and_its_set
 
 /// The driver calls `tick` at a deadline, and then rarely again while no verdict is possible.
 #[test]
-fn where_no_verdict_can_be_had_looking_again_leads_to_the_end() {
+fn without_a_verdict_repeated_ticks_lead_to_the_end() {
     for last in [verdict(false), verdict(true), with_grace(false, 60)] {
         let mut state = state(&terms(Some(90), 10));
         let mut now = at(85);

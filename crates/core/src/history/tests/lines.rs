@@ -122,7 +122,7 @@ fn each_kind_has_its_fields() {
 }
 
 #[test]
-fn what_a_reader_does_not_know_is_passed_over() {
+fn a_reader_ignores_what_it_does_not_know() {
     let link =
         |more: &str| format!(r#"{{"usec":1,"event":"link","link":"e0","ifindex":2,"state":"down"{more}}}"#);
     let known = read(&link("")).unwrap();

@@ -198,7 +198,7 @@ fn what_meets_a_gate_is_named_when_it_is_ready() {
 }
 
 #[test]
-fn the_start_says_how_many_are_wanted() {
+fn the_start_says_how_many_items_or_links_are_wanted() {
     for (wanted, expected) in [
         ("address=['ipv4', 'ipv6']", vec!["all"]),
         ("address=['ipv4', 'ipv6']; quorum='any'", vec!["1"]),

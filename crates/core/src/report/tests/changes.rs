@@ -17,7 +17,7 @@ fn prints(gate: &str, judgements: &[(&str, &str)]) {
 }
 
 #[test]
-fn the_verdict_turns_as_it_does() {
+fn each_turn_follows_from_the_last_one() {
     let turns: &[(&[bool], &str)] = &[
         (&[false], "waiting"),
         (&[true], "ready"),

@@ -47,7 +47,7 @@ fn settling_says_how_long_without_counting_down() {
 }
 
 #[test]
-fn grace_says_what_is_waited_for() {
+fn the_line_of_a_grace_names_the_wanted_clause() {
     let gate = "route='default-ipv4' | route='default-ipv6'; grace='10s'";
     says(
         Phase::Grace { until: NOW },
@@ -157,7 +157,7 @@ fn opened_says_that_it_is_not_ready_all_the_same() {
 }
 
 #[test]
-fn given_up_says_after_what() {
+fn the_line_of_a_gate_that_gave_up_says_after_what() {
     let gave_up = |why| Phase::GaveUp { after: millis(90_003), why };
     says(gave_up(GaveUp::Timeout), "route='default'", "", "NOT ready after 90s, given up: no default route");
     says(gave_up(GaveUp::Lost), "route='default'", "", "NOT ready since 08:15:30, ending: no default route");
@@ -247,7 +247,7 @@ fn no_uplink_is_the_root_cause_of_what_the_host_lacks() {
 }
 
 #[test]
-fn one_cause_is_said_once() {
+fn a_cause_is_named_once() {
     says(
         Phase::Waiting,
         "interface='enp1s0'; route='default-ipv4' | interface='enp1s0'; carrier=true",
@@ -257,13 +257,13 @@ fn one_cause_is_said_once() {
 }
 
 #[test]
-fn what_has_a_grace_is_not_said_while_something_is_required() {
+fn the_line_omits_clauses_with_a_grace_while_a_required_one_is_unmet() {
     let gate = "route='default-ipv6'; grace='5s' | route='default-ipv4'";
     says(Phase::Waiting, gate, "", "Waiting (up to 90s): no default IPv4 route");
 }
 
 #[test]
-fn a_table_that_is_being_read_is_said() {
+fn the_line_says_that_a_table_is_being_read() {
     let (gate, verdict) = judged("route='default-ipv6'; if-present=true", "unread4; unread6");
     assert_eq!(status(&gate, &verdict, standing(Phase::Waiting)), "Waiting (up to 90s): routing tables are being read");
 }
@@ -339,14 +339,14 @@ fn spans_are_written_as_systemd_does() {
 }
 
 #[test]
-fn what_took_long_is_said_in_hundredths() {
+fn seconds_are_written_in_hundredths() {
     for (millis, text) in [(0, "0ms"), (999, "999ms"), (1000, "1.00s"), (5909, "5.90s"), (119_999, "119.99s"), (120_000, "2min")] {
         assert_eq!(Took(super::millis(millis)).to_string(), text);
     }
 }
 
 #[test]
-fn what_lasted_is_said_about() {
+fn a_long_time_is_written_roughly() {
     for (seconds, text) in [
         (0, "0ms"),
         (1, "1s"),
@@ -365,7 +365,7 @@ fn what_lasted_is_said_about() {
 }
 
 #[test]
-fn a_reason_that_is_over_is_told_in_the_past() {
+fn a_reason_that_is_over_is_in_the_past_tense() {
     let table: &[(&str, &str, &str)] = &[
         ("interface='x0'; carrier=true", "x0: nocarrier", "x0 had no carrier"),
         ("interface='x0'; carrier=true", "x0: down", "x0 was administratively down"),

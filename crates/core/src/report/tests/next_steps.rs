@@ -114,7 +114,7 @@ fn each_row_names_the_line_that_asks_for_it() {
 
 /// The text of a built-in gate is in no file, and a user who typed an option knows it.
 #[test]
-fn no_place_is_told_that_nobody_can_open() {
+fn places_that_cannot_be_opened_are_not_named() {
     let network = testing::network("va0: up");
     let built_in = parse("default", "built-in", "[[require]]\nroute = \"default\"\n").unwrap();
     let typed = crate::config::of_options(&testing::options("-r 10.0.0.0/8")).unwrap().gate;

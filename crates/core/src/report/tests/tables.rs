@@ -28,7 +28,7 @@ fn check_says_the_verdict_and_then_each_requirement() {
 }
 
 #[test]
-fn the_columns_are_those_of_the_contract() {
+fn the_columns_are_those_of_the_manual() {
     let (gate, verdict) = judged("interface='ens2f0'; carrier=true | address='10.10.0.0/16'", HOST);
     assert_eq!(
         table(&gate, &verdict, true, Details::default(), paint_none),
@@ -123,7 +123,7 @@ fn json_tells_what_the_kernel_command_line_changes() {
 }
 
 #[test]
-fn a_code_is_null_just_where_it_is_met() {
+fn a_code_is_null_exactly_if_the_requirement_is_met() {
     for network in ["", HOST, "unread4; unread6"] {
         let (gate, verdict) = judged(&format!("{STORAGE} | pasta=true | route-to='198.51.100.7'"), network);
         let json = verdict_json(&gate, &verdict, verdict.ready(), "waiting", None);
@@ -150,7 +150,7 @@ fn codes_are_words_of_their_own() {
 }
 
 #[test]
-fn probes_by_what_and_why_not() {
+fn the_table_says_what_met_a_probe_or_why_it_failed() {
     const GATE: &str = "route='default' | tcp='10.10.0.5:3260'; dns='registry.example.org'; gateway='any' | http='https://a.example'; grace='5s'";
     let host = "e0: up; addr e0 192.0.2.10/24; route default4 via 192.0.2.1 dev e0; fails dns registry.example.org = NXDOMAIN from 192.0.2.53; \
                 says tcp 10.10.0.5:3260 = 10.10.0.5:3260; fails gateway 192.0.2.1 e0 = does not answer";

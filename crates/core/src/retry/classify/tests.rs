@@ -55,7 +55,7 @@ fn every_row_has_an_example_that_it_decides() {
 }
 
 #[test]
-fn of_podmans_own_retries_the_last_error_counts() {
+fn the_last_error_of_podmans_own_retries_counts() {
     let text = "time=\"2026-06-01T08:15:30Z\" level=warning msg=\"Failed, retrying in 1s ... (1/1). Error: initializing source docker://h/a:1: pinging container registry h: Get \\\"https://h/v2/\\\": dial tcp 10.0.0.1:443: connect: connection refused\"\n\
         Error: initializing source docker://h/a:1: reading manifest 1 in h/a: manifest unknown\n";
     assert_eq!(classify(text).again, Never);
@@ -75,7 +75,7 @@ fn of_podmans_own_retries_the_last_error_counts() {
 }
 
 #[test]
-fn of_several_images_each_is_needed() {
+fn each_of_several_images_is_needed() {
     let denied = format!("Error: {MANIFEST}denied\n");
     let closed = format!("Error: {PING}EOF\n");
     let strange = "Error: the moon is full\n";
@@ -217,7 +217,7 @@ fn colours_and_progress_bars_do_not_hide_it() {
 }
 
 #[test]
-fn a_text_that_was_cut_is_judged_by_what_is_left() {
+fn a_text_that_was_cut_is_classified_by_the_rest() {
     let refused = "dial tcp 10.0.0.1:443: connect: connection refused";
     assert_eq!(
         classify(&format!("h/v2/\\\": {refused}\"\nError: {MANIFEST}manifest unknown\n")).again,
@@ -321,7 +321,7 @@ fn every_reason_is_in_the_documentation_with_its_class() {
 
 proptest! {
     #[test]
-    fn no_text_is_too_strange(text in "\\PC*", bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn no_bytes_panic(text in "\\PC*", bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let lossy = String::from_utf8_lossy(&bytes);
         for text in [&*text, &*lossy] {
             classify(text);
@@ -333,7 +333,7 @@ proptest! {
 
     /// Pieces of real texts in random order reach more code than random characters.
     #[test]
-    fn no_mixture_is_too_strange(pieces in proptest::collection::vec((0..EXAMPLES.len(), any::<proptest::sample::Index>(), "[\"{}<>\\\\: \\n*\\r\u{1b}é]{0,3}"), 0..8)) {
+    fn no_mixture_of_texts_panics(pieces in proptest::collection::vec((0..EXAMPLES.len(), any::<proptest::sample::Index>(), "[\"{}<>\\\\: \\n*\\r\u{1b}é]{0,3}"), 0..8)) {
         let mut text = "Error: ".to_owned();
         for (example, cut, noise) in pieces {
             let example = EXAMPLES[example].0;
