@@ -38,7 +38,7 @@ pub(super) fn after_asking(host: &Host, report: &DoctorReport, yes: bool) -> Res
     }
     let kept = report.leaked.len() - freed.len();
     if kept > 0 {
-        print(&format!("{kept} are no longer held as they were, and stay as they are\n"))?;
+        print(&format!("Not freed, because they changed in the meantime: {kept}\n"))?;
     }
     Ok(freed)
 }

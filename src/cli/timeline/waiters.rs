@@ -27,10 +27,10 @@ const TARGET: &str = "network-online.target";
 /// Fails if the units are not known. The error says why.
 pub(super) fn of(told: &Told, opened: Moment, is_last: bool) -> Result<Vec<Waiter>, String> {
     if told.boot.offset != 0 {
-        return Err("the service manager knows those of this boot only".to_owned());
+        return Err("the service manager knows only the units of this boot".to_owned());
     }
     if !is_last {
-        return Err("the service manager knows the last start of a unit only".to_owned());
+        return Err("the service manager knows only the last start of each unit".to_owned());
     }
     let Some(unit) = &told.unit else {
         return Err("no unit keeps this gate".to_owned());

@@ -373,7 +373,7 @@ fn bad_clauses_are_explained() {
         ),
         (
             "route-to = \"fe80::1%va0\"\ntable = \"mgmt\"",
-            "g:2: route-to \"fe80::1%va0\" has a zone, which names the link, beside the table of mgmt: give it a [[require]] of its own",
+            "g:2: route-to \"fe80::1%va0\" has a zone, which names the link, so it cannot be combined with the table of mgmt; move it to a [[require]] of its own",
         ),
         ("address = \"ipv4\"\ntable = 7", "g:3: table 7 sets the table of routes, but there is no route"),
         (

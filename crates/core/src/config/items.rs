@@ -73,7 +73,7 @@ pub fn target(text: &str) -> Result<IpAddr, String> {
             Ok(address)
         }
         Some(Network::Prefix(net)) => Err(format!(
-            "is a prefix, and a lookup needs one address: {}, or route = \"{}\" for the route as such",
+            "is a prefix, but a lookup needs one address; write {}, or route = \"{}\" to require the route itself",
             net.addr(),
             net.trunc()
         )),
@@ -97,7 +97,8 @@ pub fn host(text: &str) -> Result<(IpAddr, Option<String>), String> {
 pub fn fits_together(wanted: &RouteTo) -> Result<(), String> {
     if let (Some(_), Some(vrf)) = (&wanted.zone, &wanted.vrf) {
         return Err(format!(
-            "has a zone, which names the link, beside the table of {vrf}: give it a [[require]] of its own"
+            "has a zone, which names the link, so it cannot be combined with the table of {vrf}; \
+             move it to a [[require]] of its own"
         ));
     }
     let Some(from) = wanted.from else { return Ok(()) };
@@ -368,7 +369,7 @@ mod tests {
             ),
             (
                 "198.51.100.0/24",
-                "is a prefix, and a lookup needs one address: 198.51.100.0, or route = \"198.51.100.0/24\" for the route as such",
+                "is a prefix, but a lookup needs one address; write 198.51.100.0, or route = \"198.51.100.0/24\" to require the route itself",
             ),
             ("0.0.0.0", "is the unspecified address: no host has it"),
             ("ff02::1", "is a multicast address: no host has it"),

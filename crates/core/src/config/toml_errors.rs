@@ -11,7 +11,7 @@ pub fn of_value(message: &str, line: &str) -> Option<String> {
     let assignment = assignment(line);
     if message == "duplicate key" {
         let (key, _) = assignment?;
-        return Some(format!("{key}: stands here a second time{}", as_list(key)));
+        return Some(format!("{key}: is set a second time here{}", as_list(key)));
     }
     match assignment {
         Some((key, value)) if !value.is_empty() && !value.contains(['"', '\'', '[', '{']) => {
@@ -111,10 +111,10 @@ mod tests {
                 "[require]\nroute = \"x\"\n[[require]]",
                 "g:3: several requirements are written [[require]] each, with two brackets",
             ),
-            ("settle = \"1s\"\nsettle = \"2s\"", "g:2: settle: stands here a second time"),
+            ("settle = \"1s\"\nsettle = \"2s\"", "g:2: settle: is set a second time here"),
             (
                 "[[require]]\naddress = \"a\"\naddress = \"b\"",
-                "g:3: address: stands here a second time; several values are one list: address = [\"ipv4\", \"2001:db8::/32\"]",
+                "g:3: address: is set a second time here; several values are one list: address = [\"ipv4\", \"2001:db8::/32\"]",
             ),
             // netready still checks the rest of the file.
             (
