@@ -28,9 +28,9 @@ pub struct Account {
     current: Option<(Stretch, Moment)>,
     /// For each reason, the sum of its stretches that are over.
     lasted: Vec<(Stretch, Duration)>,
-    /// The time since which the gate is ready.
+    /// When the gate became ready. `None` while it is not ready.
     ready_since: Option<Moment>,
-    /// The time since which the gate is lost.
+    /// When the gate was lost. `None` while it is not lost.
     lost_since: Option<Moment>,
     /// How long the gate was ready before the last loss.
     held: Option<Duration>,

@@ -16,11 +16,11 @@ pub struct GateState {
     terms: Terms,
     started: Moment,
     phase: Phase,
-    /// The time since which no wanted link has had carrier.
+    /// When the time without carrier began: no wanted link has had carrier since then.
     carrierless_since: Option<Moment>,
-    /// The time since which every clause without a grace is met.
+    /// When every clause without a grace became met. `None` while one is unmet.
     required_since: Option<Moment>,
-    /// The time since which every clause is met or its grace is over.
+    /// When the hold began. Since then every clause is met or its grace is over, without an interruption.
     held_since: Option<Moment>,
 }
 

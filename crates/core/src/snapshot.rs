@@ -268,7 +268,7 @@ mod tests {
         assert_eq!((snapshot.reason.clone(), snapshot.what.as_str()), (None, "a"));
     }
 
-    /// After events that are later than the snapshot, it is the same as if it had seen the states itself.
+    /// A snapshot that follows later events is the same as if it had seen the states itself.
     #[test]
     fn later_events_are_followed_and_earlier_ones_are_not() {
         let (gate, mut snapshot) = started();

@@ -4,7 +4,7 @@ use super::keys::{self, Level};
 
 /// The name of a clause's table.
 pub const REQUIRE: &str = "require";
-/// An example of a clause's table.
+/// An example of how to begin a clause.
 pub const REQUIRE_EXAMPLE: &str = "[[require]] with the clause's keys in the lines below it";
 
 /// Returns the message about a key that does not exist at its level.
