@@ -1,8 +1,8 @@
-//! How a verdict is said: STATUS=, `check`, the journal, the message at the timeout and JSON are printings
-//! of one value, and every text of a reason is made here.
+//! Writes verdicts as text. STATUS=, `check`, the journal, the message at the timeout and JSON all show the same
+//! value, and every text of a reason is made here.
 //!
-//! Link names, the names and sources of gates, and what servers answer are text of others. What is printed for
-//! people is escaped here, as a whole; JSON keeps the values.
+//! Link names, the names and sources of gates, and the answers of servers are text of others. Texts for people are
+//! escaped here as a whole. JSON has the values unchanged.
 
 mod change;
 mod json;
@@ -27,17 +27,17 @@ use crate::verdict::{
     AddressRef, Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Row, Unusable, Warning,
 };
 
-/// What is behind a row: what meets it, or why it is unmet; safe to print.
+/// Returns what meets a row, or why the row is unmet. The text is safe to print.
 pub fn outcome(row: &Row) -> String {
     escape(&behind(row)).into_owned()
 }
 
-/// What a row asks for; safe to print.
+/// Returns what a row asks for. The text is safe to print.
 pub fn item(row: &Row) -> String {
     escape(&row.item.to_string()).into_owned()
 }
 
-/// What is behind a row, with text of others as it is.
+/// Returns what meets a row, or why the row is unmet. Texts of others are not escaped.
 fn behind(row: &Row) -> String {
     match &row.outcome {
         Outcome::Met(evidence) => evidence.to_string(),
@@ -47,7 +47,7 @@ fn behind(row: &Row) -> String {
     }
 }
 
-/// An error and what caused it, on one line.
+/// Returns an error and its causes on one line.
 pub fn chain(error: &dyn core::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -106,7 +106,7 @@ impl Display for RouteRef {
     }
 }
 
-/// In full, with its subject: `va0: no carrier`.
+/// Writes the reason in full, with its subject: `va0: no carrier`.
 impl Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -148,7 +148,7 @@ impl Display for Reason {
     }
 }
 
-/// As part of a sentence, root cause first: `va0 has no carrier`.
+/// Writes a reason as a part of a sentence, the root cause first: `va0 has no carrier`.
 pub struct Sentence<'a>(pub &'a Reason);
 
 impl Display for Sentence<'_> {
@@ -157,7 +157,7 @@ impl Display for Sentence<'_> {
     }
 }
 
-/// The same of a reason that is over: `va0 had no carrier`.
+/// Writes a reason that is over, as a part of a sentence: `va0 had no carrier`.
 pub struct PastSentence<'a>(pub &'a Reason);
 
 impl Display for PastSentence<'_> {
@@ -194,7 +194,7 @@ impl Tense {
     }
 }
 
-/// A reason as a part of a sentence.
+/// Writes a reason as a part of a sentence, in this tense.
 struct Told<'a>(&'a Reason, Tense);
 
 impl Display for Told<'_> {
@@ -285,7 +285,7 @@ impl Display for Told<'_> {
     }
 }
 
-/// `en0 has no carrier, but default via 192.0.2.1 dev en0 metric 100 is still preferred
+/// Writes `en0 has no carrier, but default via 192.0.2.1 dev en0 metric 100 is still preferred
 /// (ignore_routes_with_linkdown=0): default via 198.51.100.1 dev wl0 metric 600 is not used`.
 fn hidden_route(
     f: &mut fmt::Formatter<'_>,
@@ -314,7 +314,7 @@ fn hidden_route(
     write!(f, ": {hidden} {is} not used")
 }
 
-/// A route with its metric, where there are several.
+/// Writes a route with its metric. The metric distinguishes it from another route to the same destination.
 struct WithMetric<'a>(&'a RouteRef);
 
 impl Display for WithMetric<'_> {
@@ -338,7 +338,8 @@ fn dead_hop(f: &mut fmt::Formatter<'_>, route: &RouteRef, why: &Dead, used: bool
     }
 }
 
-/// The route that refuses with this error (fib_props of the kernel's net/ipv4, and its net/ipv6/route.c).
+/// Returns the kind of route that refuses with this error (fib_props of the kernel's net/ipv4, and its
+/// net/ipv6/route.c).
 fn refusing(errno: i32) -> Option<&'static str> {
     match errno {
         EINVAL => Some("a blackhole"),
@@ -400,7 +401,7 @@ impl Display for Warning {
     }
 }
 
-/// A link and what is the matter with it, as a clause: `va0 has no carrier`.
+/// Writes a link and its fault as a clause: `va0 has no carrier`.
 struct LinkIs<'a>(&'a str, &'a Carrierless, Tense);
 
 impl Display for LinkIs<'_> {
@@ -414,7 +415,7 @@ impl Display for LinkIs<'_> {
     }
 }
 
-/// What is the matter with a link or an address, without the subject.
+/// The fault of a link or an address, without the subject.
 struct Predicate(String);
 
 impl Predicate {
@@ -427,7 +428,7 @@ impl Predicate {
         Predicate(match why {
             Carrierless::AdminDown => "administratively down".to_owned(),
             Carrierless::Dormant => "dormant".to_owned(),
-            // DOWN is what no carrier means; any other state tells something.
+            // DOWN says nothing more than "no carrier". Any other state does, so write it.
             Carrierless::NoCarrier(Operstate::Down) => "no carrier".to_owned(),
             Carrierless::NoCarrier(state) => format!("no carrier ({})", operstate_word(*state)),
             Carrierless::NoPort(bridge) => format!("no carrier: bridge {bridge} {has} no port with carrier"),
@@ -455,7 +456,7 @@ impl Display for Predicate {
     }
 }
 
-/// What an item asks for, as a noun: `IPv6 default route`.
+/// Writes what an item asks for, as a noun: `IPv6 default route`.
 pub struct Noun<'a>(pub &'a Row);
 
 impl Display for Noun<'_> {
@@ -469,7 +470,7 @@ impl Display for Noun<'_> {
     }
 }
 
-/// A wanted route as a noun.
+/// Returns a wanted route as a noun.
 pub(crate) fn route_noun(spec: &RouteSpec) -> String {
     match spec.destination {
         Destination::DefaultOf(family) if spec.table == Table::MAIN => format!("{family} default route"),
@@ -479,7 +480,7 @@ pub(crate) fn route_noun(spec: &RouteSpec) -> String {
     }
 }
 
-/// A wanted address as a noun.
+/// Writes a wanted address as a noun.
 pub(crate) struct AddressNoun(pub AddressSpec);
 
 impl Display for AddressNoun {
@@ -551,7 +552,7 @@ fn joined(f: &mut fmt::Formatter<'_>, parts: &[impl Display], separator: &str) -
     Ok(())
 }
 
-/// After a list that was cut: ` and 57 more`.
+/// Writes how many entries of a list were left out: ` and 57 more`.
 fn and_more(f: &mut fmt::Formatter<'_>, more: usize) -> fmt::Result {
     match more {
         0 => Ok(()),
@@ -559,8 +560,8 @@ fn and_more(f: &mut fmt::Formatter<'_>, more: usize) -> fmt::Result {
     }
 }
 
-/// A span of time as systemd writes it, not finer than is of use: `4.211s`, `90s`, `5min`, `1min 30s`
-/// from two minutes on.
+/// Writes a span of time as systemd does, with a useful resolution: `4.211s`, `90s`, `5min`. From two minutes on it
+/// has the form `1min 30s`.
 pub struct Span(pub Duration);
 
 impl Display for Span {
@@ -585,8 +586,8 @@ impl Display for Span {
     }
 }
 
-/// How long something took, to compare with what was a part of it: `5.98s`, `5.90s`, `123ms`; from two minutes on as
-/// [`Span`] says it.
+/// Writes how long something took, so that it can be compared with a part of it: `5.98s`, `5.90s`, `123ms`. From
+/// two minutes on it has the form of [`Span`].
 pub struct Took(pub Duration);
 
 impl Display for Took {
@@ -598,7 +599,7 @@ impl Display for Took {
     }
 }
 
-/// How long something lasted, not finer than anybody asks for: `1s`, `12min 30s`, `3h 12min`, `2d 4h`.
+/// Writes roughly how long something lasted: `1s`, `12min 30s`, `3h 12min`, `2d 4h`.
 pub struct About(pub Duration);
 
 impl Display for About {
@@ -621,7 +622,7 @@ impl Display for About {
     }
 }
 
-/// errno(3) values of Linux that a route lookup gives.
+/// The errno(3) values of Linux that a route lookup can return.
 const EACCES: i32 = 13;
 const ENODEV: i32 = 19;
 const EINVAL: i32 = 22;
@@ -630,7 +631,7 @@ const ENETDOWN: i32 = 100;
 const ENETUNREACH: i32 = 101;
 const EHOSTUNREACH: i32 = 113;
 
-/// What strerror(3) says of them.
+/// Returns the text of strerror(3) for such a value.
 fn errno_words(errno: i32) -> String {
     let words = match errno {
         EACCES => "Permission denied",

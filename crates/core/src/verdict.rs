@@ -10,26 +10,28 @@ use ipnet::IpNet;
 use crate::model::{Carrierless, Message, Network, Question, Route, RouteChange, RouteKind};
 use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec, RouteTo};
 
-/// What became of a gate.
+/// The result of evaluating a gate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     /// One entry per clause of the gate, in the gate's order.
     pub clauses: Vec<ClauseVerdict>,
-    /// Whether some wanted link has carrier. False if the gate has no `no-carrier-timeout`, which alone asks for it.
+    /// Whether a wanted link has carrier. It is `false` if the gate has no `no-carrier-timeout`, because nothing
+    /// else uses it.
     pub carrier: bool,
-    /// Why the host lacks an address or a route that any link could bring: none of its uplinks has carrier. `None`
-    /// if one has, if there is no uplink, or if nothing of that kind is unmet.
+    /// The reason that none of the host's uplinks has carrier, if the host lacks an address or a route that any
+    /// link could bring. `None` if an uplink has carrier, if there is no uplink, or if nothing of that kind is
+    /// unmet.
     pub no_uplink: Option<Box<Reason>>,
     /// Routing tables that must be read first, by family and number. The gate is not ready until then.
     pub unread: BTreeSet<(Family, u32)>,
-    /// The questions for probes. Each has the time after which it is asked again once it was answered
-    /// (`recheck`). There are none while something passive that is required is unmet.
+    /// The questions for probes. Each has the time (`recheck`) after which it is asked again once it was answered.
+    /// There are no questions while a required item that is not a probe is unmet.
     pub questions: BTreeMap<Question, Option<Duration>>,
     /// Faults that keep no requirement from being met.
     pub warnings: Vec<Warning>,
 }
 
-/// What became of a clause.
+/// The result of evaluating a clause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClauseVerdict {
     /// Whether all rows hold. A clause that does not count is met.
@@ -45,11 +47,11 @@ pub struct ClauseVerdict {
 /// How many links satisfy a clause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
-    /// How many links satisfy it now.
+    /// How many links satisfy the clause now.
     pub met: usize,
     /// How many links must satisfy the clause.
     pub needed: usize,
-    /// How many links are looked at, or are missing by their name.
+    /// How many links are counted, including those that are missing by their name.
     pub of: usize,
 }
 
@@ -100,8 +102,7 @@ pub enum Evidence {
     Lookup {
         /// The address that was looked up.
         target: IpAddr,
-        /// The way to the target. Its destination is the target alone, because a lookup does not tell the
-        /// prefix.
+        /// The path to the target. Its destination is only the target, because a lookup does not tell the prefix.
         route: RouteRef,
         /// The address that a connection to the target leaves from.
         source: AddressRef,
@@ -122,7 +123,7 @@ pub enum Evidence {
 /// An address on a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressRef {
-    /// Without its prefix length.
+    /// The address, without its prefix length.
     pub address: IpAddr,
     /// The kernel's number of the link (ifindex).
     pub ifindex: u32,
@@ -130,7 +131,7 @@ pub struct AddressRef {
     pub ifname: String,
 }
 
-/// A route by one of its next hops.
+/// A route, with one of its next hops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteRef {
     /// The prefix that the route is for.
@@ -171,21 +172,21 @@ pub enum Reason {
     Carrier {
         /// The link's name at this moment.
         ifname: String,
-        /// What keeps it from carrying traffic.
+        /// What keeps the link from carrying traffic.
         why: Carrierless,
     },
     /// None of several links that could be an uplink can carry traffic.
     NoUplink {
-        /// The names of the first three.
+        /// The names of the first three links.
         links: Vec<String>,
-        /// How many there are besides.
+        /// How many more links there are.
         more: usize,
     },
     /// There is no such address.
     NoAddress {
         /// The address that the requirement asks for.
         spec: AddressSpec,
-        /// The only link that counts. `None` if any link of the host does.
+        /// The only link that counts. `None` if any link of the host counts.
         ifname: Option<String>,
         /// A link-local address, if there are no other addresses of the family.
         link_local: Option<IpAddr>,
@@ -194,30 +195,30 @@ pub enum Reason {
     },
     /// The address is there but cannot be used.
     Unusable {
-        /// The address that is nearest to being usable, or whose fault somebody must mend.
+        /// The address that is nearest to being usable, or the one whose fault the administrator must mend.
         address: AddressRef,
-        /// What keeps it from being used.
+        /// What keeps the address from being used.
         why: Unusable,
     },
     /// There is no such route.
     NoRoute {
         /// The route that the requirement asks for.
         spec: RouteSpec,
-        /// The only link that counts. `None` if any link of the host does.
+        /// The only link that counts. `None` if any link of the host counts.
         ifname: Option<String>,
     },
-    /// The route is there but carries no traffic.
+    /// The route exists but carries no traffic.
     DeadRoute {
         /// The route, by the next hop that `why` is about.
         route: RouteRef,
-        /// What keeps it from carrying traffic.
+        /// What keeps the route from carrying traffic.
         why: Dead,
     },
-    /// The route is there but refuses: unreachable, blackhole, prohibit, throw.
+    /// The route exists but refuses: unreachable, blackhole, prohibit, throw.
     RefusingRoute {
         /// The route that the requirement asks for.
         spec: RouteSpec,
-        /// The way in which it refuses.
+        /// The way in which the route refuses.
         kind: RouteKind,
         /// The refusing route's metric.
         metric: u32,
@@ -232,14 +233,14 @@ pub enum Reason {
         /// The usable route behind it.
         hidden: RouteRef,
     },
-    /// The route is there but leaves through another link.
+    /// The route exists but leaves through another link.
     WrongLink {
         /// The route through the other link.
         route: RouteRef,
         /// The link or links that it should leave through.
         wanted: String,
     },
-    /// The route is there, but there is no usable address to send from.
+    /// The route exists, but there is no usable source address.
     NoSource {
         /// The route without a source.
         route: RouteRef,
@@ -289,11 +290,11 @@ pub enum Reason {
 /// with the greatest fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unusable {
-    /// Its link has no carrier.
+    /// The link of the address has no carrier.
     NoCarrier,
-    /// Its preferred lifetime is over.
+    /// The preferred lifetime of the address is over.
     Deprecated,
-    /// Duplicate address detection is not done.
+    /// Duplicate address detection has not finished.
     Tentative,
     /// Duplicate address detection cannot begin, because the link has no carrier.
     TentativeNoCarrier,
@@ -304,34 +305,34 @@ pub enum Unusable {
 /// Why a route carries no traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dead {
-    /// Its link cannot carry traffic.
+    /// The link of the route cannot carry traffic.
     Link(Carrierless),
-    /// The kernel flags the next hop `dead` or `linkdown`, or its link is gone.
+    /// The kernel flags the next hop `dead` or `linkdown`, or the link is gone.
     Flagged,
-    /// Its lifetime is over.
+    /// The lifetime of the route is over.
     Expired,
-    /// Its link is a loopback or dummy link, and no packet leaves the host by such a link.
+    /// The link of the route is a loopback or dummy link, and no packet leaves the host through such a link.
     LeadsNowhere,
 }
 
 /// What is wrong with the route that pasta would select.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PastaFault {
-    /// Its link has no carrier. Its routes are flagged `linkdown`, and pasta dies when it copies them.
+    /// The link of the route has no carrier. Its routes are flagged `linkdown`, and pasta dies when it copies them.
     Carrier(Carrierless),
-    /// It is flagged `linkdown` although its link has carrier.
+    /// The route is flagged `linkdown` although its link has carrier.
     Linkdown,
     /// There is no route in either family.
     Nothing,
-    /// It is not a default route. The container would have no default route for its whole life.
+    /// The route is not a default route. The container would have no default route for its whole life.
     NoDefault,
-    /// Its link is a loopback or dummy link.
+    /// The link of the route is a loopback or dummy link.
     LeadsNowhere,
-    /// Its link has no address of the family that pasta could copy.
+    /// The link of the route has no address of the family that pasta could copy.
     NoAddress,
-    /// Its gateway is not on the link.
+    /// The gateway of the route is not on the link.
     GatewayOffLink,
-    /// It is flagged `dead`, or its lifetime is over.
+    /// The route is flagged `dead`, or its lifetime is over.
     Dead,
 }
 
@@ -346,7 +347,7 @@ pub enum Warning {
         route: RouteRef,
         /// What keeps the next hop from carrying traffic.
         why: Dead,
-        /// Whether the kernel sends packets to the faulty next hop all the same.
+        /// Whether the kernel still sends packets to the faulty next hop.
         used: bool,
     },
     /// pasta drops a multipath default route over several links, so the container will have no default route.
@@ -450,8 +451,8 @@ impl Reason {
         matches!(self, Reason::ProbeFailed { .. } | Reason::NoProbeProgram(_) | Reason::NotTried { .. })
     }
 
-    /// Whether the host lacks an address or a route that any link could bring, so that there is none if no uplink
-    /// has carrier.
+    /// Whether the host lacks an address or a route that any link could bring. Then the root cause may be that no
+    /// uplink has carrier.
     fn asks_for_an_uplink(&self) -> bool {
         match self {
             Reason::NoAddress { spec, ifname: None, disabled: false, .. } => {
@@ -482,10 +483,10 @@ impl Reason {
         }
     }
 
-    /// The link that is at fault, if it is one link.
+    /// Returns the link that causes the reason, if it is one link.
     pub fn link(&self) -> Option<&str> {
         match self {
-            // Not a pattern, nor a hardware address.
+            // The name must not be a pattern or a hardware address.
             Reason::Absent { name } => {
                 Some(name.as_str()).filter(|name| !name.contains(['*', '?', '[', ':']))
             }
@@ -549,14 +550,15 @@ impl Reason {
 }
 
 impl Outcome {
-    /// Whether the clause can be met with this outcome. True of items that do not count.
+    /// Whether the clause can be met with this outcome. Items that do not count hold too.
     pub fn holds(&self) -> bool {
         !matches!(self, Outcome::Unmet(_))
     }
 }
 
 impl ClauseVerdict {
-    /// Why its rows are unmet. A probe that waits for the others is left out: what it waits for is said.
+    /// Returns why rows of the clause are unmet. It leaves out probes that wait for other requirements, because
+    /// these have reasons of their own.
     pub(crate) fn reasons(&self) -> impl Iterator<Item = &Reason> {
         self.rows.iter().filter_map(Row::reason)
     }
@@ -567,7 +569,7 @@ impl ClauseVerdict {
 }
 
 impl Row {
-    /// Why it is unmet, unless it is a probe that waits for the others.
+    /// Returns why the row is unmet. `None` for a probe that waits for other requirements.
     pub(crate) fn reason(&self) -> Option<&Reason> {
         match &self.outcome {
             Outcome::Unmet(Reason::NotTried { begun: false, .. }) => None,
@@ -584,7 +586,7 @@ impl Verdict {
         self.unread.is_empty() && self.clauses.iter().all(|clause| clause.met || clause.grace.is_some())
     }
 
-    /// The verdict if probes are switched off. They keep their rows but do not count.
+    /// Returns the verdict for the case that probes are switched off. Probes keep their rows but do not count.
     pub fn without_probes(mut self) -> Verdict {
         self.questions.clear();
         for clause in &mut self.clauses {
@@ -603,31 +605,31 @@ impl Verdict {
         self
     }
 
-    /// The rows of all clauses, each together with its clause.
+    /// Returns the rows of all clauses, each with its clause.
     pub fn rows(&self) -> impl Iterator<Item = (&ClauseVerdict, &Row)> {
         self.clauses.iter().flat_map(|clause| clause.rows.iter().map(move |row| (clause, row)))
     }
 
-    /// The clauses that hold the gate shut, in the gate's order: those that are required if one of them is unmet, else
-    /// those with a grace.
+    /// Returns the clauses that hold the gate shut, in the gate's order. If a required clause is unmet, these are
+    /// the required ones; otherwise they are the clauses with a grace.
     pub fn unmet(&self) -> impl Iterator<Item = &ClauseVerdict> {
         let required = !self.ready();
         self.clauses.iter().filter(move |clause| clause.grace.is_none() == required && !clause.met)
     }
 
-    /// The reason that stands for all: the first, or what is behind it. `None` if nothing is unmet, or if only tables
-    /// must be read.
+    /// Returns the reason that stands for all: the first reason, or its root cause. `None` if nothing is unmet, or
+    /// if only tables must be read.
     pub fn leading(&self) -> Option<&Reason> {
         let (clause, first) = self.unmet().find_map(|clause| Some((clause, clause.reasons().next()?)))?;
         self.root(clause, first).or(Some(first))
     }
 
-    /// What is behind the reason of a clause: no uplink has carrier.
+    /// Returns the root cause of a reason of a clause: that no uplink has carrier.
     pub(crate) fn root(&self, clause: &ClauseVerdict, reason: &Reason) -> Option<&Reason> {
         self.no_uplink.as_deref().filter(|_| clause.asks_for_an_uplink(reason))
     }
 
-    /// What meets the gate's requirements, in the gate's order.
+    /// Returns what meets the gate's requirements, in the gate's order.
     pub(crate) fn evidence(&self) -> impl Iterator<Item = &Evidence> {
         self.rows().filter_map(|(_, row)| match &row.outcome {
             Outcome::Met(evidence) => Some(evidence),
@@ -635,7 +637,7 @@ impl Verdict {
         })
     }
 
-    /// The routes that pasta would copy. If they change, the settle time starts again.
+    /// Returns the routes that pasta would copy. If they change, the settle time starts again.
     pub fn pasta_choice(&self) -> Option<&[RouteRef]> {
         self.evidence().find_map(|evidence| match evidence {
             Evidence::Pasta(taken) => Some(taken.as_slice()),
@@ -648,12 +650,12 @@ impl Verdict {
         })
     }
 
-    /// Whether something that is met is met by this link's carrier, or by an address or route of the link.
+    /// Whether a requirement is met by this link's carrier, or by an address or route of the link.
     pub fn rests_on_link(&self, ifindex: u32) -> bool {
         self.evidence().any(|evidence| evidence.rests_on_link(ifindex))
     }
 
-    /// Whether something that is met is met by this address, or by a route from it.
+    /// Whether a requirement is met by this address, or by a route that has it as the source.
     pub fn rests_on_address(&self, address: IpAddr) -> bool {
         self.evidence().any(|evidence| match evidence {
             Evidence::Address(held) => held.address == address,
@@ -693,8 +695,8 @@ impl Evidence {
                 }
             }
             Message::Route(_, RouteChange::Appended) => false,
-            // The kernel adds a route that was there already. So the route was gone in between; the kernel does
-            // not announce every removal.
+            // The kernel adds a route that already existed. So the route was gone in between; the kernel does not
+            // announce every removal.
             Message::Route(changed, RouteChange::Added) => match self {
                 Evidence::Route { route, .. } => route.is(changed) || route.is_hidden_by(changed),
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
@@ -707,7 +709,7 @@ impl Evidence {
             Message::Route(changed, change @ (RouteChange::Replaced | RouteChange::Gone)) => match self {
                 Evidence::Route { route, .. } => route.is(changed) || route.is_hidden_by(changed),
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
-                // A lookup does not tell which route it used. It may have used the one that was replaced.
+                // A lookup does not tell which route it used. It may have used the route that was replaced.
                 Evidence::Lookup { target, route, .. } => {
                     let same_link = || changed.hops.iter().any(|hop| hop.ifindex == route.ifindex);
                     changed.destination.contains(target) && (*change == RouteChange::Replaced || same_link())
@@ -735,7 +737,7 @@ impl Evidence {
 }
 
 impl RouteRef {
-    /// Whether a message is about this route. The kernel tells routes apart by destination, table and metric.
+    /// Whether a message is about this route. For the kernel, destination, table and metric identify a route.
     fn is(&self, route: &Route) -> bool {
         self.destination == route.destination
             && self.table == route.table
