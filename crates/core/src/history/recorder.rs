@@ -1,11 +1,12 @@
-//! The recorder: sees what the session takes in, and notes what changed.
+//! The recorder: compares what the session receives with the known state, and notes the changes.
 //!
-//! It compares each message and each full read with the network as it is known before, so it keeps no copy of the
-//! network. A note is a value without text. [`Recorder::take`] makes events of the notes, which costs time, so the
-//! driver calls it only after everybody who waits was told.
+//! It compares each message and each complete read with the network as known before, so it keeps no copy of the
+//! network. A note is a value without text. [`Recorder::take`] makes events from the notes. This takes time, so the
+//! driver calls it only after it has reported everything.
 //!
-//! Links and addresses are noted if the gate can care for them. Routes are not noted from their messages, of which there
-//! may be a hundred thousand: the routes that the session has read are compared at each verdict.
+//! Links and addresses are noted if the gate may depend on them. Routes are not noted from their messages, because
+//! there may be a hundred thousand of them. Instead, the routes that the session has read are compared at each
+//! verdict.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::IpAddr;
@@ -25,20 +26,20 @@ use crate::report::Sentence;
 use crate::requirement::{AddressSpec, Family, Gate, Item, Links, Quorum, Subject};
 use crate::verdict::{Evidence, Outcome, Reason, Row, Verdict};
 
-/// How many notes are kept of the beginning, and how many of the end, until they are taken. What is between them is
-/// counted only. A boot has some dozens; at half of it, a host with ten links of two families would lose some; double
-/// would cost a storm's host another 30 KiB.
+/// How many notes of the beginning and of the end are kept until they are taken. The notes between them are only
+/// counted. A boot has some dozens of notes. With half as many, a host with ten links and two families would lose
+/// some. With twice as many, a host with a storm of changes would need another 30 KiB.
 const FIRST: usize = 128;
 const LAST: usize = 128;
 
-/// The most routes that are compared. A gate wants few, but one of them may have many next hops.
+/// The most routes that are compared. A gate wants few routes, but one of them may have many next hops.
 const MOST_ROUTES: usize = 64;
 
-/// How long a note waits while the gate does. At half of it, a boot writes twice as often for nothing; at double, a crash
-/// costs two seconds of the history.
+/// How long a note waits to be taken while the gate waits. With half of this time, a boot would write twice as
+/// often without a benefit. With twice as much, a crash would lose two seconds of the history.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How many things that meet a gate are named.
+/// How many things that meet a gate an event names.
 const NAMED: usize = 3;
 
 /// Compares successive states of the network and makes events of the differences. The module says how.
@@ -46,14 +47,14 @@ const NAMED: usize = 3;
 pub struct Recorder {
     notes: Notes,
     watched: Watched,
-    /// The state that was noted last, and the leading reason with it.
+    /// The state that was noted last, with its leading reason.
     gate: Option<(GateWord, Option<By>, Option<Reason>)>,
     /// Whether the requirements were noted since the gate was read.
     requirements: bool,
     routes: Vec<RouteKey>,
-    /// What became of the last try of each probe.
+    /// The result of the last try of each probe.
     probes: BTreeMap<Question, Tried>,
-    /// Notes were taken before.
+    /// Whether notes were taken before.
     taken: bool,
 }
 
@@ -71,7 +72,7 @@ enum Note {
     Dropped(u64),
 }
 
-/// A route by one of its next hops; by none if it refuses.
+/// A route with one of its next hops. A route that refuses has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct RouteKey {
     destination: IpNet,
@@ -80,7 +81,7 @@ struct RouteKey {
     hop: Option<(u32, Option<IpAddr>)>,
 }
 
-/// Notes until they are taken: the first ones and the last ones.
+/// The notes that were not taken yet: the first ones and the last ones.
 #[derive(Debug, Clone, Default)]
 struct Notes {
     first: Vec<(Moment, Note)>,
@@ -113,7 +114,7 @@ impl Notes {
 }
 
 impl Recorder {
-    /// A recorder of this gate, which begins now.
+    /// Makes a recorder for this gate, which netready begins to keep now.
     pub fn new(gate: &Gate, now: Moment) -> Recorder {
         let mut recorder = Recorder {
             notes: Notes::default(),
@@ -128,7 +129,7 @@ impl Recorder {
         recorder
     }
 
-    /// Another gate is kept from now on.
+    /// Notes that netready keeps another gate from now on.
     pub fn reload(&mut self, gate: &Gate, now: Moment) {
         self.watched = Watched::by(gate);
         self.gate = None;
@@ -136,7 +137,7 @@ impl Recorder {
         self.notes.push(now, Note::Start { gate: Box::new(gate.clone()), reloaded: true });
     }
 
-    /// A message is about to change the network.
+    /// Takes a message before it changes the network.
     pub fn message(&mut self, message: &Message, network: &Network, now: Moment) {
         match message {
             Message::Link(link) => {
@@ -159,7 +160,7 @@ impl Recorder {
         }
     }
 
-    /// A full read is about to take the place of what is known.
+    /// Takes a complete read before it replaces the known state.
     pub fn read(&mut self, links: &[Link], addresses: &[Address], network: &Network, now: Moment) {
         let keys: BTreeSet<_> = addresses.iter().map(Address::key).collect();
         for known in network.addresses().filter(|known| !keys.contains(&known.key())) {
@@ -175,7 +176,7 @@ impl Recorder {
         let by_number: BTreeMap<u32, &Link> = links.iter().map(|link| (link.ifindex, link)).collect();
         for address in addresses {
             let link = by_number.get(&address.ifindex).copied();
-            // An address that came before its link was not noted.
+            // An address that was announced before its link was not noted.
             let known = network.address(address);
             let noted = known.filter(|known| self.watched.address(known, network.link(known.ifindex)));
             self.address_of(link, noted, Some(address), now);
@@ -205,7 +206,7 @@ impl Recorder {
         if was == Some(state) && flaps == 0 && !renamed {
             return;
         }
-        // The name is the new one also if only the old one is watched.
+        // Use the new name, even if only the old name is watched.
         let name = link.unwrap_or(named).ifname.clone();
         let change = LinkChange { link: name, ifindex: named.ifindex, state, was, flaps };
         self.notes.push(now, Note::Link(change));
@@ -251,10 +252,10 @@ impl Recorder {
         );
     }
 
-    /// A probe was tried.
+    /// Takes the result of one try of a probe.
     pub fn answer(&mut self, question: &Question, tried: &Tried, now: Moment) {
         let same = match (self.probes.get(question), tried) {
-            // What it answers may be another text each time.
+            // An answer may have a different text each time.
             (Some(Ok(_)), Ok(_)) => true,
             (known, tried) => known == Some(tried),
         };
@@ -265,7 +266,7 @@ impl Recorder {
         self.notes.push(now, Note::Probe { question: question.clone(), tried: tried.clone() });
     }
 
-    /// A verdict took the place of the last one.
+    /// Takes a verdict that has replaced the last one.
     pub fn judged(&mut self, last: &Verdict, verdict: &Verdict, network: &Network, now: Moment) {
         self.routes(network, now);
         self.probes.retain(|question, _| verdict.questions.contains_key(question));
@@ -325,7 +326,7 @@ impl Recorder {
         }
     }
 
-    /// The gate's state may have changed.
+    /// Takes the present state of the gate, which may have changed.
     pub fn observe(&mut self, phase: Phase, verdict: &Verdict, now: Moment) {
         let (state, by) = words(phase);
         let reason = if state == GateWord::Ready { None } else { verdict.leading() };
@@ -347,21 +348,21 @@ impl Recorder {
         self.notes.push(now, Note::Gate { state, by, reason: reason.cloned(), met_by });
     }
 
-    /// netready is about to end.
+    /// Notes that netready is about to end.
     pub fn stop(&mut self, now: Moment) {
         self.notes
             .push(now, Note::Gate { state: GateWord::Stopped, by: None, reason: None, met_by: Vec::new() });
     }
 
-    /// When the notes are due to be taken. The first look at the network is due at once. After that, while the gate
-    /// waits, they are due a second after the first of them: so nothing is written in the milliseconds in which
-    /// everything comes that it waits for.
+    /// Returns when the notes must be taken. The notes of the first look at the network are due at once. After
+    /// that, while the gate waits, they are due a second after the first of them. So nothing is written in the
+    /// milliseconds in which the network becomes ready.
     pub fn due(&self, waits: bool) -> Option<Moment> {
         let (first, _) = self.notes.first.first()?;
         Some(if waits && self.taken { *first + PATIENCE } else { *first })
     }
 
-    /// The events since they were taken last.
+    /// Returns the events since the last call.
     pub fn take(&mut self) -> Vec<Event> {
         self.taken = true;
         self.notes.take().map(|(at, note)| Event { at, what: note.what() }).collect()
@@ -374,7 +375,7 @@ impl RouteKey {
     }
 }
 
-/// The row of the same item and link among others. It mostly has the same place as before.
+/// Finds the row of the same item and link. In most cases it is at the same place as before.
 fn same_row<'a>(rows: &'a [Row], place: usize, wanted: &Row) -> Option<&'a Row> {
     let same = |row: &&Row| row.link == wanted.link && row.item == wanted.item;
     rows.get(place).filter(same).or_else(|| rows.iter().find(same))
@@ -382,13 +383,13 @@ fn same_row<'a>(rows: &'a [Row], place: usize, wanted: &Row) -> Option<&'a Row> 
 
 fn is_news(before: &Outcome, now: &Outcome) -> bool {
     match (before, now) {
-        // The answer may be another text each time.
+        // An answer may have a different text each time.
         (Outcome::Met(Evidence::Answer { .. }), Outcome::Met(Evidence::Answer { .. })) => false,
         (before, now) => before != now,
     }
 }
 
-/// The word for a phase, and who opened the gate or why it was given up.
+/// Returns the word for a phase, and the word for what opened the gate or why it gave up.
 pub(crate) fn words(phase: Phase) -> (GateWord, Option<By>) {
     let why = |why| match why {
         GaveUp::Timeout => By::Timeout,
@@ -419,7 +420,7 @@ fn link_word(link: &Link) -> LinkWord {
     }
 }
 
-/// How often carrier was lost besides the loss that the states tell.
+/// Returns how often carrier was lost, without the loss that the two states already show.
 fn flaps(known: &Link, link: &Link) -> u64 {
     let lost = link.carrier_down_count.saturating_sub(known.carrier_down_count);
     let told = link_word(known) == LinkWord::Carrier && link_word(link) != LinkWord::Carrier;
@@ -435,14 +436,14 @@ fn address_word(address: &Address) -> AddressWord {
     }
 }
 
-/// What of the network a gate can care for.
+/// The part of the network that a gate may depend on.
 #[derive(Debug, Clone)]
 struct Watched {
-    /// Every link that leads somewhere: some clause is the host's.
+    /// Whether a clause is about the host. Then every link that leads out of it is watched.
     host: bool,
     /// The links that clauses name.
     links: Vec<Links>,
-    /// Addresses that count wherever they stand.
+    /// Addresses that count on any link.
     exact: Vec<IpAddr>,
 }
 
@@ -463,10 +464,11 @@ impl Watched {
         watched
     }
 
-    /// It depends on nothing that changes but the name, so that what came is also seen to go.
+    /// Whether changes of the link are noted. The result depends only on what never changes for a link, and on its
+    /// name. So if the arrival of a link was noted, its end is noted too.
     fn link(&self, link: &Link) -> bool {
         let may_be_uplink = self.host && !link.leads_nowhere() && !link.is_tunnel();
-        // A card may be a port of a link that is named.
+        // A card may be a port of a link that a clause names.
         let card = link.kind.is_empty() && !link.loopback();
         may_be_uplink || card || self.links.iter().any(|links| is_named(links, link))
     }
@@ -518,7 +520,7 @@ impl Note {
 }
 
 impl Cause {
-    /// A reason in words.
+    /// Puts a reason into words.
     pub fn of(reason: &Reason) -> Cause {
         Cause {
             code: reason.code().as_str().to_owned(),
@@ -575,7 +577,7 @@ fn number(clause: usize) -> u64 {
     clause as u64 + 1
 }
 
-/// The first three, and whether there are more. What reads alike is named once.
+/// Names the first three, and says whether there are more. Equal texts are named once.
 fn first_evidence(evidence: &[Evidence]) -> String {
     let mut texts: Vec<String> = Vec::new();
     for text in evidence.iter().take(NAMED).map(ToString::to_string) {
