@@ -145,7 +145,8 @@ pub fn plan(input: &QuadletInput) -> Plan {
     for unit in &units {
         let gating = gates.of_unit(unit);
         let healed = healed_gate(input.manager, unit, gating, &mut problems);
-        let parts = Parts::of(input, unit, gating, takes_over, &mut problems);
+        let required = required_gate(input.manager, unit, &gates, &mut problems);
+        let parts = Parts::of(input, unit, gating, takes_over, required, &mut problems);
         for service in unit.services() {
             let helper = healed.and_then(|gate| {
                 let helper = heal::helper(service)?;
@@ -243,6 +244,7 @@ impl Parts {
         unit: &Unit,
         gating: &Gating,
         takes_over: bool,
+        required: Option<&str>,
         problems: &mut Vec<Problem>,
     ) -> Parts {
         let gate = match gating {
@@ -256,7 +258,6 @@ impl Parts {
             (true, WaitUnit::Replaced, Gating::Unsaid) => false,
             (true, WaitUnit::Absent | WaitUnit::Replaced, _) | (false, _, _) => true,
         });
-        let required = required_gate(input.manager, unit, gating, problems);
         let mut commands: Vec<Vec<Argument>> = Vec::new();
         if let Some(gate) = required {
             // The gate's own no-carrier-timeout must not end the wait either.
@@ -319,29 +320,34 @@ fn notifies(unit: &Unit) -> bool {
     }
 }
 
+/// The gate that must be open before the unit starts: because the unit says so (`GateRequired=yes`), or all units that use
+/// it.
 fn required_gate<'a>(
     manager: Manager,
     unit: &Unit,
-    gating: &'a Gating,
+    gates: &'a Gates,
     problems: &mut Vec<Problem>,
 ) -> Option<&'a str> {
-    let place = unit.settings.required.as_ref()?;
+    let gate = match gates.of_unit(unit) {
+        Gating::Named(gate) => Some(gate.as_str()),
+        Gating::Unsaid => Some(manager.main_gate()),
+        Gating::Refused | Gating::Nothing => None,
+    };
+    let Some(place) = &unit.settings.required else {
+        return gate.filter(|_| gates.is_required_by_users(unit));
+    };
     if unit.settings.gate_is_unknown {
         // Do not wait for another gate than the one that was meant: it may never open.
         let message = "GateRequired: ignored, because the value of Gate= is not a gate's name";
         problems.push(problem(place, message));
         return None;
     }
-    match gating {
-        Gating::Named(gate) => Some(gate),
-        Gating::Unsaid => Some(manager.main_gate()),
-        Gating::Refused | Gating::Nothing => {
-            let message =
-                format!("GateRequired: there is no gate to require; write Gate={}", manager.main_gate());
-            problems.push(problem(place, message));
-            None
-        }
+    if gate.is_none() {
+        let message =
+            format!("GateRequired: there is no gate to require; write Gate={}", manager.main_gate());
+        problems.push(problem(place, message));
     }
+    gate
 }
 
 /// The gate that restarts a unit when it opens, if the unit asks for it (`RestartWhenReady=yes`).

@@ -34,7 +34,16 @@ impl Gating {
 
 /// The gate of each unit by the quadlet's file name.
 pub struct Gates<'a> {
-    by_name: HashMap<&'a str, Gating>,
+    by_name: HashMap<&'a str, Wish>,
+}
+
+/// What a unit waits for, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Wish {
+    gating: Gating,
+    /// Whether all units that use this one have `GateRequired=yes`. If this one started while the gate is shut and failed,
+    /// systemd would not start them at all, because they require it.
+    users_require: bool,
 }
 
 impl<'a> Gates<'a> {
@@ -43,25 +52,26 @@ impl<'a> Gates<'a> {
         let by_name: HashMap<&str, &Unit> = units.iter().map(|unit| (unit.name.as_str(), unit)).collect();
         let users = users(units);
         let of = |unit: &Unit| {
+            let alone = |gating| Wish { gating, users_require: false };
             if let Some(gating) = said(unit) {
-                return gating;
+                return alone(gating);
             }
-            if !unit.ordered_by_podman() || !unit.kind.needs_network() || pull::is_local(unit) {
-                return Gating::Nothing;
+            if !unit.ordered_by_podman() || !unit.needs_network() || pull::is_local(unit) {
+                return alone(Gating::Nothing);
             }
-            let inherited = match unit.kind {
-                Kind::Container => of_pod(unit, &by_name),
-                Kind::Artifact | Kind::Image | Kind::Build => {
-                    let mut gatings = Vec::new();
-                    gatings_of_users(unit, &users, &by_name, &mut HashSet::new(), &mut gatings);
-                    one(&gatings)
+            let (inherited, users_require) = match unit.kind {
+                Kind::Container => (pod(unit, &by_name).and_then(said), false),
+                Kind::Artifact | Kind::Image | Kind::Build | Kind::Network => {
+                    let mut found = Vec::new();
+                    wishes_of_users(unit, &users, &by_name, &mut HashSet::new(), &mut found);
+                    one(&found)
                 }
-                Kind::Kube | Kind::Network | Kind::Pod | Kind::Volume => None,
+                Kind::Kube | Kind::Pod | Kind::Volume => (None, false),
             };
             match (inherited, manager) {
-                (Some(gating), _) => gating,
-                (None, Manager::User) => Gating::Unsaid,
-                (None, Manager::System) => Gating::Nothing,
+                (Some(gating), _) => Wish { gating, users_require },
+                (None, Manager::User) => Wish { gating: Gating::Unsaid, users_require },
+                (None, Manager::System) => alone(Gating::Nothing),
             }
         };
         Gates { by_name: units.iter().map(|unit| (unit.name.as_str(), of(unit))).collect() }
@@ -69,7 +79,12 @@ impl<'a> Gates<'a> {
 
     /// What a unit waits for.
     pub fn of_unit(&self, unit: &Unit) -> &Gating {
-        self.by_name.get(unit.name.as_str()).unwrap_or(&Gating::Nothing)
+        self.by_name.get(unit.name.as_str()).map_or(&Gating::Nothing, |wish| &wish.gating)
+    }
+
+    /// Whether a unit waits for its gate however long that takes, because all units that use it do.
+    pub fn is_required_by_users(&self, unit: &Unit) -> bool {
+        self.by_name.get(unit.name.as_str()).is_some_and(|wish| wish.users_require)
     }
 }
 
@@ -80,9 +95,9 @@ fn said(unit: &Unit) -> Option<Gating> {
     }
 }
 
-/// A pod is the network of its members, and starts before them.
-fn of_pod(unit: &Unit, by_name: &HashMap<&str, &Unit>) -> Option<Gating> {
-    said(by_name.get(unit.file.word("Container", "Pod")?)?)
+/// The pod of a container. It is the network of its members, and starts before them.
+fn pod<'a>(unit: &Unit, by_name: &HashMap<&str, &'a Unit>) -> Option<&'a Unit> {
+    by_name.get(unit.file.word("Container", "Pod")?).copied()
 }
 
 /// For the name of each quadlet, the units that name it.
@@ -104,11 +119,19 @@ fn needs(unit: &Unit) -> Vec<String> {
         let volumes = unit.file.every(section, "Volume").into_iter();
         volumes.map(|volume| volume.split(':').next().unwrap_or_default().trim_matches('"').to_owned())
     };
+    // `lan.network:ip=10.89.7.5` has options behind the name.
+    let networks = || {
+        let networks = unit.file.every(section, "Network").into_iter();
+        networks.map(|network| network.split(':').next().unwrap_or_default().trim_matches('"').to_owned())
+    };
     match unit.kind {
-        Kind::Container => image().into_iter().chain(volumes()).chain(mounts(&unit.file)).collect(),
-        Kind::Build | Kind::Pod => volumes().collect(),
+        Kind::Container => {
+            image().into_iter().chain(volumes()).chain(mounts(&unit.file)).chain(networks()).collect()
+        }
+        Kind::Build | Kind::Pod => volumes().chain(networks()).collect(),
+        Kind::Kube => networks().collect(),
         Kind::Volume if unit.file.word(section, "Driver") == Some("image") => image().into_iter().collect(),
-        Kind::Artifact | Kind::Image | Kind::Kube | Kind::Network | Kind::Volume => Vec::new(),
+        Kind::Artifact | Kind::Image | Kind::Network | Kind::Volume => Vec::new(),
     }
 }
 
@@ -128,30 +151,40 @@ fn mounts(file: &UnitFile) -> Vec<String> {
         .collect()
 }
 
-/// What the users of a unit wait for. If a user is a volume or a build, its own users decide.
-fn gatings_of_users<'a>(
+/// What the users of a unit wait for, and whether they require it. If a user is a volume or a build, its own users
+/// decide.
+fn wishes_of_users<'a>(
     unit: &'a Unit,
     users: &HashMap<String, Vec<&'a Unit>>,
     by_name: &HashMap<&str, &Unit>,
     seen: &mut HashSet<&'a str>,
-    gatings: &mut Vec<Option<Gating>>,
+    found: &mut Vec<(Option<Gating>, bool)>,
 ) {
     for user in users.get(&unit.name).into_iter().flatten() {
         if !seen.insert(user.name.as_str()) {
             continue;
         }
+        let required = user.settings.requires_its_gate();
         match (said(user), user.kind) {
-            (Some(gating), _) => gatings.push(Some(gating)),
-            (None, Kind::Container) => gatings.push(of_pod(user, by_name)),
-            (None, Kind::Kube | Kind::Pod) => gatings.push(None),
+            (Some(gating), _) => found.push((Some(gating), required)),
+            (None, Kind::Container) => {
+                let pod = pod(user, by_name);
+                let required = required || pod.is_some_and(|pod| pod.settings.requires_its_gate());
+                found.push((pod.and_then(said), required));
+            }
+            (None, Kind::Kube | Kind::Pod) => found.push((None, required)),
             (None, Kind::Artifact | Kind::Build | Kind::Image | Kind::Network | Kind::Volume) => {
-                gatings_of_users(user, users, by_name, seen, gatings);
+                wishes_of_users(user, users, by_name, seen, found);
             }
         }
     }
 }
 
-fn one(gatings: &[Option<Gating>]) -> Option<Gating> {
-    let (first, others) = gatings.split_first()?;
-    if others.iter().all(|other| other == first) { first.clone() } else { None }
+/// The gate that all of them have, and whether all of them have one gate and require it.
+fn one(found: &[(Option<Gating>, bool)]) -> (Option<Gating>, bool) {
+    let Some(((first, _), others)) = found.split_first() else { return (None, false) };
+    if !others.iter().all(|(other, _)| other == first) {
+        return (None, false);
+    }
+    (first.clone(), found.iter().all(|(_, required)| *required))
 }

@@ -61,14 +61,14 @@ pub fn command(
             tell("netready pulls images only; for Podman 5.7 and later, write Retry= into [Artifact]");
             return None;
         }
-        Kind::Build | Kind::Kube | Kind::Pod => {
+        Kind::Build | Kind::Kube | Kind::Network | Kind::Pod => {
             tell(&format!(
                 "a .{} file has no pull of its own; write this setting into a .container or .image file",
                 unit.kind.extension()
             ));
             return None;
         }
-        Kind::Network | Kind::Volume => return None,
+        Kind::Volume => return None,
     };
     match wanted.map(|wanted| line(unit, settings, gate, wanted)) {
         Ok(line) if !line.iter().all(Argument::can_be_written) => {

@@ -86,6 +86,11 @@ pub fn read(unit: &UnitFile, problems: &mut Vec<Problem>) -> Settings {
 }
 
 impl Settings {
+    /// Whether the unit must not start while its gate is shut, and it is known which gate that is.
+    pub fn requires_its_gate(&self) -> bool {
+        self.required.is_some() && !self.gate_is_unknown
+    }
+
     /// An empty value takes back what was said before, as everywhere in unit files.
     fn take(&mut self, entry: &Assignment) -> Result<(), String> {
         let value = entry.value.as_str();

@@ -1,6 +1,7 @@
 mod healing;
 mod images;
 mod names;
+mod networks;
 mod notify;
 mod takeover;
 

@@ -98,8 +98,8 @@ impl Kind {
         }
     }
 
-    /// `podman network create` and `podman volume create` touch no network, and the containers that need
-    /// them would wait for their gate.
+    /// Whether units of this kind need the network. `podman volume create` needs none, and `podman network create` only
+    /// for the drivers in [`Unit::needs_network`]. The containers that use the volume or network wait for their gate.
     pub fn needs_network(self) -> bool {
         match self {
             Kind::Network | Kind::Volume => false,
@@ -190,12 +190,18 @@ pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
                 not_understood.push(source.path.clone());
                 continue;
             }
-            let settings = if kind.needs_network() {
+            let settings = if needs_network(kind, &file) {
                 settings::read(&file, problems)
             } else {
                 if let Some(header) = file.headers.iter().find(|header| &*header.name == SECTION) {
-                    let message = format!("[{SECTION}]: a .{} file needs no network", kind.extension());
-                    problems.push(problem(&header.place, message));
+                    let message = match kind {
+                        Kind::Network => {
+                            "a .network file needs no network, unless its Driver= is macvlan or ipvlan"
+                                .to_owned()
+                        }
+                        _ => format!("a .{} file needs no network", kind.extension()),
+                    };
+                    problems.push(problem(&header.place, format!("[{SECTION}]: {message}")));
                 }
                 Settings::default()
             };
@@ -296,7 +302,19 @@ pub fn template_of(service: &str) -> Option<String> {
     Some(format!("{template}@.service"))
 }
 
+/// `podman network create` refuses a macvlan or ipvlan whose parent link does not exist yet (`parent interface e0 does not
+/// exist`). Podman makes the containers require the network's unit, so they do not start either.
+fn needs_network(kind: Kind, file: &UnitFile) -> bool {
+    let on_a_link = || matches!(file.word(kind.section(), "Driver"), Some("macvlan" | "ipvlan"));
+    kind.needs_network() || (kind == Kind::Network && on_a_link())
+}
+
 impl Unit {
+    /// Whether the unit needs the network when it starts: each kind that does, and networks on a link of the host.
+    pub fn needs_network(&self) -> bool {
+        needs_network(self.kind, &self.file)
+    }
+
     /// The gate that its `Gate=` names.
     pub fn gate(&self) -> Option<&str> {
         match self.settings.gate.as_ref()? {
