@@ -553,12 +553,13 @@ fn the_examples_in_the_documents_are_right() {
         let output = host.generate("user");
         assert_eq!(stderr(&output), "", "{text}");
         let written = &host.written()["app.service.d/50-netready.conf"];
+        let gate = text.lines().find_map(|line| line.strip_prefix("Gate=")).unwrap_or_default();
         let meant = match text {
-            text if text.contains("PullRetry=") => " pull ",
-            text if text.contains("RestartWhenReady=") => "PartOf=netready-restart-app.service",
-            _ => "After=netready@storage.service",
+            text if text.contains("PullRetry=") => " pull ".to_owned(),
+            text if text.contains("RestartWhenReady=") => "PartOf=netready-restart-app.service".to_owned(),
+            _ => format!("After=netready@{gate}.service"),
         };
-        assert!(written.contains(meant), "{text}\n{written}");
+        assert!(written.contains(&meant), "{text}\n{written}");
         if index == 0 {
             let shown = blocks("console").concat();
             let body = written.split_once('\n').unwrap().1;

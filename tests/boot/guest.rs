@@ -26,7 +26,8 @@ umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 exec systemd-nspawn --quiet --boot --directory="$PLACE/root" --machine="$MACHINE" --register=no --keep-unit \
     --settings=no --link-journal=no --resolv-conf=off --timezone=off --console=pipe \
-    --bind=/dev/net/tun --bind=/dev/fuse --bind="$PLACE/home:/home" --capability=all --system-call-filter=@keyring $KERNEL_LINE
+    --bind=/dev/net/tun --bind=/dev/fuse --bind="$PLACE/home:/home" --capability=all \
+    --system-call-filter="$SYSTEM_CALLS" $KERNEL_LINE
 '
 "#;
 
@@ -112,6 +113,8 @@ pub struct Prepared {
     pub networks: Networks,
     /// Arguments of the guest's PID 1, which stand for its kernel command line.
     pub kernel_line: String,
+    /// The system calls that nspawn allows beside its own list.
+    pub system_calls: &'static str,
     layers: Vec<PathBuf>,
     scratch: tempfile::TempDir,
     cgroup: Cgroup,
@@ -138,6 +141,7 @@ impl Prepared {
             files: Files { upper: place.join("upper"), home: place.join("home") },
             networks: Networks::new(),
             kernel_line: String::new(),
+            system_calls: "@keyring",
             layers,
             cgroup: Cgroup::new(place),
             scratch,
@@ -215,6 +219,7 @@ impl Guest {
             .env("MACHINE", place.file_name().unwrap())
             .env("CGROUP", &prepared.cgroup.0)
             .env("KERNEL_LINE", &prepared.kernel_line)
+            .env("SYSTEM_CALLS", prepared.system_calls)
             .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network")
             .stdin(Stdio::null())
             .stdout(console.try_clone().unwrap())

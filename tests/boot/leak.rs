@@ -16,9 +16,14 @@ const NO_GATE: &str = "/etc/systemd/user/podman-user-wait-network-online.service
 const OTHER: &str = "[Container]\nImage=localhost/busybox:latest\nContainerName=other\nNetwork=seed.network\n\
                      Exec=busybox httpd -f -p 7 -h /bin\n";
 
-/// `ADDRESS CONTAINER`, of all that Podman's database holds.
+/// `ADDRESS CONTAINER`, of all that the database of tester's Podman holds.
 pub fn held(guest: &Guest) -> Vec<String> {
-    let dump = guest.sh("od -An -v -tx1 /run/user/1000/containers/networks/ipam.db");
+    held_in(guest, "/run/user/1000/containers/networks/ipam.db")
+}
+
+/// The same of another database.
+pub fn held_in(guest: &Guest, database: &str) -> Vec<String> {
+    let dump = guest.sh(&format!("od -An -v -tx1 {database}"));
     let bytes: Vec<u8> =
         dump.split_whitespace().map(|octet| u8::from_str_radix(octet, 16).expect(&dump)).collect();
     let database = Database::parse(&bytes).unwrap();

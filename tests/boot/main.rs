@@ -36,6 +36,7 @@ mod pulls;
 mod quadlets;
 mod registry;
 mod rootfs;
+mod rootful;
 mod stacks;
 mod starts;
 mod table;

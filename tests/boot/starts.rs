@@ -94,7 +94,7 @@ fn images_that_cannot_be_had_at_first() {
         ),
     );
     files.quadlet("tls.container", "[Container]\nImage=tls.image\n[Install]\nWantedBy=default.target\n");
-    // crun may not start root's containers in a guest; the pull is what matters.
+    // The pull is what matters; rootful.rs starts containers of root.
     let of_system = "[Image]\nImage=registry.example.org/web:1\n\
                      [X-Netready]\nPullRetry=200\nPullRetryMaxDelay=5s\n[Install]\nWantedBy=multi-user.target\n";
     files.write("/etc/containers/systemd/web.image", of_system);

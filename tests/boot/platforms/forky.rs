@@ -8,7 +8,7 @@ use crate::registry::{Fault, IMAGE, Lasts, Registry, WITHOUT_TLS};
 use crate::rootfs::Release;
 use crate::stacks::{STATIC, STATIC_AT_ONCE, bare, networkd};
 use crate::watch::Need;
-use crate::{V4, V6, generated, leak, life};
+use crate::{V4, V6, generated, leak, life, rootful};
 
 /// Where pasta is given an option that it does not know.
 const PASTA: &str = "/etc/containers/containers.conf.d/50-pasta.conf";
@@ -94,6 +94,12 @@ fn upgrade_removal_and_reboot() {
 #[ignore = "boots take minutes: make boot"]
 fn quadlets_of_all_kinds() {
     generated::generated(Release::Forky);
+}
+
+#[test]
+#[ignore = "boots take minutes: make boot"]
+fn containers_of_root() {
+    rootful::waits(Release::Forky);
 }
 
 /// Podman 5.8 gives an address back where pasta fails. An address is still lost if a container's storage goes away while
