@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use crate::escape::{escape, escape_bytes};
 use crate::files::{can_pass, read_bounded};
+use crate::platform::unit_tree::is_masked;
 use crate::quadlet::{self, Attachment, Directory, Manager, Plan, QuadletInput, WAIT_UNIT, WaitUnit};
 
 mod output;
@@ -250,11 +251,6 @@ fn taken(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> BTreeSet<String> 
         }
     }
     taken
-}
-
-/// Whether a unit is masked: its file is a link to /dev/null, or empty.
-fn is_masked(unit: &Path) -> bool {
-    fs::metadata(unit).is_ok_and(|file| file.len() == 0)
 }
 
 /// Prints a text to stdout. It is not an error if stdout is closed.

@@ -13,4 +13,5 @@ pub mod sibling;
 pub mod signals;
 pub mod store;
 pub mod systemd;
+pub mod unit_tree;
 pub mod xdg;

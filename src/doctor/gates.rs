@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{DoctorReport, Finding, FindingCode, Host};
+use super::{DoctorReport, Finding, FindingCode, Host, text_of, unit_files};
 use crate::config::{self, FindError, FindErrorKind, Options, Problem};
 use crate::evaluate::matching;
 use crate::model::Network;
+use crate::platform::unit_tree::UnitTree;
 use crate::quadlet::{Manager, Unit};
 use crate::record::{self, GateRecord};
 use crate::requirement::{Clause, Endpoint, Family, Gate, Item, LinkName, Links, Probe, Quorum, Subject};
@@ -59,24 +60,38 @@ fn wanted(host: &Host, quadlets: &[Unit]) -> BTreeMap<String, String> {
             wanted.insert(gate.to_owned(), format!("{} (Gate={gate})", unit.name));
         }
     }
-    for folder in &host.paths.units_above {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let links = entry.file_name();
-            let wants = [".wants", ".requires"].iter().any(|end| links.to_string_lossy().ends_with(end));
-            for link in fs::read_dir(entry.path()).into_iter().flatten().flatten().filter(|_| wants) {
-                let name = link.file_name().to_string_lossy().into_owned();
-                let gate = match name.strip_suffix(".service") {
-                    Some("netready") => Some(host.manager.main_gate()),
-                    Some(stem) => stem.strip_prefix("netready@"),
-                    None => None,
-                };
-                if let Some(gate) = gate.filter(|gate| !gate.is_empty()) {
-                    wanted.insert(gate.to_owned(), format!("{name}, which is enabled"));
-                }
-            }
+    let tree = UnitTree::of(host.paths.units_above.iter().map(PathBuf::as_path));
+    wanted_by_units(&tree, host.manager.main_gate(), &mut wanted);
+    wanted
+}
+
+/// Keys of `[Unit]` that make a unit wait for a gate, or start it.
+const NAMES_UNITS: [&str; 5] = ["After", "Wants", "Requires", "Requisite", "BindsTo"];
+
+/// Adds the gates whose units somebody enabled, or named in a unit file or drop-in.
+fn wanted_by_units(tree: &UnitTree, main_gate: &str, wanted: &mut BTreeMap<String, String>) {
+    for (_, name, _) in tree.links() {
+        if let Some(gate) = gate_of(name, main_gate) {
+            wanted.insert(gate.to_owned(), format!("{name}, which is enabled"));
         }
     }
-    wanted
+    for (unit, path) in tree.units().chain(tree.drop_ins()) {
+        let text = text_of(path).unwrap_or_default();
+        let file = unit_files::read(&path.display().to_string(), &text);
+        let values = NAMES_UNITS.iter().flat_map(|key| file.every("Unit", key));
+        for gate in values.flat_map(str::split_whitespace).filter_map(|word| gate_of(word, main_gate)) {
+            wanted.entry(gate.to_owned()).or_insert_with(|| format!("{unit} ({})", path.display()));
+        }
+    }
+}
+
+/// The gate of a unit of netready's. `None` for a template, for other units, and for names with a specifier, as `%i`.
+fn gate_of<'a>(unit: &'a str, main_gate: &'a str) -> Option<&'a str> {
+    let gate = match unit.strip_suffix(".service")? {
+        "netready" => main_gate,
+        stem => stem.strip_prefix("netready@")?,
+    };
+    (!gate.is_empty() && !gate.contains('%')).then_some(gate)
 }
 
 fn not_here(manager: Manager, name: &str, by: &str, problems: &[Problem]) -> Finding {

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::identity::Identity;
 use crate::platform::systemd::{self, LoadPath, UserDirectories};
+use crate::platform::unit_tree::is_masked;
 use crate::platform::xdg::{self, directory};
 use crate::quadlet::{DROP_IN, Manager, WAIT_UNIT, WaitUnit};
 
 use super::search::is_passed_over;
-use super::{is_masked, shown};
+use super::shown;
 
 const INSTALLED: &str = "/usr/bin/netready";
 

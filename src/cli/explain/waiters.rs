@@ -2,7 +2,6 @@
 //! `netready-generator` makes for quadlets.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::config::Environment;
@@ -11,13 +10,11 @@ use crate::files;
 use crate::generator::UnitPaths;
 use crate::identity::Identity;
 use crate::platform::systemd;
+use crate::platform::unit_tree::UnitTree;
 use crate::quadlet::Manager;
 
 /// How many units the text names. A list that is longer than a screen helps nobody.
 const MOST: usize = 20;
-
-/// How many entries of a folder are read. Hosts have some hundred units.
-const ENTRIES: usize = 10_000;
 
 /// Finds the units of this caller's service manager that wait for the gate with this name.
 pub(super) fn of(gate: &str, environment: &Environment) -> Waiters {
@@ -39,56 +36,39 @@ pub(super) fn of(gate: &str, environment: &Environment) -> Waiters {
     in_folders(folders.map(PathBuf::as_path), &names)
 }
 
-/// Finds the units in these folders that wait for one of the units `names`.
+/// Finds the units in these folders that wait for one of the units `names`. A unit, drop-in or link that somebody masked
+/// makes nothing wait.
 fn in_folders<'a>(folders: impl Iterator<Item = &'a Path>, names: &[String]) -> Waiters {
-    let mut found: BTreeMap<String, String> = BTreeMap::new();
-    for folder in folders {
-        for (name, path) in entries(folder) {
-            let Some((unit, place)) = waits(&name, &path, names) else { continue };
-            found.entry(unit).or_insert(place);
+    let tree = UnitTree::of(folders);
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !tree.masks(name)).collect();
+    let mut found: BTreeMap<&str, String> = BTreeMap::new();
+    // netready's own units do not wait for the gate.
+    let units = tree.units().filter(|(unit, _)| !names.contains(unit));
+    for (unit, path) in units.chain(tree.drop_ins()) {
+        if found.contains_key(unit) {
+            continue;
+        }
+        found.extend(line(path, &names).map(|place| (unit, place)));
+    }
+    // systemd orders a target after all units that it wants.
+    for (unit, wanted, path) in tree.links() {
+        if unit.ends_with(".target") && names.contains(&wanted) {
+            found.entry(unit).or_insert_with(|| path.display().to_string());
         }
     }
     let more = found.len().saturating_sub(MOST);
-    let units = found.into_iter().take(MOST).map(|(unit, place)| Waiter { unit, place }).collect();
-    Waiters { units, more }
-}
-
-fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
-    let entries = fs::read_dir(folder).into_iter().flatten().take(ENTRIES).flatten();
-    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
-    named.collect()
-}
-
-/// If an entry of a folder of units makes a unit wait, returns the unit and the place that says so.
-fn waits(name: &str, path: &Path, names: &[String]) -> Option<(String, String)> {
-    if let Some(unit) = name.strip_suffix(".d") {
-        let mut drop_ins = entries(path);
-        drop_ins.sort();
-        let said = drop_ins.iter().filter(|(name, _)| name.ends_with(".conf"));
-        let place = said.filter_map(|(_, path)| line(path, names)).next()?;
-        return Some((unit.to_owned(), place));
-    }
-    // systemd orders a target after all units that it wants.
-    let target = [".wants", ".requires"].iter().find_map(|suffix| name.strip_suffix(suffix));
-    if let Some(unit) = target.filter(|unit| unit.ends_with(".target")) {
-        let link = entries(path).into_iter().find(|(name, _)| names.contains(name))?;
-        return Some((unit.to_owned(), link.1.display().to_string()));
-    }
-    // netready's own units do not wait for the gate.
-    if names.contains(&name.to_owned()) || !name.contains('.') {
-        return None;
-    }
-    Some((name.to_owned(), line(path, names)?))
+    let units = found.into_iter().take(MOST);
+    Waiters { units: units.map(|(unit, place)| Waiter { unit: unit.to_owned(), place }).collect(), more }
 }
 
 /// Finds the line of a unit file that orders the unit after one of the units `names`.
-fn line(path: &Path, names: &[String]) -> Option<String> {
+fn line(path: &Path, names: &[&str]) -> Option<String> {
     let bytes = files::read_bounded(path, files::LARGEST).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     let orders = |line: &str| {
         let value =
             line.trim_start().strip_prefix("After").and_then(|rest| rest.trim_start().strip_prefix('='));
-        value.is_some_and(|value| value.split_whitespace().any(|word| names.iter().any(|name| name == word)))
+        value.is_some_and(|value| value.split_whitespace().any(|word| names.contains(&word)))
     };
     let number = text.lines().position(orders)?;
     Some(format!("{}:{}", path.display(), number + 1))
@@ -96,6 +76,9 @@ fn line(path: &Path, names: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -110,15 +93,15 @@ mod tests {
             ("b.service", "[Unit]\nWants=netready@nas.service\n# After=netready@nas.service\n"),
             ("c.mount.d/50.conf", "[Unit]\nAfter = netready@nas.service\n"),
             ("d.service", "[Unit]\nAfter=netready@nas2.service\n"),
-            ("e.target.wants/netready@nas.service", ""),
-            ("f.service.wants/netready@nas.service", ""),
+            ("e.target.wants/netready@nas.service", "[Unit]\n"),
+            ("f.service.wants/netready@nas.service", "[Unit]\n"),
             ("netready@nas.service", "[Unit]\nAfter=netready@nas.service\n"),
         ] {
             let path = folder.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        std::os::unix::fs::symlink("/dev/zero", folder.join("z.service")).unwrap();
+        symlink("/dev/zero", folder.join("z.service")).unwrap();
         let found = in_folders(std::iter::once(folder), &["netready@nas.service".to_owned()]);
         let said: Vec<String> =
             found.units.iter().map(|waiter| format!("{} {}", waiter.unit, waiter.place)).collect();
@@ -132,6 +115,29 @@ mod tests {
             ]
         );
         assert_eq!(found.more, 0);
+    }
+
+    /// The folder of the administrator, then that of the generator.
+    #[test]
+    fn what_is_switched_off_does_not_wait() {
+        const ORDER: &str = "[Unit]\nAfter=netready@nas.service\n";
+        for (off, waits) in [
+            ("a.service.d/60.conf", true),
+            ("a.service.d/50-netready.conf", false),
+            ("a.service", false),
+            ("netready@nas.service", false),
+        ] {
+            let place = tempfile::tempdir().unwrap();
+            let (own, made) = (place.path().join("etc"), place.path().join("generator"));
+            fs::create_dir_all(made.join("a.service.d")).unwrap();
+            fs::write(made.join("a.service.d/50-netready.conf"), ORDER).unwrap();
+            fs::create_dir_all(own.join("a.service.d")).unwrap();
+            symlink("/dev/null", own.join(off)).unwrap();
+            let folders = [own, made];
+            let found =
+                in_folders(folders.iter().map(PathBuf::as_path), &["netready@nas.service".to_owned()]);
+            assert_eq!(!found.units.is_empty(), waits, "{off}");
+        }
     }
 
     #[test]

@@ -185,3 +185,41 @@ fn a_unit_that_failed() {
     );
     assert_eq!(finding.mend[1], "systemctl --user restart netready.service");
 }
+
+#[test]
+fn gates_that_units_name() {
+    let place = tempfile::tempdir().unwrap();
+    for (path, text) in [
+        ("a.service", "[Unit]\nAfter=network.target netready@after.service\n"),
+        ("b.service.d/10.conf", "[Unit]\nWants=netready@wants.service\nRequires=netready@requires.service\n"),
+        ("c.service.d/10.conf", "[Unit]\nBindsTo=netready.service\nDescription=netready@text.service\n"),
+        ("d@.service", "[Unit]\nAfter=netready@%i.service netready@.service netready-x.service\n"),
+        ("e.service.d/10.txt", "[Unit]\nAfter=netready@none.service\n"),
+        ("f.service", "[Service]\nAfter=netready@none.service\n# After=netready@none.service\n"),
+        // One gate after another.
+        ("netready@own.service.d/1.conf", "[Unit]\nAfter=netready@first.service\n"),
+        ("multi-user.target.wants/netready@enabled.service", "[Unit]\n"),
+        ("multi-user.target.wants/netready@after.service", "[Unit]\n"),
+    ] {
+        let path = place.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    std::os::unix::fs::symlink("/dev/null", place.path().join("g.service")).unwrap();
+    fs::create_dir(place.path().join("g.service.d")).unwrap();
+    fs::write(place.path().join("g.service.d/10.conf"), "[Unit]\nAfter=netready@masked.service\n").unwrap();
+    let mut wanted = BTreeMap::new();
+    let tree = UnitTree::of(std::iter::once(place.path()));
+    wanted_by_units(&tree, Manager::System.main_gate(), &mut wanted);
+    let at = |unit: &str, path: &str| format!("{unit} ({})", place.path().join(path).display());
+    let expected = [
+        ("after", "netready@after.service, which is enabled".to_owned()),
+        ("default", at("c.service", "c.service.d/10.conf")),
+        ("enabled", "netready@enabled.service, which is enabled".to_owned()),
+        ("first", at("netready@own.service", "netready@own.service.d/1.conf")),
+        ("requires", at("b.service", "b.service.d/10.conf")),
+        ("wants", at("b.service", "b.service.d/10.conf")),
+    ];
+    let wanted: Vec<(&str, String)> = wanted.iter().map(|(gate, by)| (gate.as_str(), by.clone())).collect();
+    assert_eq!(wanted, expected);
+}
