@@ -190,21 +190,7 @@ pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
                 not_understood.push(source.path.clone());
                 continue;
             }
-            let settings = if needs_network(kind, &file) {
-                settings::read(&file, problems)
-            } else {
-                if let Some(header) = file.headers.iter().find(|header| &*header.name == SECTION) {
-                    let message = match kind {
-                        Kind::Network => {
-                            "a .network file needs no network, unless its Driver= is macvlan or ipvlan"
-                                .to_owned()
-                        }
-                        _ => format!("a .{} file needs no network", kind.extension()),
-                    };
-                    problems.push(problem(&header.place, format!("[{SECTION}]: {message}")));
-                }
-                Settings::default()
-            };
+            let settings = settings_of(kind, &file, problems);
             let path = source.path.clone();
             let service_since_5_7 = service_since_5_7(name, kind, &file);
             units.push(Unit { name: name.clone(), kind, path, service, service_since_5_7, file, settings });
@@ -216,6 +202,22 @@ pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
         unit.service_since_5_7 = unit.service_since_5_7.take().filter(|name| !taken(name));
     }
     Reading { units, not_understood }
+}
+
+/// What the quadlet says in netready's section. A unit that needs no network can say nothing there.
+fn settings_of(kind: Kind, file: &UnitFile, problems: &mut Vec<Problem>) -> Settings {
+    if needs_network(kind, file) {
+        return settings::read(file, problems);
+    }
+    if let Some(header) = file.headers.iter().find(|header| &*header.name == SECTION) {
+        let unless = match kind == Kind::Network {
+            true => ", unless its Driver= is macvlan or ipvlan",
+            false => "",
+        };
+        let message = format!("[{SECTION}]: a .{} file needs no network{unless}", kind.extension());
+        problems.push(problem(&header.place, message));
+    }
+    Settings::default()
 }
 
 fn refusal(refused: &unit_file::RefusedLine) -> Problem {
