@@ -162,6 +162,7 @@ pub struct Case {
     linger: Vec<&'static str>,
     patience: f64,
     gives_up: Option<f64>,
+    reload: Option<f64>,
     finds: Option<&'static [&'static str]>,
     system: bool,
 }
@@ -181,6 +182,7 @@ pub fn case(name: &'static str, stack: Stack) -> Case {
         linger: vec!["tester"],
         patience: 60.0,
         gives_up: None,
+        reload: None,
         finds: None,
         system: false,
     }
@@ -240,6 +242,13 @@ impl Case {
         self.gives_up = Some(seconds);
         self.patience = seconds + 60.0;
         self.with = outcome;
+        self
+    }
+
+    /// So many seconds after the start of the boot, the service managers read their units again, as after the installation
+    /// of a package.
+    pub fn reload(mut self, seconds: f64) -> Case {
+        self.reload = Some(seconds);
         self
     }
 
@@ -381,6 +390,12 @@ impl Case {
                 guest.wait_for(guest.age() + Duration::from_secs(40), |guest| self.tried(guest));
             }
             act(guest.networks(), &mut children);
+        }
+        if let Some(at) = self.reload {
+            guest.sleep_until(Duration::from_secs_f64(at));
+            let said = guest.sh("systemctl daemon-reload");
+            let of_users = self.linger.iter().map(|user| guest.sh_as(user, "systemctl --user daemon-reload"));
+            assert_eq!(of_users.fold(said, |said, more| said + &more), "");
         }
         let last = guest.age();
         if with_netready {
