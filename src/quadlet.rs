@@ -272,10 +272,8 @@ impl Parts {
         };
         Parts {
             after: ordered_after.map(|gate| input.manager.gate_unit(gate)),
-            // The unit of a pod sends no notification, so nothing else extends the time that its start may
-            // take.
             timeout: required.is_some()
-                && unit.kind == Kind::Pod
+                && needs_no_limit(unit)
                 && unit.file.last("Service", "TimeoutStartSec").is_none(),
             commands: commands.into_iter().map(line).collect(),
         }
@@ -308,6 +306,21 @@ impl Parts {
         }
         (!text.is_empty())
             .then(|| format!("# Made by netready-generator from {}\n{text}", escape(&unit.path)))
+    }
+}
+
+/// Whether a limit of the start would end a wait for good. The unit of a pod sends no notification, so nothing extends the
+/// limit. For other units netready does, but systemd forgets that at a daemon-reload, and ends a start that has waited
+/// longer than the limit. If systemd then starts the unit again, it waits again. A one-shot has no limit unless it says so.
+fn needs_no_limit(unit: &Unit) -> bool {
+    let service = |key| unit.file.word("Service", key).unwrap_or_default();
+    match unit.kind {
+        Kind::Pod => true,
+        Kind::Container | Kind::Kube => {
+            service("Type") != "oneshot"
+                && !matches!(service("Restart"), "always" | "on-failure" | "on-abnormal")
+        }
+        Kind::Artifact | Kind::Build | Kind::Image | Kind::Network | Kind::Volume => false,
     }
 }
 

@@ -91,6 +91,7 @@ fn the_whole_text() {
          After=netready@uplink.service\n\
          \n\
          [Service]\n\
+         TimeoutStartSec=infinity\n\
          ExecStartPre=/usr/bin/netready wait uplink --timeout infinity --no-carrier-timeout infinity\n\
          ExecStartPre=/usr/bin/netready pull --gate uplink --retries 8 --delay 2s --max-delay 1min \
          --policy missing docker.io/library/app:1\n"
@@ -122,9 +123,11 @@ fn gates() {
         ("Gate=lan\nGate=", &[], &["app.service: Wants=netready.service; After=netready.service"]),
         (
             "GateRequired=yes",
-            &["app.service: wait podman --timeout infinity --no-carrier-timeout infinity"],
             &[
-                "app.service: Wants=netready.service; After=netready.service; wait podman --timeout infinity --no-carrier-timeout infinity",
+                "app.service: TimeoutStartSec=infinity; wait podman --timeout infinity --no-carrier-timeout infinity",
+            ],
+            &[
+                "app.service: Wants=netready.service; After=netready.service; TimeoutStartSec=infinity; wait podman --timeout infinity --no-carrier-timeout infinity",
             ],
         ),
         (
@@ -149,7 +152,8 @@ fn gates() {
 /// To require another gate than the one that was meant could hold the container back for ever.
 #[test]
 fn a_gate_that_is_not_known_is_not_required() {
-    let required = "app.service: wait podman --timeout infinity --no-carrier-timeout infinity";
+    let required =
+        "app.service: TimeoutStartSec=infinity; wait podman --timeout infinity --no-carrier-timeout infinity";
     let said = user(WaitUnit::Gated, &[("app.container", &with("Gate=\"lan\"\nGateRequired=yes"))]);
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].starts_with("/q0/app.container:4: Gate: "), "{said:?}");

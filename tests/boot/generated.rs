@@ -276,6 +276,9 @@ pub fn generated(release: Release) {
     assert_eq!(shown("base-image.service", "NotifyAccess"), "all");
     // Podman makes a pod's unit Type=forking.
     assert_eq!(shown("group-pod.service", "TimeoutStartUSec"), "infinity");
+    // Nothing starts it again after a timeout, which a reload would bring.
+    assert_eq!(shown("own.service", "TimeoutStartUSec"), "infinity");
+    assert_ne!(shown("plain.service", "TimeoutStartUSec"), "infinity");
 
     // The system manager's.
     let of_system = show(&guest, "--system", &["rootful.service", "unasked.service"]);

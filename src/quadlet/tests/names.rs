@@ -147,7 +147,7 @@ fn a_template_speaks_for_no_other_unit() {
         shown(&plan(&input)),
         [
             "a@.service: Wants=netready@g.service; After=netready@g.service; \
-             wait g --timeout infinity --no-carrier-timeout infinity; pull --gate g --retries 2 --policy missing r/i:%i",
+             TimeoutStartSec=infinity; wait g --timeout infinity --no-carrier-timeout infinity; pull --gate g --retries 2 --policy missing r/i:%i",
             "a@own.service: ",
         ]
     );

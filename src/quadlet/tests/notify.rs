@@ -16,12 +16,19 @@ fn units_that_wait_or_pull_before_their_start_are_heard() {
     const WAIT: &str = "ExecStartPre=/usr/bin/netready wait g";
     const PULL: &str = "ExecStartPre=/usr/bin/netready pull";
     const ALL: &str = "NotifyAccess=all";
+    const UNLIMITED: &str = "TimeoutStartSec=infinity";
     let container = |service: &str| format!("{APP}[Service]\n{service}");
     for (name, text, settings, lines_said) in [
         // Podman writes it itself, whatever the quadlet says.
-        ("a.container", container(""), "GateRequired=yes", &[WAIT][..]),
+        ("a.container", container(""), "GateRequired=yes", &[UNLIMITED, WAIT][..]),
         ("a.container", container("Type=notify\nNotifyAccess=none"), "PullRetry=2", &[PULL]),
-        ("k.kube", "[Kube]\nYaml=k.yml\n".to_owned(), "GateRequired=yes", &[WAIT]),
+        ("k.kube", "[Kube]\nYaml=k.yml\n".to_owned(), "GateRequired=yes", &[UNLIMITED, WAIT]),
+        // systemd starts it again after a timeout, or not.
+        ("a.container", container("Restart=always"), "GateRequired=yes", &[WAIT]),
+        ("a.container", container("Restart=on-failure"), "GateRequired=yes", &[WAIT]),
+        ("a.container", container("Restart=on-abnormal"), "GateRequired=yes", &[WAIT]),
+        ("a.container", container("Restart=on-success"), "GateRequired=yes", &[UNLIMITED, WAIT]),
+        ("a.container", container("TimeoutStartSec=900"), "GateRequired=yes", &[WAIT]),
         // Not of one-shots.
         (
             "a.container",
