@@ -1,7 +1,7 @@
-//! `netready-generator`, a systemd generator: reads quadlets where Podman reads them, writes drop-ins.
+//! `netready-generator`, a systemd generator: reads quadlets from Podman's search path and writes drop-ins for them.
 //!
-//! systemd waits for the generator at every daemon-reload, and a failure of it may look like a failure of the
-//! boot. So as a generator it always ends with 0: it logs what it cannot read or write, and goes on with the
+//! systemd waits for the generator at every daemon-reload, and a failure of it may look like a failure of the boot.
+//! So as a generator it always ends with exit code 0: it logs what it cannot read or write, and continues with the
 //! rest. The module [`quadlet`] decides what to write.
 
 use std::cmp::Ordering;
@@ -40,7 +40,7 @@ Options:
 systemd runs it at boot and at each daemon-reload. See netready-generator(8).
 ";
 
-/// What the command line asks for.
+/// The request on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Request {
     Help,
@@ -49,8 +49,8 @@ enum Request {
     Generate { user: bool, normal: PathBuf, early: Option<PathBuf> },
 }
 
-/// Runs `netready-generator`. As a generator it always ends with 0, because systemd may take a failure for its
-/// own.
+/// Runs `netready-generator`. As a generator it always ends with exit code 0, because systemd may treat a failure as
+/// its own.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match request(arguments) {
@@ -112,7 +112,7 @@ fn generate(paths: &UnitPaths, normal: &Path) {
     write(&plan, normal, &mut |message| journal.warn(message));
 }
 
-/// Writes what is planned, as far as it can be written.
+/// Writes the planned files. Files that cannot be written are reported through `complain`.
 pub(crate) fn write(plan: &Plan, normal: &Path, complain: &mut dyn FnMut(&str)) {
     let mut files = files(plan).peekable();
     if files.peek().is_none() {
@@ -129,25 +129,25 @@ pub(crate) fn write(plan: &Plan, normal: &Path, complain: &mut dyn FnMut(&str)) 
     }
 }
 
-/// How the caller's quadlets are attached to the network: those of the user if `user` is set, else those of
-/// the system.
+/// How the caller's quadlets are attached to the network: the user's quadlets if `user` is set, otherwise the
+/// system's.
 pub fn attachments(user: bool) -> Vec<Attachment> {
     let paths = UnitPaths::from_process(user, None, None);
     // Drop the problems, which the generator reports at each daemon-reload.
     quadlet::attachments(&input(&paths, &mut |_| ()))
 }
 
-/// Paths below the output directory, and what to write there.
+/// The planned files: the path of each below the output directory, and its text.
 pub(crate) fn files(plan: &Plan) -> impl Iterator<Item = (String, &str)> {
     let drop_ins = plan.drop_ins.iter().map(|drop_in| (drop_in.path(), drop_in.text.as_str()));
     drop_ins.chain(plan.units.iter().map(|unit| (unit.name.clone(), unit.text.as_str())))
 }
 
-/// Everything that the drop-ins depend on.
+/// Reads everything that the drop-ins depend on.
 pub fn input(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> QuadletInput {
     let directories = search::directories(paths, complain);
     let wait_unit = paths.wait_unit(complain);
-    // Only a gate of a quadlet's own changes what these units wait for.
+    // Only a gate in a quadlet can change what these units wait for.
     let can_take_over = paths.manager == Manager::User && wait_unit == WaitUnit::Gated;
     let matters = can_take_over && directories.iter().any(names_a_gate);
     let waiting = if matters { waiting(paths, complain) } else { Vec::new() };
@@ -169,9 +169,9 @@ fn names_a_gate(directory: &Directory) -> bool {
 /// The most unit files and drop-ins of a service manager that are read. Hosts have some hundred.
 const MOST_UNITS: usize = 20_000;
 
-/// The unit files and drop-ins of the service manager that name Podman's wait unit, without generated ones.
-/// If the wait unit waited for nothing, these would wait for nothing either. A folder with too many files, and what could
-/// not be read, counts as well.
+/// The unit files and drop-ins of the service manager that name Podman's wait unit, without generated ones. If the
+/// wait unit waited for nothing, these units would wait for nothing either. A folder with too many files is included
+/// too, and so is what could not be read.
 fn waiting(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> Vec<String> {
     let mut files = Vec::new();
     let mut unread = Vec::new();
@@ -208,8 +208,8 @@ fn waiting(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> Vec<String> {
     unread
 }
 
-/// The first entries of a folder, not more than `most`. There are none where there is no folder, or one that the service
-/// manager may not read either.
+/// Up to `most` entries of a folder. Empty if the folder does not exist, or if the service manager may not read it
+/// either.
 fn entries(folder: &Path, most: usize) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Err(error) if search::is_passed_over(&error) => Ok(Vec::new()),
@@ -217,12 +217,13 @@ fn entries(folder: &Path, most: usize) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-/// An error may pass until the service manager reads the file.
+/// Whether a file names Podman's wait unit. Returns an error only if reading may succeed later, when the service
+/// manager reads the file.
 fn names_the_wait_unit(path: &Path) -> io::Result<bool> {
     let text = match read_bounded(path, LARGEST_UNIT) {
         Ok(text) => text,
         Err(error) if can_pass(&error) => return Err(error),
-        // The service manager does not read it either.
+        // The service manager cannot read this file either.
         Err(_) => return Ok(false),
     };
     let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
@@ -230,10 +231,10 @@ fn names_the_wait_unit(path: &Path) -> io::Result<bool> {
     Ok(lines.any(|line| !line.starts_with(b"#") && !line.starts_with(b";") && is_named(line)))
 }
 
-/// systemd reads no larger unit file.
+/// The largest unit file that systemd reads, in bytes.
 const LARGEST_UNIT: u64 = 4 << 20;
 
-/// The names of the services in folders above the generated ones that are not masked.
+/// The names of services in folders that take precedence over generated units, without masked ones.
 fn taken(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> BTreeSet<String> {
     let mut taken = BTreeSet::new();
     for folder in &paths.units_above {
@@ -262,18 +263,17 @@ fn say(message: &str) {
     let _ = writeln!(io::stderr(), "netready-generator: {}", escape(message));
 }
 
-/// Where the generator writes its messages. The system's generators run before the journal, so they use the
-/// kernel's log.
+/// The log of the generator. The system's generators run before the journal, so they write to the kernel's log.
 struct Journal {
     kernel: Option<fs::File>,
     lines: usize,
 }
 
-/// The most lines that one run writes. Data of containers may hold thousands of files to complain about, at
-/// each reload.
+/// The most lines that one run writes. Data of containers may have thousands of invalid files, and each reload would
+/// report them.
 const MOST_LINES: usize = 100;
 
-/// The kernel cuts a record at about 1,000 bytes.
+/// The longest line in bytes. The kernel cuts a record at about 1,000 bytes.
 const LONGEST_LINE: usize = 900;
 
 impl Journal {
@@ -312,7 +312,7 @@ impl Journal {
     }
 }
 
-/// A path as it is shown and written into comments.
+/// A path, escaped for messages and for comments in files.
 fn shown(path: &Path) -> String {
     escape_bytes(path.as_os_str().as_bytes()).into_owned()
 }
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_understood() {
+    fn the_command_line_is_parsed() {
         let normal = PathBuf::from("/n");
         for (words, request) in [
             (&["/n"][..], Some(Request::Generate { user: false, normal: normal.clone(), early: None })),

@@ -1,4 +1,4 @@
-//! The directory that systemd gave the generator: new files in it, and nothing outside of it.
+//! Writes into the directory that systemd gave the generator: only netready's own files, and nothing outside of it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::files::{Folder, LARGEST};
 
-/// The beginning of every file that the generator writes. It replaces only files that begin like this.
+/// The beginning of every file that the generator writes. It replaces only files that begin with this text.
 const MARK: &[u8] = b"# Made by netready-generator";
 
 /// An output directory. Symbolic links in it are not followed.
@@ -16,7 +16,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Opens the directory. systemd has made it; elsewhere it is made here.
+    /// Opens the directory, and makes it if it does not exist. systemd has made its own.
     pub fn open(normal: &Path) -> io::Result<Output> {
         fs::create_dir_all(normal)?;
         Ok(Output { normal: Folder::open_named(normal)? })
@@ -38,7 +38,7 @@ impl Output {
 fn write_in(folder: &Folder, name: &str, text: &str) -> io::Result<()> {
     let name = is_plain(name)?;
     match folder.write_new(name, text.as_bytes()) {
-        // An earlier run made it.
+        // A file with this name exists. It is replaced if an earlier run of the generator made it.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => match folder.read(name, LARGEST) {
             Ok(there) if there.starts_with(MARK) => folder.replace(name, text.as_bytes()),
             Ok(_) | Err(_) => {
@@ -50,7 +50,8 @@ fn write_in(folder: &Folder, name: &str, text: &str) -> io::Result<()> {
     }
 }
 
-/// Names are checked where they are made; this is the last door before the file system.
+/// Fails unless this is a plain file name. The code that makes names checks them too; this is the last check before
+/// the file system.
 fn is_plain(name: &str) -> io::Result<&OsStr> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
         return Err(io::Error::new(ErrorKind::InvalidInput, "is not a file name"));
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn new_files_are_written_and_our_own_are_written_anew() {
+    fn new_files_are_written_and_our_own_are_replaced() {
         let (_folder, normal) = folder();
         let output = Output::open(&normal).unwrap();
         for path in ["a.service.d/50-netready.conf", "b.service", "a.service.d/50-netready.conf"] {
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_others_is_touched() {
+    fn files_of_others_are_not_changed() {
         let (folder, normal) = folder();
         let outside = folder.path().join("outside");
         fs::create_dir(&outside).unwrap();

@@ -1,4 +1,4 @@
-//! The service manager that runs the generator, and the folders of its units.
+//! Finds the service manager that runs the generator, and the folders of its units.
 
 use std::env;
 use std::fs::Metadata;
@@ -16,22 +16,22 @@ use super::shown;
 
 const INSTALLED: &str = "/usr/bin/netready";
 
-/// The service manager and the folders that this process was started for.
+/// The service manager that this process works for, and that manager's folders.
 #[derive(Debug, Clone)]
 pub struct UnitPaths {
-    /// The service manager whose units these are.
+    /// The service manager.
     pub manager: Manager,
     /// The number of the user who runs the generator.
     pub uid: u32,
-    /// The program's path, for command lines.
+    /// The path of the program `netready`, for command lines in units.
     pub netready: String,
     /// The user's runtime directory.
     pub runtime: Option<PathBuf>,
-    /// The folder of the user's configuration: `$XDG_CONFIG_HOME`, else `~/.config`.
+    /// The folder of the user's configuration: `$XDG_CONFIG_HOME`, or else `~/.config`.
     pub config: Option<PathBuf>,
-    /// Unit directories that come before the generator's.
+    /// The unit directories that take precedence over the generator's.
     pub units_above: Vec<PathBuf>,
-    /// Unit directories that come after the generator's.
+    /// The unit directories over which the generator's takes precedence.
     pub units_below: Vec<PathBuf>,
 }
 
@@ -57,8 +57,8 @@ impl UnitPaths {
         }
     }
 
-    /// The state of Podman's wait unit in these folders. Where it cannot be seen it counts as absent, because then each
-    /// quadlet waits for its gate itself.
+    /// The state of Podman's wait unit in these folders. If the unit cannot be read, it counts as absent, because
+    /// then each quadlet waits for its gate itself.
     pub fn wait_unit(&self, complain: &mut dyn FnMut(&str)) -> WaitUnit {
         let mut is_there = |path: &Path, seen: io::Result<Metadata>| {
             let error = match seen {
@@ -87,7 +87,7 @@ impl UnitPaths {
     }
 }
 
-/// `PREFIX/bin/netready` of a generator in `PREFIX/lib/systemd/…-generators/`.
+/// The path of `netready`: `PREFIX/bin/netready` for a generator in `PREFIX/lib/systemd/…-generators/`.
 fn netready(generator: Option<&Path>) -> String {
     let found = || {
         let folder = generator?.parent()?;
@@ -96,7 +96,7 @@ fn netready(generator: Option<&Path>) -> String {
         let path = folder.ancestors().nth(3).filter(|_| known)?.join("bin/netready");
         path.to_str().map(str::to_owned)
     };
-    // Debian's / has a link to usr/lib.
+    // On Debian, /lib is a link to usr/lib.
     found().filter(|path| path != "/bin/netready").unwrap_or_else(|| INSTALLED.to_owned())
 }
 
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_program_is_beside_its_generator() {
+    fn the_program_has_the_prefix_of_its_generator() {
         for (generator, program) in [
             ("/usr/lib/systemd/system-generators/netready-generator", "/usr/bin/netready"),
             ("/lib/systemd/system-generators/netready-generator", "/usr/bin/netready"),

@@ -1,9 +1,9 @@
-//! Podman's search path for quadlets, by Podman's rules (podman-systemd.unit(5)).
+//! Searches for quadlets in Podman's search path, by Podman's rules (podman-systemd.unit(5)).
 //!
-//! Podman descends into every folder below the first ones, also through symbolic links, and data of
-//! containers is often kept beside quadlets. So the search visits every folder once, reads nothing but the
-//! entries of folders, and has limits. It visits folders level by level, and those behind links last. If a
-//! limit ends the search, the deepest folders are the ones that are missing.
+//! Podman descends into every folder below the first ones, also through symbolic links, and data of containers is
+//! often kept beside quadlets. So this search visits each folder only once, reads nothing but the entries of folders
+//! and the quadlets, and has limits. It visits folders level by level, and folders behind links last. So if a limit
+//! ends the search, the deepest folders are missing.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::env;
@@ -23,23 +23,22 @@ const RUN: &str = "/run/containers/systemd";
 const ADMIN: &str = "/etc/containers/systemd";
 const DISTRIBUTION: &str = "/usr/share/containers/systemd";
 
-/// The limits of a search. Each one is far above what hosts have, and together they keep a reload within a
-/// few seconds.
+/// The limits of a search. Each is far above what hosts have. Together they limit a reload to a few seconds.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Folders that are opened, and links that are followed.
+    /// The most folders that are opened and links that are followed.
     folders: usize,
-    /// Entries of all folders.
+    /// The most entries of all folders.
     entries: usize,
-    /// Bytes of one file. A quadlet has some hundred.
+    /// The most bytes of one file. A quadlet has some hundred.
     file: u64,
-    /// Bytes of all files, which are kept in memory.
+    /// The most bytes of all files together, which are kept in memory.
     text: u64,
 }
 
 const LIMITS: Limits = Limits { folders: 100_000, entries: 2_000_000, file: 1 << 20, text: 64 << 20 };
 
-/// A folder that Podman begins at, and which of the folders below it are left out.
+/// A folder at which Podman begins its search, and which folders below it Podman leaves out.
 struct Start {
     path: PathBuf,
     leaves_out: LeavesOut,
@@ -47,9 +46,9 @@ struct Start {
 
 enum LeavesOut {
     Nothing,
-    /// Below this folder, those of single users, whose names are numbers.
+    /// Below this folder, the folders of single users, whose names are numbers.
     SingleUsers(PathBuf),
-    /// These folders and all below them.
+    /// These folders and everything below them.
     Below([PathBuf; 2]),
 }
 
@@ -66,7 +65,7 @@ impl LeavesOut {
     }
 }
 
-/// Reads every directory that Podman reads, in Podman's order; those without quadlets are left out.
+/// Reads all directories that Podman reads, in Podman's order. Directories without quadlets are left out.
 pub fn directories(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> Vec<Directory> {
     let starts = starts(paths, complain);
     Search::new(starts, LIMITS, complain).run()
@@ -94,7 +93,8 @@ fn starts(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> Vec<Start> {
             for folder in paths.runtime.iter().chain(&paths.config) {
                 begin_at(folder.join("containers/systemd"), LeavesOut::Nothing);
             }
-            // Podman reads the distribution's from 6.0 on; before that there are none.
+            // Podman 6.0 and later also read the distribution's folder. With an earlier version that folder does not
+            // exist.
             for base in [ADMIN, DISTRIBUTION] {
                 let users = users(base);
                 begin_at(users.clone(), LeavesOut::SingleUsers(users.clone()));
@@ -114,9 +114,9 @@ fn starts(paths: &UnitPaths, complain: &mut dyn FnMut(&str)) -> Vec<Start> {
 struct Folder {
     /// The path of the folder, with all symbolic links resolved.
     path: PathBuf,
-    /// By number: the start that it was found from.
+    /// The index of the start from which this folder was found.
     start: usize,
-    /// The folders below it, by the name that they have in it.
+    /// The folders below this one: the name of each in this folder, and its index.
     below: Vec<(OsString, usize)>,
     directory: Directory,
 }
@@ -133,9 +133,9 @@ struct Search<'a> {
     complain: &'a mut dyn FnMut(&str),
     folders: Vec<Folder>,
     numbers: HashMap<PathBuf, usize>,
-    /// The folders that are still to be opened, by their index.
+    /// The indexes of the folders that are still to be opened.
     next: VecDeque<usize>,
-    /// Links to follow once there is no folder left to open.
+    /// The links that are followed when no folder is left to be opened.
     links: VecDeque<Link>,
     /// Why the search ended early.
     ended: Option<&'static str>,
@@ -189,7 +189,7 @@ impl<'a> Search<'a> {
         directories
     }
 
-    /// The number of a folder that Podman descends into.
+    /// Adds a folder, unless Podman leaves it out. Returns its index.
     fn found(&mut self, path: PathBuf, start: usize) -> Option<usize> {
         if let Some(number) = self.numbers.get(&path) {
             return Some(*number);
@@ -205,7 +205,7 @@ impl<'a> Search<'a> {
         Some(number)
     }
 
-    /// Whether one more folder may be opened, or one more link followed.
+    /// Counts one more folder or link. Returns false if the limit is reached.
     fn has_a_folder_left(&mut self) -> bool {
         match self.left.folders.checked_sub(1) {
             Some(left) => self.left.folders = left,
@@ -214,7 +214,7 @@ impl<'a> Search<'a> {
         self.ended.is_none()
     }
 
-    /// Whether one more entry of a folder may be looked at.
+    /// Counts one more entry of a folder. Returns false if the limit is reached.
     fn has_an_entry_left(&mut self) -> bool {
         match self.left.entries.checked_sub(1) {
             Some(left) => self.left.entries = left,
@@ -223,7 +223,7 @@ impl<'a> Search<'a> {
         self.ended.is_none()
     }
 
-    /// Complains of an early end, and names the folder that is not searched to its end.
+    /// Reports that the search ended early. Returns the first folder that was not completely searched.
     fn told(&mut self, why: &str) -> String {
         let first = self.starts.iter().find(|start| self.numbers.contains_key(&start.path));
         let first = first.map(|start| shown(&start.path)).unwrap_or_default();
@@ -328,7 +328,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Podman descends by name, and comes to each folder once.
+    /// The directories in Podman's order: it descends in the order of names, and visits each folder once.
     fn in_order(&mut self, first: &[usize]) -> Vec<Directory> {
         let mut directories = Vec::new();
         let mut seen = vec![false; self.folders.len()];
@@ -410,7 +410,7 @@ impl<'a> Search<'a> {
         directory.unread.push(shown(path));
     }
 
-    /// Reads a file, and says whether all of it is UTF-8. Podman keeps bytes that are not UTF-8 as they are.
+    /// Reads a file. The second value says whether all of it is UTF-8; Podman accepts other bytes unchanged.
     fn source(&mut self, path: &Path) -> Result<(Source, bool), String> {
         let bytes = read(path, self.left.file, self.left.text)?;
         self.left.text = self.left.text.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
@@ -422,23 +422,24 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The folder that a path leads to, without links in it. `None` if Podman passes over what is there.
+/// The folder to which a path leads, with all links resolved. `None` if Podman skips what is there.
 fn folder_of(path: &Path) -> io::Result<Option<PathBuf>> {
     let found = fs::canonicalize(path).and_then(|found| Ok((found.metadata()?.is_dir(), found)));
     match found {
         Ok((is_folder, found)) => Ok(Some(found).filter(|_| is_folder)),
-        // Links that lead to themselves lead nowhere.
+        // A link that leads to itself leads nowhere.
         Err(error) if is_passed_over(&error) || error.raw_os_error() == Some(libc::ELOOP) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The folder went away, is no folder any more, or is not ours to read.
+/// Whether an error means that the folder is to be skipped: it is gone, is not a folder, or may not be read by this
+/// user.
 pub(super) fn is_passed_over(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// Whether a name is that of a quadlet. Podman decides by what follows the last dot.
+/// Whether this is the name of a quadlet. Like Podman, this looks only at what follows the last dot.
 fn is_quadlet(name: &OsStr) -> bool {
     let extension = name.as_bytes().rsplit(|byte| *byte == b'.').next();
     let extension = extension.filter(|extension| extension.len() < name.len());
@@ -446,19 +447,19 @@ fn is_quadlet(name: &OsStr) -> bool {
         .is_some_and(|extension| Kind::of(&format!("x.{}", String::from_utf8_lossy(extension))).is_some())
 }
 
-/// `foo.container.d`, and `container.d` for all of a kind.
+/// Whether this is the name of a folder of drop-ins: `foo.container.d`, or `container.d` for all quadlets of a kind.
 fn is_drop_in_folder(name: &str) -> bool {
     name.strip_suffix(".d")
         .is_some_and(|name| Kind::of(name).is_some() || Kind::of(&format!("x.{name}")).is_some())
 }
 
-/// Reads a file. Opens it only after it is known to be regular: opening a FIFO would wait for its writer, and
-/// opening a device can have effects.
+/// Reads a file. Opens it only after it is known to be regular, because opening a FIFO would block, and opening a
+/// device can have effects.
 fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, String> {
     let said = |error: io::Error| error.to_string();
     let handle = File::options().read(true).custom_flags(libc::O_PATH).open(path).map_err(said)?;
     let kind = handle.metadata().map_err(said)?;
-    // A link to /dev/null is an empty file.
+    // A link to /dev/null counts as an empty file.
     if kind.file_type().is_char_device() && kind.rdev() == libc::makedev(1, 3) {
         return Ok(Vec::new());
     }

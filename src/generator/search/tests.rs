@@ -2,7 +2,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 
-/// Files (`a/x.container`), folders (`a/`) and links (`a/l -> TARGET`, from the folder of the link).
+/// Makes files (`a/x.container`), folders (`a/`) and links (`a/l -> TARGET`, relative to the link's folder).
 fn tree(entries: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in entries {
@@ -18,8 +18,8 @@ fn tree(entries: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-/// The quadlets by their text in the order in which Podman comes to them, then what was not read, without the
-/// folder's path; and the complaints.
+/// Returns the texts of the quadlets in Podman's order, then the paths that were not read; and the complaints. The
+/// path of the test's folder is removed from all of them.
 fn search(folder: &tempfile::TempDir, starts: &[&str], limits: Limits) -> (Vec<String>, Vec<String>) {
     let starts =
         starts.iter().map(|start| Start { path: folder.path().join(start), leaves_out: LeavesOut::Nothing });
@@ -49,24 +49,24 @@ fn every_folder_is_read_once_and_in_podmans_order() {
             &["q/z.pod", "q/a/x.pod", "q/a/a/y.pod", "q/b/w.pod"],
         ),
         (&["q/notes.txt", "q/x.containers", "q/container", "q/a/"], &["q"], none),
-        // The start may be a link, and one that is not there is none.
+        // The first folder may be a link. One that does not exist is skipped.
         (&["real/x.pod", "q -> real"], &["q", "nowhere"], &["real/x.pod"]),
         (&["q/a.pod", "r/a.pod"], &["r", "q", "r"], &["r/a.pod", "q/a.pod"]),
-        // Of a folder with two names, the first by name counts.
+        // A folder with two names is visited at the name that comes first.
         (&["q/b.pod", "q/z/x.pod", "q/m/y.pod", "q/a -> z"], &["q"], &["q/b.pod", "q/z/x.pod", "q/m/y.pod"]),
-        // Links out of the folder, also of two steps.
+        // Links out of the folder, also in two steps.
         (
             &["q/a -> ../out", "out/x.pod", "out/b -> ../far", "far/y.pod", "q/c -> ../far"],
             &["q"],
             &["out/x.pod", "far/y.pod"],
         ),
-        // Loops.
+        // Loops of links.
         (&["q/x.pod", "q/a/again -> ..", "q/a/self -> .", "q/a/y.pod"], &["q"], &["q/x.pod", "q/a/y.pod"]),
         (&["q/a -> b", "q/b -> a", "q/x.pod"], &["q"], &["q/x.pod"]),
         (&["q/a -> ../r", "r/b -> ../q", "r/x.pod"], &["q"], &["r/x.pod"]),
         // A link that leads nowhere, and one to a file.
         (&["q/a -> nowhere", "q/b -> x.pod", "q/x.pod"], &["q"], &["q/x.pod"]),
-        // Folders of drop-ins hold no quadlets, whatever links to them.
+        // Folders of drop-ins have no quadlets, even if a link leads to them.
         (&["q/etc.d/x.pod", "q/etc -> etc.d", "q/.d/y.pod", "q/x.container.d/z.pod"], &["q"], none),
         (&["q/.git/x.pod"], &["q"], &["q/.git/x.pod"]),
         (
@@ -83,7 +83,7 @@ fn every_folder_is_read_once_and_in_podmans_order() {
         ),
     ] {
         let folder = tree(entries);
-        // A folder of drop-ins that is a link is no quadlet folder, but a folder of drop-ins.
+        // A link to a folder of drop-ins counts as a folder of drop-ins, not as a folder of quadlets.
         let (seen, complaints) = search(&folder, starts, LIMITS);
         let expected: Vec<&str> = found.to_vec();
         assert_eq!(
@@ -95,7 +95,7 @@ fn every_folder_is_read_once_and_in_podmans_order() {
 }
 
 #[test]
-fn a_link_to_what_holds_the_folder_is_not_followed() {
+fn a_link_to_a_folder_that_contains_the_search_path_is_not_followed() {
     for target in ["/", "..", "../..", "../q/../.."] {
         let folder = tree(&["h/q/x.pod", "h/other.pod", "h/q/sub/"]);
         symlink(target, folder.path().join("h/q/up")).unwrap();
@@ -106,7 +106,7 @@ fn a_link_to_what_holds_the_folder_is_not_followed() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told() {
+fn files_that_cannot_be_read_are_reported() {
     let folder = tree(&[
         "q/good.pod",
         "q/folder.container/inside.pod",
@@ -148,7 +148,7 @@ fn what_cannot_be_read_is_told() {
     for quadlet in ["q/good.pod", "q/folder.container/inside.pod", "", "# B\u{fffd}ro\n"] {
         assert!(found.iter().any(|found| found == quadlet), "{quadlet}: {found:?}");
     }
-    // Podman takes bytes that are no UTF-8 as they are, so there is nothing to complain of.
+    // Podman accepts bytes that are not UTF-8, so there is no complaint about them.
     assert_eq!(complaints.len(), unread.len() - 1, "{complaints:?}");
     for complaint in [
         "q/pipe.container: is not a file",
@@ -159,19 +159,19 @@ fn what_cannot_be_read_is_told() {
     }
 }
 
-/// Data of containers beside quadlets is often another user's. Podman passes over it.
+/// Data of containers beside quadlets often belongs to another user. Podman skips such folders.
 #[test]
-fn a_folder_that_is_not_ours_to_read_is_no_fault() {
+fn a_folder_that_this_user_may_not_read_is_not_reported() {
     let folder = tree(&["q/data/x.pod", "q/good.pod"]);
     fs::set_permissions(folder.path().join("q/data"), fs::Permissions::from_mode(0o000)).unwrap();
     let (found, complaints) = search(&folder, &["q"], LIMITS);
-    // Root may read it.
+    // Root may read the folder, so only the first result is checked.
     assert_eq!(found.first().map(String::as_str), Some("q/good.pod"));
     assert_eq!(complaints, Vec::<String>::new());
     fs::set_permissions(folder.path().join("q/data"), fs::Permissions::from_mode(0o700)).unwrap();
 }
 
-/// What ends the search, and how much is found before: what lies deepest, or behind links, is missing.
+/// Which limit ends the search, and what was found before: folders that lie deepest or behind links are missing.
 #[test]
 fn the_search_has_limits() {
     let mut entries: Vec<String> = (0..50).map(|n| format!("q/a/data/{n}/x/y/")).collect();
@@ -180,7 +180,7 @@ fn the_search_has_limits() {
     let folder = tree(&entries);
     for (limits, found, ended) in [
         (LIMITS, &["q/z.pod", "out/o.pod", "q/b/c/x.pod"][..], None),
-        // q, a, b, data, c, 3 * 50, the link, out.
+        // The folders are: q, a, b, data, c, 3 * 50, the link, out.
         (Limits { folders: 157, ..LIMITS }, &["q/z.pod", "out/o.pod", "q/b/c/x.pod"], None),
         (Limits { folders: 156, ..LIMITS }, &["q/z.pod", "q/b/c/x.pod"], Some("folders and links")),
         (Limits { folders: 10, ..LIMITS }, &["q/z.pod", "q/b/c/x.pod"], Some("folders and links")),
@@ -206,7 +206,7 @@ fn quadlets_of_too_much_text_are_not_kept() {
 }
 
 #[test]
-fn single_users_folders_are_left_out_where_podman_leaves_them_out() {
+fn folders_of_single_users_are_left_out_like_podman_does() {
     let users = LeavesOut::SingleUsers("/u".into());
     let below = LeavesOut::Below(["/u".into(), "/v/w".into()]);
     for (leaves_out, folder, left_out) in [
