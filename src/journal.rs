@@ -1,12 +1,13 @@
-//! Entries for the journal, with fields (systemd's "Native Journal Protocol").
+//! Writes entries with fields to the journal (systemd's "Native Journal Protocol").
 //!
-//! The sender is netready's own, because it runs in the gate's event loop and must never wait. The crates that were
-//! looked at (systemd-journal-logger 2.2, libsystemd 0.7, tracing-journald 0.3) all send on a blocking socket: while
-//! the journal hangs, its queue is full and READY=1 would wait for it. They also fix the socket's path, so that no test
-//! can be the journal.
+//! netready has its own sender, because it runs in the gate's event loop and must never wait. The crates
+//! systemd-journal-logger 2.2, libsystemd 0.7 and tracing-journald 0.3 all send on a blocking socket: while the
+//! journal hangs, its queue is full, and READY=1 would wait for it. They also fix the path of the socket, so that no
+//! test can take the place of the journal.
 //!
-//! No entry is lost without a trace. If the socket refuses an entry or has no room, its text goes to stderr as lines,
-//! which the service manager connected to the journal too. If stderr does not go to the journal, an entry is only lines.
+//! No entry is lost without a trace. If the socket refuses an entry or has no room, the entry's text is written to
+//! stderr as lines, which the service manager also passes to the journal. If stderr does not go to the journal, an
+//! entry is only written as lines.
 
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsRawFd;
@@ -21,13 +22,13 @@ use tracing::{Level, debug, error, info, warn};
 
 pub use netready_core::journal::{Entry, Kind, Policy, Priority, Seen, Warnings, field};
 
-/// Where the journal listens. With `LogNamespace=`, systemd mounts that namespace's socket here.
+/// The journal's socket. With `LogNamespace=`, systemd mounts the socket of that namespace here.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// Whose lines these are, as for the lines on stderr.
+/// The value of SYSLOG_IDENTIFIER, the same as for the lines on stderr.
 const IDENTIFIER: &str = "netready";
 
-/// LOG_DAEMON, as systemd has it for the lines on stderr of its units.
+/// The facility LOG_DAEMON, the same as systemd sets for the lines on stderr of its units.
 const DAEMON: &str = "3";
 
 /// A connection to the socket of the systemd journal.
@@ -37,15 +38,15 @@ pub struct Journal {
     path: PathBuf,
 }
 
-/// The journal, if stderr goes there.
+/// The journal, if stderr goes to it.
 pub fn of_process() -> Option<&'static Journal> {
     static JOURNAL: OnceLock<Option<Journal>> = OnceLock::new();
     let of_process = || crate::log::to_journal().then(|| Journal::at(Path::new(SOCKET)).ok()).flatten();
     JOURNAL.get_or_init(of_process).as_ref()
 }
 
-/// Writes an entry, if the log level allows it. It never waits. `events` are lines of the
-/// [`history`](crate::history), which are for the journal only; or nothing.
+/// Writes an entry, if the log level allows it. This never waits. `events` are lines of the
+/// [`history`](crate::history), which only the journal gets; the text may be empty.
 pub fn write(entry: &Entry, events: &str) {
     if !is_logged(entry.priority) {
         return;
@@ -53,7 +54,7 @@ pub fn write(entry: &Entry, events: &str) {
     match of_process() {
         Some(journal) => {
             if journal.send(entry, events).is_err() {
-                // The error needs no words: the lines arrive, only without their fields.
+                // The error is not reported: the lines arrive anyway, only without their fields.
                 crate::stderr::say(&entry_lines(entry));
             }
         }
@@ -61,7 +62,8 @@ pub fn write(entry: &Entry, events: &str) {
     }
 }
 
-/// Sends an entry to the journal, if stderr goes there. Otherwise it is the caller's to say.
+/// Sends an entry to the journal, if stderr goes there. If this returns false, the caller must report the entry
+/// itself.
 pub fn sent(entry: &Entry) -> bool {
     is_logged(entry.priority) && of_process().is_some_and(|journal| journal.send(entry, "").is_ok())
 }
@@ -85,20 +87,21 @@ fn log(priority: Priority, line: &str) {
 }
 
 impl Journal {
-    /// The journal that listens at this path.
+    /// A connection to the journal that listens at this path.
     ///
     /// # Errors
-    /// socket(2)'s. Whether somebody listens is seen at each entry: the journal may be started anew.
+    /// Fails if socket(2) fails. Whether somebody listens is checked with each entry, because the journal may be
+    /// restarted.
     pub fn at(path: &Path) -> io::Result<Journal> {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
         Ok(Journal { socket, path: path.to_owned() })
     }
 
-    /// Sends an entry, and events with it, at once or not at all.
+    /// Sends an entry together with events, at once or not at all.
     ///
     /// # Errors
-    /// If nobody listens, if there is no room ([`ErrorKind::WouldBlock`]), or if sending is not allowed.
+    /// Fails if nobody listens, if there is no room ([`ErrorKind::WouldBlock`]), or if sending is not allowed.
     pub fn send(&self, entry: &Entry, events: &str) -> io::Result<()> {
         self.send_octets(&octets(entry, events))
     }
@@ -114,7 +117,7 @@ impl Journal {
         }
     }
 
-    /// Sends what is too large for a datagram, as a file in memory that nobody can change any more.
+    /// Sends an entry that is too large for a datagram, as a sealed file in memory, which nobody can change.
     fn send_file(&self, octets: &[u8]) -> io::Result<()> {
         let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
         let mut file = std::fs::File::from(memfd_create(c"netready-journal", flags)?);
@@ -129,7 +132,7 @@ impl Journal {
     }
 }
 
-/// An entry in the native protocol.
+/// The bytes of an entry in the native protocol.
 fn octets(entry: &Entry, events: &str) -> Vec<u8> {
     let mut octets = Vec::with_capacity(512 + events.len());
     for (name, value) in entry.fields() {
@@ -143,7 +146,7 @@ fn octets(entry: &Entry, events: &str) -> Vec<u8> {
     octets
 }
 
-/// A log line in the native protocol.
+/// The bytes of a log line in the native protocol.
 fn line_octets(priority: Priority, line: &str) -> Vec<u8> {
     let mut octets = Vec::with_capacity(line.len() + 96);
     push(&mut octets, field::MESSAGE, line);
@@ -157,7 +160,8 @@ fn push_common(octets: &mut Vec<u8>) {
     push(octets, field::FACILITY, DAEMON);
 }
 
-/// `NAME=VALUE` in a line; a value of several lines has its length before it instead.
+/// Appends a field: `NAME=VALUE` and a line break. A value of several lines has its length before it instead of the
+/// =.
 fn push(octets: &mut Vec<u8>, name: &str, value: &str) {
     octets.extend(name.as_bytes());
     if value.contains('\n') {
@@ -170,7 +174,7 @@ fn push(octets: &mut Vec<u8>, name: &str, value: &str) {
     octets.push(b'\n');
 }
 
-/// What says the same on a stderr that goes to the journal (sd-daemon(3)).
+/// The lines of an entry for a stderr that goes to the journal (sd-daemon(3)).
 fn entry_lines(entry: &Entry) -> String {
     entry.lines().map(|line| line_on_stderr(entry.priority, &line)).collect()
 }
@@ -179,7 +183,7 @@ fn line_on_stderr(priority: Priority, line: &str) -> String {
     format!("<{}>{line}\n", priority.number())
 }
 
-/// Says a log line to the journal's own socket.
+/// Sends a log line to the journal's own socket, or writes it to stderr if that fails.
 pub fn say(priority: Priority, line: &str) {
     match of_process() {
         Some(journal) if journal.send_octets(&line_octets(priority, line)).is_ok() => {}
@@ -187,7 +191,7 @@ pub fn say(priority: Priority, line: &str) {
     }
 }
 
-/// Says a log line on a stderr that goes to the journal.
+/// Writes a log line to a stderr that goes to the journal.
 pub fn say_on_stderr(priority: Priority, line: &str) {
     crate::stderr::say(&line_on_stderr(priority, line));
 }
@@ -202,7 +206,7 @@ mod tests {
     use super::*;
     use crate::moment::Moment;
 
-    /// A journal that reads when it likes.
+    /// A journal that reads only when the test asks it to.
     struct Other {
         socket: UnixDatagram,
         journal: Journal,
@@ -218,7 +222,7 @@ mod tests {
             Other { socket, journal: Journal::at(&path).unwrap(), _folder: folder }
         }
 
-        /// The octets of the next entry, and whether it came as a file.
+        /// The bytes of the next entry, and whether it came as a file.
         fn receive(&self) -> Option<(Vec<u8>, bool)> {
             let mut octets = vec![0; 1 << 20];
             let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
@@ -245,7 +249,7 @@ mod tests {
         }
     }
 
-    /// As the journal reads them.
+    /// Parses an entry as the journal does.
     fn parse(octets: &[u8]) -> BTreeMap<String, String> {
         let mut fields = BTreeMap::new();
         let mut rest = octets;
@@ -309,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_for_a_datagram_arrives_as_a_file() {
+    fn an_entry_that_is_too_large_for_a_datagram_arrives_as_a_file() {
         let other = Other::new();
         let events = "x".repeat(400 << 10);
         other.journal.send(&entry("m"), &events).unwrap();
@@ -318,7 +322,7 @@ mod tests {
         assert_eq!(parse(&octets)["NETREADY_EVENTS"].len(), 400 << 10);
     }
 
-    /// It returns, where a socket that blocks would wait here for ever.
+    /// This test would never end if the socket could block.
     #[test]
     fn a_journal_without_room_or_without_a_reader_is_an_error_at_once() {
         let other = Other::new();
@@ -327,14 +331,14 @@ mod tests {
         assert!((1..100_000).contains(&sent), "{sent}");
         let full = |length: usize| other.journal.send_octets(&vec![b'x'; length]).unwrap_err().kind();
         assert_eq!(full(10), ErrorKind::WouldBlock);
-        // A file as well.
+        // Sending a file fails too.
         assert_eq!(other.journal.send_file(&octets).unwrap_err().kind(), ErrorKind::WouldBlock);
         assert_eq!(std::iter::from_fn(|| other.receive()).count(), sent);
         other.journal.send_octets(&octets).unwrap();
-        // The journal is started anew, at the same path.
+        // The journal is restarted, at the same path.
         let Other { socket, journal, _folder: folder } = other;
         drop(socket);
-        // A program that another test starts right now has the socket too, until it executes.
+        // A program that another test is starting right now shares the socket until it executes its program.
         let refused = std::iter::repeat_with(|| journal.send_octets(&octets)).find_map(Result::err).unwrap();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         std::fs::remove_file(&journal.path).unwrap();
@@ -346,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_words_go_to_stderr_line_by_line() {
+    fn an_entry_goes_to_stderr_line_by_line() {
         let expected = "<4>a\\x1b\n<4>  carrier: e0: no carrier\n";
         assert_eq!(entry_lines(&entry("a\x1b")), expected);
         assert_eq!(line_on_stderr(Priority::Debug, "a"), "<7>a\n");

@@ -1,8 +1,8 @@
 //! The service manager's notification protocol (sd_notify(3)).
 //!
-//! The crate sd-notify writes the messages. It would wait for a service manager that does not read, so they are sent
-//! here: a message for which the socket has no room is kept until there is room, and one for which the kernel has no
-//! memory is tried again later. See [`Notifier::poll_unsent`].
+//! The crate sd-notify formats the messages. Its own sending would block while the service manager does not read, so
+//! this module sends them. A message for which the socket has no room is kept until there is room, and a message for
+//! which the kernel has no memory is sent again later. See [`Notifier::poll_unsent`].
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -26,14 +26,15 @@ use crate::escape::{escape, escape_bytes};
 use crate::moment::Moment;
 use crate::requirement::Gate;
 
-/// Whom to tell, if anybody.
+/// The connection to the service manager, if there is one.
 #[derive(Debug)]
 pub struct Notifier {
     channel: Option<Channel>,
+    /// Whether an error was already reported.
     failed: bool,
 }
 
-/// The socket that NOTIFY_SOCKET names cannot be written to.
+/// The error of a socket in NOTIFY_SOCKET to which messages cannot be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot tell the service manager: NOTIFY_SOCKET={socket}")]
 pub struct NotifyError {
@@ -43,7 +44,7 @@ pub struct NotifyError {
 }
 
 impl Notifier {
-    /// A notifier for the service manager that NOTIFY_SOCKET names. It is silent if the variable is not set.
+    /// A notifier for the service manager in NOTIFY_SOCKET. It sends nothing if the variable is not set.
     pub fn from_env() -> Notifier {
         Notifier::to(std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()))
     }
@@ -57,28 +58,30 @@ impl Notifier {
         Notifier { channel: socket.map(Channel::new), failed: false }
     }
 
-    /// STATUS=, for `systemctl status`.
+    /// Sends STATUS=, which `systemctl status` shows.
     pub fn status(&mut self, status: &str) {
         self.tell(Kind::Status, &[NotifyState::Status(&one_line(status))]);
     }
 
-    /// READY=1. The status that goes with it follows, because its words take time.
+    /// Sends READY=1 alone. The status is sent after it, because making its text takes time.
     ///
     /// # Errors
-    /// Where it cannot arrive: the unit will not become active. A socket without room is none of these cases.
+    /// Fails if READY=1 cannot arrive, so that the unit will not become active. A socket without room is not an
+    /// error.
     pub fn ready(&mut self) -> Result<(), NotifyError> {
         self.try_tell(Kind::Ready, &[NotifyState::Ready])
     }
 
-    /// EXTEND_TIMEOUT_USEC=, once, so that TimeoutStartSec= never cuts the gate's own time short.
+    /// Sends EXTEND_TIMEOUT_USEC= once, so that TimeoutStartSec= never ends the service before the gate's own
+    /// timeout.
     ///
     /// # Errors
-    /// Where nobody is at the other end.
+    /// Fails if nobody listens at the socket.
     pub fn extend(&mut self, gate: &Gate) -> Result<(), NotifyError> {
         self.try_tell(Kind::Extend, &[NotifyState::Custom(&extend(longest(gate)))])
     }
 
-    /// EXTEND_TIMEOUT_USEC=, for so long from now on, and a little more; `None`: without end.
+    /// Sends EXTEND_TIMEOUT_USEC= with `bound` from now on, plus a few seconds. `None` means without limit.
     pub fn extend_by(&mut self, bound: Option<Duration>) {
         let micros = bound.map_or(FOR_EVER, |bound| micros(bound.saturating_add(A_LITTLE)));
         self.tell(Kind::Extend, &[NotifyState::Custom(&extend(micros))]);
@@ -89,7 +92,7 @@ impl Notifier {
         self.tell(Kind::Watchdog, &[NotifyState::Watchdog]);
     }
 
-    /// RELOADING=1, and READY=1, which ends the reload and says nothing about the gate.
+    /// Sends RELOADING=1 and then READY=1, which ends the reload. This READY=1 says nothing about the gate.
     pub fn reloaded(&mut self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.tell(Kind::Reloading, &[NotifyState::Reloading, now]),
@@ -103,8 +106,9 @@ impl Notifier {
         self.tell(Kind::Stopping, &[NotifyState::Stopping]);
     }
 
-    /// FDSTORE=1: has the service manager keep a file for the next process of the unit, instead of what it kept under
-    /// this name. Whether that was sent: it is not while something waits to be sent, or where there is no room for it.
+    /// Sends FDSTORE=1: asks the service manager to keep a file for the next process of the unit, in place of the
+    /// file that it kept under this name. Returns whether the request was sent. It is not sent while another message
+    /// waits, or if the socket has no room.
     pub fn keep(&mut self, name: &str, file: BorrowedFd<'_>) -> bool {
         let Some(channel) = &mut self.channel else { return false };
         let sent = channel.send_file(name, file);
@@ -114,10 +118,10 @@ impl Notifier {
         sent.is_ok()
     }
 
-    /// Ready once something that there was no room for has been sent; never where nothing waits to be sent.
+    /// Ready when a message that had to wait has been sent. Pending while no message waits.
     ///
     /// # Errors
-    /// Where it cannot arrive any more, and it matters.
+    /// Fails if READY=1 was waiting and can no longer arrive.
     pub fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), NotifyError>> {
         let Some(channel) = &mut self.channel else { return Poll::Pending };
         let matters = channel.unsent.iter().any(|(kind, _)| *kind == Kind::Ready);
@@ -136,12 +140,12 @@ impl Notifier {
         }
     }
 
-    /// When something is tried again for which the kernel had no memory. [`Notifier::poll_unsent`] is to be called then.
+    /// When a message is sent again for which the kernel had no memory. Call [`Notifier::poll_unsent`] then.
     pub fn deadline(&self) -> Option<Moment> {
         self.channel.as_ref().and_then(|channel| channel.again)
     }
 
-    /// What nothing depends on. A manager that is gone is complained of once.
+    /// Sends a message on which nothing depends. An error is reported once.
     fn tell(&mut self, kind: Kind, message: &[NotifyState<'_>]) {
         if let Err(error) = self.try_tell(kind, message) {
             self.complain(&error);
@@ -160,7 +164,7 @@ impl Notifier {
     }
 }
 
-/// What a message says. Of each kind at most one waits to be sent.
+/// The kinds of messages. At most one message of each kind waits to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Extend,
@@ -171,19 +175,20 @@ enum Kind {
     Stopping,
 }
 
-/// The way to the service manager.
+/// The socket of the service manager.
 #[derive(Debug)]
 struct Channel {
     name: OsString,
-    /// Not connected, so that each message finds its way anew: the name may be another socket's by then.
+    /// An unconnected socket, so that each message is sent to the name anew: another socket may have the name by
+    /// then.
     loose: Option<UnixDatagram>,
-    /// Connected, while something is unsent: only so does poll(2) tell when there is room again.
+    /// A connected socket, while a message waits: poll(2) reports room only on a connected socket.
     socket: Option<UnixDatagram>,
-    /// What there was no room for, in its order.
+    /// The messages that wait to be sent, in their order.
     unsent: VecDeque<(Kind, String)>,
-    /// Tells when there is room; only while something is unsent.
+    /// Reports when there is room. It exists only while a message waits.
     room: Option<AsyncFd<Descriptor<UnixDatagram>>>,
-    /// When to try again, because the kernel had no memory for what is unsent.
+    /// When to try again, because the kernel had no memory for a waiting message.
     again: Option<Moment>,
 }
 
@@ -196,7 +201,7 @@ impl Channel {
         NotifyError { socket: escape_bytes(self.name.as_bytes()).into_owned(), source }
     }
 
-    /// Sends a message, or keeps it until there is room. What is kept of the same kind is out of date then.
+    /// Sends a message, or keeps it until there is room. It replaces a waiting message of the same kind.
     fn send(&mut self, kind: Kind, message: &[NotifyState<'_>]) -> io::Result<()> {
         let lines: String = message.iter().map(|state| format!("{state}\n")).collect();
         if self.unsent.is_empty() {
@@ -238,7 +243,8 @@ impl Channel {
             return Err(ErrorKind::WouldBlock.into());
         }
         let socket = connected(&self.name)?;
-        // It keeps as many as FileDescriptorStoreMax= says: one.
+        // The service manager keeps as many files as FileDescriptorStoreMax= allows: one. So remove the old one
+        // first.
         socket.send(format!("FDSTOREREMOVE=1\nFDNAME={name}\n").as_bytes())?;
         let message = format!("FDSTORE=1\nFDNAME={name}\n");
         let files = [file.as_raw_fd()];
@@ -248,7 +254,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Sends what is kept, as far as there is room.
+    /// Sends waiting messages while there is room.
     fn send_unsent(&mut self) -> io::Result<()> {
         while let Some((_, message)) = self.unsent.front() {
             let message = message.as_bytes();
@@ -256,7 +262,7 @@ impl Channel {
                 Some(socket) => socket.send(message),
                 None => Err(ErrorKind::NotConnected.into()),
             };
-            // The other end may have been opened anew.
+            // The service manager may have opened its socket anew.
             let sent = match sent {
                 Err(error) if is_gone(&error) => {
                     self.room = None;
@@ -303,7 +309,7 @@ impl Channel {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(mut ready) => ready.clear_ready(),
             }
-            // It is tried after that, so that room that comes now is not missed.
+            // Try after clearing the readiness, so that room that appears now is not missed.
             self.send_unsent()?;
             if self.unsent.len() < before {
                 return Poll::Ready(Ok(()));
@@ -313,11 +319,11 @@ impl Channel {
     }
 }
 
-/// How long memory is waited for. At half of it a host without memory would be asked for some too often; at double,
-/// READY=1 would be late.
+/// How long to wait for memory. At half of it, a host without memory would be asked too often. At double, READY=1
+/// would be late.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// Whether the kernel had no memory for a message: ENOBUFS and ENOMEM, as in a cgroup at its limit.
+/// Whether the kernel had no memory for a message: ENOBUFS or ENOMEM, for example in a cgroup at its limit.
 fn lacks_memory(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM))
 }
@@ -343,7 +349,7 @@ fn connected(name: &OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// A path, or after an @ the name of an abstract socket (unix(7)).
+/// Parses NOTIFY_SOCKET: a path, or @ and the name of an abstract socket (unix(7)).
 fn address(name: &OsStr) -> io::Result<SocketAddr> {
     match name.as_bytes() {
         [b'/', ..] => SocketAddr::from_pathname(name),
@@ -355,9 +361,10 @@ fn address(name: &OsStr) -> io::Result<SocketAddr> {
     }
 }
 
-/// A status in one line of bounded length. After a line break, text of others could go on with READY=1.
+/// A status as one line of limited length. It must not have a line break, because a text of others could continue
+/// with READY=1.
 fn one_line(status: &str) -> String {
-    /// systemd drops a datagram of more than 4096 octets, READY=1 and all.
+    /// The most bytes of a status. systemd drops a datagram of more than 4096 bytes completely.
     const LONGEST: usize = 3000;
     let mut line = escape(status).into_owned();
     if line.len() > LONGEST {
@@ -368,30 +375,32 @@ fn one_line(status: &str) -> String {
     line
 }
 
-/// sd-notify's own has 32 bits, which is 71 minutes.
+/// sd-notify's own function has a 32-bit number, which is at most 71 minutes.
 fn extend(micros: u64) -> String {
     format!("EXTEND_TIMEOUT_USEC={micros}")
 }
 
-/// How often WATCHDOG=1 is due: at half the interval that the manager asks for (sd_watchdog_enabled(3)).
+/// How often WATCHDOG=1 is sent: at half the interval that the manager sets (sd_watchdog_enabled(3)). `None` without
+/// a watchdog.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().and_then(feeding)
 }
 
 fn feeding(interval: Duration) -> Option<Duration> {
-    /// WatchdogSec= is seconds in practice. What asks for more wakes the host for nothing, for no answer would
-    /// come in time. At half of this it costs 20 wake-ups a second; at double, WatchdogSec=200ms is missed.
+    /// The shortest interval between two messages. WatchdogSec= is some seconds in practice, and no message would
+    /// arrive in time for a much shorter one. At half of this value, the messages would cost 20 wake-ups a second. At
+    /// double, WatchdogSec=200ms would be missed.
     const SHORTEST: Duration = Duration::from_millis(100);
-    // The first is no interval, the second is systemd's "infinity".
+    // Zero is not an interval. The maximum is systemd's "infinity".
     let none = [Duration::ZERO, Duration::from_micros(u64::MAX)];
     (!none.contains(&interval)).then(|| (interval / 2).max(SHORTEST))
 }
 
-/// UINT64_MAX is systemd's "infinity" and is refused here; one less is as good.
+/// systemd refuses UINT64_MAX, its "infinity", in this message. This is the next lower value.
 const FOR_EVER: u64 = u64::MAX - 1;
 const A_LITTLE: Duration = Duration::from_secs(5);
 
-/// The longest that a gate can take to open or give up, in microseconds; and a little more.
+/// The longest time that a gate can take to open or give up, plus a few seconds; in microseconds.
 fn longest(gate: &Gate) -> u64 {
     let Some(timeout) = gate.timeout else { return FOR_EVER };
     let graces = gate.clauses.iter().filter_map(|clause| clause.grace);
@@ -414,7 +423,7 @@ mod tests {
 
     use super::*;
 
-    /// A service manager that reads when it likes.
+    /// A service manager that reads only when the test asks it to.
     struct Manager {
         socket: UnixDatagram,
         notifier: Notifier,
@@ -438,7 +447,7 @@ mod tests {
             std::iter::from_fn(|| self.receive()).collect()
         }
 
-        /// Tells it so much that there is no room any more.
+        /// Sends messages until there is no room left.
         fn fill(&mut self) {
             while self.notifier.channel.as_ref().unwrap().unsent.is_empty() {
                 self.notifier.watchdog();
@@ -451,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_no_room_for_is_sent_later_in_its_order_and_only_the_latest_of_each_kind() {
+    fn waiting_messages_are_sent_in_order_and_only_the_latest_of_each_kind() {
         let mut manager = Manager::new("full");
         manager.fill();
         let notifier = &mut manager.notifier;
@@ -471,7 +480,7 @@ mod tests {
             assert!(unsent, "there is no room");
             let mut octets = [0; 8192];
             let mut received = Vec::new();
-            // As a service manager that has come back: reads, and netready goes on once there is room.
+            // A service manager that hung reads again, and netready sends whenever there is room.
             while !notifier.channel.as_ref().unwrap().unsent.is_empty() {
                 while let Ok(length) = socket.recv(&mut octets) {
                     received.push(String::from_utf8(octets[..length].to_vec()).unwrap());
@@ -486,7 +495,7 @@ mod tests {
             received.iter().map(String::as_str).filter(|said| *said != "WATCHDOG=1\n").collect();
         let forever = format!("EXTEND_TIMEOUT_USEC={FOR_EVER}\n");
         assert_eq!(tail, [forever.as_str(), "READY=1\n", "STATUS=four 999\n"]);
-        // Nothing waits any more, and what comes next is sent at once.
+        // No message waits any more, so the next one is sent at once.
         manager.notifier.status("five");
         assert_eq!(manager.receive_all(), ["STATUS=five\n"]);
     }
@@ -502,14 +511,14 @@ mod tests {
             let ControlMessageOwned::ScmRights(files) = control else { return Vec::new() };
             files
         });
-        // SAFETY: the kernel made them for this message, and nobody else knows of them.
+        // SAFETY: the kernel made these descriptors for this message, and nothing else knows of them.
         let file = files.map(|number| unsafe { File::from_raw_fd(number) }).last();
         let length = message.bytes;
         Some((String::from_utf8(octets[..length].to_vec()).unwrap(), file))
     }
 
     #[test]
-    fn a_file_is_handed_over_in_the_place_of_an_earlier_one_and_never_waited_for() {
+    fn a_file_replaces_an_earlier_one_and_is_not_sent_if_there_is_no_room() {
         let mut manager = Manager::new("file");
         let mut file = tempfile::tempfile().unwrap();
         manager.notifier.ready().unwrap();
@@ -523,7 +532,7 @@ mod tests {
         assert_eq!(message, "FDSTORE=1\nFDNAME=events\n");
         let mut octets = [0; 8];
         assert_eq!(kept.unwrap().read_at(&mut octets, 0).unwrap(), 5, "it is the same file");
-        // READY=1 goes first, and there is no room.
+        // READY=1 waits because there is no room, so the file is not sent.
         manager.fill();
         manager.notifier.ready().unwrap();
         assert!(!manager.notifier.keep("events", file.as_fd()));
@@ -555,7 +564,7 @@ mod tests {
         manager.socket.set_nonblocking(true).unwrap();
         manager.notifier.ready().unwrap();
         assert_eq!(manager.receive_all(), ["READY=1\n"]);
-        // Gone while something waits.
+        // The socket disappears while a message waits.
         manager.fill();
         manager.notifier.ready().unwrap();
         manager.socket = UnixDatagram::unbound().unwrap();
@@ -606,7 +615,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watchdog_is_fed_at_half_its_interval_but_not_all_the_time() {
+    fn watchdog_messages_are_sent_at_half_the_interval_but_not_too_often() {
         for (interval, fed) in [
             (30_000_000, Some(15_000)),
             (200_000, Some(100)),

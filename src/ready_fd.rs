@@ -1,5 +1,5 @@
 //! `run --ready-fd N`: the readiness protocol of s6, dinit and OpenRC. The service manager opens a pipe for the
-//! service; the service writes a newline to it when it is ready, and closes it.
+//! service. When the service is ready, it writes a newline to the pipe and closes it.
 //!
 //! Nothing here waits for the reader. If the pipe is full, the newline is written as soon as there is room: see
 //! [`ReadyFd::poll_unsent`].
@@ -21,62 +21,62 @@ use crate::descriptor::{self, Descriptor};
 /// The first descriptor that is not standard input, output or error.
 const FIRST: RawFd = 3;
 
-/// Whom to tell, if anybody.
+/// The pipe to the service manager, if there is one.
 #[derive(Debug, Default)]
 pub struct ReadyFd(State);
 
 #[derive(Debug, Default)]
 enum State {
-    /// Nobody is to be told, or everything was said.
+    /// There is no pipe, or the newline was written.
     #[default]
     Closed,
-    /// The newline is still to come.
+    /// The newline was not written yet.
     Open(File),
-    /// The newline is due, and there is no room for it.
+    /// The newline must be written, and the pipe has no room for it.
     Unsent(AsyncFd<Descriptor<File>>),
 }
 
 /// Why a descriptor cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadyFdError {
-    /// The program itself uses it.
+    /// The descriptor is standard input, output or error.
     #[error(
         "--ready-fd {0}: 0, 1 and 2 are standard input, output and error; name a descriptor from 3 on that the \
          service manager opens"
     )]
     Standard(RawFd),
-    /// It was not inherited.
+    /// The descriptor is not open: this process did not inherit it.
     #[error(
         "--ready-fd {0}: no such descriptor is open; the service manager must open it (s6: the file \
          notification-fd, dinit: ready-notification = pipefd:{0}, OpenRC: notify=fd:{0})"
     )]
     NotOpen(RawFd),
-    /// It is open, but nothing can be written to it.
+    /// The descriptor is open, but not for writing.
     #[error("--ready-fd {0}: this descriptor is not open for writing")]
     NotWritable(RawFd),
-    /// The kernel refuses what should work.
+    /// A system call failed that should not.
     #[error("--ready-fd {0}")]
     Refused(RawFd, #[source] Errno),
 }
 
 impl ReadyFd {
-    /// Takes over a descriptor that this process was started with. Programs that netready starts do not inherit it:
+    /// Takes over a descriptor that this process inherited. Programs that netready starts do not inherit it, because
     /// they would keep the pipe open.
     ///
-    /// (Opening it anew by /proc/self/fd would need no unsafe code. But it fails for sockets, and for a pipe of root's
-    /// where the service runs as another user, and the inherited descriptor would stay open.)
+    /// (Opening the descriptor again through /proc/self/fd would need no unsafe code. But that fails for sockets, and
+    /// for a pipe of root if the service runs as another user. Besides, the inherited descriptor would stay open.)
     ///
     /// # Errors
-    /// See [`ReadyFdError`].
+    /// Fails if the descriptor cannot be used: see [`ReadyFdError`].
     ///
     /// # Safety
-    /// Nothing in this process owns a descriptor of this number. That is so as long as this process has opened
-    /// nothing: then only inherited descriptors are open.
+    /// Nothing in this process may own the descriptor with this number. This holds while the process has not opened
+    /// anything: then only inherited descriptors are open.
     pub unsafe fn inherit(number: RawFd) -> Result<ReadyFd, ReadyFdError> {
         if number < FIRST {
             return Err(ReadyFdError::Standard(number));
         }
-        // SAFETY: it only asks, and takes any number.
+        // SAFETY: this call only reads flags, and accepts any number.
         let flags = unsafe { libc::fcntl(number, libc::F_GETFL) };
         if flags < 0 {
             return Err(ReadyFdError::NotOpen(number));
@@ -85,15 +85,15 @@ impl ReadyFd {
         if !writable || flags & libc::O_PATH != 0 {
             return Err(ReadyFdError::NotWritable(number));
         }
-        // SAFETY: it is open, and by the contract of this function nobody else owns it.
+        // SAFETY: the descriptor is open, and the caller promises that nothing else owns it.
         let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
         fcntl(&descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
             .map_err(|errno| ReadyFdError::Refused(number, errno))?;
         Ok(ReadyFd(State::Open(File::from(descriptor))))
     }
 
-    /// Writes the newline and closes the descriptor, once. A reader that is gone is no reason to end: it asked for
-    /// news, and does not want them any more.
+    /// Writes the newline once and closes the descriptor. If the reader is gone, netready does not end: the reader no
+    /// longer wants to know.
     pub fn ready(&mut self) {
         let State::Open(file) = std::mem::take(&mut self.0) else { return };
         match newline(&file) {
@@ -106,7 +106,7 @@ impl ReadyFd {
         }
     }
 
-    /// Ready once a newline that there was no room for has been written; never where nothing waits to be written.
+    /// Ready when a newline that had to wait has been written. Pending while no newline waits.
     pub fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let State::Unsent(room) = &self.0 else { return Poll::Pending };
@@ -114,7 +114,7 @@ impl ReadyFd {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(mut ready)) => {
                     ready.clear_ready();
-                    // It is tried after that, so that room that comes now is not missed.
+                    // Try after clearing the readiness, so that room that appears now is not missed.
                     newline(&room.get_ref().0)
                 }
                 Poll::Ready(Err(error)) => Err(error),
@@ -134,14 +134,15 @@ fn complain(error: &io::Error) {
     warn!("cannot tell the service manager (--ready-fd): {error}");
 }
 
-/// Whether there was room for the newline. O_NONBLOCK is not set for that: the flag would hold for everybody who shares
-/// the pipe's end. One octet does not block where poll(2) sees room, and nobody else is to write there.
+/// Writes the newline if there is room, and returns whether it did. O_NONBLOCK is not set for this, because the flag
+/// would apply to every process that shares this end of the pipe. A single byte does not block if poll(2) reports
+/// room and nobody else writes there.
 fn newline(mut file: &File) -> io::Result<bool> {
     let mut asked = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
     loop {
         match poll(&mut asked, PollTimeout::ZERO) {
             Ok(0) => return Ok(false),
-            // Also where the reader is gone: writing says how.
+            // poll(2) also returns this if the reader is gone; then the write reports the error.
             Ok(_) => return file.write_all(b"\n").map(|()| true),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
@@ -158,15 +159,15 @@ mod tests {
 
     use super::*;
 
-    /// What a service manager makes: it keeps the first, the service gets the second.
+    /// A pipe as a service manager makes it: the manager keeps the first end, and the service gets the second.
     fn pipe() -> (File, OwnedFd) {
         let (reader, writer) = nix::unistd::pipe().unwrap();
         (File::from(reader), writer)
     }
 
-    /// As in a process that was started with it.
+    /// The state of a process that inherited this descriptor.
     fn inherited(descriptor: OwnedFd) -> ReadyFd {
-        // SAFETY: its owner gave it away.
+        // SAFETY: the owner has given the descriptor away.
         unsafe { ReadyFd::inherit(descriptor.into_raw_fd()) }.unwrap()
     }
 
@@ -182,7 +183,7 @@ mod tests {
         let mut ready = inherited(writer);
         ready.ready();
         ready.ready();
-        // Reading ends only because the other end is closed.
+        // Reading ends only if the other end is closed.
         assert_eq!(read(reader), "\n");
         let (near, far) = UnixStream::pair().unwrap();
         inherited(far.into()).ready();
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn children_do_not_inherit_it() {
+    fn children_do_not_inherit_the_descriptor() {
         let (_reader, writer) = pipe();
         fcntl(&writer, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
         let ReadyFd(State::Open(file)) = inherited(writer) else { panic!("it is open") };
@@ -215,7 +216,7 @@ mod tests {
             (reads, format!("--ready-fd {reads}: this descriptor is not open for writing")),
             (folder, format!("--ready-fd {folder}: this descriptor is not open for writing")),
         ] {
-            // SAFETY: each of them is refused, so none gets a second owner.
+            // SAFETY: each number is refused, so no descriptor gets a second owner.
             let error = unsafe { ReadyFd::inherit(number) }.unwrap_err().to_string();
             assert!(error.starts_with(&said), "{error}");
         }
@@ -223,9 +224,9 @@ mod tests {
     }
 
     #[test]
-    fn a_full_pipe_is_not_waited_for_and_written_to_later() {
+    fn a_full_pipe_does_not_block_and_gets_the_newline_later() {
         let (reader, writer) = pipe();
-        // A pipe's buffer is at most this long where nobody has asked for more.
+        // Make the pipe's buffer as small as a page, so that it is full after 4096 bytes.
         fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
         (&File::from(writer.try_clone().unwrap())).write_all(&[b'x'; 4096]).unwrap();
         let mut ready = inherited(writer);
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_gone_ends_nothing() {
+    fn a_reader_that_is_gone_is_no_error() {
         let (reader, writer) = pipe();
         let mut ready = inherited(writer);
         drop(reader);

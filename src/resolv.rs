@@ -1,4 +1,4 @@
-//! resolv.conf: whether it names a nameserver, and when that changes (inotify(7)).
+//! Reads resolv.conf: which nameservers it has, and when that changes (inotify(7)).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,38 +18,40 @@ use crate::probe::zone;
 
 /// The file of resolver(5).
 const PATH: &str = "/etc/resolv.conf";
-/// As many links as path_resolution(7) follows.
+/// The most links that are followed: the same number as in path_resolution(7).
 const MAX_LINKS: u32 = 40;
 
-/// The first wait before resolv.conf is looked at again after an error. With half of it, a host without descriptors would
-/// be asked for more of them too often; with double, a gate would open late after one lost read.
+/// The first delay before resolv.conf is read again after an error. With half of it, a host that has no free
+/// descriptors would be asked for one too often. With double, a gate would open late after one failed read.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How often the wait doubles, up to 32 s: the error may last for years (fs.inotify.max_user_instances).
+/// How often the delay doubles, up to 32 s. The error may last for years (fs.inotify.max_user_instances).
 const DOUBLINGS: u32 = 5;
 
-/// Reads resolv.conf when it changes. What could not be read or watched is tried again later.
+/// Reads resolv.conf when it changes. If it could not be read or watched, tries again later.
 pub struct Follower {
-    /// `None` if the kernel refused it.
+    /// `None` if the kernel refused to make it.
     watch: Option<Watch>,
-    /// What the file said last.
+    /// The content at the last read.
     resolver: Resolver,
-    /// How often in a row there was an error.
+    /// The number of errors in a row.
     failures: u32,
     /// When to try again.
     again: Option<Moment>,
 }
 
 impl Follower {
-    /// One that has read nothing yet. Call [`Follower::read`] at once.
+    /// A follower that has read nothing yet. Call [`Follower::read`] at once.
     pub fn new() -> Follower {
         Follower { watch: None, resolver: Resolver::default(), failures: 0, again: None }
     }
 
-    /// What the file says, and whether a lookup by name may have another result now.
+    /// Reads the file. Also returns whether its content has changed, so that lookups of names may have other results
+    /// now.
     pub fn read(&mut self, now: Moment) -> (Nameservers, bool) {
         let watched = self.watch();
         let text = read_bounded(Path::new(PATH), LARGEST);
-        // Nothing announces that a file can be read after all. That there is one now is announced.
+        // inotify does not announce that an existing file can be read again, so try again later. It does announce
+        // that a missing file appears.
         let read = text.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::NotFound);
         self.again = None;
         if watched && read {
@@ -65,15 +67,15 @@ impl Follower {
         (nameservers(text), news)
     }
 
-    /// When to call [`Follower::read`] though nothing was announced.
+    /// When [`Follower::read`] must be called even if no change was announced.
     pub fn deadline(&self) -> Option<Moment> {
         self.again
     }
 
-    /// Waits until something changed on the way to the file. Call [`Follower::read`] after it.
+    /// Waits for a change of the file or of the path to it. Call [`Follower::read`] afterwards.
     ///
     /// # Errors
-    /// epoll(7)'s.
+    /// Fails if epoll(7) fails.
     pub async fn changed(&mut self) -> io::Result<()> {
         match &mut self.watch {
             Some(watch) => watch.changed().await,
@@ -81,7 +83,7 @@ impl Follower {
         }
     }
 
-    /// Whether the way to the file is watched, as far as it can be.
+    /// Watches the path to the file. Returns false if a watch was refused that may be granted later.
     fn watch(&mut self) -> bool {
         match &mut self.watch {
             Some(watch) => watch.follow(),
@@ -110,7 +112,7 @@ fn nameservers(text: io::Result<String>) -> Nameservers {
     }
 }
 
-/// The first `nameserver` line, by the rules of resolv.conf(5).
+/// The server in the first `nameserver` line, by the rules of resolv.conf(5).
 pub(crate) fn first(text: &str) -> Nameservers {
     let servers = text.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
@@ -124,32 +126,32 @@ pub(crate) fn first(text: &str) -> Nameservers {
     }
 }
 
-/// What a resolver goes by.
+/// The settings of the resolver.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Resolver {
-    /// Its servers, in their order.
+    /// The nameservers, in their order.
     pub servers: Vec<Server>,
-    /// The domains that names without a dot are looked for in.
+    /// The domains that are appended to names without a dot.
     pub search: Vec<String>,
 }
 
-/// A nameserver that resolv.conf names.
+/// A nameserver in resolv.conf.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// As resolv.conf writes it.
+    /// The server as resolv.conf has it.
     pub written: String,
-    /// Where to ask it, or why it cannot be asked.
+    /// The address at which the server is asked, or why it cannot be asked.
     pub address: Result<SocketAddr, String>,
 }
 
-/// As resolv.conf has it; empty where it cannot be read.
+/// The settings in resolv.conf. Empty if the file cannot be read.
 pub fn resolver() -> Resolver {
     read_bounded(Path::new(PATH), LARGEST)
         .map_or_else(|_| Resolver::default(), |bytes| understood(&String::from_utf8_lossy(&bytes)))
 }
 
 pub(crate) fn understood(text: &str) -> Resolver {
-    /// The C library asks only so many servers (MAXNS of resolv.h).
+    /// The C library asks at most this many servers (MAXNS of resolv.h).
     const MOST: usize = 3;
     let mut resolver = Resolver::default();
     for line in text.lines() {
@@ -165,7 +167,7 @@ pub(crate) fn understood(text: &str) -> Resolver {
     resolver
 }
 
-/// An address, perhaps with the link that it is on; `None` for what the resolver takes for no address.
+/// Parses an address, which may have the name of a link. `None` if the resolver would not accept it as an address.
 fn server(text: &str) -> Option<Server> {
     const PORT: u16 = 53;
     let address = match text.split_once('%') {
@@ -183,19 +185,20 @@ fn server(text: &str) -> Option<Server> {
     Some(Server { written: text.to_owned(), address })
 }
 
-/// Watches the file, each link on the way to it, and the first folder of that way that exists.
+/// Watches the file and the folders on the path to it, including those to which links lead. If a folder is missing,
+/// watches the first folder above it that exists.
 struct Watch {
     inotify: AsyncFd<Descriptor<Inotify>>,
     watched: BTreeSet<PathBuf>,
-    /// No watch was refused that may be granted later.
+    /// Whether no watch was refused that may be granted later.
     is_whole: bool,
 }
 
 impl Watch {
-    /// Begins to watch. Read the file after that.
+    /// Starts to watch. Read the file afterwards.
     ///
     /// # Errors
-    /// inotify_init(2)'s, as EMFILE.
+    /// Fails if inotify_init(2) fails, for example with EMFILE.
     fn new() -> io::Result<Watch> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         let inotify = descriptor::watch(inotify, Interest::READABLE)?;
@@ -204,23 +207,23 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Waits until something changed on the way to the file. Call [`Watch::follow`] after it.
+    /// Waits for a change of the file or of the path to it. Call [`Watch::follow`] afterwards.
     ///
     /// # Errors
-    /// epoll(7)'s.
+    /// Fails if epoll(7) fails.
     async fn changed(&mut self) -> io::Result<()> {
         self.inotify.readable().await?.clear_ready();
-        // What happened matters less than that it did: a link may lead elsewhere now.
+        // The events are dropped: after any of them, a link may lead elsewhere.
         while self.inotify.get_ref().0.read_events().is_ok_and(|events| !events.is_empty()) {}
         self.watched.clear();
         Ok(())
     }
 
-    /// Adds a watch for each step of the way, and says whether none was refused that may be granted later. Those of
-    /// former ways stay, and cost a look at most.
+    /// Adds a watch for each folder on the path. Returns false if a watch was refused that may be granted later.
+    /// Watches of former paths stay; each can cost one extra read of the file.
     fn follow(&mut self) -> bool {
-        // One watch on a folder tells of the file's creation, removal and renaming, and of its being written. The same
-        // folder twice is the same watch.
+        // A watch on a folder reports that the file in it is created, removed, renamed or written. Adding the same
+        // folder twice gives the same watch.
         let events = AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_MOVED_TO
             | AddWatchFlags::IN_MOVED_FROM
@@ -235,7 +238,7 @@ impl Watch {
                 self.watched.insert(folder);
             }
         }
-        // A file that is bind-mounted over changes without its folder.
+        // If something is bind-mounted over the file, it changes without an event in its folder.
         self.add(Path::new(PATH), AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MODIFY);
         self.is_whole
     }
@@ -249,8 +252,8 @@ impl Watch {
     }
 }
 
-/// The folders in which a step of the way to a file stands; where one is missing, the first above it
-/// that exists.
+/// The folders on the path to a file, including those to which links lead. If a folder is missing, the first folder
+/// above it that exists stands for it.
 fn folders(path: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     let mut path = path.to_owned();
@@ -290,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_a_resolver_goes_by() {
+    fn all_settings_of_a_resolver_are_read() {
         let text = "nameserver 192.0.2.1\nsearch a.example b.example\nnameserver fe80::1%lo\n\
                     nameserver x\n nameserver 192.0.2.2\nnameserver 2001:db8::1\nnameserver 192.0.2.4\n";
         let Resolver { servers, search } = understood(text);
@@ -320,7 +323,7 @@ mod tests {
         std::fs::create_dir(root.join("etc")).unwrap();
         std::os::unix::fs::symlink("../run/resolve/stub.conf", root.join("etc/resolv.conf")).unwrap();
         let way = folders(&root.join("etc/resolv.conf"));
-        // run/resolve is not there yet, nor is run; etc/.. is.
+        // run/resolve and run do not exist yet, but etc/.. does.
         assert_eq!(way, [root.join("etc"), root.join("etc/..")]);
         std::fs::create_dir_all(root.join("run/resolve")).unwrap();
         let way = folders(&root.join("etc/resolv.conf"));

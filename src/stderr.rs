@@ -1,15 +1,15 @@
-//! stderr, written by a thread of its own: netready never waits for whoever reads it.
+//! Writes to stderr in a thread of its own, so that netready never waits for the reader of stderr.
 //!
-//! stderr may be a pipe to a stopped pager, a full terminal, or the journal's socket while the journal hangs.
-//! Limits, signals and READY=1 are served meanwhile. O_NONBLOCK would not do: it belongs to the open file, which
-//! netready shares with its parent and its children.
+//! stderr may be a pipe to a stopped pager, a stopped terminal, or the journal's socket while the journal hangs.
+//! Meanwhile netready still enforces limits, handles signals and sends READY=1. O_NONBLOCK cannot be used for this:
+//! the flag belongs to the open file, which netready shares with its parent and its children.
 //!
-//! On a terminal there may be one live line, which is rewritten in place and is never queued: the thread draws it when
-//! nothing else is to be written, and takes it away before it writes anything else. A progress library would draw by
-//! itself, and so wait for the reader, and would have to be asked to stand aside for each line of the log.
+//! On a terminal there may be one live line, which is rewritten in place and never queued. The thread draws it when
+//! nothing else is to be written, and erases it before it writes anything else. A progress library would draw by
+//! itself, would so wait for the reader, and would have to erase its line for each line of the log.
 //!
-//! The queue is bounded. netready's own lines are dropped, and counted, when it is full; who passes on another
-//! program's output waits for [`room`], so that the program is slowed down and nothing of it is lost.
+//! The queue is bounded. If it is full, netready's own lines are dropped and counted. Code that passes on another
+//! program's output waits for [`room`] instead, so that the program is slowed down and nothing of its output is lost.
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,59 +25,63 @@ use tokio::sync::Notify;
 
 use crate::clock;
 
-/// This many octets are taken from another program before it has to wait. A pipe holds as many (pipe(7)).
+/// The number of queued bytes from which on another program's output has to wait. A pipe holds the same number
+/// (pipe(7)).
 const ROOM: usize = 64 * 1024;
 
-/// When so much waits to be written, netready's own lines are dropped. At half of it a burst of unmet requirements
-/// beside a busy command would lose lines; at double, nobody would have read them either.
+/// The number of queued bytes from which on netready's own lines are dropped. At half of it, a burst of unmet
+/// requirements beside a busy command would lose lines. Double would not help: nobody would have read those lines
+/// either.
 const MOST: usize = 256 * 1024;
 
-/// What is written at once: PIPE_BUF, so that a line is not mixed with another process's.
+/// The most bytes that are written at once. It is PIPE_BUF, so that a line is not mixed with lines of another
+/// process.
 const CHUNK: usize = 4096;
 
-/// How long the rest may take at the end, however slowly it is read.
+/// How long [`finish`] waits in total, however slowly the reader reads.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Takes the live line away: to the first column, then all up to the end of the row.
+/// Erases the live line: goes to the first column, and clears to the end of the row.
 const ERASE: &[u8] = b"\r\x1b[K";
 
 static STDERR: Outlet = Outlet::new(None);
 
-/// Writes netready's own words; they are dropped where too much waits already.
+/// Writes netready's own text. It is dropped if the queue is full.
 pub fn say(text: &str) {
     STDERR.say(text.as_bytes());
 }
 
-/// Passes on what another program wrote. Wait for [`room`] before.
+/// Passes on what another program wrote. Wait for [`room`] first.
 pub fn relay(octets: &[u8]) {
     STDERR.push(octets, usize::MAX);
 }
 
-/// Waits until another program's output can be taken. It may be broken off at any time; one waits at a time.
+/// Waits until another program's output can be queued. The future may be dropped at any time. Only one task may wait
+/// at a time.
 pub async fn room() {
     STDERR.room().await;
 }
 
-/// Draws the live line, or another in its place; `None` takes it away. It must be no wider than the terminal, which is
-/// stderr's, and safe to print. It stays below whatever else is written until [`finish`].
+/// Draws the live line, in place of the one before; `None` erases it. The line must not be wider than the terminal
+/// that stderr is, and must be safe to print. Until [`finish`], it stays below everything else that is written.
 pub fn live(line: Option<String>) {
     STDERR.live(line);
 }
 
-/// Takes the live line away and returns once that is done, because another program is about to write to the terminal.
+/// Erases the live line and returns once that is done. Call this before another program writes to the terminal.
 pub fn end_live() {
     if STDERR.has_live() {
         STDERR.finish(FOR_A_TERMINAL, FOR_A_TERMINAL);
     }
 }
 
-/// Forgets the live line without a trace: the terminal is another job's now, which has written over it.
+/// Forgets the live line without erasing it: another job has the terminal now and has written over the line.
 pub fn forget_live() {
     let mut state = STDERR.lock();
     (state.live, state.drawn) = (None, None);
 }
 
-/// The size of the terminal that stderr is. `None` if it is no terminal.
+/// The size of the terminal that stderr is. `None` if stderr is not a terminal.
 pub fn window() -> Option<libc::winsize> {
     let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
     Some(libc::winsize {
@@ -88,56 +92,56 @@ pub fn window() -> Option<libc::winsize> {
     })
 }
 
-/// Before the process ends, or becomes another: waits until all is written, and takes the live line away. It gives up after `patience` in which
-/// nothing was read; false where it did.
+/// Erases the live line and waits until everything is written. Call this before the process ends or executes another
+/// program. Gives up if nothing was read for `patience`. Returns false if it gave up.
 pub fn finish(patience: Duration) -> bool {
     STDERR.finish(patience, LONGEST)
 }
 
-/// How long a terminal may take to show what was written. At half of it a busy machine would show some lines only when
-/// a stopped job is continued; at double, a user whose pager does not read would take ^Z for broken.
+/// How long a terminal may take to show what was written. At half of it, a busy machine would show some lines only
+/// after a stopped job is continued. At double, a user whose pager does not read would believe that ^Z does not work.
 const FOR_A_TERMINAL: Duration = Duration::from_millis(500);
 
-/// Before the process stops (^Z): waits until all is written, because the thread stops too.
+/// Waits until everything is written. Call this before the process stops (^Z), because the thread stops too.
 pub(crate) fn before_a_stop() {
-    // Where it gave up, the rest is written once the process goes on.
+    // If it gave up, the thread writes the rest once the process is continued.
     STDERR.finish(FOR_A_TERMINAL, FOR_A_TERMINAL);
 }
 
-/// Says whether another process group has the terminal at the moment. Where the terminal stops background jobs that
-/// write (`stty tostop`), netready is stopped like any job, but not while it lent the terminal to its own command.
+/// Notes whether netready has lent the terminal to its command. If the terminal stops background jobs that write
+/// (`stty tostop`), netready is stopped like any job, except while it has lent the terminal.
 pub(crate) fn terminal_is_lent(lent: bool) {
     STDERR.lent.store(lent, Ordering::Relaxed);
 }
 
 struct Outlet {
-    /// Where lines are written. `None` means stderr.
+    /// The descriptor to which lines are written. `None` means stderr.
     descriptor: Option<OwnedFd>,
     state: Mutex<State>,
-    /// Something waits to be written.
+    /// Notified when there is something to write.
     work: Condvar,
     /// Notified after each write.
     done: Condvar,
-    /// The same, for [`room`].
+    /// Notified after a write that made room; for [`room`].
     less: Notify,
     lent: AtomicBool,
 }
 
 struct State {
     queue: VecDeque<u8>,
-    /// Octets are being written that are not in the queue any more.
+    /// Whether the thread is writing bytes that are no longer in the queue.
     writing: bool,
     /// The live line as it should be.
     live: Option<String>,
-    /// The live line as the thread has drawn it last.
+    /// The live line as the thread has last drawn it.
     drawn: Option<String>,
-    /// What was written last ended a row.
+    /// Whether the last write ended with a line break.
     row_ended: bool,
-    /// Octets, of all that were written or failed.
+    /// The number of bytes that were written, or could not be written.
     written: u64,
-    /// Lines, since one was taken last.
+    /// The number of lines that were dropped since the last line was queued.
     dropped: u64,
-    /// Whether the thread that writes has been started.
+    /// Whether the thread has been started.
     started: bool,
 }
 
@@ -178,7 +182,7 @@ impl Outlet {
         }
         if !self.has_started(&mut state) {
             drop(state);
-            // No thread is to be had: then it is written here, and may wait.
+            // The thread cannot be started. Write here instead, which may block.
             self.put(octets);
             return;
         }
@@ -189,7 +193,7 @@ impl Outlet {
 
     fn live(&'static self, line: Option<String>) {
         let mut state = self.lock();
-        // Without a thread there is no live line: it would be in the way of all that is written.
+        // Without the thread there is no live line, because it would be mixed with everything else that is written.
         if state.live != line && self.has_started(&mut state) {
             state.live = line;
             self.work.notify_one();
@@ -207,12 +211,12 @@ impl Outlet {
     }
 
     fn start(&'static self) -> bool {
-        // Signals are the main thread's; this one must not be the one that a signal interrupts.
+        // Block all signals in the new thread, so that the main thread gets them.
         let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
         let thread = std::thread::Builder::new().name("stderr".to_owned()).stack_size(64 * 1024);
         let started = thread.spawn(|| self.serve()).is_ok();
         if let Ok(before) = before {
-            // It is the mask that was in force, so it can be.
+            // An error cannot happen: this mask was in force before.
             let _ = before.thread_set_mask();
         }
         started
@@ -232,7 +236,7 @@ impl Outlet {
             if stoppable == self.lent.load(Ordering::Relaxed) {
                 stoppable = !stoppable;
                 let output = SigSet::from(Signal::SIGTTOU);
-                // It fails for no valid set.
+                // An error cannot happen: the set is valid.
                 let _ = if stoppable { output.thread_unblock() } else { output.thread_block() };
             }
             self.put(&chunk);
@@ -246,7 +250,8 @@ impl Outlet {
         }
     }
 
-    /// Writes it, however long that takes. What is refused (a closed pipe, a full disk) is lost.
+    /// Writes all bytes, however long that takes. Bytes that the kernel refuses (a closed pipe, a full disk) are
+    /// lost.
     fn put(&self, mut octets: &[u8]) {
         let stderr = io::stderr();
         let descriptor = self.descriptor.as_ref().map_or(stderr.as_fd(), AsFd::as_fd);
@@ -254,10 +259,10 @@ impl Outlet {
             match nix::unistd::write(descriptor, octets) {
                 Ok(length) => octets = octets.get(length..).unwrap_or_default(),
                 Err(Errno::EINTR) => {}
-                // Somebody else has made it non-blocking.
+                // Another process has set O_NONBLOCK.
                 Err(Errno::EAGAIN) => {
                     let mut ready = [PollFd::new(descriptor, PollFlags::POLLOUT)];
-                    // Whatever ends it, writing says what is the matter.
+                    // The result does not matter: the next write reports an error.
                     let _ = poll(&mut ready, PollTimeout::NONE);
                 }
                 Err(_) => return,
@@ -291,12 +296,12 @@ impl Outlet {
 }
 
 impl State {
-    /// Nothing is left to be written or drawn.
+    /// Whether nothing is left to be written or drawn.
     fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.live == self.drawn
     }
 
-    /// What is to be written next: of the queue as long as anything is in it, then the live line.
+    /// Puts what is written next into `chunk`: from the queue if it has anything, otherwise the live line.
     fn take(&mut self, chunk: &mut Vec<u8>) {
         chunk.clear();
         if self.queue.is_empty() {
@@ -338,7 +343,7 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(100);
 
-    /// An outlet into a pipe, and the pipe's other end.
+    /// An outlet that writes into a pipe, and the other end of the pipe.
     fn outlet(flags: OFlag) -> (&'static Outlet, File) {
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_WRONLY | flags)).unwrap();
@@ -352,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_arrives_in_order() {
+    fn lines_arrive_in_order() {
         for flags in [OFlag::empty(), OFlag::O_NONBLOCK] {
             let (outlet, reader) = outlet(flags);
             let said: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
@@ -366,10 +371,10 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_the_reader_and_what_is_dropped_is_counted() {
+    fn writing_never_waits_for_the_reader_and_dropped_lines_are_counted() {
         let (outlet, reader) = outlet(OFlag::empty());
         let line = [b'x'; 1000];
-        // Far more than the pipe and the queue hold.
+        // Far more than fits in the pipe and the queue.
         for _ in 0..1000 {
             outlet.say(&line);
         }
@@ -388,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_gone_holds_nothing_up() {
+    fn a_reader_that_is_gone_does_not_block() {
         let (outlet, reader) = outlet(OFlag::empty());
         drop(reader);
         outlet.say(b"nobody hears this");
@@ -397,15 +402,15 @@ mod tests {
         assert!(outlet.finish(LONGEST, LONGEST));
     }
 
-    /// What a terminal of 40 columns shows of it.
+    /// What a terminal of 40 columns shows after these bytes.
     fn screen(octets: &[u8]) -> String {
         let mut terminal = vt100::Parser::new(10.try_into().unwrap(), 40.try_into().unwrap(), 0);
-        // As a terminal does with line ends (ONLCR).
+        // A terminal turns a line feed into carriage return and line feed (ONLCR).
         terminal.process(String::from_utf8_lossy(octets).replace('\n', "\r\n").as_bytes());
         terminal.screen().contents()
     }
 
-    /// All that was written until now.
+    /// Everything that was written until now.
     fn written(outlet: &'static Outlet, reader: &File) -> Vec<u8> {
         let deadline = clock::now() + LONGEST;
         while !outlet.lock().is_idle() || outlet.lock().writing {
@@ -413,7 +418,7 @@ mod tests {
             std::thread::yield_now();
         }
         let mut length: libc::c_int = 0;
-        // SAFETY: the kernel writes a number there, and nothing else.
+        // SAFETY: the kernel only writes a number to this variable.
         assert_eq!(unsafe { libc::ioctl(reader.as_raw_fd(), libc::FIONREAD, &raw mut length) }, 0);
         read(reader, usize::try_from(length).unwrap())
     }
@@ -432,7 +437,7 @@ mod tests {
         shows("waiting 2s");
         outlet.say(b"warning\n");
         shows("warning\nwaiting 2s");
-        // A row that another program has not ended stays.
+        // A row that another program has not ended is kept.
         outlet.push(b"half a row", usize::MAX);
         shows("warning\nhalf a row\nwaiting 2s");
         outlet.live(None);
@@ -445,7 +450,7 @@ mod tests {
         shows("warning\nhalf a row\nReady");
     }
 
-    /// A terminal that is stopped (^S) shows the last one when it goes on, and not each.
+    /// A terminal that was stopped (^S) shows only the last live line when it continues.
     #[test]
     fn live_lines_do_not_wait_in_the_queue() {
         let (outlet, reader) = outlet(OFlag::empty());
@@ -468,7 +473,7 @@ mod tests {
         };
         let mut before: std::pin::Pin<&mut dyn Future<Output = ()>> = std::pin::pin!(outlet.room());
         assert!(ready(&mut before));
-        // The pipe holds 64 KiB of it.
+        // 64 KiB of this fit in the pipe.
         outlet.push(&[0; 4 * ROOM], usize::MAX);
         assert!(!outlet.finish(SHORT, LONGEST));
         let mut full: std::pin::Pin<&mut dyn Future<Output = ()>> = std::pin::pin!(outlet.room());
