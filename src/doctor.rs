@@ -6,9 +6,9 @@
 //! what cannot be read ─────────────▶ Unseen    ┘
 //! ```
 //!
-//! Each subject is a module of its own. Its reader gathers facts and its judge, which is pure, turns them
-//! into findings. Readers change nothing on the host, and a program that does not answer cannot hold them up.
-//! What cannot be examined is reported apart from the findings. A healthy host has no findings.
+//! Each subject is a module of its own. Its reader collects facts, and its judge, which is pure, turns them into
+//! findings. Readers change nothing on the host, and wait only a limited time for a program. What cannot be examined
+//! is reported apart from the findings. A healthy host has no findings.
 
 use std::fmt;
 use std::io;
@@ -40,7 +40,7 @@ pub mod waiters;
 pub use format::{json, text};
 pub use host::Host;
 
-/// One thing that is wrong, or will be at the next boot.
+/// Something that is wrong now, or will be wrong at the next boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The kind of the finding.
@@ -55,7 +55,7 @@ pub struct Finding {
     pub mend: Vec<String>,
 }
 
-/// Something that could not be looked at.
+/// Something that could not be examined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unseen {
     /// What could not be examined.
@@ -75,9 +75,9 @@ pub struct DoctorReport {
     pub leaked: Vec<Lease>,
     /// Why it is not known which addresses leaked. `None` if it is known.
     pub leases_unknown: Option<String>,
-    /// What is worth knowing although nothing is wrong.
+    /// Facts that are worth knowing, although nothing is wrong.
     pub notes: Vec<String>,
-    /// The side was not examined, because only others were asked for.
+    /// Whether this side was not examined, because the caller asked only for others.
     pub left_out: bool,
 }
 
@@ -89,7 +89,7 @@ impl DoctorReport {
         }
     }
 
-    /// Makes every text safe to print, because most of them quote files, programs or names that others wrote.
+    /// Escapes all texts for printing, because most of them quote files, programs or names of others.
     fn escape(&mut self) {
         let safe = |text: &mut String| *text = escape(text).into_owned();
         for finding in &mut self.findings {
@@ -103,8 +103,7 @@ impl DoctorReport {
     }
 }
 
-/// Reads a file of configuration. A file that is not regular, or is larger than 1 MiB, is an error. A FIFO is
-/// not waited for.
+/// Reads a configuration file. Fails if the file is not regular, or is larger than 1 MiB. A FIFO does not block.
 fn text_of(path: &Path) -> io::Result<String> {
     let bytes = files::read_bounded(path, files::LARGEST)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -112,7 +111,7 @@ fn text_of(path: &Path) -> io::Result<String> {
 
 macro_rules! codes {
     ($($variant:ident $word:literal $why:literal $([$($text:literal),+])?)*) => {
-        /// The kind of a finding. Codes do not change; there may be new ones.
+        /// The kinds of findings. The codes never change; later versions may add some.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum FindingCode {
             $(#[doc = $why] $variant,)*
@@ -122,27 +121,27 @@ macro_rules! codes {
             /// Every code, in the order of docs/doctor.md.
             pub const ALL: &[FindingCode] = &[$(FindingCode::$variant),*];
 
-            /// The word for scripts.
+            /// The word for this kind, for scripts.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(FindingCode::$variant => $word,)*
                 }
             }
 
-            /// The code that a word stands for.
+            /// The kind with this word.
             pub fn of(word: &str) -> Option<FindingCode> {
                 FindingCode::ALL.iter().copied().find(|code| code.as_str() == word)
             }
 
-            /// The error texts that findings of this kind lead to, as others print them and people search for them. `…`
-            /// stands for what differs.
+            /// The error messages of other programs to which findings of this kind lead, as people search for them.
+            /// `…` stands for the parts that differ.
             pub fn error_texts(self) -> &'static [&'static str] {
                 match self {
                     $(FindingCode::$variant => &[$($($text),+)?],)*
                 }
             }
 
-            /// What follows from findings of this kind if nothing is done.
+            /// The consequence of findings of this kind if nothing is done about them.
             pub fn why(self) -> &'static str {
                 match self {
                     $(FindingCode::$variant => $why,)*
@@ -237,7 +236,7 @@ codes! {
         ["IPAM error: requested ip address … is already allocated to container ID …"]
 }
 
-/// What is examined.
+/// The sides that are examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Side {
     /// As root, the system's side and that of each user who has linger; as another user, this user's side
@@ -249,10 +248,10 @@ pub enum Side {
     Users,
 }
 
-/// Examines the sides that this caller can examine. `network` is asked for only if it is needed.
+/// Examines the sides that this caller may examine. `network` is called only if it is needed.
 ///
 /// # Errors
-/// Those of `network`.
+/// Fails if `network` fails.
 pub fn look_at_sides<E>(
     host: &Host,
     side: Side,
@@ -282,7 +281,7 @@ pub fn look_at_sides<E>(
 /// Examines one side of the host: the system's, or a user's.
 pub fn look(host: &Host, network: &Network) -> DoctorReport {
     let mut report = DoctorReport::default();
-    // Complaints are dropped here, because Podman's own generator explains better what cannot be read.
+    // Complaints are dropped here, because Podman's own generator explains better which files it cannot read.
     let input = generator::input(&host.paths, &mut |_| {});
     let quadlets = quadlet::units(&input);
     gates::look(host, &quadlets, network, &mut report);

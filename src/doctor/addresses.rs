@@ -1,5 +1,5 @@
-//! Finds static addresses of containers that two quadlets of a network use, or that are outside the subnets
-//! of the network.
+//! Finds static addresses of containers that two quadlets of a network use, or that are outside the subnets of the
+//! network.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{DoctorReport, Finding, FindingCode, Host};
 use crate::quadlet::{Kind, Unit};
 
-/// A quadlet's static address.
+/// A static address in a quadlet, and the network that it is for.
 #[derive(Debug, Clone)]
 struct Static<'a> {
     unit: &'a Unit,
@@ -76,7 +76,7 @@ fn judge(addresses: &[Static<'_>], subnets: &BTreeMap<String, Vec<IpNet>>, reloa
     findings
 }
 
-/// Whether two units say that they never run at the same time.
+/// Whether one of two units names the other in Conflicts=, so that they never run at the same time.
 fn exclusive(one: &Unit, other: &Unit) -> bool {
     let names = |unit: &Unit, other: &Unit| {
         let values = unit.file.every("Unit", "Conflicts");
@@ -100,7 +100,7 @@ fn addresses(unit: &Unit) -> Vec<Static<'_>> {
     for (network, addresses) in &networks {
         addresses.iter().for_each(|address| add(network, *address));
     }
-    // Podman accepts these keys with one network only.
+    // Podman accepts these keys only with one network.
     if let [(network, _)] = &networks[..] {
         for key in ["IP", "IP6"] {
             if let Some(address) = unit.file.word(section, key).and_then(|word| word.parse().ok()) {
@@ -111,7 +111,7 @@ fn addresses(unit: &Unit) -> Vec<Static<'_>> {
     found
 }
 
-/// `web.network:ip=10.0.0.2,ip6=…`; `None` where it is a way to do without a network.
+/// Parses a value of Network= such as `web.network:ip=10.0.0.2,ip6=…`. `None` if the value does not name a network.
 fn network(value: &str) -> Option<(String, Vec<IpAddr>)> {
     let (name, options) = value.split_once(':').unwrap_or((value, ""));
     let without = ["host", "none", "private", "pasta", "slirp4netns", "container", "ns", "bridge"];
@@ -125,14 +125,14 @@ fn network(value: &str) -> Option<(String, Vec<IpAddr>)> {
     Some((name.to_owned(), addresses.collect()))
 }
 
-/// The subnets in the network's own quadlet.
+/// The subnets in the quadlet of the network.
 fn written(network: &str, quadlets: &[Unit]) -> Vec<IpNet> {
     let unit = quadlets.iter().find(|unit| unit.name == network);
     let values = unit.map(|unit| unit.file.every("Network", "Subnet")).unwrap_or_default();
     values.iter().filter_map(|value| value.parse().ok()).collect()
 }
 
-/// What Podman calls it.
+/// Podman's name of a network.
 fn name(network: &str, quadlets: &[Unit]) -> String {
     let Some(stem) = network.strip_suffix(".network") else { return network.to_owned() };
     let unit = quadlets.iter().find(|unit| unit.name == network);
@@ -152,9 +152,9 @@ mod tests {
     use super::*;
     use crate::doctor::quadlets_of;
 
-    /// Quadlets by name, as `name: key=value; key=value`; the findings.
+    /// Each row: two container quadlets, and the findings.
     #[test]
-    fn addresses_row_by_row() {
+    fn static_addresses_have_their_findings() {
         const NET: (&str, &str) = ("n.network", "[Network]\nSubnet=10.0.0.0/24\n");
         let of = |network: &str, more: &str| format!("[Container]\nImage=x\nNetwork={network}\n{more}\n");
         for (a, b, expected) in [
@@ -169,7 +169,7 @@ mod tests {
                 of("n.network:ip=10.0.0.2,mac=00:00:00:00:00:01", ""),
                 "b.container: has 10.0.0.2 on n.network, and so has a.container",
             ),
-            // Another network; and two that never run side by side.
+            // The same address on another network, and in two containers that never run at the same time.
             (of("n.network", "IP=10.0.0.2"), of("other", "IP=10.0.0.2"), ""),
             (of("n.network", "IP=10.0.0.2"), of("n.network", "IP=10.0.0.2\n[Unit]\nConflicts=a.service"), ""),
             (
@@ -188,7 +188,7 @@ mod tests {
                 "a.container: has 192.0.2.1 on known, whose subnet is 10.89.0.0/24",
             ),
             (of("host", "IP=10.0.0.2"), of("pasta:-4", "IP=10.0.0.2"), ""),
-            // Podman refuses an address with two networks, and says so itself.
+            // Podman refuses an address together with two networks, and reports this itself.
             (of("n.network", "Network=other\nIP=10.9.9.9"), of("n.network", ""), ""),
         ] {
             let units = quadlets_of(&[("a.container", &a), ("b.container", &b), NET]);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_podman_says_of_a_network() {
+    fn subnets_are_read_from_podman() {
         let text = r#"[{"name":"n","subnets":[{"subnet":"10.89.0.0/24","gateway":"10.89.0.1"},{"subnet":"fd00::/64"}]}]"#;
         assert_eq!(inspected(text), ["10.89.0.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()]);
         assert!(inspected("no JSON").is_empty());

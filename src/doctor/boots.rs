@@ -1,5 +1,5 @@
-//! Examines what the journal has of the last boots: gates that gave up, families that came late, links that flap, and
-//! pulls that needed retries.
+//! Examines what the journal has of the last boots: gates that gave up, address families that came late, links that
+//! flap, and pulls that needed retries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +15,14 @@ use crate::quadlet::Manager;
 use crate::record::journalctl::{self, Found};
 use crate::requirement::Gate;
 
-/// How many boots are looked at, this one included. Each is a question to journalctl, which takes a second on a small
-/// board; with half of them, a fault that comes now and then would not be seen.
+/// How many boots are examined, including this one. journalctl runs once for each, which takes a second on a small
+/// board. With half as many, a fault that happens only sometimes would be missed.
 const BOOTS: usize = 6;
 
-/// Where the journal is kept over a boot.
+/// The folder of the journal if it is kept across boots.
 const KEPT: &str = "/var/log/journal";
 
-/// The boots of all gates of one side, the latest one first, and the pulls in them.
+/// The last boots: all gates of one side in them, the latest boot first, and the pulls that were tried again.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Past {
     boots: Vec<BootHistory>,
@@ -31,14 +31,14 @@ struct Past {
     read: usize,
 }
 
-/// The pulls of a unit that were tried again in one boot.
+/// The pulls of one unit that were tried again in one boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pulls {
     offset: i64,
     unit: String,
-    /// How often.
+    /// How often a pull was tried again.
     count: usize,
-    /// What the last entry says.
+    /// The message of the last entry.
     last: String,
 }
 
@@ -49,7 +49,7 @@ pub fn look(host: &Host, report: &mut DoctorReport) {
     report.findings.extend(judge(host.manager, &past, &gate, &|name| file_for(host, name)));
 }
 
-/// What came late at each of the last boots of a gate, for `learn`. Nothing if the journal cannot be read.
+/// What came late in each of the last boots of a gate, for `learn`. Empty if the journal cannot be read.
 pub fn late_of(gate: &str) -> Vec<Late> {
     let host = Host::from_process();
     let past = read(&host, &mut DoctorReport::default());
@@ -57,13 +57,13 @@ pub fn late_of(gate: &str) -> Vec<Late> {
     late(&boots)
 }
 
-/// The gate as its files are now.
+/// The gate with the content that its files have now.
 fn gate_now(host: &Host, name: &str) -> Option<Gate> {
     let request = GateRequest { gate: Some(name.to_owned()), ..GateRequest::default() };
     Some(config::load(&request, &host.environment, &config::NoLinks).ok()?.gate)
 }
 
-/// The file that an administrator, or the user, writes for a gate, and whether there is one.
+/// The path of the file that the administrator or the user writes for a gate, and whether it exists.
 fn file_for(host: &Host, name: &str) -> (String, bool) {
     let path = config::own_file(name, &host.environment);
     (path.display().to_string(), path.exists())
@@ -110,7 +110,7 @@ fn read(host: &Host, report: &mut DoctorReport) -> Past {
 }
 
 impl Past {
-    /// Adds what the journal has of a boot.
+    /// Adds netready's entries of one boot.
     fn add<'a>(&mut self, offset: i64, entries: impl Iterator<Item = &'a Found>) {
         self.read += 1;
         let mut gates: BTreeMap<&str, BootHistory> = BTreeMap::new();
@@ -139,7 +139,8 @@ impl Past {
     }
 }
 
-/// What the last boots show. `gate` is the gate as its files are now; `file` is the file for it, and whether it is there.
+/// The findings about the last boots. `gate` returns the gate with the content that its files have now. `file`
+/// returns the path of its own file, and whether it exists.
 fn judge(
     manager: Manager,
     past: &Past,
@@ -188,7 +189,7 @@ fn came_late(gate: &str, late: &Late, (file, exists): &(String, bool)) -> Findin
     let (least, most) = (least.as_secs_f64(), most.as_secs_f64());
     let by = link.as_deref().map(|link| format!(" by {link}")).unwrap_or_default();
     let mut mend = Vec::new();
-    // It would take the place of what somebody wrote.
+    // `learn --write` would replace a file that exists.
     if !exists {
         mend.push(format!("netready learn {gate} --write    # writes a gate that waits for it; or"));
     }
@@ -224,7 +225,7 @@ fn flaps(found: &Flapping) -> Finding {
     }
 }
 
-/// The units whose pulls were tried again, each with the latest boot in which that was so.
+/// The findings about units whose pulls were tried again, with the message of the latest boot.
 fn retried(manager: Manager, past: &Past) -> Vec<Finding> {
     let mut units: BTreeMap<&str, Vec<&Pulls>> = BTreeMap::new();
     for pulls in &past.pulls {

@@ -1,9 +1,9 @@
-//! Finds rootless containers that started before the network was usable. They stay so until they are started
-//! again.
+//! Finds rootless containers that started before the network was usable. They remain without it until they are
+//! started again.
 //!
-//! pasta copies the host's addresses and routes only once. Containers on bridge networks share one pasta,
-//! which runs until the last of them stops. The routes of a network namespace are read from /proc, where the
-//! kernel shows them for each process in it.
+//! pasta copies the host's addresses and routes only once. Containers on bridge networks share one pasta, which runs
+//! until the last of them stops. The routes of a network namespace are read from /proc, where the kernel shows them
+//! for each process in that namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,36 +21,35 @@ use crate::platform::proc::{beginning, processes, users};
 use crate::requirement::Family;
 
 /// The IPv4 address that pasta uses if it found no IPv4 to copy. pasta before 2026 uses it only if it found no IPv6
-/// either. For IPv6, pasta then uses a link-local address only.
+/// either. For IPv6, pasta in local mode uses only a link-local address.
 const LOCAL_MODE: &str = "169.254.2.1";
-/// RTF_UP and RTF_REJECT of linux/route.h.
+/// RTF_UP and RTF_REJECT in linux/route.h.
 const UP: u32 = 1;
 const REJECT: u32 = 0x200;
 const FILES: [&str; 3] = ["route", "ipv6_route", "fib_trie"];
-/// As much as is read of each; the default routes are the first.
+/// The most bytes that are read of each of these files. The default routes come first in them.
 const MOST: u64 = 8 << 20;
-/// The most octets that are read of a process's command line and state: users can make them as long as they
-/// like.
+/// The most bytes that are read of a process's command line and state, because users can make them very long.
 const COMMAND_LINE: u64 = 64 << 10;
 
-/// The default routes of a network namespace. Routes of pasta's local mode do not count, because pasta did not copy them
-/// from the host.
+/// Which default routes a network namespace has. Routes of pasta's local mode do not count, because pasta did not
+/// copy them from the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Defaults {
     v4: bool,
     v6: bool,
 }
 
-/// What a container's network namespace has.
+/// What the network namespace of a container has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Inside {
     defaults: Defaults,
     local_mode: bool,
-    /// There is a route through another link than lo.
+    /// Whether there is a route through a link other than lo.
     connected: bool,
 }
 
-/// A container as `podman ps` tells of it.
+/// A container in the output of `podman ps`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Container {
     name: String,
@@ -60,16 +59,16 @@ struct Container {
     unit: Option<String>,
 }
 
-/// One pasta of this user's.
+/// A pasta process of this user.
 #[derive(Debug, Default)]
 struct Pasta {
-    /// Whether it serves all bridge networks.
+    /// Whether this pasta serves all bridge networks.
     shared: bool,
-    /// Whether it was told to leave an address family out.
+    /// Whether an option tells this pasta to leave out an address family.
     one_family: bool,
 }
 
-/// Looks into the network namespaces of a user's containers.
+/// Examines the network namespaces of a user's containers.
 pub fn look(host: &Host, network: &Network, report: &mut DoctorReport) {
     let pastas = pastas(&host.at("/proc"), host.environment.uid);
     if pastas.is_empty() {
@@ -86,7 +85,7 @@ pub fn look(host: &Host, network: &Network, report: &mut DoctorReport) {
     };
     let of_bridges: Vec<&Container> = containers.iter().filter(|container| container.bridged).collect();
     if pastas.iter().any(|pasta| pasta.shared) && !of_bridges.is_empty() {
-        // This makes Podman create the namespace if there is none. Here there is one, because its pasta runs.
+        // This command would make Podman create the namespace. Here it exists already, because its pasta runs.
         let files = FILES.map(|file| format!("/proc/self/net/{file}"));
         let [a, b, c] = &files;
         match ask(&["unshare", "--rootless-netns", "cat", a, b, c]) {
@@ -115,7 +114,7 @@ fn judge(inside: Inside, host: Defaults, containers: &[&Container], one_family: 
         Family::V4 => host.v4 && !inside.defaults.v4,
         Family::V6 => host.v6 && !inside.defaults.v6,
     };
-    // On a host that has IPv6 only, pasta of 2026 is in its local mode for IPv4, and all is well.
+    // On a host with IPv6 only, pasta of 2026 is in its local mode for IPv4. This is no fault.
     let (code, what) = if inside.local_mode && (host.v4 || !inside.defaults.v6) {
         let missing = if inside.defaults.v6 { "IPv4" } else { "network" };
         (
@@ -141,13 +140,13 @@ fn judge(inside: Inside, host: Defaults, containers: &[&Container], one_family: 
         mend: match (units.is_empty(), containers) {
             (true, [one]) => vec![format!("podman restart {}", one.name)],
             (true, _) => vec![format!("podman stop {0} && podman start {0}", names.join(" "))],
-            // Stop all of them first: what they share lives until the last one has stopped.
+            // Stop all of them first: the pasta that they share runs until the last one has stopped.
             (false, _) => vec![format!("systemctl --user stop {units} && systemctl --user start {units}")],
         },
     })
 }
 
-/// Default routes that work.
+/// The host's default routes that are usable.
 fn host_defaults(network: &Network) -> Defaults {
     let live = |spec: &str| {
         let text = format!("[[require]]\nroute = \"{spec}\"\n");
@@ -157,7 +156,7 @@ fn host_defaults(network: &Network) -> Defaults {
     Defaults { v4: live("default-ipv4"), v6: live("default-ipv6") }
 }
 
-/// route, ipv6_route and fib_trie of /proc/PID/net, one after the other.
+/// Parses the contents of `route`, `ipv6_route` and `fib_trie` in /proc/PID/net, one after the other.
 fn inside(text: &str) -> Inside {
     let mut inside = Inside::default();
     let mut copied_v6 = false;
@@ -205,15 +204,14 @@ fn containers(text: &str) -> Vec<Container> {
     .collect()
 }
 
-/// Whether a name is safe to put into a command that the user is told to type. Images can set any text as
-/// this label.
+/// Whether a name is safe in a command that the user is told to type. Images can set this label to any text.
 fn is_service(unit: &str) -> bool {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b":-_.@\\".contains(&octet);
     unit.ends_with(".service") && !unit.starts_with('-') && unit.bytes().all(plain)
 }
 
-/// Containers by the network namespace that they share, without the host's and those on bridge networks: what
-/// is left has a pasta of its own.
+/// Groups containers by their network namespace. Leaves out the host's namespace, and namespaces of containers on
+/// bridge networks. Each remaining namespace has its own pasta.
 fn alone<'a>(proc: &Path, containers: &'a [Container]) -> std::io::Result<Vec<Vec<&'a Container>>> {
     let of = |who: &str| fs::read_link(proc.join(who).join("ns/net"));
     let host = of("self")?;
@@ -222,7 +220,7 @@ fn alone<'a>(proc: &Path, containers: &'a [Container]) -> std::io::Result<Vec<Ve
         match of(&container.pid.to_string()) {
             Ok(namespace) if namespace != host => groups.entry(namespace).or_default().push(container),
             Ok(_) => {}
-            // It has ended meanwhile.
+            // The container has ended meanwhile.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -230,19 +228,20 @@ fn alone<'a>(proc: &Path, containers: &'a [Container]) -> std::io::Result<Vec<Ve
     Ok(groups.into_values().filter(|group| !group.iter().any(|container| container.bridged)).collect())
 }
 
-/// What the kernel shows of a process's network. A kernel without IPv6 has no ipv6_route.
+/// What the kernel shows of a process's network. A kernel without IPv6 has no file ipv6_route.
 fn shown(proc: &Path, pid: u32) -> String {
     let net = proc.join(pid.to_string()).join("net");
     FILES.map(|file| beginning(&net.join(file), MOST).unwrap_or_default()).concat()
 }
 
-/// The pastas of one user. Its command line is readable for everybody, the rest is not.
+/// The pasta processes of one user. All users can read the command line of a process, but not most of its other
+/// files.
 fn pastas(proc: &Path, uid: u32) -> Vec<Pasta> {
     processes(proc).filter_map(|(_, process)| pasta(&process, uid)).collect()
 }
 
 fn pasta(process: &Path, uid: u32) -> Option<Pasta> {
-    // pasta.avx2, where the processor has it.
+    // If the processor has AVX2, the name is pasta.avx2.
     let comm = beginning(&process.join("comm"), COMMAND_LINE)?;
     let owner = || users(process).map(|[real, ..]| real);
     if comm.trim_end().split('.').next() != Some("pasta") || owner() != Some(uid) {

@@ -11,7 +11,8 @@ use crate::ipam::HeldAddress;
 use crate::quadlet::Manager;
 use crate::report::{Paint, Tone};
 
-/// Each finding in a few lines, then what could not be looked at. `quiet`: a line for each finding, no more.
+/// The report as text: each finding in several lines, then what could not be examined. With `quiet`, only one line
+/// for each finding.
 pub fn text(
     report: &DoctorReport,
     users: &[UserSide],
@@ -30,7 +31,7 @@ pub fn text(
     text
 }
 
-/// What was found on one side: of the caller, or of this user.
+/// The report about one side. `user` is the name of that side's user; `None` for the caller's side.
 fn of_side(report: &DoctorReport, user: Option<&str>, quiet: bool, paint: Paint, text: &mut String) {
     let of = user.map(|user| format!("user {user}: ")).unwrap_or_default();
     for finding in &report.findings {
@@ -51,7 +52,7 @@ fn of_side(report: &DoctorReport, user: Option<&str>, quiet: bool, paint: Paint,
     }
 }
 
-/// How many findings, and on which sides. "Nothing found" is said of what was looked at, and of nothing else.
+/// The last line: the number of findings, and the sides. It says "Nothing found" only of what was examined.
 fn last_line(report: &DoctorReport, users: &[UserSide], manager: Manager, paint: Paint, text: &mut String) {
     let reports = || std::iter::once(report).chain(users.iter().map(|user| &user.report));
     let all_seen = reports().all(|report| report.unseen.is_empty());
@@ -87,8 +88,8 @@ fn details(finding: &Finding, user: Option<&str>, text: &mut String) {
     text.push('\n');
 }
 
-/// `{side, findings: […], not_looked_at: […], notes: […], users: […], freed: […]}`, the last with `--fix`. Fields are only ever
-/// added.
+/// The report as JSON: `{side, findings: […], not_looked_at: […], notes: […], users: […], freed: […]}`, where `freed`
+/// exists only with `--fix`. Later versions may add fields, but never remove one.
 pub fn json(
     report: &DoctorReport,
     users: &[UserSide],
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn as_text() {
+    fn a_report_as_text() {
         let why = FindingCode::LingerOff.why();
         assert_eq!(
             text(&report(), &[], Manager::User, false, paint_none),
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn users_as_text_and_json() {
+    fn reports_about_users_as_text_and_json() {
         let users = [
             UserSide { user: "a".to_owned(), report: report() },
             UserSide { user: "b".to_owned(), report: DoctorReport::default() },
@@ -211,9 +212,10 @@ mod tests {
         assert_eq!(object["users"][1]["not_looked_at"], json!([]));
     }
 
-    /// Whether something was not looked at, and whether the own side was left out.
+    /// Each row: whether something was not examined, whether the caller's side was left out, the users, and the last
+    /// line.
     #[test]
-    fn nothing_is_found_only_where_it_was_looked() {
+    fn the_last_line_speaks_only_of_what_was_examined() {
         let user = UserSide { user: "a".to_owned(), report: DoctorReport::default() };
         for (unseen, left_out, users, expected) in [
             (false, false, &[][..], "Nothing found: the system's side of this host\n"),
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_words_of_their_own() {
+    fn each_code_has_a_different_word() {
         let words: std::collections::BTreeSet<&str> =
             FindingCode::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(words.len(), FindingCode::ALL.len());

@@ -1,5 +1,5 @@
-//! Examines gates: files with errors, gates that something waits for and that do not exist, gates that this
-//! host can never meet, and what became of the gates that ran in this boot.
+//! Examines gates: files with errors, gates that something waits for but that do not exist, gates that can never open
+//! on this host, and gates that gave up in this boot.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,7 +30,7 @@ pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut Doct
                 continue;
             }
             Err(FindError { kind: FindErrorKind::Missing, problems }) => {
-                // Without its file, a gate is named by its drop-ins only.
+                // This gate has no file, but it may have drop-ins.
                 let drop_ins = || named.contains(&name).then(|| format!("drop-ins in {name}.toml.d/"));
                 let by = wanted.get(&name).cloned().or_else(drop_ins);
                 report.findings.extend(by.map(|by| not_here(host.manager, &name, &by, &problems)));
@@ -94,6 +94,7 @@ fn gate_of<'a>(unit: &'a str, main_gate: &'a str) -> Option<&'a str> {
     (!gate.is_empty() && !gate.contains('%')).then_some(gate)
 }
 
+/// The finding about a gate that something waits for, but that does not exist or is masked.
 fn not_here(manager: Manager, name: &str, by: &str, problems: &[Problem]) -> Finding {
     let first = problems.first().map(ToString::to_string).unwrap_or_default();
     let folder = match manager {
@@ -129,14 +130,15 @@ fn invalid(name: &str, problems: &[Problem]) -> Finding {
 fn has_ipv6(sysctls: &Path, network: &Network) -> bool {
     let of_new_links = fs::read_to_string(sysctls.join("conf/default/disable_ipv6"));
     let enabled = network.links().any(|link| !link.loopback() && !link.ipv6_disabled);
-    // Without the folder the kernel was started with ipv6.disable=1, or has no IPv6.
+    // If the folder does not exist, the kernel was started with ipv6.disable=1, or has no IPv6.
     sysctls.is_dir() && (enabled || of_new_links.is_ok_and(|value| value.trim() == "0"))
 }
 
-/// Why a gate can never open on this host. A link or an address that may still come is not a reason.
+/// The finding about a gate that can never open on this host. A link or an address that may still appear is no
+/// reason.
 fn impossible(gate: &Gate, network: &Network, ipv6: bool) -> Option<Finding> {
-    // Skip clauses with a grace, because the gate opens without them, and clauses with if-present, because
-    // they may not count.
+    // Skip clauses with a grace, because the gate opens without them. Skip clauses with if-present, because they may
+    // not count.
     let required = gate.clauses.iter().filter(|clause| clause.grace.is_none() && clause.if_present.is_none());
     let why = required.filter_map(|clause| never(clause, network, ipv6)).next()?;
     Some(Finding {
@@ -170,7 +172,7 @@ fn never(clause: &Clause, network: &Network, ipv6: bool) -> Option<Never> {
     if let Some(item) = of_ipv6.first().filter(|_| !ipv6) {
         return Some(without_ipv6(item));
     }
-    // With another quorum, a link that comes later may satisfy the clause.
+    // With another quorum, a link that appears later may satisfy the clause.
     if matches!(links.quorum, Quorum::AtLeast(_)) {
         return None;
     }
@@ -201,10 +203,10 @@ fn without_ipv6(item: &Item) -> Never {
     }
 }
 
-/// The address family that an item needs. `None` if either one will do.
+/// The address family that an item needs. `None` if either family is enough.
 fn family(item: &Item) -> Option<Family> {
     let Item::Probe(probe) = item else { return item.family() };
-    // This host's own ::1 needs no link.
+    // The address ::1 of this host needs no link.
     target(probe).map(|(address, _)| address).filter(|it| !it.is_loopback()).map(Family::of)
 }
 
@@ -230,7 +232,7 @@ fn zone_without_ipv6<'a>(item: &'a Item, network: &Network) -> Option<&'a str> {
     zone.filter(|zone| network.links().any(|link| link.named(zone) && link.ipv6_disabled))
 }
 
-/// The links that a gate names and this host does not have now. That may be intended.
+/// Notes about links that a gate names and that this host does not have now. This may be intended.
 fn not_there_now(gate: &Gate, network: &Network) -> Vec<String> {
     let mut notes = Vec::new();
     for clause in gate.clauses.iter().filter(|clause| clause.if_present.is_none()) {
@@ -245,7 +247,7 @@ fn not_there_now(gate: &Gate, network: &Network) -> Vec<String> {
     notes
 }
 
-/// Examines the records that `netready run` left behind, and the state of its units.
+/// Examines the records that `netready run` wrote, and the state of netready's units.
 pub fn look_back(host: &Host, report: &mut DoctorReport) {
     let run = match host.manager {
         Manager::System => Some(host.at("/run")),
@@ -268,17 +270,18 @@ pub fn look_back(host: &Host, report: &mut DoctorReport) {
     }
 }
 
+/// What is reported about a gate that gave up.
 #[derive(Debug, PartialEq, Eq)]
 enum Back {
     Finding(Finding),
     Note(String),
 }
 
-/// What to report of a gate that gave up: a finding while it is not ready, else a note.
+/// What to report about a gate that gave up: a finding if the gate is not ready now, otherwise a note.
 fn gave_up(manager: Manager, kept: &GateRecord) -> Option<Back> {
     let at = kept.gave_up_at.as_ref()?;
     match kept.ready {
-        // It may be lost again by now, which its status says.
+        // The gate was ready after that, even if it is lost again by now.
         ready if ready == Some(true) || kept.ready_later => {
             return Some(Back::Note(format!("gate {} gave up at {at}, and became ready later", kept.gate)));
         }
@@ -307,7 +310,7 @@ fn gave_up(manager: Manager, kept: &GateRecord) -> Option<Back> {
     }))
 }
 
-/// The finding about a unit that has failed: systemd does not start it again by itself.
+/// The finding about a unit that has failed, which systemd does not start again by itself.
 fn failed(manager: Manager, unit: &BTreeMap<String, String>) -> Option<Finding> {
     let of = |name: &str| unit.get(name).map(String::as_str).unwrap_or_default();
     if of("ActiveState") != "failed" {

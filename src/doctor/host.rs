@@ -1,4 +1,4 @@
-//! The host as one user sees it: whose side is examined, and where its files and programs are.
+//! The host as one user sees it: which side is examined, and where its files and programs are.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,24 +9,23 @@ use crate::generator::UnitPaths;
 use crate::platform::systemd;
 use crate::quadlet::Manager;
 
-/// One side of a host, as the user who examines it sees it.
+/// One side of a host (the system's or a user's), as the user who examines it sees it.
 #[derive(Debug)]
 pub struct Host {
-    /// The side that is examined.
+    /// The service manager of the side that is examined.
     pub manager: Manager,
-    /// Where gate files are.
+    /// The places of gate files.
     pub environment: Environment,
-    /// The folders in which units are.
+    /// The folders of units.
     pub paths: UnitPaths,
     /// The name of the user who examines the host. `None` if the user's number has no name.
     pub user: Option<String>,
-    /// The programs that may be asked.
+    /// The programs that may be run.
     pub programs: Programs,
 }
 
 impl Host {
-    /// Makes the host as this process sees it: root examines the system's side, and every other user their
-    /// own.
+    /// The host for the user of this process: root examines the system's side, and any other user their own side.
     pub fn from_process() -> Host {
         let environment = Environment::from_process();
         let manager = if environment.is_user() { Manager::User } else { Manager::System };
@@ -37,7 +36,7 @@ impl Host {
         Host { manager, environment, paths, user, programs }
     }
 
-    /// The path at which a path of the host is found. They differ in tests only.
+    /// Where a path of the host is. Only tests use another place.
     pub fn at(&self, path: &str) -> PathBuf {
         self.environment.at(Path::new(path))
     }
@@ -55,17 +54,18 @@ impl Host {
         }
     }
 
-    /// One property of a unit of this side's service manager.
+    /// A property of a unit of this side's service manager.
     ///
-    /// # Errors The text says why the property is unknown.
+    /// # Errors
+    /// Fails if the property cannot be read. The text says why, for the reader of the report.
     pub fn property(&self, unit: &str, property: &str) -> Result<String, String> {
         self.property_of(self.manager, unit, property)
     }
 
-    /// One property of a unit of either side's service manager.
+    /// A property of a unit of the system's or the user's service manager.
     ///
     /// # Errors
-    /// Why it cannot be had, for whoever reads the report.
+    /// Fails if the property cannot be read. The text says why, for the reader of the report.
     pub fn property_of(&self, manager: Manager, unit: &str, property: &str) -> Result<String, String> {
         if !self.booted_by_systemd() {
             return Err("systemd does not run this host".to_owned());
@@ -79,10 +79,10 @@ impl Host {
         Ok(said.success().map_err(|error| format!("systemctl says: {error}"))?.trim().to_owned())
     }
 
-    /// Properties of each loaded unit that a pattern matches.
+    /// Properties of each loaded unit whose name matches a pattern.
     ///
     /// # Errors
-    /// Why they cannot be had.
+    /// Fails if the properties cannot be read. The text says why, for the reader of the report.
     pub fn units(&self, pattern: &str, properties: &str) -> Result<Vec<BTreeMap<String, String>>, String> {
         self.each_unit([pattern], properties)
     }
@@ -90,7 +90,7 @@ impl Host {
     /// Properties of each of these units.
     ///
     /// # Errors
-    /// Why they cannot be had.
+    /// Fails if the properties cannot be read. The text says why, for the reader of the report.
     pub fn each_unit(
         &self,
         units: impl IntoIterator<Item = impl AsRef<str>>,
@@ -109,7 +109,7 @@ impl Host {
         Ok(text.split("\n\n").map(properties_of).collect())
     }
 
-    /// Where this user's manager has its generators write.
+    /// The folders to which the generators of this user's service manager write.
     pub fn generated(&self) -> Vec<PathBuf> {
         self.paths.runtime.iter().flat_map(|runtime| systemd::generated(runtime)).collect()
     }

@@ -1,4 +1,4 @@
-//! Finds addresses that Podman holds for containers that do not exist or do not run.
+//! Finds addresses that Podman reserves for containers that do not exist or do not run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::ipam::{self, Lease, LeaseList, LeaseState, Podman};
 use crate::quadlet::Manager;
 use crate::report::chain;
 
-/// The most addresses of a network that are named. The others are counted.
+/// The most addresses of a network that a finding lists. The others are counted.
 const NAMED: usize = 8;
 
-/// Examines the leases of this side's containers.
+/// Examines the leases of the containers of this side.
 pub fn look(host: &Host, report: &mut DoctorReport) {
     if !was_used(host) {
         return;
@@ -41,10 +41,10 @@ pub fn look(host: &Host, report: &mut DoctorReport) {
     }
 }
 
-/// The finding about a damaged database. Podman cannot use it either, and makes a new one if there is none. A
-/// new database hands out the addresses of running containers again, so all containers must be stopped before
-/// any is started. The file must be moved away before that, because Podman 5.4 crashes (SIGBUS) on a
-/// truncated database when it stops a container.
+/// The finding about a damaged database. Podman cannot use it either. If the file does not exist, Podman makes a new
+/// database, which hands out the addresses of running containers again; so all containers must be stopped before any
+/// is started. The file must be moved away before that, because Podman 5.4 crashes (SIGBUS) on a truncated database
+/// when it stops a container.
 fn damaged(path: &Path, source: &ipam::file::DatabaseError, manager: Manager) -> Finding {
     let user = if manager == Manager::User { " --user" } else { "" };
     let path = path.display();
@@ -64,8 +64,8 @@ fn damaged(path: &Path, source: &ipam::file::DatabaseError, manager: Manager) ->
     }
 }
 
-/// Whether Podman has run here since the boot. The first use of Podman leaves traces, so doctor does not
-/// cause it.
+/// Whether Podman was used here since the boot. The first use of Podman leaves files, so doctor must not be the first
+/// to run it.
 fn was_used(host: &Host) -> bool {
     match host.manager {
         Manager::System => host.at(ipam::podman::ROOTS).exists(),
@@ -76,7 +76,7 @@ fn was_used(host: &Host) -> bool {
     }
 }
 
-/// A finding for the leaked leases of each network, and one for each container that does not run.
+/// The findings: one for the leaked leases of each network, and one for each container that does not run.
 fn judge(look: &LeaseList, manager: Manager) -> Vec<Finding> {
     let mut leaked = BTreeMap::<&str, Vec<&Lease>>::new();
     let mut idle = BTreeMap::<&str, Vec<&Lease>>::new();
@@ -137,7 +137,7 @@ fn names(leases: &[&Lease]) -> String {
     }
 }
 
-/// The text that says what `--fix` is about to do.
+/// The text that says what `--fix` is going to do.
 pub fn plan(leaked: &[Lease]) -> String {
     let mut text = "--fix frees these addresses, and changes nothing else:\n".to_owned();
     for Lease { held, .. } in leaked {
@@ -153,7 +153,7 @@ mod tests {
     use crate::ipam::HeldAddress;
 
     #[test]
-    fn findings() {
+    fn leaked_and_idle_leases_are_found() {
         let lease = |network: &str, last: u8, container: &str, state| Lease {
             held: HeldAddress {
                 network: network.into(),

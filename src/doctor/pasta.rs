@@ -1,4 +1,4 @@
-//! Examines what pasta would take now, and whether the gate asks for the same.
+//! Examines what pasta would choose now, and whether the gate requires the same.
 
 use super::{DoctorReport, Finding, FindingCode, Host};
 use crate::clock;
@@ -9,7 +9,7 @@ use crate::quadlet::{Manager, Unit};
 use crate::requirement::{Gate, Item, Subject};
 use crate::verdict::{Outcome, Reason, Verdict, Warning};
 
-/// Examines what pasta would take if a user's container started now.
+/// Examines what pasta would choose if a container of the user started now.
 pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut DoctorReport) {
     let waiting: Vec<&Unit> = quadlets.iter().filter(|unit| unit.kind.needs_network()).collect();
     if waiting.is_empty() {
@@ -28,7 +28,7 @@ pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut Doct
     gates.dedup();
     for name in gates {
         let request = GateRequest { gate: Some(name.to_owned()), ..GateRequest::default() };
-        // Another subject reports errors in the gate.
+        // The errors of a gate are reported by the module `gates`.
         let Ok(loaded) = config::load(&request, &host.environment, &config::NoLinks) else { continue };
         report.findings.extend(another(&loaded.gate, &verdict, network));
     }
@@ -67,8 +67,8 @@ fn fit(verdict: &Verdict) -> Vec<Finding> {
     findings
 }
 
-/// The note for a host that is offline. This is not a fault: pasta starts in its local mode, and recovers by
-/// itself except for DNS.
+/// The note about a host that is offline. This is no fault: pasta starts in its local mode and recovers by itself,
+/// except for DNS.
 fn offline(verdict: &Verdict) -> Option<String> {
     let nothing = matches!(reason(verdict)?, Reason::Pasta { route: None, .. });
     nothing.then(|| {
@@ -76,10 +76,10 @@ fn offline(verdict: &Verdict) -> Option<String> {
     })
 }
 
-/// The finding about a gate that names links of which pasta takes none.
+/// The finding about a gate that names links but not the one that pasta chooses.
 fn another(gate: &Gate, verdict: &Verdict, network: &Network) -> Option<Finding> {
     let taken = verdict.pasta_choice()?;
-    // With pasta = true, the gate accepts any usable choice of pasta's.
+    // With pasta = true, the gate accepts any usable choice of pasta.
     if gate.clauses.iter().any(|clause| clause.items.contains(&Item::Pasta)) {
         return None;
     }
@@ -118,16 +118,16 @@ mod tests {
     const UP: &str = "docker0: nocarrier kind=bridge; addr docker0 172.17.0.1/16; e0: up; addr e0 192.0.2.10/24; e1: up; addr e1 198.51.100.10/24";
     const E0: &str = "pasta6; pasta4 default4 via 192.0.2.1 dev e0";
 
-    /// The routes, a gate; the findings and notes.
+    /// Each row: the routes, a gate, and the findings and notes.
     #[test]
-    fn choices_row_by_row() {
+    fn choices_of_pasta_have_their_findings() {
         for (routes, gate_text, expected) in [
             (E0, "pasta=true", ""),
             (E0, "interface=\"e0\"", ""),
             (E0, "interface=[\"e0\",\"e1\"]", ""),
             (E0, "route=\"default\"", ""),
             (E0, "interface=\"e1\"", "pasta-other gate test: asks for e1, and pasta takes e0"),
-            // A link that storage needs, beside what pasta takes.
+            // The gate also requires a link for storage, together with what pasta chooses.
             (E0, "interface=\"e1\"|pasta=true", ""),
             (
                 "pasta4; pasta6",

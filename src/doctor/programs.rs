@@ -1,6 +1,7 @@
-//! Asking other programs: found in PATH, bounded in time, without a shell.
+//! Runs other programs: it finds them in PATH, limits their time, and uses no shell.
 //!
-//! Any of them may hang (Podman waits for its lock for ever), and none may hold a look up.
+//! Any program may hang (Podman may wait for its lock for ever), and none may delay the examination for longer than
+//! the limit.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,74 +20,75 @@ use crate::files;
 use crate::identity::Identity;
 use crate::platform::child::{self, Captured, Output};
 
-/// Podman on a small board takes seconds to start; a look that takes much longer is not waited for.
+/// How long a program may take. Podman takes seconds to start on a small board.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// As much as is kept of what a program says.
+/// The most bytes of a program's output that are kept.
 const MOST: usize = 4 << 20;
 
-/// Folders in which programs look for their own settings, and settings name further programs.
+/// Variables with folders in which programs look for their settings. Settings can name further programs.
 const FOLDERS: [&str; 4] = ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"];
 
-/// Where programs are, and what they are told.
+/// The programs of the host, and how they are run.
 #[derive(Debug, Clone)]
 pub struct Programs {
     folders: Vec<PathBuf>,
     runtime: Option<PathBuf>,
     limit: Duration,
-    /// Those that did not answer, and are not asked again: one lock holds up all that Podman is asked.
+    /// The programs that did not answer in time. They are not run again, because all runs of Podman may wait for the
+    /// same lock.
     late: RefCell<BTreeSet<PathBuf>>,
 }
 
-/// What a program said.
+/// The output of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgramOutput {
-    /// Its exit code; `None` where a signal ended it.
+    /// The exit code; `None` if a signal ended the program.
     pub code: Option<i32>,
-    /// What it wrote to stdout. Octets that are not UTF-8 are replaced.
+    /// What the program wrote to stdout. Bytes that are not UTF-8 are replaced.
     pub stdout: String,
-    /// What it wrote to stderr. Octets that are not UTF-8 are replaced.
+    /// What the program wrote to stderr. Bytes that are not UTF-8 are replaced.
     pub stderr: String,
-    /// It said more than is kept.
+    /// Whether the program wrote more than is kept.
     pub cut: bool,
 }
 
-/// Why a program said nothing.
+/// Why a program gave no output.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// It is not in PATH.
+    /// The program is not in PATH.
     #[error("{0} was not found in PATH")]
     Absent(String),
-    /// Root does not run what another user could replace.
+    /// Root does not run this program, because another user could replace it.
     #[error("{0} is not run, because another user could replace it")]
     Foreign(String),
-    /// It cannot be run.
+    /// The program cannot be run.
     #[error("{program} cannot be run: {source}")]
     Run {
         /// The path of the program.
         program: String,
-        /// Why it cannot be run.
+        /// The error of the system call.
         #[source]
         source: io::Error,
     },
-    /// This process was sent a signal that ends it.
+    /// This process got a signal that ends it.
     #[error("{0} was ended by a signal to netready")]
     Signalled(String),
-    /// It did not end in time.
+    /// The program did not end in time.
     #[error("{program} did not answer within {}", duration_text(*.limit))]
     Late {
         /// The path of the program.
         program: String,
-        /// How long it was waited for.
+        /// The time limit.
         limit: Duration,
     },
 }
 
 impl ProgramOutput {
-    /// stdout, where it went well.
+    /// The program's stdout, if it succeeded.
     ///
     /// # Errors
-    /// Its first line of stderr, where it did not.
+    /// Fails with the first line of stderr if the program failed.
     pub fn success(self) -> Result<String, String> {
         match self.code {
             Some(0) => Ok(self.stdout),
@@ -100,24 +102,24 @@ impl ProgramOutput {
 }
 
 impl Programs {
-    /// Those in the absolute folders of `$PATH`.
+    /// The programs in the absolute folders of `$PATH`.
     pub fn from_process(runtime: Option<&Path>) -> Programs {
         let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
         let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
         Programs { folders, runtime: runtime.map(Path::to_owned), limit: LONGEST, late: RefCell::default() }
     }
 
-    /// Where a program is. For root: the first that no other user can replace.
+    /// The path of a program. For root this is the first one that no other user can replace.
     pub fn find(&self, name: &str) -> Option<PathBuf> {
         let wary = is_root_of_the_host();
         let mut paths = self.folders.iter().map(|folder| folder.join(name));
         paths.find(|path| is_executable(path) && (!wary || is_roots(path)))
     }
 
-    /// Asks a program in PATH.
+    /// Runs a program in PATH.
     ///
     /// # Errors
-    /// See [`ProgramError`].
+    /// Fails if there is no output: see [`ProgramError`].
     pub fn ask(&self, name: &str, arguments: &[&str]) -> Result<ProgramOutput, ProgramError> {
         let Some(path) = self.find(name) else {
             let mut paths = self.folders.iter().map(|folder| folder.join(name));
@@ -129,10 +131,10 @@ impl Programs {
         self.ask_at(&path, arguments)
     }
 
-    /// Asks the program at a path.
+    /// Runs the program at a path.
     ///
     /// # Errors
-    /// See [`ProgramError`].
+    /// Fails if there is no output: see [`ProgramError`].
     pub fn ask_at(&self, path: &Path, arguments: &[&str]) -> Result<ProgramOutput, ProgramError> {
         let program = shown(path);
         let late = || ProgramError::Late { program: program.clone(), limit: self.limit };
@@ -145,13 +147,13 @@ impl Programs {
         command.env("LC_ALL", "C.UTF-8").env("SYSTEMD_PAGER", "").env_remove("NOTIFY_SOCKET");
         let identity = Identity::of_process();
         for name in FOLDERS {
-            // After su(1) or "sudo -E" it can be another user's.
+            // After su(1) or "sudo -E", this can be a folder of another user.
             if std::env::var_os(name).is_some_and(|folder| !identity.may_use(Path::new(&folder))) {
                 command.env_remove(name);
             }
         }
         command.envs(self.runtime.iter().map(|runtime| ("XDG_RUNTIME_DIR", runtime)));
-        // A working directory that the user may not enter stops Podman.
+        // Podman fails in a working directory that the user may not enter.
         command.current_dir("/");
         match child::capture(&mut command, self.limit, MOST) {
             Ok(Captured::Ended(Output { code, stdout, stderr, cut })) => {
@@ -177,20 +179,21 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
-/// In a user namespace files of the host's root belong to nobody, and "root" is an ordinary user.
+/// Whether this process is root of the host itself. In a user namespace, files of the host's root belong to nobody,
+/// and "root" is an ordinary user.
 fn is_root_of_the_host() -> bool {
     let all = |map: &[u8]| String::from_utf8_lossy(map).split_whitespace().eq(["0", "0", "4294967295"]);
     geteuid().is_root()
         && files::read_bounded(Path::new("/proc/self/uid_map"), files::LARGEST).is_ok_and(|map| all(&map))
 }
 
-/// Whether only root can write this file, and exchange it or a folder above it.
+/// Whether only root can write to this file, and only root can replace it or a folder above it.
 fn is_roots(path: &Path) -> bool {
     let Ok(real) = path.canonicalize() else { return false };
     real.ancestors().all(|path| {
         path.metadata().is_ok_and(|file| {
             let mode = file.mode();
-            // In a sticky folder others cannot exchange what is root's.
+            // In a sticky folder, other users cannot replace what belongs to root.
             let sticky = file.is_dir() && mode & libc::S_ISVTX != 0;
             file.uid() == 0 && (mode & 0o022 == 0 || sticky)
         })
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_says() {
+    fn the_output_of_a_program_is_read() {
         let said = programs(LONGEST).ask("sh", &["-c", "echo out; echo err >&2; exit 3"]).unwrap();
         let expected = ProgramOutput {
             code: Some(3),
@@ -217,14 +220,15 @@ mod tests {
         };
         assert_eq!(said, expected);
         assert_eq!(said.success(), Err("err (exit code 3)".to_owned()));
-        // More than a pipe holds, on both.
+        // Both outputs are larger than a pipe.
         let much = "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero";
         let said = programs(LONGEST).ask("sh", &["-c", much]).unwrap();
         assert_eq!((said.stdout.len(), said.stderr.len()), (300_000, 300_000));
         assert!(matches!(programs(LONGEST).ask("no-such-program", &[]), Err(ProgramError::Absent(_))));
     }
 
-    /// It dies when it is its turn to run, a moment after the signal.
+    /// Waits until a process has ended. A killed process ends only when it runs the next time, a moment after the
+    /// signal.
     #[track_caller]
     #[allow(clippy::disallowed_methods, reason = "nobody tells when a stranger's child is gone")]
     fn assert_ends(pid: &str) {
@@ -241,9 +245,9 @@ mod tests {
         assert!(ended, "{pid} still runs");
     }
 
-    /// Podman waits for its lock for ever; what it started is ended with it.
+    /// A program hangs, as Podman does while it waits for its lock. The processes that it started are killed with it.
     #[test]
-    fn a_program_that_hangs_is_ended_with_all_that_it_started() {
+    fn a_program_that_hangs_is_killed_with_all_that_it_started() {
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");
         let script = format!("sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; wait", pid.display());
@@ -255,33 +259,33 @@ mod tests {
         assert_ends(pid.trim());
     }
 
-    /// What it left in the background may hold the pipes open. It is ended too.
+    /// A process that the program left in the background may hold the pipes open. It is killed too.
     #[test]
-    fn a_program_that_ended_is_not_waited_for_any_longer_and_leaves_nothing() {
+    fn the_output_is_complete_when_the_program_ends_and_nothing_is_left_running() {
         let said = programs(LONGEST).ask("sh", &["-c", "sleep 1000 & echo $!"]).unwrap();
         assert_eq!(said.code, Some(0));
         assert_ends(said.stdout.trim());
     }
 
     #[test]
-    fn more_than_is_kept_is_told() {
+    fn output_beyond_the_limit_is_reported_as_cut() {
         let said = programs(LONGEST).ask("sh", &["-c", "head -c 5000000 /dev/zero"]).unwrap();
         assert!(said.cut && said.stdout.len() <= MOST + 8192, "{}", said.stdout.len());
         assert!(!programs(LONGEST).ask("sh", &["-c", "echo"]).unwrap().cut);
     }
 
     #[test]
-    fn what_others_say_is_made_safe_to_print() {
+    fn output_of_programs_is_escaped() {
         let said = programs(LONGEST).ask("sh", &["-c", "printf '\\033[2J\\n' >&2; exit 1"]).unwrap();
         assert_eq!(said.success(), Err(r"\x1b[2J (exit code 1)".to_owned()));
     }
 
-    /// The mode of a folder in /tmp and of the program in it, and whose each is; whether root runs it.
+    /// Each row: the modes of a folder and of the program in it, their owners, and whether root runs the program.
     #[test]
     #[ignore = "needs root"]
     fn root_runs_only_what_nobody_else_can_replace() {
         use std::os::unix::fs::{chown, symlink};
-        // Root of a container runs what is in its PATH.
+        // Root in a user namespace runs any program in its PATH.
         let choosy = is_root_of_the_host();
         for (folder_mode, mode, folder_uid, uid, expected) in [
             (0o755, 0o755, 0, 0, true),

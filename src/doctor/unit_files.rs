@@ -1,12 +1,12 @@
-//! Unit files and drop-ins as they are on this host.
+//! Reads the unit files and drop-ins of this host.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::quadlet::unit_file::{self, UnitFile};
 
-/// The names of the entries of a folder, in no order; none if it cannot be read. Names that are not UTF-8 are
-/// left out: systemd has no such units.
+/// The names of the entries of a folder, in no order. Empty if the folder cannot be read. Names that are not UTF-8
+/// are left out, because systemd has no such units.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
@@ -18,7 +18,7 @@ pub fn drop_ins(folder: &Path) -> Vec<PathBuf> {
     names.map(|name| folder.join(name)).collect()
 }
 
-/// Reads a unit file as systemd does: it skips each line that it does not understand, and keeps the others.
+/// Reads a unit file as systemd does: skips each line that cannot be parsed, and keeps the others.
 pub fn read(path: &str, text: &str) -> UnitFile {
     let mut lines: Vec<&str> = text.lines().collect();
     loop {

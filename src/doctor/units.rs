@@ -1,6 +1,6 @@
-//! Finds what systemd ignores silently: dependencies on units that the user's service manager does not have,
-//! an `[Install]` section without effect, and quadlets that should start at boot although nothing starts the
-//! user's service manager then.
+//! Finds settings that systemd ignores silently: dependencies on units that the user's service manager does not have,
+//! an `[Install]` section without effect, and quadlets that should start at boot although nothing starts the user's
+//! service manager then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use crate::platform::systemd;
 use crate::quadlet::unit_file::UnitFile;
 use crate::quadlet::{Kind, Unit, WAIT_UNIT};
 
-/// A quadlet that this target wants should start at boot.
+/// A quadlet that is wanted by this target should start at boot.
 const AT_BOOT: &str = "default.target";
 
 /// Keys of `[Unit]` that have no effect if the other unit does not exist.
@@ -28,7 +28,7 @@ struct There {
 }
 
 impl There {
-    /// Whether the system's service manager has a unit of this name and the user's has not.
+    /// Whether the system's service manager has a unit of this name and the user's does not.
     fn only_of_system(&self, name: &str) -> bool {
         let template = name.split_once('@').map(|(stem, rest)| {
             let kind = rest.rsplit_once('.').map_or("", |(_, kind)| kind);
@@ -53,16 +53,16 @@ pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
     let more = own.iter().map(|(name, (_, file))| (name.as_str(), file)).collect();
     report.findings.extend(without_order(quadlets, &more));
     for (name, (path, mut file)) in own {
-        // Podman does not translate names in systemd's own unit files.
+        // Podman does not translate names of quadlets in systemd's own unit files.
         report.findings.extend(named_quadlets(&name, &path, &file, quadlets));
-        // A copy of a packaged unit keeps the packaged drop-ins, which may bring its gate.
+        // A copy of a packaged unit still gets the packaged drop-ins, which may make it wait for a gate.
         for folder in host.generated().iter().chain(&host.paths.units_below) {
             for path in unit_files::drop_ins(&folder.join(format!("{name}.d"))) {
                 let text = text_of(&path).unwrap_or_default();
                 file.read_over(unit_files::read(&path.display().to_string(), &text));
             }
         }
-        // Drop-ins of the unit that Podman makes.
+        // These may be drop-ins for the unit that Podman makes from a quadlet.
         let gated = quadlets.iter().any(|unit| unit.service == name && is_gated(unit));
         judge(&name, &path, &file, gated, &there, report);
     }
@@ -84,7 +84,7 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
         let list = listed(&dropped);
         let network = dropped.iter().all(|unit| is_of_network(unit));
         if gated && network {
-            // The unit waits for the network all the same, so this is only a note.
+            // The unit waits for the network through its gate, so this is only a note.
             report.notes.push(format!(
                 "{name}: After={list} has no effect in a user's service manager; the unit waits for its gate"
             ));
@@ -120,9 +120,9 @@ fn judge(name: &str, path: &str, file: &UnitFile, gated: bool, there: &There, re
     }
 }
 
-/// Finds quadlets that are not ordered after the network because of `DefaultDependencies=false`. It is often
-/// recommended against a wait of 90 s at each boot. `more` has the unit files that add to a quadlet's unit,
-/// by the name of the unit.
+/// Finds quadlets that are not ordered after the network because of `DefaultDependencies=false`. This setting is
+/// often recommended to avoid a wait of 90 s at each boot. `more` has the unit files that add settings to a quadlet's
+/// unit, by the name of the unit.
 fn without_order(quadlets: &[Unit], more: &BTreeMap<&str, &UnitFile>) -> Vec<Finding> {
     let mut ordered: BTreeSet<&str> = BTreeSet::new();
     let is_netreadys = |word: &&str| word.starts_with("netready") || *word == WAIT_UNIT;
@@ -132,7 +132,8 @@ fn without_order(quadlets: &[Unit], more: &BTreeMap<&str, &UnitFile>) -> Vec<Fin
         for unit in quadlets {
             let own = words(&unit.file, "Unit", &["After"]);
             let added = more.get(unit.service.as_str()).map(|file| words(file, "Unit", &["After"]));
-            // Podman orders a unit after those of the quadlets that it names: Pod=, Image=, Network=, Volume=, Mount=.
+            // Podman orders a unit after the units of the quadlets that it names: Pod=, Image=, Network=, Volume=,
+            // Mount=.
             let entries = unit.file.entries.iter().filter(|entry| &*entry.section == unit.kind.section());
             let named = entries.flat_map(|entry| entry.value.split([':', ',', '=', ' ']));
             let named = named.filter(|word| Kind::of(word).is_some());
@@ -189,13 +190,13 @@ fn listed(units: &BTreeSet<&str>) -> String {
     units.iter().copied().collect::<Vec<_>>().join(" and ")
 }
 
-/// Every unit that these keys name.
+/// All units that these keys name.
 fn words<'a>(file: &'a UnitFile, section: &str, keys: &[&str]) -> Vec<&'a str> {
     let values = keys.iter().flat_map(|key| file.every(section, key));
     values.flat_map(str::split_whitespace).collect()
 }
 
-/// Whether a unit of the system stands for the network. A gate of netready can take its place.
+/// Whether a unit of the system is there for the network. A gate of netready can take its place.
 fn is_of_network(unit: &str) -> bool {
     let managers =
         ["systemd-networkd", "NetworkManager", "systemd-resolved", "networking.", "connman", "dhcpcd"];
@@ -218,8 +219,8 @@ fn there(host: &Host, quadlets: &[Unit]) -> There {
     there
 }
 
-/// The units and drop-ins that the user or the administrator wrote, by the name of the unit. Those of
-/// packages are in other folders.
+/// The units and drop-ins that the user or the administrator wrote, by the name of the unit. Packages put theirs into
+/// other folders.
 fn own_units(folders: &[PathBuf]) -> BTreeMap<String, (String, UnitFile)> {
     let mut units: BTreeMap<String, (String, UnitFile)> = BTreeMap::new();
     for folder in folders {
@@ -244,7 +245,7 @@ fn own_units(folders: &[PathBuf]) -> BTreeMap<String, (String, UnitFile)> {
     units
 }
 
-/// Whether a file was written on this host. An alias of a packaged unit is not, and neither is a mask.
+/// Whether a file was written on this host. An alias of a packaged unit was not, and neither was a mask.
 fn is_own(path: &Path) -> bool {
     let packaged = ["/usr/lib", "/lib", "/usr/share", "/dev"];
     fs::canonicalize(path)
@@ -310,9 +311,9 @@ mod tests {
         }
     }
 
-    /// A unit's text, whether something gates it; the findings, then the notes.
+    /// Each row: the text of a unit, whether something makes it wait for a gate, and the findings and then the notes.
     #[test]
-    fn units_row_by_row() {
+    fn units_have_their_findings() {
         for (text, gated, expected) in [
             ("[Unit]\nAfter=basic.target db.service other.service\n", false, ""),
             (
@@ -331,7 +332,7 @@ mod tests {
                 "note a: After=network-online.target has no effect in a user's service manager; the unit waits for its gate",
             ),
             ("[Unit]\nAfter=network-online.target\nAfter=\n", false, ""),
-            // The gate does not stand for it.
+            // A gate does not take the place of this unit.
             (
                 "[Unit]\nAfter=remote-fs.target\n",
                 true,
@@ -370,9 +371,10 @@ mod tests {
         }
     }
 
-    /// A quadlet's text, what is written for its unit otherwise, another quadlet; what is wrong with the first.
+    /// Each row: the text of a quadlet, a drop-in of its unit, another quadlet, and the findings about the first
+    /// quadlet.
     #[test]
-    fn orders_that_are_taken_away() {
+    fn quadlets_without_an_order_after_the_network_are_found() {
         const OFF: &str = "[Container]\nImage=x\n[Quadlet]\nDefaultDependencies=false\n";
         const GATED: &str = "[Container]\nImage=x\n";
         let taken = "[Quadlet] DefaultDependencies=false removes its order after the network, and it waits for no gate";
@@ -389,11 +391,11 @@ mod tests {
             (with("[Unit]\nAfter=netready.service"), "", "", ""),
             (with("[Unit]\nAfter=netready@lan.service"), "", "", ""),
             (with("[Unit]\nAfter=podman-user-wait-network-online.service"), "", "", ""),
-            // Wants= starts nothing earlier or later.
+            // Wants= does not change the order.
             (with("[Unit]\nWants=netready.service"), "", "", taken),
             (OFF.to_owned(), "[Unit]\nAfter=netready.service\n", "", ""),
             (OFF.to_owned(), "[Unit]\nAfter=other.service\n", "", taken),
-            // After another one that waits, or does not.
+            // The unit is ordered after another one, which waits for a gate or does not.
             (with("[Unit]\nAfter=b.service"), "", GATED, ""),
             (with("[Unit]\nAfter=b.container"), "", GATED, ""),
             (with("[Unit]\nAfter=c.service"), "", OFF, taken),
@@ -416,7 +418,7 @@ mod tests {
                 .collect();
             assert_eq!(found.join(" | "), expected, "{text}, {other}");
         }
-        // Podman itself orders a unit after those of the quadlets that it names.
+        // Podman itself orders a unit after the units of the quadlets that it names.
         for (line, expected) in [
             ("Network=n.network:ip=10.0.0.2", 0),
             ("Volume=v.volume:/data", 0),
@@ -436,7 +438,7 @@ mod tests {
             ]);
             assert_eq!(without_order(&quadlets, &BTreeMap::new()).len(), expected, "{line}");
         }
-        // A pod's containers are ordered with the pod; a volume needs no network.
+        // The containers of a pod are ordered with the pod. A volume needs no network.
         for (pod, expected) in
             [("[Pod]\nPodName=p\n", 0), ("[Pod]\nPodName=p\n[Quadlet]\nDefaultDependencies=false\n", 2)]
         {
@@ -448,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn own_units_are_those_that_no_package_brings() {
+    fn own_units_are_those_that_no_package_installs() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("a.service"), "[Unit]\nAfter=x.target\n").unwrap();
@@ -456,7 +458,7 @@ mod tests {
         fs::write(at("a.service.d/b.conf"), "[Unit]\nAfter=y.target\n").unwrap();
         fs::write(at("readme.txt"), "[Unit]\n").unwrap();
         std::os::unix::fs::symlink("/dev/null", at("masked.service")).unwrap();
-        // Neither is waited for.
+        // Reading must not block at these FIFOs.
         for fifo in ["fifo.service", "a.service.d/fifo.conf"] {
             nix::unistd::mkfifo(&at(fifo), nix::sys::stat::Mode::S_IRWXU).unwrap();
         }

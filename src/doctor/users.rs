@@ -1,5 +1,5 @@
-//! Examines the sides of the users who linger, as root: each is looked at by a process with that user's own rights. What
-//! it says is that user's to choose, so it is checked and made safe like any text of others.
+//! Examines, as root, the sides of all users who have linger. A process with the rights of that user examines each
+//! side. The user can choose what that process says, so its report is checked and escaped like any text of others.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,34 +13,35 @@ use crate::escape::escape_bytes;
 use crate::files::Folder;
 use crate::platform::child::{Captured, OtherUser, Output, capture};
 
-/// Where logind keeps who lingers: a file for each.
+/// The folder in which logind has a file for each user who has linger.
 const LINGER: &str = "/var/lib/systemd/linger";
 
-/// This program, whatever its path is: the user need not be able to reach it, and nobody can exchange it.
+/// This program, independent of its path: the user may not be able to reach the path, and nobody can replace this
+/// program.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// How long one user's side may take. Podman and systemctl get 15 s for each question.
+/// The time limit for one user's side. A single run of Podman or systemctl may take 15 s.
 const LONGEST: Duration = Duration::from_secs(90);
 
-/// How long all of them together may take.
+/// The time limit for all users together.
 const ALL_TOGETHER: Duration = Duration::from_secs(300);
 
-/// No host has so many users who linger.
+/// The most users that are examined. No host has so many users with linger.
 const MOST: usize = 256;
 
-/// The report about one user is cut after this many bytes.
+/// The largest report about one user, in bytes.
 const LARGEST: usize = 1 << 20;
 
 /// A user's side of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSide {
-    /// The user's name, safe to print.
+    /// The user's name, escaped for printing.
     pub user: String,
-    /// What was found there, and what was not looked at.
+    /// What was found on that side, and what was not examined.
     pub report: DoctorReport,
 }
 
-/// Examines each of them. Who cannot be looked at is said in `report`.
+/// Examines the side of each user who has linger. Users whose side cannot be examined are named in `report`.
 pub fn look(report: &mut DoctorReport) -> Vec<UserSide> {
     let names = match lingering(Path::new(LINGER)) {
         Ok(names) => names,
@@ -62,7 +63,7 @@ pub fn look(report: &mut DoctorReport) -> Vec<UserSide> {
     sides
 }
 
-/// The names of the users who linger.
+/// The names of the users who have linger.
 fn lingering(folder: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
     let mut names = match Folder::open(folder) {
         Ok(folder) if folder.is_trusted() => folder.names(MOST)?,
@@ -74,7 +75,7 @@ fn lingering(folder: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
     Ok(names)
 }
 
-/// What a user's side has; or why that is not known.
+/// The report about a user's side, or why there is none.
 fn side(name: &str, limit: Duration) -> Result<DoctorReport, String> {
     if limit.is_zero() {
         return Err(format!("the users before this one took longer than {}", duration_text(ALL_TOGETHER)));
@@ -109,7 +110,7 @@ fn of_output(output: &Output) -> Result<DoctorReport, String> {
     Ok(report)
 }
 
-/// A report as [`json`](super::json) prints it. `None` if it is none.
+/// Parses a report as [`json`](super::json) writes it. `None` if it is not a report.
 fn of_json(value: &Value) -> Option<DoctorReport> {
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let texts = |value: &Value, name: &str| -> Option<Vec<String>> {
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_comes_back_and_is_safe_to_print() {
+    fn a_report_is_read_back_and_escaped() {
         let mut report = DoctorReport::default();
         report.findings.push(Finding {
             code: FindingCode::LingerOff,
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_is_said_to_be_none() {
+    fn output_that_is_not_a_report_is_an_error() {
         let well = r#"{"findings":[],"not_looked_at":[],"notes":[]}"#;
         assert!(of_output(&output(well, "", false)).is_ok());
         let other_code = r#"{"findings":[{"code":"other","subject":"","what":"","seen":"","mend":[]}],"not_looked_at":[],"notes":[]}"#;

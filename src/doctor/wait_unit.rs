@@ -1,5 +1,5 @@
-//! Examines Podman's wait unit, which holds rootless quadlets back: whether netready's drop-in applies to it,
-//! and otherwise whether anything starts the target that it waits for.
+//! Examines Podman's wait unit, which delays rootless quadlets: whether netready's drop-in applies to it, and if not,
+//! whether anything starts the target for which it waits.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,17 +10,16 @@ use crate::quadlet::{DROP_IN, Manager, Unit, WAIT_UNIT};
 
 const ONLINE: &str = "network-online.target";
 
-/// Podman's wait unit, as systemd puts it together.
+/// Podman's wait unit with its drop-ins.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct WaitUnit {
     /// The commands of `ExecStart=`.
     commands: Vec<String>,
-    /// Whether a file with the name of the packaged drop-in takes its place: somebody on this host decided
-    /// so.
+    /// Whether a file of the user or the administrator replaces the packaged drop-in, so that this was a decision.
     decided: bool,
 }
 
-/// What is known of network-online.target of the system's manager.
+/// The state of network-online.target in the system's service manager.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Online {
     active: bool,
@@ -29,7 +28,7 @@ struct Online {
 
 /// Examines the wait unit of a user.
 pub fn look(host: &Host, quadlets: &[Unit], report: &mut DoctorReport) {
-    // Podman orders all kinds after it; those that need no network lose nothing.
+    // Podman orders all kinds of quadlets after the wait unit. This matters only for kinds that need the network.
     if !quadlets.iter().any(|unit| unit.ordered_by_podman() && unit.kind.needs_network()) {
         return;
     }
@@ -97,7 +96,7 @@ fn unwanted(who: &str, online: &Online) -> Option<Finding> {
     })
 }
 
-/// The wait unit with its drop-ins, as systemd reads them. `None` if it does not exist or is masked.
+/// Reads the wait unit with its drop-ins, as systemd does. `None` if it does not exist or is masked.
 fn wait_unit(host: &Host) -> Option<WaitUnit> {
     let generated = host.generated();
     let above = &host.paths.units_above;
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_unit_row_by_row() {
+    fn a_wait_unit_without_the_drop_in_is_found() {
         let packaged =
             include_str!("../../systemd/user/podman-user-wait-network-online.service.d/50-netready.conf");
         let by_generator = "[Service]\nExecStart=\nExecStart=/bin/sh -c :\n";
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_nothing_starts() {
+    fn a_target_that_nothing_starts_is_found() {
         for (active, wanted, expected) in
             [(false, false, true), (true, false, false), (false, true, false), (true, true, false)]
         {

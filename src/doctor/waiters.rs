@@ -1,5 +1,5 @@
-//! Examines the services that network-online.target waits for: those of a network manager that does not run,
-//! those of several managers, and those beside netready's own. netready disables none of them.
+//! Examines the services for which network-online.target waits, besides netready's: those of a network manager that
+//! does not run, and those of several managers. netready disables none of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,8 @@ const NETREADY: &str = "netready.service";
 const ONLINE: &str = "network-online.target";
 const NETWORKD: &str = "systemd-networkd-wait-online";
 
-/// The managers that ship a waiter: whose it is, and the unit that must run for it to end.
+/// The waiters that network managers ship: the name of each, and the unit of its manager, which must run for the
+/// waiter to end.
 const MANAGERS: [(&str, &str); 4] = [
     (NETWORKD, "systemd-networkd.service"),
     ("NetworkManager-wait-online", "NetworkManager.service"),
@@ -21,8 +22,8 @@ const MANAGERS: [(&str, &str); 4] = [
     ("ifupdown-wait-online", "networking.service"),
 ];
 
-/// If network-online.target wants netready.service: each other service that it waits for, and the command
-/// that disables it.
+/// If network-online.target wants netready.service: one line for each other service for which the target waits, with
+/// the command that disables it.
 pub fn still_wanted() -> Vec<String> {
     let wanted = wanted(&system_units().map(PathBuf::from).collect::<Vec<_>>());
     beside(&wanted)
@@ -31,7 +32,7 @@ pub fn still_wanted() -> Vec<String> {
         .collect()
 }
 
-/// The other services that the target waits for, if netready is one of them.
+/// The other services for which the target waits, if it also waits for netready.
 fn beside(wanted: &BTreeSet<String>) -> Vec<&String> {
     wanted.iter().filter(|name| wanted.contains(NETREADY) && is_waiter(name)).collect()
 }
@@ -40,7 +41,7 @@ fn is_waiter(name: &str) -> bool {
     name.contains("wait-online") && name.ends_with(".service")
 }
 
-/// The name without the instance: instances of one service do not count as several services.
+/// The name without the instance, so that instances of one service do not count as several services.
 fn kind(name: &str) -> &str {
     name.split(['@', '.']).next().unwrap_or(name)
 }
@@ -48,7 +49,7 @@ fn kind(name: &str) -> &str {
 /// What is known of the waiters of this host.
 #[derive(Debug, Default)]
 struct Known {
-    /// What is enabled for network-online.target.
+    /// The units that are enabled for network-online.target.
     wanted: BTreeSet<String>,
     /// Whether the unit of a manager is active. There is no entry if that is unknown.
     active: BTreeMap<String, bool>,
@@ -112,7 +113,7 @@ fn judge(known: &Known) -> Vec<Finding> {
         }));
         return findings;
     }
-    // Somebody on this host wrote a service that no manager ships.
+    // Leave out services that no manager ships: somebody on this host wrote them.
     let known_kind = |name: &&&String| MANAGERS.iter().any(|(waiter, _)| *waiter == kind(name));
     let of_managers: Vec<&&String> = live.iter().filter(known_kind).collect();
     if let [first, others @ ..] = &of_managers[..] {
@@ -127,8 +128,8 @@ fn judge(known: &Known) -> Vec<Finding> {
     findings
 }
 
-/// Whether networkd manages a link, according to its files for libsystemd. `None` if there are none, as
-/// before its first start.
+/// Whether networkd manages a link, according to its files for libsystemd. `None` if there are no such files, as
+/// before networkd's first start.
 fn networkd_has_links(folder: &Path) -> Option<bool> {
     let states: Vec<String> =
         fs::read_dir(folder).ok()?.flatten().filter_map(|entry| text_of(&entry.path()).ok()).collect();
@@ -136,7 +137,7 @@ fn networkd_has_links(folder: &Path) -> Option<bool> {
     (!states.is_empty()).then(|| !states.iter().all(unmanaged))
 }
 
-/// What is enabled for network-online.target and is not masked.
+/// The units that are enabled for network-online.target and not masked.
 fn wanted(folders: &[PathBuf]) -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
     for folder in folders {
@@ -159,9 +160,9 @@ mod tests {
 
     use super::*;
 
-    /// What is wanted, which managers run, whether networkd has links; the findings.
+    /// Each row: the units that are wanted, the managers that run, whether networkd has links, and the findings.
     #[test]
-    fn waiters_row_by_row() {
+    fn waiters_have_their_findings() {
         const NM: &str = "NetworkManager-wait-online.service";
         const NETWORKD: &str = "systemd-networkd-wait-online.service";
         const OF_LINK: &str = "systemd-networkd-wait-online@e0.service";
@@ -179,7 +180,7 @@ mod tests {
                 Some(false),
                 "wait-online-no-manager systemd-networkd",
             ),
-            // One that nobody waits for any more is not counted twice.
+            // A waiter whose manager does not run is not reported a second time.
             (
                 &[NETWORKD, NM],
                 &["systemd-networkd.service"],
@@ -206,13 +207,13 @@ mod tests {
                 .collect();
             assert_eq!(found.join(" | "), expected, "{known:?}");
         }
-        // Where nobody can say whether a manager runs, nothing is said of it.
+        // If it is unknown whether a manager runs, there is no finding about it.
         let known = Known { wanted: [NM.to_owned()].into(), ..Known::default() };
         assert!(judge(&known).is_empty());
     }
 
     #[test]
-    fn networkd_and_its_links() {
+    fn links_of_networkd_are_read() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(networkd_has_links(&folder.path().join("none")), None);
         assert_eq!(networkd_has_links(folder.path()), None);
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn wanted_units_but_the_masked() {
+    fn masked_units_are_not_wanted() {
         let root = tempfile::tempdir().unwrap();
         let (etc, usr) = (root.path().join("etc"), root.path().join("usr"));
         let wants = etc.join("network-online.target.wants");

@@ -2,7 +2,7 @@ use super::*;
 use crate::moment::Moment;
 use std::time::Duration;
 
-/// An entry as the journal gives it back.
+/// An entry as it is read back from the journal.
 fn found(kind: Kind, fields: &[(&'static str, &str)]) -> Found {
     Found {
         kind,
@@ -37,7 +37,7 @@ fn judged(past: &Past, gate: &str, exists: bool) -> Vec<Finding> {
 const ANY: &str = "[[require]]\nroute = \"default\"\n";
 
 #[test]
-fn a_late_family_is_found_with_the_clause_that_mends_it() {
+fn the_finding_about_a_late_family_has_the_clause_for_it() {
     let mut past = Past::default();
     late_boot(&mut past, 0);
     assert_eq!(judged(&past, ANY, false), [], "once is an accident");
@@ -65,7 +65,7 @@ fn a_late_family_is_found_with_the_clause_that_mends_it() {
 }
 
 #[test]
-fn earlier_boots_in_which_a_gate_gave_up() {
+fn earlier_boots_in_which_a_gate_gave_up_are_found() {
     let mut past = Past::default();
     let gave_up = || [found(Kind::GaveUp, &[(field::GATE, "default"), (field::CODE, "no-carrier")])];
     past.add(0, gave_up().iter());
@@ -78,7 +78,7 @@ fn earlier_boots_in_which_a_gate_gave_up() {
 }
 
 #[test]
-fn a_link_that_flaps() {
+fn a_link_that_flaps_is_found() {
     let mut past = Past::default();
     let flap =
         r#"{"usec":1,"event":"link","link":"e0","ifindex":2,"state":"carrier","was":"carrier","flaps":3}"#;
@@ -94,7 +94,7 @@ fn a_link_that_flaps() {
 }
 
 #[test]
-fn a_pull_that_needed_retries() {
+fn a_pull_that_needed_retries_is_found() {
     let mut past = Past::default();
     let retry = |text: &str| found(Kind::PullRetry, &[(field::MESSAGE, text)]);
     past.add(0, [].iter());

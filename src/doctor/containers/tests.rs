@@ -5,14 +5,14 @@ const ON_LINK: &str = "e0\t0000090A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\
 const DEFAULT4: &str = "e0\t00000000\t0100090A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
 const REJECTED4: &str = "e0\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n";
 const DEFAULT6: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     e0\n";
-/// A default route of IPv6 counts beside it. In local mode, pasta has the default route alone.
+/// An IPv6 default route counts only together with this route: in local mode, pasta makes only the default route.
 const PREFIX6: &str = "20010db8000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001     e0\n";
 const UNREACHABLE6: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n";
 const LINK_LOCAL6: &str = "fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000002 00000000 00000001     e0\n";
 const LOCAL: &str = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 169.254.2.1\n        /32 host LOCAL\n";
 
 #[test]
-fn what_a_namespace_has() {
+fn routes_of_a_namespace_are_read() {
     let of = |parts: &[&str]| {
         let inside = inside(&parts.concat());
         let defaults = inside.defaults;
@@ -34,9 +34,10 @@ fn container(name: &str, bridged: bool, unit: Option<&str>) -> Container {
     Container { name: name.to_owned(), pid: 7, bridged, unit: unit.map(str::to_owned) }
 }
 
-/// The container's routes, the host's default routes; the finding.
+/// Each row: the container's routes, the host's default routes, whether its pasta leaves out a family, and the
+/// finding.
 #[test]
-fn containers_row_by_row() {
+fn containers_have_their_findings() {
     let (none, v4, v6) =
         (Defaults::default(), Defaults { v4: true, v6: false }, Defaults { v4: false, v6: true });
     let both = Defaults { v4: true, v6: true };
@@ -44,13 +45,13 @@ fn containers_row_by_row() {
         (&[DEFAULT4, ON_LINK][..], v4, false, ""),
         (&[DEFAULT4, DEFAULT6, PREFIX6], both, false, ""),
         (&[DEFAULT4, DEFAULT6, PREFIX6], none, false, ""),
-        // The network that it started with is gone, and another is there.
+        // The network with which the container started is gone, and the host has another one now.
         (&[DEFAULT4, DEFAULT6, PREFIX6], v6, false, ""),
         (&[ON_LINK], v4, false, "container-no-default"),
         (&[ON_LINK], none, false, ""),
         (&[DEFAULT4, LOCAL], v4, false, "container-local"),
         (&[DEFAULT4, LOCAL], none, false, ""),
-        // pasta of 2026 has a local mode for each family. On a host that has IPv6 only, all is well.
+        // pasta of 2026 has a local mode for each family. On a host with IPv6 only, local mode for IPv4 is no fault.
         (&[DEFAULT4, LOCAL, DEFAULT6, PREFIX6], v6, false, ""),
         (&[DEFAULT4, LOCAL, DEFAULT6, PREFIX6], both, false, "container-local"),
         (&[DEFAULT4, LOCAL, DEFAULT6, LINK_LOCAL6], both, false, "container-local"),
@@ -71,7 +72,7 @@ fn containers_row_by_row() {
 }
 
 #[test]
-fn what_mends_it() {
+fn a_finding_has_the_commands_that_mend_it() {
     let of = |containers: &[&Container]| {
         let found = judge(inside(ON_LINK), Defaults { v4: true, v6: false }, containers, false);
         let finding = found.unwrap();
@@ -90,7 +91,7 @@ fn what_mends_it() {
 }
 
 #[test]
-fn what_podman_tells_of_containers() {
+fn containers_are_read_from_podman() {
     let text = r#"[
         {"Names":["seed"],"Pid":77,"Networks":["systemd-seed"],"Labels":{"PODMAN_SYSTEMD_UNIT":"seed.service"}},
         {"Names":["own"],"Pid":78,"Networks":[],"Labels":null},
@@ -102,7 +103,7 @@ fn what_podman_tells_of_containers() {
 }
 
 #[test]
-fn pastas_are_told_by_their_command_lines() {
+fn pastas_are_recognized_by_their_command_lines() {
     let folder = tempfile::tempdir().unwrap();
     let uid = nix::unistd::geteuid().as_raw();
     let add = |pid: &str, comm: &str, words: &[&str], uid: u32| {
@@ -128,9 +129,10 @@ fn pastas_are_told_by_their_command_lines() {
     assert_eq!(found, [[false, true], [true, false]]);
 }
 
-/// A pod's containers share one namespace; what is on a bridge network in it, or in the host's, is left out.
+/// The containers of a pod share one namespace. A namespace is left out if it is the host's, or if one of its
+/// containers is on a bridge network.
 #[test]
-fn containers_with_a_pasta_of_their_own() {
+fn containers_with_their_own_pasta_are_found() {
     let folder = tempfile::tempdir().unwrap();
     for (pid, namespace) in [
         ("self", "net:[1]"),
@@ -160,9 +162,9 @@ fn containers_with_a_pasta_of_their_own() {
     assert_eq!(names, [vec!["own"], vec!["a", "b"]]);
 }
 
-/// An image's label becomes part of a command that is proposed.
+/// An image's label becomes part of a command that the user is told to type.
 #[test]
-fn labels_that_are_no_units_name_are_not_repeated() {
+fn labels_that_are_not_the_name_of_a_unit_are_dropped() {
     for (label, expected) in [
         ("web.service", true),
         ("web@1.service", true),

@@ -1,7 +1,7 @@
 use super::*;
 use netready_core::testing::{gate, network};
 
-/// A gate, a network, whether the host has IPv6; why the gate can never open.
+/// Each row: a gate, a network, whether the host has IPv6, and why the gate can never open.
 #[test]
 fn gates_that_can_never_open() {
     const BOTH: &str = "x0: up; addr x0 192.0.2.10/24";
@@ -50,7 +50,7 @@ fn gates_that_can_never_open() {
             false,
             "http https://[2001:db8::1]:8443/x is wanted, and IPv6 is switched off on this host",
         ),
-        // A name may lead to an IPv4 address.
+        // A name may have an IPv4 address.
         ("tcp=\"db.example:22\"|http=\"http://example/\"|dns=\"example\"", BOTH, false, ""),
         ("ping=\"fe80::1%x0\"", OFF, true, "ping fe80::1%x0 is wanted on x0, where IPv6 is switched off"),
         ("ping=\"fe80::1%x0\"", BOTH, true, ""),
@@ -63,7 +63,7 @@ fn gates_that_can_never_open() {
         ("ping=\"fe80::1%y0\"", OFF, true, ""),
         ("ping=\"2001:db8::1\"", OFF, true, ""),
         ("ping=\"2001:db8::1\";grace=\"5s\"", BOTH, false, ""),
-        // One of two is enough.
+        // One of the two is enough.
         ("route=[\"default-ipv4\",\"default-ipv6\"];quorum=\"any\"", BOTH, false, ""),
         (
             "route=[\"default-ipv4\",\"default-ipv6\"]",
@@ -71,7 +71,7 @@ fn gates_that_can_never_open() {
             false,
             "route default-ipv6 is wanted, and IPv6 is switched off on this host",
         ),
-        // The gate opens without it, or it does not count.
+        // The gate opens without this clause, or the clause does not count.
         ("route=\"default-ipv6\";grace=\"5s\"", BOTH, false, ""),
         ("route=\"default-ipv6\";if-present=true", BOTH, false, ""),
         (
@@ -89,7 +89,7 @@ fn gates_that_can_never_open() {
         ("interface=\"x0\";address=\"ipv4\"", OFF, true, ""),
         ("interface=\"x0\"", OFF, true, ""),
         ("interface=[\"x0\",\"y0\"];quorum=\"any\";address=\"ipv6\"", OFF, true, ""),
-        // A link that is not there may come.
+        // A link that does not exist may appear later.
         ("interface=\"y0\";address=\"ipv6\"", OFF, true, ""),
         ("interface=[\"x*\",\"!x0\"]", BOTH, true, ""),
     ] {
@@ -100,7 +100,7 @@ fn gates_that_can_never_open() {
 }
 
 #[test]
-fn links_that_are_not_there_are_noted() {
+fn links_that_do_not_exist_are_noted() {
     let network = network("x0: up alt=lan0");
     for (gate_text, expected) in [
         ("interface=\"x0\"", ""),
@@ -114,7 +114,7 @@ fn links_that_are_not_there_are_noted() {
 }
 
 #[test]
-fn whether_the_host_has_ipv6() {
+fn a_host_has_ipv6_if_a_link_can_have_it() {
     let folder = tempfile::tempdir().unwrap();
     let sysctls = folder.path().join("ipv6");
     let (on, off) = (network("x0: up"), network("x0: up noipv6"));
@@ -139,7 +139,7 @@ fn kept(status: &str, ready: Option<bool>, gave_up_at: Option<&str>) -> GateReco
 }
 
 #[test]
-fn what_became_of_a_gate() {
+fn a_gate_that_gave_up_is_a_finding_until_it_is_ready() {
     let found = |status: &str, ready, at| match gave_up(Manager::User, &kept(status, ready, at)) {
         None => String::new(),
         Some(Back::Note(note)) => format!("note {note}"),
@@ -154,7 +154,7 @@ fn what_became_of_a_gate() {
     let lost = GateRecord { ready_later: true, ..kept("NOT ready since …", Some(false), Some("08:15:30")) };
     let note = "gate podman gave up at 08:15:30, and became ready later".to_owned();
     assert_eq!(gave_up(Manager::User, &lost), Some(Back::Note(note)), "also if it was lost after that");
-    // Only the state decides, not what the text begins with.
+    // The state decides, not the beginning of the text.
     assert_eq!(
         found("Ready or not", Some(false), Some("08:15:30")),
         "gave up at 08:15:30, and is not ready: Ready or not"
@@ -170,7 +170,7 @@ fn what_became_of_a_gate() {
 }
 
 #[test]
-fn a_unit_that_failed() {
+fn a_unit_that_failed_is_found() {
     let unit = |state: &str, code: &str| {
         let properties = [("Id", "netready.service"), ("ActiveState", state), ("Result", "exit-code")];
         let properties = properties.into_iter().chain([("ExecMainStatus", code)]);
