@@ -1,5 +1,6 @@
-//! `retry` and `pull`, the built binary, with a stand-in for Podman: a script that says what Podman said and
-//! ends as it ended. What the texts mean is tested with the classifier; here, what is done about them.
+//! Tests of `retry` and `pull` with the built binary and a stand-in for Podman: a script that prints what Podman
+//! printed and ends with the same exit code. The tests of the classifier check what the texts mean. These tests check
+//! what is done about them.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,18 +31,18 @@ mod output;
 mod temporary;
 mod terminal;
 
-/// How long a test waits for what must come.
+/// How long a test waits for an event that must come.
 const SOON: Duration = Duration::from_secs(10);
 
 const REFUSED: &str = "Error: initializing source docker://r.example/a:1: pinging container registry r.example: Get \"https://r.example/v2/\": dial tcp 192.0.2.7:443: connect: connection refused";
 const UNKNOWN: &str =
     "Error: initializing source docker://r.example/a:1: reading manifest 1 in r.example/a: manifest unknown";
 
-/// A folder with a stand-in for Podman in it, which keeps a list of what it was asked.
+/// A folder with a stand-in for Podman, which keeps a list of its command lines.
 struct Stage(TempDir);
 
 impl Stage {
-    /// `pull`: what the stand-in does on `podman pull`, in shell; `$n` is the number of the attempt.
+    /// `pull` is what the stand-in does on `podman pull`, as shell code; `$n` is the number of the attempt.
     fn new(pull: &str) -> Stage {
         let stage = Stage(tempfile::tempdir().unwrap());
         let folder = stage.0.path().display();
@@ -79,7 +80,7 @@ impl Stage {
     fn pull(&self, arguments: &str) -> Command {
         let mut command = netready("pull --delay 10ms r.example/a:1");
         command.arg("--tool").arg(self.path("podman")).args(arguments.split_whitespace());
-        // Not the host's /var/tmp; and a user who has a runtime directory, as users have who log in.
+        // Do not use the host's /var/tmp. Give the user a runtime directory, as each user has who has logged in.
         command.env("TMPDIR", self.temporary()).env("XDG_RUNTIME_DIR", self.0.path());
         command
     }
@@ -94,15 +95,15 @@ impl Stage {
 fn netready(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netready"));
     command.args(arguments.split_whitespace()).env_remove("NOTIFY_SOCKET").stdin(Stdio::null());
-    // A test may itself run in a shell's background, where they are ignored.
+    // The test may run in the background of a shell, which ignores these signals.
     let heard = || {
         for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGTSTP] {
-            // SAFETY: the default action is no handler.
+            // SAFETY: the default action is not a handler.
             unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) }?;
         }
         Ok(())
     };
-    // SAFETY: between fork and exec it calls nothing but system calls.
+    // SAFETY: between fork and exec the closure makes system calls only.
     unsafe { command.pre_exec(heard) };
     command
 }
@@ -133,8 +134,8 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Processes whose command line contains this word, by their state: those that have ended but for their
-/// parent's notice do not count.
+/// The number of processes whose command line has this word. Processes that have ended but were not waited for do not
+/// count.
 fn running(word: &str) -> usize {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let has_word = |entry: &fs::DirEntry| {
@@ -143,7 +144,7 @@ fn running(word: &str) -> usize {
     processes.filter(has_word).count()
 }
 
-/// A network namespace of this thread's own.
+/// Moves this thread into a new network namespace.
 fn network() {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a network namespace");
 }
@@ -179,7 +180,7 @@ fn retries_and_time_are_bounded() {
     let stage = Stage::new(&format!("echo '{REFUSED}' >&2; exit 125"));
     ends(stage.pull("--gate none --retries 3"), 125);
     assert_eq!(stage.attempts(), 4);
-    // A rate limit is left alone for longer than there is time.
+    // After a rate limit, the delay is longer than the time that is left, so there is no second attempt.
     let stage = Stage::new(
         "echo 'Error: reading manifest 1 in r.example/a: toomanyrequests: slow down' >&2; exit 125",
     );
@@ -226,7 +227,7 @@ fn the_tool_is_asked_as_podman_would_be() {
     let mut command = netready("pull --gate none docker://r.example/a:1 --tool");
     command.arg(stage.path("skopeo"));
     ends(command, 0);
-    // The stand-in knows no `inspect`, and succeeds: the image is here.
+    // The stand-in does not know `inspect` and succeeds, so the image counts as present.
     assert_eq!(stage.asked(), ["inspect --raw containers-storage:r.example/a:1"]);
 }
 
@@ -253,14 +254,14 @@ fn a_command_that_is_not_there_is_named_safely() {
     }
 }
 
-/// With few descriptors to be had, there is an error, and no panic (101).
+/// With few descriptors, the command fails with an error, not with a panic (101).
 #[test]
 fn few_descriptors_are_an_error() {
     for most in 5..24 {
         for words in ["retry --gate none --retries 0 -- true", "check --address 127.0.0.1"] {
             let mut command = netready(words);
             let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
-            // SAFETY: it is a system call on a value of the closure's own.
+            // SAFETY: this is a system call on a value of the closure.
             unsafe {
                 command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) {
                     0 => Ok(()),
@@ -303,8 +304,8 @@ fn exit_codes_are_the_commands_and_decide() {
 }
 
 #[test]
-fn what_moves_is_no_stall() {
-    // Neither says a word: one reads and writes, one computes.
+fn an_active_command_is_not_stalled() {
+    // Neither command writes anything: one reads and writes, and one computes.
     let moves = "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do head -c 4096 /dev/zero >/dev/null; done";
     ends(shell("--gate none --retries 0 --stall-timeout 1s", moves), 0);
     let speaks = "for i in 1 2 3 4 5 6; do echo $i >&2; sleep 0.3; done";
@@ -312,23 +313,23 @@ fn what_moves_is_no_stall() {
 }
 
 #[test]
-fn a_child_that_keeps_stderr_open_holds_nothing_up() {
+fn a_child_that_keeps_stderr_open_does_not_delay_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let mut command = shell("--gate none", &format!("sleep 600 & echo $! > {}; exit 0", file.display()));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let ended = until("its end", || child.try_wait().unwrap());
-    // What a command that succeeded left running is its own wish; the test ends it.
+    // A process that a successful command left running may be wanted, so it stays. The test kills it.
     let left: i32 = fs::read_to_string(file).unwrap().trim().parse().unwrap();
     kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
     assert_eq!(ended.code(), Some(0));
 }
 
-/// Starts a command of three processes, one of which does not listen to SIGTERM, and waits until all are there.
+/// Starts a command of three processes, one of which ignores SIGTERM, and waits until all of them run.
 fn started(word: &str) -> Child {
     let script = format!("sh -c \"trap '' TERM; sleep {word}; sleep {word}\" & sleep {word} & wait");
     let child = shell("--gate none", &script).stderr(Stdio::null()).spawn().unwrap();
-    // netready, its guardian, two shells and two sleeps have the word in their command line.
+    // Six processes have the word in their command lines: netready, its guardian, two shells and two sleeps.
     until("all processes", || (running(word) >= 6).then_some(()));
     child
 }
@@ -341,7 +342,7 @@ fn nothing_is_left_when_netready_is_killed() {
     until("the end of all", || (running("27182818") == 0).then_some(()));
 }
 
-/// The process that is a guardian and has this word in its command line.
+/// The process number of the guardian that has this word in its command line.
 fn guardian_with(word: &str) -> Option<i32> {
     fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let line = fs::read(entry.path().join("cmdline")).ok()?;
@@ -356,7 +357,7 @@ fn a_command_ends_when_its_guardian_is_killed() {
     let word = "23571113";
     let mut command = shell("--gate none --retries 0", &format!("exec sleep {word}"));
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-    // netready, the guardian, and the command.
+    // The processes are netready, the guardian and the command.
     until("all processes", || (running(word) == 3).then_some(()));
     let guardian = until("the guardian", || guardian_with(word));
     kill(Pid::from_raw(guardian), Signal::SIGKILL).unwrap();
@@ -364,7 +365,7 @@ fn a_command_ends_when_its_guardian_is_killed() {
     until("the end of all", || (running(word) == 0).then_some(()));
 }
 
-/// netready has files open, sockets among them, that are none of the command's business.
+/// netready has open files, sockets among them, that the command must not inherit.
 #[test]
 fn a_command_inherits_no_file_of_netready() {
     let list = |mut command: Command| command.stderr(Stdio::null()).output().unwrap().stdout;
@@ -373,13 +374,13 @@ fn a_command_inherits_no_file_of_netready() {
     let stage = Stage::new("exec ls /proc/self/fd");
     let mut through = stage.pull("--gate none --policy always");
     through.stdin(Stdio::inherit());
-    // The test itself may have been given some.
+    // The test itself may have inherited some files.
     assert_eq!(list(through), list(directly));
 }
 
 #[test]
 fn what_does_not_end_with_its_command_is_killed() {
-    // After a signal that it does not listen to, and after a failure.
+    // netready gets SIGTERM, which one process of the command ignores. Then: the command fails and leaves a process.
     let mut child = started("14142135");
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(15));
@@ -392,7 +393,7 @@ fn what_does_not_end_with_its_command_is_killed() {
 fn a_signal_reaches_the_group_and_netready_ends_by_it() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let word = format!("16180{}", signal as i32);
-        // Not in a shell's background, where SIGINT would be ignored.
+        // The command is not in the background of a shell, where SIGINT would be ignored.
         let script = format!("sleep {word} | sleep {word}");
         let mut child = shell("--gate none", &script).stderr(Stdio::null()).spawn().unwrap();
         until("all processes", || (running(&word) >= 5).then_some(()));
@@ -422,7 +423,7 @@ fn no_attempt_is_begun_while_the_gate_is_shut() {
     let stderr = ends(stage.pull("--route default --timeout 300ms"), 1);
     assert_eq!(stage.attempts(), 0);
     assert!(stderr.contains("no default route"), "{stderr}");
-    // Late, but it opens.
+    // The gate opens late.
     let mut child = stage.pull("--route default").stderr(Stdio::piped()).spawn().unwrap();
     let mut said = [0; 16];
     child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
@@ -432,7 +433,7 @@ fn no_attempt_is_begun_while_the_gate_is_shut() {
     );
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(stage.attempts(), 1);
-    // Here is here: no gate is asked, nor missed.
+    // If the image is present, no gate is read, so a missing gate is no error.
     fs::write(stage.path("here"), "").unwrap();
     ends(stage.pull("--interface nosuchlink"), 0);
     let stderr = ends(stage.pull("--gate /no/such/gate"), 0);
@@ -440,7 +441,7 @@ fn no_attempt_is_begun_while_the_gate_is_shut() {
         stderr.contains("/no/such/gate") && stderr.contains("using the image that is on this host"),
         "{stderr}"
     );
-    // A newer one is wanted where there is a network; nobody waits for one.
+    // A newer image is wanted only if the network is ready; netready does not wait for it.
     let stderr = ends(stage.pull("--interface nosuchlink --policy newer --timeout infinity"), 0);
     assert!(
         stderr.contains("the gate is shut") && stderr.contains("using the one that is on this host"),
@@ -462,7 +463,7 @@ fn a_network_that_gets_better_ends_the_delay() {
         let options = format!("--delay 1h --max-delay 1h --max-elapsed infinity --policy always {gate}");
         let mut child = stage.pull(&options).stderr(Stdio::piped()).spawn().unwrap();
         until("the first attempt", || (stage.attempts() == 1).then_some(()));
-        // What comes before the first look is no change: so it comes again, until it was seen.
+        // A change before netready's first read of the network does not count, so repeat it until netready has ended.
         until("the second attempt", || {
             ip("addr add 192.0.2.2/24 dev va0;route add default via 192.0.2.1");
             let seen = child.try_wait().unwrap();
@@ -515,7 +516,7 @@ fn the_service_manager_is_told_and_never_of_ready() {
     assert!(said.iter().any(|line| line.starts_with(failed)), "{said:?}");
     let again = "STATUS=Attempt 2 of 9 (before it: connection refused)";
     assert!(said.iter().any(|line| line == again), "{said:?}");
-    // The container's unit must not go on saying so.
+    // The container's unit must not keep this status.
     assert_eq!(said.iter().rfind(|line| line.starts_with("STATUS=")).unwrap(), "STATUS=");
     let longest =
         said.iter().filter_map(|line| line.strip_prefix("EXTEND_TIMEOUT_USEC=")?.parse().ok()).max();
@@ -535,11 +536,11 @@ fn a_terminal_stays_a_terminal() {
     let code = command.status().unwrap().code();
     drop((command, terminal.slave));
     let mut said = Vec::new();
-    // A terminal that nobody has open any more ends with an error (EIO).
+    // A read from a terminal that nobody has open ends with an error (EIO).
     let _ = fs::File::from(terminal.master).read_to_end(&mut said);
     let said = String::from_utf8_lossy(&said);
     assert_eq!(code, Some(3), "{said}");
     assert_eq!(said.matches("alright").count(), 2, "{said}");
-    // In how many seconds is a matter of chance: 10 ms at most, rounded.
+    // The delay is random: 10 ms at most, rounded.
     assert!(said.contains("attempt 1 of 2 failed: exit code 3; next in "), "{said}");
 }

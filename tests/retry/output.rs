@@ -1,4 +1,4 @@
-//! stderr that nobody reads, or that is not there, and what a command leaves running.
+//! Tests with a stderr that nobody reads or that does not exist, and with processes that a command leaves running.
 
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -7,12 +7,12 @@ use nix::fcntl::OFlag;
 
 use super::*;
 
-/// A pipe that holds all it can: nothing more fits until the other end is read.
+/// A full pipe: nothing more fits until the other end is read.
 fn full_pipe() -> (fs::File, OwnedFd) {
     let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
     let fill = fs::File::from(writer.try_clone().unwrap());
     let filled = std::thread::spawn(move || {
-        // SAFETY: it only says how much the pipe holds.
+        // SAFETY: this call only returns the size of the pipe.
         let capacity = unsafe { libc::fcntl(std::os::fd::AsRawFd::as_raw_fd(&fill), libc::F_GETPIPE_SZ) };
         (&fill).write_all(&vec![b'.'; usize::try_from(capacity).unwrap()]).unwrap();
     });
@@ -20,12 +20,12 @@ fn full_pipe() -> (fs::File, OwnedFd) {
     (reader.into(), writer)
 }
 
-/// A terminal that nobody looks at, and that holds all it can.
+/// A full terminal that nobody reads.
 fn full_terminal() -> (fs::File, OwnedFd) {
     let pair = nix::pty::openpty(None, None).unwrap();
     let (master, slave) = (fs::File::from(pair.master), pair.slave);
     let fill = fs::File::from(slave.try_clone().unwrap());
-    // It stays blocked for as long as the test runs.
+    // This thread stays blocked while the test runs.
     std::thread::spawn(move || while (&fill).write_all(&[b'.'; 4096]).is_ok() {});
     std::thread::sleep(Duration::from_millis(100));
     (master, slave)
@@ -36,9 +36,9 @@ fn limits_are_served_while_nobody_reads_stderr() {
     for (options, script) in [
         ("--attempt-timeout 300ms", "yes blocked >&2"),
         ("--max-elapsed 300ms", "yes blocked >&2"),
-        // It says nothing, but it is netready's own lines that cannot be written.
+        // The command writes nothing, but netready's own lines cannot be written.
         ("--attempt-timeout 300ms", "exec sleep 60"),
-        // Nothing moves, because nobody reads.
+        // The command makes no progress, because nobody reads.
         ("--stall-timeout 500ms", "yes blocked >&2"),
     ] {
         for (reader, stderr) in [full_pipe(), full_terminal()] {
@@ -53,12 +53,13 @@ fn limits_are_served_while_nobody_reads_stderr() {
 
 #[test]
 fn signals_are_served_while_nobody_reads_stderr() {
-    // dash becomes the program, and does not start it: it loses a SIGINT that comes while it starts one.
+    // dash replaces itself with the program (exec). If it started the program instead, it could lose a SIGINT that
+    // comes at that moment.
     let writes = "exec yes blocked >&2";
     for (options, script) in [
         ("", writes),
         ("", "exec sleep 60"),
-        // Between two attempts, about which it has something to say.
+        // The signal comes between two attempts, and netready has something to print.
         ("--delay 1h --max-delay 1h --max-elapsed infinity", "echo tried >tried; exit 1"),
     ] {
         for signal in [Signal::SIGTERM, Signal::SIGINT] {
@@ -81,7 +82,7 @@ fn a_slow_reader_gets_all_of_it_in_order() {
     let mut command = shell("--gate none --retries 0", &format!("seq {lines} >&2; exit 3"));
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = child.stderr.take().unwrap();
-    // The command has filled all that there is to be filled.
+    // Wait until the command has filled the pipe and the queue.
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(child.try_wait().unwrap(), None, "it waits for its reader");
     let mut said = String::new();
@@ -107,7 +108,7 @@ fn a_stderr_that_takes_nothing_changes_no_exit_code() {
         let mut command = shell("--gate none --retries 1", speaks);
         assert_eq!(command.stderr(stderr).status().unwrap().code(), Some(3));
     }
-    // None at all.
+    // stderr is closed.
     let line = format!(
         "exec {} retry --gate none --retries 1 --delay 1ms -- sh -c '{speaks}' 2>&-",
         env!("CARGO_BIN_EXE_netready")
@@ -115,7 +116,7 @@ fn a_stderr_that_takes_nothing_changes_no_exit_code() {
     assert_eq!(Command::new("sh").args(["-c", &line]).status().unwrap().code(), Some(3));
 }
 
-/// Another program has made it so: the open file is shared.
+/// Another program that shares the open file has set O_NONBLOCK.
 #[test]
 fn a_stderr_that_does_not_block_loses_nothing() {
     let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
@@ -130,12 +131,13 @@ fn a_stderr_that_does_not_block_loses_nothing() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
-/// It left the group, so it is a daemon by its own wish: it is neither waited for nor ended.
+/// The process has left the command's group, so it is a daemon by intention: netready neither waits for it nor kills
+/// it.
 #[test]
-fn what_is_left_behind_and_writes_holds_nothing_up() {
+fn a_daemon_that_writes_to_stderr_does_not_delay_the_end() {
     let word = "26535897";
     let place = tempfile::tempdir().unwrap();
-    // It writes as fast as it can, and then lives on.
+    // The process writes as fast as it can, and then keeps running.
     let left = format!("trap '' PIPE; echo $$ >pid; yes left 2>/dev/null >&2; exec sleep {word}");
     for (reads, terminal) in [(true, false), (false, false), (true, true)] {
         let (reader, stderr) = match terminal {

@@ -1,10 +1,10 @@
-//! What `pull` and `retry` remove, and what not.
+//! Tests of which files `pull` and `retry` remove, and which not.
 
 use std::path::Path;
 
 use super::*;
 
-/// A stand-in that keeps a layer as Podman does, says where, and never ends.
+/// A stand-in that keeps a layer as Podman does, writes where it is, and never ends.
 const KEEPS: &str = "mkdir $TMPDIR/container_images_storage1; exec 7>$TMPDIR/container_images_storage1/1\n\
     echo $TMPDIR >temporaries; exec sleep";
 
@@ -38,7 +38,7 @@ fn what_a_pull_had_is_removed_however_it_ends_and_nothing_else() {
             _ => {}
         }
         assert_eq!(child.wait().unwrap().code(), code, "{how}");
-        // The guardian outlives a netready that is killed.
+        // The guardian outlives a netready that is killed, and removes the folder.
         until("its removal", || (!own.exists()).then_some(()));
         assert_eq!(content(&stage.temporary()), ["container_images_backup"], "{how}");
         assert_eq!(content(&others), ["precious"], "{how}");
@@ -63,7 +63,7 @@ fn retry_removes_nothing() {
     assert_eq!(seen.trim(), place.path().to_str().unwrap());
 }
 
-/// A pull that cannot have a folder of its own is a pull all the same, and leaves what it leaves.
+/// A pull that cannot get a folder of its own runs anyway, and leaves its files as Podman does.
 #[test]
 fn without_a_safe_place_the_pull_goes_on_as_podman_would() {
     let stage = Stage::new("echo \"$TMPDIR\" >temporaries");
@@ -81,7 +81,7 @@ fn without_a_safe_place_the_pull_goes_on_as_podman_would() {
         assert!(stderr.contains(said) && stderr.contains("its temporary files stay"), "{stderr}");
         assert_eq!(fs::read_to_string(stage.path("temporaries")).unwrap().trim(), tmpdir);
     }
-    // A relative one means the same to both.
+    // A relative path has the same meaning for netready and for the tool.
     let mut command = stage.pull("--gate none --retries 0 --policy always");
     command.env("TMPDIR", "temporary").current_dir(stage.0.path());
     let stderr = ends(command, 0);
@@ -91,7 +91,7 @@ fn without_a_safe_place_the_pull_goes_on_as_podman_would() {
     assert!(content(&stage.temporary()).is_empty());
 }
 
-/// Podman's folder of run time files would be in it.
+/// TMPDIR would also move Podman's folder of run-time files, so this user gets no folder.
 #[test]
 #[ignore = "needs root"]
 fn a_user_without_a_runtime_directory_keeps_the_tmpdir_of_the_caller() {
@@ -102,7 +102,7 @@ fn a_user_without_a_runtime_directory_keeps_the_tmpdir_of_the_caller() {
         std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    // The build's folder may be closed to others.
+    // Other users may not be able to read the build's folder.
     for name in ["netready", "netready-tools"] {
         let built = std::path::Path::new(env!("CARGO_BIN_EXE_netready")).with_file_name(name);
         fs::copy(built, stage.path(name)).unwrap();

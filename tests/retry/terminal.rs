@@ -1,4 +1,4 @@
-//! `retry` and `pull` as a job of an interactive shell, on a terminal of the test's own.
+//! Tests of `retry` and `pull` as a job of an interactive shell, on a terminal that the test makes.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::*;
 struct Shell {
     shell: Child,
     terminal: fs::File,
-    /// What came out of the terminal and no test asked for yet.
+    /// The output of the terminal that no test has searched yet.
     seen: String,
     place: TempDir,
 }
@@ -26,16 +26,16 @@ impl Shell {
         let own_session = || {
             nix::unistd::setsid()?;
             for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGTSTP] {
-                // SAFETY: the default action is no handler.
+                // SAFETY: the default action is not a handler.
                 unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) }?;
             }
-            // SAFETY: it takes a number.
+            // SAFETY: this request takes a number.
             match unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } {
                 0 => Ok(()),
                 _ => Err(std::io::Error::last_os_error()),
             }
         };
-        // SAFETY: between fork and exec it calls nothing but system calls.
+        // SAFETY: between fork and exec the closure makes system calls only.
         unsafe { command.pre_exec(own_session) };
         let shell = command.spawn().unwrap();
         let terminal = fs::File::from(pair.master);
@@ -43,21 +43,21 @@ impl Shell {
         Shell { shell, terminal, seen: String::new(), place }
     }
 
-    /// What the user types: a line, or a key.
+    /// Types a line or a key, as the user does.
     fn types(&mut self, text: &str) {
         self.terminal.write_all(text.as_bytes()).unwrap();
     }
 
-    /// The user types ^Z. Not while the command starts another: between vfork(2) and exec that one would stop alone, and
-    /// the command, which waits for it, not at all.
+    /// Types ^Z. Waits first, because the command must not be starting a process at that moment: a process between
+    /// vfork(2) and exec would stop alone, and the command, which waits for it, would not stop.
     fn stops(&mut self) {
         std::thread::sleep(Duration::from_millis(400));
         self.types("\x1a");
-        // What is typed next is for the shell, not for a command that still reads.
+        // Wait, so that the next input goes to the shell and not to a command that still reads.
         std::thread::sleep(Duration::from_millis(300));
     }
 
-    /// What stands on the terminal next; what comes before it is forgotten.
+    /// Waits until the text is on the terminal. Drops the output up to the text.
     #[track_caller]
     fn sees(&mut self, text: &str) {
         let deadline = Instant::now() + SOON;
@@ -75,7 +75,7 @@ impl Shell {
         }
     }
 
-    /// The prompt is back: the shell answers.
+    /// Checks that the prompt is back: the shell answers.
     #[track_caller]
     fn answers(&mut self) {
         self.types("\necho here-$((40+2))\n");
@@ -89,7 +89,7 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        // All that a failed test has left in the shell's session.
+        // Kill all processes that a failed test has left in the shell's session.
         for process in fs::read_dir("/proc").unwrap().flatten() {
             let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
                 continue;
@@ -103,7 +103,7 @@ impl Drop for Shell {
     }
 }
 
-/// The states, as in /proc/PID/stat, of the processes whose command line contains this word.
+/// The states (as in /proc/PID/stat) of the processes whose command line has this word.
 fn states(word: &str) -> String {
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     let named = processes.filter(|path| {
@@ -113,7 +113,7 @@ fn states(word: &str) -> String {
     stats.filter_map(|stat| stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())).collect()
 }
 
-/// netready itself: of those with this word, the one whose parent has it not.
+/// The process number of netready itself: among the processes with this word, the one whose parent does not have it.
 fn netready_with(word: &str) -> i32 {
     until("netready", || {
         let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
@@ -132,23 +132,23 @@ fn netready_with(word: &str) -> i32 {
 }
 
 #[test]
-fn control_z_stops_and_fg_goes_on() {
+fn control_z_stops_and_fg_continues() {
     let word = "31415926";
     let mut shell = Shell::new();
     shell.types(&format!("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep {word}; :'\n"));
     shell.sees("begun-2");
     shell.stops();
     shell.answers();
-    // netready, the command's shell and its child; the guardian serves on.
+    // netready, the command's shell and the shell's child have stopped. The guardian still runs.
     until("the stop", || (states(word).matches('T').count() == 3).then_some(()));
     shell.types("fg\n");
     until("all of it to go on", || (states(word).matches('T').count() == 0).then_some(()));
-    // And once more.
+    // Repeat this.
     shell.stops();
     shell.answers();
     shell.types("fg\n");
     until("all of it to go on", || (states(word).matches('T').count() == 0).then_some(()));
-    // The command has the terminal again: it is interrupted, and so is netready.
+    // The command has the terminal again, so ^C interrupts it, and netready ends too.
     shell.types("\x03");
     shell.answers();
     until("the end of all", || (running(word) == 0).then_some(()));
@@ -169,9 +169,9 @@ fn a_command_in_the_foreground_again_reads_the_terminal() {
 }
 
 #[test]
-fn bg_goes_on_in_the_background() {
+fn bg_continues_in_the_background() {
     let mut shell = Shell::new();
-    // It waits without starting other programs, for the reason given at `stops`.
+    // The command waits without starting other programs, for the reason that is given at `stops`.
     nix::unistd::mkfifo(&shell.path("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     shell.types("$N retry --gate none -- sh -c 'echo begun-$((1+1)); read x <go; echo on-$((3*7)) >&2; read x; echo got-$x'\n");
     shell.sees("begun-2");
@@ -180,9 +180,9 @@ fn bg_goes_on_in_the_background() {
     shell.types("bg\n");
     shell.answers();
     fs::write(shell.path("go"), "go\n").unwrap();
-    // At once, although netready is stopped together with the command right after it.
+    // This appears at once, although netready is stopped again together with the command right afterwards.
     shell.sees("on-21");
-    // Now it reads, which a background job may not: it is stopped, as a job.
+    // Now the command reads from the terminal, which a background job may not do, so the job is stopped.
     until("the stop", || states("read x <go").contains('T').then_some(()));
     shell.answers();
     shell.types("fg\n");
@@ -219,7 +219,7 @@ fn control_z_stops_between_two_attempts_and_in_a_script_and_a_pull() {
         ("$N retry --gate none --delay 1h --max-delay 1h --max-elapsed infinity -- false", "next in "),
         ("sh script; :", "begun-2"),
         ("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep 8462643; :' | cat", "begun-2"),
-        // stdin is not the terminal: netready keeps it.
+        // If stdin is not the terminal, netready keeps the terminal.
         ("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep 8462643; :' </dev/null", "begun-2"),
         (&pull, "begun-2"),
     ] {
@@ -255,7 +255,7 @@ fn a_command_that_stops_itself_stops_the_job() {
 }
 
 #[test]
-fn a_script_reads_on_where_netready_was_killed() {
+fn a_script_can_read_from_the_terminal_after_netready_was_killed() {
     let word = "5028841";
     let mut shell = Shell::new();
     let script = format!(
@@ -267,7 +267,7 @@ fn a_script_reads_on_where_netready_was_killed() {
     shell.sees("begun-2");
     kill(Pid::from_raw(netready_with(word)), Signal::SIGKILL).unwrap();
     shell.sees("ended-137");
-    // What the command had changed is as it was.
+    // The settings of the terminal that the command changed are restored.
     shell.sees("\necho");
     shell.types("word\n");
     shell.sees("got-word");
@@ -275,7 +275,7 @@ fn a_script_reads_on_where_netready_was_killed() {
     until("the end of all", || (running(word) == 0).then_some(()));
 }
 
-/// A password is asked for at the terminal, whatever stdin is.
+/// A command may ask for a password at the terminal, whatever its stdin is.
 #[test]
 fn a_command_that_asks_at_the_terminal_gets_it() {
     let mut shell = Shell::new();
@@ -289,9 +289,9 @@ fn a_command_that_asks_at_the_terminal_gets_it() {
     shell.answers();
 }
 
-/// The command has the terminal while netready passes on what it says.
+/// The command has the terminal while netready passes its output on.
 #[test]
-fn a_terminal_that_stops_those_who_write_stops_nobody() {
+fn a_terminal_with_tostop_does_not_stop_netready() {
     let mut shell = Shell::new();
     shell.types("stty tostop; $N retry --gate none --retries 1 --delay 1ms -- sh -c 'echo said-$((1+1)) >&2; exit 3'; echo ended-$?\n");
     shell.sees("said-2");
@@ -301,7 +301,7 @@ fn a_terminal_that_stops_those_who_write_stops_nobody() {
 }
 
 #[test]
-fn the_time_in_which_it_is_stopped_is_no_time_of_the_attempt() {
+fn the_time_for_which_a_job_is_stopped_does_not_count() {
     let mut shell = Shell::new();
     shell.types("$N retry --gate none --retries 0 --attempt-timeout 1500ms --stall-timeout 1500ms -- sh -c 'echo begun-$((1+1)); read x; echo got-$x'\n");
     shell.sees("begun-2");
@@ -315,25 +315,26 @@ fn the_time_in_which_it_is_stopped_is_no_time_of_the_attempt() {
     shell.answers();
 }
 
-/// Without a terminal it is somebody else who froze it; the limits go on.
+/// Without a terminal, somebody else has stopped the command. Its limits still apply.
 #[test]
 fn a_command_that_is_frozen_without_a_terminal_is_ended_by_its_limits() {
     let mut command = shell("--gate none --retries 0 --attempt-timeout 300ms", "kill -STOP $$; exit 0");
-    // SAFETY: it is a system call.
+    // SAFETY: this is a system call.
     unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
     let begun = Instant::now();
     ends(command, 124);
-    // By SIGTERM, which reaches it because it is continued.
+    // SIGTERM ends the command, because netready also continues it.
     assert!(begun.elapsed() < Duration::from_secs(8));
 }
 
-/// In a group that no shell looks after, the kernel stops nobody by SIGTSTP: neither the command stays stopped.
+/// In a process group without a shell (an orphaned group), the kernel does not stop netready by SIGTSTP. So the
+/// command must not stay stopped either.
 #[test]
-fn nothing_stays_stopped_where_nobody_could_continue_it() {
+fn nothing_stays_stopped_in_an_orphaned_group() {
     let word = "4197169";
     let mut command = shell("--gate none --retries 0", &format!("echo >begun; sleep {word}; :"));
     let place = tempfile::tempdir().unwrap();
-    // SAFETY: it is a system call.
+    // SAFETY: this is a system call.
     unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
     let mut child = command.current_dir(place.path()).stderr(Stdio::null()).spawn().unwrap();
     until("the attempt", || place.path().join("begun").exists().then_some(()));
@@ -352,12 +353,12 @@ fn what_nohup_ignores_stays_ignored() {
     let place = tempfile::tempdir().unwrap();
     let ignore = || {
         for signal in [Signal::SIGHUP, Signal::SIGINT] {
-            // SAFETY: to ignore it is no handler.
+            // SAFETY: ignoring a signal installs no handler.
             unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }?;
         }
         Ok(())
     };
-    // SAFETY: between fork and exec it calls nothing but system calls.
+    // SAFETY: between fork and exec the closure makes system calls only.
     unsafe { command.pre_exec(ignore) };
     let mut child = command.current_dir(place.path()).stderr(Stdio::null()).spawn().unwrap();
     until("the attempt", || place.path().join("begun").exists().then_some(()));
@@ -368,9 +369,9 @@ fn what_nohup_ignores_stays_ignored() {
     assert_eq!(child.wait().unwrap().code(), Some(7));
 }
 
-/// Two in one job share the terminal, and hand it back.
+/// Two commands of one job share the terminal, and both give it back.
 #[test]
-fn a_pipeline_of_two_ends_with_the_terminal_in_the_shells_hand() {
+fn a_pipeline_of_two_gives_the_terminal_back_to_the_shell() {
     let mut shell = Shell::new();
     let one = "$N retry --gate none --retries 1 --delay 1ms -- sh -c 'echo said-$((1+1)) >&2; exit 3'";
     shell.types(&format!("{one} | {one}; echo ended-$?\n"));
