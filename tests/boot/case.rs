@@ -1,5 +1,5 @@
-//! The language of the cases: a stack, what comes when, what the network needs, and what is expected of a
-//! rootless container with a static IP, without netready and with it.
+//! The language of the cases. A case says which network manager configures the guest, what happens when, what the
+//! network needs, and what becomes of a rootless container with a static IP, without netready and with it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,29 +16,30 @@ use crate::rootfs::{self, Release};
 use crate::table::{self, Row};
 use crate::watch::{Family, Need, Watch, now, usable};
 
-/// The `podman` gate's settle.
+/// The settle of the `podman` gate, in milliseconds.
 const SETTLE: f64 = 1000.0;
-/// How long after the last needed event, and the settle, READY=1 may come, in milliseconds.
+/// How late READY=1 may come after the last needed event and the settle, in milliseconds.
 const PROMPT: f64 = 5.0;
 
-/// What becomes of the container, as seen some seconds after the last event.
+/// What becomes of the container, some seconds after the last event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It runs, with every default route that came.
+    /// The container runs with every default route that came.
     Good,
-    /// pasta died, and its address is taken for ever.
+    /// pasta failed, and the container's address stays reserved for ever.
     Lost,
-    /// It runs in pasta's local mode: it started before there was anything.
+    /// The container runs in pasta's local mode, because it started before there was any network.
     Local,
-    /// It runs with the IPv6 default route. For IPv4 it is in pasta's local mode, though an IPv4 default route came.
+    /// The container runs with the IPv6 default route. For IPv4 it is in pasta's local mode, although an IPv4 default
+    /// route came.
     LocalV4,
-    /// It runs, without any default route.
+    /// The container runs without any default route.
     NoDefault,
-    /// It runs, with the default route of one family only, though both came.
+    /// The container runs with the default route of only this family, although both came.
     Only(Family),
-    /// It does not run yet.
+    /// The container does not run yet.
     Waiting,
-    /// It does not run, and not for the reason above.
+    /// The container does not run, for another reason than above.
     Failed,
 }
 
@@ -60,12 +61,12 @@ impl Outcome {
 
 pub type Act = Box<dyn Fn(&Networks, &mut Vec<Child>)>;
 
-/// The far end of a cable is switched on or off.
+/// Switches the far end of a cable on or off.
 pub fn carrier(link: &'static str, on: bool) -> Act {
     Box::new(move |networks, _| networks.lan(&format!("link set {link}p {}", if on { "up" } else { "down" })))
 }
 
-/// A link is plugged in, with its cable.
+/// Plugs a link in, with its cable.
 pub fn plug(link: &'static str) -> Act {
     Box::new(move |networks, _| {
         networks.cable(link);
@@ -73,12 +74,12 @@ pub fn plug(link: &'static str) -> Act {
     })
 }
 
-/// `ip` commands in the guest's namespace, as a network manager would give them.
+/// Runs `ip` commands in the guest's namespace, as a network manager would.
 pub fn guest(commands: &'static str) -> Act {
     Box::new(move |networks, _| networks.guest(commands))
 }
 
-/// Carrier comes and goes for so many times 250 ms, and stays.
+/// Switches the carrier on and off every 250 ms, `times` times. The carrier is on at the end.
 pub fn flap(link: &'static str, times: u32) -> Act {
     Box::new(move |networks, _| {
         for _ in 0..times {
@@ -95,20 +96,20 @@ const RA: [&str; 3] =
     ["--dhcp-range=2001:db8:0::,ra-only,64,1h", "--enable-ra", "--ra-param=e0p,high,60,1800"];
 const DHCP: [&str; 3] =
     ["--dhcp-range=10.9.0.2,10.9.0.2,1h", "--dhcp-option=option:router,10.9.0.1", "--dhcp-authoritative"];
-/// The same server with another address to lease.
+/// Options for the same server with another address to lease.
 const DHCP_OTHER: [&str; 3] = ["--dhcp-range=10.9.0.77,10.9.0.77,1h", DHCP[1], DHCP[2]];
 
-/// A router starts to advertise 2001:db8:0::/64.
+/// Starts a router that advertises 2001:db8:0::/64.
 pub fn router() -> Act {
     dnsmasq(RA.to_vec())
 }
 
-/// The same with a DHCP server for IPv4, instead of a router that was there.
+/// Starts a router with a DHCP server for IPv4, in place of a router that ran before.
 pub fn router_with_dhcp() -> Act {
     dnsmasq([RA, DHCP].concat())
 }
 
-/// The same with another address.
+/// Starts a router with a DHCP server that leases another address.
 pub fn router_with_other_dhcp() -> Act {
     dnsmasq([RA, DHCP_OTHER].concat())
 }
@@ -119,7 +120,7 @@ fn dnsmasq(options: Vec<&'static str>) -> Act {
             let _ = before.kill();
             let _ = before.wait();
         }
-        // The guest's own, so that the machine needs none.
+        // Use dnsmasq from the guest's files, so that this machine need not have it.
         let child = Command::new("ip")
             .args(["netns", "exec", &networks.lan, "chroot"])
             .arg(rootfs::base(Release::usual()))
@@ -141,7 +142,7 @@ fn dnsmasq(options: Vec<&'static str>) -> Act {
     })
 }
 
-/// Who configures the network in the guest.
+/// The network manager that configures the guest's network.
 pub struct Stack {
     pub name: &'static str,
     pub networkd: bool,
@@ -189,55 +190,55 @@ pub fn case(name: &'static str, stack: Stack) -> Case {
 }
 
 impl Case {
-    /// The release of Debian that is booted (default: the usual one).
+    /// Sets the release of Debian that is booted (default: the usual one).
     pub fn on(mut self, release: Release) -> Case {
         self.release = release;
         self
     }
 
-    /// Links that are there when the guest boots, without carrier (default: `e0`).
+    /// Sets the links that exist when the guest boots, without carrier (default: `e0`).
     pub fn cables(mut self, cables: &[&'static str]) -> Case {
         self.cables = cables.to_vec();
         self
     }
 
-    /// What happens so many seconds after the start of the boot.
+    /// Adds an event, in seconds after the start of the boot.
     pub fn at(mut self, seconds: f64, act: Act) -> Case {
         self.events.push((seconds, act));
         self
     }
 
-    /// What must be there before the network is usable (default: e0's carrier, 10.9.0.2, an IPv4 default).
+    /// Sets what must exist before the network is usable (default: e0's carrier, 10.9.0.2, an IPv4 default route).
     pub fn needs(mut self, needs: &[Need]) -> Case {
         self.needs = needs.to_vec();
         self
     }
 
-    /// A file of the guest, with netready only: a gate file.
+    /// Adds a gate file to the guest, for the boot with netready only.
     pub fn gate(mut self, path: &'static str, text: &'static str) -> Case {
         self.files.push((path, text));
         self
     }
 
-    /// What happens without netready; where this is not called, that boot is left out.
+    /// Sets the expected outcome without netready. If this is not called, there is no boot without netready.
     pub fn without(mut self, outcome: Outcome) -> Case {
         self.without = Some(outcome);
         self
     }
 
-    /// What happens with netready (default: all is well).
+    /// Sets the expected outcome with netready (default: good).
     pub fn with(mut self, outcome: Outcome) -> Case {
         self.with = outcome;
         self
     }
 
-    /// The gate's settle in milliseconds, where it is not the built-in one.
+    /// Sets the gate's settle in milliseconds, if it is not the built-in one.
     pub fn settle(mut self, milliseconds: f64) -> Case {
         self.settle = milliseconds;
         self
     }
 
-    /// The gate gives up so many seconds after its start, and then the container starts, as it may.
+    /// Expects the gate to give up this many seconds after its start. Then the container starts, with this outcome.
     pub fn gives_up(mut self, seconds: f64, outcome: Outcome) -> Case {
         self.gives_up = Some(seconds);
         self.patience = seconds + 60.0;
@@ -245,20 +246,20 @@ impl Case {
         self
     }
 
-    /// So many seconds after the start of the boot, the service managers read their units again, as after the installation
-    /// of a package.
+    /// Makes the service managers read their units again this many seconds after the start of the boot, as the installation
+    /// of a package does.
     pub fn reload(mut self, seconds: f64) -> Case {
         self.reload = Some(seconds);
         self
     }
 
-    /// What `netready doctor` finds in the end (default: nothing, where all is well).
+    /// Sets what `netready doctor` finds in the end (default: nothing, if the outcome is good).
     pub fn finds(mut self, codes: &'static [&'static str]) -> Case {
         self.finds = Some(codes);
         self
     }
 
-    /// The system's gate is enabled, and is what is measured: gate `default`, before network-online.target.
+    /// Enables the system's gate `default`, which is before network-online.target, and measures that gate.
     pub fn system_gate(mut self) -> Case {
         self.system = true;
         self.settle = 0.0;
@@ -270,7 +271,7 @@ impl Case {
         self
     }
 
-    /// Both boots, the row of the table, and what is asserted.
+    /// Boots without and with netready, adds the row to the table, and asserts the outcomes.
     #[track_caller]
     pub fn run(&self) {
         crate::enter();
@@ -288,8 +289,9 @@ impl Case {
             }
             seen.keep(&format!("{stack} {}", self.name), "without");
         }
-        // Two cores, two guests and a compiler: what the machine does to one boot says nothing of netready.
-        // Too early is wrong in every boot, too late only if it is so each time.
+        // Two guests and a compiler share two cores, so one boot may be slow because of the machine. READY=1 that is
+        // too early is an error in every boot. READY=1 that is too late is an error only if it is late in each
+        // attempt.
         for attempt in 1..=8 {
             let seen = self.boot(true);
             row.with(&seen, attempt);
@@ -348,7 +350,7 @@ impl Case {
                 let _ =
                     writeln!(wrong, "READY=1 before the network was usable, or never: {:?}", seen.netready);
             }
-            // The watcher may be a moment behind netready in reading the same event.
+            // The watcher may read the same event a moment later than netready.
             Some(late) if late < -PROMPT => {
                 let _ = writeln!(wrong, "READY=1 came {} ms too early", -late);
             }
@@ -370,7 +372,7 @@ impl Case {
             if self.system {
                 prepared.files.enable("netready.service", "network-online.target");
             }
-            // The same gate without its settle, measured as the others are: when the program has ended.
+            // The same gate without its settle. Like the others, it is measured by when the program ends.
             peer(&prepared.files, "netready", "/usr/bin/netready wait podman --settle 0s --timeout infinity");
         } else {
             peers(&prepared.files, self.stack.networkd);
@@ -381,8 +383,8 @@ impl Case {
         let watch = Watch::on(&prepared.networks.guest);
         let guest = prepared.boot();
         let mut children = Vec::new();
-        // What Podman alone makes of a network that comes late is seen only where it tried before: on a busy
-        // machine the container may take longer than the plan.
+        // The harm that a late network does to Podman alone is visible only if Podman tried before. On a busy
+        // machine, the container may start later than planned, so wait for it.
         let harmed = !with_netready && self.without != Some(Outcome::Good);
         for (index, (at, act)) in self.events.iter().enumerate() {
             guest.sleep_until(Duration::from_secs_f64(*at));
@@ -404,12 +406,12 @@ impl Case {
                     .iter()
                     .all(|user| guest.property(Some(user), "seed.service", "SubState") == "running")
             };
-            // Nothing of ours disturbs the moment that is measured.
+            // Do nothing in the guest at the moment that is measured.
             guest.sleep_until(last + Duration::from_millis(2500));
             guest.wait_for(last + Duration::from_secs_f64(self.patience), running);
             guest.sleep_until(guest.age() + Duration::from_millis(500));
         } else {
-            // Long enough for two more tries of the container.
+            // Wait long enough for two more attempts of the container.
             guest.sleep_until(last + Duration::from_secs(8));
             if self.without == Some(Outcome::Lost) {
                 let again = |guest: &Guest| self.restarts(guest) > 1;
@@ -428,7 +430,7 @@ impl Case {
         guest.property(Some(self.linger[0]), "seed.service", "NRestarts").parse().unwrap_or_default()
     }
 
-    /// The container was started once, whatever came of it.
+    /// Whether the container was started once, with any result.
     fn tried(&self, guest: &Guest) -> bool {
         let state = guest.property(Some(self.linger[0]), "seed.service", "SubState");
         matches!(state.as_str(), "running" | "auto-restart" | "failed") || self.restarts(guest) > 0
@@ -439,7 +441,7 @@ impl Case {
         let users: Vec<User> = self.linger.iter().map(|name| User::of(&guest, name)).collect();
         let whose = (!self.system).then_some(user);
         let netready = with_netready.then(|| guest.active_at(whose, "netready.service")).flatten();
-        // Between two runs it is empty.
+        // Between two runs, the status is empty.
         let mut status = String::new();
         guest.wait_for(guest.age() + Duration::from_secs(u64::from(with_netready) * 15), |guest| {
             status = guest.property(whose, "netready.service", "StatusText");
@@ -463,8 +465,9 @@ impl Case {
         let end = now();
         let journal = guest.off();
         let events = watch.events();
-        // What is there in the end counts from when it came to stay, so that READY=1 in between is early; what
-        // went again, from when it was there for READY=1. The watcher may hear of it a moment later.
+        // A need that is met in the end counts from when it was met for good, so a READY=1 before that is too early.
+        // A need that was lost again counts from when it was met at READY=1. The watcher may hear of an event a
+        // moment later.
         let ready = netready.map_or(end, |at| at + PROMPT as u64 * 1000);
         let usable = usable(&events, &self.needs, end).or_else(|| usable(&events, &self.needs, ready));
         let lost = |text: &str| journal.iter().any(|entry| entry.message.contains(text));
@@ -503,7 +506,7 @@ impl Case {
     }
 }
 
-/// What `netready doctor` says to somebody; `None` is root.
+/// The output of `netready doctor` for a user; `None` is root.
 pub fn doctor(guest: &Guest, who: Option<&str>, options: &str) -> String {
     let command = format!("timeout 100 netready doctor {options}; echo \"exit code $?\"");
     match who {
@@ -512,7 +515,7 @@ pub fn doctor(guest: &Guest, who: Option<&str>, options: &str) -> String {
     }
 }
 
-/// The codes and subjects of what it found.
+/// The codes and the subjects of the findings.
 #[track_caller]
 pub fn findings(said: &str) -> Vec<(String, String)> {
     let report: Value = serde_json::from_str(said.lines().next().unwrap_or_default()).unwrap_or_default();
@@ -521,7 +524,7 @@ pub fn findings(said: &str) -> Vec<(String, String)> {
     findings.iter().map(|finding| (text(&finding["code"]), text(&finding["subject"]))).collect()
 }
 
-/// What it did not look at, except for what a user may not see: the system's side, and other users.
+/// What doctor could not examine, except what a user may not see: the system's side, and other users.
 fn unseen(said: &str) -> Vec<Value> {
     let report: Value = serde_json::from_str(said.lines().next().unwrap_or_default()).unwrap_or_default();
     let all = report["not_looked_at"].as_array().unwrap_or_else(|| panic!("no report: {said}"));
@@ -531,7 +534,7 @@ fn unseen(said: &str) -> Vec<Value> {
     all.iter().filter(|unseen| !for_root(unseen)).cloned().collect()
 }
 
-/// Every code that is expected, and no other; and all was looked at.
+/// Says what is wrong if the findings have other codes than expected, or if something was not examined.
 fn wrong_findings(said: &[String], expected: &[&str]) -> String {
     let found: BTreeSet<String> = said.iter().flat_map(|said| findings(said)).map(|(code, _)| code).collect();
     let expected: BTreeSet<String> = expected.iter().map(|code| (*code).to_owned()).collect();
@@ -542,7 +545,7 @@ fn wrong_findings(said: &[String], expected: &[&str]) -> String {
     }
 }
 
-/// Somebody who waits, as a unit that is active once he has ended.
+/// Adds a unit that waits for the network. The unit is active when its command has ended.
 pub fn peer(files: &Files, name: &str, command: &str) {
     files.write(
         &format!("/etc/systemd/system/peer-{name}.service"),
@@ -554,11 +557,11 @@ pub fn peer(files: &Files, name: &str, command: &str) {
     files.enable(&format!("peer-{name}.service"), "multi-user.target");
 }
 
-/// The loop that people put before a unit: it asks once a second whether a link is up.
+/// The loop that people put before a unit: it checks once a second whether a link is up.
 pub const SYSFS_LOOP: &str =
     "/bin/sh -c 'until [ \"$$(cat /sys/class/net/e0/operstate)\" = up ]; do sleep 1; done'";
 
-/// What others say of the same boot.
+/// Adds units for other ways to wait for the network, in the same boot.
 fn peers(files: &Files, networkd: bool) {
     if networkd {
         peer(files, "networkd", "/usr/lib/systemd/systemd-networkd-wait-online");
@@ -566,7 +569,7 @@ fn peers(files: &Files, networkd: bool) {
     peer(files, "sysfs", SYSFS_LOOP);
 }
 
-/// One user's container.
+/// A user's container.
 pub struct User {
     name: &'static str,
     state: String,
@@ -604,7 +607,8 @@ impl User {
         let (v4, v6) = self.network.split_once("\n\n").unwrap_or((&self.network, ""));
         let has = |routes: &str| routes.lines().any(|line| line.starts_with("default"));
         let wanted = |family| needs.contains(&Need::Default(family));
-        // pasta's local mode has a default route that leads to pasta only. pasta of 2026 has it of one family too.
+        // In local mode, pasta has a default route that leads only to pasta. pasta of 2026 can have this for one
+        // family.
         let local = self.network.contains("169.254.2.1/");
         match (has(v4) && !local, has(v6)) {
             (v4, v6) if (v4 || !wanted(Family::V4)) && (v6 || !wanted(Family::V6)) => Outcome::Good,
@@ -617,17 +621,17 @@ impl User {
     }
 }
 
-/// What one boot showed. Times are microseconds of the monotonic clock.
+/// The results of one boot. Times are microseconds of the monotonic clock.
 pub struct Seen {
     pub outcome: Outcome,
     pub users: Vec<User>,
     pub usable: Option<u64>,
     pub netready: Option<u64>,
-    /// `netready wait` without the settle.
+    /// When `netready wait` without the settle has ended.
     pub bare: Option<u64>,
     online: Option<u64>,
     pub status: String,
-    /// What `netready doctor --json` said to root, and to each user.
+    /// The output of `netready doctor --json` for root and for each user.
     doctor: Vec<String>,
     pub networkd: Option<u64>,
     pub podman: Option<u64>,
@@ -638,7 +642,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Milliseconds from usable to a moment.
+    /// Milliseconds from the usable network to a moment.
     pub fn after_usable(&self, at: Option<u64>) -> Option<f64> {
         let (at, usable) = (at?, self.usable?);
         Some((at as f64 - usable as f64) / 1000.0)
@@ -649,7 +653,7 @@ impl Seen {
         Some(self.after_usable(self.netready)? - settle)
     }
 
-    /// Lines of the journal that no good boot has.
+    /// Lines of the journal that a good boot does not have.
     fn complaints(&self) -> Vec<String> {
         let bad =
             ["pasta failed", "IPAM error", "Couldn't set", "ordering cycle", "Bad unit file", "local mode"];
@@ -657,7 +661,8 @@ impl Seen {
         self.journal.iter().filter(bad).map(|entry| format!("{}: {}", entry.who, entry.message)).collect()
     }
 
-    /// The journal says what was missing, when the gate said it would; and nothing waits any longer.
+    /// Says what is wrong unless the journal says what was missing, at the time when the gate had to give up, and
+    /// nothing waits any longer.
     fn wrong_giving_up(&self, seconds: f64) -> String {
         let mut wrong = String::new();
         let said = |start: &str| {
@@ -688,14 +693,14 @@ impl Seen {
         if seconds > 30.0 && said(hint).is_none() {
             let _ = writeln!(wrong, "the journal does not say: {hint}");
         }
-        // The run that gave up says "given up", the next one "gave up at".
+        // The run that gave up has the status "given up"; the next run has "gave up at".
         if !["given up", "gave up at"].iter().any(|said| self.status.contains(said)) {
             let _ = writeln!(wrong, "the unit's status is {:?}", self.status);
         }
         wrong
     }
 
-    /// Leaves the boot's journal, the kernel's events and the container's network for whoever looks.
+    /// Writes the boot's journal, the kernel's events and the container's network to a file, for later inspection.
     fn keep(&self, case: &str, kind: &str) {
         let name: String = case.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let mut text = format!(

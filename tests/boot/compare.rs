@@ -1,8 +1,8 @@
-//! The same boot, side by side: how long after the network was usable each that waits for it is done.
+//! Measures, in the same boot, how long after the network was usable each way of waiting for it ends.
 //!
-//! `make bench-boot` runs this alone; it judges nothing and is no part of `make boot`. It appends lines to the file that
-//! `NETREADY_COMPARE` names: suite, network manager, who waits, and milliseconds after the network was usable. The
-//! program in `benches/` makes the table and the plot of them.
+//! Only `make bench-boot` runs this, not `make boot`: it asserts nothing about the times. It appends lines to the
+//! file that `NETREADY_COMPARE` names: suite, network manager, waiter, and milliseconds after the network was usable.
+//! The program in `benches/` makes the table and the plot from them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -20,25 +20,25 @@ use crate::table;
 use crate::watch::{Family, Need, Watch, now, usable};
 
 const NEEDS: [Need; 3] = [Need::Carrier("e0"), Need::Address("10.9.0.2"), Need::Default(Family::V4)];
-/// The same as `STATIC` without an IPv6 link-local address, which wait-online waits for.
+/// Like `STATIC`, but without an IPv6 link-local address, for which wait-online would wait.
 const STATIC_IPV4_ONLY: &str = "[Match]\nName=e0\n[Network]\nAddress=10.9.0.2/24\nGateway=10.9.0.1\n\
                                 IPv6AcceptRA=no\nLinkLocalAddressing=no\n";
-/// When the cable is plugged in, in seconds after the start of the boot: everybody waits by then.
+/// When the cable is plugged in, in seconds after the start of the boot. All waiters have started by then.
 const CABLE: f64 = 5.0;
-/// How long somebody who waits may take, in seconds after the cable.
+/// How long a waiter may take, in seconds after the cable.
 const PATIENCE: u64 = 20;
 const USER: &str = "tester";
-/// The system's gate in a unit of its own: netready.service is before network-online.target, which Podman's wait unit
-/// waits for, so that it would make that one late where others are too early.
+/// The system's gate in a unit of its own. netready.service itself is before network-online.target, for which
+/// Podman's wait unit waits: so it would delay that wait unit, where other waiters are too early.
 const GATE: &str = "gate.service";
 const PODMAN: &str = "podman-user-wait-network-online.service";
 
-/// Somebody who waits for the network: the unit that is active once he is done.
+/// A way of waiting for the network: a unit that is active when it has finished.
 struct Waiter {
     name: &'static str,
     user: Option<&'static str>,
     unit: &'static str,
-    /// What the unit runs, if it is not one of the distribution's.
+    /// The command of the unit, if the distribution does not have the unit.
     command: Option<&'static str>,
 }
 
@@ -63,7 +63,7 @@ const NETWORK_MANAGER: [Waiter; 2] = [
 ];
 const IFUPDOWN: [Waiter; 1] = [waiter("ifupdown-wait-online", "ifupdown-wait-online.service")];
 
-/// A network manager: its name, its files, and who waits with it alone.
+/// A network manager: its name, its files, and the waiters that exist only with it.
 type Compared = (&'static str, fn() -> Stack, &'static [Waiter]);
 
 #[test]
@@ -77,7 +77,7 @@ fn everybody_who_waits_for_the_same_network() {
         ("NetworkManager", || network_manager("NetworkManager", ""), &NETWORK_MANAGER),
         ("ifupdown", ifupdown, &IFUPDOWN),
     ];
-    // In turns, so that the stacks share the machine's moods.
+    // Take turns, so that changes of the machine's load affect all network managers alike.
     for number in 0..boots {
         for (name, stack, own) in &stacks {
             let waiters: Vec<&Waiter> = EVERYWHERE.iter().chain(*own).collect();
@@ -88,12 +88,12 @@ fn everybody_who_waits_for_the_same_network() {
     }
 }
 
-/// Where the results are collected. What is there already is kept: two releases of Debian make one table.
+/// The file that collects the results. Existing lines stay: two releases of Debian make one table.
 fn results() -> PathBuf {
     std::env::var_os("NETREADY_COMPARE").map_or_else(|| table::folder().join("compare.tsv"), PathBuf::from)
 }
 
-/// One boot, and a line for each who waited in it.
+/// Boots once, and returns a line for each waiter.
 fn boot(number: u32, name: &str, stack: &Stack, waiters: &[&Waiter]) -> String {
     let prepared = Prepared::new(true);
     (stack.write)(&prepared.files);
@@ -113,12 +113,13 @@ fn boot(number: u32, name: &str, stack: &Stack, waiters: &[&Waiter]) -> String {
     prepared.networks.cable("e0");
     let watch = Watch::on(&prepared.networks.guest);
     let guest = prepared.boot();
-    // Another phase of the loops' second at each boot, spread evenly.
+    // Plug the cable in at another fraction of a second in each boot, spread evenly, because some waiters check once
+    // a second.
     let phase = (f64::from(number) * 0.618_034).fract();
     guest.sleep_until(Duration::from_secs_f64(CABLE + phase));
     guest.networks().lan("link set e0p up");
     let all_done = |guest: &Guest| waiters.iter().all(|waiter| done(guest, waiter).is_some());
-    // Nobody is asked while the network comes, so that asking disturbs nobody.
+    // Query nothing while the network comes, so that the queries disturb no waiter.
     guest.sleep_until(guest.age() + Duration::from_secs(4));
     guest.wait_for(guest.age() + Duration::from_secs(PATIENCE), all_done);
     let moments: Vec<Option<u64>> = waiters.iter().map(|waiter| done(&guest, waiter)).collect();
@@ -143,18 +144,18 @@ fn boot(number: u32, name: &str, stack: &Stack, waiters: &[&Waiter]) -> String {
         .collect();
     fs::write(table::folder().join(format!("{log}.log")), format!("usable {usable}\n{lines}\n{journal}"))
         .unwrap();
-    // Past libtest's capture: the series takes minutes.
+    // Write past libtest's capture, because the series takes minutes.
     let _ = write!(std::io::stderr(), "boot {}\n{lines}", number + 1);
     lines
 }
 
-/// When it was done, in microseconds of the monotonic clock.
+/// When a waiter had finished, in microseconds of the monotonic clock.
 fn done(guest: &Guest, waiter: &Waiter) -> Option<u64> {
     guest.active_at(waiter.user, waiter.unit)
 }
 
-/// Podman's own wait unit in the service manager of a user, as if the package were not there: without the drop-in and
-/// the generator of netready. No container starts, because its start would compete with those who still wait.
+/// Sets up Podman's own wait unit in a user's service manager as if netready's package were not installed: without
+/// netready's drop-in and generator. No container starts, because its start would compete with the other waiters.
 fn podman_waits_as_without_netready(files: &Files) {
     files.linger(USER);
     files.write(&format!("/etc/systemd/user/{PODMAN}.d/50-netready.conf"), "");

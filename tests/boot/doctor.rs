@@ -1,5 +1,5 @@
-//! `netready doctor` on a host with every fault at once. That it finds nothing on a good one is asserted by
-//! each case that is well.
+//! `netready doctor` on a host that has every fault at once. Each good case asserts that doctor finds nothing on a
+//! good host.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::guest::{Guest, Prepared};
 
 const TESTER: Option<&str> = Some("tester");
 
-/// Gives up before there is any network, and then goes on waiting.
+/// A gate that gives up before there is any network, and then keeps waiting.
 const HASTY: &str = "timeout = \"4s\"\nno-carrier-timeout = \"3s\"\n[[require]]\npasta = true\n";
 
-/// Containers that are started by hand, each with a pasta of its own, at another moment.
+/// Containers that are started by hand, each with its own pasta, at different moments.
 const PASTAS: [&str; 3] = ["nothing", "half", "four"];
 
 fn plant(files: &Files) {
@@ -26,7 +26,7 @@ fn plant(files: &Files) {
     gate("other", "[[require]]\ninterface = \"e1\"\n");
     let own = |name: &str, text: &str| files.write(&format!("/etc/systemd/user/{name}"), text);
     own("app.service", "[Unit]\nAfter=network-online.target\n[Service]\nExecStart=/bin/true\n");
-    // Both gates are started at boot: one gives up for good, the other is refused.
+    // Both gates are started at boot. One gives up for good; the other is refused because of an error in its file.
     own(
         "gates.service",
         "[Unit]\nWants=netready@never.service netready@broken.service\n[Service]\nExecStart=/bin/sleep infinity\n",
@@ -60,7 +60,7 @@ fn found_in(said: &str) -> BTreeSet<String> {
     findings(said).into_iter().map(|(code, subject)| format!("{code} {subject}")).collect()
 }
 
-/// What is expected is there, whatever else is.
+/// Asserts that the expected findings exist; others may exist too.
 #[track_caller]
 fn finds(guest: &Guest, who: Option<&str>, expected: &[&str]) {
     let found = found(guest, who);
@@ -92,7 +92,7 @@ fn every_fault_is_found() {
     let guest = prepared.boot();
     let running = |guest: &Guest| guest.property(TESTER, "seed.service", "SubState") == "running";
     assert!(guest.wait_for(Duration::from_secs(40), running), "{}", guest.sh("journalctl --no-pager -n 80"));
-    // Each container freezes what is there when it starts.
+    // Each container keeps the network that exists when it starts.
     start(&guest, "nothing");
     let networks = guest.networks();
     networks.lan("link set e0p up; link set e1p up");
@@ -137,13 +137,13 @@ fn every_fault_is_found() {
             "online-unwanted netready.service",
         ],
     );
-    // His manager does not run, and cannot be asked; what is in files is found all the same.
+    // The service manager of this user does not run and cannot be queried. The faults in files are found anyway.
     let found_by_second = found_in(&guest.sh_as("second", "netready doctor --json"));
     for finding in ["linger-off user second", "gate-invalid gate broken"] {
         assert!(found_by_second.contains(finding), "{finding} is missing in {found_by_second:#?}");
     }
 
-    // The rest of what can be wrong.
+    // The other faults.
     guest.sh("rm /etc/systemd/system/network-online.target.wants/netready.service");
     guest.sh(
         "cd /etc/systemd/system/network-online.target.wants
@@ -168,7 +168,7 @@ fn every_fault_is_found() {
         ],
     );
 
-    // What it says mends it: the containers are started again, and are well.
+    // Follow the advice: after the containers are started again, they are good.
     networks.guest("route del default; route add default via 10.9.0.1");
     guest.sh_as(
         "tester",

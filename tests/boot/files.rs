@@ -1,10 +1,10 @@
-//! The files of a guest that are not the distribution's, written before its boot.
+//! The files of a guest that are not the distribution's. They are written before the boot.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::PathBuf;
 
-/// What is put over the root file system before the boot.
+/// The files that are put over the root file system before the boot.
 pub struct Files {
     pub upper: PathBuf,
     pub home: PathBuf,
@@ -29,30 +29,30 @@ impl Files {
         }
     }
 
-    /// One of tester's quadlets, or a file beside them.
+    /// Writes one of tester's quadlets, or a file beside them.
     #[track_caller]
     pub fn quadlet(&self, name: &str, text: &str) {
         self.write(&format!("/home/tester/.config/containers/systemd/{name}"), text);
     }
 
-    /// Takes the images of a user away, and the container that every user has.
+    /// Removes a user's images, and the container that every user has.
     pub fn without_images(&self, user: &str) {
         fs::remove_dir_all(self.home.join(user).join(".local/share/containers")).unwrap();
         self.write("/etc/containers/systemd/users/seed.container", "");
     }
 
-    /// Where a file of the guest is here.
+    /// The path on this machine of a file of the guest.
     pub fn path(&self, path: &str) -> PathBuf {
         self.upper.join(path.trim_start_matches('/'))
     }
 
-    /// For root's eyes only, as NetworkManager demands of its connections.
+    /// Makes a file readable only for root, as NetworkManager requires for its connections.
     pub fn private(&self, path: &str) {
         let path = self.upper.join(path.trim_start_matches('/'));
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// As `systemctl enable` would, for the one link that matters.
+    /// Makes the link that `systemctl enable` would make.
     pub fn enable(&self, unit: &str, wanted_by: &str) {
         let folder = self.upper.join(format!("etc/systemd/system/{wanted_by}.wants"));
         fs::create_dir_all(&folder).unwrap();
@@ -61,7 +61,7 @@ impl Files {
         symlink(format!("{from}/{unit}"), folder.join(unit)).unwrap();
     }
 
-    /// What a user's containers do: his gate starts with his service manager.
+    /// Makes the gate of each user start with the user's service manager.
     pub fn gate_of_users(&self) {
         let folder = self.upper.join("etc/systemd/user/default.target.wants");
         fs::create_dir_all(&folder).unwrap();

@@ -1,16 +1,16 @@
-//! The first pages that a reader sees, booted: the failure and the cure in the README, and the quick start.
+//! Boots what the first pages for readers show: the failure and the remedy in the README, and the quick start.
 
 use crate::documents;
 use crate::guest::{Entry, Guest, Prepared};
 use crate::life::{TESTER, cable, comes_to, seconds};
 use crate::stacks::{STATIC_AT_ONCE, networkd};
 
-/// The host of both pages: an address and a default route at once, the cable out, and tester's container at boot.
+/// Boots the host of both pages: an address and a default route at once, no cable, and tester's container at boot.
 fn boot(with_netready: bool) -> Guest {
     let prepared = Prepared::new(with_netready);
     (networkd(STATIC_AT_ONCE).write)(&prepared.files);
     prepared.files.linger("tester");
-    // The container that every user has would want the same address.
+    // The container that every user has would use the same address.
     prepared.files.write("/etc/containers/systemd/users/seed.container", "");
     for name in ["web.network", "web.container"] {
         let path = format!("~/.config/containers/systemd/{name}");
@@ -20,7 +20,7 @@ fn boot(with_netready: bool) -> Guest {
     prepared.boot()
 }
 
-/// Without what differs from boot to boot: process numbers, times and the rest of a container's ID.
+/// A message without the parts that differ in each boot: process numbers, times, and the rest of a container's ID.
 fn lasting(who: &str, message: &str) -> String {
     let is_time = |word: &str| {
         let number = word.trim_matches(['(', ')', ':']).trim_end_matches("ms").trim_end_matches('s');
@@ -31,10 +31,10 @@ fn lasting(who: &str, message: &str) -> String {
     format!("{}: {}", who.split('[').next().unwrap_or(who), words.collect::<Vec<_>>().join(" "))
 }
 
-/// The lines of a page, `TIME WHO: MESSAGE`, are in the journal, in this order.
+/// Asserts that the lines of a page, `TIME WHO: MESSAGE`, are in the journal in this order.
 #[track_caller]
 fn in_order(page: &str, shown: &str, journal: &[Entry]) {
-    // A message of several lines is one entry, and several lines for who reads it.
+    // A message of several lines is one entry in the journal, but several lines on the page.
     let lines = journal.iter().flat_map(|entry| {
         entry.message.lines().map(|line| lasting(&entry.who, line)).collect::<Vec<String>>()
     });
@@ -84,11 +84,11 @@ fn the_cure_that_the_readme_and_the_quick_start_show() {
     let printed = guest.sh_as("tester", &format!("{list} --no-pager"));
     let letters =
         |text: &str| text.replace(['●', '○'], "").lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
-    // The marks are of the moment, and the last line shown ends a branch only for the page.
+    // The marks depend on the moment, and only on the page is the last shown line the end of a branch.
     let (printed, shown) = (letters(&printed).replace("└", "├"), letters(&shown).replace("└", "├"));
     assert!(printed.starts_with(&shown), "the page shows\n{shown}\nand systemctl printed\n{printed}");
 
-    // Longer than the settle, so that the dark cable is what took longest.
+    // Wait longer than the settle, so that the missing carrier is what took longest.
     std::thread::sleep(seconds(3));
     cable(&guest, true);
     comes_to(&guest, "web.service", "running");

@@ -1,4 +1,4 @@
-//! What the generator makes of quadlets of all kinds, as systemd has it in the end, beside what Podman made.
+//! What the generator makes from quadlets of all kinds, as systemd loads it together with what Podman made.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,8 @@ use crate::guest::{Guest, Prepared};
 use crate::life::{TESTER, comes_to};
 use crate::rootfs::Release;
 
-/// File, text; the unit, the gates' units it is ordered after, and the commands before its start.
+/// The name and the text of a file; its unit; the gates' units after which it is ordered; and the commands before its
+/// start.
 type Quadlet = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
 
 const QUADLETS: &[Quadlet] = &[
@@ -142,7 +143,7 @@ const QUADLETS: &[Quadlet] = &[
     ("data.volume", "[Volume]\n", "data-volume.service", &[], &[]),
 ];
 
-/// What Podman 5.4 does not know.
+/// Kinds of quadlets that Podman 5.4 does not know.
 const NEWER: &[Quadlet] = &[
     (
         "thing.artifact",
@@ -173,14 +174,14 @@ fn commands(shown: &str) -> Vec<String> {
     lines.map(|(command, _)| command.to_owned()).collect()
 }
 
-/// Of a list of units, netready's.
+/// The units of netready in a list of units.
 fn gates(list: &str) -> Vec<&str> {
     let mut gates: Vec<&str> = list.split_whitespace().filter(|unit| unit.starts_with("netready")).collect();
     gates.sort_unstable();
     gates
 }
 
-/// `--authfile X` and `--authfile=X` are the same.
+/// The words of a command, sorted, where `--authfile X` and `--authfile=X` are the same.
 fn words(command: &str) -> Vec<&str> {
     let mut words: Vec<&str> = command.split([' ', '=']).collect();
     words.sort_unstable();
@@ -207,7 +208,7 @@ fn boot(release: Release, quadlets: &[Quadlet]) -> Guest {
     prepared.boot()
 }
 
-/// Some properties of many units, by unit.
+/// Some properties of many units, by the unit.
 fn show(guest: &Guest, manager: &str, units: &[&str]) -> HashMap<String, HashMap<String, String>> {
     let properties = "Id,LoadState,After,Wants,ExecStartPre,ExecStart,NotifyAccess,TimeoutStartUSec";
     let script = format!("systemctl {manager} show -p {properties} {}", units.join(" "));
@@ -219,7 +220,7 @@ fn show(guest: &Guest, manager: &str, units: &[&str]) -> HashMap<String, HashMap
     for unit in said.split("\n\n") {
         let mut properties: HashMap<String, String> = HashMap::new();
         for (name, value) in unit.lines().filter_map(|line| line.split_once('=')) {
-            // A property of several commands has several lines.
+            // A property with several commands has several lines.
             let so_far = properties.entry(name.to_owned()).or_default();
             *so_far += &format!("{value}\n");
         }
@@ -258,21 +259,21 @@ pub fn generated(release: Release) {
         let mut commands_before = commands(&shown(unit, "ExecStartPre"));
         commands_before.retain(|command| !command.starts_with("/usr/bin/podman "));
         assert_eq!(commands_before, *before, "{name}");
-        // What Podman made is there beside it.
+        // What Podman made is still in the unit.
         let podman = commands(&shown(unit, "ExecStart"));
         assert!(podman.iter().any(|command| command.starts_with("/usr/bin/podman ")), "{name}: {podman:?}");
     }
-    // Podman orders all of them after this one.
+    // Podman orders all of them after this unit.
     let waits = commands(&shown("podman-user-wait-network-online.service", "ExecStart"));
     assert_eq!(waits, ["/bin/sh -c :"]);
 
-    // Podman's own pull of an .image follows ours, word by word.
+    // Podman's own pull of an .image follows netready's, with the same words.
     let podman = commands(&shown("base-image.service", "ExecStart")).concat();
     let ours = commands(&shown("base-image.service", "ExecStartPre")).concat();
     let (_, podman) = podman.split_once("/usr/bin/podman image pull ").unwrap();
     let (_, ours) = ours.split_once(" --policy always ").unwrap();
     assert_eq!(words(podman), words(&ours.replacen(" -- ", " ", 1)));
-    // Its status is to be seen, and a slow pull to outlive a TimeoutStartSec= of the user's.
+    // Its status must be visible, and a slow pull must outlive a TimeoutStartSec= of the user.
     assert_eq!(shown("base-image.service", "NotifyAccess"), "all");
     // Podman makes a pod's unit Type=forking.
     assert_eq!(shown("group-pod.service", "TimeoutStartUSec"), "infinity");
@@ -280,7 +281,7 @@ pub fn generated(release: Release) {
     assert_eq!(shown("own.service", "TimeoutStartUSec"), "infinity");
     assert_ne!(shown("plain.service", "TimeoutStartUSec"), "infinity");
 
-    // The system manager's.
+    // The units of the system's service manager.
     let of_system = show(&guest, "--system", &["rootful.service", "unasked.service"]);
     assert_eq!(gates(&of_system["rootful.service"]["After"]), ["netready@lan.service"]);
     assert_eq!(
@@ -290,14 +291,14 @@ pub fn generated(release: Release) {
     let after = &of_system["unasked.service"]["After"];
     assert!(gates(after).is_empty() && after.contains("network-online.target"), "{after}");
 
-    // A quadlet that comes later, an instance as a link.
+    // A quadlet that is added later: an instance as a link.
     let folder = ".config/containers/systemd";
     guest.sh_as("tester", &format!("ln -s many@.container {folder}/many@three.container"));
     guest.sh_as("tester", "systemctl --user daemon-reload");
     let before = commands(&guest.property(TESTER, "many@three.service", "ExecStartPre")).concat();
     assert!(before.ends_with(" registry.example.org/app:three"), "{before}");
 
-    // A system's generator writes to the kernel's log, which a container has none of.
+    // The system's generator writes to the kernel's log, which a container does not have.
     let generator = "/usr/lib/systemd/system-generators/netready-generator --dry-run 2>&1 >/dev/null";
     let said = guest.sh(generator);
     assert!(
@@ -305,7 +306,7 @@ pub fn generated(release: Release) {
         "{said}"
     );
 
-    // At the start of the manager, and at the reload.
+    // There is one complaint at the start of the manager, and one at the reload.
     let journal = guest.off();
     let file = "/home/tester/.config/containers/systemd/broken.container";
     for complaint in ["4: Gate: ", "5: GateRequired: takes yes or no", "6: PullRetry: takes a number"] {

@@ -1,7 +1,7 @@
-//! One boot: an overlay, two network namespaces with a cable between them, and systemd as pid 1 of the guest.
+//! One boot: an overlay, two network namespaces with a cable between them, and systemd as PID 1 of the guest.
 //!
-//! All mounts lie in a mount namespace that ends with the guest; what is left to clean up are the two
-//! namespaces and a folder.
+//! All mounts are in a mount namespace that ends with the guest. Only the two network namespaces and a folder must be
+//! cleaned up.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::files::Files;
 use crate::rootfs::{self, Release};
 
-/// Starts nspawn as pid 1 of a pid namespace, so that it cannot leave its guest behind, with a cgroup of
-/// its own and nothing but cgroup2, so that guests do not meet.
+/// Starts nspawn as PID 1 of a PID namespace, so that its guest ends with it. The guest has its own cgroup and only
+/// cgroup2, so that guests do not affect each other.
 const START: &str = r#"set -e
 echo 0 >"$CGROUP/cgroup.procs"
 exec unshare --mount --cgroup --pid --fork --kill-child --mount-proc sh -c '
@@ -31,7 +31,7 @@ exec systemd-nspawn --quiet --boot --directory="$PLACE/root" --machine="$MACHINE
 '
 "#;
 
-/// The two namespaces, gone when dropped.
+/// The two network namespaces. Dropping this removes them.
 pub struct Networks {
     pub guest: String,
     pub lan: String,
@@ -45,12 +45,13 @@ impl Networks {
         for name in [&networks.guest, &networks.lan] {
             run(Command::new("ip").args(["netns", "add", name]));
         }
-        // A router: networkd drops the routes of one that says in its neighbour advertisements that it is none.
+        // Make the LAN a router: networkd drops the routes of a neighbour that says in its advertisements that it is
+        // not one.
         networks.lan("link set lo up; sysctl net.ipv6.conf.all.forwarding=1");
         networks
     }
 
-    /// `ip` commands in the guest's namespace, divided by `;`; `sysctl NAME=VALUE` too.
+    /// Runs `ip` commands in the guest's namespace, separated by `;`. `sysctl NAME=VALUE` works too.
     #[track_caller]
     pub fn guest(&self, commands: &str) {
         ip(&self.guest, commands);
@@ -61,8 +62,8 @@ impl Networks {
         ip(&self.lan, commands);
     }
 
-    /// A cable from the guest's link `eN` to the LAN, where the router is 10.9.N.1. The far end, `eNp`, is
-    /// down: no carrier.
+    /// Adds a cable from the guest's link `eN` to the LAN, where the router is 10.9.N.1. The far end, `eNp`, is down,
+    /// so there is no carrier.
     #[track_caller]
     pub fn cable(&self, name: &str) {
         let n = name.trim_start_matches('e');
@@ -149,7 +150,7 @@ impl Prepared {
     }
 
     pub fn boot(self) -> Guest {
-        // Replaced at once.
+        // A placeholder, which is replaced at once.
         let nobody = Command::new("true").spawn().unwrap();
         let mut guest = Guest { prepared: self, child: nobody, leader: 0, started: Instant::now() };
         guest.end();
@@ -158,7 +159,7 @@ impl Prepared {
     }
 }
 
-/// A cgroup of the unified hierarchy for one guest, gone when dropped.
+/// A cgroup of the unified hierarchy for one guest. Dropping this removes it.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
@@ -175,7 +176,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // Deepest first; the kernel needs a moment to bury the last process.
+        // Remove the deepest cgroups first. The kernel needs a moment until the last process is gone.
         for _ in 0..50 {
             let _ = Command::new("find")
                 .arg(&self.0)
@@ -190,7 +191,7 @@ impl Drop for Cgroup {
     }
 }
 
-/// A guest that runs, or has run.
+/// A guest that runs, or that has run.
 pub struct Guest {
     pub prepared: Prepared,
     child: Child,
@@ -211,7 +212,7 @@ impl Guest {
         );
         let console = fs::File::create(place.join("console")).unwrap();
         self.started = Instant::now();
-        // Not `ip netns exec`, which would mount another /sys.
+        // `ip netns exec` cannot be used, because it would mount another /sys.
         self.child = Command::new("nsenter")
             .args([&format!("--net=/run/netns/{}", prepared.networks.guest), "sh", "-c", START])
             .env("OVERLAY", overlay)
@@ -233,7 +234,7 @@ impl Guest {
         &self.prepared.networks
     }
 
-    /// Sleeps until so long after the start of the boot.
+    /// Sleeps until this long after the start of the boot.
     pub fn sleep_until(&self, at: Duration) {
         std::thread::sleep(at.saturating_sub(self.started.elapsed()));
     }
@@ -246,7 +247,7 @@ impl Guest {
         String::from_utf8_lossy(&fs::read(self.prepared.scratch.path().join("console")).unwrap()).into_owned()
     }
 
-    /// The guest's pid 1, among the descendants of what was started.
+    /// Finds the guest's PID 1 among the descendants of the started process.
     fn find_leader(&mut self) -> u32 {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
@@ -270,7 +271,7 @@ impl Guest {
     fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
         command
-            // Without its cgroup namespace `podman info` looks for a cgroup where there is none.
+            // Without its cgroup namespace, `podman info` looks for a cgroup that does not exist.
             .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"])
             .args(["--target", &self.leader.to_string()])
             .env_clear()
@@ -280,20 +281,20 @@ impl Guest {
         command
     }
 
-    /// A shell command as root in the guest: what it printed, whether or not it failed.
+    /// Runs a shell command as root in the guest. Returns its output, whether or not it failed.
     pub fn sh(&self, script: &str) -> String {
         let output = self.enter().args(["sh", "-c", script]).output().unwrap();
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
-    /// The same for who wants its exit code, or to hear it while it runs.
+    /// The same as a `Command`, for callers that need the exit code, or the output while it runs.
     pub fn command(&self, script: &str) -> Command {
         let mut command = self.enter();
         command.args(["sh", "-c", script]);
         command
     }
 
-    /// `sh` as one of the guest's users, who reaches his service manager.
+    /// Runs a shell command as one of the guest's users, who can reach their service manager.
     pub fn sh_as(&self, user: &str, script: &str) -> String {
         let output = self
             .enter()
@@ -304,7 +305,7 @@ impl Guest {
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
-    /// One property of a unit; empty where there is none. `user` none: of the system's.
+    /// One property of a unit; empty if the unit does not exist. Without `user`, it is a unit of the system.
     pub fn property(&self, user: Option<&str>, unit: &str, property: &str) -> String {
         let said = match user {
             None => self.sh(&format!("systemctl show --value -p {property} {unit} 2>/dev/null")),
@@ -315,7 +316,7 @@ impl Guest {
         said.trim().to_owned()
     }
 
-    /// When a unit became active, in microseconds of the monotonic clock, which the guest shares.
+    /// When a unit became active, in microseconds of the monotonic clock, which the guest shares with this machine.
     pub fn active_at(&self, user: Option<&str>, unit: &str) -> Option<u64> {
         self.property(user, unit, "ActiveEnterTimestampMonotonic").parse().ok().filter(|at| *at > 0)
     }
@@ -332,13 +333,13 @@ impl Guest {
         }
     }
 
-    /// Waits for one of a user's units to be in this state.
+    /// Waits until a user's unit is in this state.
     #[track_caller]
     pub fn comes_to(&self, user: &str, unit: &str, state: &str) {
         let deadline = self.age() + Duration::from_secs(90);
         let came = self.wait_for(deadline, |guest| guest.property(Some(user), unit, "SubState") == state);
         let found = self.property(Some(user), unit, "SubState");
-        // Not the sessions of those who asked.
+        // Leave out the lines about sessions of this test.
         let journal = || {
             let of_unit = format!("_SYSTEMD_USER_UNIT={unit} + USER_UNIT={unit}");
             self.sh(&format!(
@@ -348,7 +349,7 @@ impl Guest {
         assert!(came, "{unit} is {found}, not {state}\n{}", journal());
     }
 
-    /// Reads the journal of this boot. The guest is not powered off but ends: a case has seen what it wants.
+    /// Reads the journal of this boot. The guest is killed, not powered off: the case has everything that it needs.
     pub fn off(mut self) -> Vec<Entry> {
         self.sh("journalctl --sync");
         let journal = journal(&self.prepared.files.upper);
@@ -356,14 +357,14 @@ impl Guest {
         journal
     }
 
-    /// Restarts with the same files, as after `systemctl reboot`; the cables stay.
+    /// Boots again with the same files, as after `systemctl reboot`. The cables stay.
     pub fn reboot(&mut self) {
         self.reboot_after(|_| ());
     }
 
-    /// The same; what is done to the network while nothing runs comes in between.
+    /// Like `reboot`, but changes the network while nothing runs.
     pub fn reboot_after(&mut self, between: impl FnOnce(&Networks)) {
-        // SIGRTMIN+4: poweroff.
+        // SIGRTMIN+4 makes systemd power off.
         run(Command::new("kill").args(["-s", "RTMIN+4", &self.leader.to_string()]));
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.child.try_wait().unwrap().is_none() && Instant::now() < deadline {
@@ -375,7 +376,8 @@ impl Guest {
     }
 
     fn end(&mut self) {
-        // It is unshare, whose child dies with it, and as that is pid 1 everything below it.
+        // This kills unshare, and its child dies with it. The child is PID 1 of the namespace, so everything in the
+        // namespace dies.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -387,12 +389,12 @@ impl Drop for Guest {
     }
 }
 
-/// A line of the guest's journal.
+/// An entry of the guest's journal.
 #[derive(Clone)]
 pub struct Entry {
     /// Microseconds of the monotonic clock.
     pub at: u64,
-    /// The unit that said it; a user's with `user:` before it.
+    /// The unit that wrote the entry; with `user:` before it if it is a user's unit.
     pub unit: String,
     pub who: String,
     pub message: String,

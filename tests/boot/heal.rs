@@ -1,15 +1,15 @@
-//! `RestartWhenReady=yes`: what started on a half-configured network, after the gate gave up, is mended when
-//! the network comes.
+//! `RestartWhenReady=yes`: containers that started on an incomplete network after the gate gave up are restarted when
+//! the network is ready.
 
 use std::time::Duration;
 
 use crate::guest::{Guest, Prepared};
 use crate::stacks::bare;
 
-/// The built-in gate with seconds in the place of its minutes.
+/// The built-in gate with seconds in place of its minutes.
 const GATE: &str =
     "timeout = \"6s\"\nno-carrier-timeout = \"4s\"\nsettle = \"1s\"\n[[require]]\npasta = true\n";
-/// Two more containers on the network of the one that every user has.
+/// Two more containers on the network of the container that every user has.
 const MORE: [&str; 2] = ["other", "gone"];
 
 fn seconds(seconds: u64) -> Duration {
@@ -46,7 +46,7 @@ fn a_container_that_started_too_early_is_restarted_once() {
     for user in ["tester", "second"] {
         prepared.files.linger(user);
     }
-    // One user asks for it, for all containers; the other does not.
+    // One user sets the key for all containers; the other user does not.
     let own = "/home/tester/.config/containers/systemd";
     for (n, name) in MORE.iter().enumerate() {
         let quadlet = format!(
@@ -56,7 +56,8 @@ fn a_container_that_started_too_early_is_restarted_once() {
         );
         prepared.files.write(&format!("{own}/{name}.container"), &quadlet);
     }
-    // It takes longer to stop: was another one started again meanwhile, it would find the old namespace.
+    // This container takes longer to stop. If another container started again meanwhile, it would get the old
+    // namespace.
     prepared.files.write(&format!("{own}/seed.container.d/slow.conf"), "[Container]\nStopTimeout=4\n");
     prepared
         .files
@@ -66,7 +67,7 @@ fn a_container_that_started_too_early_is_restarted_once() {
     prepared.networks.guest("link set e0 up; addr add 10.9.0.2/24 dev e0");
     let guest = prepared.boot();
 
-    // The gate gives up, and they start without a default route.
+    // The gate gives up, and the containers start without a default route.
     let all = [("tester", "seed"), ("tester", "other"), ("tester", "gone"), ("second", "seed")];
     soon(&guest, "all containers run", |guest| {
         all.iter().all(|(user, name)| state(guest, user, &format!("{name}.service")) == "running")
@@ -85,7 +86,7 @@ fn a_container_that_started_too_early_is_restarted_once() {
             state(guest, user, unit) == "running" && run_of(guest, user, unit) != *before
         })
     });
-    // All were stopped before the first one started again.
+    // All containers were stopped before the first one started again.
     let moment = |unit: &str, property: &str| -> u64 {
         guest.property(Some("tester"), unit, property).parse().unwrap()
     };
@@ -98,14 +99,15 @@ fn a_container_that_started_too_early_is_restarted_once() {
     let healed = units.map(|(user, unit)| run_of(&guest, user, unit));
     assert_eq!(healed[2], before[2], "who did not ask for it keeps what he has");
     assert!(!default_route(&guest, "second"), "without a restart it stays broken");
-    // Its shell takes no SIGTERM, so it ends as "failed".
+    // The container's shell ignores SIGTERM, so the unit ends as "failed".
     let stopped = state(&guest, "tester", "gone.service");
     assert!(["dead", "failed"].contains(&stopped.as_str()), "what was stopped by hand stays so: {stopped}");
     for (user, unit) in units {
         assert_eq!(guest.property(Some(user), unit, "NRestarts"), "0", "{user} {unit}");
     }
 
-    // What starts after READY is left alone, and so is what was restarted: the gate may go and come.
+    // A container that starts after READY is not restarted, and neither is one that was restarted before, even if the
+    // gate is lost and ready again.
     guest.sh_as("tester", "systemctl --user start gone.service");
     assert_eq!(state(&guest, "tester", "gone.service"), "running");
     let late = run_of(&guest, "tester", "gone.service");

@@ -9,7 +9,7 @@ use crate::table;
 
 const RECORD: &str = "/run/netready-record/netready/default.events";
 
-/// Both gates, of the system and of tester, on a host whose cable is out. `drop_in` is for the system's gate.
+/// Boots with both gates, the system's and tester's, without a cable. `drop_in` is for the system's gate.
 fn both_gates(release: Release, drop_in: &'static str) -> Guest {
     boot_of(release, move |prepared: &Prepared| {
         prepared.files.linger("tester");
@@ -22,7 +22,7 @@ fn status(guest: &Guest, user: Option<&str>) -> String {
     guest.property(user, "netready.service", "StatusText")
 }
 
-/// Waits until STATUS= begins like this; the whole of it.
+/// Waits until STATUS= begins with this text. Returns the whole status.
 #[track_caller]
 fn comes(guest: &Guest, user: Option<&str>, start: &str) -> String {
     let came = guest.wait_for(guest.age() + seconds(60), |guest| status(guest, user).starts_with(start));
@@ -31,7 +31,7 @@ fn comes(guest: &Guest, user: Option<&str>, start: &str) -> String {
     found
 }
 
-/// What somebody reads who asks for the unit's journal.
+/// The journal of the unit, as a user reads it.
 fn journal(guest: &Guest, options: &str) -> String {
     guest.sh(&format!("journalctl --sync; journalctl --no-pager --boot {options} --unit netready.service"))
 }
@@ -44,17 +44,17 @@ fn events(guest: &Guest) -> String {
     said.replace('\0', "")
 }
 
-/// The states of the gate, in their order.
+/// The states of the gate, in order.
 fn states(events: &str) -> Vec<String> {
     let lines = events.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let gates = lines.filter(|line| line["event"] == "gate");
     let mut states: Vec<String> = gates.map(|line| line["state"].as_str().unwrap().to_owned()).collect();
-    // A gate that waits says each reason.
+    // A waiting gate has an event for each reason.
     states.dedup();
     states
 }
 
-/// systemd keeps the file of events for the next run, and has nothing to complain of.
+/// Asserts that systemd keeps the file of events for the next run and reports no error.
 #[track_caller]
 fn is_kept(guest: &Guest) {
     let kept = |guest: &Guest| guest.property(None, "netready.service", "NFileDescriptorStore") == "1";
@@ -63,7 +63,7 @@ fn is_kept(guest: &Guest) {
     assert_eq!(complaints, "");
 }
 
-/// Leaves what was seen beside the journals.
+/// Writes what was seen to a file beside the journals.
 fn leave(name: &str, texts: &[&str]) {
     let path = table::folder().join(format!("history-{name}.log"));
     let mut file = std::fs::File::create(path).unwrap();
@@ -97,10 +97,10 @@ fn the_cable_comes_six_seconds_late() {
         user.contains("s of it: pasta would have taken e0 (default metric 0), which had no carrier)"),
         "{user}"
     );
-    // What took how long is the whole of the six seconds.
+    // The part of the time that the cable took is the whole of the six seconds.
     let of_it = system.split(" (").nth(1).unwrap().split("s of it").next().unwrap();
     assert!(of_it.parse::<f64>().is_ok_and(|took| took > 5.5), "{system}");
-    // What a new user reads is what the catalog says, and it says what to do.
+    // The catalog's text for a new user is in the journal, and it says what to do.
     for text in [
         "Subject: Gate default waits for the network",
         "See what is missing now:        netready check default",
@@ -113,7 +113,7 @@ fn the_cable_comes_six_seconds_late() {
     assert_eq!(states(&events), ["waiting", "ready"], "{events}");
     assert!(events.contains("\"event\":\"link\",\"link\":\"e0\""), "{events}");
     is_kept(&guest);
-    // The user's unit keeps its folder, and needs nothing of the kind.
+    // The user's unit keeps its folder, so systemd need not keep a file.
     assert_eq!(guest.property(TESTER, "netready.service", "NFileDescriptorStore"), "0");
     let own = "cat $XDG_RUNTIME_DIR/netready-record/netready/podman.events";
     assert_eq!(states(&guest.sh_as("tester", own)).last().map(String::as_str), Some("ready"));
@@ -150,7 +150,7 @@ pub fn loss_and_restart(release: Release) {
     assert!(plain.contains(&again), "{plain}");
     assert_eq!(states(&events(&guest)), ["waiting", "ready", "lost", "ready"]);
 
-    // The next run of the unit goes on with the same history.
+    // The next run of the unit continues the same history.
     let before = guest.property(None, "netready.service", "MainPID");
     guest.sh("systemctl restart netready.service");
     assert_ne!(guest.property(None, "netready.service", "MainPID"), before);
@@ -165,11 +165,11 @@ pub fn loss_and_restart(release: Release) {
         "{states:?}"
     );
     assert!(states.ends_with(&["ready", "lost", "ready"].map(str::to_owned)), "{states:?}");
-    // A unit that was stopped has no state any more, so nothing tells of one.
+    // A unit that was stopped has no state, so there is no record of it.
     guest.sh("systemctl stop netready.service");
     assert_eq!(guest.sh("ls -A /run/netready-record"), "");
 
-    // As a version before this one has left it, for root's eyes only.
+    // An earlier version left this folder, which only root can read.
     guest.sh("mkdir -p /run/private/netready-record/netready; chmod 0700 /run/private");
     guest.sh("ln -s ../private/netready-record/netready /run/netready-record/netready");
     guest.sh("systemctl start netready.service");
@@ -187,7 +187,7 @@ fn a_gate_that_gave_up_opens_later() {
     let online = |guest: &Guest| guest.property(None, "network-online.target", "ActiveState") == "active";
     assert!(guest.wait_for(guest.age() + seconds(30), online), "boot goes on");
     let waiting = status(&guest, None);
-    // Twice, so that the file was handed on by a run that had taken it over.
+    // Wait for two restarts, so that a run handed the file on that it had itself taken over.
     let runs = |events: &str| events.lines().filter(|line| line.starts_with("{\"record\":1,")).count();
     let restarts = |guest: &Guest| guest.property(None, "netready.service", "NRestarts").parse().unwrap_or(0);
     let again = |guest: &Guest| restarts(guest) >= 2 && !status(guest, None).is_empty();
@@ -209,7 +209,7 @@ fn a_gate_that_gave_up_opens_later() {
     );
     assert_eq!(states.last().map(String::as_str), Some("ready"), "{states:?}");
     is_kept(&guest);
-    // It is no longer given up. That it was stays known for this boot.
+    // The gate is no longer given up, but the record of this boot still says that it was.
     let record = guest.sh_as("tester", &format!("cat {}", RECORD.replace("events", "json")));
     assert!(record.contains("\"gave-up-usec\":null"), "{record}");
     assert!(!record.contains("\"last-gave-up-usec\":null"), "{record}");

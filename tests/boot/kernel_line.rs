@@ -1,4 +1,4 @@
-//! Words on the kernel command line, in a network that never comes.
+//! Words on the kernel command line, on a network that never comes.
 
 use crate::guest::Prepared;
 use crate::life::{TESTER, cable, seconds};
@@ -23,7 +23,7 @@ pub fn opened_by_the_kernel_line(release: Release) {
     prepared.files.enable("netready.service", "network-online.target");
     prepared.files.enable("netready@shut.service", "multi-user.target");
     prepared.files.write("/etc/netready/shut.toml", "[[require]]\ninterface = \"e0\"\ncarrier = true\n");
-    // In a container the words are PID 1's arguments, which the units' sandbox hides.
+    // In a container, the kernel command line is PID 1's arguments, which the units' sandbox hides.
     for unit in ["system/netready.service", "system/netready@shut.service", "user/netready.service"] {
         let path = format!("/etc/systemd/{unit}.d/proc.conf");
         prepared.files.write(&path, "[Service]\nProtectProc=default\n");

@@ -1,5 +1,5 @@
-//! A router that is heard seconds after the gate was ready, at each boot: nothing foretells it at the first one, and
-//! the history of three boots does.
+//! A router that appears seconds after the gate is ready, at each boot. At the first boot, nothing announces it.
+//! After three boots, the history does.
 
 use std::process::Child;
 
@@ -12,7 +12,8 @@ use crate::table;
 const NETWORK: &str =
     "[Match]\nName=e0\n[Network]\nAddress=10.9.0.2/24\nGateway=10.9.0.1\nIPv6AcceptRA=yes\n";
 
-/// The cable comes, and the router 3 s after the gate is ready, or at the end of `patience` if it does not open.
+/// Plugs the cable in, and starts the router 3 s after the gate is ready, or after `patience` if the gate does not
+/// open.
 fn one_boot(guest: &Guest, patience: u64, routers: &mut Vec<Child>) {
     comes_to(guest, "netready.service", "start");
     cable(guest, true);
@@ -24,7 +25,7 @@ fn one_boot(guest: &Guest, patience: u64, routers: &mut Vec<Child>) {
     let heard = |guest: &Guest| guest.sh("ip -6 route show default").contains("via fe80");
     assert!(guest.wait_for(guest.age() + seconds(30), heard), "{}", guest.sh("ip address; ip -6 route"));
     comes_to(guest, "seed.service", "running");
-    // The entry of what came late is on the disk.
+    // Wait until the entry about the late router is on the disk.
     std::thread::sleep(seconds(2));
     guest.sh("journalctl --sync");
 }
@@ -36,7 +37,7 @@ fn end(routers: &mut Vec<Child>) {
     }
 }
 
-/// Boots again, with another cable: a far end that goes down loses its IPv6 addresses.
+/// Boots again with a new cable, because a far end that goes down loses its IPv6 addresses.
 fn restart(guest: &mut Guest, routers: &mut Vec<Child>) {
     guest.reboot_after(|networks| {
         end(routers);
@@ -45,7 +46,7 @@ fn restart(guest: &mut Guest, routers: &mut Vec<Child>) {
     });
 }
 
-/// The default routes that tester's container has.
+/// The number of default routes in tester's container.
 fn defaults(guest: &Guest) -> usize {
     let inside = "podman unshare --rootless-netns sh -c 'ip -4 route; ip -6 route'";
     guest.sh_as("tester", inside).matches("default via").count()
@@ -77,7 +78,7 @@ fn three_boots_with_a_late_router_and_a_fourth_with_what_doctor_says() {
     let learned = guest.sh_as("tester", &format!("{command}; cat .config/netready/podman.toml"));
 
     restart(&mut guest, &mut routers);
-    // It waits for the router now.
+    // The gate now waits for the router.
     one_boot(&guest, 3, &mut routers);
     let status = guest.property(TESTER, "netready.service", "StatusText");
     std::fs::write(table::folder().join("history-late.log"), format!("{said}\n{learned}\n{status}\n"))

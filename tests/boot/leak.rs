@@ -1,4 +1,4 @@
-//! The address that a container leaves behind where pasta fails: lost for ever, until it is freed.
+//! The address that a container leaves reserved when pasta fails: nobody can use it until it is freed.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::guest::{Guest, Prepared};
 use crate::stacks::ifupdown;
 
 const TESTER: &str = "tester";
-/// Podman's wait unit as Podman has it, by the way back that our drop-in names: no gate.
+/// The file that restores Podman's own wait unit, as netready's drop-in documents it: then there is no gate.
 const NO_GATE: &str = "/etc/systemd/user/podman-user-wait-network-online.service.d/50-netready.conf";
-/// On the same network, started by hand once the network is good. It serves a file.
+/// A container on the same network, which is started by hand when the network is good. It serves a file.
 const OTHER: &str = "[Container]\nImage=localhost/busybox:latest\nContainerName=other\nNetwork=seed.network\n\
                      Exec=busybox httpd -f -p 7 -h /bin\n";
 
-/// `ADDRESS CONTAINER`, of all that the database of tester's Podman holds.
+/// All addresses that are reserved in the database of tester's Podman, as `ADDRESS CONTAINER`.
 pub fn held(guest: &Guest) -> Vec<String> {
     held_in(guest, "/run/user/1000/containers/networks/ipam.db")
 }
 
-/// The same of another database.
+/// All addresses that are reserved in this database, as `ADDRESS CONTAINER`.
 pub fn held_in(guest: &Guest, database: &str) -> Vec<String> {
     let dump = guest.sh(&format!("od -An -v -tx1 {database}"));
     let bytes: Vec<u8> =
@@ -60,7 +60,8 @@ fn a_leaked_address_is_found_and_freed() {
     };
     let address = "(index .NetworkSettings.Networks \"systemd-seed\").IPAddress";
 
-    // No carrier: pasta fails, the address is kept, and a second container's too, which is not removed.
+    // Without carrier, pasta fails and the address stays reserved. So does the address of a second container, which
+    // is not removed.
     let allocated = "is already allocated to container ID";
     let lost = |guest: &Guest| guest.sh("journalctl --no-pager").contains(allocated);
     assert!(within(&guest, 90, lost), "{}", guest.sh("journalctl --no-pager -n 80"));
@@ -70,7 +71,7 @@ fn a_leaked_address_is_found_and_freed() {
     );
     assert!(said.contains("pasta failed"), "{said}");
 
-    // The network is good, and it does not help.
+    // The network is good now, but that does not help.
     guest.networks().lan("link set e0p up");
     tester("systemctl --user start other.service");
     comes_to(&guest, "other.service", "running");
@@ -120,7 +121,7 @@ fn a_leaked_address_is_found_and_freed() {
     let said = doctor("--fix --yes --json");
     assert!(said.contains("\"freed\": []") || said.contains("\"freed\":[]"), "{said}");
 
-    // What had failed starts, with its address, and reaches the other one.
+    // The container that failed starts with its address and reaches the other container.
     tester("systemctl --user reset-failed; systemctl --user start seed.service");
     comes_to(&guest, "seed.service", "running");
     assert_eq!(inspect(address, "seed"), "172.21.0.2");
@@ -132,7 +133,7 @@ fn a_leaked_address_is_found_and_freed() {
     assert_eq!(held(&guest).len(), 2);
     assert_eq!(lines(&doctor("")), [""; 0], "nothing is amiss with them");
 
-    // Podman goes on with the database: it gives both back.
+    // Podman can still use the database: it frees both addresses.
     let said = tester("systemctl --user stop seed.service other.service; echo $?");
     assert_eq!(said, "0\n");
     assert_eq!(held(&guest), [""; 0]);

@@ -1,5 +1,5 @@
-//! What is learned at one boot, at the next one: the network late, DHCP with another address, a card with
-//! another number and another hardware address.
+//! What was learned in one boot is used in the next: there the network is late, DHCP gives another address, and the
+//! network card has another number and another hardware address.
 
 use std::process::Child;
 use std::time::Duration;
@@ -9,9 +9,10 @@ use crate::guest::{Guest, Prepared};
 use crate::stacks::{ifupdown, network_manager_automatic, networkd};
 use crate::watch::{Family, Need, Watch, now, usable};
 
-/// The watcher may be a moment behind netready in reading the same event.
+/// How far the watcher may be behind netready in reading the same event, in milliseconds.
 const BEHIND: f64 = 5.0;
-/// Of a busy machine; what shows is seconds: a gate that asks for too much gives up after 90 s.
+/// How late READY=1 may be, in milliseconds. The limit allows for a busy machine; a gate that requires too much would
+/// give up only after 90 s.
 const LATE: f64 = 2000.0;
 const AUTOMATIC: &str =
     "[Match]\nName=e0\n[Network]\nDHCP=ipv4\nIPv6AcceptRA=yes\nIPv6PrivacyExtensions=yes\n";
@@ -21,9 +22,9 @@ const V6: Need = Need::Default(Family::V6);
 
 struct Plan {
     stack: Stack,
-    /// Who answers on the cable at the first boot, and at the second.
+    /// What starts on the cable at the first boot and at the second.
     answers: Option<[Act; 2]>,
-    /// The clause of the link, as it is learned.
+    /// The clause for the link that must be learned.
     clause: &'static str,
     /// What the network needs at the second boot.
     needs: Vec<Need>,
@@ -50,7 +51,7 @@ fn run(plan: &Plan) {
     let mut children = Vec::new();
     answer(plan.answers.as_ref().map(|[first, _]| first), &guest, &mut children);
 
-    // What is not there yet would not be learned.
+    // Wait until everything exists, because only what exists is learned.
     let has_all = |guest: &Guest| {
         let said = guest.sh("netready learn");
         said.contains(plan.clause)

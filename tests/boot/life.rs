@@ -1,4 +1,4 @@
-//! What happens to gates and containers besides a boot: sessions, restarts, reloads, upgrades, removal.
+//! What happens to gates and containers besides a boot: sessions, restarts, reloads, upgrades and removal.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A guest with a static network on e0, without carrier as yet.
+/// Boots a guest with a static network on e0, still without carrier.
 pub fn boot(change: impl Fn(&Prepared)) -> Guest {
     boot_of(Release::usual(), change)
 }
@@ -54,7 +54,7 @@ fn a_user_without_linger() {
     assert_eq!(guest.property(TESTER, "seed.service", "NRestarts"), "0");
 }
 
-/// A restart of the gate leaves the containers alone; a changed gate file is read; what starts later waits too.
+/// A restart of the gate does not affect the containers. A changed gate file is read. What starts later waits too.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn restart_reload_and_later_starts() {
@@ -87,7 +87,7 @@ fn restart_reload_and_later_starts() {
     assert!(status(&guest).starts_with("Ready"), "{}", status(&guest));
 }
 
-/// Installing again over a running version, then removing it, then a boot without it.
+/// Installs the package again over a running version, then removes it, then boots without it.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn upgrade_removal_and_reboot() {
@@ -111,7 +111,7 @@ pub fn upgraded_and_removed(release: Release) {
     let before = gates(&guest);
     assert_eq!([&before[0][1], &before[1][1]], ["start", "start"], "both gates wait");
 
-    // No network: had it started or restarted a gate, dpkg would wait with it.
+    // There is no network, so dpkg would hang if it started or restarted a gate.
     let since = guest.age();
     let said = guest.sh("dpkg -i /netready.deb && echo fine");
     assert!(said.ends_with("fine\n") && guest.age() - since < seconds(25), "{said}");

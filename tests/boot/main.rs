@@ -1,8 +1,8 @@
-//! Boots: systemd, a network manager and rootless Podman with a static-IP container, on networks that come
-//! late, without netready and with its package.
+//! Boots systemd, a network manager and rootless Podman with a static-IP container, on networks that come late,
+//! without netready and with its package.
 //!
-//! Takes minutes, so each test is ignored unless it is asked for: `make boot`, and CI (.ci/test-runner). The table
-//! is in docs/boot.md; the journal of every boot is left beside it, in `target/tmp/boot/`.
+//! Boots take minutes, so each test is ignored by default. `make boot` and CI (.ci/test-runner) run them. The
+//! resulting table is in docs/boot.md. The journal of every boot is written to `target/tmp/boot/`.
 
 #![allow(
     clippy::unwrap_used,
@@ -51,7 +51,7 @@ use stacks::{
 };
 use watch::{Family, Need};
 
-/// Each boot begins with this: it fails where boots cannot be had, and says what is missing.
+/// Each boot begins with this. It fails if this machine cannot boot guests, and says what is missing.
 pub fn enter() {
     static SWEEP: Once = Once::new();
     if let Some(why) = rootfs::missing() {
@@ -83,8 +83,8 @@ fn networkd_without_wait_online_and_late_carrier() {
         .run();
 }
 
-/// The kernel announces a link's carrier once a second at most, which is the built-in settle: the losses in
-/// between are read from the link's counter.
+/// The kernel announces a link's carrier at most once a second, which is also the built-in settle. netready reads
+/// losses in between from the link's counter.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn the_carrier_flaps() {
@@ -153,7 +153,7 @@ fn network_manager_that_ignores_carrier() {
         .run();
 }
 
-// ── no manager: what comes is put there from outside ──
+// ── no manager: the case configures the network from outside ──
 
 #[test]
 #[ignore = "boots take minutes: make boot"]
@@ -166,7 +166,7 @@ fn the_address_first_and_the_route_later() {
         .run();
 }
 
-/// Without IPv4 the gate waits for it until its grace is over, 10 s.
+/// Without IPv4, the gate waits for it until the grace of 10 s is over.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn the_ipv6_address_is_tentative() {
@@ -204,7 +204,7 @@ fn the_first_default_is_dead() {
         .run();
 }
 
-/// docker0 has carrier from the moment its first container runs. Then the gate waits for an IPv4 default.
+/// docker0 has carrier from the moment when its first container runs. Then the gate waits for an IPv4 default route.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn an_idle_bridge_beside_an_ipv6_uplink() {
@@ -238,12 +238,12 @@ fn a_macvlan_on_a_bridge() {
         .run();
 }
 
-// ── what nothing foretells, and what never comes ──
+// ── what nothing announces, and what never comes ──
 
 const STATIC_THEN_ROUTER: &str =
     "[Match]\nName=e0\n[Network]\nAddress=10.9.0.2/24\nGateway=10.9.0.1\nIPv6AcceptRA=yes\n";
 
-/// A known limit of the built-in gate: IPv4 is complete, and nothing says that IPv6 will come.
+/// A known limit of the built-in gate: IPv4 is complete, and nothing announces that IPv6 will come.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn a_router_that_is_heard_after_ipv4_is_complete() {
@@ -267,7 +267,7 @@ fn a_gate_that_requires_ipv6() {
         .run();
 }
 
-/// A gate file of seconds stands in for the built-in times.
+/// A gate file with seconds in place of the built-in times.
 const SECONDS: &str =
     "timeout = \"6s\"\nno-carrier-timeout = \"4s\"\nsettle = \"1s\"\n[[require]]\npasta = true\n";
 
@@ -292,7 +292,7 @@ fn no_default_route_ever_comes() {
         .run();
 }
 
-/// The times of the built-in gate, as it is.
+/// The built-in gate with its real times.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn nothing_ever_comes_and_the_built_in_gate() {

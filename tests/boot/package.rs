@@ -1,4 +1,4 @@
-//! The Debian package: what is in it, and what installing and removing it changes.
+//! The Debian package: its content, and what its installation and removal change.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -59,7 +59,7 @@ fn the_package_has_what_it_must_and_no_configuration() {
     }
 }
 
-/// In a root that is not booted: an image build.
+/// The package is installed in a root that is not booted, as in the build of an image.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn installing_enables_nothing_and_removing_leaves_nothing() {
@@ -92,7 +92,7 @@ fn installing_enables_nothing_and_removing_leaves_nothing() {
     assert_eq!(sections[1..], ["enabled", &format!("kept\n{link}"), "left", "purged"], "{said}");
 }
 
-/// What a package is made of is written down twice, for two tools; neither may forget a unit.
+/// The content of the packages is listed twice, for two tools. Neither list may lack a unit.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn every_unit_drop_in_and_gate_is_in_both_packages() {

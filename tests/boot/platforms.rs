@@ -1,4 +1,4 @@
-//! Other releases of Debian than the one that the other tests boot.
+//! Boots of other releases of Debian than the usual one.
 
 mod bookworm;
 mod forky;

@@ -1,4 +1,4 @@
-//! Probes in the units' sandbox, as shipped: the system's and a user's.
+//! Probes in the sandbox of the units as they are shipped, the system's and a user's.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,7 +13,8 @@ use crate::stacks::ifupdown;
 const GATE: &str = "[[require]]\ngateway = \"ipv4\"\ndns = \"registry.example.org\"\n\
     tcp = \"registry.example.org:80\"\nhttp = \"http://registry.example.org/v2/\"\nping = \"10.9.0.1\"\n";
 
-/// A name server that knows every name by one address, and a server there; in the LAN as long as the process lives.
+/// Starts a name server that gives the same address for every name, and a server at that address. They run in the LAN
+/// while this process lives.
 fn serve(lan: String) {
     std::thread::spawn(move || {
         setns(File::open(format!("/run/netns/{lan}")).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
@@ -35,7 +36,7 @@ fn serve(lan: String) {
         });
         for stream in server.incoming() {
             let mut stream = stream.unwrap();
-            // A probe's connection may come and go without a word.
+            // A probe may connect and disconnect without sending anything.
             if stream.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {
                 let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
             }
@@ -53,7 +54,7 @@ fn probes_work_in_the_sandbox() {
     prepared.files.write("/etc/netready/probes.toml", GATE);
     prepared.networks.cable("e0");
     prepared.networks.lan("link set e0p up");
-    // systemd's own sysctl.d does so on hosts; in a guest that may not.
+    // On real hosts, systemd's own sysctl.d sets this; a guest may not.
     prepared.networks.guest("sysctl net.ipv4.ping_group_range=0 2147483647");
     serve(prepared.networks.lan.clone());
     let guest = prepared.boot();
@@ -70,7 +71,7 @@ fn probes_work_in_the_sandbox() {
             guest.wait_for(guest.age() + Duration::from_secs(30), |guest| status(guest).starts_with("Ready"));
         let log = guest.sh("journalctl --no-pager -n 40");
         assert!(ready, "{user:?}: {}\n{log}", status(&guest));
-        // systemd's filters, beside those of the container that the guest is.
+        // Count systemd's filters in addition to those of the container in which the guest runs.
         let pid = guest.property(user, "netready@probes.service", "MainPID");
         let filters = |pid: &str| {
             let said = guest.sh(&format!("sed -n 's/^Seccomp_filters:[[:space:]]*//p' /proc/{pid}/status"));

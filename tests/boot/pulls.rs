@@ -12,9 +12,9 @@ use crate::guest::{Guest, Prepared};
 use crate::registry::{NAME_SERVER, Names, Registry, WITHOUT_TLS};
 use crate::stacks::bare;
 
-/// A guest whose network is there, and what it pulls from.
+/// A guest with a working network, and the registry from which it pulls.
 struct Site {
-    // Dropped in this order.
+    // The fields are dropped in this order.
     guest: Guest,
     registry: Registry,
     _names: Names,
@@ -25,7 +25,7 @@ impl Site {
         let prepared = Prepared::new(true);
         (bare().write)(&prepared.files);
         prepared.files.write("/etc/containers/registries.conf.d/50-test.conf", WITHOUT_TLS);
-        // Those who pull have no session.
+        // The processes that pull have no session.
         prepared.files.write(
             "/etc/containers/containers.conf.d/50-test.conf",
             "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n",
@@ -42,12 +42,12 @@ impl Site {
     }
 }
 
-/// Somebody who pulls: tester, with a home and a runtime directory of its own, so that many of him do not
+/// A user who pulls: tester, with a home and a runtime directory for this puller only, so that several pullers do not
 /// share a storage.
 struct Puller<'a> {
     guest: &'a Guest,
     place: String,
-    /// Options of unshare(1) for what he starts.
+    /// Options of unshare(1) for the programs that this puller starts.
     namespaces: String,
     name_server: Option<String>,
 }
@@ -69,7 +69,7 @@ impl<'a> Puller<'a> {
         Puller { guest, place, namespaces: String::new(), name_server: None }
     }
 
-    /// For so many seconds after boot, as he sees it.
+    /// Makes the puller see this many seconds since boot.
     fn up_for(&mut self, seconds: i64) {
         let up = self.guest.sh("cut -d. -f1 /proc/uptime");
         let offset = seconds - up.trim().parse::<i64>().unwrap();
@@ -80,10 +80,10 @@ impl<'a> Puller<'a> {
         self.run_heard(command, |_| ())
     }
 
-    /// `hear` is given each line of stderr as it comes.
+    /// Runs a command. `hear` gets each line of stderr as it comes.
     fn run_heard(&self, command: &str, mut hear: impl FnMut(&str)) -> Pulled {
         let place = &self.place;
-        // Many pull at once, and boots beside them are measured by the millisecond.
+        // Many pullers run at once, and the boots beside them are measured in milliseconds, so run with low priority.
         let (namespaces, resolv_conf) = match &self.name_server {
             None => (self.namespaces.clone(), String::new()),
             Some(server) => (
@@ -101,7 +101,7 @@ impl<'a> Puller<'a> {
         let mut command = self.guest.command(&script);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = String::new();
-        // Of stdout there is less than a pipe holds.
+        // stdout gets less than fits in a pipe.
         for line in BufReader::new(child.stderr.take().unwrap()).split(b'\n') {
             let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
             hear(&line);

@@ -1,11 +1,11 @@
-//! Quadlets with `[X-Netready]`: gates of their own, gates that are required, images that are here.
+//! Quadlets with `[X-Netready]`: gates of their own, required gates, and images that are present.
 
 use crate::guest::{Entry, Guest, Prepared};
 use crate::life::{TESTER, cable, comes_to, seconds};
 use crate::registry::{NAME_SERVER, Names};
 use crate::watch::now;
 
-/// A guest with a link e0 that nobody configures and that has no carrier, and tester's manager running.
+/// Boots a guest with a link e0 that nobody configures and that has no carrier. tester's service manager runs.
 fn boot(change: impl Fn(&Prepared)) -> Guest {
     let prepared = Prepared::new(true);
     prepared.files.linger("tester");
@@ -22,7 +22,7 @@ fn container(settings: &str) -> String {
     )
 }
 
-/// What a gate asks of a LAN that leads nowhere else.
+/// A gate for a LAN that leads nowhere else.
 const LAN: &str = "[[require]]\ninterface = \"e0\"\naddress = \"10.9.0.0/24\"\n";
 
 fn address(guest: &Guest) {
@@ -41,7 +41,7 @@ fn status(guest: &Guest, unit: &str) -> String {
     guest.property(TESTER, unit, "StatusText")
 }
 
-/// What a unit of tester's said since then.
+/// The lines that a unit of tester has written since a moment.
 fn lines(journal: &[Entry], unit: &str, since: u64) -> String {
     let unit = format!("user:{unit}");
     let said = journal.iter().filter(|entry| entry.unit == unit && entry.at > since);
@@ -77,13 +77,14 @@ fn a_gate_of_its_own_without_a_default_route() {
     assert!(lan < app && app < podman && podman < seed, "{lan:?} {app:?} {podman:?} {seed:?}");
 }
 
-/// A pod without a key is a unit too. A sibling's gate empties Podman's wait unit, so the pod needs its own order.
+/// A pod without a key is a unit too. Because of the gate of another quadlet, Podman's wait unit waits for nothing,
+/// so the pod needs its own order.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn a_pod_without_a_key_beside_a_gate_of_its_own() {
     crate::enter();
     const WANTED: &str = "[Install]\nWantedBy=default.target\n";
-    // A pod needs an image that keeps running by itself; a key in the pod would be one.
+    // A pod needs an image that keeps running by itself. The pod cannot set it here, because that would be a key.
     const POD_IMAGE: &str = "[engine]\ninfra_image = \"localhost/pause:latest\"\n";
     let mut guest = boot(|prepared| {
         prepared.files.write("/etc/containers/containers.conf.d/50-pod.conf", POD_IMAGE);
@@ -91,7 +92,7 @@ fn a_pod_without_a_key_beside_a_gate_of_its_own() {
         prepared.files.quadlet("web.pod", "[Pod]\n");
         prepared.files.quadlet("empty.pod", "");
         prepared.files.quadlet("member.container", &container("[Container]\nPod=web.pod\n"));
-        // Gives up at once, so that the pod begins to start and waits by itself.
+        // This gate gives up at once, so that the pod begins to start and waits by itself.
         let late = "timeout = \"2s\"\n[[require]]\nroute = \"default-ipv4\"\n";
         prepared.files.write("/etc/netready/late.toml", late);
         let required = "[X-Netready]\nGate=late\nGateRequired=yes\n[Service]\nTimeoutStartSec=12s\n";
@@ -116,7 +117,7 @@ fn a_pod_without_a_key_beside_a_gate_of_its_own() {
     address(&guest);
     cable(&guest, true);
     comes_to(&guest, "app.service", "running");
-    // Longer than the required one's TimeoutStartSec=.
+    // Wait longer than the TimeoutStartSec= of the required pod.
     std::thread::sleep(seconds(14));
     assert_eq!(waiting.map(|unit| state(&guest, unit)), ["dead"; 3]);
     assert_eq!(state(&guest, "required-pod.service"), "start-pre");
@@ -131,13 +132,13 @@ fn a_pod_without_a_key_beside_a_gate_of_its_own() {
     assert!(app < podman && podman < web && web < member, "{app:?} {podman:?} {web:?} {member:?}");
 }
 
-/// Podman leaves a one-shot without `NotifyAccess=`; without it, its TimeoutStartSec= would end the wait.
+/// Podman makes a one-shot without `NotifyAccess=`. Without that setting, TimeoutStartSec= would end the wait.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn a_one_shot_outwaits_its_timeout() {
     crate::enter();
     let guest = boot(|prepared| {
-        // Gives up at once, so that the units begin to start and wait by themselves.
+        // This gate gives up at once, so that the units begin to start and wait by themselves.
         prepared.files.write("/etc/netready/lan.toml", &format!("timeout = \"2s\"\n{LAN}"));
         let settings = "[X-Netready]\nGate=lan\nGateRequired=yes\nPullRetry=2\n\
                         [Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=12s\n";
@@ -164,7 +165,7 @@ fn a_one_shot_outwaits_its_timeout() {
     assert!(!journal.iter().any(|entry| entry.message.contains("timed out")), "nothing was cut short");
 }
 
-/// What a gate that gives up means to a quadlet that wants it, and to one that requires it.
+/// What a gate that gives up means for a quadlet that wants it, and for one that requires it.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn a_required_gate_that_gives_up() {
@@ -179,7 +180,7 @@ fn a_required_gate_that_gives_up() {
     comes_to(&guest, "wants.service", "running");
     let wants = guest.active_at(TESTER, "wants.service");
     comes_to(&guest, "requires.service", "start-pre");
-    // Longer than its TimeoutStartSec=, and than a second round of the gate.
+    // Wait longer than its TimeoutStartSec=, and than a second round of the gate.
     std::thread::sleep(seconds(14));
     assert_eq!(state(&guest, "requires.service"), "start-pre");
     let waiting = status(&guest, "requires.service");
@@ -191,7 +192,7 @@ fn a_required_gate_that_gives_up() {
     let container = guest.property(TESTER, "requires.service", "MainPID");
     assert_eq!(status(&guest, "requires.service"), "", "what was waited for is no news now");
 
-    // A gate that is lost ends nothing; a restart waits for it again.
+    // If the gate is lost, nothing is ended. A restart waits for the gate again.
     cable(&guest, false);
     let lost = |guest: &Guest| status(guest, "netready@lan.service").starts_with("NOT ready");
     assert!(guest.wait_for(guest.age() + seconds(30), lost), "{}", status(&guest, "netready@lan.service"));
@@ -210,7 +211,7 @@ fn a_required_gate_that_gives_up() {
     assert!(given_up.is_some_and(|given_up| Some(given_up.at) < wants), "the gate gave up, then it started");
 }
 
-/// The image is here, and there is no registry: with `PullRetry=` as without it.
+/// The image is present and there is no registry: the result is the same with `PullRetry=` and without it.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn an_image_that_is_here_and_no_network_ever() {
@@ -241,7 +242,7 @@ fn an_image_that_is_here_and_no_network_ever() {
     }
     let begun = guest.property(TESTER, "ungated.service", "InactiveExitTimestampMonotonic");
 
-    // Nor where there is a network: nobody asks for the registry's name.
+    // With a network, the registry's name is not looked up either.
     let names = Names::on(guest.networks(), NAME_SERVER);
     cable(&guest, true);
     address(&guest);
@@ -264,7 +265,7 @@ fn an_image_that_is_here_and_no_network_ever() {
     };
     let given_up = journal.iter().find(given_up).unwrap().at;
     assert!(begun.parse::<u64>().unwrap() < given_up, "no gate, nothing to wait for");
-    // The gate has given up by now, and is not waited for once more.
+    // The gate has given up by now, and the unit does not wait for it again.
     let newer = lines(&journal, "newer.service", rebooted);
     assert!(
         newer.contains("the gate is shut") && newer.contains("using the one that is on this host"),

@@ -1,13 +1,13 @@
-//! A real registry in the LAN, with one image in it; a door before it that fails as it is told, and a name
-//! server that does too.
+//! A real registry in the LAN with one image. Before it is a door, which fails as a test tells it, and so does the
+//! name server.
 //!
 //! ```text
 //! guest ── e0 ── e0p 10.9.0.1:PORT  door ──▶ 127.0.0.1:5000  docker-registry     (all in the LAN's namespace)
 //!                    10.9.0.53:53   names
 //! ```
 //!
-//! The registry is the guest's own package, so that the machine needs none. Doors and names are threads of the
-//! test, with sockets of the LAN's namespace.
+//! The registry is a package of the guest, so that this machine need not have it. Doors and name servers are threads
+//! of the test, with sockets in the LAN's namespace.
 
 mod door;
 mod names;
@@ -28,28 +28,28 @@ use crate::rootfs::{self, Release};
 pub use door::{Door, Fault};
 pub use names::{NameFault, Names};
 
-/// The image that is there, after the door's host and port.
+/// The image in the registry, without the host and the port of the door.
 pub const IMAGE: &str = "library/busybox:1";
-/// Any name below it leads to the doors.
+/// Any name below this domain leads to the doors.
 pub const DOMAIN: &str = "example.org";
-/// The LAN's side of e0, where the doors are.
+/// The LAN's address on e0, at which the doors listen.
 pub const ROUTER: &str = "10.9.0.1";
-/// The name server in the guest's resolv.conf.
+/// The address of the name server in the guest's resolv.conf.
 pub const NAME_SERVER: &str = "10.9.0.53";
-/// For a file in the guest's /etc/containers/registries.conf.d/: what has a name below this one speaks no TLS.
+/// For a file in the guest's /etc/containers/registries.conf.d/: names below this one are used without TLS.
 pub const WITHOUT_TLS: &str = "[[registry]]\nprefix = \"*.registry.example.org\"\ninsecure = true\n";
 
-/// How long something fails, before all is well again.
+/// How long a fault lasts.
 #[derive(Debug, Clone, Copy)]
 pub enum Lasts {
     Forever,
-    /// From now on.
+    /// This long from now on.
     For(Duration),
-    /// From the moment when it is first met.
+    /// This long from the first request that meets the fault.
     FromFirst(Duration),
 }
 
-/// What is wrong now. It can be switched at any moment.
+/// The current fault. It can be changed at any moment.
 pub struct Switch<F>(Mutex<State<F>>);
 
 struct State<F> {
@@ -72,14 +72,14 @@ impl<F: Copy> Switch<F> {
         *self.state() = State { fault, lasts, since };
     }
 
-    /// What somebody meets now.
+    /// The fault for a request that comes now. Starts the time of a fault that begins with the first request.
     fn met(&self) -> Option<F> {
         let mut state = self.state();
         state.since.get_or_insert_with(Instant::now);
         state.now()
     }
 
-    /// What he would meet.
+    /// The current fault, without starting its time.
     fn now(&self) -> Option<F> {
         self.state().now()
     }
@@ -95,8 +95,8 @@ impl<F: Copy> State<F> {
     }
 }
 
-/// Runs this in a thread of the LAN's namespace: the sockets that it makes, and those of the threads that it
-/// starts, are the LAN's.
+/// Runs a function in a thread in the LAN's namespace. Sockets that it makes, and sockets of threads that it starts,
+/// are in that namespace.
 fn inside<T: Send>(lan: &str, what: impl FnOnce() -> T + Send) -> T {
     let namespace = fs::File::open(format!("/run/netns/{lan}")).unwrap();
     let thread = || {
@@ -106,7 +106,7 @@ fn inside<T: Send>(lan: &str, what: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(thread).join().unwrap())
 }
 
-/// Where a registry speaks TLS: what is wrong with its certificate.
+/// What is wrong with the certificate of a registry with TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certificate {
     SelfSigned,
@@ -115,7 +115,7 @@ pub enum Certificate {
 }
 
 impl Certificate {
-    /// What `openssl req -x509` is told.
+    /// The arguments for `openssl req -x509`.
     fn options(self) -> [&'static str; 4] {
         let alt_name = match self {
             Certificate::SelfSigned | Certificate::Expired => "subjectAltName=DNS:*.tls.example.org",
@@ -126,7 +126,7 @@ impl Certificate {
     }
 }
 
-/// docker-registry in the LAN, gone when dropped.
+/// docker-registry in the LAN. Dropping this ends it.
 pub struct Registry {
     lan: String,
     place: tempfile::TempDir,
@@ -134,7 +134,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// It listens, and has the image, when this returns.
+    /// Starts the registry. When this returns, it listens and has the image.
     pub fn start(networks: &Networks) -> Registry {
         let place = rootfs::scratch();
         fs::create_dir(place.path().join("storage")).unwrap();
@@ -144,13 +144,14 @@ impl Registry {
         registry
     }
 
-    /// A door of its own on this port of the router; all is well behind it, so far.
+    /// Opens a door on this port of the router, without a fault.
     pub fn door(&self, port: u16) -> Door {
         self.door_to(port, 5000)
     }
 
-    /// A door to the same registry behind TLS, for names below `tls.example.org`. What goes through is not
-    /// read, so its faults are those of connections. It is its own authority, which nobody trusts.
+    /// Opens a door to the same registry with TLS, for names below `tls.example.org`. The door cannot read the
+    /// encrypted data, so only faults of connections are possible. Nobody trusts the certificate, which is signed by
+    /// itself.
     pub fn door_with_tls(&self, port: u16, certificate: Certificate) -> Door {
         let behind = port + 10_000;
         let name = format!("{certificate:?}-{port}");
@@ -172,7 +173,7 @@ impl Registry {
         inside(&self.lan, || Door::open(address, ([127, 0, 0, 1], behind).into()))
     }
 
-    /// Another docker-registry over the same storage.
+    /// Starts another docker-registry over the same storage.
     fn serve(&self, port: u16, tls: &str) -> SocketAddr {
         let name = format!("{port}.yml");
         let config = format!(
@@ -195,7 +196,8 @@ impl Registry {
         address
     }
 
-    /// A command of the guest's, in the LAN, with our folder on /mnt. It dies with the thread that starts it.
+    /// A command of the guest, in the LAN, with this registry's folder on /mnt. It dies with the thread that starts
+    /// it.
     fn in_guest_files(&self) -> Command {
         let mut command = Command::new("setpriv");
         command
@@ -216,7 +218,7 @@ impl Drop for Registry {
     }
 }
 
-/// Puts an image of one layer, as the distribution specification says: two blobs, then the manifest.
+/// Uploads an image of one layer, as the distribution specification says: two blobs, then the manifest.
 fn put_image(registry: SocketAddr, layer: &Path) {
     let sum = run(Command::new("sha256sum").arg(layer));
     let layer_digest = format!("sha256:{}", sum.split_whitespace().next().unwrap());
@@ -254,7 +256,7 @@ fn put_image(registry: SocketAddr, layer: &Path) {
     assert!(said.starts_with("HTTP/1.1 201 "), "{said}");
 }
 
-/// One HTTP request, and its answer.
+/// Makes one HTTP request and returns the answer.
 fn ask(registry: SocketAddr, request: &str, kind: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(registry).unwrap();
     let head = format!(

@@ -1,4 +1,4 @@
-//! The guest's files: Debian by mmdebstrap, built once and kept, and the package in a layer over it.
+//! The guest's files: Debian from mmdebstrap, which is built once and kept, and the package in a layer over it.
 
 use std::fs;
 use std::io::Write;
@@ -16,14 +16,14 @@ pub enum Release {
     Bookworm,
     /// Debian 13.
     Trixie,
-    /// What becomes Debian 14.
+    /// The release that will be Debian 14.
     Forky,
 }
 
 impl Release {
     const ALL: [Release; 3] = [Release::Bookworm, Release::Trixie, Release::Forky];
 
-    /// The release of a case that names none: the one in `NETREADY_BOOT_SUITE`, else Debian 13.
+    /// The release of a case that names none: the one in `NETREADY_BOOT_SUITE`, or else Debian 13.
     pub fn usual() -> Release {
         let Ok(named) = std::env::var("NETREADY_BOOT_SUITE") else { return Release::Trixie };
         let release = Release::ALL.into_iter().find(|release| release.name() == named);
@@ -38,7 +38,7 @@ impl Release {
         }
     }
 
-    /// What the guest is made of. The cache is keyed by this list and the recipe.
+    /// The packages of the guest. The cache's key is made from this list and the recipe.
     fn packages(self) -> String {
         match self {
             Release::Bookworm => [SYSTEM, &["ifupdown"]].concat().join(","),
@@ -46,8 +46,8 @@ impl Release {
         }
     }
 
-    /// What is run in the finished root, which is `/`: users, with Podman an image for each of them and a quadlet for
-    /// all, and nothing enabled.
+    /// The script that runs in the finished root as `/`. It makes users and enables nothing. If the release has
+    /// Podman, it also makes an image for each user and a quadlet for all.
     fn recipe(self) -> String {
         match self {
             Release::Bookworm => [USERS, HOST].concat(),
@@ -75,11 +75,11 @@ const PODMAN: &[&str] =
     &["podman", "passt", "netavark", "aardvark-dns", "nftables", "uidmap", "crun", "busybox-static"];
 
 const SURROUNDINGS: &[&str] = &[
-    // the network managers, and what answers them
+    // The network managers, and the servers that answer them.
     "network-manager",
     "ifupdown",
     "dnsmasq-base",
-    // what images are pulled from, and with besides Podman
+    // The registry, and another program that pulls.
     "docker-registry",
     "skopeo",
 ];
@@ -148,7 +148,8 @@ WantedBy=default.target
 UNIT
 "#;
 
-/// Turns a folder into `/` of a mount namespace, over it an overlay if there is one, and runs what comes on stdin.
+/// Makes a folder the `/` of a mount namespace, with an overlay over it if there is one, and runs the script from
+/// stdin.
 const INSIDE: &str = r#"set -e
 test -z "$2" || mount -t overlay overlay -o "$2" "$1"
 mount --bind "$1" "$1"
@@ -163,7 +164,7 @@ umount -l /mnt
 exec /bin/sh
 "#;
 
-/// Why boots cannot be had here, if so. Builds the guest where there is none yet.
+/// Why this machine cannot boot guests. `None` if it can. Builds the guest if it does not exist yet.
 pub fn missing() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("not root".to_owned());
@@ -208,7 +209,7 @@ pub fn missing() -> Option<String> {
     made(Release::usual()).as_ref().err().cloned()
 }
 
-/// The machine's own mirror of Debian.
+/// The mirror of Debian that this machine uses.
 fn mirror() -> Option<String> {
     let output = Command::new("apt-get")
         .args(["indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(SITE)", "Created-By: Packages"])
@@ -226,14 +227,14 @@ fn cache() -> PathBuf {
     base.join("netready-boot")
 }
 
-/// A folder for one boot's files, on a real file system: neither the overlay's upper layer nor a user's
-/// container storage can lie on an overlay.
+/// A folder for one boot's files, on a real file system: an overlay's upper layer and a user's container storage
+/// cannot be on an overlay.
 pub fn scratch() -> tempfile::TempDir {
     let folder = cache().join("boots");
     fs::create_dir_all(&folder).unwrap();
     let scratch =
         tempfile::Builder::new().prefix(&format!("boot-{}-", std::process::id())).tempdir_in(folder).unwrap();
-    // Other users' programs pass through it.
+    // Programs of other users must be able to pass through it.
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
     scratch
 }
@@ -243,7 +244,7 @@ pub fn base(release: Release) -> &'static Path {
     made(release).as_ref().unwrap()
 }
 
-/// It is built where this machine has none yet.
+/// The root file system, which is built if this machine does not have it yet.
 fn made(release: Release) -> &'static Result<PathBuf, String> {
     static BASES: [OnceLock<Result<PathBuf, String>>; Release::ALL.len()] =
         [const { OnceLock::new() }; Release::ALL.len()];
@@ -252,7 +253,7 @@ fn made(release: Release) -> &'static Result<PathBuf, String> {
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let made_of = [release.packages(), release.recipe()].concat();
         let root = folder.join(format!("{}-{:016x}", release.name(), key(&made_of)));
-        // Of this release: another one can be built at the same time.
+        // The lock is for this release only, so that another release can be built at the same time.
         let lock = fs::File::create(folder.join(format!("lock-{}", release.name()))).unwrap();
         let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error.to_string())?;
         if !root.exists() {
@@ -262,7 +263,7 @@ fn made(release: Release) -> &'static Result<PathBuf, String> {
     })
 }
 
-/// FNV-1a: the same for every build of this suite, which the standard library's hash does not promise.
+/// The hash FNV-1a. It is the same in each build of this suite, unlike the hash of the standard library.
 fn key(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
@@ -292,9 +293,9 @@ fn build(release: Release, root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Where the guest's packages come from. The keys of a release that is newer than this machine's are not in its
-/// keyring, and its lists may be older than they allow. So neither is checked: the guest is thrown away, and it has no
-/// network but a cable to this machine.
+/// Where the guest's packages come from. If a release is newer than this machine, this machine's keyring does not
+/// have its keys, and its lists may be older than allowed. So neither is checked: the guest is thrown away, and its
+/// only network is a cable to this machine.
 fn source(release: Release, mirror: &str) -> String {
     match release {
         Release::Bookworm | Release::Trixie => mirror.to_owned(),
@@ -321,7 +322,7 @@ fn run_inside(root: &Path, overlay: &str, script: &str) -> String {
     said
 }
 
-/// Runs a script with an overlay over the base as `/`, without booting it; what it changes is left in `upper`.
+/// Runs a script with an overlay over the base as `/`, without booting it. The changed files are left in `upper`.
 #[track_caller]
 pub fn in_overlay(release: Release, upper: &Path, script: &str) -> String {
     let place = tempfile::tempdir_in(upper.parent().unwrap()).unwrap();
@@ -337,7 +338,7 @@ pub fn in_overlay(release: Release, upper: &Path, script: &str) -> String {
     run_inside(&root, &overlay, script)
 }
 
-/// The package: the one that `NETREADY_DEB` names, else what `make deb` builds now.
+/// The package: the one that `NETREADY_DEB` names, or else what `make deb` builds now.
 pub fn package() -> &'static Path {
     static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
     PACKAGE.get_or_init(|| {
@@ -373,7 +374,7 @@ pub fn installed(release: Release) -> &'static Path {
     })
 }
 
-/// What processes left behind that are gone: their folders and network namespaces.
+/// Removes what processes that are gone have left: their folders and network namespaces.
 pub fn sweep() {
     let gone = |pid: &str| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists();
     for entry in fs::read_dir(cache().join("boots")).into_iter().flatten().flatten() {

@@ -1,9 +1,9 @@
-//! The network managers, each with e0 = 10.9.0.2/24 via 10.9.0.1, if nothing else is said.
+//! The network managers. Each gives e0 the address 10.9.0.2/24 and the gateway 10.9.0.1, unless it says otherwise.
 
 use crate::case::Stack;
 use crate::files::Files;
 
-/// Something wants network-online.target, as on most hosts.
+/// Adds a unit that wants network-online.target, as on most hosts.
 fn online_is_wanted(files: &Files) {
     files.write(
         "/etc/systemd/system/wants-online.service",
@@ -31,7 +31,7 @@ pub fn networkd(network: &'static str) -> Stack {
     }
 }
 
-/// The same with it.
+/// systemd-networkd with this `.network` file and with systemd-networkd-wait-online.
 pub fn networkd_with_wait_online(network: &'static str) -> Stack {
     let without = networkd(network);
     Stack {
@@ -96,7 +96,7 @@ fn network_manager_with(name: &'static str, connection: &'static str, settings: 
     }
 }
 
-/// Nobody: what comes is put there by the case, from outside.
+/// No network manager: the case configures the network from outside.
 pub fn bare() -> Stack {
     Stack { name: "none", networkd: false, write: Box::new(online_is_wanted) }
 }

@@ -1,4 +1,4 @@
-//! Containers whose image cannot be had when they start: with `PullRetry=`, and without it.
+//! Containers whose image cannot be pulled when they start, with `PullRetry=` and without it.
 
 use crate::documents;
 use crate::files::Files;
@@ -10,19 +10,19 @@ use crate::registry::{
 use crate::stacks::bare;
 
 const REGISTRIES: &str = "/etc/containers/registries.conf.d/50-test.conf";
-/// Ports of doors.
+/// The ports of the doors.
 const DOWN: u16 = 6001;
 const NAMED: u16 = 6002;
 const SLOW: u16 = 6003;
 const TLS: u16 = 6004;
 
-/// Where Podman finds the image that a document names: by address, so that no name is asked for.
+/// Tells Podman the location of an image in a document: an address, so that no name is looked up.
 fn location(image: &str, port: u16) -> String {
     let (name, _) = IMAGE.split_once(':').unwrap();
     format!("[[registry]]\nprefix = \"{image}\"\nlocation = \"{ROUTER}:{port}/{name}\"\ninsecure = true\n")
 }
 
-/// A quadlet without its section.
+/// A quadlet without its section `[X-Netready]`.
 fn bare_of(quadlet: &str) -> String {
     let (before, section) = quadlet.split_once("[X-Netready]\n").unwrap();
     let rest = section.find("\n[").map_or("", |at| &section[at..]);
@@ -34,7 +34,8 @@ fn link(guest: &Guest) {
     guest.networks().guest("link set e0 up; addr add 10.9.0.2/24 dev e0; route add default via 10.9.0.1");
 }
 
-/// The rest of a guest with a registry: nobody has an image, root's storage is where an overlay can be.
+/// Writes the other files of a guest with a registry: no user has an image, and root's storage is where an overlay is
+/// possible.
 fn prepare(files: &Files) {
     (bare().write)(files);
     for user in ["tester", "second"] {
@@ -65,7 +66,7 @@ fn images_that_cannot_be_had_at_first() {
         ]
         .concat(),
     );
-    // The document's, in a hurry.
+    // The quadlet of the document, with shorter delays.
     let web = documents::file("registry.md", "~/.config/containers/systemd/web.container")
         .replace("PullRetry=8\n", "PullRetry=200\nPullRetryMaxDelay=5s\n");
     let named = web.replace("registry.example.org/web:1", &format!("a.registry.example.org:{NAMED}/{IMAGE}"));
@@ -73,19 +74,19 @@ fn images_that_cannot_be_had_at_first() {
         files.quadlet(&format!("{name}.container"), quadlet);
         files.quadlet(&format!("{name}-bare.container"), &bare_of(quadlet));
     }
-    // The document's line for hosts without the generator.
+    // The line in the document for hosts without the generator.
     let line = "ExecStartPre=/usr/bin/netready pull --gate podman registry.example.org/web:1";
     documents::says("registry.md", line);
     files.quadlet(
         "line.container",
         &format!("{}[Service]\n{line} --retries 200 --max-delay 5s\n", bare_of(&web)),
     );
-    // What will never be there.
+    // An image that never exists.
     let gone = web.replace("/web:1", "/gone:1");
     files.quadlet("gone.container", &gone);
     files.quadlet("gone-bare.container", &bare_of(&gone));
     files.quadlet("again.container", &format!("{gone}[Service]\nRestart=on-failure\nRestartSec=1h\n"));
-    // As Podman's own pull, which follows.
+    // Podman's own pull of the image follows netready's.
     files.quadlet(
         "tls.image",
         &format!(
@@ -94,11 +95,11 @@ fn images_that_cannot_be_had_at_first() {
         ),
     );
     files.quadlet("tls.container", "[Container]\nImage=tls.image\n[Install]\nWantedBy=default.target\n");
-    // The pull is what matters; rootful.rs starts containers of root.
+    // Only the pull is tested here; rootful.rs starts containers of root.
     let of_system = "[Image]\nImage=registry.example.org/web:1\n\
                      [X-Netready]\nPullRetry=200\nPullRetryMaxDelay=5s\n[Install]\nWantedBy=multi-user.target\n";
     files.write("/etc/containers/systemd/web.image", of_system);
-    // Somebody else's, who has no layer of these as yet.
+    // Quadlets of another user, who has no layer of these images yet.
     let slow = web.replace("/web:1", "/slow:1") + "[Service]\nTimeoutStartSec=15s\n";
     let slow_image = "[Image]\nImage=registry.example.org/slow:1\n[X-Netready]\nPullRetry=8\n\
                       [Service]\nTimeoutStartSec=15s\n[Install]\nWantedBy=default.target\n";
@@ -122,21 +123,21 @@ fn images_that_cannot_be_had_at_first() {
     link(&guest);
     let linked = guest.age();
 
-    // The same quadlets without the section.
+    // The same quadlets without the section `[X-Netready]`.
     for unit in ["web-bare.service", "named-bare.service", "gone-bare.service"] {
         guest.comes_to("tester", unit, "failed");
     }
     guest.comes_to("second", "slow-bare-image.service", "failed");
     assert_eq!(guest.property(Some("second"), "slow-bare-image.service", "Result"), "timeout");
 
-    // What does not pass ends within one attempt, and the container is not begun.
+    // An error that does not pass ends the pull after one attempt, and the container is not started.
     guest.comes_to("tester", "gone.service", "failed");
     let status = guest.property(TESTER, "gone.service", "StatusText");
     assert!(status.starts_with("Given up after 1 attempt, waiting does not help: "), "{status}");
     assert_eq!(guest.property(TESTER, "gone.service", "ExecMainStartTimestamp"), "");
     guest.comes_to("tester", "again.service", "auto-restart");
 
-    // What systemctl status says of those that go on.
+    // The status of the units that continue, as systemctl status shows it.
     for (whose, unit, why) in [
         (TESTER, "web.service", "HTTP 503"),
         (None, "web-image.service", "HTTP 503"),
@@ -169,7 +170,7 @@ fn images_that_cannot_be_had_at_first() {
     let pulled = |guest: &Guest| guest.property(None, "web-image.service", "SubState") == "exited";
     assert!(guest.wait_for(guest.age() + seconds(90), pulled), "{}", guest.sh("journalctl --no-pager -n 80"));
     guest.comes_to("second", "slow.service", "running");
-    // Podman asks for five minutes by itself, where its unit's manager listens.
+    // Podman itself extends the timeout by five minutes, if the unit lets the service manager accept its messages.
     guest.comes_to("second", "slow-bare.service", "running");
     guest.comes_to("second", "slow-image.service", "exited");
     for (user, unit) in [
@@ -181,15 +182,15 @@ fn images_that_cannot_be_had_at_first() {
         assert_eq!(guest.property(Some(user), unit, "NRestarts"), "0", "{unit}");
         assert_eq!(guest.property(Some(user), unit, "StatusText"), "", "{unit}");
     }
-    // Nobody starts them again.
+    // Nobody starts these units again.
     for unit in ["web-bare.service", "named-bare.service"] {
         assert_eq!(guest.property(TESTER, unit, "Result"), "exit-code", "{unit}");
         assert_eq!(guest.property(TESTER, unit, "SubState"), "failed", "{unit}");
     }
 }
 
-/// The document's quadlet, gate and network; what the generator makes of them, as the document shows it; and what
-/// becomes of them when the network comes late.
+/// Uses the document's quadlet, gate and network. Checks that the generator makes what the document shows, and what
+/// happens when the network comes late.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn the_quadlet_of_the_document() {
@@ -228,7 +229,7 @@ fn the_quadlet_of_the_document() {
     assert_eq!(ip, "10.89.7.5\n");
     assert_eq!(guest.property(TESTER, "app.service", "NRestarts"), "0");
 
-    // The image is here now: nobody is asked.
+    // The image is present now, so the registry is not asked.
     guest.sh_as("tester", "podman kill systemd-app");
     guest.comes_to("tester", "app.service", "failed");
     guest.sh_as("tester", "systemctl --user start app.service");

@@ -1,4 +1,4 @@
-//! The one table: what each way of waiting said, against when the network was usable.
+//! The table of all cases: when each way of waiting ended, compared with when the network was usable.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,10 +10,11 @@ use std::sync::Mutex;
 use crate::case::Seen;
 
 static ROWS: Mutex<Vec<Row>> = Mutex::new(Vec::new());
-/// Of each release that was booted.
+/// The versions of the programs, for each release that was booted.
 static VERSIONS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Milliseconds after the network was usable; none: never said, or not there to say it.
+/// Milliseconds after the network was usable. `None` if the wait did not end, or if this way of waiting was not
+/// tried.
 type Delay = Option<f64>;
 
 pub struct Row {
@@ -85,17 +86,17 @@ impl Row {
     }
 }
 
-/// Where the table and the boots' journals are left.
+/// The folder in which the table and the boots' journals are written.
 pub fn folder() -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("boot");
     fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Adds a row, and writes the table as far as it goes.
+/// Adds a row, and writes the table with all rows so far.
 pub fn add(row: Row) {
     let mut rows = ROWS.lock().unwrap();
-    // Past libtest's capture, as it is what the suite is run for.
+    // Write past libtest's capture, because the suite is run for this output.
     let _ = writeln!(std::io::stderr(), "{} ({} boots with netready)", row.line(), row.boots);
     rows.push(row);
     rows.sort_by(|a, b| (&a.stack, a.case).cmp(&(&b.stack, b.case)));

@@ -1,8 +1,8 @@
-//! An upgrade in the middle of a boot: gates wait, a gate is open, containers run, and the earlier version has left its
-//! files.
+//! An upgrade in the middle of a boot: some gates wait, one is open, containers run, and the earlier version has left
+//! its files.
 //!
-//! `NETREADY_DEB_BEFORE` names the package of an earlier version. Without it, this version is installed over itself, and
-//! the test writes the files that an earlier version would have left.
+//! `NETREADY_DEB_BEFORE` names the package of an earlier version. Without it, this version is installed over itself,
+//! and the test writes the files that an earlier version would have left.
 
 use std::path::PathBuf;
 
@@ -11,11 +11,11 @@ use crate::life::{TESTER, cable, comes_to, seconds};
 use crate::rootfs::{self, Release};
 use crate::stacks::ifupdown;
 
-/// Each key of the grammar of 0.1.0.
+/// All keys of gate files in 0.1.0.
 const EVERY_KEY: &str = include_str!("../../crates/core/tests/gates-0.1.0/every-key.toml");
 const SHUT: &str = "settle = \"500ms\"\n[[require]]\ninterface = \"late0\"\ncarrier = true\n";
 
-/// The unit of a gate or container, with the user whose it is.
+/// The units of gates and containers, each with its user.
 const UNITS: [(Option<&str>, &str); 5] = [
     (None, "netready.service"),
     (TESTER, "netready.service"),
@@ -24,7 +24,7 @@ const UNITS: [(Option<&str>, &str); 5] = [
     (TESTER, "requires.service"),
 ];
 
-/// What must not change: who runs, in which state, and for how long.
+/// What must not change: the processes, the states, and the times of the units.
 fn states(guest: &Guest) -> Vec<String> {
     let properties =
         ["MainPID", "ControlPID", "ActiveState", "SubState", "NRestarts", "InactiveExitTimestampMonotonic"];
@@ -42,7 +42,7 @@ fn container(settings: &str) -> String {
     )
 }
 
-/// The record and the events of a run of 0.1.0 in tester's folder of records.
+/// Writes the record and the events of a run of 0.1.0 into tester's folder of records.
 fn plant(guest: &Guest) {
     let said = guest.sh_as(
         "tester",
@@ -69,7 +69,7 @@ fn an_upgrade_while_gates_wait_and_containers_run() {
     files.enable("netready.service", "network-online.target");
     files.write("/etc/netready/every-key.toml", EVERY_KEY);
     files.write("/etc/netready/shut.toml", SHUT);
-    // It gives up at once, so that the container begins to start, and waits by itself.
+    // This gate gives up at once, so that the container begins to start and waits by itself.
     files.write("/etc/netready/hasty.toml", &format!("timeout = \"2s\"\n{SHUT}"));
     files.quadlet("app.container", &container("[X-Netready]\nGate=shut\n"));
     let required = "[X-Netready]\nGate=hasty\nGateRequired=yes\n";
@@ -90,7 +90,7 @@ fn an_upgrade_while_gates_wait_and_containers_run() {
     let said = guest.sh("dpkg -i /netready.deb 2>&1 && echo fine");
     assert!(said.ends_with("fine\n") && guest.age() - since < seconds(25), "{said}");
     assert_eq!(states(&guest), running, "an upgrade from {version} leaves all of them alone");
-    // The new generator and the new units.
+    // Load the new generator and the new units.
     let said = guest.sh_as("tester", "systemctl --user daemon-reload && echo fine");
     assert_eq!(said, "fine\n");
     assert_eq!(states(&guest), running, "and so does a reload");
@@ -106,7 +106,7 @@ fn an_upgrade_while_gates_wait_and_containers_run() {
     let containers = guest.sh_as("tester", container_ids);
     assert_eq!(containers.lines().count(), 3, "{containers}");
 
-    // The gates restart with the new version, which reads what the earlier one left.
+    // Restart the gates with the new version, which reads what the earlier one left.
     guest.sh("systemctl restart netready.service");
     guest.sh_as("tester", "systemctl --user restart netready.service netready@shut.service");
     for (whose, unit) in [UNITS[0], UNITS[1], UNITS[2]] {
@@ -123,7 +123,7 @@ fn an_upgrade_while_gates_wait_and_containers_run() {
         "cat /run/netready-record/netready/default.events $XDG_RUNTIME_DIR/netready-record/netready/podman.events",
     );
     assert!(records.matches("\"state\":\"ready\"").count() >= 2, "{records}");
-    // And when the network goes and comes again.
+    // The gates also work when the network goes and comes again.
     cable(&guest, false);
     let status = |guest: &Guest| guest.property(TESTER, "netready.service", "StatusText");
     assert!(guest.wait_for(guest.age() + seconds(30), |guest| status(guest).starts_with("NOT ready")));

@@ -1,6 +1,6 @@
-//! What the kernel said in the guest's namespace, and when: the measure that netready is held against.
+//! Records what the kernel announced in the guest's namespace, and when. netready is measured against this.
 //!
-//! Shares nothing with netready's own reading but the crate that decodes a message.
+//! It shares no code with netready, except the crate that decodes messages.
 
 use std::net::IpAddr;
 use std::process::Command;
@@ -27,12 +27,12 @@ pub enum Family {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// A link's carrier, as IFF_RUNNING, and how often it has been lost.
+    /// A link's carrier (IFF_RUNNING), and how often it was lost.
     Carrier(String, bool, u32),
     Gone(String),
-    /// `true`: there, and not tentative.
+    /// `true` if the address exists and is not tentative.
     Address(IpAddr, bool),
-    /// A default route of the main table, by the link's index.
+    /// A default route of the main table, with the index of its link. `true` if it was added.
     Default(Family, u32, bool),
 }
 
@@ -48,7 +48,7 @@ pub struct Event {
 pub enum Need {
     Carrier(&'static str),
     Address(&'static str),
-    /// Any address that begins so.
+    /// Any address that begins with this text.
     AddressIn(&'static str),
     Default(Family),
 }
@@ -58,7 +58,7 @@ pub fn now() -> u64 {
     u64::try_from(Duration::from(now).as_micros()).unwrap()
 }
 
-/// Listens from before the boot until it is asked what it heard.
+/// Listens from before the boot until its events are read.
 pub struct Watch {
     events: Arc<Mutex<Vec<Event>>>,
     stop: Arc<AtomicBool>,
@@ -73,16 +73,16 @@ impl Watch {
         let (heard, told) = (events.clone(), stop.clone());
         let (ready, subscribed) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            // A thread's own network namespace: the rest of the process stays where it is.
+            // Only this thread is in that network namespace; the rest of the process stays in its own.
             setns(std::fs::File::open(path).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
             let mut socket = Socket::new(NETLINK_ROUTE).unwrap();
             socket.set_rx_buf_sz(4 << 20).unwrap();
             let timeout = nix::sys::time::TimeVal::new(0, 200_000);
             nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimeout, &timeout)
                 .unwrap();
-            // Link, IPv4 and IPv6 address, IPv4 and IPv6 route.
+            // The groups: links, IPv4 and IPv6 addresses, IPv4 and IPv6 routes.
             socket.bind(&SocketAddr::new(0, 0x1 | 0x10 | 0x100 | 0x40 | 0x400)).unwrap();
-            // Its clock is the measure, so it is the first to run; without the means it is merely less exact.
+            // The thread's clock is the measure, so it must run first. Without chrt, the times are only less exact.
             let _ = Command::new("chrt").args(["--fifo", "--pid", "50", &gettid().to_string()]).output();
             ready.send(()).unwrap();
             let mut buffer = vec![0_u8; 1 << 16];
@@ -200,10 +200,10 @@ fn default(route: &netlink_packet_route::route::RouteMessage, added: bool) -> Op
     Some(What::Default(family, oif, added))
 }
 
-/// When the last of these needs came to be met, of what was heard up to `until`; none where one was not.
+/// When the last of these needs was met, judged by the events up to `until`. `None` if one of them was not met.
 ///
-/// A need counts from when it came to stay; a carrier that went and came again between two messages (the
-/// kernel announces a link's carrier at most once a second) from the message whose count tells of it.
+/// A need counts from when it was met for good. A carrier that was lost and came back between two messages (the
+/// kernel announces a link's carrier at most once a second) counts from the message whose counter shows the loss.
 pub fn usable(events: &[Event], needs: &[Need], until: u64) -> Option<u64> {
     let events: Vec<&Event> = events.iter().filter(|event| event.at <= until).collect();
     let mut last = 0;

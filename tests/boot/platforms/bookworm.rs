@@ -1,4 +1,4 @@
-//! Debian 12: systemd 252 with the system's gate and a user's. Its Podman has no quadlets.
+//! Debian 12: systemd 252 with the system's gate and a user's. Podman in Debian 12 has no quadlets.
 
 use crate::case::Stack;
 use crate::guest::{Guest, Prepared};
@@ -9,10 +9,10 @@ use crate::watch::{Family, Need, Watch, now, usable};
 use crate::{history, kernel_line, life};
 
 const NEEDS: [Need; 3] = [Need::Carrier("e0"), Need::Address("10.9.0.2"), Need::Default(Family::V4)];
-/// How long after the last needed event READY=1 may come, in milliseconds.
+/// How late READY=1 may come after the last needed event, in milliseconds.
 const PROMPT: f64 = 5.0;
 
-/// Milliseconds from the usable network to network-online.target, and to READY=1.
+/// The milliseconds from the usable network to network-online.target, and to READY=1.
 struct Seen {
     online: f64,
     ready: Option<f64>,
@@ -29,7 +29,7 @@ fn boot(stack: &Stack, with_netready: bool) -> Seen {
     let guest = prepared.boot();
     guest.sleep_until(seconds(5));
     guest.networks().lan("link set e0p up");
-    // Nobody is asked while the network comes, so that asking disturbs nobody.
+    // Query nothing while the network comes, so that the queries disturb no waiter.
     guest.sleep_until(guest.age() + seconds(3));
     let online = |guest: &Guest| guest.active_at(None, "network-online.target");
     assert!(
@@ -43,8 +43,8 @@ fn boot(stack: &Stack, with_netready: bool) -> Seen {
     Seen { online: after(online(&guest).unwrap()), ready: ready.map(after) }
 }
 
-/// Boots without netready, and with its system gate until READY=1 is prompt: what the machine does to one boot says
-/// nothing of netready.
+/// Boots without netready, and then with its system gate until READY=1 is prompt: one boot may be slow because of the
+/// machine.
 #[track_caller]
 fn system_gate(stack: &Stack, too_early_without: bool) {
     crate::enter();

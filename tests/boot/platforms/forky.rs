@@ -1,5 +1,5 @@
-//! Debian's next release, with Podman 5.8, pasta of 2026 and systemd 262. Its pasta no longer fails where the network is
-//! half there: without netready, the container starts, and keeps what was there at that moment.
+//! Debian's next release, with Podman 5.8, pasta of 2026 and systemd 262. This pasta no longer fails on an incomplete
+//! network: without netready, the container starts and keeps the network of that moment.
 
 use crate::case::{Case, Outcome, Stack, carrier, case, doctor, flap, guest, plug};
 use crate::guest::{Guest, Prepared};
@@ -10,7 +10,7 @@ use crate::stacks::{STATIC, STATIC_AT_ONCE, bare, networkd};
 use crate::watch::Need;
 use crate::{V4, V6, generated, leak, life, rootful};
 
-/// Where pasta is given an option that it does not know.
+/// The configuration file that gives pasta an option that it does not know.
 const PASTA: &str = "/etc/containers/containers.conf.d/50-pasta.conf";
 
 fn forky(name: &'static str, stack: Stack) -> Case {
@@ -60,8 +60,8 @@ fn ipv6_first_ipv4_later() {
         .run();
 }
 
-/// This pasta is in its local mode for IPv4 on a host that has IPv6 only. doctor must not take the container for one
-/// that started too early.
+/// On a host with IPv6 only, this pasta is in its local mode for IPv4. doctor must not report that the container
+/// started too early.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn ipv6_only() {
@@ -102,8 +102,9 @@ fn containers_of_root() {
     rootful::waits(Release::Forky);
 }
 
-/// Podman 5.8 gives an address back where pasta fails. An address is still lost if a container's storage goes away while
-/// the container holds it. Then `netready doctor --fix` mends the database of Podman 5.8, which Podman goes on with.
+/// Podman 5.8 frees the address if pasta fails. An address is still leaked if a container's storage is removed while
+/// the container has the address. Then `netready doctor --fix` repairs the database of Podman 5.8, and Podman can
+/// still use it.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn addresses_that_podman_holds() {
@@ -153,8 +154,8 @@ fn addresses_that_podman_holds() {
     assert_eq!(leak::held(&guest), [""; 0]);
 }
 
-/// Podman 5.5 and later know `Retry=`. netready tries for as long as `PullRetry=` says, whatever `Retry=` says. Then
-/// the image is here, and Podman does not pull.
+/// Podman 5.5 and later know `Retry=`. netready makes as many attempts as `PullRetry=` says, whatever `Retry=` says.
+/// Then the image is present, and Podman does not pull it.
 #[test]
 #[ignore = "boots take minutes: make boot"]
 fn pull_retry_beside_podmans_retry() {
@@ -187,7 +188,7 @@ fn pull_retry_beside_podmans_retry() {
     let guest = prepared.boot();
     guest.networks().guest("link set e0 up; addr add 10.9.0.2/24 dev e0; route add default via 10.9.0.1");
 
-    // Podman has given up, netready goes on.
+    // Podman has given up, and netready continues.
     guest.comes_to("tester", "plain.service", "failed");
     let attempts = |guest: &Guest| {
         let status = guest.property(TESTER, "both.service", "StatusText");
@@ -200,7 +201,7 @@ fn pull_retry_beside_podmans_retry() {
     door.heals();
     guest.comes_to("tester", "both.service", "running");
     assert_eq!(guest.property(TESTER, "both.service", "NRestarts"), "0");
-    // What does not pass ends at once: Podman is not asked to try it Retry= times.
+    // An error that does not pass ends the pull at once: Podman is not told to repeat it Retry= times.
     guest.comes_to("tester", "gone.service", "failed");
     assert_eq!(guest.property(TESTER, "gone.service", "ExecMainStartTimestamp"), "");
     let pulls = door.requests();

@@ -1,5 +1,5 @@
-//! Each fault once for plain `podman pull` and once for `netready pull`, all at the same time in one guest.
-//! The table that comes of it is in docs/registry.md.
+//! Tries each fault once with plain `podman pull` and once with `netready pull`, all at the same time in one guest.
+//! The resulting table is in docs/registry.md.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,10 +10,10 @@ use super::{Pulled, Puller, Site};
 use crate::registry::{Door, Fault, Lasts, NameFault, Names};
 use crate::table;
 
-/// Longer than any fault, and than all of Podman's own attempts in these.
+/// How long plain Podman is observed, in seconds: longer than any fault, and than all of Podman's own attempts here.
 const LOOKED_AT: u64 = 90;
 
-/// What fails as the row says, once for one command.
+/// The fault of one row, set up for one command.
 struct Scene<'a> {
     row: &'a Row,
     puller: Puller<'a>,
@@ -45,7 +45,8 @@ impl<'a> Scene<'a> {
         Scene { row, puller, door, names, image: format!("{name}.{domain}:{port}/{}", row.image) }
     }
 
-    /// From now on. What is not there cannot see who meets it: that is for good so far.
+    /// Starts the fault. A server that does not exist cannot notice its first client, so this fault has no end at
+    /// first.
     fn fail(&self) {
         let span = self.row.lasts.map(Duration::from_secs);
         let lasts = span.map_or(Lasts::Forever, Lasts::FromFirst);
@@ -60,7 +61,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Runs it while that fails; what is not there comes so long after the first attempt is announced.
+    /// Runs a command while the fault is active. If a server does not exist, it appears some time after the command
+    /// announces its first attempt.
     fn run(&self, command: &str) -> Pulled {
         self.fail();
         let mut begun = false;
@@ -107,18 +109,18 @@ impl<'a> Scene<'a> {
         format!("skopeo copy docker://{} containers-storage:{}", self.image, self.image)
     }
 
-    /// All is well now. Whether the image comes: nothing of what failed stands in its way.
+    /// Ends the fault. Returns whether the image can be pulled now, so that nothing that failed before is in the way.
     fn comes_once_healed(&self) -> bool {
         match (self.row.wrong, &self.names) {
             (Wrong::AtTheDoor(_), _) => self.door.heals(),
             (Wrong::WithNames(_), Some(names)) => names.heals(),
-            // What was asked for stays as it is.
+            // The image that was requested does not exist, which does not change.
             _ => return true,
         }
         self.puller.run(&self.netready()).code == 0 && self.has_image()
     }
 
-    /// What came to the door and to the name server.
+    /// What the door and the name server received.
     fn asked(&self) -> String {
         let requests = self.door.requests();
         let mut text = format!("{} connections", self.door.connections());
@@ -137,12 +139,12 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Lines of Podman's that say it tries again, and of ours.
+/// The number of lines with this sign, which Podman or netready writes when it tries again.
 fn count(text: &str, sign: &str) -> usize {
     text.lines().filter(|line| line.contains(sign)).count()
 }
 
-/// The attempts of netready: how many, and why they failed.
+/// The number of netready's attempts, and the reasons why they failed.
 fn attempts(pulled: &Pulled) -> (usize, Vec<&str>) {
     let lines = pulled.stderr.lines().filter_map(|line| line.strip_prefix("netready: "));
     let mut reasons = Vec::new();
@@ -164,7 +166,7 @@ struct Seen {
     plain_has: bool,
     ours: Pulled,
     ours_has: bool,
-    /// Whether it comes when the fault is over.
+    /// Whether the image can be pulled after the fault is over.
     healed: bool,
     asked: [String; 2],
 }
@@ -223,7 +225,7 @@ impl Seen {
             let (from, to) = row.next;
             expect((from..=to).contains(&delay), &format!("next in {delay} s"));
         }
-        // Under load an attempt may end in another way, one that can pass.
+        // Under load, an attempt may fail for another reason that can pass.
         let named = reasons.contains(&row.why);
         expect(named || row.ours == Ours::ComesByItself, &format!("it named {reasons:?}"));
         wrong
@@ -258,7 +260,8 @@ fn each_fault_without_netready_and_with_it() {
         let looks: Vec<_> = (0..)
             .zip(&rows)
             .map(|(n, row)| {
-                // Sixty Podmen at once would be late for what lasts half a minute.
+                // Start them one after the other: sixty Podman processes at once would be too late for a fault of
+                // half a minute.
                 std::thread::sleep(Duration::from_millis(300));
                 let site = &site;
                 scope.spawn(move || look(site, row, n))

@@ -1,5 +1,5 @@
-//! `netready pull` is killed at one moment after the other, in the middle of a layer too: nothing is left
-//! running, and the next pull finds nothing that it cannot mend.
+//! `netready pull` is killed at many different moments, also in the middle of a layer. Nothing may be left running,
+//! and the next pull must succeed in spite of what is left in the storage.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,14 +11,14 @@ use crate::registry::{Fault, IMAGE, Lasts};
 use crate::rootfs::{self, Release};
 use crate::table;
 
-/// What a pull of two megabytes takes three seconds for.
+/// At this rate, a pull of two megabytes takes three seconds.
 const SLOW: Fault = Fault::Slow(700_000);
-/// The moments, in milliseconds after the start.
+/// The numbers of the moments: each is this many steps after the start.
 const STEPS: std::ops::Range<u64> = 0..14;
 const STEP: u64 = 240;
 
-/// Processes of this puller that run, but for the pause process, which holds Podman's user namespace and is
-/// meant to stay.
+/// The running processes of this puller, without the pause process, which holds Podman's user namespace and is meant
+/// to stay.
 fn left_over(puller: &Puller<'_>) -> String {
     puller.guest.sh(&format!(
         "pause=$(cat {0}/run/libpod/tmp/pause.pid 2>/dev/null)
@@ -32,7 +32,7 @@ fn left_over(puller: &Puller<'_>) -> String {
     ))
 }
 
-/// The image as it is in the storage, and what Podman says of the storage.
+/// The image in the storage, and Podman's check of the storage.
 fn checked(puller: &Puller<'_>, image: &str) -> (String, String) {
     let script = format!(
         "podman unshare sh -c \"place=\\$(podman image mount {image}) && sha256sum <\\$place/bin/busybox; \
@@ -85,7 +85,7 @@ fn one_signal(site: &Site, n: u16, signal: &str, code: i32) {
         let removed = puller.run(&format!("podman rmi --force {image}"));
         assert_eq!(removed.code, 0, "{}\n{log}", removed.stderr);
     }
-    // The folder of each attempt is removed after it, whoever was killed.
+    // The folder of each attempt is removed after it, whichever process was killed.
     assert_eq!(littered, 0, "{littered} times a part of the layer was left in {temporary}:\n{log}");
 }
 

@@ -1,4 +1,4 @@
-//! The faults, and what is to come of each.
+//! The faults, and the expected result of each.
 
 use crate::registry::{Certificate, Fault, IMAGE, NameFault};
 
@@ -8,30 +8,30 @@ pub(super) enum Wrong {
     AtTheDoor(Fault),
     WithNames(NameFault),
     WithCertificate(Certificate),
-    /// It is what was asked for.
+    /// The request itself is wrong.
     Asked,
 }
 
-/// What is to come of `netready pull`.
+/// The expected result of `netready pull`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ours {
-    /// An image, after more than one attempt.
+    /// The image is pulled, after more than one attempt.
     Comes,
-    /// An image, though Podman may need no help.
+    /// The image is pulled, although Podman may not need help.
     ComesByItself,
-    /// Podman's exit code, after one attempt.
+    /// The pull ends with Podman's exit code, after one attempt.
     Final,
-    /// 124, after as many attempts as there may be.
+    /// The pull ends with exit code 124, after the maximum number of attempts.
     Ended,
 }
 
-/// What is to come of plain `podman pull`.
+/// The expected result of plain `podman pull`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plain {
     Fails,
-    /// It is there as long as one looks.
+    /// The pull still runs when the observation ends.
     Hangs,
-    /// One way or the other: a matter of seconds.
+    /// Either result is possible: it depends on seconds.
     Any,
 }
 
@@ -39,28 +39,28 @@ pub(super) enum Plain {
 pub(super) struct Row {
     pub(super) fault: &'static str,
     pub(super) wrong: Wrong,
-    /// For so long; none: for good.
+    /// How long the fault lasts, in seconds. `None` means for ever.
     pub(super) lasts: Option<u64>,
     pub(super) plain: Plain,
     pub(super) ours: Ours,
-    /// The reason that netready names.
+    /// The reason that netready must give.
     pub(super) why: &'static str,
-    /// What is asked for, after the host and port.
+    /// The image, without host and port.
     pub(super) image: &'static str,
-    /// The seconds since boot.
+    /// The seconds since boot that the puller sees.
     pub(super) up_for: Option<i64>,
-    /// Options of netready.
+    /// Options for netready.
     pub(super) options: &'static str,
-    /// Options of podman pull.
+    /// Options for podman pull.
     pub(super) arguments: &'static str,
     pub(super) skopeo: bool,
-    /// The seconds to the next attempt, each time: from, to. The delays are netready's choice, so no load
-    /// changes them.
+    /// The shortest and the longest delay before the next attempt, in seconds. netready chooses the delays, so the
+    /// load of the machine does not change them.
     pub(super) next: (f64, f64),
 }
 
 const THIRTY: Option<u64> = Some(30);
-/// Since boot: some of what fails passes for ten minutes.
+/// Seconds since boot: some errors count as temporary only during the first ten minutes.
 const YOUNG: i64 = 60;
 const OLD: i64 = 3600;
 
@@ -127,14 +127,14 @@ pub(super) fn rows() -> Vec<Row> {
         Row {
             lasts: Some(45),
             arguments: "--retry 0",
-            // Left alone.
+            // After a rate limit, netready waits longer.
             next: (29.5, 60.0),
             ..passes("HTTP 429 for 45 s, `--retry 0`", door(Fault::Status(429)), limited)
         },
         Row {
             options: "--global-arg --log-level=debug",
             arguments: "--retry 0",
-            // What the registry said, a tenth and --delay.
+            // The delay that the registry asked for, plus a tenth, plus --delay.
             next: (2.5, 7.3),
             ..passes(
                 "HTTP 429, Retry-After: 3, `--retry 0`, debug log",

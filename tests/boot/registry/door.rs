@@ -1,4 +1,4 @@
-//! The way to the registry, which fails as it is told: a proxy of one request per connection.
+//! A door: a proxy before the registry, with one request per connection, which fails as a test tells it.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,33 +10,34 @@ use socket2::SockRef;
 
 use super::{Lasts, Switch};
 
-/// Above this size a blob is the layer.
+/// A blob of more than this many bytes is the layer.
 const SMALL: usize = 64 * 1024;
 
-/// What the door does instead of letting through.
+/// What the door does instead of passing a request on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nobody listens.
     Refused,
-    /// Accepted, and reset.
+    /// The connection is accepted and reset.
     Reset,
-    /// Accepted, and never answered.
+    /// The connection is accepted, and no answer comes.
     Stall,
-    /// Answered with this status, as registries do: 403 and 404 for the manifest, the others for anything.
+    /// The answer has this status, for the same requests as in real registries: 403 and 404 for the manifest, others
+    /// for any request.
     Status(u16),
-    /// The same, with a Retry-After of so many seconds.
+    /// The same, with a Retry-After of this many seconds.
     RetryAfter(u16, u32),
-    /// 200 and a login page, whatever was asked for.
+    /// The answer is 200 with a login page, for any request.
     Html,
     /// The layer ends in the middle.
     Cut,
-    /// The layer stands still in the middle, and the connection stays.
+    /// The layer stops in the middle, and the connection stays open.
     StallInLayer,
-    /// The layer comes at so many octets in a second.
+    /// The layer comes at this many bytes in a second.
     Slow(u32),
 }
 
-/// A door, shut when dropped.
+/// A door. Dropping this closes it.
 pub struct Door(Arc<Shared>);
 
 struct Shared {
@@ -49,18 +50,18 @@ struct Shared {
     ended: AtomicBool,
 }
 
-/// A request that came, and what became of it.
+/// A request that came, and what the door did with it.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub at: Instant,
-    /// `GET /v2/`
+    /// The request line, such as `GET /v2/`.
     pub line: String,
-    /// None: it was let through.
+    /// The fault that the request met. `None` if it was passed on.
     pub fault: Option<Fault>,
 }
 
 impl Door {
-    /// In a thread of the LAN's namespace.
+    /// Opens a door, in a thread in the LAN's namespace.
     pub(super) fn open(address: SocketAddr, behind: SocketAddr) -> Door {
         let shared = Arc::new(Shared {
             behind,
@@ -78,19 +79,19 @@ impl Door {
         door
     }
 
-    /// From now on it does so; it does when this returns.
+    /// Starts a fault. It is active when this returns.
     pub fn fails(&self, fault: Fault, lasts: Lasts) {
         self.0.switch.set(Some(fault), lasts);
         self.settle(fault != Fault::Refused);
     }
 
-    /// From now on all is well.
+    /// Ends all faults.
     pub fn heals(&self) {
         self.0.switch.set(None, Lasts::Forever);
         self.settle(true);
     }
 
-    /// How many connections were accepted.
+    /// The number of accepted connections.
     pub fn connections(&self) -> usize {
         self.0.connections.load(Ordering::Relaxed)
     }
@@ -110,7 +111,7 @@ impl Door {
 impl Drop for Door {
     fn drop(&mut self) {
         self.0.ended.store(true, Ordering::Relaxed);
-        // Else those that stall would hold the namespace.
+        // Otherwise connections that stall would keep the namespace.
         for stream in self.0.open.lock().unwrap().iter() {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -129,20 +130,20 @@ impl Shared {
             }
             let listener = listener.get_or_insert_with(|| {
                 let listener = TcpListener::bind(address).unwrap();
-                // accept(2) obeys it too.
+                // The timeout also applies to accept(2).
                 SockRef::from(&listener).set_read_timeout(Some(Duration::from_millis(50))).unwrap();
                 listener
             });
             self.listening.store(true, Ordering::Release);
             if let Ok((client, _)) = listener.accept() {
-                // It has inherited that.
+                // The accepted socket has inherited the timeout.
                 client.set_read_timeout(None).unwrap();
                 self.connections.fetch_add(1, Ordering::Relaxed);
                 let shared = Arc::clone(&self);
                 std::thread::spawn(move || {
                     let client = Arc::new(client);
                     shared.open.lock().unwrap().push(Arc::clone(&client));
-                    // What goes wrong here is what was asked for, or the client's wish.
+                    // An error here is the fault itself, or the client has disconnected.
                     let _ = shared.serve(&client);
                     shared.open.lock().unwrap().retain(|other| !Arc::ptr_eq(other, &client));
                 });
@@ -150,14 +151,15 @@ impl Shared {
         }
     }
 
-    /// What was opened is closed, when this returns, or reset.
+    /// Serves one connection. When this returns, the connection is closed or reset.
     fn serve(&self, client: &TcpStream) -> io::Result<()> {
         if self.switch.met() == Some(Fault::Reset) {
             return reset(client);
         }
         let mut first = [0];
         client.peek(&mut first)?;
-        // A TLS record of a handshake: to who speaks TLS, and to who does not, who will say so.
+        // The connection begins with a TLS handshake. Pass it on in any case: a registry without TLS reports the
+        // error itself.
         if first == [0x16] {
             return match self.switch.now() {
                 Some(Fault::Stall) => stall(client),
@@ -179,7 +181,7 @@ impl Shared {
                 writer.write_all(answer(status, Some(seconds)).as_bytes())
             }
             Some(Fault::Html) => writer.write_all(PAGE.as_bytes()),
-            // It came while the request did.
+            // The fault began while the request came.
             Some(Fault::Reset | Fault::Refused) => reset(client),
             Some(Fault::Stall) => stall(client),
         }
@@ -191,7 +193,7 @@ impl Shared {
         self.requests.lock().unwrap().push(Request { at: Instant::now(), line, fault });
     }
 
-    /// Sends the request on, and the answer back, whose body may have a fault.
+    /// Passes the request on, and the answer back, whose body may have a fault.
     fn pass(&self, mut client: &TcpStream, request: &str, fault: Option<Fault>) -> io::Result<()> {
         let mut behind = TcpStream::connect(self.behind)?;
         let (line, headers) = request.split_once("\r\n").unwrap_or((request, "\r\n"));
@@ -221,7 +223,7 @@ impl Shared {
         }
     }
 
-    /// Both ways as it comes.
+    /// Passes bytes on in both directions.
     fn relay_unread(&self, mut client: &TcpStream) -> io::Result<()> {
         let mut behind = TcpStream::connect(self.behind)?;
         let (mut from, mut to) = (client.try_clone()?, behind.try_clone()?);
@@ -251,7 +253,7 @@ impl Fault {
     }
 }
 
-/// Up to and with the empty line.
+/// Reads up to the empty line, and includes it.
 fn head(mut stream: &TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     let mut octet = [0];
@@ -262,12 +264,12 @@ fn head(mut stream: &TcpStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
-/// With RST, not FIN.
+/// Closes the connection with RST instead of FIN.
 fn reset(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
 
-/// Until the other side goes.
+/// Waits until the other side disconnects.
 fn stall(mut stream: &TcpStream) -> io::Result<()> {
     io::copy(&mut stream, &mut io::sink()).map(|_| ())
 }
@@ -275,7 +277,7 @@ fn stall(mut stream: &TcpStream) -> io::Result<()> {
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n\
                     <html><body><h1>Please sign in to the WiFi</h1></body></html>";
 
-/// As registries and the proxies before them say it.
+/// An error answer as registries and the proxies before them send it.
 fn answer(status: u16, retry_after: Option<u32>) -> String {
     let coded = |code: &str, message: &str| {
         format!("{{\"errors\":[{{\"code\":\"{code}\",\"message\":\"{message}\",\"detail\":{{}}}}]}}\n")

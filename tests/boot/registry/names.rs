@@ -1,4 +1,4 @@
-//! A name server that knows the registry's domain and nothing else, and fails as it is told.
+//! A name server that knows only the registry's domain, and fails as a test tells it.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use std::time::Duration;
 use super::{DOMAIN, Lasts, ROUTER, Switch, inside};
 use crate::guest::Networks;
 
-/// What it does instead of answering.
+/// What the name server does instead of answering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameFault {
-    /// Nobody listens; the host says so.
+    /// Nobody listens, and the host reports this (ICMP).
     Absent,
-    /// It listens, and never answers.
+    /// The server listens and never answers.
     Silent,
     ServFail,
     NxDomain,
 }
 
-/// A name server, gone when dropped.
+/// A name server. Dropping this ends it.
 pub struct Names(Arc<Shared>);
 
 struct Shared {
@@ -30,7 +30,7 @@ struct Shared {
 }
 
 impl Names {
-    /// At one of the LAN's addresses.
+    /// Starts a name server at one of the LAN's addresses.
     pub fn on(networks: &Networks, address: &str) -> Names {
         let address: SocketAddr = format!("{address}:53").parse().unwrap();
         let shared = Arc::new(Shared {
@@ -46,19 +46,19 @@ impl Names {
         names
     }
 
-    /// From now on it does so; it does when this returns.
+    /// Starts a fault. It is active when this returns.
     pub fn fails(&self, fault: NameFault, lasts: Lasts) {
         self.0.switch.set(Some(fault), lasts);
         self.settle(fault != NameFault::Absent);
     }
 
-    /// From now on all is well.
+    /// Ends all faults.
     pub fn heals(&self) {
         self.0.switch.set(None, Lasts::Forever);
         self.settle(true);
     }
 
-    /// How many queries came.
+    /// The number of queries that came.
     pub fn queries(&self) -> usize {
         self.0.queries.load(Ordering::Relaxed)
     }
@@ -117,20 +117,20 @@ fn answer(query: &[u8], fault: Option<NameFault>) -> Option<Vec<u8>> {
         None if !ours => NXDOMAIN,
         None => 0,
     };
-    // There is an IPv4 address; of the other kinds there is none.
+    // The name has an IPv4 address and no other record.
     let address = code == 0 && a;
-    // An answer, recursion wanted and available, as authentic as it gets.
+    // The header: an answer, with recursion desired and available.
     let mut answer = [&query[..2], &[0x81, 0x80 | code, 0, 1, 0, u8::from(address), 0, 0, 0, 0]].concat();
     answer.extend_from_slice(question);
     if address {
-        // The name of the question, A, IN, a second, four octets.
+        // The record: the name of the question, type A, class IN, one second to live, four bytes.
         answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
         answer.extend_from_slice(&ROUTER.parse::<std::net::Ipv4Addr>().unwrap().octets());
     }
     Some(answer)
 }
 
-/// The name that is asked for, in lower case, and where it ends.
+/// The name in the question, in lower case, and the offset of its end.
 fn name(query: &[u8]) -> Option<(String, usize)> {
     let mut labels = Vec::new();
     let mut at = 12;
