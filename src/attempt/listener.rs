@@ -39,8 +39,8 @@ impl Listener {
         Ok((Listener { ours: Some(ours), tail: VecDeque::new(), heard: 0, terminal, silent }, theirs))
     }
 
-    /// Reads what is there and passes it on, once the reader of netready's stderr has taken what came before. Never
-    /// returns once the command's stderr is closed.
+    /// Waits for output of the command and passes it on. Before that, waits until netready's queue for stderr has room.
+    /// Never returns once the command's stderr is closed.
     pub(super) async fn listen(&mut self) -> io::Result<()> {
         let Some(ours) = &self.ours else { return std::future::pending().await };
         if !self.silent {

@@ -17,7 +17,7 @@ pub enum Wake {
     Continue,
 }
 
-/// The signals that an attempt listens for. While this exists, they have no effect on this process by themselves.
+/// The signals that an attempt listens for. Once this has been made, they have no effect on this process by themselves.
 pub struct Signals(signals::Signals<Wake>);
 
 impl Signals {

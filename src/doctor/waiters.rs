@@ -1,5 +1,5 @@
-//! Examines the services for which network-online.target waits, besides netready's: those of a network manager that
-//! does not run, and those of several managers. netready disables none of them.
+//! Examines the services for which network-online.target waits: those of a network manager that does not run, those of
+//! several managers, and all others if it also waits for netready. netready disables none of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -90,7 +90,7 @@ fn count(signal: Signal) -> u64 {
         .map_or(0, |count| count.load(Ordering::SeqCst))
 }
 
-/// Receives signals as events. While this exists, these signals have no effect on this process by themselves.
+/// Receives signals as events. Once this has been made, these signals have no effect on this process by themselves.
 ///
 /// tokio's own listeners are not used. They pass a signal on through a socket pair, panic if the kernel refuses one,
 /// and lose the signal if the kernel has no memory for its byte.
@@ -144,8 +144,8 @@ impl<T: Copy> Signals<T> {
     }
 }
 
-/// Blocks signals in this thread, so that they can be read one by one. In a process with only one thread, no signal
-/// of these takes effect.
+/// Blocks signals in this thread, so that they can be read one by one. In a process with only one thread, these
+/// signals then have no effect by themselves.
 pub struct Blocked {
     before: SigSet,
     signals: SignalFd,
