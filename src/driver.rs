@@ -279,7 +279,7 @@ impl<'a> Driver<'a> {
             return Ok(Event::Input(Input::Nameservers { nameservers, news }));
         }
         if self.next == Next::Sleep {
-            self.reader.ask_apart()?;
+            self.reader.prepare()?;
         }
         // Everything that was due was done. If it could not be done, it waits for another event, so ignore past
         // deadlines.

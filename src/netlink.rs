@@ -196,6 +196,12 @@ impl Reader {
         Ok(())
     }
 
+    /// Whether the next question needs a new socket first.
+    #[cfg(test)]
+    pub(crate) fn needs_a_socket(&self) -> bool {
+        self.sockets.as_ref().unwrap().requests.is_left()
+    }
+
     /// Ends its connections for questions, as an error would.
     #[cfg(test)]
     pub(crate) fn end_connections(&mut self) {
@@ -204,19 +210,21 @@ impl Reader {
         sockets.barrier = sockets.barrier.take().map(|_| Barrier::ended());
     }
 
-    /// From now on somebody must be served while the kernel keeps a question waiting.
+    /// Prepares for a wait: makes a new socket if the next question needs one, so that no event has to wait for it, and
+    /// starts the thread for the barrier.
     ///
-    /// Not done from the start: the first look at the state has nobody to serve, and where the gate is
-    /// ready at once, nothing is left to be asked.
+    /// From the first wait on, others must be served while the kernel keeps a question waiting. Before it there is nobody
+    /// to serve, and if the gate is ready at once, nothing is left to be asked.
     ///
     /// # Errors
     /// Where netlink, or a thread, is not to be had.
-    pub fn ask_apart(&mut self) -> Result<(), ObserveError> {
-        match &mut self.sockets {
-            Some(sockets) if sockets.barrier.is_none() => {
-                sockets.barrier = Some(Barrier::start()?);
-            }
-            Some(_) | None => {}
+    pub fn prepare(&mut self) -> Result<(), ObserveError> {
+        let Some(sockets) = &mut self.sockets else { return Ok(()) };
+        if let Err(error) = sockets.requests.renew_if_left() {
+            debug!("no new netlink socket yet: {error}");
+        }
+        if sockets.barrier.is_none() {
+            sockets.barrier = Some(Barrier::start()?);
         }
         Ok(())
     }

@@ -123,6 +123,24 @@ fn a_connection_that_ended_is_made_anew() {
     });
 }
 
+/// A table of thousands of routes is not read to its end, so the next question needs a new socket.
+#[test]
+#[ignore = "needs a network namespace"]
+fn no_event_waits_for_a_new_socket_after_a_large_table() {
+    in_namespace(async || {
+        veth();
+        let route = |n: u32| format!("route add 16.{}.{}.0/24 via 192.0.2.1\n", n >> 8, n & 255);
+        batch(&(0..3000).map(route).collect::<String>());
+        let mut driver = opened(&default_ipv4(), RECEIVE_BUFFER).await;
+        assert!(driver.reader.needs_a_socket(), "the table was read to its end");
+        ip("route add default via 192.0.2.1");
+        // It goes to sleep and wakes, and has not asked anything yet.
+        driver.advance(&mut Silent).await.unwrap();
+        assert!(!driver.reader.needs_a_socket());
+        assert!(ready(&mut driver).await);
+    });
+}
+
 #[test]
 #[ignore = "needs a network namespace"]
 fn an_overrun_loses_nothing_in_the_end() {

@@ -300,6 +300,11 @@ impl RequestSocket {
         self.socket.get_ref()
     }
 
+    #[cfg(test)]
+    pub(super) fn is_left(&self) -> bool {
+        self.left
+    }
+
     /// Has every request from now on fail.
     #[cfg(test)]
     pub(super) fn end(&mut self) {
@@ -307,10 +312,15 @@ impl RequestSocket {
         self.socket = watched(nobody).unwrap();
     }
 
-    /// After a dump that was left before its end, what is still to come of it goes with the socket.
-    fn renew_if_left(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.left) {
+    /// Replaces the socket if a dump was left before its end, because the rest of that dump is still to come on it. The
+    /// next request does this. Call it earlier if there is time, because it takes eight system calls.
+    ///
+    /// # Errors
+    /// Where netlink is not to be had. The next request tries again.
+    pub fn renew_if_left(&mut self) -> io::Result<()> {
+        if self.left {
             (self.socket, self.port) = request_socket()?;
+            self.left = false;
         }
         Ok(())
     }
