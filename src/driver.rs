@@ -349,6 +349,7 @@ impl<'a> Driver<'a> {
             reporter.changed(&view(&self.session, &line), now)?;
         }
         self.said.status = line;
+        self.session.note(now);
         Ok(())
     }
 }

@@ -148,8 +148,10 @@ pub struct Session {
     /// Notes what happens, if somebody wants to know.
     recorder: Option<Recorder>,
     verdict: Verdict,
-    /// The verdict that the recorder saw last, if another one took its place before a table was read.
+    /// The verdict that the recorder saw last, once another one has taken its place.
     noted: Option<Verdict>,
+    /// The verdict counts, and the recorder has not seen it.
+    unnoted: bool,
     /// For [`Mode::Improvement`]: resolv.conf when the verdict was made. `None` before the first verdict.
     nameservers: Option<Nameservers>,
     /// A probe may have another result now.
@@ -189,6 +191,7 @@ impl Session {
             network,
             gate,
             noted: None,
+            unnoted: false,
             nameservers: None,
             news: false,
             confirmed: false,
@@ -219,7 +222,7 @@ impl Session {
         self.recorder = Some(Recorder::new(&self.gate, now));
     }
 
-    /// The events that are due to be written. Call it after READY=1 was said.
+    /// The events that are due to be written.
     pub fn take_events(&mut self, now: Moment) -> Vec<Event> {
         let waits = self.waits();
         match &mut self.recorder {
@@ -316,18 +319,6 @@ impl Session {
     /// Takes one input in, and says what the driver has to do.
     #[must_use = "READY=1 and the end of a session are said once, in a step"]
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
-        let step = self.answer(input, now);
-        if step.judged && self.keeps_a_gate() {
-            let phase = self.state.phase();
-            self.account.observe(phase, &self.verdict, now);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.observe(phase, &self.verdict, now);
-            }
-        }
-        step
-    }
-
-    fn answer(&mut self, input: Input, now: Moment) -> Step {
         self.stepped = now;
         // The verdict of the reading that the last input ended. It counts if nothing comes between.
         let judged = self.refresh.take_judged();
@@ -354,6 +345,23 @@ impl Session {
         // While a read is under way nothing can be judged; what is due without a verdict is done.
         let effect = if self.reading.is_some() { self.tick(now) } else { None };
         self.done(effect, self.awaiting())
+    }
+
+    /// Notes what the last step has decided, for [`Session::times`] and for the events. Call it after each step that has
+    /// judged, and only after READY=1 was said, so that READY=1 does not wait for it.
+    pub fn note(&mut self, now: Moment) {
+        let last = if core::mem::take(&mut self.unnoted) { self.noted.take() } else { None };
+        if !self.keeps_a_gate() {
+            return;
+        }
+        let phase = self.phase();
+        self.account.observe(phase, &self.verdict, now);
+        if let Some(recorder) = &mut self.recorder {
+            if let Some(last) = last {
+                recorder.judged(&last, &self.verdict, &self.network, now);
+            }
+            recorder.observe(phase, &self.verdict, now);
+        }
     }
 
     fn take_in(&mut self, message: &Message, now: Moment) -> Step {
@@ -473,14 +481,12 @@ impl Session {
     /// `run`, `wait` and `monitor`: the gate's state sees the verdict.
     fn keep(&mut self, verdict: Verdict, now: Moment) -> Step {
         let last = core::mem::replace(&mut self.verdict, verdict);
-        let noted = self.noted.take();
-        if let Some(recorder) = &mut self.recorder {
-            recorder.judged(noted.as_ref().unwrap_or(&last), &self.verdict, &self.network, now);
-        }
         let flapped = self.refresh.take_flapped();
         if self.state.holding() {
             self.continuity.judged(&last, &self.verdict, &flapped);
         }
+        self.noted.get_or_insert(last);
+        self.unnoted = true;
         let effect = self.state.observe(&self.verdict, self.continuity.take_broken(), now);
         self.confirmed = false;
         let news = core::mem::take(&mut self.news);

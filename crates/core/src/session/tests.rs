@@ -93,6 +93,9 @@ impl Bench {
             self.probes.clone_from(&step.probes);
         }
         self.next = step.next.clone();
+        if step.judged {
+            self.session.note(self.now);
+        }
         step
     }
 

@@ -301,6 +301,9 @@ impl World {
             self.active = now;
         }
         let step = self.session.step(input, now);
+        if step.judged {
+            self.session.note(now);
+        }
         self.next = step.next;
         if let Some(probes) = step.probes {
             self.follow(probes);
