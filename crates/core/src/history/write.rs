@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::history::{
     AddressChange, Cause, Event, GateChange, LinkChange, ProbeChange, RequirementChange, RouteChange, Start,
@@ -28,18 +28,21 @@ pub fn line(event: &Event) -> String {
         What::Probe(change) => fields.probe(change),
         What::Dropped(count) => fields.put("count", count),
     }
-    let mut text = json_text(&Value::Object(fields.0));
-    text.push('\n');
-    text
+    format!("{{{}}}\n", fields.0)
 }
 
-/// The fields of an object, in the order in which they were added.
+/// The fields of an object as JSON, in the order in which they were added.
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+struct Fields(String);
 
 impl Fields {
     fn put(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.insert(name.to_owned(), value.into());
+        self.put_json(name, &json_text(&value.into()));
+    }
+
+    fn put_json(&mut self, name: &str, json: &str) {
+        let comma = if self.0.is_empty() { "" } else { "," };
+        self.0.extend([comma, "\"", name, "\":", json]);
     }
 
     fn put_some(&mut self, name: &str, value: Option<impl Into<Value>>) {
@@ -65,7 +68,8 @@ impl Fields {
         }
         self.put_usec("timeout_usec", timeout);
         self.put_usec("settle_usec", Some(settle));
-        self.put("clauses", clauses.into_iter().map(clause).collect::<Vec<Value>>());
+        let clauses: Vec<String> = clauses.into_iter().map(clause).collect();
+        self.put_json("clauses", &format!("[{}]", clauses.join(",")));
         if more_clauses > 0 {
             self.put("more_clauses", more_clauses);
         }
@@ -135,7 +139,7 @@ impl Fields {
     }
 }
 
-fn clause(clause: StartClause) -> Value {
+fn clause(clause: StartClause) -> String {
     let StartClause { links, requirements, quorum, grace } = clause;
     let mut fields = Fields::default();
     if !links.is_empty() {
@@ -144,5 +148,5 @@ fn clause(clause: StartClause) -> Value {
     fields.put("requirements", requirements);
     fields.put("quorum", quorum);
     fields.put_usec("grace_usec", grace);
-    Value::Object(fields.0)
+    format!("{{{}}}", fields.0)
 }

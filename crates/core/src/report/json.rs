@@ -143,9 +143,13 @@ pub fn error_json(error: &str) -> Value {
 /// Writes JSON on one line. Its values may contain texts of others. Characters that could affect a terminal are
 /// written as `\uNNNN`.
 pub fn json_text(value: &Value) -> String {
+    let json = value.to_string();
+    if !json.contains(is_unsafe) {
+        return json;
+    }
     let mut text = String::new();
     // Such characters occur only in strings, and serde_json has already escaped those below U+0020.
-    for character in value.to_string().chars() {
+    for character in json.chars() {
         if !is_unsafe(character) {
             text.push(character);
             continue;
