@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
 
+use futures::FutureExt as _;
 use nix::sys::signal::Signal;
 
 use crate::clock::{self, LocalTime, Timer};
@@ -268,7 +269,13 @@ impl<'a> Driver<'a> {
                     Notification::Dry => Input::Dry,
                 }));
             }
-            Next::Read(read) => self.reader.begin(read),
+            Next::Read(read) => {
+                self.reader.begin(read);
+                // The kernel answers a single question while it is being sent. Take that answer before anything else.
+                if let Some(found) = self.reader.found().now_or_never() {
+                    return Ok(Event::Input(self.found(found)?));
+                }
+            }
             next @ (Next::Pause | Next::Reading | Next::Sleep | Next::End(_)) => self.next = next,
         }
         let now = clock::now();
@@ -342,6 +349,7 @@ impl<'a> Driver<'a> {
         if step.open {
             reporter.opened()?;
         }
+        self.session.note(now);
         let line = self.said.line(&self.session);
         let events = self.session.take_events(now);
         tell(reporter, &events);
@@ -349,7 +357,6 @@ impl<'a> Driver<'a> {
             reporter.changed(&view(&self.session, &line), now)?;
         }
         self.said.status = line;
-        self.session.note(now);
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ use crate::requirement::Gate;
 use crate::verdict::{ClauseVerdict, Verdict};
 use crate::wants::Wants;
 
-/// After so many notifications without a pause, timers and signals are served before the next one.
+/// After so many notifications without a wait or a pause, timers and signals are served before the next one.
 const BATCH: u32 = 4096;
 
 /// While the kernel keeps a read waiting, deadlines that have passed are looked at again this often.
@@ -159,7 +159,7 @@ pub struct Session {
     /// Everything was read once more at the end of the settle.
     confirmed: bool,
     reading: Option<Reading>,
-    /// Notifications since the last pause.
+    /// Notifications since the last wait or pause.
     drained: u32,
     /// How often a `check` has begun to read.
     looks: u32,
@@ -340,7 +340,7 @@ impl Session {
                 self.network.answers.insert(question, answer);
             }
             Input::Nameservers { nameservers, news } => self.learn_nameservers(nameservers, news),
-            Input::Wake => {}
+            Input::Wake => self.drained = 0,
         }
         // While a read is under way nothing can be judged; what is due without a verdict is done.
         let effect = if self.reading.is_some() { self.tick(now) } else { None };
@@ -404,7 +404,6 @@ impl Session {
     }
 
     fn dry(&mut self, judged: Option<Verdict>, now: Moment) -> Step {
-        self.drained = 0;
         self.refresh.drained();
         let enough = matches!(self.mode, Mode::Once { .. }) && self.looks >= LOOKS;
         match if enough { None } else { self.read_next(now) } {
