@@ -22,9 +22,9 @@ const SHARE: u32 = 10;
 /// The most credit that can be saved. It is enough for a burst of changes on a host with a table of usual size.
 /// Twice as much would let a large table be read twice in a row.
 const MOST: Duration = Duration::from_millis(50);
-/// What one read costs at most: the time that four million routes take. If a read took longer, the host was
-/// suspended or busy with something else meanwhile. Half of this would let a table of that size be read about a fifth of
-/// the time; twice as much could open a gate twenty seconds late.
+/// What one read costs at most, and what the reads of one pass do together: the time that four million routes take. If a
+/// read took longer, the host was suspended or busy with something else meanwhile. Half of this would let a table of that
+/// size be read about a fifth of the time; twice as much could open a gate twenty seconds late.
 const DEAREST: Duration = Duration::from_secs(1);
 
 impl Budget {
@@ -43,7 +43,8 @@ impl Budget {
     /// Takes the time that reading took from the budget.
     pub fn spent(&mut self, cost: Duration, now: Moment) {
         self.refill(now);
-        self.credit = self.credit.saturating_sub(nanoseconds(cost.min(DEAREST)));
+        // One pass may read several tables.
+        self.credit = self.credit.saturating_sub(nanoseconds(cost.min(DEAREST))).max(-nanoseconds(DEAREST));
     }
 
     fn refill(&mut self, now: Moment) {
@@ -145,6 +146,15 @@ mod tests {
             budget.spent(Duration::from_millis(millis), at(millis));
             assert_eq!(budget.wait(at(millis)), Some(at(until)), "{millis}");
         }
+    }
+
+    #[test]
+    fn several_tables_of_one_pass_cost_no_more_than_one() {
+        let mut budget = Budget::new(at(0));
+        for millis in [900, 1800, 2700] {
+            budget.spent(Duration::from_millis(900), at(millis));
+        }
+        assert_eq!(budget.wait(at(2700)), Some(at(12_700)));
     }
 
     #[test]
