@@ -231,19 +231,28 @@ impl Reader {
 }
 
 impl Sockets {
+    async fn pass_barrier(&mut self) -> Result<(), ObserveError> {
+        match &mut self.barrier {
+            Some(barrier) => Ok(barrier.pass().await?),
+            None => self.requests.pass_barrier().await.map_err(ObserveError::Ask),
+        }
+    }
+
     async fn execute(&mut self, read: Read) -> Result<Found, ObserveError> {
         let (requests, now) = (&mut self.requests, clock::now());
         let found = match read {
             Read::Barrier => {
-                match &mut self.barrier {
-                    Some(barrier) => barrier.pass().await?,
-                    None => requests.pass_barrier().await.map_err(ObserveError::Ask)?,
+                self.pass_barrier().await?;
+                return Ok(Found::Passed);
+            }
+            Read::Links => match tables::links(requests).await {
+                Ok((links, addresses)) => {
+                    // An IPv4 address is in the list before bind(2) accepts it, and before it is announced.
+                    self.pass_barrier().await?;
+                    Ok(Found::Links(links, addresses))
                 }
-                Ok(Found::Passed)
-            }
-            Read::Links => {
-                tables::links(requests).await.map(|(links, addresses)| Found::Links(links, addresses))
-            }
+                Err(error) => Err(error),
+            },
             Read::Path { asked, .. } => {
                 Ok(Found::Path(requests.path(asked, now).await.map_err(ObserveError::Ask)?))
             }

@@ -248,7 +248,7 @@ fn a_dead_default_hides_a_live_one_until_the_kernel_is_told_to_pass_it_over() {
             sysctl(&format!("{family}.conf.va0.forwarding"), "1");
             driver.notifications.readable().await.unwrap();
             while let Notification::Message(message) = driver.notifications.take().unwrap() {
-                assert!(!matches!(message, Message::IgnoreLinkdown), "{family}");
+                assert!(!matches!(message, Message::IgnoreLinkdown(_)), "{family}");
             }
             sysctl(&format!("{family}.conf.va0.forwarding"), "0");
         }

@@ -40,7 +40,8 @@ const RTM_DELRULE: u16 = libc::RTM_DELRULE;
 const RTM_NEWNEXTHOP: u16 = 104;
 const RTM_DELNEXTHOP: u16 = 105;
 const RTM_NEWNETCONF: u16 = libc::RTM_NEWNETCONF;
-/// The attribute of linux/netconf.h that holds the setting.
+/// The attributes of linux/netconf.h that hold the number of the link, and the setting.
+const NETCONFA_IFINDEX: u16 = 1;
 const NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN: u16 = 6;
 
 /// The kernel counts a route's lifetime in clock ticks of 10 ms (USER_HZ), whatever its own.
@@ -115,9 +116,11 @@ pub fn event(frame: Frame<'_>, now: Moment) -> Event {
         // What these say is of no interest, only that they came. (netlink-packet-route cannot
         // decode a nexthop.)
         RTM_NEWRULE | RTM_DELRULE => return Event::Message(Message::Rule),
-        RTM_NEWNEXTHOP | RTM_DELNEXTHOP => return Event::Message(Message::Nexthop),
-        RTM_NEWNETCONF if tells_of_linkdown(frame.payload) => {
-            return Event::Message(Message::IgnoreLinkdown);
+        RTM_NEWNEXTHOP => return Event::Message(Message::Nexthop),
+        RTM_DELNEXTHOP => return Event::Message(Message::NexthopGone),
+        RTM_NEWNETCONF => {
+            let setting = linkdown_setting(frame.payload).map(Message::IgnoreLinkdown);
+            return setting.map_or(Event::Irrelevant, Event::Message);
         }
         _ => return Event::Irrelevant,
     };
@@ -173,15 +176,26 @@ fn of_no_interest(frame: &Frame<'_>) -> bool {
     }
 }
 
-/// Whether a netconf message speaks of ignore_routes_with_linkdown. One that is malformed may.
-/// (netlink-packet-route cannot decode these.)
-fn tells_of_linkdown(payload: &[u8]) -> bool {
+/// The link whose ignore_routes_with_linkdown a netconf message tells of; `Some(None)` stands for all links. A malformed
+/// message may tell of all. (netlink-packet-route cannot decode these.)
+fn linkdown_setting(payload: &[u8]) -> Option<Option<u32>> {
     /// struct netconfmsg of linux/netconf.h, with its padding.
     const NETCONFMSG: usize = 4;
-    let Some(attributes) = payload.get(NETCONFMSG..) else { return true };
-    NlasIterator::new(attributes).any(|attribute| {
-        attribute.map_or(true, |attribute| attribute.kind() == NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN)
-    })
+    let Some(attributes) = payload.get(NETCONFMSG..) else { return Some(None) };
+    let (mut tells, mut link) = (false, None);
+    for attribute in NlasIterator::new(attributes) {
+        let Ok(attribute) = attribute else { return Some(None) };
+        match attribute.kind() {
+            // -1 is all links, and -2 is links to come.
+            NETCONFA_IFINDEX => {
+                let number = attribute.value().try_into().map(i32::from_ne_bytes).ok();
+                link = number.and_then(|number| u32::try_from(number).ok());
+            }
+            NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN => tells = true,
+            _ => {}
+        }
+    }
+    tells.then_some(link)
 }
 
 /// A route of a dump; `None` where it cannot be decoded or is none of its table's.

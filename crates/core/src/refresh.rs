@@ -26,7 +26,8 @@ use crate::wants::{Wants, probes};
 pub enum Read {
     /// A question that the kernel answers only when it has finished what it announced.
     Barrier,
-    /// All links and all addresses.
+    /// All links and all addresses. After the lists are read, the kernel must have finished adding the addresses that
+    /// are in them: a barrier.
     Links,
     /// The way that a connection would take.
     Path {
@@ -456,6 +457,8 @@ impl Refresh {
     fn put_off(&mut self, stale: Stale, at: Moment) {
         self.pass = None;
         self.stale = Stale::default();
+        // The next verdict says whether it still must.
+        self.must_finish = false;
         self.spacing.owe(stale);
         self.put_off_until(at);
     }
@@ -499,7 +502,8 @@ fn barrier_for(message: &Message, network: &Network) -> Barrier {
         | Message::AddressGone(_)
         | Message::Rule
         | Message::Nexthop
-        | Message::IgnoreLinkdown => Barrier::Always,
+        | Message::NexthopGone
+        | Message::IgnoreLinkdown(_) => Barrier::Always,
         Message::Address(_) | Message::Route(..) => Barrier::NotNeeded,
     }
 }
@@ -522,7 +526,11 @@ fn unfinished_after(message: &Message, before: Option<IpAddr>) -> Option<IpAddr>
         Message::Address(_) => before,
         Message::Link(_) | Message::LinkGone(_) | Message::AddressGone(_) => None,
         Message::Route(route, _) if route.family() == Family::V4 => None,
-        Message::Route(..) | Message::Rule | Message::Nexthop | Message::IgnoreLinkdown => before,
+        Message::Route(..)
+        | Message::Rule
+        | Message::Nexthop
+        | Message::NexthopGone
+        | Message::IgnoreLinkdown(_) => before,
     }
 }
 

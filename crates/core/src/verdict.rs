@@ -698,28 +698,42 @@ impl Evidence {
             // The kernel adds a route that already existed. So the route was gone in between; the kernel does not
             // announce every removal.
             Message::Route(changed, RouteChange::Added) => match self {
-                Evidence::Route { route, .. } => route.is(changed) || route.is_hidden_by(changed),
+                Evidence::Route { route, .. } => {
+                    route.is(changed) || (leads_nowhere(changed) && route.is_behind(changed))
+                }
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
-                Evidence::Link { .. }
-                | Evidence::Address(_)
-                | Evidence::Lookup { .. }
-                | Evidence::Nameserver(_)
-                | Evidence::Answer { .. } => false,
-            },
-            Message::Route(changed, change @ (RouteChange::Replaced | RouteChange::Gone)) => match self {
-                Evidence::Route { route, .. } => route.is(changed) || route.is_hidden_by(changed),
-                Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
-                // A lookup does not tell which route it used. It may have used the route that was replaced.
-                Evidence::Lookup { target, route, .. } => {
-                    let same_link = || changed.hops.iter().any(|hop| hop.ifindex == route.ifindex);
-                    changed.destination.contains(target) && (*change == RouteChange::Replaced || same_link())
+                // A better route may have come after it.
+                Evidence::Lookup { target, .. } => {
+                    leads_nowhere(changed) && changed.destination.contains(target)
                 }
                 Evidence::Link { .. }
                 | Evidence::Address(_)
                 | Evidence::Nameserver(_)
                 | Evidence::Answer { .. } => false,
             },
-            Message::Address(_) | Message::Rule | Message::Nexthop | Message::IgnoreLinkdown => false,
+            Message::Route(changed, RouteChange::Replaced | RouteChange::Gone) => match self {
+                // If the other route stood before this one, it may have led nowhere.
+                Evidence::Route { route, .. } => route.is(changed) || route.is_behind(changed),
+                Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
+                // A lookup does not tell which route it used. It may have been the one that was replaced or removed.
+                // Or that one came after the lookup, and led nowhere while it was there.
+                Evidence::Lookup { target, .. } => changed.destination.contains(target),
+                Evidence::Link { .. }
+                | Evidence::Address(_)
+                | Evidence::Nameserver(_)
+                | Evidence::Answer { .. } => false,
+            },
+            // While the rule was there, or was not, the target may have been out of reach.
+            Message::Rule => matches!(self, Evidence::Lookup { .. }),
+            // If the routes of a nexthop object go, their return is announced.
+            Message::Address(_) | Message::Nexthop => false,
+            // Which routes went with it is not told. They may be back before that is announced.
+            Message::NexthopGone => matches!(self, Evidence::Route { .. } | Evidence::Lookup { .. }),
+            // Meanwhile the kernel may have taken a dead route. A new link has no routes.
+            Message::IgnoreLinkdown(link) => {
+                let known = link.is_none_or(|link| before.link(link).is_some());
+                known && matches!(self, Evidence::Route { .. } | Evidence::Lookup { .. })
+            }
         }
     }
 
@@ -736,6 +750,11 @@ impl Evidence {
     }
 }
 
+/// Whether a route refuses, or none of its next hops can be used.
+fn leads_nowhere(route: &Route) -> bool {
+    route.kind != RouteKind::Unicast || route.hops.iter().all(|hop| hop.dead || hop.linkdown)
+}
+
 impl RouteRef {
     /// Whether a message is about this route. For the kernel, destination, table and metric identify a route.
     fn is(&self, route: &Route) -> bool {
@@ -745,10 +764,9 @@ impl RouteRef {
             && route.tos == 0
     }
 
-    /// Whether a message is about a route that refuses the same destination and is preferred to this one.
-    fn is_hidden_by(&self, route: &Route) -> bool {
-        route.kind != RouteKind::Unicast
-            && self.destination == route.destination
+    /// Whether a message is about a route to the same destination that the kernel prefers to this one.
+    fn is_behind(&self, route: &Route) -> bool {
+        self.destination == route.destination
             && self.table == route.table
             && self.metric > route.metric
             && route.tos == 0

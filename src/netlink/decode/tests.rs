@@ -58,7 +58,8 @@ fn said(octets: &[u8]) -> String {
             Message::Route(route, RouteChange::Gone) => format!("route gone {}", of_route(&route)),
             Message::Rule => "rule".to_owned(),
             Message::Nexthop => "nexthop".to_owned(),
-            Message::IgnoreLinkdown => "ignore-linkdown".to_owned(),
+            Message::NexthopGone => "nexthop gone".to_owned(),
+            Message::IgnoreLinkdown(link) => format!("ignore-linkdown {link:?}"),
         },
     }
 }

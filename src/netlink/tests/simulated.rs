@@ -100,8 +100,12 @@ fn told(messages: &[Message], names: &Names, line: &str) -> Vec<String> {
                 let route = Route { hops: hops.collect(), ..route.clone() };
                 of_route(&route, names).map(|text| format!("route {change:?} {text}"))
             }
-            Message::IgnoreLinkdown if !line.starts_with("sysctl") => None,
-            Message::Rule | Message::Nexthop | Message::IgnoreLinkdown => Some(format!("{message:?}")),
+            Message::IgnoreLinkdown(_) if !line.starts_with("sysctl") => None,
+            Message::IgnoreLinkdown(link) => {
+                let name = link.map_or("all", |link| names.get(&link).map_or("?", String::as_str));
+                Some(format!("ignore linkdown {name}"))
+            }
+            Message::Rule | Message::Nexthop | Message::NexthopGone => Some(format!("{message:?}")),
         })
         .collect();
     lines.sort();

@@ -156,7 +156,11 @@ impl Recorder {
             }
             Message::Address(address) => self.address(network.address(address), Some(address), network, now),
             Message::AddressGone(address) => self.address(network.address(address), None, network, now),
-            Message::Route(..) | Message::Rule | Message::Nexthop | Message::IgnoreLinkdown => {}
+            Message::Route(..)
+            | Message::Rule
+            | Message::Nexthop
+            | Message::NexthopGone
+            | Message::IgnoreLinkdown(_) => {}
         }
     }
 

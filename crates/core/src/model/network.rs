@@ -58,12 +58,13 @@ pub enum Message {
     Route(Route, RouteChange),
     /// A policy rule changed.
     Rule,
-    /// A nexthop object changed (`ip nexthop`). If it was removed, its routes were removed with it, without
-    /// an announcement.
+    /// A nexthop object is there, or has changed (`ip nexthop`).
     Nexthop,
-    /// The setting ignore_routes_with_linkdown of a link or of all links changed (RTM_NEWNETCONF), so the
-    /// kernel skips other routes than before.
-    IgnoreLinkdown,
+    /// A nexthop object was removed. Its routes are removed with it, without an announcement.
+    NexthopGone,
+    /// The setting ignore_routes_with_linkdown of this link changed, or of all links if it is `None` (RTM_NEWNETCONF).
+    /// So the kernel skips other routes than before. A new link sends this before its first RTM_NEWLINK.
+    IgnoreLinkdown(Option<u32>),
 }
 
 /// What happened to a route.
@@ -152,7 +153,9 @@ impl Network {
                 routes: self.routes.depend_on(route, wants),
                 lookups: wants.route_to.iter().any(|wanted| route.destination.contains(&wanted.target)),
             },
-            Message::Rule | Message::Nexthop | Message::IgnoreLinkdown => Stale::ROUTES,
+            Message::Rule | Message::Nexthop | Message::NexthopGone | Message::IgnoreLinkdown(_) => {
+                Stale::ROUTES
+            }
         };
         Stale {
             links: stale.links,
@@ -184,7 +187,8 @@ impl Network {
             | Message::Route(..)
             | Message::Rule
             | Message::Nexthop
-            | Message::IgnoreLinkdown => true,
+            | Message::NexthopGone
+            | Message::IgnoreLinkdown(_) => true,
         }
     }
 

@@ -66,7 +66,8 @@ fn a_message_makes_stale_what_it_may_have_removed() {
         (Message::Address(address(&before, "192.0.2.10")), NOTHING, LOOKUPS),
         (Message::Rule, ROUTES, LOOKUPS),
         (Message::Nexthop, ROUTES, LOOKUPS),
-        (Message::IgnoreLinkdown, ROUTES, LOOKUPS),
+        (Message::NexthopGone, ROUTES, LOOKUPS),
+        (Message::IgnoreLinkdown(None), ROUTES, LOOKUPS),
         (told("default4 dev y0", RouteChange::Added), ROUTES, LOOKUPS),
         (told("default4 dev y0 table 77", RouteChange::Gone), ROUTES, LOOKUPS),
         // A route to a wanted destination matters even if it refuses or is for one TOS only.

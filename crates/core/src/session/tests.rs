@@ -215,7 +215,8 @@ fn changes(old: &Network, new: &Network) -> Vec<Message> {
             | Message::Route(..)
             | Message::Rule
             | Message::Nexthop
-            | Message::IgnoreLinkdown => false,
+            | Message::NexthopGone
+            | Message::IgnoreLinkdown(_) => false,
         })
     };
     let announced: Vec<&Route> = gone

@@ -110,8 +110,8 @@ fn a_route_that_goes_or_is_replaced() {
     // A route with another metric or in another table is a different route.
     for other in ["metric 200", "metric 100 table 77"] {
         let other = format!("default4 via 198.51.100.1 dev y0 {other}");
-        interrupts(&route(&other, RouteChange::Gone), &[]);
-        // The message does not say which route was replaced. It may have been the target's route.
+        // It, or what it replaced, may have been the target's way.
+        interrupts(&route(&other, RouteChange::Gone), &[TARGET]);
         interrupts(&route(&other, RouteChange::Replaced), &[TARGET]);
     }
     // The same route leaves through another link now.
@@ -121,33 +121,51 @@ fn a_route_that_goes_or_is_replaced() {
     );
 }
 
-/// While the refusing route existed, no packet used the route behind it.
+/// While the better route existed, no packet used the route behind it.
 #[test]
-fn a_refusing_route_that_preceded_the_route() {
+fn a_better_route_that_came_or_went() {
     for change in [RouteChange::Added, RouteChange::Replaced, RouteChange::Gone] {
         for kind in ["unreachable", "blackhole", "prohibit", "throw"] {
             let message = route(&format!("default4 {kind} metric 99"), change);
-            let target = match (change, kind) {
-                (RouteChange::Replaced, _) => &[ROUTE, TARGET][..],
-                _ => &[ROUTE],
-            };
-            interrupts(&message, target);
+            interrupts(&message, &[ROUTE, TARGET]);
         }
-        let target = if change == RouteChange::Replaced { &[TARGET][..] } else { &[] };
-        interrupts(&route("default4 unreachable metric 101", change), target);
-        interrupts(&route("default4 unreachable metric 1 table 77", change), target);
-        interrupts(&route("default4 unreachable metric 1 tos 16", change), target);
-        interrupts(&route("default4 via 198.51.100.1 dev y0 metric 1", change), target);
+        interrupts(&route("default4 via 198.51.100.1 dev y0 metric 1 linkdown", change), &[ROUTE, TARGET]);
+        interrupts(&route("default4 unreachable metric 101", change), &[TARGET]);
+        interrupts(&route("default4 unreachable metric 1 table 77", change), &[TARGET]);
+        interrupts(&route("default4 unreachable metric 1 tos 16", change), &[TARGET]);
+        let target = if change == RouteChange::Added { &[][..] } else { &[TARGET] };
+        // One that came may lead somewhere, which is seen when the routes are read again.
+        let before = if change == RouteChange::Added { &[][..] } else { &[ROUTE, TARGET] };
+        interrupts(&route("default4 via 198.51.100.1 dev y0 metric 1", change), before);
         interrupts(&route("default4 via 198.51.100.1 dev y0 metric 100 tos 16", change), target);
+    }
+}
+
+/// Which packets it concerned is not known. A gate that asks for a route asks for it in one table.
+#[test]
+fn a_rule_that_changed() {
+    interrupts(&Message::Rule, &[TARGET]);
+}
+
+/// Its routes go without a message.
+#[test]
+fn a_nexthop_object_that_went() {
+    interrupts(&Message::NexthopGone, &[ROUTE, TARGET]);
+}
+
+#[test]
+fn the_kernel_took_dead_routes_or_did_not() {
+    let link = network(HOST).links().find(|link| link.ifname == "y0").unwrap().ifindex;
+    for link in [None, Some(link)] {
+        interrupts(&Message::IgnoreLinkdown(link), &[ROUTE, TARGET]);
     }
 }
 
 #[test]
 fn messages_that_interrupt_nothing() {
-    interrupts(&Message::Rule, &[]);
     interrupts(&Message::Nexthop, &[]);
-    // New links send these messages too. The next read of the routes shows whether another route is selected.
-    interrupts(&Message::IgnoreLinkdown, &[]);
+    // A new link sends this too.
+    interrupts(&Message::IgnoreLinkdown(Some(77)), &[]);
 }
 
 /// Only met requirements have evidence, so nothing interrupts an unmet one.

@@ -84,9 +84,9 @@ impl Kernel {
         self.devices.values().any(|device| device.watched)
     }
 
-    /// Whether a route ends between these moments.
-    pub fn some_route_ends(&self, from: Moment, to: Moment) -> bool {
-        self.entries.iter().any(|entry| entry.route.expires.is_some_and(|end| from <= end && end <= to))
+    /// When each of the routes ends that do.
+    pub fn ends(&self) -> impl Iterator<Item = Moment> {
+        self.entries.iter().filter_map(|entry| entry.route.expires)
     }
 
     /// The number of the link with this name.
@@ -103,7 +103,7 @@ impl Kernel {
         self.addresses.iter().any(|address| {
             let here = Family::of(address.local) == family && !link_local(address.local);
             here && address.flags & IFA_F_DEPRECATED == 0
-                && Self::is_usable(address)
+                && self.binds(address.local)
                 && self.leads_out(address.ifindex, told)
         })
     }

@@ -145,8 +145,8 @@ impl Kernel {
                 let address = Address { ifindex, local, remote: local, prefix_len, scope, flags };
                 Ok(match local {
                     IpAddr::V4(_) => vec![
-                        // One piece: only some instructions are between the list and the message.
-                        Work::InsertTold(address.clone()),
+                        Work::Insert(address.clone()),
+                        Work::TellAddress(ifindex, local),
                         Work::Attach4(address),
                     ],
                     IpAddr::V6(_) => vec![
@@ -308,7 +308,7 @@ impl Kernel {
             }
             "del" => {
                 self.nexthops.get(&id).ok_or(Refused)?;
-                Ok(vec![Work::RemoveNexthop(id), Work::TellNexthop, Work::FlushNexthop(id)])
+                Ok(vec![Work::RemoveNexthop(id), Work::TellNexthopGone, Work::FlushNexthop(id)])
             }
             verb => panic!("nexthop {verb}?"),
         }
@@ -343,7 +343,7 @@ impl Kernel {
         let link = if *ifname == "all" { None } else { Some(self.device(ifname)?.ifindex) };
         match (*key, link) {
             ("ignore_routes_with_linkdown", _) if self.ignores_linkdown.contains(&(family, link)) != on => {
-                Ok(vec![Work::IgnoreLinkdown(family, link, on), Work::TellIgnoreLinkdown])
+                Ok(vec![Work::IgnoreLinkdown(family, link, on), Work::TellIgnoreLinkdown(link)])
             }
             ("ignore_routes_with_linkdown", _) => Ok(Vec::new()),
             ("keep_addr_on_down", Some(link)) => Ok(vec![Work::KeepAddresses(link, on)]),

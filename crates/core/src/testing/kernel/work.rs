@@ -32,7 +32,6 @@ pub enum Work {
     Nexthops(u32),
     Unregister(u32),
     Insert(Address),
-    InsertTold(Address),
     Remove(Address),
     Flags(u32, IpAddr, u32),
     /// The local and the connected route of an IPv4 address.
@@ -60,8 +59,9 @@ pub enum Work {
     TellAddressGone(Address),
     TellRoute(Entry, RouteChange),
     TellNexthop,
+    TellNexthopGone,
     TellRule,
-    TellIgnoreLinkdown,
+    TellIgnoreLinkdown(Option<u32>),
 }
 
 impl Kernel {
@@ -103,10 +103,6 @@ impl Kernel {
             Work::Nexthops(ifindex) => self.flush_nexthops(ifindex),
             Work::Unregister(ifindex) => self.unregister(ifindex),
             Work::Insert(address) => self.addresses.push(address),
-            Work::InsertTold(address) => {
-                self.addresses.push(address.clone());
-                self.tell(Work::TellAddress(address.ifindex, address.local));
-            }
             Work::Remove(address) => self.addresses.retain(|held| held.key() != address.key()),
             Work::Flags(ifindex, local, flags) => {
                 if let Some(address) = self.address_mut(ifindex, local) {
@@ -149,8 +145,9 @@ impl Kernel {
             | Work::TellAddressGone(_)
             | Work::TellRoute(..)
             | Work::TellNexthop
+            | Work::TellNexthopGone
             | Work::TellRule
-            | Work::TellIgnoreLinkdown) => self.tell(tell),
+            | Work::TellIgnoreLinkdown(_)) => self.tell(tell),
         }
     }
 
@@ -168,8 +165,9 @@ impl Kernel {
             Work::TellAddressGone(address) => Some(Message::AddressGone(address)),
             Work::TellRoute(entry, change) => Some(Message::Route(self.shown(&entry), change)),
             Work::TellNexthop => Some(Message::Nexthop),
+            Work::TellNexthopGone => Some(Message::NexthopGone),
             Work::TellRule => Some(Message::Rule),
-            Work::TellIgnoreLinkdown => Some(Message::IgnoreLinkdown),
+            Work::TellIgnoreLinkdown(link) => Some(Message::IgnoreLinkdown(link)),
             other => panic!("{other:?} tells nothing"),
         };
         self.announced.extend(message);

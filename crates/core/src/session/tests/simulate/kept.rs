@@ -10,7 +10,95 @@ const KEPT: &[(&str, &str)] = &[
         "gate 5, settle 0 ms, va0 is a veth
      -- netready takes 5 inputs
      addr add 192.0.2.7/32 dev va0
+     -- the kernel does 1 pieces of its work
      -- netready takes 2 inputs",
+    ),
+    (
+        "an IPv4 address was in the list of addresses before it was announced, and bind(2) still refused it",
+        "gate 5, settle 0 ms, va0 is a veth
+     -- netready takes 5 inputs
+     addr add 192.0.2.7/32 dev va0
+     -- netready takes 2 inputs",
+    ),
+    (
+        "a barrier that failed was repeated at once, again and again",
+        "gate 5, settle 0 ms, va0 is a veth
+     -- 0 ms pass, and netready keeps up
+     addr add 192.0.2.7/32 dev va1
+     -- the kernel does 1 pieces of its work
+     -- netready takes 5 inputs
+     -- the read fails",
+    ),
+    (
+        "a target had no route for a moment during the settle (only where that decision is inverted)",
+        "gate 7, settle 700 ms, va0 is a veth
+     -4 route add default via 192.0.2.254 dev va0
+     -- 0 ms pass, and netready keeps up
+     -4 route del default
+     -- 600 ms pass
+     -4 route add default via 192.0.2.254 dev va0",
+    ),
+    (
+        "after two tables that took long to read, the next reading was put off for more than ten seconds",
+        "gate 15, settle 0 ms, va0 is a veth
+     -- netready takes 5 inputs
+     -- netready takes 1 inputs
+     -- netready takes 7 inputs
+     -6 route replace default via fe80::9 dev va0 expires 2
+     -- a route has 0 ms left
+     -- netready takes 2 inputs
+     -- 500 ms pass
+     -6 route replace default via fe80::8 dev va0 expires 3",
+    ),
+    (
+        "a route refused the target during the settle until a better one came",
+        "gate 8, settle 1531 ms, va0 is a card
+     -6 route add default via fe80::9 dev va0
+     -- 1 ms pass, and netready keeps up
+     -6 route add unreachable default metric 20
+     -6 route add default via 2001:db8::fe dev va0 metric 10",
+    ),
+    (
+        "a rule refused the target for a moment during the settle",
+        "gate 7, settle 700 ms, va0 is a veth
+     -4 route add default via 192.0.2.254 dev va0
+     -- 0 ms pass, and netready keeps up
+     rule add pref 99 to 203.0.113.0/24 unreachable
+     -- 600 ms pass
+     rule del pref 99 to 203.0.113.0/24 unreachable",
+    ),
+    (
+        "the kernel took a dead route for a moment during the settle",
+        "gate 0, settle 700 ms, va0 is a veth
+     -4 route add default via 192.0.2.254 dev va0
+     cable va0 out
+     -4 route add default via 198.51.100.254 dev va1 metric 10
+     sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1
+     -- 0 ms pass, and netready keeps up
+     sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=0
+     -- 600 ms pass
+     sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1",
+    ),
+    (
+        "a target's route went with its nexthop object and came back during the settle",
+        "gate 7, settle 700 ms, va0 is a veth
+     nexthop replace id 7 via 192.0.2.254 dev va0
+     -4 route replace default nhid 7
+     -- 0 ms pass, and netready keeps up
+     nexthop del id 7
+     -- 600 ms pass
+     nexthop replace id 7 via 192.0.2.254 dev va0
+     -4 route replace default nhid 7",
+    ),
+    (
+        "a dead route stood before the live one for a moment during the settle",
+        "gate 0, settle 700 ms, va0 is a veth
+     cable va0 out
+     -4 route replace default via 198.51.100.254 dev va1 metric 10
+     -- 0 ms pass, and netready keeps up
+     -4 route add default via 192.0.2.254 dev va0
+     -- 600 ms pass
+     -4 route del default",
     ),
     (
         "a gate opened by a route that had just ended, which the kernel showed without an end",

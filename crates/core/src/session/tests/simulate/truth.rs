@@ -139,8 +139,8 @@ impl Truth {
         self.optional = wish.optional.is_none_or(|holds| holds(kernel, false) || holds(kernel, true));
     }
 
-    /// READY=1 is due. Why it is a lie, if it is one.
-    pub fn objection(&self, now: Moment) -> Option<String> {
+    /// READY=1 is due. Why it is a lie, if it is one. `settled`: when the settle ended, if there was one.
+    pub fn objection(&self, now: Moment, settled: Option<Moment>) -> Option<String> {
         if !self.holds && !self.told && !self.unannounced {
             return Some("READY=1 while a requirement does not hold".to_owned());
         }
@@ -152,7 +152,10 @@ impl Truth {
         if !self.optional && now < self.began + GRACE {
             return Some("READY=1 before the grace was over".to_owned());
         }
-        let seen = |at: &Moment| self.links_read.is_some_and(|read| *at <= read);
+        // Links are to be read at the end of the settle.
+        let seen = |at: &Moment| {
+            self.links_read.is_some_and(|read| *at < read) || settled.is_some_and(|settled| *at < settled)
+        };
         if self.last_flap.filter(seen).is_some_and(|at| now < at + self.settle) {
             return Some("READY=1 though carrier was lost during the settle".to_owned());
         }
