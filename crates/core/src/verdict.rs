@@ -725,7 +725,6 @@ impl Evidence {
             },
             // While the rule was there, or was not, the target may have been out of reach.
             Message::Rule => matches!(self, Evidence::Lookup { .. }),
-            // If the routes of a nexthop object go, their return is announced.
             Message::Address(_) | Message::Nexthop => false,
             // Which routes went with it is not told. They may be back before that is announced.
             Message::NexthopGone => matches!(self, Evidence::Route { .. } | Evidence::Lookup { .. }),
