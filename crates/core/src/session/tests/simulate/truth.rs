@@ -126,8 +126,9 @@ impl Truth {
     pub fn look(&mut self, kernel: &Kernel, announced: bool) {
         let wish = &WISHES[self.wish];
         let (holds, told) = ((wish.holds)(kernel, false), (wish.holds)(kernel, true));
-        let ceased = self.holds && !holds;
-        self.unannounced = (ceased || (self.unannounced && !holds)) && !announced && kernel.is_busy();
+        let ceased = (self.holds || self.told) && !holds && !told;
+        let still = self.unannounced && !holds && !told;
+        self.unannounced = (ceased || still) && !announced && kernel.is_busy();
         self.holds = holds;
         self.told = told;
         let now = kernel.now();
