@@ -137,7 +137,8 @@ impl Truth {
         } else if !holds {
             self.last_flap = Some(now);
         }
-        self.optional = wish.optional.is_none_or(|holds| holds(kernel, false) || holds(kernel, true));
+        let optional = wish.optional.is_none_or(|holds| holds(kernel, false) || holds(kernel, true));
+        self.optional = optional || (self.optional && !announced && kernel.is_busy());
     }
 
     /// READY=1 is due. Why it is a lie, if it is one. `settled`: when the settle ended, if there was one.
