@@ -20,7 +20,7 @@ use crate::notify::NotifyError;
 use crate::platform::signals::Signals;
 use crate::probe::Prober;
 use crate::refresh::Found;
-use crate::report::{Standing, status};
+use crate::report::{Earlier, Standing, status};
 use crate::requirement::Gate;
 use crate::resolv;
 use crate::session::{Ended, Input, Mode, Next, Session, Step};
@@ -132,8 +132,8 @@ pub struct Setup<'a> {
     /// Reads the gate again for SIGHUP. `None` means that the driver does not handle signals, so that they have
     /// their default effect.
     pub signals: Option<Reload<'a>>,
-    /// The time of day at which an earlier `run` gave up.
-    pub gave_up_at: Option<String>,
+    /// What earlier `run`s of this boot came to, if the last one gave up.
+    pub earlier: Option<Earlier>,
 }
 
 /// Owns the sockets, the clock and the signals of one session. The module says how it works.
@@ -169,7 +169,7 @@ impl<'a> Driver<'a> {
                 .map(|reload| Ok((listen_to_signals()?, reload)))
                 .transpose()
                 .map_err(Failure::Events)?,
-            said: Said { gave_up_at: setup.gave_up_at, ..Said::default() },
+            said: Said { earlier: setup.earlier, ..Said::default() },
             session,
         };
         driver.follow_resolv();
@@ -406,7 +406,7 @@ struct Said {
     verdict: Option<Verdict>,
     /// The moment of the last loss or return, and its local time.
     since: Option<(Moment, LocalTime)>,
-    gave_up_at: Option<String>,
+    earlier: Option<Earlier>,
 }
 
 impl Said {
@@ -420,7 +420,7 @@ impl Said {
             }
         }
         let since = self.since.as_ref().map(|(_, time)| time.text()).unwrap_or_default();
-        let standing = Standing { phase, since: &since, times, gave_up_at: self.gave_up_at.as_deref() };
+        let standing = Standing { phase, since: &since, times, earlier: self.earlier.as_ref() };
         status(session.gate(), session.verdict(), standing)
     }
 

@@ -42,6 +42,9 @@ pub struct Past {
     pub gave_up: Option<Moment>,
     /// When an earlier run last gave up, even if the gate was ready since.
     pub last_gave_up: Option<Moment>,
+    /// When the first of the runs began that gave up one after the other. `None` if the last one was ready before it
+    /// gave up, or if it did not give up.
+    pub awaited_since: Option<Moment>,
     /// How often the gate was lost in this boot.
     pub losses: u64,
 }

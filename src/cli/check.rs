@@ -67,7 +67,7 @@ async fn look_and_tell(
     live: Option<&Live>,
 ) -> Result<(Network, Verdict), Error> {
     let (mode, gate) = (Mode::Once { probes }, gate.clone());
-    let mut driver = Driver::new(Setup { mode, gate, receive_buffer, signals: None, gave_up_at: None })?;
+    let mut driver = Driver::new(Setup { mode, gate, receive_buffer, signals: None, earlier: None })?;
     match live {
         None => drop(driver.run(&mut Silent).await?),
         Some(live) => tell(live, &mut driver).await?,

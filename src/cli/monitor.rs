@@ -16,7 +16,7 @@ pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
     let gate = timeless(load(&args.gate.request()?)?.gate);
     let mut printer = Printer { json: args.output.json, changes: Changes::default() };
     let receive_buffer = args.tuning.receive_buffer;
-    let setup = Setup { mode: Mode::Watch, gate, receive_buffer, signals: None, gave_up_at: None };
+    let setup = Setup { mode: Mode::Watch, gate, receive_buffer, signals: None, earlier: None };
     Ok(match block_on(async { Ok(Driver::new(setup)?.run(&mut printer).await?) })? {
         driver::RunEnd::Ended(_) => Exit::Done,
         driver::RunEnd::Signalled(signal, _) => Exit::Signal(signal),

@@ -18,6 +18,7 @@ use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::ready_fd::ReadyFd;
 use crate::record::{Past, Record, events};
+use crate::report::Earlier;
 use crate::requirement::{Gate, Item, RouteSpec};
 use crate::session::Mode;
 use crate::snapshot::Snapshot;
@@ -56,6 +57,8 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let now = clock::now();
     let mut snapshot = Snapshot::new(&gate, env!("CARGO_PKG_VERSION"), past.losses, past.gave_up, now);
     snapshot.last_gave_up = past.last_gave_up;
+    snapshot.awaited_since = past.awaited_since.unwrap_or(now);
+    let waited = now - snapshot.awaited_since;
     let mut manager = Manager {
         notifier,
         ready_fd,
@@ -80,7 +83,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         gate,
         receive_buffer: args.tuning.receive_buffer,
         signals: Some(&reload),
-        gave_up_at: past.gave_up.map(|at| LocalTime::of(at).text()),
+        earlier: past.gave_up.map(|at| Earlier { gave_up_at: LocalTime::of(at).text(), waited }),
     };
     let outcome = block_on(async {
         let mut driver = Driver::new(setup)?;
@@ -237,8 +240,9 @@ impl Manager {
             GateWord::Waiting | GateWord::Grace | GateWord::Settling => return,
             GateWord::Ready | GateWord::Opened | GateWord::Lost | GateWord::GaveUp | GateWord::Stopped => {}
         }
-        let Snapshot { gave_up, last_gave_up, losses, .. } = self.snapshot;
-        self.file.remember(Past { gave_up, last_gave_up, losses });
+        let Snapshot { gave_up, last_gave_up, awaited_since, ready_after, losses, .. } = self.snapshot;
+        let awaited_since = gave_up.filter(|_| ready_after.is_none()).map(|_| awaited_since);
+        self.file.remember(Past { gave_up, last_gave_up, awaited_since, losses });
         if self.kept {
             return;
         }

@@ -14,7 +14,7 @@ use crate::history::{Event, read};
 use crate::moment::Moment;
 use crate::record::Scope;
 use crate::report::json_text;
-use crate::timeline::{Glyphs, Timeline, Waiter, one_line, runs, table};
+use crate::timeline::{Glyphs, Timeline, Waiter, one_line, runs, table, with_given_up};
 use source::{Source, Told};
 
 /// The gate if the user names none, as for `check`.
@@ -84,6 +84,8 @@ struct Story {
     run: usize,
     all: Vec<Timeline>,
     timeline: Timeline,
+    /// From the start of the first run that gave up before this one, if there is one.
+    whole: Option<Timeline>,
     waiters: Vec<Waiter>,
     /// Sentences about what is not shown, and why.
     notes: Vec<String>,
@@ -116,7 +118,9 @@ impl Story {
         if timeline.dropped > 0 {
             notes.push(format!("{} events are missing: there were too many at once", timeline.dropped));
         }
-        Ok(Story { run, all, timeline, waiters, notes, told })
+        let awaited = with_given_up(told.runs.get(..run).unwrap_or_default());
+        let whole = Timeline::of(&awaited, end, &[]).filter(|whole| whole.way.gave_up > 0);
+        Ok(Story { run, all, timeline, whole, waiters, notes, told })
     }
 
     /// Says in words when the run started.
@@ -134,11 +138,12 @@ impl Story {
 }
 
 fn text(story: &Story) -> String {
-    let Story { told, run, all, timeline, notes, .. } = story;
+    let Story { told, run, all, timeline, whole, notes, .. } = story;
     let mut lines = vec![format!("Gate {}: {}", escape(&told.gate), timeline.outcome())];
     lines.push(format!("Started: {}", story.when()));
     lines.extend(timeline.longest());
     lines.extend(timeline.lost());
+    lines.extend(whole.iter().map(|whole| format!("With the runs before it: {}", whole.outcome())));
     if all.len() > 1 {
         lines.push(format!("This is run {run} of {}. The others (--run N):", all.len()));
         let others = all.iter().enumerate().filter(|(index, _)| index + 1 != *run);
@@ -172,8 +177,9 @@ fn last(source: &Source, count: u32, json: bool) -> Result<Exit, Error> {
             }
             Ok(story) => {
                 found += 1;
-                let at = story.told.clock.at(story.timeline.start).date_and_time();
-                text.push_str(&format!("{name:>4}  {at}  {}\n", one_line(&story.timeline)));
+                let timeline = story.whole.as_ref().unwrap_or(&story.timeline);
+                let at = story.told.clock.at(timeline.start).date_and_time();
+                text.push_str(&format!("{name:>4}  {at}  {}\n", one_line(timeline)));
             }
             Err(Error::NoHistory(_)) if json => {}
             Err(Error::NoHistory(_)) => {

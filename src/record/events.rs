@@ -41,7 +41,7 @@ const NEXT: u64 = 16 << 10;
 /// The offset of the line of the past, in bytes.
 const PAST: u64 = FIRST + 2 * NEXT;
 
-/// The length of the line of the past, in bytes; spaces fill it up. The content needs at most three quarters of it.
+/// The length of the line of the past, in bytes; spaces fill it up. The content needs at most nine tenths of it.
 const PAST_SIZE: u64 = 256;
 
 /// The largest size of the file, in bytes.
@@ -319,6 +319,7 @@ fn past_line(past: Past, boot: &str) -> String {
         "gave-up-usec": past.gave_up.map(micros),
         "losses": past.losses,
         "last-gave-up-usec": past.last_gave_up.map(micros),
+        "awaited-since-usec": past.awaited_since.map(micros),
     })
     .to_string();
     let width = usize::try_from(PAST_SIZE - 1).unwrap_or_default();
@@ -337,7 +338,8 @@ pub(crate) fn past(octets: &[u8], boot: &str) -> Option<Past> {
     let gave_up = moment("gave-up-usec");
     // An earlier version of netready wrote only `gave-up-usec`.
     let last_gave_up = moment("last-gave-up-usec").or(gave_up);
-    Some(Past { gave_up, last_gave_up, losses: number("losses").unwrap_or_default() })
+    let awaited_since = moment("awaited-since-usec");
+    Some(Past { gave_up, last_gave_up, awaited_since, losses: number("losses").unwrap_or_default() })
 }
 
 /// Reads a file of events, up to its largest size.

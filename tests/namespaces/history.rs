@@ -87,6 +87,28 @@ fn the_cable_comes_late_and_goes_and_comes() {
     assert!(status.contains("; 2 losses since boot): "), "{status}");
 }
 
+#[test]
+#[ignore = "needs a network namespace"]
+fn after_a_run_that_gave_up_the_time_until_ready_counts_from_its_start() {
+    let ns = netns!();
+    ns.ip(&format!("{DARK0}; addr add 192.0.2.1/24 dev va0"));
+    let folder = ns.scratch().join("netready-record");
+    std::fs::create_dir(&folder).unwrap();
+    let gate = ns.gate("timeout = \"1100ms\"\n[[require]]\ninterface = \"va0\"\naddress = \"ipv4\"\n");
+    let start = || ns.command(&["run", &gate]).env("RUNTIME_DIRECTORY", folder.to_str().unwrap()).spawn();
+    assert_eq!(start().expect_exit(), Exit::Code(1));
+    ns.ip("link set vb0 up");
+    let run = start();
+    let status = run.expect_now_ready();
+    let after = status.strip_prefix("Ready after ").and_then(|rest| rest.split_once("s (gave up at "));
+    assert!(after.is_some_and(|(after, _)| after.parse::<f64>().unwrap() >= 1.1), "{status}");
+    run.signal(Signal::SIGTERM);
+    assert_eq!(run.expect_exit(), Exit::Code(0));
+    // The gate was ready, so a later start is a new one.
+    let status = start().expect_now_ready();
+    assert!(status.starts_with("Ready after ") && !status.contains("gave up"), "{status}");
+}
+
 /// A journal socket of the test, for programs whose stderr goes to the journal.
 struct TestJournal(std::os::unix::net::UnixDatagram);
 

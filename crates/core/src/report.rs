@@ -14,7 +14,7 @@ mod table;
 pub use change::{Change, Changes, Turn};
 pub use json::{error_json, json_text, state_word, verdict_json};
 pub use live::LiveLine;
-pub use status::{Standing, status, summary};
+pub use status::{Earlier, Standing, status, summary};
 pub use table::{Details, Paint, Tone, paint_none, table, unmet_lines, unmet_with_advice};
 
 use core::fmt::{self, Display};

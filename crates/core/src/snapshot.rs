@@ -23,13 +23,16 @@ pub struct Snapshot {
     pub version: String,
     /// When this netready began to keep the gate.
     pub started: Moment,
+    /// Since when the gate is waited for: [`started`](Snapshot::started), or the start of the first of the runs before
+    /// this one that gave up.
+    pub awaited_since: Moment,
     /// The moment that this snapshot describes.
     pub at: Moment,
     /// The state of the gate at the time of the snapshot.
     pub state: GateWord,
     /// The time since which the gate is in this state.
     pub since: Moment,
-    /// How long the gate waited until it was ready for the first time. `None` until then.
+    /// How long the gate waited, from `awaited_since`, until it was ready for the first time. `None` until then.
     pub ready_after: Option<Duration>,
     /// How often the gate was lost since boot.
     pub losses: u64,
@@ -45,13 +48,14 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Makes the snapshot of a gate that netready begins to keep. `losses` and `gave_up` come from earlier runs in
-    /// this boot. If an earlier run gave up before the gate was ready, set `last_gave_up` too.
+    /// this boot. If an earlier run gave up before the gate was ready, set `last_gave_up` and `awaited_since` too.
     pub fn new(gate: &Gate, version: &str, losses: u64, gave_up: Option<Moment>, now: Moment) -> Snapshot {
         Snapshot {
             gate: gate.name.clone(),
             source: gate.source.clone(),
             version: version.to_owned(),
             started: now,
+            awaited_since: now,
             at: now,
             state: GateWord::Waiting,
             since: now,
@@ -72,6 +76,7 @@ impl Snapshot {
         self.enter(state, now);
         if let Phase::Ready { came: Came::First { after } } = phase {
             // Round to microseconds, as a record does.
+            let after = after.saturating_add(self.started - self.awaited_since);
             self.ready_after.get_or_insert(Duration::from_micros(micros(after)));
         }
         self.losses = losses;
@@ -97,7 +102,7 @@ impl Snapshot {
         }
         self.enter(*state, event.at);
         if *state == GateWord::Ready {
-            self.ready_after.get_or_insert(event.at - self.started);
+            self.ready_after.get_or_insert(event.at - self.awaited_since);
         }
         self.reason.clone_from(reason);
         self.what = match (met_by, reason) {
@@ -136,6 +141,7 @@ impl Snapshot {
             "source": self.source,
             "version": self.version,
             "started-usec": usec(self.started),
+            "awaited-since-usec": usec(self.awaited_since),
             "usec": usec(self.at),
             "state": self.state.as_str(),
             "since-usec": usec(self.since),
@@ -171,6 +177,8 @@ impl Snapshot {
             source: text("source")?,
             version: text("version")?,
             started: moment("started-usec")?,
+            // An earlier version does not tell it.
+            awaited_since: moment("awaited-since-usec").or_else(|| moment("started-usec"))?,
             at: moment("usec")?,
             state: GateWord::of(&text("state")?)?,
             since: moment("since-usec")?,
@@ -255,6 +263,23 @@ mod tests {
         seen(&mut snapshot, &gate, "a: up", FIRST, 12);
         let read = Snapshot::read(&Value::Object(snapshot.fields())).unwrap();
         assert_eq!((read.gave_up, read.last_gave_up), (None, Some(at(9))));
+    }
+
+    #[test]
+    fn the_time_until_ready_counts_from_the_first_run_that_gave_up() {
+        let (gate, mut snapshot) = started();
+        (snapshot.started, snapshot.at) = (at(95), at(95));
+        let mut followed = snapshot.clone();
+        seen(&mut snapshot, &gate, "a: up", FIRST, 100);
+        assert_eq!(snapshot.ready_after, Some(Duration::from_secs(100)));
+        let change = GateChange { state: GateWord::Ready, by: None, reason: None, met_by: None };
+        followed.follow(&Event { at: at(100), what: What::Gate(change) });
+        assert_eq!(followed.ready_after, snapshot.ready_after);
+        let mut fields = snapshot.fields();
+        assert_eq!(Snapshot::read(&Value::Object(fields.clone())).as_ref(), Some(&snapshot));
+        fields.remove("awaited-since-usec");
+        let older = Snapshot::read(&Value::Object(fields)).unwrap();
+        assert_eq!(older.awaited_since, older.started);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub struct Way {
     pub end: Moment,
     /// How the wait for the gate ended.
     pub result: Ending,
+    /// How many runs gave up before that, if the events are those of several runs.
+    pub gave_up: usize,
     /// What met the gate, or why it is not met. The text is not escaped.
     pub by: Option<String>,
     /// What held the gate shut longest, with all its times together.
@@ -141,6 +143,18 @@ pub struct Waiter {
     pub active: Option<Moment>,
 }
 
+/// The events of the last run, and of those right before it that gave up: from the moment since which the gate was
+/// waited for.
+pub fn with_given_up(runs: &[Vec<Event>]) -> Vec<Event> {
+    let Some((_, before)) = runs.split_last() else { return Vec::new() };
+    let gave_up = |run: &&Vec<Event>| {
+        let timeline = Timeline::of(run, None, &[]);
+        timeline.is_some_and(|timeline| matches!(timeline.way.result, Ending::GaveUp(_)))
+    };
+    let given_up = before.iter().rev().take_while(gave_up).count();
+    runs.iter().skip(before.len() - given_up).flatten().cloned().collect()
+}
+
 /// Divides the events of a boot into those of each `run`. A run begins with a start that is not a reload.
 pub fn runs(events: Vec<Event>) -> Vec<Vec<Event>> {
     let mut runs: Vec<Vec<Event>> = Vec::new();
@@ -155,9 +169,9 @@ pub fn runs(events: Vec<Event>) -> Vec<Vec<Event>> {
 }
 
 impl Timeline {
-    /// Makes the timeline of one run. Returns `None` if there are no events. If `end` is given and later than the
-    /// last event, the timeline ends there, because the last state of a run that is still running goes on until
-    /// now.
+    /// Makes the timeline of one run, or of the [runs that gave up](with_given_up) and the run after them. Returns
+    /// `None` if there are no events. If `end` is given and later than the last event, the timeline ends there, because
+    /// the last state of a run that is still running goes on until now.
     pub fn of(events: &[Event], end: Option<Moment>, waiters: &[Waiter]) -> Option<Timeline> {
         let first = events.first()?;
         let starts = || events.iter().filter_map(|event| started(event).map(|start| (event.at, start)));
@@ -188,13 +202,18 @@ impl Timeline {
     /// Returns how the wait ended, such as `ready after 5.98s`. The text is safe to print.
     pub fn outcome(&self) -> String {
         let took = Took(self.took());
-        match self.way.result {
+        let outcome = match self.way.result {
             Ending::Ready => format!("ready after {took}"),
             Ending::Opened(by) => format!("opened after {took} without being ready{}", words::because(by)),
             Ending::GaveUp(by) => format!("given up after {took}{}", words::because(by)),
             Ending::Stopped => format!("netready was ended after {took}, before the gate was ready"),
             Ending::Waiting => format!("not ready after {took}"),
             Ending::Missing => "the events that tell how it opened are missing".to_owned(),
+        };
+        match self.way.gave_up {
+            0 => outcome,
+            1 => format!("{outcome} (gave up once before)"),
+            times => format!("{outcome} (gave up {times} times before)"),
         }
     }
 
@@ -250,11 +269,20 @@ fn step(event: &Event) -> Step {
     Step { at: event.at, text: escape(&sentence(&event.what)).into_owned() }
 }
 
-/// Follows the states of the gate up to the first one that ends the wait.
+/// Follows the states of the gate up to the first one that ends the wait. A run that gave up
+/// ends it only if no run follows.
 fn way(events: &[Event], start: Moment, end: Moment) -> Way {
     let mut holders: Vec<Held> = Vec::new();
     let mut current: Option<(Holder, Moment)> = None;
-    for event in events {
+    let begins = |event: &Event| started(event).is_some_and(|start| !start.reloaded);
+    let last_run = events.iter().rposition(begins).unwrap_or_default();
+    let mut gave_up = 0;
+    // Before the first state of a run nothing but the look at the network passed.
+    let mut begun = Some(start);
+    for (index, event) in events.iter().enumerate() {
+        if gave_up > 0 && begins(event) {
+            begun = Some(event.at);
+        }
         let What::Gate(change) = &event.what else { continue };
         if let Some((holder, since)) = current.take() {
             add(&mut holders, holder, event.at - since);
@@ -263,6 +291,10 @@ fn way(events: &[Event], start: Moment, end: Moment) -> Way {
             GateWord::Waiting | GateWord::Grace | GateWord::Settling => None,
             GateWord::Ready => Some(Ending::Ready),
             GateWord::Opened => Some(Ending::Opened(change.by)),
+            GateWord::GaveUp if index < last_run => {
+                gave_up += 1;
+                continue;
+            }
             GateWord::GaveUp => Some(Ending::GaveUp(change.by)),
             GateWord::Stopped => Some(Ending::Stopped),
             GateWord::Lost => Some(Ending::Missing),
@@ -274,7 +306,7 @@ fn way(events: &[Event], start: Moment, end: Moment) -> Way {
             } else {
                 reason.map(|cause| cause.text.clone())
             };
-            return Way { end: event.at, result, by, longest: longest(holders) };
+            return Way { end: event.at, result, gave_up, by, longest: longest(holders) };
         }
         let holder = match (change.state, reason) {
             (GateWord::Settling, _) => Holder::Settle,
@@ -285,9 +317,7 @@ fn way(events: &[Event], start: Moment, end: Moment) -> Way {
             },
             (_, None) => Holder::Unknown,
         };
-        // The time before the first state is the first look at the network, so it counts for this state.
-        let since = if holders.is_empty() { start } else { event.at };
-        current = Some((holder, since));
+        current = Some((holder, begun.take().unwrap_or(event.at)));
     }
     let by = current.as_ref().and_then(|(holder, _)| match holder {
         Holder::Reason { text, .. } => Some(text.clone()),
@@ -296,7 +326,7 @@ fn way(events: &[Event], start: Moment, end: Moment) -> Way {
     if let Some((holder, since)) = current {
         add(&mut holders, holder, end - since);
     }
-    Way { end, result: Ending::Waiting, by, longest: longest(holders) }
+    Way { end, result: Ending::Waiting, gave_up, by, longest: longest(holders) }
 }
 
 fn add(holders: &mut Vec<Held>, by: Holder, lasted: Duration) {

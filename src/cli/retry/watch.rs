@@ -27,7 +27,7 @@ impl NetworkWatch {
             watched.clauses.extend(gate.clauses.iter().cloned());
         }
         let mode = Mode::Improvement;
-        let setup = Setup { mode, gate: watched, receive_buffer, signals: None, gave_up_at: None };
+        let setup = Setup { mode, gate: watched, receive_buffer, signals: None, earlier: None };
         Ok(NetworkWatch(Driver::new(setup)?))
     }
 

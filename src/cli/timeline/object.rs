@@ -8,7 +8,7 @@ use crate::moment::Moment;
 use crate::timeline::{Ending, Held, Holder, Loss, Timeline, sentence};
 
 pub(super) fn of(story: &Story) -> Value {
-    let Story { told, run, all, timeline, waiters, notes } = story;
+    let Story { told, run, all, timeline, whole: _, waiters, notes } = story;
     let time = |at: Moment| told.clock.at(at).rfc3339();
     let runs = all.iter().enumerate().map(|(index, run)| {
         json!({

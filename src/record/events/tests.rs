@@ -263,7 +263,7 @@ fn the_events_of_a_run_whose_folder_is_gone_are_taken_over() {
     let mut first = writer(folder.path(), header(1));
     (0..3).for_each(|number| first.append(&line(number)));
     let gave_up = Some(Moment::after_boot(Duration::from_micros(7_000_001)));
-    let given_up = Past { gave_up, last_gave_up: gave_up, losses: 2 };
+    let given_up = Past { gave_up, last_gave_up: gave_up, awaited_since: gave_up, losses: 2 };
     first.remember(given_up);
     let earlier = deleted(folder);
 
@@ -314,10 +314,15 @@ fn the_past_is_one_line_that_is_overwritten_and_events_do_not_touch_it() {
     let path = folder.path().join("default.events");
     assert!(fs::metadata(&path).unwrap().len() < 1024, "an ordinary boot needs no such line");
     for past in [
-        Past { gave_up: at(u64::MAX), last_gave_up: at(u64::MAX), losses: u64::MAX },
-        Past { gave_up: at(1), last_gave_up: at(1), losses: 1 },
-        Past { gave_up: None, last_gave_up: at(1), losses: 2 },
-        Past { gave_up: None, last_gave_up: None, losses: 2 },
+        Past {
+            gave_up: at(u64::MAX),
+            last_gave_up: at(u64::MAX),
+            awaited_since: at(u64::MAX),
+            losses: u64::MAX,
+        },
+        Past { gave_up: at(1), last_gave_up: at(1), awaited_since: at(0), losses: 1 },
+        Past { last_gave_up: at(1), losses: 2, ..Past::default() },
+        Past { losses: 2, ..Past::default() },
     ] {
         first.remember(past);
         assert_eq!(writer(folder.path(), header(2)).past(), past);

@@ -16,6 +16,7 @@ pub(crate) fn kept(gate: &str, state: &str) -> KeptGate {
         source: "/etc/netready/default.toml".to_owned(),
         version: "0.1.0".to_owned(),
         started: at(0),
+        awaited_since: at(0),
         at: at(6),
         state,
         since: at(6),

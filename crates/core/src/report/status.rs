@@ -22,8 +22,17 @@ pub struct Standing<'a> {
     pub since: &'a str,
     /// What held the gate shut and for how long.
     pub times: Times<'a>,
-    /// The time of day at which an earlier `run` in this boot gave up.
-    pub gave_up_at: Option<&'a str>,
+    /// What earlier `run`s of this boot came to, if the last one gave up and the gate was not ready since.
+    pub earlier: Option<&'a Earlier>,
+}
+
+/// Earlier `run`s of this boot, the last of which gave up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// The time of day at which the last one gave up.
+    pub gave_up_at: String,
+    /// How long the gate was waited for before this `run`: from the start of the first one that gave up.
+    pub waited: Duration,
 }
 
 /// Writes the status line. It is safe to print and begins with `Waiting`, `Ready` or `NOT ready`.
@@ -49,7 +58,7 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
             let without = if without.is_empty() { without } else { format!(" (without: {without})") };
             // Say what meets the gate now. It may differ from what met the gate before a loss.
             let came = match came {
-                Came::First { after } => format!("after {}{}", Took(after), longest(standing.times)),
+                Came::First { after } => format!("after {}{}", standing.took(after), standing.way()),
                 Came::Again { .. } => format!("again since {}{}", standing.since, losses(standing.times)),
                 Came::Reloaded { .. } => format!("since {} by the gate as reloaded", standing.since),
             };
@@ -62,11 +71,11 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
                     format!("NOT ready after {}, opened anyway: {missing}", within(gate, why, after))
                 }
                 OpenedBy::Request => {
-                    format!("NOT ready after {}, opened by hand: {missing}", Took(after))
+                    format!("NOT ready after {}, opened by hand: {missing}", standing.took(after))
                 }
                 OpenedBy::KernelLine => format!(
                     "NOT ready after {}, opened by the kernel command line (netready.open): {missing}",
-                    Took(after)
+                    standing.took(after)
                 ),
                 OpenedBy::Reload => format!("NOT ready by the gate as reloaded: {missing}"),
             }
@@ -80,6 +89,22 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
         }
         Phase::GaveUp { after, why: why @ (GaveUp::Timeout | GaveUp::NoCarrier) } => {
             format!("NOT ready after {}, given up: {}", within(gate, why, after), missing(verdict))
+        }
+    }
+}
+
+impl Standing<'_> {
+    /// How long the gate was waited for, given how long this `run` waited for it.
+    fn took(self, after: Duration) -> Took {
+        Took(after.saturating_add(self.earlier.map_or(Duration::ZERO, |earlier| earlier.waited)))
+    }
+
+    /// What took long on the way to ready. The reasons of earlier runs are not known here, so what took longest in
+    /// this one would mislead.
+    fn way(self) -> String {
+        match self.earlier {
+            Some(earlier) => format!(" (gave up at {})", earlier.gave_up_at),
+            None => longest(self.times),
         }
     }
 }
@@ -102,8 +127,8 @@ fn within(gate: &Gate, why: GaveUp, after: core::time::Duration) -> String {
 }
 
 fn bound(gate: &Gate, standing: Standing<'_>) -> String {
-    match (standing.gave_up_at, gate.timeout) {
-        (Some(at), _) => format!(" (gave up at {at})"),
+    match (standing.earlier, gate.timeout) {
+        (Some(earlier), _) => format!(" (gave up at {})", earlier.gave_up_at),
         (None, Some(timeout)) if gate.forced.bounded => {
             format!(" (up to {} by netready.timeout)", Span(timeout))
         }

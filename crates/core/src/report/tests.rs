@@ -28,7 +28,7 @@ fn judged(gate_text: &str, network_text: &str) -> (Gate, Verdict) {
 }
 
 fn standing(phase: Phase) -> Standing<'static> {
-    Standing { phase, since: "08:15:30", times: Times::default(), gave_up_at: None }
+    Standing { phase, since: "08:15:30", times: Times::default(), earlier: None }
 }
 
 fn millis(millis: u64) -> Duration {

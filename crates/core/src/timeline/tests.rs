@@ -89,6 +89,41 @@ fn the_way_to_ready_has_lanes_and_a_longest_stretch() {
     );
 }
 
+/// A second run in the same boot, 3 s after the first one gave up.
+const GAVE_UP: &str = r#"
+    9000 "event":"gate","state":"gave-up","by":"timeout","code":"no-carrier","text":"e0 has no carrier"
+"#;
+const AGAIN: &str = r#"
+    12000 "event":"start","gate":"default","source":"built-in","clauses":[]
+    12010 "event":"gate","state":"waiting","code":"no-carrier","text":"e0 has no carrier","reason_link":"e0"
+    13000 "event":"gate","state":"ready","met_by":"e0"
+"#;
+
+#[test]
+fn a_boot_whose_runs_gave_up_is_told_from_the_first_one() {
+    let ready = events(&[BEGIN, READY].concat());
+    let gave_up = events(&[BEGIN, GAVE_UP].concat());
+    let again = events(AGAIN);
+    let whole = |runs: &[&Vec<Event>]| {
+        let runs: Vec<Vec<Event>> = runs.iter().copied().cloned().collect();
+        one_line(&Timeline::of(&with_given_up(&runs), None, &[]).unwrap())
+    };
+    for (runs, expected) in [
+        (&[&again][..], "ready after 1.00s: e0; 1.00s of it: e0 had no carrier"),
+        (&[&gave_up, &again], "ready after 10.00s (gave up once before): e0; 7.00s of it: e0 had no carrier"),
+        (&[&ready, &again], "ready after 1.00s: e0; 1.00s of it: e0 had no carrier"),
+        (
+            &[&gave_up],
+            "given up after 6.00s (its timeout passed): e0 has no carrier; 6.00s of it: e0 had no carrier",
+        ),
+    ] {
+        assert_eq!(whole(runs), expected);
+    }
+    let twice = whole(&[&gave_up, &gave_up, &again]);
+    assert!(twice.starts_with("ready after 10.00s (gave up 2 times before): e0; "), "{twice}");
+    assert_eq!(with_given_up(&[]), []);
+}
+
 #[test]
 fn a_run_that_continues_keeps_its_last_state() {
     let all = events(&[BEGIN, CABLE, READY].concat());

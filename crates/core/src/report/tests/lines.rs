@@ -8,7 +8,7 @@ use crate::account::{Stretch, Times};
 use crate::gate_state::{Came, GaveUp, OpenedBy, Phase};
 use crate::kernel_line::Forced;
 use crate::requirement::Gate;
-use crate::report::Standing;
+use crate::report::{Earlier, Standing};
 
 const UP: &str = "enp1s0: up; addr enp1s0 192.0.2.10/24; route default4 via 192.0.2.1 dev enp1s0";
 const DARK: &str = "enp1s0: nocarrier";
@@ -32,8 +32,33 @@ fn waiting_says_what_is_missing_and_how_long() {
     let (mut gate, verdict) = judged(gate, DARK);
     gate.timeout = None;
     assert_eq!(status(&gate, &verdict, standing(Phase::Waiting)), "Waiting: enp1s0 has no carrier; no default IPv4 route");
-    let before = Standing { gave_up_at: Some("08:14:00"), ..standing(Phase::Waiting) };
+    let earlier = gave_up_before();
+    let before = Standing { earlier: Some(&earlier), ..standing(Phase::Waiting) };
     assert_eq!(status(&gate, &verdict, before), "Waiting (gave up at 08:14:00): enp1s0 has no carrier; no default IPv4 route");
+}
+
+/// An earlier run, 95 s before this one, that gave up.
+fn gave_up_before() -> Earlier {
+    Earlier { gave_up_at: "08:14:00".to_owned(), waited: millis(95_000) }
+}
+
+#[test]
+fn after_a_run_that_gave_up_the_time_counts_from_its_start() {
+    let reason = judged("interface='enp1s0'; carrier=true", DARK).1.leading().unwrap().clone();
+    let reason = Stretch::Reason(reason);
+    let (gate, verdict) = judged("interface='enp1s0'; carrier=true", UP);
+    let times = Times { longest: Some((&reason, millis(4000))), ..Times::default() };
+    let earlier = gave_up_before();
+    let standing = |phase| Standing { earlier: Some(&earlier), times, ..standing(phase) };
+    assert_eq!(status(&gate, &verdict, standing(READY)), "Ready after 99.21s (gave up at 08:14:00): enp1s0");
+    let opened = |by| Phase::Opened { after: millis(4211), by };
+    let (gate, verdict) = judged("interface='enp1s0'; carrier=true", DARK);
+    for (by, expected) in [
+        (OpenedBy::Request, "NOT ready after 99.21s, opened by hand: enp1s0 has no carrier"),
+        (OpenedBy::KernelLine, "NOT ready after 99.21s, opened by the kernel command line (netready.open): enp1s0 has no carrier"),
+    ] {
+        assert_eq!(status(&gate, &verdict, standing(opened(by))), expected);
+    }
 }
 
 #[test]
