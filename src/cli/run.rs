@@ -90,7 +90,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
         driver.record(past.losses);
         Ok(driver.run(&mut manager).await?)
     })?;
-    Ok(match outcome {
+    let exit = match outcome {
         // A watch ends only if the gate gave up or was lost.
         driver::RunEnd::Ended(_) => Exit::NotReady,
         driver::RunEnd::Signalled(signal, open) => {
@@ -98,7 +98,11 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
             manager.stop(clock::now());
             if open { Exit::Done } else { Exit::Signal(signal) }
         }
-    })
+    };
+    if let Some(file) = &manager.textfile {
+        file.finish();
+    }
+    Ok(exit)
 }
 
 /// Reports to the service manager, the journal, and the readers of the record.

@@ -194,12 +194,17 @@ fn a_text_file_follows_the_gate() {
     let start = || unit(&ns, "netready", &[&gate, "--textfile", path.to_str().unwrap()]);
     let run = start();
     run.expect_waiting();
-    ns.until("the record", || fields(&ns, "lan", ["state"]) == ["waiting"]);
-    assert_eq!(text(), "precious", "it is written while the gate waits");
-    ns.ip("link set vb0 up");
-    run.expect_ready();
     ns.until("the file", || text() != "precious");
     let of_gate = "{gate=\"lan\",scope=\"system\"}";
+    assert_eq!(sample(&text(), &format!("netready_gate_ready{of_gate}")), Some(0.0));
+    let waits =
+        |text: &str, code: &str| state(text) == "waiting" && text.contains(&format!("code=\"{code}\""));
+    assert!(waits(&text(), "no-carrier"), "{}", text());
+    ns.ip("addr del 192.0.2.1/24 dev va0; link set vb0 up");
+    ns.until("another reason", || waits(&text(), "no-address"));
+    ns.ip("addr add 192.0.2.1/24 dev va0");
+    run.expect_ready();
+    ns.until("ready", || state(&text()) == "ready");
     assert_eq!(sample(&text(), &format!("netready_gate_ready{of_gate}")), Some(1.0));
     assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
     let stat = std::fs::symlink_metadata(&path).unwrap();

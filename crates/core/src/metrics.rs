@@ -153,23 +153,17 @@ fn unix(boot: Duration, moment: Moment) -> String {
 
 /// Whether the text file must be written in this state of the gate. `last` is the state in the file.
 ///
-/// Nothing is written while a gate waits. Writing to a disk can take long, and the network may change meanwhile.
 /// The file is not written if only the time has changed.
 pub fn is_due(last: Option<&Snapshot>, now: &Snapshot) -> bool {
-    match now.state {
-        GateWord::Waiting | GateWord::Grace | GateWord::Settling => false,
-        GateWord::Ready | GateWord::Opened | GateWord::Lost | GateWord::GaveUp | GateWord::Stopped => {
-            let code_and_link = |snapshot: &Snapshot| {
-                snapshot.reason.as_ref().map(|reason| (reason.code.clone(), reason.link.clone()))
-            };
-            last.is_none_or(|last| {
-                (last.state, last.since, last.ready_after, last.losses)
-                    != (now.state, now.since, now.ready_after, now.losses)
-                    || (&last.gate, &last.source) != (&now.gate, &now.source)
-                    || code_and_link(last) != code_and_link(now)
-            })
-        }
-    }
+    let code_and_link = |snapshot: &Snapshot| {
+        snapshot.reason.as_ref().map(|reason| (reason.code.clone(), reason.link.clone()))
+    };
+    last.is_none_or(|last| {
+        (last.state, last.since, last.ready_after, last.losses)
+            != (now.state, now.since, now.ready_after, now.losses)
+            || (&last.gate, &last.source) != (&now.gate, &now.source)
+            || code_and_link(last) != code_and_link(now)
+    })
 }
 
 #[cfg(test)]
@@ -263,25 +257,12 @@ netready_gate_ready{gate="nas",scope="user",uid="1000"} 0
     }
 
     #[test]
-    fn a_file_is_written_once_the_gate_is_open_and_for_changes_only() {
+    fn a_file_is_written_in_every_state_and_for_changes_only() {
         let ready = kept("default", "ready").snapshot;
-        for (state, due) in [
-            ("waiting", false),
-            ("grace", false),
-            ("settling", false),
-            ("ready", true),
-            ("opened", true),
-            ("lost", true),
-            ("gave-up", true),
-            ("stopped", true),
-        ] {
-            assert_eq!(is_due(None, &kept("default", state).snapshot), due, "{state}");
-            let changed = due && state != "ready";
-            assert_eq!(
-                is_due(Some(&ready), &kept("default", state).snapshot),
-                changed,
-                "{state} after ready"
-            );
+        for state in GateWord::ALL {
+            let now = kept("default", state.as_str()).snapshot;
+            assert!(is_due(None, &now), "{}", state.as_str());
+            assert_eq!(is_due(Some(&ready), &now), *state != GateWord::Ready, "{}", state.as_str());
         }
         let changed = |change: fn(&mut Snapshot)| {
             let mut now = ready.clone();
