@@ -18,7 +18,7 @@ use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::ready_fd::ReadyFd;
 use crate::record::{Past, Record, events};
-use crate::report::Earlier;
+use crate::report::{Earlier, Took};
 use crate::requirement::{Gate, Item, RouteSpec};
 use crate::session::Mode;
 use crate::snapshot::Snapshot;
@@ -231,10 +231,27 @@ impl Manager {
 
     /// Notes that netready was told to end.
     fn stop(&mut self, now: Moment) {
+        let waits = matches!(self.snapshot.state, GateWord::Waiting | GateWord::Grace | GateWord::Settling);
+        if waits {
+            self.note_stop(now);
+        }
         self.snapshot.stop(now);
         if let Some(file) = &mut self.textfile {
             file.keep(&self.snapshot);
         }
+    }
+
+    /// Writes an entry about a gate that was not ready yet: without it, a later boot would not know for how long this
+    /// one waited.
+    fn note_stop(&mut self, now: Moment) {
+        let waited = Took(now - self.snapshot.awaited_since);
+        let message = format!("NOT ready when stopped after {waited}: {}", self.snapshot.what);
+        let mut entry = self.about(Kind::Stopped, message, now);
+        if let Some(reason) = &self.snapshot.reason {
+            entry.code = ReasonCode::ALL.iter().map(|code| code.as_str()).find(|code| *code == reason.code);
+            entry.link.clone_from(&reason.link);
+        }
+        journal::write(&entry, &self.unwritten.take(now));
     }
 
     /// Keeps the history for later processes, because the unit may start another `run` in this boot. Nothing is

@@ -145,6 +145,31 @@ impl TestJournal {
     }
 }
 
+/// What `timeline` reads back after a later boot: for how long this one waited.
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_wait_that_is_ended_is_an_entry_in_the_journal() {
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{DARK0}; addr add 192.0.2.1/24 dev va0"));
+    let journal = TestJournal::new();
+    let gate = ns.gate("timeout = \"infinity\"\n[[require]]\ninterface = \"va0\"\naddress = \"ipv4\"\n");
+    let mut run = TestJournal::command(&format!("run {gate}")).spawn().unwrap();
+    journal.expect("waiting");
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).unwrap());
+    nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
+    let stopped = journal.expect("stopped");
+    for part in [
+        "MESSAGE=NOT ready when stopped after ",
+        ": va0 has no carrier",
+        "NETREADY_CODE=no-carrier\n",
+        "NETREADY_LINK=va0\n",
+        r#""event":"gate","state":"stopped""#,
+    ] {
+        assert!(stopped.contains(part), "{part} is not in {stopped}");
+    }
+    run.wait().unwrap();
+}
+
 /// `doctor` reads this entry after a later boot.
 #[test]
 #[ignore = "needs a network namespace"]

@@ -56,11 +56,13 @@ pub enum Kind {
     PullRetry,
     /// An address family arrived after the gate was ready.
     Late,
+    /// netready was told to end while the gate waited.
+    Stopped,
 }
 
 impl Kind {
     /// Every kind, for the catalog and the tests that check it.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Waiting,
         Kind::Reason,
         Kind::Ready,
@@ -72,6 +74,7 @@ impl Kind {
         Kind::Warning,
         Kind::PullRetry,
         Kind::Late,
+        Kind::Stopped,
     ];
 
     /// Returns the word, as in NETREADY_EVENT=.
@@ -88,6 +91,7 @@ impl Kind {
             Kind::Warning => "warning",
             Kind::PullRetry => "pull-retry",
             Kind::Late => "late",
+            Kind::Stopped => "stopped",
         }
     }
 
@@ -105,6 +109,7 @@ impl Kind {
             Kind::Warning => "98c9903ab53e4ba388e60b52d7a74883",
             Kind::PullRetry => "67188fe6fa184c4fb34c9f7ac88667da",
             Kind::Late => "d87cf41cef5248fe8a14ec94ed5c515e",
+            Kind::Stopped => "eed29a03b7d941a6827e6daa51647017",
         }
     }
 
@@ -118,9 +123,13 @@ impl Kind {
         match self {
             Kind::GaveUp => Priority::Error,
             Kind::Lost | Kind::Opened | Kind::Warning | Kind::PullRetry => Priority::Warning,
-            Kind::Waiting | Kind::Reason | Kind::Ready | Kind::Again | Kind::Reloaded | Kind::Late => {
-                Priority::Info
-            }
+            Kind::Waiting
+            | Kind::Reason
+            | Kind::Ready
+            | Kind::Again
+            | Kind::Reloaded
+            | Kind::Late
+            | Kind::Stopped => Priority::Info,
         }
     }
 }
@@ -260,6 +269,7 @@ mod tests {
             (Kind::Warning, 4),
             (Kind::PullRetry, 4),
             (Kind::Late, 6),
+            (Kind::Stopped, 6),
         ] {
             assert_eq!(kind.priority().number(), priority, "{kind:?}");
         }

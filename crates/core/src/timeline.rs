@@ -41,6 +41,8 @@ pub struct Timeline {
     pub start: Moment,
     /// The end of the known time.
     pub end: Moment,
+    /// Whether the run goes on after the last event.
+    pub goes_on: bool,
     /// How the gate opened, or why it did not.
     pub way: Way,
     /// The losses after that.
@@ -180,11 +182,13 @@ impl Timeline {
         let start = begin.map_or(first.at, |(at, _)| at.min(first.at));
         let last = events.iter().map(|event| event.at).max().unwrap_or(start);
         let stopped = events.iter().any(|event| is_state(event, GateWord::Stopped));
-        let end = end.filter(|_| !stopped).map_or(last, |end| end.max(last)).max(start);
+        let now = end.filter(|_| !stopped);
+        let end = now.map_or(last, |now| now.max(last)).max(start);
         Some(Timeline {
             begin: begin.map(|(_, start)| start.clone()),
             start,
             end,
+            goes_on: now.is_some(),
             way: way(events, start, end),
             losses: losses(events),
             lanes: lanes::of(events, &gate, (start, end), waiters),
@@ -207,7 +211,8 @@ impl Timeline {
             Ending::Opened(by) => format!("opened after {took} without being ready{}", words::because(by)),
             Ending::GaveUp(by) => format!("given up after {took}{}", words::because(by)),
             Ending::Stopped => format!("netready was ended after {took}, before the gate was ready"),
-            Ending::Waiting => format!("not ready after {took}"),
+            Ending::Waiting if self.goes_on => format!("not ready after {took}"),
+            Ending::Waiting => format!("not ready {took} after the start, and the record ends there"),
             Ending::Missing => "the events that tell how it opened are missing".to_owned(),
         };
         match self.way.gave_up {

@@ -136,6 +136,7 @@ fn a_run_that_continues_keeps_its_last_state() {
         ]
     );
     assert_eq!(timeline.outcome(), "ready after 5.98s");
+    assert_eq!(Timeline::of(&events(BEGIN), Some(at(5000)), &[]).unwrap().outcome(), "not ready after 2.00s");
     let stopped = events(&[BEGIN, CABLE, READY, r#"10000 "event":"gate","state":"stopped""#].concat());
     assert_eq!(Timeline::of(&stopped, Some(at(20_000)), &[]).unwrap().end, at(10_000));
     assert_eq!(Timeline::of(&all, Some(at(1)), &[]).unwrap().end, at(8980), "not before the last event");
@@ -152,8 +153,11 @@ fn the_way_ends_in_different_ways() {
         (gate("gave-up") + timeout, "given up after 6.00s (its timeout passed)"),
         (gate("stopped"), "netready was ended after 6.00s, before the gate was ready"),
         (gate("lost"), "the events that tell how it opened are missing"),
-        (gate("settling"), "not ready after 6.00s"),
-        (r#"9000 "event":"dropped","count":7"#.to_owned(), "not ready after 6.00s"),
+        (gate("settling"), "not ready 6.00s after the start, and the record ends there"),
+        (
+            r#"9000 "event":"dropped","count":7"#.to_owned(),
+            "not ready 6.00s after the start, and the record ends there",
+        ),
     ] {
         let timeline = boot(&[BEGIN, &last]);
         assert_eq!(timeline.outcome(), outcome);
