@@ -294,7 +294,12 @@ mod tests {
                 at: Moment::after_boot(Duration::from_micros(number as u64)),
             };
             // The first entry is too large for a datagram.
-            journal.send(&entry, if number == 0 { &events } else { "" }).unwrap();
+            let events = if number == 0 { &*events } else { "" };
+            // The socket holds ten datagrams (net.unix.max_dgram_qlen) that journald has not read yet.
+            while let Err(error) = journal.send(&entry, events) {
+                assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+                Journald::journalctl(&["--sync"]);
+            }
         }
         Journald::journalctl(&["--sync"]);
         let programs = Programs::from_process(None);

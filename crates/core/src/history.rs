@@ -335,8 +335,10 @@ words! {
 words! {
     /// The state of a route.
     RouteWord {
-        /// The route was added.
+        /// The route is there, and usable as far as its next hop tells.
         Added = "added",
+        /// The route is there, but its next hop is dead or its link has no carrier.
+        Dead = "dead",
         /// The kernel uses another route for the same destination now.
         Replaced = "replaced",
         /// The route does not exist any more.

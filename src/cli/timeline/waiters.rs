@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::source::Told;
 use crate::doctor::Host;
 use crate::moment::Moment;
-use crate::quadlet::Manager;
+use crate::quadlet::{Manager, WAIT_UNIT};
 use crate::record::Scope;
 use crate::timeline::Waiter;
 
@@ -18,8 +18,8 @@ const SOON: Duration = Duration::from_secs(60);
 /// How many units are shown. Those that started first are shown.
 const MOST: usize = 40;
 
-/// The target through which other units wait.
-const TARGET: &str = "network-online.target";
+/// The units by way of which others wait: those that come after one of these come after the gate.
+const THROUGH: [&str; 2] = ["network-online.target", WAIT_UNIT];
 
 /// Returns the units in the order in which they were started.
 ///
@@ -43,17 +43,28 @@ pub(super) fn of(told: &Told, opened: Moment, is_last: bool) -> Result<Vec<Waite
     if !host.booted_by_systemd() {
         return Err("systemd does not run this host".to_owned());
     }
-    let before = host.units(&format!("{unit}.service"), "Before")?;
-    let mut later = names(&before);
-    if later.contains(TARGET) {
-        later.extend(names(&host.units(TARGET, "Before")?));
-    }
+    let before = |unit: &str| Ok(names(&host.units(unit, "Before")?));
+    let mut later = ordered_after(&format!("{unit}.service"), before)?;
     later.retain(|name| name.ends_with(".service"));
     if later.is_empty() {
         return Ok(Vec::new());
     }
     let units = host.each_unit(&later, "Id,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic")?;
     Ok(choose(&units, opened))
+}
+
+/// The units that come after this one, directly or by way of another. `before` tells what a unit comes before.
+fn ordered_after(
+    unit: &str,
+    before: impl Fn(&str) -> Result<BTreeSet<String>, String>,
+) -> Result<BTreeSet<String>, String> {
+    let mut later = before(unit)?;
+    for through in THROUGH {
+        if later.contains(through) {
+            later.extend(before(through)?);
+        }
+    }
+    Ok(later)
 }
 
 fn names(units: &[BTreeMap<String, String>]) -> BTreeSet<String> {
@@ -86,6 +97,25 @@ fn choose(units: &[BTreeMap<String, String>], opened: Moment) -> Vec<Waiter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quadlets_behind_podmans_wait_unit_wait_for_the_gate() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let before = |unit: &str| match unit {
+            "netready.service" => Ok(set(&[WAIT_UNIT, "own.service"])),
+            WAIT_UNIT => Ok(set(&["app.service", "db.service"])),
+            other => Err(format!("{other} was asked for")),
+        };
+        let expected = set(&[WAIT_UNIT, "app.service", "db.service", "own.service"]);
+        assert_eq!(ordered_after("netready.service", before), Ok(expected));
+        let of_system = |unit: &str| match unit {
+            "netready.service" => Ok(set(&["network-online.target"])),
+            "network-online.target" => Ok(set(&["web.service"])),
+            other => Err(format!("{other} was asked for")),
+        };
+        let expected = set(&["network-online.target", "web.service"]);
+        assert_eq!(ordered_after("netready.service", of_system), Ok(expected));
+    }
 
     #[test]
     fn units_that_were_started_soon_after_the_gate_had_opened_waited() {

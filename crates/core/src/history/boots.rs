@@ -137,7 +137,7 @@ fn arrival(events: &[Event], family: Family, ready: Moment) -> Option<(LateWhat,
 /// Returns the family and the kind of what an event brings, and the link on which it arrived.
 fn came(event: &Event) -> Option<(Family, LateWhat, &str)> {
     match &event.what {
-        What::Route(route) if route.table == TABLE_MAIN && route.state != RouteWord::Gone => {
+        What::Route(route) if route.table == TABLE_MAIN && is_there(route.state) => {
             let family =
                 Family::BOTH.into_iter().find(|family| route.destination == family.default_prefix())?;
             // A route without a link refuses packets.
@@ -155,6 +155,14 @@ fn came(event: &Event) -> Option<(Family, LateWhat, &str)> {
         | What::Link(_)
         | What::Probe(_)
         | What::Dropped(_) => None,
+    }
+}
+
+/// Whether the kernel had the route, and could use it.
+fn is_there(state: RouteWord) -> bool {
+    match state {
+        RouteWord::Added | RouteWord::Replaced => true,
+        RouteWord::Dead | RouteWord::Gone => false,
     }
 }
 
@@ -437,6 +445,7 @@ mod tests {
         let events = [
             default(900, V4, RouteWord::Added),
             default(950, V6, RouteWord::Gone),
+            default(960, V6, RouteWord::Dead),
             gate(1000, GateWord::Ready),
             default(2000, V4, RouteWord::Added),
             default(4000, V6, RouteWord::Added),

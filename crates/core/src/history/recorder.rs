@@ -20,7 +20,7 @@ use crate::history::{
     AddressChange, AddressWord, By, Cause, Event, GateChange, GateWord, LinkChange, LinkWord, ProbeChange,
     ProbeWord, RequirementChange, RequirementWord, RouteChange, RouteWord, Start, StartClause, What,
 };
-use crate::model::{Address, Link, Message, Network, NoAnswer, Operstate, Question, Tried};
+use crate::model::{Address, Link, Message, Network, NextHop, NoAnswer, Operstate, Question, Tried};
 use crate::moment::Moment;
 use crate::report::Sentence;
 use crate::requirement::{AddressSpec, Family, Gate, Item, Links, Quorum, Subject};
@@ -51,7 +51,8 @@ pub struct Recorder {
     gate: Option<(GateWord, Option<By>, Option<Reason>)>,
     /// Whether the requirements were noted since the gate was read.
     requirements: bool,
-    routes: Vec<RouteKey>,
+    /// The routes, and whether each is dead.
+    routes: Vec<(RouteKey, bool)>,
     /// The result of the last try of each probe.
     probes: BTreeMap<Question, Tried>,
     /// Whether notes were taken before.
@@ -298,7 +299,7 @@ impl Recorder {
     }
 
     fn routes(&mut self, network: &Network, now: Moment) {
-        let mut routes: Vec<RouteKey> = Vec::with_capacity(self.routes.len());
+        let mut routes: Vec<(RouteKey, bool)> = Vec::with_capacity(self.routes.len());
         for route in network.routes.all() {
             let of = |hop| RouteKey {
                 destination: route.destination,
@@ -306,11 +307,12 @@ impl Recorder {
                 metric: route.metric,
                 hop,
             };
-            let hops = route.hops.iter().map(|hop| Some((hop.ifindex, hop.gateway)));
-            let none = route.hops.is_empty().then_some(None);
-            for key in hops.chain(none).map(of) {
-                if routes.len() < MOST_ROUTES && !routes.contains(&key) {
-                    routes.push(key);
+            let hops = route.hops.iter().map(|hop| (Some((hop.ifindex, hop.gateway)), is_dead(hop, network)));
+            let none = route.hops.is_empty().then_some((None, false));
+            for (hop, dead) in hops.chain(none) {
+                let key = of(hop);
+                if routes.len() < MOST_ROUTES && !routes.iter().any(|(known, _)| *known == key) {
+                    routes.push((key, dead));
                 }
             }
         }
@@ -318,15 +320,16 @@ impl Recorder {
         if known == self.routes {
             return;
         }
-        for key in known.iter().filter(|key| !self.routes.contains(key)) {
-            let same = |other: &&RouteKey| other.destination == key.destination && other.table == key.table;
+        for (key, _) in known.iter().filter(|(key, _)| !self.routes.iter().any(|(now, _)| now == key)) {
+            let same = |other: &RouteKey| other.destination == key.destination && other.table == key.table;
             let complete = network.routes.complete.contains(&(Family::of(key.destination.addr()), key.table));
-            let replaced = !complete && self.routes.iter().any(|other| same(&other));
+            let replaced = !complete && self.routes.iter().any(|(other, _)| same(other));
             let state = if replaced { RouteWord::Replaced } else { RouteWord::Gone };
             self.notes.push(now, key.note(network, state));
         }
-        for key in self.routes.iter().filter(|key| !known.contains(key)) {
-            self.notes.push(now, key.note(network, RouteWord::Added));
+        for (key, dead) in self.routes.iter().filter(|route| !known.contains(route)) {
+            let state = if *dead { RouteWord::Dead } else { RouteWord::Added };
+            self.notes.push(now, key.note(network, state));
         }
     }
 
@@ -377,6 +380,12 @@ impl RouteKey {
     fn note(self, network: &Network, state: RouteWord) -> Note {
         Note::Route { key: self, link: self.hop.map(|(ifindex, _)| network.ifname(ifindex)), state }
     }
+}
+
+/// Whether nothing gets through here. A link that is not there any more takes its routes with it.
+fn is_dead(hop: &NextHop, network: &Network) -> bool {
+    let no_carrier = network.link(hop.ifindex).is_some_and(|link| network.carrier(link).is_err());
+    hop.dead || hop.linkdown || no_carrier
 }
 
 /// Finds the row of the same item and link. In most cases it is at the same place as before.

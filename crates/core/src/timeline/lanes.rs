@@ -225,7 +225,10 @@ fn state(what: &What, name: &str) -> Option<(Key, String, Option<State>)> {
         What::Route(change) => {
             let name = route_name(change);
             let state = match change.state {
+                // It refuses traffic.
+                RouteWord::Added if change.link.is_none() => Some((Tone::Bad, "refuses".to_owned())),
                 RouteWord::Added => Some((Tone::Good, "there".to_owned())),
+                RouteWord::Dead => Some((Tone::Bad, "there, but dead or without carrier".to_owned())),
                 RouteWord::Replaced | RouteWord::Gone => None,
             };
             ((LaneKind::Route, name.clone()), name, state)

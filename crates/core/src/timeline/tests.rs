@@ -125,6 +125,31 @@ fn a_boot_whose_runs_gave_up_is_told_from_the_first_one() {
 }
 
 #[test]
+fn a_route_that_is_dead_or_refuses_is_not_drawn_as_usable() {
+    let route = |millis: u64, link: &str, state: &str| {
+        let fields = r#""event":"route","destination":"0.0.0.0/0","table":254,"metric":0"#;
+        format!("{millis} {fields}{link},\"state\":\"{state}\"\n")
+    };
+    let e0 = r#","link":"e0","gateway":"10.9.0.1""#;
+    let all = [
+        route(10, e0, "dead"),
+        route(20, e0, "added"),
+        route(30, e0, "dead"),
+        route(40, e0, "gone"),
+        route(40, "", "added"),
+        route(50, "", "gone"),
+    ];
+    assert_eq!(
+        told(&boot(&[&all.concat()])),
+        [
+            "Route default via 10.9.0.1 dev e0: 10-20 Bad there, but dead or without carrier; 20-30 Good there; \
+             30-40 Bad there, but dead or without carrier",
+            "Route default: 40-50 Bad refuses",
+        ]
+    );
+}
+
+#[test]
 fn a_run_that_continues_keeps_its_last_state() {
     let all = events(&[BEGIN, CABLE, READY].concat());
     let timeline = Timeline::of(&all, Some(at(20_000)), &[]).unwrap();

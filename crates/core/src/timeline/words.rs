@@ -178,6 +178,9 @@ fn route(change: &RouteChange) -> String {
     let name = route_name(change);
     match change.state {
         RouteWord::Added => format!("route {name} is there"),
+        RouteWord::Dead => {
+            format!("route {name} is there, but its next hop is dead or its link has no carrier")
+        }
         RouteWord::Replaced => format!("route {name} is not used any more"),
         RouteWord::Gone => format!("route {name} is gone"),
     }

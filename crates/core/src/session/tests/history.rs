@@ -196,6 +196,24 @@ fn of_other_links_nothing_is_noted() {
     );
 }
 
+/// The kernel keeps the routes of a link without carrier.
+#[test]
+fn a_route_whose_link_loses_carrier_is_dead_until_it_is_back() {
+    let mut bench = Bench::recording(gate("route='default-ipv4'"), WORKS);
+    bench.run();
+    bench.events();
+    for (second, links, expected) in [
+        (1, WORKS.replace("eth0: up", "eth0: nocarrier"), "route 0.0.0.0/0 eth0 0 dead"),
+        (2, WORKS.to_owned(), "route 0.0.0.0/0 eth0 0 added"),
+        (3, format!("{WORKS} dead"), "route 0.0.0.0/0 eth0 0 dead"),
+    ] {
+        bench.now = at(second);
+        bench.sees(&links);
+        let told = bench.told();
+        assert!(told.contains(&format!("{second} {expected}")), "{told:?}");
+    }
+}
+
 #[test]
 fn a_route_that_the_kernel_does_not_use_any_more_is_replaced() {
     let mut bench = Bench::recording(gate("route='default-ipv4'"), WORKS);
@@ -346,7 +364,8 @@ impl Replay {
             What::Route(change) => {
                 let key = (change.destination, change.link.clone(), change.metric);
                 match change.state {
-                    RouteWord::Added => self.routes.push(key),
+                    RouteWord::Added | RouteWord::Dead if self.routes.contains(&key) => {}
+                    RouteWord::Added | RouteWord::Dead => self.routes.push(key),
                     RouteWord::Replaced | RouteWord::Gone => {
                         let at = self.routes.iter().position(|known| known.0 == key.0 && known.2 == key.2);
                         self.routes.remove(at.expect("a route that was added"));
