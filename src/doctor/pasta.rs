@@ -6,8 +6,9 @@ use crate::config::{self, GateRequest};
 use crate::evaluate::{evaluate, matching};
 use crate::model::Network;
 use crate::quadlet::{Manager, Unit};
+use crate::report::next_step_of;
 use crate::requirement::{Gate, Item, Subject};
-use crate::verdict::{Outcome, Reason, Verdict, Warning};
+use crate::verdict::{Outcome, PastaFault, Reason, Verdict, Warning};
 
 /// Examines what pasta would choose if a container of the user started now.
 pub fn look(host: &Host, quadlets: &[Unit], network: &Network, report: &mut DoctorReport) {
@@ -56,8 +57,17 @@ fn fit(verdict: &Verdict) -> Vec<Finding> {
         ],
     };
     let mut findings = Vec::new();
-    if let Some(reason @ Reason::Pasta { route: Some(route), .. }) = reason(verdict) {
-        findings.push(finding(FindingCode::PastaUnfit, &route.ifname, reason.to_string()));
+    if let Some(reason @ Reason::Pasta { route: Some(route), default, why }) = reason(verdict) {
+        let mut unfit = finding(FindingCode::PastaUnfit, &route.ifname, reason.to_string());
+        if *default && matches!(why, PastaFault::Carrier(_)) {
+            // The routes are as they should be: the link is at fault, as with a cable that was pulled.
+            if let (Some(step), Some(first)) = (next_step_of(reason, None), unfit.mend.first_mut()) {
+                *first = format!(
+                    "{step}; containers that have started keep their network until they are restarted"
+                );
+            }
+        }
+        findings.push(unfit);
     }
     for warning in &verdict.warnings {
         if let Warning::PastaMultipath(route) = warning {
@@ -117,6 +127,28 @@ mod tests {
 
     const UP: &str = "docker0: nocarrier kind=bridge; addr docker0 172.17.0.1/16; e0: up; addr e0 192.0.2.10/24; e1: up; addr e1 198.51.100.10/24";
     const E0: &str = "pasta6; pasta4 default4 via 192.0.2.1 dev e0";
+
+    /// The routes of a link whose cable was pulled are right; those that lead to docker0 are not.
+    #[test]
+    fn a_pulled_cable_is_not_mended_by_other_routes() {
+        for (routes, first) in [
+            (
+                "pasta6; pasta4 default4 via 192.0.2.1 dev e0 linkdown",
+                "check what e0 is connected to: a cable, a switch port, an access point or a peer; \
+                 containers that have started keep their network until they are restarted",
+            ),
+            (
+                "pasta6; pasta4 172.17.0.0/16 dev docker0 linkdown",
+                "ip route; ip -6 route    # pasta takes the first default route, or else the first route",
+            ),
+        ] {
+            let network = network(&format!("{}; {routes}", UP.replace("e0: up", "e0: nocarrier")));
+            let findings = fit(&evaluate(&gate("pasta=true"), &network, NOW));
+            let mend: Vec<&str> =
+                findings.iter().filter_map(|finding| Some(finding.mend.first()?.as_str())).collect();
+            assert_eq!(mend, [first], "{routes}");
+        }
+    }
 
     /// Each row: the routes, a gate, and the findings and notes.
     #[test]

@@ -14,6 +14,7 @@ mod table;
 pub use change::{Change, Changes, Turn};
 pub use json::{error_json, json_text, state_word, verdict_json};
 pub use live::LiveLine;
+pub use next_step::of_reason as next_step_of;
 pub use status::{Earlier, Standing, status, summary};
 pub use table::{Details, Paint, Tone, paint_none, table, unmet_lines, unmet_with_advice};
 

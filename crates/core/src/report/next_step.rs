@@ -66,7 +66,8 @@ pub(super) fn numbered<'a>(
     clauses.flat_map(|(number, clause)| clause.rows.iter().map(move |row| (number, clause, row)))
 }
 
-fn of_reason(reason: &Reason, network: Option<&Network>) -> Option<String> {
+/// What to do next about a reason; see [`next_step`].
+pub fn of_reason(reason: &Reason, network: Option<&Network>) -> Option<String> {
     match reason {
         Reason::Absent { name } => absent(name, network),
         Reason::NoVrf { .. } => Some("ip -br link show type vrf".to_owned()),
