@@ -120,6 +120,48 @@ const KEPT: &[(&str, &str)] = &[
      -- the kernel does 1 pieces of its work
      link set va0 down",
     ),
+    (
+        "the timer of the grace was late, so the settle began late (the test took this for a second settle)",
+        "gate 15, settle 1100 ms, va0 is a veth
+     -4 route replace default via 192.0.2.254 dev va0
+     -- netready takes 99 inputs
+     -- netready takes 99 inputs
+     -- 2260 ms pass",
+    ),
+    (
+        "a clause with a grace ceased to hold, and the kernel had not announced it (the test did not allow for that)",
+        "gate 15, settle 0 ms, va0 is a card
+     -6 route add default via fe80::9 dev va0
+     -- netready takes 2 inputs
+     -- the kernel does 1 pieces of its work
+     -- netready takes 3 inputs
+     -- netready takes 7 inputs
+     -4 route add default via 198.51.100.254 dev va1 metric 10
+     link set va0 down
+     -- netready takes 12 inputs",
+    ),
+    (
+        "carrier was lost at the moment in which links were read, but after that (the test took it for earlier)",
+        "gate 9, settle 207 ms, va0 is a card
+     -4 route replace 203.0.113.0/24 via 198.51.100.254 dev va1
+     -- the kernel does 1 pieces of its work
+     -- netready takes 10 inputs
+     -- netready takes 5 inputs
+     -- 500 ms pass
+     -- netready takes 5 inputs
+     cable va1 out",
+    ),
+    (
+        "a route was removed shortly before its end, and netready was about to read again (the test did not wait for that)",
+        "gate 15, settle 0 ms, va0 is a veth
+     -- netready takes 5 inputs
+     -6 route replace default via fe80::9 dev va0 expires 2
+     -- netready takes 1 inputs
+     -- netready takes 8 inputs
+     -- 1973 ms pass
+     -4 route replace default via 192.0.2.254 dev va0 metric 10
+     -6 route del default",
+    ),
 ];
 
 #[test]
