@@ -586,6 +586,29 @@ fn a_multipath_default_lives_by_one_of_its_links() {
     any.expect_lost();
 }
 
+/// A link that loses its last IPv4 address has dead next hops, and its next address brings them back. The kernel announces
+/// the address, and no route.
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_next_hop_of_a_multipath_default_comes_back_with_the_address_of_its_link() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; {ADDR0}; {UP1}; {ADDR1}"));
+    ns.ip("route add default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1");
+    ns.ip("link set vb1 down");
+    let any = ns.run(&["-4"]);
+    let to = ns.run(&["--route-to", "203.0.113.7"]);
+    any.expect_ready();
+    to.expect_ready();
+    for _ in 0..20 {
+        ns.ip("addr flush dev va0 scope global");
+        any.expect_lost();
+        to.expect_lost();
+        ns.ip(ADDR0);
+        any.expect_now_ready();
+        to.expect_now_ready();
+    }
+}
+
 #[test]
 #[ignore = "needs a network namespace"]
 fn rules_matter_to_route_to() {

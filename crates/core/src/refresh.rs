@@ -108,8 +108,8 @@ impl<'a> Current<'a> {
 enum Barrier {
     /// No barrier is needed: the kernel had done everything before it announced it.
     NotNeeded,
-    /// A link gained carrier. A route that is found live is live; one that is found dead may only not have
-    /// been told yet.
+    /// A link gained carrier or an IPv4 address. A route that is found live is live; one that is found dead may only
+    /// not have been told yet.
     BeforeNo,
     /// Something may have been announced that the kernel has not done yet: a route that is found may be about
     /// to go.
@@ -199,6 +199,12 @@ impl Refresh {
         self.unfinished = unfinished_after(message, self.unfinished);
         self.stale.links |= self.may_hear_of_the_past && ends_detection(message, network);
         self.stale = self.stale.or(network.apply(message, &self.wants));
+        // After the message of an IPv4 address, the kernel makes next hops of its link usable that were dead (seen on
+        // Linux 6.18). It announces nothing then.
+        let may_revive = matches!(message, Message::Address(address) if address.local.is_ipv4());
+        if may_revive && (self.pass.is_some() || self.stale.any()) {
+            self.barrier = self.barrier.max(Barrier::BeforeNo);
+        }
     }
 
     /// Notifications were lost that may have told of this. It is read again: at once the first time, then at

@@ -141,8 +141,10 @@ impl Network {
                 self.forget(&address.key());
                 self.duplicates += usize::from(address.dadfailed());
                 self.addresses.insert(address.key(), address.clone());
-                // A new address removes no route, but it may change the source address that a lookup returns.
-                Stale { lookups: true, ..Stale::default() }
+                // A new address removes no route, but it may change the source address that a lookup returns. The first
+                // IPv4 address of a link makes dead next hops usable again. The kernel announces no route for that.
+                let revives = address.local.is_ipv4() && self.routes.has_dead_hop(address.ifindex);
+                Stale { links: false, routes: revives, lookups: true }
             }
             Message::AddressGone(address) => {
                 self.forget(&address.key());

@@ -209,6 +209,11 @@ impl Routes {
         self.all().any(|route| route.hops.iter().any(|hop| hop.ifindex == ifindex))
     }
 
+    /// Whether one of these routes has a dead next hop on the link of this number.
+    pub(super) fn has_dead_hop(&self, ifindex: u32) -> bool {
+        self.all().any(|route| route.hops.iter().any(|hop| hop.ifindex == ifindex && hop.dead))
+    }
+
     /// Whether a change of `route` can change what was read for `wants`.
     pub fn depend_on(&self, route: &Route, wants: &Wants) -> bool {
         wants.destination(&route.destination) || (wants.pasta && self.pasta_depends_on(route))

@@ -143,6 +143,24 @@ fn a_link_that_a_multipath_hop_or_pasta_s_choice_leaves_through_matters() {
     assert_eq!(pasta.apply(&other, &wants("pasta=true")), NOTHING);
 }
 
+/// The kernel takes a dead next hop again once its link has an IPv4 address again, and announces the address only.
+#[test]
+fn an_address_brings_a_dead_next_hop_back() {
+    let with = |hops: &str| {
+        network(&format!("x0: up; y0: up; addr x0 192.0.2.10/24; addr x0 2001:db8::7/64; {hops}"))
+    };
+    for (hops, local, expected) in [
+        ("route default4 nexthop dev y0 nexthop dev x0 dead", "192.0.2.10", ROUTES),
+        ("route default4 nexthop dev y0 nexthop dev x0 dead", "2001:db8::7", NOTHING),
+        ("route default4 nexthop dev y0 dead nexthop dev x0", "192.0.2.10", NOTHING),
+        ("route default4 nexthop dev y0 nexthop dev x0", "192.0.2.10", NOTHING),
+    ] {
+        let mut network = with(hops);
+        let message = Message::Address(address(&network, local));
+        assert_eq!(network.apply(&message, &wants("route='default'")), expected, "{hops}, {local}");
+    }
+}
+
 /// A clause that names a link asks whether the link has a route. It does not matter which route the kernel selects.
 #[test]
 fn a_link_that_becomes_usable_matters_if_the_kernel_s_choice_does() {

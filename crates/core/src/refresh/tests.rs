@@ -210,3 +210,55 @@ fn what_a_notification_makes_of_the_barrier() {
         assert_eq!(barrier_for(&message, &host), Barrier::Always, "{message:?}");
     }
 }
+
+/// The message that this address of a network came.
+fn address(text: &str, local: &str) -> Message {
+    let network = network(text);
+    let address = network.addresses().find(|it| it.local.to_string() == local).unwrap();
+    Message::Address(address.clone())
+}
+
+/// An IPv4 address makes dead next hops of its link usable only after it was announced. So a "no" that was read after the
+/// message counts only behind the barrier.
+#[test]
+fn a_dead_next_hop_is_read_again_behind_the_barrier_when_its_link_gets_an_address() {
+    let multipath = "default4 nexthop via 192.0.2.1 dev eth0 dead nexthop dev eth1 linkdown";
+    let table = |routes: &str| {
+        Found::Table(TableRoutes {
+            family: Family::V4,
+            id: TABLE_MAIN,
+            routes: alloc::vec![route(routes)],
+            pasta: None,
+        })
+    };
+    let mut bench = Bench::with_links("route = \"default-ipv4\"", HOST);
+    bench.finds(0, Found::Route(None));
+    assert!(matches!(bench.finds(0, table(multipath)), Read::Table(_)));
+    assert_eq!(bench.next(0), None);
+
+    bench.refresh.take_in(&address(HOST, "192.0.2.10"), &mut bench.network);
+    assert!(matches!(bench.finds(0, Found::Route(None)), Read::Matching { .. }));
+    assert!(matches!(bench.finds(0, table(multipath)), Read::Table(_)));
+    assert_eq!(bench.finds(0, Found::Passed), Read::Barrier);
+    assert!(matches!(
+        bench.finds(0, Found::Route(Some(route("default4 via 192.0.2.1 dev eth0")))),
+        Read::Matching { .. }
+    ));
+    assert_eq!(bench.next(0), None);
+    assert!(bench.refresh.take_judged().unwrap().ready());
+}
+
+/// It may come while routes are read.
+#[test]
+fn an_ipv4_address_that_comes_while_routes_are_read_needs_the_barrier_before_a_no() {
+    for (text, local, barrier) in
+        [(HOST, "192.0.2.10", true), ("eth0: up; addr eth0 2001:db8::7/64", "2001:db8::7", false)]
+    {
+        let mut bench = Bench::with_links("route = \"default-ipv4\"", text);
+        assert!(matches!(bench.next(0), Some(Read::Matching { .. })));
+        bench.refresh.take_in(&address(text, local), &mut bench.network);
+        let nothing = TableRoutes { family: Family::V4, id: TABLE_MAIN, routes: Vec::new(), pasta: None };
+        bench.finds(0, Found::Table(nothing));
+        assert_eq!(bench.next(0) == Some(Read::Barrier), barrier, "{local}");
+    }
+}

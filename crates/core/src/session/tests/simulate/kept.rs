@@ -121,6 +121,33 @@ const KEPT: &[(&str, &str)] = &[
      link set va0 down",
     ),
     (
+        "a next hop without an address was dead, and could be used again with the next address, without a message",
+        "gate 0, settle 0 ms, va0 is a veth
+     -4 route replace default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1
+     cable va1 out
+     -- 2 ms pass
+     -- the kernel does 99 pieces of its work
+     addr del 192.0.2.1/24 dev va0
+     -- the kernel does 99 pieces of its work
+     -- netready takes 99 inputs
+     -- netready takes 99 inputs
+     addr add 192.0.2.1/24 dev va0",
+    ),
+    (
+        "the same, read after the address was announced and before the next hop could be used",
+        "gate 0, settle 0 ms, va0 is a veth
+     -4 route replace default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1
+     cable va1 out
+     -- 2 ms pass
+     -- the kernel does 99 pieces of its work
+     addr del 192.0.2.1/24 dev va0
+     -- the kernel does 99 pieces of its work
+     -- netready takes 99 inputs
+     -- netready takes 99 inputs
+     addr add 192.0.2.1/24 dev va0
+     -- netready takes 99 inputs",
+    ),
+    (
         "the timer of the grace was late, so the settle began late (the test took this for a second settle)",
         "gate 15, settle 1100 ms, va0 is a veth
      -4 route replace default via 192.0.2.254 dev va0
