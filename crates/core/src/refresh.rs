@@ -460,6 +460,7 @@ impl Refresh {
         }
     }
 
+    /// What is stale besides is not put off.
     fn put_off(&mut self, stale: Stale, at: Moment) {
         self.pass = None;
         self.stale = Stale::default();

@@ -102,6 +102,15 @@ impl Stale {
         self.links || self.routes || self.lookups
     }
 
+    /// Returns what is stale here and not in the other value.
+    pub fn without(self, other: Stale) -> Stale {
+        Stale {
+            links: self.links && !other.links,
+            routes: self.routes && !other.routes,
+            lookups: self.lookups && !other.lookups,
+        }
+    }
+
     /// Returns what is stale in one of the two values.
     pub fn or(self, other: Stale) -> Stale {
         Stale {

@@ -66,6 +66,24 @@ fn a_read_that_failed_waits_and_begins_with_the_barrier_again() {
     }
 }
 
+/// The time of the first repetition had come, and was not used yet, when the second reading failed.
+#[test]
+fn links_that_could_not_be_read_are_not_forgotten_when_a_table_cannot_be_read_either() {
+    let mut bench = Bench::new("route = \"default-ipv4\"");
+    bench.finds(0, Found::Passed);
+    assert_eq!(bench.finds(0, Found::Interrupted), Read::Links);
+    // Routes are read meanwhile, because a message told of one.
+    let told = Message::Route(route("default4 dev eth0"), crate::model::RouteChange::Added);
+    bench.refresh.take_in(&told, &mut bench.network);
+    assert_eq!(bench.finds(0, Found::Passed), Read::Barrier);
+    bench.finds(0, Found::Route(None));
+    let table = bench.next(0).expect("a table");
+    bench.refresh.wake(at(100));
+    bench.refresh.found(table, Found::Interrupted, &mut bench.network, at(0), at(100));
+    assert_eq!(bench.finds(100, Found::Passed), Read::Barrier);
+    assert_eq!(bench.next(100), Some(Read::Links));
+}
+
 #[test]
 fn of_two_times_that_something_was_put_off_to_the_earlier_one_counts() {
     let mut bench = Bench::with_links("address = \"ipv4\"", HOST);

@@ -189,6 +189,19 @@ const KEPT: &[(&str, &str)] = &[
      -4 route replace default via 192.0.2.254 dev va0 metric 10
      -6 route del default",
     ),
+    (
+        "links could not be read, then a table could not be read either, and the links were forgotten",
+        "gate 2, settle 0 ms, va0 is a veth
+     -- netready takes 5 inputs
+     -6 route replace default via fe80::8 dev va0 expires 3
+     -- the read is interrupted
+     addr add 192.0.2.1/24 dev va0
+     -- netready takes 5 inputs
+     -- netready takes 8 inputs
+     -- netready takes 1 inputs
+     -- 100 ms pass
+     -- the read is interrupted",
+    ),
 ];
 
 #[test]
