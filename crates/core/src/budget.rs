@@ -9,7 +9,7 @@ use crate::moment::Moment;
 ///
 /// Credit grows with time, and each read takes its duration from the credit. While the credit is below zero, the
 /// next read has to wait. Small tables never bring it below zero. A table of a million routes takes a quarter of a
-/// second to read, so it is read at most every 2.5 s. No wait is longer than ten seconds, however long a read took.
+/// second to read, so it is read at most every 2.5 s. No wait is longer than ten seconds, however long reads took.
 #[derive(Debug, Clone)]
 pub struct Budget {
     /// The remaining time for reading, in nanoseconds.
@@ -146,6 +146,16 @@ mod tests {
             budget.spent(Duration::from_millis(millis), at(millis));
             assert_eq!(budget.wait(at(millis)), Some(at(until)), "{millis}");
         }
+    }
+
+    /// As the tables of a gate that needs several.
+    #[test]
+    fn reads_in_a_row_make_no_wait_longer_than_ten_seconds() {
+        let mut budget = Budget::new(at(0));
+        for _ in 0..4 {
+            budget.spent(Duration::from_millis(900), at(0));
+        }
+        assert_eq!(budget.wait(at(0)), Some(at(10_000)));
     }
 
     #[test]

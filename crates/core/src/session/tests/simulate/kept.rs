@@ -168,6 +168,16 @@ const KEPT: &[(&str, &str)] = &[
      -- netready takes 12 inputs",
     ),
     (
+        "two tables that took long to read put the next reading off for more than ten seconds",
+        "gate 2, settle 0 ms, va0 is a card
+     -- netready takes 5 inputs
+     -- netready takes 7 inputs
+     -- 500 ms pass
+     rule add pref 99 to 203.0.113.0/24 unreachable
+     -- netready takes 2 inputs
+     -- 1000 ms pass",
+    ),
+    (
         "carrier was lost at the moment in which links were read, but after that (the test took it for earlier)",
         "gate 9, settle 207 ms, va0 is a card
      -4 route replace 203.0.113.0/24 via 198.51.100.254 dev va1
