@@ -130,7 +130,7 @@ impl Notifier {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
             Poll::Ready(Err(source)) => {
                 let error = channel.error(source);
-                channel.unsent.clear();
+                channel.rest();
                 if matters {
                     return Poll::Ready(Err(error));
                 }
@@ -283,8 +283,14 @@ impl Channel {
                 Err(error) => return Err(error),
             }
         }
-        self.room = None;
+        self.rest();
         Ok(())
+    }
+
+    /// Nothing waits to be sent any more.
+    fn rest(&mut self) {
+        self.unsent.clear();
+        (self.room, self.socket) = (None, None);
     }
 
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -495,7 +501,9 @@ mod tests {
             received.iter().map(String::as_str).filter(|said| *said != "WATCHDOG=1\n").collect();
         let forever = format!("EXTEND_TIMEOUT_USEC={FOR_EVER}\n");
         assert_eq!(tail, [forever.as_str(), "READY=1\n", "STATUS=four 999\n"]);
-        // No message waits any more, so the next one is sent at once.
+        // No message waits any more, so no descriptor is left of the waiting, and the next message is sent at once.
+        let channel = manager.notifier.channel.as_ref().unwrap();
+        assert!(channel.socket.is_none() && channel.room.is_none());
         manager.notifier.status("five");
         assert_eq!(manager.receive_all(), ["STATUS=five\n"]);
     }
