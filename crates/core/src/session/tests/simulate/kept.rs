@@ -200,6 +200,35 @@ const KEPT: &[(&str, &str)] = &[
      -6 route del default",
     ),
     (
+        "the same, and a gate was loaded that the rest of the routes meets",
+        "gate 13, settle 0 ms, va0 is a card
+     -- netready takes 2 inputs
+     -6 route replace default via fe80::9 dev va0 expires 2
+     link set va1 name lan0
+     -4 route add default via 192.0.2.254 dev va0
+     -- gate 2 is loaded
+     -4 route replace default via 198.51.100.254 dev va1
+     -- netready takes 5 inputs
+     -- netready takes 4 inputs
+     -- netready takes 4 inputs
+     -6 route del default
+     -- 20 ms pass
+     -- netready takes 5 inputs
+     -- 38 ms pass
+     -- 1906 ms pass
+     -- gate 0 is loaded
+     -- 10 ms pass",
+    ),
+    (
+        "an address was deprecated, and not announced yet, after carrier was lost (the test did not allow for that)",
+        "gate 4, settle 0 ms, va0 is a veth
+     -- netready takes 5 inputs
+     cable va0 out
+     -- netready takes 1 inputs
+     addr change 2001:db8::1/64 dev va0 nodad valid_lft 900 preferred_lft 0
+     -- netready takes 1 inputs",
+    ),
+    (
         "links could not be read, then a table could not be read either, and the links were forgotten",
         "gate 2, settle 0 ms, va0 is a veth
      -- netready takes 5 inputs

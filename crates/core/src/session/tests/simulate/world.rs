@@ -464,8 +464,9 @@ impl World {
             };
         }
         let (ready, phase) = (self.session.is_ready(), self.session.phase());
-        // Routes were read near to the end of one that was removed since. They are read again soon.
-        if !ready && deadline.is_some_and(|at| at <= now + AROUND_EXPIRY) {
+        // Routes were read near to the end of one that was removed since. They are read again soon, and the gate waits.
+        let is_shut = !ready || matches!(phase, Phase::Waiting);
+        if is_shut && deadline.is_some_and(|at| at <= now + AROUND_EXPIRY) {
             return Ok(());
         }
         self.truth.at_rest(ready, phase, self.active, self.late).map_or(Ok(()), Err)
