@@ -1,11 +1,15 @@
 //! Kinds of links that some kernels lack: vlan, bond, team, VRF, ipvlan, macsec, dummy, tun, tunnels.
 //!
+//! One test sets the clock, which a machine has only once.
+//!
 //! `tests/uml.rs` runs these tests in a kernel that has them. If the running kernel has them: `cargo test --test
 //! namespaces -- --ignored`.
 
 use std::net::UdpSocket;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use crate::harness::{Netns, Tun, UP0, UP1};
+use crate::harness::{Exit, Netns, Signal, Tun, UP0, UP1};
 use crate::netns;
 
 /// A default route through a dummy link, as K3s's guide tells administrators of hosts without one. The card has no
@@ -355,4 +359,43 @@ fn a_tun_has_carrier_while_it_is_open() {
     gate.expect_ready();
     tun.close();
     gate.expect_lost();
+}
+
+/// A host without a battery for its clock sets it in the middle of the boot. Timeouts and settles follow another clock.
+/// Only the guest's clock is set here.
+#[test]
+#[ignore = "needs a clock of its own: tests/uml.rs runs it"]
+fn a_clock_that_is_set_prolongs_and_shortens_nothing() {
+    let kernel = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+    assert!(kernel.contains("User Mode Linux"), "this would set the clock of this machine");
+    let ns = netns!();
+    let set = |by: &str| {
+        let told = Command::new("date").args(["--set", by]).stdout(Stdio::null()).status();
+        assert!(told.unwrap().success(), "{by}");
+    };
+    for by in ["1 day", "3000 days ago"] {
+        ns.ip("link add va0 type veth peer name vb0; link set vb0 up");
+        let begun = Instant::now();
+        let times_out = ns.wait(&["-i", "va0", "-t", "3s"]);
+        let settles = ns.run(&["-i", "va0", "--settle", "3s"]);
+        settles.expect_waiting();
+        set(by);
+        assert_eq!(times_out.expect_exit(), Exit::Code(1));
+        assert!((2900..6000).contains(&begun.elapsed().as_millis()), "{by}: {:?}", begun.elapsed());
+        let met = Instant::now();
+        ns.ip("link set va0 up; addr add 192.0.2.1/24 dev va0");
+        settles.expect_status("must hold for");
+        set("1 hour");
+        set("2 hours ago");
+        settles.expect_ready();
+        assert!((2900..6000).contains(&met.elapsed().as_millis()), "{by}: {:?}", met.elapsed());
+        ns.ip("link set va0 down");
+        settles.expect_lost();
+        set("1 hour");
+        ns.ip("link set va0 up");
+        settles.expect_now_ready();
+        settles.signal(Signal::SIGTERM);
+        assert_eq!(settles.expect_exit(), Exit::Code(0));
+        ns.ip("link del va0");
+    }
 }
