@@ -222,12 +222,12 @@ enum Kind {
     Wakes,
     /// A pipe, a terminal or another device.
     Stream,
-    /// A socket of unix(7) for datagrams, or another one.
-    Unix { datagrams: bool },
+    /// A socket of unix(7): for datagrams, a stream, or of neither kind.
+    Unix { datagrams: bool, stream: bool },
     /// A socket of netlink(7).
     Netlink,
-    /// A socket of ip(7) or ipv6(7).
-    Ip,
+    /// A socket of ip(7) or ipv6(7): a stream of tcp(7), or another one.
+    Ip { stream: bool },
     /// Of the kernel's own: eventfd(2), timerfd_create(2), signalfd(2), inotify(7), epoll(7).
     Event,
     /// The argument is no descriptor, or not an open one.
@@ -292,10 +292,11 @@ fn socket(pid: u32, descriptor: i32) -> Kind {
     unsafe {
         let process = syscall(SYS_pidfd_open, pid, O_EXCL) as i32;
         let copy = syscall(SYS_pidfd_getfd, process, descriptor, 0) as i32;
+        let (datagrams, stream) = (option(copy, SO_TYPE) == SOCK_DGRAM, option(copy, SO_TYPE) == SOCK_STREAM);
         let kind = match option(copy, SO_DOMAIN) {
-            AF_UNIX => Kind::Unix { datagrams: option(copy, SO_TYPE) == SOCK_DGRAM },
+            AF_UNIX => Kind::Unix { datagrams, stream },
             AF_NETLINK => Kind::Netlink,
-            _ => Kind::Ip,
+            _ => Kind::Ip { stream },
         };
         close(copy);
         close(process);
@@ -307,10 +308,25 @@ fn socket(pid: u32, descriptor: i32) -> Kind {
 const TAKES: [i64; 5] = [SYS_read, SYS_readv, SYS_pread64, SYS_recvfrom, SYS_recvmsg];
 const GIVES: [i64; 6] = [SYS_write, SYS_writev, SYS_pwrite64, SYS_sendto, SYS_sendmsg, SYS_sendmmsg];
 
+/// Those of them that `short.rs` can shorten. (Of sendmsg(2), recvmsg(2) and sendmmsg(2), netready uses datagrams only.)
+pub const SHORTENED: [i64; 8] =
+    [SYS_read, SYS_readv, SYS_pread64, SYS_recvfrom, SYS_write, SYS_writev, SYS_pwrite64, SYS_sendto];
+
 impl Call {
     /// The errors that the call can have on such a descriptor.
     pub fn errors(&self, descriptor: Descriptor) -> impl Iterator<Item = i32> {
         self.errors.iter().copied().filter(move |errno| self.can_be(*errno, descriptor))
+    }
+
+    /// Whether the kernel may move fewer octets than it was asked to. A datagram and what the kernel's own descriptors
+    /// give is moved whole.
+    pub fn can_be_short(&self, Descriptor { kind, .. }: Descriptor) -> bool {
+        let stream = match kind {
+            Kind::File | Kind::Stream => true,
+            Kind::Unix { stream, .. } | Kind::Ip { stream } => stream,
+            Kind::ToBeRead | Kind::Wakes | Kind::Netlink | Kind::Event | Kind::None => false,
+        };
+        stream && SHORTENED.contains(&self.number)
     }
 
     /// Whether the call can have this error on such a descriptor.
@@ -339,8 +355,10 @@ impl Call {
             (EAGAIN, _) => never_waits,
             (EINTR, _) => !never_waits,
             (EDQUOT | ENOSPC, _) => kind == Kind::File,
-            (EPIPE, _) => matches!(kind, Kind::Stream | Kind::Unix { datagrams: false } | Kind::Ip),
-            (ECONNREFUSED, Kind::Unix { datagrams }) => gives && datagrams,
+            (EPIPE, _) => {
+                matches!(kind, Kind::Stream | Kind::Unix { datagrams: false, .. } | Kind::Ip { .. })
+            }
+            (ECONNREFUSED, Kind::Unix { datagrams, .. }) => gives && datagrams,
             (ECONNREFUSED, Kind::Netlink) => gives,
             // What has arrived at a local socket is in memory already.
             (ENOBUFS | ENOMEM, Kind::Unix { .. } | Kind::Stream) => gives,

@@ -7,14 +7,13 @@ use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::calls::{CALLS, Call, Descriptor, call, errno_name};
-use crate::interposer::{self, Fault, Seen, Watch};
+use crate::interposer::{self, Fault, Seen, Watch, Watcher};
 
 /// No honest run takes so long, on a machine with two processors that does much besides.
 pub const LONGEST: Duration = Duration::from_secs(10);
@@ -36,15 +35,15 @@ pub enum End {
 pub struct Trial<'a> {
     watch: Watch,
     scratch: &'a Path,
-    supervisor: Option<JoinHandle<Seen>>,
+    watcher: Option<Watcher>,
 }
 
 impl Trial<'_> {
     /// Starts the program that the story is about.
     pub fn start(&mut self, mut command: Command) -> Running {
         let (out, err) = outputs(&mut command, self.scratch);
-        let (child, supervisor) = interposer::spawn(command, self.watch).unwrap();
-        self.supervisor = Some(supervisor);
+        let (child, watcher) = interposer::spawn(command, self.watch).unwrap();
+        self.watcher = Some(watcher);
         Running { child, out, err, end: None }
     }
 
@@ -93,6 +92,12 @@ impl Running {
     pub fn start(mut command: Command, folder: &Path) -> Running {
         let (out, err) = outputs(&mut command, folder);
         Running { child: command.spawn().unwrap(), out, err, end: None }
+    }
+
+    /// The same, with another stderr.
+    pub fn start_with_stderr(mut command: Command, folder: &Path, stderr: Stdio) -> Running {
+        let (out, err) = outputs(&mut command, folder);
+        Running { child: command.stderr(stderr).spawn().unwrap(), out, err, end: None }
     }
 
     pub fn stdout(&self) -> String {
@@ -267,6 +272,7 @@ pub fn campaign(name: &str, always: &[(i64, i32)], story: &dyn Fn(&mut Trial) ->
             let fault = match fault {
                 Fault::Error(errno) => errno_name(errno),
                 Fault::Delay(time) => format!("slow by {time:?}"),
+                Fault::Short => "short".to_owned(),
             };
             let line = format!("* {name} number {nth}, {fault}: {violation}\n");
             // At once, too: all of them may take long.
@@ -290,7 +296,7 @@ fn tell(
     watch: Watch,
     story: &dyn Fn(&mut Trial) -> Result<(), String>,
 ) -> (Seen, Result<(), String>) {
-    let mut trial = Trial { watch, scratch, supervisor: None };
+    let mut trial = Trial { watch, scratch, watcher: None };
     let mut outcome = story(&mut trial);
     let said = fs::read_to_string(scratch.join("stderr")).unwrap_or_default();
     if said.contains("panicked at") && !is_of_a_runtime(&said) {
@@ -301,7 +307,8 @@ fn tell(
             let _ = write!(violation, "\n    | {line}");
         }
     }
-    (trial.supervisor.take().map(|it| it.join().unwrap()).unwrap_or_default(), outcome)
+    let (seen, ended) = trial.watcher.take().map_or((Seen::default(), Ok(())), |it| it.end(LONGEST));
+    (seen, outcome.and(ended))
 }
 
 /// Every fault of every call that was made.
@@ -312,7 +319,8 @@ fn faults(calls: &BTreeMap<i64, Vec<Descriptor>>) -> Vec<Watch> {
         for (nth, descriptor) in calls.get(&number).into_iter().flatten().enumerate() {
             let errors = call.errors(*descriptor).map(Fault::Error);
             let slow = call.slow.then_some(Fault::Delay(SLOW));
-            faults.extend(errors.chain(slow).map(|fault| Watch::Fail { number, nth, fault }));
+            let short = call.can_be_short(*descriptor).then_some(Fault::Short);
+            faults.extend(errors.chain(slow).chain(short).map(|fault| Watch::Fail { number, nth, fault }));
         }
     }
     faults
@@ -327,7 +335,11 @@ pub fn is_everything() -> bool {
 fn choose(faults: Vec<Watch>, always: &[(i64, i32)]) -> Vec<Watch> {
     let wanted = match std::env::var("NETREADY_FAULTS") {
         Ok(_) if is_everything() => return faults,
-        Ok(number) => number.parse().unwrap_or_else(|_| panic!("NETREADY_FAULTS is a number, or all")),
+        Ok(kind) if kind == "short" => {
+            let is_short = |fault: &Watch| matches!(fault, Watch::Fail { fault: Fault::Short, .. });
+            return faults.into_iter().filter(is_short).collect();
+        }
+        Ok(number) => number.parse().unwrap_or_else(|_| panic!("NETREADY_FAULTS is a number, all or short")),
         Err(_) => SAMPLE,
     };
     let step = (faults.len() / wanted.max(1)).max(1);

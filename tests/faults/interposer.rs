@@ -6,18 +6,21 @@
 //! the program and all its threads and children, so that "once" means once: strace(1) counts for each of them, and
 //! would fail the same call of every new child.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Child, Command};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::calls::{Descriptor, call};
+use crate::short::Shorter;
 
 /// What is done to a system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub enum Fault {
     Error(i32),
     /// It is executed after this time.
     Delay(Duration),
+    /// It moves fewer octets than it was asked to.
+    Short,
 }
 
 /// Which calls are seen.
@@ -46,8 +51,47 @@ pub struct Seen {
     pub hit: bool,
 }
 
-/// Starts a program whose system calls are watched. The second value returns once no process of it is left.
-pub fn spawn(mut command: Command, watch: Watch) -> io::Result<(Child, JoinHandle<Seen>)> {
+/// The watch over a program.
+pub struct Watcher {
+    thread: JoinHandle<Seen>,
+    /// Each process and thread that made a call.
+    callers: Arc<Mutex<BTreeSet<u32>>>,
+}
+
+impl Watcher {
+    /// What was seen, once no process of the program is left. After this time what is left is killed: the error is its
+    /// command lines.
+    pub fn end(self, within: Duration) -> (Seen, Result<(), String>) {
+        let deadline = Instant::now() + within;
+        while !self.thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let mut left = String::new();
+        while !self.thread.is_finished() {
+            for caller in self.callers.lock().unwrap().iter() {
+                left += &kill_if_filtered(*caller);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let outcome = if left.is_empty() { Ok(()) } else { Err(format!("processes are left:{left}")) };
+        (self.thread.join().unwrap(), outcome)
+    }
+}
+
+/// Kills a process of the program, by a number that it had. Returns its command line. Only such a process has exactly
+/// one filter of system calls.
+fn kill_if_filtered(caller: u32) -> String {
+    let file = |name| std::fs::read_to_string(format!("/proc/{caller}/{name}")).unwrap_or_default();
+    if !file("status").lines().any(|line| line == "Seccomp_filters:\t1") {
+        return String::new();
+    }
+    let (line, waits_in) = (file("cmdline").replace('\0', " "), file("wchan"));
+    let _ = kill(Pid::from_raw(i32::try_from(caller).unwrap()), Signal::SIGKILL);
+    format!(" {line}in {waits_in};")
+}
+
+/// Starts a program whose system calls are watched.
+pub fn spawn(mut command: Command, watch: Watch) -> io::Result<(Child, Watcher)> {
     // Numbers that the thread below leaves here. It makes no system call for that: it is filtered by then, and nobody
     // answers for it until its listener is known.
     let listener = Arc::new(AtomicI32::new(-1));
@@ -70,8 +114,10 @@ pub fn spawn(mut command: Command, watch: Watch) -> io::Result<(Child, JoinHandl
     // SAFETY: seccomp(2) made the descriptor for the thread above, which left it to this one.
     let listener = unsafe { OwnedFd::from_raw_fd(number) };
     let starter_id = u32::try_from(thread.load(Ordering::Acquire)).unwrap();
-    let supervisor = std::thread::spawn(move || serve(&listener, starter_id, watch));
-    Ok((starter.join().unwrap()?, supervisor))
+    let callers = Arc::new(Mutex::new(BTreeSet::new()));
+    let own = Arc::clone(&callers);
+    let thread = std::thread::spawn(move || serve(&listener, starter_id, watch, &own));
+    Ok((starter.join().unwrap()?, Watcher { thread, callers }))
 }
 
 /// Filters this thread, and returns the descriptor that its calls are announced on.
@@ -102,7 +148,7 @@ fn install(watch: Watch) -> io::Result<i32> {
     if made < 0 { Err(io::Error::last_os_error()) } else { Ok(i32::try_from(made).unwrap()) }
 }
 
-fn serve(listener: &OwnedFd, starter: u32, watch: Watch) -> Seen {
+fn serve(listener: &OwnedFd, starter: u32, watch: Watch, callers: &Mutex<BTreeSet<u32>>) -> Seen {
     let mut seen = Seen::default();
     // Before its first execve(2) a child is still the test.
     let mut running = false;
@@ -110,6 +156,7 @@ fn serve(listener: &OwnedFd, starter: u32, watch: Watch) -> Seen {
         let number = i64::from(asked.data.nr);
         let mut errno = 0;
         if asked.pid != starter && running {
+            callers.lock().unwrap().insert(asked.pid);
             let calls = seen.calls.entry(number).or_default();
             let this = calls.len();
             calls.push(match watch {
@@ -124,12 +171,25 @@ fn serve(listener: &OwnedFd, starter: u32, watch: Watch) -> Seen {
                         Fault::Error(error) if call(number).is_some_and(|it| it.can_be(error, about)) => {
                             seen.hit = true;
                             errno = error;
+                            if number == libc::SYS_close {
+                                close(listener, &asked);
+                            }
                         }
                         Fault::Error(_) => {}
                         Fault::Delay(time) => {
                             seen.hit = true;
                             std::thread::sleep(time);
                         }
+                        Fault::Short if call(number).is_some_and(|it| it.can_be_short(about)) => {
+                            if let Some(shorter) = Shorter::of(&asked) {
+                                seen.hit = true;
+                                let listener = listener.try_clone().unwrap();
+                                // A call that waits must not keep the others waiting.
+                                std::thread::spawn(move || shorter.execute(&listener, asked.id));
+                                continue;
+                            }
+                        }
+                        Fault::Short => {}
                     }
                 }
                 Watch::Fail { .. } | Watch::Count => {}
@@ -137,7 +197,7 @@ fn serve(listener: &OwnedFd, starter: u32, watch: Watch) -> Seen {
         } else if asked.pid != starter && number == libc::SYS_execve {
             running = true;
         }
-        answer(listener, asked.id, errno);
+        answer(listener, asked.id, if errno == 0 { Answer::GoOn } else { Answer::Error(errno) });
     }
     seen
 }
@@ -164,9 +224,44 @@ fn next(listener: &OwnedFd) -> Option<libc::seccomp_notif> {
     }
 }
 
-fn answer(listener: &OwnedFd, id: u64, errno: i32) {
-    let flags = if errno == 0 { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
-    let mut answer = libc::seccomp_notif_resp { id, val: 0, error: -errno, flags };
+/// Linux closes a descriptor even if close(2) fails, so another file takes its place.
+fn close(listener: &OwnedFd, asked: &libc::seccomp_notif) {
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let mut add = libc::seccomp_notif_addfd {
+        id: asked.id,
+        flags: libc::SECCOMP_ADDFD_FLAG_SETFD as u32,
+        srcfd: null.as_raw_fd() as u32,
+        newfd: asked.data.args[0] as u32,
+        newfd_flags: libc::O_CLOEXEC as u32,
+    };
+    // SAFETY: the kernel reads the request. If the caller was killed meanwhile it refuses, which is no loss.
+    unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw mut add) };
+}
+
+/// What the caller gets for its call.
+pub enum Answer {
+    /// What the kernel makes of it.
+    GoOn,
+    /// The kernel does not execute it. This is its result.
+    Value(i64),
+    /// The kernel does not execute it. This is its errno(3).
+    Error(i32),
+}
+
+/// Answers a call. Whether its caller still waits for that.
+pub fn answer(listener: &OwnedFd, id: u64, answer: Answer) -> bool {
+    let (val, error, flags) = match answer {
+        Answer::GoOn => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
+        Answer::Value(value) => (value, 0, 0),
+        Answer::Error(errno) => (0, -errno, 0),
+    };
+    let mut answer = libc::seccomp_notif_resp { id, val, error, flags };
     // SAFETY: the kernel reads the answer. If the caller was killed meanwhile it refuses the answer, which is no loss.
-    unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) };
+    unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) == 0 }
+}
+
+/// Whether the caller of a call still waits for its answer.
+pub fn waits(listener: &OwnedFd, id: u64) -> bool {
+    // SAFETY: the kernel reads the number.
+    unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) == 0 }
 }

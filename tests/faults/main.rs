@@ -1,9 +1,9 @@
 //! Faults at the boundary to the kernel: each system call of a command fails once with each error that it can have, is
-//! interrupted, and is slow. Each time the command must recover, or end with an honest error: no hang, no panic, no
-//! READY=1 or exit code 0 that is not true, no data that is lost.
+//! interrupted, is slow, and moves fewer octets than it was asked to. Each time the command must recover, or end with an
+//! honest error: no hang, no panic, no READY=1 or exit code 0 that is not true, no data that is lost.
 //!
 //! `cargo test --test faults` tries some of the faults of each story, evenly spread; `make faults` tries all, which
-//! takes many minutes. docs/reliability.md has the figures.
+//! takes many minutes; `NETREADY_FAULTS=short` tries all short reads and writes. docs/reliability.md has the figures.
 
 #![cfg(target_arch = "x86_64")]
 #![allow(
@@ -20,5 +20,6 @@
 mod calls;
 mod campaign;
 mod interposer;
+mod short;
 mod stage;
 mod stories;

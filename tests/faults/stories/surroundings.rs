@@ -1,12 +1,12 @@
 //! Surroundings in which programs rarely run: a full disk, no descriptors, little memory, a stopped process, other clocks,
-//! a namespace that is deleted, a service manager and a journal that do not read.
+//! a namespace that is deleted, a service manager and a journal that do not read or are started anew.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
@@ -92,12 +92,13 @@ fn assert_honest(outcome: Result<End, String>, stage: &Stage, what: &str) {
     assert!(!said.contains("panicked") || said.contains("alternative stack"), "{what}: {said}");
 }
 
-/// Stopped in a storm, it knows the truth when it goes on: it has missed most of what was announced.
+/// Stopped in a storm, it knows the truth when it goes on: it has missed most of what was announced. `make faults` lets the
+/// storm last for 30 seconds.
 #[test]
 #[ignore = "needs a network namespace"]
 fn stopped_in_a_storm() {
     let stage = Stage::new();
-    let (rounds, time) = if is_everything() { (40, 30) } else { (10, 2) };
+    let time = Duration::from_secs(if is_everything() { 30 } else { 2 });
     for ready_at_the_end in [true, false] {
         stage.down();
         let mut manager = Manager::new(&stage);
@@ -110,12 +111,12 @@ fn stopped_in_a_storm() {
             .map(|n| format!("route add 10.{}.{}.0/24 dev lo\n", n / 250, n % 250))
             .chain((0..500).map(|n| format!("route del 10.{}.{}.0/24 dev lo\n", n / 250, n % 250)))
             .collect();
-        for _ in 0..rounds {
+        let began = Instant::now();
+        while began.elapsed() < time {
             stage.up();
             stage.ip(&storm);
             stage.down();
         }
-        std::thread::sleep(Duration::from_secs(time));
         if ready_at_the_end {
             stage.up();
         }
@@ -226,6 +227,48 @@ fn a_service_manager_that_does_not_read() {
     assert_eq!(running.end(), Ok(End::Code(0)));
 }
 
+/// A service manager that is started anew has another socket at the same path. What waited for room in the old one, and
+/// what comes later, arrives in the new one.
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_service_manager_that_is_started_anew() {
+    let stage = Stage::new();
+    for full in [false, true] {
+        stage.down();
+        let mut manager = Manager::new(&stage);
+        let mut command = stage.gated(&["run"]);
+        command.env("NOTIFY_SOCKET", manager.path());
+        let mut running = Running::start(command, stage.folder());
+        let stderr = stage.path("stderr");
+        let says = |word: &str| fs::read_to_string(&stderr).unwrap().contains(word);
+        assert!(running.until(|| manager.stands("Waiting")));
+        if full {
+            fill(manager.path());
+            stage.up();
+            assert!(running.until(|| says("Ready after")));
+        }
+        // The old one is read no more.
+        manager = Manager::new(&stage);
+        stage.up();
+        assert!(
+            running.until(|| manager.is_ready() && manager.stands("Ready")),
+            "{full}: {:?}",
+            manager.said
+        );
+        assert_eq!(manager.said.iter().filter(|line| *line == "READY=1").count(), 1, "{full}");
+        // Nobody listens for a while.
+        fs::remove_file(manager.path()).unwrap();
+        stage.down();
+        assert!(running.until(|| says("NOT ready")));
+        manager = Manager::new(&stage);
+        stage.up();
+        assert!(running.until(|| manager.stands("Ready")), "{full}: {:?}", manager.said);
+        running.signal(Signal::SIGTERM);
+        assert_eq!(running.end(), Ok(End::Code(0)), "{full}");
+        assert!(manager.listen().iter().any(|line| line == "STOPPING=1"), "{full}");
+    }
+}
+
 /// stderr goes to a journal that is not there, or that does not read: READY=1 does not wait for it.
 #[test]
 #[ignore = "needs a network namespace"]
@@ -255,6 +298,50 @@ fn a_journal_that_is_away() {
         assert!(said.contains("Ready after") && said.contains("NOT ready since"), "no entry is lost: {said}");
         drop(journal);
     }
+}
+
+/// The journal ends while a gate is kept: nobody reads stderr any more, which is a pipe here, and nobody listens at the
+/// journal's socket. READY=1 comes all the same, and a journal that is started anew gets the entries from then on.
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_journal_that_is_started_anew() {
+    let stage = Stage::new();
+    stage.down();
+    let socket = Path::new("/run/systemd/journal/socket");
+    fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let listen = || {
+        let _ = fs::remove_file(socket);
+        let journal = UnixDatagram::bind(socket).unwrap();
+        journal.set_nonblocking(true).unwrap();
+        journal
+    };
+    let received = |journal: &UnixDatagram, word: &str| {
+        let mut octets = [0; 65536];
+        std::iter::from_fn(|| journal.recv(&mut octets).ok().map(|length| octets[..length].to_vec()))
+            .any(|entry| String::from_utf8_lossy(&entry).contains(word))
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    let journal = listen();
+    let mut manager = Manager::new(&stage);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$@\"", "sh"])
+        .args([env!("CARGO_BIN_EXE_netready"), "run"])
+        .arg(stage.path("gate.toml"))
+        .env("NOTIFY_SOCKET", manager.path())
+        .env("RUNTIME_DIRECTORY", stage.path("record"));
+    let mut running = Running::start_with_stderr(shell, stage.folder(), writer.into());
+    assert!(running.until(|| received(&journal, "Waiting")));
+    drop((reader, journal));
+    stage.up();
+    assert!(running.until(|| manager.is_ready() && manager.stands("Ready")), "{:?}", manager.said);
+    let journal = listen();
+    stage.down();
+    assert!(running.until(|| received(&journal, "NOT ready since")));
+    stage.up();
+    assert!(running.until(|| manager.stands("Ready")), "{:?}", manager.said);
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.end(), Ok(End::Code(0)));
 }
 
 /// Each drop-in is whole, or is not there and is complained of.
