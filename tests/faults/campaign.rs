@@ -189,7 +189,8 @@ pub fn is_honest_error(end: End, codes: &[i32], said: &str, trial: &Trial) -> Re
         }
         // The loader of dynamic programs.
         End::Code(127) if told => Ok(()),
-        End::Code(101) if is_of_a_runtime(said) => Ok(()),
+        // 134: a command that netready ran was aborted. netready passes its exit code on.
+        End::Code(101 | 134) if is_of_a_runtime(said) => Ok(()),
         // Memory ran out: Rust and the C library end the process.
         End::Signal(libc::SIGABRT | libc::SIGSEGV) if is_out_of_memory(said, trial) => Ok(()),
         other => Err(format!("it ended with {other:?}")),

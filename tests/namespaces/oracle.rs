@@ -95,10 +95,7 @@ impl Oracle {
         routes.insert("6", ns.ip_json("-6 route show table main"));
         routes.insert("4/100", ns.ip_json("-4 route show table 100"));
         routes.insert("6/100", ns.ip_json("-6 route show table 100"));
-        let lookups = LOOKED_UP
-            .iter()
-            .map(|target| (*target, ns.ip_json(&format!("route get {target}")).pop()))
-            .collect();
+        let lookups = LOOKED_UP.iter().map(|target| (*target, way(ns, target))).collect();
         let matches = ASKED
             .iter()
             .flat_map(|(_, _, addresses)| *addresses)
@@ -373,6 +370,19 @@ impl Oracle {
             .filter_map(|l| l["ifname"].as_str())
             .filter(|name| name.starts_with("va") && !self.is_port(name))
     }
+}
+
+/// The way of a connection. For IPv4, connect(2) looks up the route again with the source that the first lookup selected:
+/// of the next hops of a multipath route, the second lookup can take another one.
+fn way(ns: &Netns, target: &str) -> Option<Value> {
+    let first = ns.ip_json(&format!("route get {target}")).pop()?;
+    let source = match first["prefsrc"].as_str() {
+        Some(source) if !target.contains(':') => source.to_owned(),
+        _ => return Some(first),
+    };
+    let mut second = ns.ip_json(&format!("route get {target} from {source}")).pop()?;
+    second["prefsrc"] = source.into();
+    Some(second)
 }
 
 /// A gate in TOML, and the oracle's result for it.

@@ -586,6 +586,28 @@ fn a_multipath_default_lives_by_one_of_its_links() {
     any.expect_lost();
 }
 
+/// connect(2) selects a source by a first lookup and looks the route up again with it. Of the next hops of a multipath route,
+/// the second lookup can take another one. `ip route get` without `from` shows the first.
+#[test]
+#[ignore = "needs a network namespace"]
+fn of_a_multipath_route_route_to_takes_the_next_hop_of_a_connection() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; {ADDR0}; {UP1}; route add 198.51.100.0/24 dev va1"));
+    ns.ip("route add 203.0.113.0/24 nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1");
+    ns.ip("link set vb1 down");
+    ns.until("va1 has no carrier", || ns.ip_json("link show va1")[0]["operstate"] == "LOWERLAYERDOWN");
+    let mut differ = 0;
+    for target in (1..40).map(|n| format!("203.0.113.{n}")) {
+        let first = ns.ip_json(&format!("route get {target}")).remove(0);
+        let source = first["prefsrc"].as_str().unwrap();
+        let second = ns.ip_json(&format!("route get {target} from {source}")).remove(0);
+        differ += usize::from(first["dev"] != second["dev"]);
+        let check = ns.check(&["--route-to", &target]);
+        assert_eq!(check.ready(), second["dev"] == "va0", "{target}: {first} {second}");
+    }
+    assert!(differ > 0, "this kernel decides by the first lookup");
+}
+
 /// A link that loses its last IPv4 address has dead next hops, and its next address brings them back. The kernel announces
 /// the address, and no route.
 #[test]
