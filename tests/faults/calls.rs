@@ -144,7 +144,8 @@ pub const CALLS: &[Call] = calls! {
     clone3 SYS_clone3 [EAGAIN ENOMEM ENOSYS EPERM] slow;
     fork SYS_fork [EAGAIN ENOMEM] slow;
     vfork SYS_vfork [EAGAIN ENOMEM] slow;
-    execve SYS_execve [EACCES EAGAIN EIO ENOENT ENOEXEC ENOMEM ETXTBSY] slow;
+    // Not ENOEXEC: execvp(3) of glibc would have /bin/sh run the file, which would take one of our programs for a script.
+    execve SYS_execve [EACCES EAGAIN EIO ENOENT ENOMEM ETXTBSY] slow;
     wait4 SYS_wait4 [EINTR] slow;
     waitid SYS_waitid [EINTR] slow;
     kill SYS_kill [EPERM ESRCH] slow;
