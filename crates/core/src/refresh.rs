@@ -431,7 +431,8 @@ impl Refresh {
             (read, _) => {
                 let stale = if matches!(read, Read::Table(..)) { Stale::ROUTES } else { Stale::ALL };
                 self.barrier = self.barrier.max(Barrier::Always);
-                self.put_off(stale, now + AGAIN);
+                // What else is stale waits too, or a failure would be followed by a read without a pause.
+                self.put_off(stale.or(self.stale), now + AGAIN);
             }
         }
     }
@@ -463,7 +464,7 @@ impl Refresh {
     /// What is stale besides is not put off.
     fn put_off(&mut self, stale: Stale, at: Moment) {
         self.pass = None;
-        self.stale = Stale::default();
+        self.stale = self.stale.without(stale);
         // The next verdict says whether it still must.
         self.must_finish = false;
         self.spacing.owe(stale);

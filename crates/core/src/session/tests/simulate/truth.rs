@@ -98,11 +98,11 @@ pub struct Truth {
     pub last_flap: Option<Moment>,
     /// They ceased to hold, and the kernel is still about to announce why.
     pub unannounced: bool,
-    /// What `last_flap` was when links were last read, which show it.
-    pub flap_read: Option<Moment>,
+    /// When links were last read.
+    pub links_read: Option<Moment>,
     /// When this gate was loaded.
     pub began: Moment,
-    /// Whether the clause with a grace holds, or has ceased to, and the kernel is still about to announce why.
+    /// Whether the clause with a grace holds.
     pub optional: bool,
 }
 
@@ -116,7 +116,7 @@ impl Truth {
             last_false: None,
             last_flap: None,
             unannounced: false,
-            flap_read: None,
+            links_read: None,
             began,
             optional: true,
         }
@@ -165,8 +165,8 @@ impl Truth {
     }
 
     /// The session rests, and nothing is left to be told. What is wrong, if anything is. `active`: when it last had
-    /// an input other than a timer. `late`: by how much timers were late since then.
-    pub fn at_rest(&self, ready: bool, phase: Phase, active: Moment, late: Duration) -> Option<String> {
+    /// an input other than a timer.
+    pub fn at_rest(&self, ready: bool, phase: Phase, active: Moment) -> Option<String> {
         let wish = &WISHES[self.wish];
         if self.holds != self.told || self.unannounced {
             return None;
@@ -180,10 +180,10 @@ impl Truth {
             Phase::Waiting if ready => {
                 Some("at rest, the gate waits although the verdict is ready".to_owned())
             }
-            Phase::Settling { until } if until > active + grace + self.settle + late + AROUND_EXPIRY => {
+            Phase::Settling { until } if until > active + grace + self.settle + AROUND_EXPIRY => {
                 Some("the settle began anew although nothing happened".to_owned())
             }
-            Phase::Grace { until } if until > active + GRACE + late + AROUND_EXPIRY => {
+            Phase::Grace { until } if until > active + GRACE + AROUND_EXPIRY => {
                 Some("the grace began anew although nothing happened".to_owned())
             }
             Phase::Waiting

@@ -73,8 +73,6 @@ pub struct World {
     server: bool,
     /// When the session last did something because something had happened.
     active: Moment,
-    /// By how much its timers have been late since then.
-    late: Duration,
     /// What it does now, it does because of a timer.
     by_timer: bool,
     pub opened: bool,
@@ -120,7 +118,6 @@ impl World {
             tries: BTreeMap::new(),
             server: true,
             active: START,
-            late: Duration::ZERO,
             by_timer: false,
             opened: false,
             steps: 0,
@@ -224,7 +221,7 @@ impl World {
         if !self.may_be_woken() || self.opened {
             return Ok(());
         }
-        self.truth = Truth::new(wish, self.truth.settle, self.kernel.now());
+        self.truth = Truth { links_read: None, ..Truth::new(wish, self.truth.settle, self.kernel.now()) };
         self.truth.last_false = Some(self.kernel.now());
         self.truth.look(&self.kernel, false);
         self.outdated = self.reading.is_some();
@@ -366,10 +363,7 @@ impl World {
         let woken_by_timer = self.next == Next::Sleep && self.queue.is_empty() && self.session.is_current();
         self.by_timer = !happened && (self.by_timer || woken_by_timer);
         if !self.by_timer {
-            (self.active, self.late) = (now, Duration::ZERO);
-        } else if matches!(input, Input::Wake) {
-            let due = self.session.deadline().filter(|at| *at <= now);
-            self.late += due.map_or(Duration::ZERO, |at| now - at);
+            self.active = now;
         }
         let before = self.session.phase();
         let settling = if let Phase::Settling { until } = before { Some(until) } else { None };
@@ -464,12 +458,7 @@ impl World {
             };
         }
         let (ready, phase) = (self.session.is_ready(), self.session.phase());
-        // Routes were read near to the end of one that was removed since. They are read again soon, and the gate waits.
-        let is_shut = !ready || matches!(phase, Phase::Waiting);
-        if is_shut && deadline.is_some_and(|at| at <= now + AROUND_EXPIRY) {
-            return Ok(());
-        }
-        self.truth.at_rest(ready, phase, self.active, self.late).map_or(Ok(()), Err)
+        self.truth.at_rest(ready, phase, self.active).map_or(Ok(()), Err)
     }
 
     fn follow(&mut self, probes: crate::session::Probes) {
