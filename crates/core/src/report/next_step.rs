@@ -66,7 +66,7 @@ pub(super) fn numbered<'a>(
     clauses.flat_map(|(number, clause)| clause.rows.iter().map(move |row| (number, clause, row)))
 }
 
-/// What to do next about a reason; see [`next_step`].
+/// What to do next about a reason, in one line: often a command. `None` if there is no good advice.
 pub fn of_reason(reason: &Reason, network: Option<&Network>) -> Option<String> {
     match reason {
         Reason::Absent { name } => absent(name, network),
