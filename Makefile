@@ -13,6 +13,7 @@
 # make dist-check builds the commit again in another folder and compares it with target/dist: minutes
 # make check-packages installs and checks what make dist made, as root: lintian, rpm, makepkg
 # make boot       boots Debian with the package in it, as root: minutes (docs/boot.md)
+# make qemu       boots Debian with its kernel in qemu, and suspends it, as root: two minutes and more (docs/reliability.md)
 # make bench      measures netready beside today's tools, as root: minutes (docs/numbers.md)
 # make faults     fails each system call of each command in turn, as root: an hour (docs/reliability.md)
 # make fuzz       fuzzes what netready reads, SECONDS=60 a target: needs a nightly toolchain (docs/reliability.md)
@@ -35,7 +36,7 @@ SHARE   := $(PREFIX)/share
 TOOLS   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/netready-tools
 
 .PHONY: all build manual check demo demo-recording test uml prepare lint msrv aarch64 docs deny install deb rpm package-files dist \
-	dist-check check-packages boot simulate soak model mutants clean
+	dist-check check-packages boot qemu simulate soak model mutants clean
 
 all: build manual
 
@@ -160,8 +161,12 @@ check-packages:
 	./packaging/check
 
 boot: prepare deb
-	$(CARGO) test --locked --test boot -- --include-ignored --skip compare:: --test-threads=3
+	$(CARGO) test --locked --test boot -- --include-ignored --skip compare:: --skip qemu:: --test-threads=3
 	cat $(TARGET)/tmp/boot/table.md $(TARGET)/tmp/boot/pulls.md
+
+# Debian's package qemu-system-x86 must be there.
+qemu: prepare deb
+	$(CARGO) test --locked --test boot -- --ignored --nocapture qemu::
 
 # ── Faults and fuzzing: docs/reliability.md ──
 

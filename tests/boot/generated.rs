@@ -240,7 +240,7 @@ pub fn generated(release: Release) {
     crate::enter();
     let quadlets = match release {
         Release::Forky => [QUADLETS, NEWER].concat(),
-        Release::Bookworm | Release::Trixie => QUADLETS.to_vec(),
+        Release::Bookworm | Release::Trixie | Release::Machine => QUADLETS.to_vec(),
     };
     let guest = boot(release, &quadlets);
     comes_to(&guest, "netready.service", "start");

@@ -18,15 +18,18 @@ pub enum Release {
     Trixie,
     /// The release that will be Debian 14.
     Forky,
+    /// Debian 13 with a kernel, for a virtual machine, and without Podman.
+    Machine,
 }
 
 impl Release {
-    const ALL: [Release; 3] = [Release::Bookworm, Release::Trixie, Release::Forky];
+    const ALL: [Release; 4] = [Release::Bookworm, Release::Trixie, Release::Forky, Release::Machine];
 
     /// The release of a case that names none: the one in `NETREADY_BOOT_SUITE`, or else Debian 13.
     pub fn usual() -> Release {
         let Ok(named) = std::env::var("NETREADY_BOOT_SUITE") else { return Release::Trixie };
-        let release = Release::ALL.into_iter().find(|release| release.name() == named);
+        let boots = Release::ALL.into_iter().filter(|release| *release != Release::Machine);
+        let release = boots.into_iter().find(|release| release.name() == named);
         release.unwrap_or_else(|| panic!("NETREADY_BOOT_SUITE={named}: no release that the tests know"))
     }
 
@@ -35,6 +38,15 @@ impl Release {
             Release::Bookworm => "bookworm",
             Release::Trixie => "trixie",
             Release::Forky => "forky",
+            Release::Machine => "machine",
+        }
+    }
+
+    /// What Debian calls it.
+    fn suite(self) -> &'static str {
+        match self {
+            Release::Machine => Release::Trixie.name(),
+            Release::Bookworm | Release::Trixie | Release::Forky => self.name(),
         }
     }
 
@@ -43,6 +55,7 @@ impl Release {
         match self {
             Release::Bookworm => [SYSTEM, &["ifupdown"]].concat().join(","),
             Release::Trixie | Release::Forky => [SYSTEM, PODMAN, SURROUNDINGS].concat().join(","),
+            Release::Machine => [SYSTEM, &["linux-image-cloud-amd64"]].concat().join(","),
         }
     }
 
@@ -52,6 +65,7 @@ impl Release {
         match self {
             Release::Bookworm => [USERS, HOST].concat(),
             Release::Trixie | Release::Forky => [USERS, IMAGES, HOST, QUADLET].concat(),
+            Release::Machine => [HOST, MACHINE].concat(),
         }
     }
 }
@@ -148,6 +162,29 @@ WantedBy=default.target
 UNIT
 "#;
 
+const MACHINE: &str = r#"# A shell for the test on the second serial port. A line is a number and a script; the number comes back
+# after what the script printed, with the exit code.
+cat >/etc/systemd/system/shell.service <<'UNIT'
+[Unit]
+DefaultDependencies=no
+[Service]
+ExecStart=/bin/sh -c 'stty raw -echo; while read -r n line; do (eval "$line") </dev/null 2>&1; printf "\\n=== %%s %%s\\n" "$n" "$?"; done'
+StandardInput=tty
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS1
+UNIT
+ln -s /etc/systemd/system/shell.service /etc/systemd/system/sysinit.target.wants/
+# What the cases do not need, and what takes long on an emulated processor.
+cd /etc/systemd/system
+rm sysinit.target.wants/unmasked.service
+for unit in dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \
+    sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount kmod-static-nodes.service modprobe@.service \
+    systemd-modules-load.service systemd-pstore.service ldconfig.service systemd-hwdb-update.service \
+    systemd-journal-catalog-update.service getty.target timers.target
+do ln -s /dev/null $unit; done
+"#;
+
 /// Makes a folder the `/` of a mount namespace, with an overlay over it if there is one, and runs the script from
 /// stdin.
 const INSIDE: &str = r#"set -e
@@ -169,21 +206,16 @@ pub fn missing() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("not root".to_owned());
     }
-    for (program, package) in [
+    let programs = [
         ("mmdebstrap", "mmdebstrap"),
         ("systemd-nspawn", "systemd-container"),
         ("journalctl", "systemd"),
         ("ip", "iproute2"),
         ("unshare", "util-linux"),
         ("dpkg-deb", "dpkg"),
-    ] {
-        let found = Command::new("sh")
-            .args(["-c", &format!("PATH=$PATH:/usr/sbin:/sbin command -v {program}")])
-            .stdout(Stdio::null())
-            .status();
-        if !found.is_ok_and(|status| status.success()) {
-            return Some(format!("{program} is missing (package {package})"));
-        }
+    ];
+    if let Some(why) = without(&programs) {
+        return Some(why);
     }
     for device in ["/dev/net/tun", "/dev/fuse"] {
         if !Path::new(device).exists() {
@@ -207,6 +239,19 @@ pub fn missing() -> Option<String> {
         Err(error) => return Some(format!("no namespaces: {error}")),
     }
     made(Release::usual()).as_ref().err().cloned()
+}
+
+/// The first of these programs that this machine lacks, each with its package.
+pub fn without(programs: &[(&str, &str)]) -> Option<String> {
+    let lacks = |program: &str| {
+        let found = Command::new("sh")
+            .args(["-c", &format!("PATH=$PATH:/usr/sbin:/sbin command -v {program}")])
+            .stdout(Stdio::null())
+            .status();
+        !found.is_ok_and(|status| status.success())
+    };
+    let (program, package) = programs.iter().find(|(program, _)| lacks(program))?;
+    Some(format!("{program} is missing (package {package})"))
 }
 
 /// The mirror of Debian that this machine uses.
@@ -245,7 +290,7 @@ pub fn base(release: Release) -> &'static Path {
 }
 
 /// The root file system, which is built if this machine does not have it yet.
-fn made(release: Release) -> &'static Result<PathBuf, String> {
+pub fn made(release: Release) -> &'static Result<PathBuf, String> {
     static BASES: [OnceLock<Result<PathBuf, String>>; Release::ALL.len()] =
         [const { OnceLock::new() }; Release::ALL.len()];
     BASES[release as usize].get_or_init(|| {
@@ -277,7 +322,7 @@ fn build(release: Release, root: &Path) -> Result<(), String> {
     let made = Command::new("mmdebstrap")
         .args(["--variant=minbase", "--mode=root", "--quiet"])
         .arg(format!("--include={}", release.packages()))
-        .arg(release.name())
+        .arg(release.suite())
         .arg(&unfinished)
         .arg(source(release, &mirror))
         .stdin(Stdio::null())
@@ -298,7 +343,7 @@ fn build(release: Release, root: &Path) -> Result<(), String> {
 /// only network is a cable to this machine.
 fn source(release: Release, mirror: &str) -> String {
     match release {
-        Release::Bookworm | Release::Trixie => mirror.to_owned(),
+        Release::Bookworm | Release::Trixie | Release::Machine => mirror.to_owned(),
         Release::Forky => format!("deb [trusted=yes check-valid-until=no] {mirror} {} main", release.name()),
     }
 }
