@@ -264,7 +264,7 @@ fn folders(path: &Path, unit: Option<&OsStr>) -> Folders {
         match Folder::open(&path.join(&name)) {
             Ok(folder) if folder.only_its_owner_writes() => found.folders.push((Some(unit), folder)),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => found.hidden.push(unit),
-            // A record of a `run` that was started by hand, or a file that is not netready's.
+            // Skip it: it is a record of a `run` that was started by hand, or a file that is not netready's.
             Ok(_) | Err(_) => {}
         }
     }

@@ -74,7 +74,7 @@ fn images_that_cannot_be_had_at_first() {
         files.quadlet(&format!("{name}.container"), quadlet);
         files.quadlet(&format!("{name}-bare.container"), &bare_of(quadlet));
     }
-    // The line in the document for hosts without the generator.
+    // docs/registry.md shows this line to users whose hosts do not have the generator.
     let line = "ExecStartPre=/usr/bin/netready pull --gate podman registry.example.org/web:1";
     documents::says("registry.md", line);
     files.quadlet(
