@@ -51,7 +51,7 @@ impl Stage {
             &format!(
                 "cd {folder}\necho \"$*\" >> asked\ncase \"$*\" in\n\
                  *'image exists'*) test -e here; exit;;\n\
-                 *) n=$(($(cat n 2>/dev/null || echo 0) + 1)); echo $n > n\n{pull}\n;;\nesac\n"
+                 *) n=$(($(cat n 2>/dev/null || echo 0) + 1)); echo $n > n.new; mv n.new n\n{pull}\n;;\nesac\n"
             ),
         );
         stage
