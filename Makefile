@@ -13,13 +13,13 @@
 # make dist-check builds the commit again in another folder and compares it with target/dist: minutes
 # make check-packages installs and checks what make dist made, as root: lintian, rpm, makepkg
 # make boot       boots Debian with the package in it, as root: minutes (docs/boot.md)
-# make qemu       boots Debian with its kernel in qemu, and suspends it, as root: two minutes and more (docs/reliability.md)
+# make qemu       boots Debian with its kernel in qemu, and suspends it, as root: two minutes and more (docs/testing.md)
 # make bench      measures netready beside today's tools, as root: minutes (docs/numbers.md)
-# make faults     fails each system call of each command in turn, as root: an hour (docs/reliability.md)
-# make fuzz       fuzzes what netready reads, SECONDS=60 a target: needs a nightly toolchain (docs/reliability.md)
+# make faults     fails each system call of each command in turn, as root: an hour (docs/testing.md)
+# make fuzz       fuzzes what netready reads, SECONDS=60 a target: needs a nightly toolchain (docs/testing.md)
 # make simulate   random stories against a simulated kernel for SECONDS=60; SEED= sets the first one
-# make soak       an hour of a host's life in MINUTES=10, as root: memory, descriptors, CPU time (docs/reliability.md)
-# make model      every interleaving of a few events in small worlds; STATES= in each (docs/reliability.md)
+# make soak       an hour of a host's life in MINUTES=10, as root: memory, descriptors, CPU time (docs/testing.md)
+# make model      every interleaving of a few events in small worlds; STATES= in each (docs/testing.md)
 # make mutants    mutation tests of what decides when a gate opens: an hour or more (.cargo/mutants.toml)
 
 CARGO   ?= cargo
@@ -168,7 +168,7 @@ boot: prepare deb
 qemu: prepare deb
 	$(CARGO) test --locked --test boot -- --ignored --nocapture qemu::
 
-# ── Faults and fuzzing: docs/reliability.md ──
+# ── Faults and fuzzing: docs/testing.md ──
 
 SECONDS ?= 60
 FUZZ    ?= $(sort $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs))))

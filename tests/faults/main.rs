@@ -3,7 +3,7 @@
 //! honest error: no hang, no panic, no READY=1 or exit code 0 that is not true, no data that is lost.
 //!
 //! `cargo test --test faults` tries some of the faults of each story, evenly spread; `make faults` tries all, which
-//! takes many minutes; `NETREADY_FAULTS=short` tries all short reads and writes. docs/reliability.md has the figures.
+//! takes many minutes; `NETREADY_FAULTS=short` tries all short reads and writes. docs/testing.md has the figures.
 
 #![cfg(target_arch = "x86_64")]
 #![allow(
