@@ -1,5 +1,5 @@
 //! Tries each fault once with plain `podman pull` and once with `netready pull`, all at the same time in one guest.
-//! The resulting table is in docs/registry.md.
+//! The resulting table is in docs/pull-faults.md.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,7 +1,7 @@
 //! The meaning of error texts, one row each.
 //!
 //! To teach netready a new text, add a row here and an example to `examples.rs`. If the reason is new too, add
-//! it to the table in `docs/registry.md`. Tests fail until all three agree.
+//! it to the table in `docs/pull-errors.md`. Tests fail until all three agree.
 //!
 //! An error text is a chain of links, from the outside in: `initializing source X: pinging container registry H:
 //! The leftmost link that matches a row decides, because a text further right comes from a program further away,

@@ -282,19 +282,17 @@ fn a_reason_is_bounded_and_safe_to_print() {
 
 #[test]
 fn every_reason_is_in_the_documentation_with_its_class() {
-    let page = include_str!("../../../../../docs/registry.md");
-    let (_, rest) = page.split_once("## What each error text means\n").unwrap();
-    let section = rest.split("\n## ").next().unwrap();
+    let page = include_str!("../../../../../docs/pull-errors.md");
     let classes = [
-        ("### Tried again\n", Later),
-        ("### Tried again after a longer wait\n", LIMITED),
-        ("### Tried again shortly after boot\n", AtBootOnly),
-        ("### Ends at once\n", Never),
+        ("## Tried again\n", Later),
+        ("## Tried again after a longer wait\n", LIMITED),
+        ("## Tried again shortly after boot\n", AtBootOnly),
+        ("## Ends at once\n", Never),
     ];
     let mut told: Vec<(Retryability, &str)> = Vec::new();
     for (heading, class) in classes {
-        let (_, rest) = section.split_once(heading).unwrap_or_else(|| panic!("no {heading}"));
-        let body = rest.split("\n### ").next().unwrap();
+        let (_, rest) = page.split_once(heading).unwrap_or_else(|| panic!("no {heading}"));
+        let body = rest.split("\n## ").next().unwrap();
         for line in body.lines().filter(|line| line.starts_with("| `")) {
             let (text, reason) = line.trim_start_matches("| `").split_once("` | ").unwrap();
             let reason = reason.trim_end_matches(" |");
@@ -315,7 +313,7 @@ fn every_reason_is_in_the_documentation_with_its_class() {
         let known = told.iter().any(|(class, reason)| {
             class == again && (*reason == why || (start != why && reason.starts_with(start)))
         });
-        assert!(known, "docs/registry.md does not tell of {sign:?}: {why}");
+        assert!(known, "docs/pull-errors.md does not tell of {sign:?}: {why}");
     }
 }
 
