@@ -3,13 +3,24 @@
 //!
 //! Comparing two verdicts is not enough: something that went and came back between them leaves both of them met.
 
+use core::time::Duration;
+
 use crate::model::{Message, Network};
+use crate::moment::Moment;
 use crate::verdict::Verdict;
+
+/// How exactly the end of a route is known. The kernel counts in ticks, and netready is woken a little late.
+const ABOUT: Duration = Duration::from_millis(50);
+/// If netready looks at a route later than this after the end of the route, it was not woken in time. At half of this, it
+/// would not have looked for the last time around the end (see [`refresh`](crate::refresh)).
+const LATE: Duration = Duration::from_millis(100);
 
 /// Collects the breaks between two verdicts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Continuity {
     broken: bool,
+    /// When the first of the routes ends that the last verdict rests on, as it was read then.
+    ends: Option<Moment>,
 }
 
 impl Continuity {
@@ -30,11 +41,25 @@ impl Continuity {
     }
 
     /// Compares a new verdict with the last one. It is a break if a link that the last one rests on lost its
-    /// carrier between two readings (`flapped`), or if pasta would select another route now.
-    pub fn judged(&mut self, last: &Verdict, new: &Verdict, flapped: &[u32]) {
+    /// carrier between two readings (`flapped`), if a route that it rests on has ended, or if pasta would select
+    /// another route now.
+    pub fn judged(&mut self, last: &Verdict, new: &Verdict, flapped: &[u32], now: Moment) {
         self.broken = self.broken
             || flapped.iter().any(|link| last.rests_on_link(*link))
+            || self.has_ended(last, new, now)
             || last.pasta_choice() != new.pasta_choice();
+    }
+
+    /// Whether a route that the last verdict rests on has ended. A router may have prolonged it: then it is there
+    /// although its end has passed. But if netready looks late, the route may have ended before it was prolonged.
+    fn has_ended(&self, last: &Verdict, new: &Verdict, now: Moment) -> bool {
+        self.ends.is_some_and(|end| end + LATE <= now || (end <= now + ABOUT && !last.has_routes_of(new)))
+    }
+
+    /// Notes when the first of the routes ends that the new verdict rests on. `unsure`: the kernel may show a route
+    /// that ends as if it never ended.
+    pub fn expect(&mut self, end: Option<Moment>, unsure: bool) {
+        self.ends = end.or(self.ends.filter(|_| unsure));
     }
 
     /// Whether there was a break since the last call of this function.
@@ -51,7 +76,6 @@ fn loses_a_clause(before: &Verdict, after: &Verdict) -> bool {
 mod tests {
     use super::*;
     use crate::evaluate::evaluate;
-    use crate::moment::Moment;
     use crate::testing::{gate, network};
 
     fn verdict(gate_text: &str, host: &str) -> Verdict {
@@ -84,8 +108,53 @@ mod tests {
         continuity.lost();
         continuity.after(&good, || good.clone());
         continuity.before(&Message::Rule, &network(GOOD), &good);
-        continuity.judged(&good, &good, &[]);
+        continuity.judged(&good, &good, &[], Moment::default());
         assert!(continuity.take_broken());
+    }
+
+    /// Each row: the route at first, the route that is found later, when that is (the first one ends at 1000 ms), and
+    /// whether it is a break.
+    #[test]
+    fn the_end_of_a_route_is_a_break_unless_the_route_was_prolonged() {
+        let by = |gateway: &str| {
+            let route = alloc::format!("route default6 via {gateway} dev eth0");
+            verdict("route = \"default-ipv6\"", &alloc::format!("eth0: up; addr eth0 2001:db8::7/64; {route}"))
+        };
+        let (first, other) = (by("fe80::1"), by("fe80::2"));
+        let at = |millis| Moment::after_boot(Duration::from_millis(millis));
+        for (end, new, now, is_break) in [
+            (Some(at(1000)), &first, 900, false),
+            (Some(at(1000)), &first, 1000, false),
+            (Some(at(1000)), &first, 1099, false),
+            (Some(at(1000)), &first, 1100, true),
+            (Some(at(1000)), &other, 900, false),
+            (Some(at(1000)), &other, 950, true),
+            (Some(at(1000)), &other, 1000, true),
+            (None, &other, 1000, false),
+        ] {
+            let mut continuity = Continuity::default();
+            continuity.expect(end, false);
+            continuity.judged(&first, new, &[], at(now));
+            assert_eq!(continuity.take_broken(), is_break, "{end:?} {now} {new:?}");
+        }
+    }
+
+    /// Each row: the end that was known, the end that is read now, whether the kernel may not show it, and the end that
+    /// counts.
+    #[test]
+    fn an_end_that_the_kernel_may_not_show_is_remembered() {
+        let (early, later) = (Moment::after_boot(Duration::from_secs(1)), Moment::after_boot(Duration::from_secs(9)));
+        for (known, read, unsure, counts) in [
+            (None, Some(early), false, Some(early)),
+            (Some(early), Some(later), false, Some(later)),
+            (Some(early), Some(later), true, Some(later)),
+            (Some(early), None, false, None),
+            (Some(early), None, true, Some(early)),
+        ] {
+            let mut continuity = Continuity { broken: false, ends: known };
+            continuity.expect(read, unsure);
+            assert_eq!(continuity.ends, counts, "{known:?} {read:?} {unsure}");
+        }
     }
 
     #[test]
@@ -108,7 +177,7 @@ mod tests {
             (&first, &second, alloc::vec![], true),
         ] {
             let mut continuity = Continuity::default();
-            continuity.judged(last, new, &flapped);
+            continuity.judged(last, new, &flapped, Moment::default());
             assert_eq!(continuity.take_broken(), is_break, "{flapped:?} {new:?}");
         }
     }

@@ -368,7 +368,8 @@ impl Session {
         self.news = self.news || self.network.is_news(message);
         let holding = self.state.holding();
         if holding {
-            self.continuity.before(message, &self.network, &self.verdict);
+            let last = counted(self.noted.as_ref(), self.unnoted, &self.verdict);
+            self.continuity.before(message, &self.network, last);
         }
         if let Some(recorder) = &mut self.recorder {
             recorder.message(message, &self.network, now);
@@ -462,6 +463,10 @@ impl Session {
         if !enough && verdict.ready() && self.refresh.must_finish(&verdict) {
             return Step::to(Next::Drain);
         }
+        if self.leaves_a_link(&verdict) && !core::mem::replace(&mut self.confirmed, true) {
+            self.refresh.read_all();
+            return Step::to(Next::Drain);
+        }
         let may_open = self.keeps_a_gate()
             && !self.is_open()
             && (self.gate.settle.is_zero() || self.state.has_settled(now));
@@ -477,16 +482,28 @@ impl Session {
         }
     }
 
+    /// Whether the clauses stay met without a link that met them. That link may have lost its carrier before another link
+    /// took over, and the kernel may not have announced it yet. Links are read then: the counter tells.
+    fn leaves_a_link(&self, verdict: &Verdict) -> bool {
+        let last = counted(self.noted.as_ref(), self.unnoted, &self.verdict);
+        self.state.holding() && verdict.ready() && last.rests_on_more_links_than(verdict)
+    }
+
     /// `run`, `wait` and `monitor`: the gate's state sees the verdict.
     fn keep(&mut self, verdict: Verdict, now: Moment) -> Step {
         let last = core::mem::replace(&mut self.verdict, verdict);
         let flapped = self.refresh.take_flapped();
         if self.state.holding() {
-            self.continuity.judged(&last, &self.verdict, &flapped);
+            let last = counted(self.noted.as_ref(), self.unnoted, &last);
+            self.continuity.judged(last, &self.verdict, &flapped, now);
         }
         self.noted.get_or_insert(last);
         self.unnoted = true;
         let effect = self.state.observe(&self.verdict, self.continuity.take_broken(), now);
+        if self.state.holding() {
+            let unsure = self.refresh.is_near_expiry();
+            self.continuity.expect(self.verdict.ends(&self.network), unsure);
+        }
         self.confirmed = false;
         let news = core::mem::take(&mut self.news);
         let repeat = !matches!(self.phase(), Phase::Ready { .. });
@@ -570,6 +587,12 @@ impl Step {
     fn to(next: Next) -> Step {
         Step { open: false, judged: false, probes: None, next }
     }
+}
+
+/// The last verdict that the gate's state has seen. It is the noted one while the verdict that took its place waits for a
+/// table.
+fn counted<'a>(noted: Option<&'a Verdict>, unnoted: bool, verdict: &'a Verdict) -> &'a Verdict {
+    noted.filter(|_| !unnoted).unwrap_or(verdict)
 }
 
 fn gains_carrier(message: &Message) -> bool {

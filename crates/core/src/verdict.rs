@@ -8,6 +8,7 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use crate::model::{Carrierless, Message, Network, Question, Route, RouteChange, RouteKind};
+use crate::moment::Moment;
 use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec, RouteTo};
 
 /// The result of evaluating a gate.
@@ -655,6 +656,33 @@ impl Verdict {
         self.evidence().any(|evidence| evidence.rests_on_link(ifindex))
     }
 
+    /// Whether this verdict rests on a link that another one does not rest on.
+    pub fn rests_on_more_links_than(&self, other: &Verdict) -> bool {
+        self.evidence().flat_map(Evidence::links).any(|link| !other.rests_on_link(link))
+    }
+
+    /// Whether the same routes meet requirements in both verdicts.
+    pub fn has_routes_of(&self, other: &Verdict) -> bool {
+        self.evidence().flat_map(Evidence::routes).eq(other.evidence().flat_map(Evidence::routes))
+    }
+
+    /// When the first of the routes ends that meet requirements, as the network knows it.
+    pub fn ends(&self, network: &Network) -> Option<Moment> {
+        let ends = |evidence: &Evidence| match evidence {
+            Evidence::Lookup { target, .. } => network.lookup_ends(*target),
+            Evidence::Route { .. }
+            | Evidence::Pasta(_)
+            | Evidence::Link { .. }
+            | Evidence::Address(_)
+            | Evidence::Nameserver(_)
+            | Evidence::Answer { .. } => {
+                let is = |known: &&Route| evidence.routes().iter().any(|route| route.is(known));
+                network.routes.all().filter(is).filter_map(|route| route.expires).min()
+            }
+        };
+        self.evidence().filter_map(ends).min()
+    }
+
     /// Whether a requirement is met by this address, or by a route that has it as the source.
     pub fn rests_on_address(&self, address: IpAddr) -> bool {
         self.evidence().any(|evidence| match evidence {
@@ -680,7 +708,8 @@ impl Evidence {
             Message::Link(link) => {
                 let known = before.link(link.ifindex);
                 let flapped = known.is_some_and(|old| old.carrier_down_count < link.carrier_down_count);
-                (flapped || before.restarts_detection(link)) && self.rests_on_link(link.ifindex)
+                (flapped && self.links().any(|held| before.needs_link(held, link.ifindex)))
+                    || (before.restarts_detection(link) && self.rests_on_link(link.ifindex))
             }
             Message::LinkGone(ifindex) => self.rests_on_link(*ifindex),
             Message::AddressGone(gone) => {
@@ -737,14 +766,29 @@ impl Evidence {
     }
 
     fn rests_on_link(&self, ifindex: u32) -> bool {
+        self.links().any(|link| link == ifindex)
+    }
+
+    /// The links whose carrier, address or route this is.
+    fn links(&self) -> impl Iterator<Item = u32> {
+        let own = match self {
+            Evidence::Link { ifindex, .. } => Some(*ifindex),
+            Evidence::Address(address) => Some(address.ifindex),
+            Evidence::Route { source, .. } | Evidence::Lookup { source, .. } => Some(source.ifindex),
+            Evidence::Pasta(_) | Evidence::Nameserver(_) | Evidence::Answer { .. } => None,
+        };
+        own.into_iter().chain(self.routes().iter().map(|route| route.ifindex))
+    }
+
+    /// The routes that this is made of.
+    fn routes(&self) -> &[RouteRef] {
         match self {
-            Evidence::Link { ifindex: held, .. } => *held == ifindex,
-            Evidence::Address(address) => address.ifindex == ifindex,
-            Evidence::Route { route, source } | Evidence::Lookup { route, source, .. } => {
-                route.ifindex == ifindex || source.ifindex == ifindex
-            }
-            Evidence::Pasta(taken) => taken.iter().any(|route| route.ifindex == ifindex),
-            Evidence::Nameserver(_) | Evidence::Answer { .. } => false,
+            Evidence::Route { route, .. } | Evidence::Lookup { route, .. } => core::slice::from_ref(route),
+            Evidence::Pasta(taken) => taken,
+            Evidence::Link { .. }
+            | Evidence::Address(_)
+            | Evidence::Nameserver(_)
+            | Evidence::Answer { .. } => &[],
         }
     }
 }

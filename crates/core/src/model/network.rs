@@ -210,17 +210,21 @@ impl Network {
     }
 
     /// Replaces all links and addresses with those of a dump. Returns the numbers of the links that have lost
-    /// carrier since the last dump, even if they have it again.
+    /// carrier since the last dump, or that [need](Network::needs_link) such a link, even if it has carrier again.
     pub fn replace_links(&mut self, links: Vec<Link>, addresses: Vec<Address>) -> Vec<u32> {
         let lost_carrier = |link: &&Link| {
             let known = self.links.get(&link.ifindex);
             known.is_some_and(|known| known.carrier_down_count < link.carrier_down_count)
         };
-        let flapped = links.iter().filter(lost_carrier).map(|link| link.ifindex).collect();
+        let flapped: Vec<u32> = links.iter().filter(lost_carrier).map(|link| link.ifindex).collect();
         self.links = links.into_iter().map(|link| (link.ifindex, link)).collect();
         self.addresses = addresses.into_iter().map(|address| (address.key(), address)).collect();
         self.duplicates = self.addresses().filter(|address| address.dadfailed()).count();
-        flapped
+        if flapped.is_empty() {
+            return flapped;
+        }
+        let needs = |link: &&Link| flapped.iter().any(|lower| self.needs_link(link.ifindex, *lower));
+        self.links().filter(needs).map(|link| link.ifindex).collect()
     }
 
     fn forget(&mut self, address: &AddressKey) {
@@ -324,6 +328,24 @@ impl Network {
         Ok(())
     }
 
+    /// Whether a link carries no traffic while the other one has no carrier: it is the same link, is stacked on it, or is a
+    /// bridge and no other port of it has carrier. A short loss of the other link's carrier is not counted on this link,
+    /// because the kernel tells it only of a loss that lasts.
+    pub fn needs_link(&self, upper: u32, lower: u32) -> bool {
+        self.needs_within(upper, lower, MAX_NEST)
+    }
+
+    fn needs_within(&self, upper: u32, lower: u32, depth: u32) -> bool {
+        let (Some(link), Some(depth)) = (self.link(upper), depth.checked_sub(1)) else { return upper == lower };
+        let needs = |upper: u32| self.needs_within(upper, lower, depth);
+        let ports = || self.links().filter(|port| port.master == Some(upper));
+        upper == lower
+            || (link.stacked() && link.lower.is_some_and(needs))
+            || (link.kind == "bridge"
+                && ports().any(|port| needs(port.ifindex))
+                && !ports().any(|port| !needs(port.ifindex) && self.carrier(port).is_ok()))
+    }
+
     /// Returns the number of a table. `None` if the table is that of a VRF that does not exist.
     pub fn table_id(&self, table: &Table) -> Option<u32> {
         match table {
@@ -362,13 +384,16 @@ impl Network {
         Some(RouteQuery { target: wanted.target, from: wanted.from, oif: link.map(|link| link.ifindex) })
     }
 
+    /// Returns when the path to a target of `route-to` ends.
+    pub(crate) fn lookup_ends(&self, target: IpAddr) -> Option<Moment> {
+        let of_target = self.lookups.iter().filter(|(wanted, _)| wanted.target == target);
+        of_target.filter_map(|(_, lookup)| lookup.expires()).min()
+    }
+
     /// Returns when the next route or lookup result expires.
     pub fn next_expiry(&self, now: Moment) -> Option<Moment> {
         let routes = self.routes.all().filter_map(|route| route.expires);
-        let ways = self.lookups.values().filter_map(|lookup| match lookup {
-            Lookup::Path { expires, .. } => *expires,
-            Lookup::None(_) => None,
-        });
+        let ways = self.lookups.values().filter_map(Lookup::expires);
         routes.chain(ways).filter(|at| *at > now).min()
     }
 }

@@ -129,6 +129,16 @@ pub enum Lookup {
     None(i32),
 }
 
+impl Lookup {
+    /// Returns when the route of the path expires.
+    pub(crate) fn expires(&self) -> Option<Moment> {
+        match self {
+            Lookup::Path { expires, .. } => *expires,
+            Lookup::None(_) => None,
+        }
+    }
+}
+
 /// What pasta would select in one family's main table, given the order of the dump (see nl_get_ext_if in pasta's
 /// sources).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

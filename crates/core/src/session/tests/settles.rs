@@ -71,6 +71,86 @@ fn at_the_end_of_a_settle_links_are_read_once_more() {
     assert_eq!((bench.opened, bench.phase()), (0, Phase::Waiting));
 }
 
+/// The kernel has not announced that eth0 lost its carrier. The route by eth1 may have come after that, so links are read
+/// when the gate leaves eth0.
+#[test]
+fn a_link_that_is_left_must_have_kept_its_carrier() {
+    let other = "eth1: up; addr eth1 198.51.100.10/24; chosen default4 via 198.51.100.1 dev eth1";
+    let (kept, lost) = (format!("{WORKS} metric 9; {other}"), format!("{NO_CARRIER}; {other}"));
+    let both = kept.replace("eth0: up", "eth0: up losses=1");
+    for (what, kernel, until) in [
+        ("eth0 has carrier", kept.clone(), 10_000),
+        ("eth0 has lost it", lost.replace("nocarrier", "nocarrier losses=1"), 16_000),
+        ("eth0 has it again", both, 16_000),
+    ] {
+        let mut bench = Bench::looked(Mode::Watch, settling(WANTS_ROUTE, 10), &format!("{WORKS} metric 9"));
+        bench.now = at(6000);
+        bench.becomes(&kept);
+        bench.kernel = network(&kernel);
+        bench.reads.clear();
+        bench.give(Input::Wake);
+        assert_eq!(bench.deadline(), Some(until), "{what}");
+        let links = |bench: &Bench| bench.reads.iter().filter(|read| **read == Read::Links).count();
+        assert_eq!(links(&bench), 1, "{what}");
+        bench.give(Input::Wake);
+        assert_eq!(links(&bench), 1, "{what}");
+    }
+}
+
+/// A short loss of the card's carrier is counted on the card alone.
+#[test]
+fn the_carrier_below_a_vlan_or_a_bridge_counts() {
+    let addr = "addr top 192.0.2.10/24";
+    let vlan = format!("eth0: up; eth1: up; top: up kind=vlan on=eth0; {addr}");
+    let bridge = format!("eth0: up master=top; eth1: up; top: up kind=bridge; {addr}");
+    let deep = format!("eth0: up; port: up kind=vlan on=eth0 master=top; eth1: up; top: up kind=bridge; {addr}");
+    let two = format!("eth0: up master=top; eth1: up master=top; top: up kind=bridge; {addr}");
+    for (host, flaps, until) in [
+        (&vlan, "eth0", 16_000),
+        (&vlan, "eth1", 10_000),
+        (&bridge, "eth0", 16_000),
+        (&bridge, "eth1", 10_000),
+        (&deep, "eth0", 16_000),
+        (&two, "eth0", 10_000),
+    ] {
+        let flapped = host.replace(&format!("{flaps}: up"), &format!("{flaps}: up losses=1"));
+        let mut bench = Bench::looked(Mode::Watch, settling(WANTS_ADDRESS, 10), host);
+        bench.now = at(6000);
+        bench.sees(&flapped);
+        assert_eq!(bench.deadline(), Some(until), "{host}, {flaps}, announced");
+        let mut bench = Bench::looked(Mode::Watch, settling(WANTS_ADDRESS, 10), host);
+        bench.kernel = network(&flapped);
+        bench.time(10_000);
+        assert_eq!(bench.opened, u32::from(until == 10_000), "{host}, {flaps}, read");
+    }
+}
+
+/// The session is not woken when the route ends. (Another route came after that, or the same one was prolonged.)
+#[test]
+fn a_route_that_ended_unseen_is_a_break() {
+    let host = |route: &str| format!("eth0: up; addr eth0 2001:db8::7/64; route default6 {route}");
+    // START is 100 s after the boot.
+    let first = host("via fe80::1 dev eth0 expires 106");
+    for (what, route, millis, until) in [
+        ("prolonged in time", "via fe80::1 dev eth0 expires 999", 6010, 10_000),
+        ("prolonged, and read late", "via fe80::1 dev eth0 expires 999", 7000, 17_000),
+        ("another router", "via fe80::2 dev eth0 metric 9", 7000, 17_000),
+    ] {
+        let mut bench = Bench::looked(Mode::Watch, settling("route = \"default-ipv6\"", 10), &first);
+        assert_eq!(bench.deadline(), Some(6000), "{what}: the end of the route");
+        bench.kernel = network(&host(route));
+        bench.time(millis);
+        let mut last = millis;
+        // Around the end it is read again and again.
+        while bench.deadline().is_some_and(|at| at < 8000) {
+            last = u64::try_from(bench.deadline().unwrap()).unwrap();
+            bench.time(last);
+        }
+        assert!(last < 7500, "{what}");
+        assert_eq!(bench.deadline(), Some(until), "{what}");
+    }
+}
+
 #[test]
 fn another_choice_of_pasta_is_a_break() {
     let text = "pasta = true";

@@ -241,6 +241,28 @@ const KEPT: &[(&str, &str)] = &[
      -- 100 ms pass
      -- the read is interrupted",
     ),
+    (
+        "a link lost its carrier, and another link took over before that was announced",
+        "gate 7, settle 2646 ms, va0 is a card
+     -- netready takes 2 inputs
+     -- gate 3 is loaded
+     addr del 192.0.2.1/24 dev va0
+     -- 1 ms pass, and netready keeps up
+     cable va1 out
+     addr change 192.0.2.1/24 dev va0 valid_lft 900 preferred_lft 800",
+    ),
+    (
+        "a route ended while netready was not woken, and another route came",
+        "gate 1, settle 355 ms, va0 is a card
+     -- netready takes 5 inputs
+     -- netready takes 1 inputs
+     -6 route replace default via fe80::9 dev va0 expires 2
+     -- the kernel does 2 pieces of its work
+     -- netready takes 2 inputs
+     -- netready takes 10 inputs
+     -- 2000 ms pass
+     -6 route add default via 2001:db8::fe dev va0 metric 10",
+    ),
 ];
 
 #[test]
