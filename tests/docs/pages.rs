@@ -194,6 +194,17 @@ fn each_symptom_leads_to_a_page() {
     }
 }
 
+/// A search by line finds an error text only if the text is on one line.
+#[test]
+fn no_error_text_is_broken_over_two_lines() {
+    for page in ["docs/troubleshooting.md", "docs/doctor.md"] {
+        let text = read(page);
+        for line in prose(&text) {
+            assert!(line.matches('`').count() % 2 == 0, "{page}: a code span is broken over two lines: {line}");
+        }
+    }
+}
+
 /// Rows of a table, each split into its cells.
 fn rows(text: &str) -> Vec<Vec<String>> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
