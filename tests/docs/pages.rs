@@ -200,7 +200,10 @@ fn no_error_text_is_broken_over_two_lines() {
     for page in ["docs/troubleshooting.md", "docs/doctor.md"] {
         let text = read(page);
         for line in prose(&text) {
-            assert!(line.matches('`').count() % 2 == 0, "{page}: a code span is broken over two lines: {line}");
+            assert!(
+                line.matches('`').count() % 2 == 0,
+                "{page}: a code span is broken over two lines: {line}"
+            );
         }
     }
 }
