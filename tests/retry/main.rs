@@ -16,13 +16,15 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -31,8 +33,12 @@ mod output;
 mod temporary;
 mod terminal;
 
-/// How long a test waits for an event that must come.
-const SOON: Duration = Duration::from_secs(10);
+/// How long a test waits for an event that must come. A machine that does much besides needs seconds for what takes
+/// milliseconds otherwise, and a test that passes does not wait longer for it.
+const SOON: Duration = Duration::from_secs(60);
+
+/// A delay that does not end during a test. A delay is random, and this one ends within a minute in one case of 500,000.
+const FOR_EVER: &str = "--delay 365d --max-delay 365d --max-elapsed infinity";
 
 const REFUSED: &str = "Error: initializing source docker://r.example/a:1: pinging container registry r.example: Get \"https://r.example/v2/\": dial tcp 192.0.2.7:443: connect: connection refused";
 const UNKNOWN: &str =
@@ -57,10 +63,12 @@ impl Stage {
         stage
     }
 
+    /// Writes a script. Another process writes it: while this process has a file open for writing, a child of another
+    /// test may inherit the descriptor, and then nobody can execute the file (ETXTBSY).
     fn script(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let write = ["-c", "printf '#!/bin/sh\\n%s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\""];
+        assert!(Command::new("sh").args(write).arg(&path).arg(text).status().unwrap().success());
         path
     }
 
@@ -132,6 +140,25 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "never came: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A number that begins with these digits, and that no other process of this machine has in its command line: another
+/// run of these tests has another process number. `sleep` takes it for many years.
+fn word(digits: &str) -> String {
+    format!("{digits}{:07}", std::process::id())
+}
+
+/// A pseudo-terminal: the end of the terminal emulator, and the end of the programs. A child that another test starts
+/// inherits neither. openpty(3) makes descriptors that it would inherit, and then the terminal would stay open.
+fn terminal() -> (fs::File, OwnedFd) {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = nix::pty::posix_openpt(flags).unwrap();
+    nix::pty::grantpt(&master).unwrap();
+    nix::pty::unlockpt(&master).unwrap();
+    let path = nix::pty::ptsname_r(&master).unwrap();
+    let mut options = fs::OpenOptions::new();
+    let slave = options.read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap();
+    (master.as_fd().try_clone_to_owned().unwrap().into(), slave.into())
 }
 
 /// The number of processes whose command line has this word. Processes that have ended but were not waited for do not
@@ -286,9 +313,9 @@ fn exit_codes_are_the_commands_and_decide() {
         ("--fatal-exit 3,4", "exit 4", 4),
         ("--retry-on-exit 75", "exit 4", 4),
         ("--retry-on-exit 75 --retries 1", "exit 75", 75),
-        ("--retries 0 --attempt-timeout 200ms", "sleep 60", 124),
-        ("--retries 0 --stall-timeout 300ms", "sleep 60", 124),
-        ("--max-elapsed 200ms", "sleep 60", 124),
+        ("--retries 0 --attempt-timeout 200ms", "sleep 600", 124),
+        ("--retries 0 --stall-timeout 300ms", "sleep 600", 124),
+        ("--max-elapsed 200ms", "sleep 600", 124),
     ] {
         ends(shell(&format!("--gate none {options}"), script), code);
     }
@@ -305,11 +332,15 @@ fn exit_codes_are_the_commands_and_decide() {
 
 #[test]
 fn an_active_command_is_not_stalled() {
-    // Neither command writes anything: one reads and writes, and one computes.
-    let moves = "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do head -c 4096 /dev/zero >/dev/null; done";
-    ends(shell("--gate none --retries 0 --stall-timeout 1s", moves), 0);
-    let speaks = "for i in 1 2 3 4 5 6; do echo $i >&2; sleep 0.3; done";
-    ends(shell("--gate none --retries 0 --stall-timeout 1s", speaks), 0);
+    // The first command writes nothing, but its processes read, compute and end. The second one writes. Each takes longer
+    // than the limit. The limit is long, because a busy machine may leave a command without a processor for a second.
+    let moves = "end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do head -c 4096 /dev/zero >/dev/null; done";
+    let speaks = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $i >&2; sleep 0.5; done";
+    std::thread::scope(|scope| {
+        for script in [moves, speaks] {
+            scope.spawn(move || ends(shell("--gate none --retries 0 --stall-timeout 4s", script), 0));
+        }
+    });
 }
 
 #[test]
@@ -336,10 +367,11 @@ fn started(word: &str) -> Child {
 
 #[test]
 fn nothing_is_left_when_netready_is_killed() {
-    let mut child = started("27182818");
+    let word = word("27182818");
+    let mut child = started(&word);
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
-    until("the end of all", || (running("27182818") == 0).then_some(()));
+    until("the end of all", || (running(&word) == 0).then_some(()));
 }
 
 /// The process number of the guardian that has this word in its command line.
@@ -354,15 +386,15 @@ fn guardian_with(word: &str) -> Option<i32> {
 
 #[test]
 fn a_command_ends_when_its_guardian_is_killed() {
-    let word = "23571113";
+    let word = word("23571113");
     let mut command = shell("--gate none --retries 0", &format!("exec sleep {word}"));
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
     // The processes are netready, the guardian and the command.
-    until("all processes", || (running(word) == 3).then_some(()));
-    let guardian = until("the guardian", || guardian_with(word));
+    until("all processes", || (running(&word) == 3).then_some(()));
+    let guardian = until("the guardian", || guardian_with(&word));
     kill(Pid::from_raw(guardian), Signal::SIGKILL).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(137));
-    until("the end of all", || (running(word) == 0).then_some(()));
+    until("the end of all", || (running(&word) == 0).then_some(()));
 }
 
 /// netready has open files, sockets among them, that the command must not inherit.
@@ -381,18 +413,19 @@ fn a_command_inherits_no_file_of_netready() {
 #[test]
 fn what_does_not_end_with_its_command_is_killed() {
     // netready gets SIGTERM, which one process of the command ignores. Then: the command fails and leaves a process.
-    let mut child = started("14142135");
+    let (one, other) = (word("14142135"), word("17320508"));
+    let mut child = started(&one);
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(15));
-    until("the end of all", || (running("14142135") == 0).then_some(()));
-    ends(shell("--gate none --retries 1", "sleep 17320508 >/dev/null 2>&1 & exit 1"), 1);
-    until("the end of all", || (running("17320508") == 0).then_some(()));
+    until("the end of all", || (running(&one) == 0).then_some(()));
+    ends(shell("--gate none --retries 1", &format!("sleep {other} >/dev/null 2>&1 & exit 1")), 1);
+    until("the end of all", || (running(&other) == 0).then_some(()));
 }
 
 #[test]
 fn a_signal_reaches_the_group_and_netready_ends_by_it() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let word = format!("16180{}", signal as i32);
+        let word = word(&format!("16180{:02}", signal as i32));
         // The command is not in the background of a shell, where SIGINT would be ignored.
         let script = format!("sleep {word} | sleep {word}");
         let mut child = shell("--gate none", &script).stderr(Stdio::null()).spawn().unwrap();
@@ -405,10 +438,8 @@ fn a_signal_reaches_the_group_and_netready_ends_by_it() {
 
 #[test]
 fn a_delay_ends_at_a_signal() {
-    let mut child = shell("--gate none --delay 1h --max-delay 1h --max-elapsed infinity", "exit 1")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        shell(&format!("--gate none {FOR_EVER}"), "exit 1").stderr(Stdio::piped()).spawn().unwrap();
     let mut said = [0; 16];
     child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
@@ -420,7 +451,7 @@ fn a_delay_ends_at_a_signal() {
 fn no_attempt_is_begun_while_the_gate_is_shut() {
     network();
     let stage = Stage::new("exit 0");
-    let stderr = ends(stage.pull("--route default --timeout 300ms"), 1);
+    let stderr = ends(stage.pull("--route default --timeout 2s"), 1);
     assert_eq!(stage.attempts(), 0);
     assert!(stderr.contains("no default route"), "{stderr}");
     // The gate opens late.
@@ -460,7 +491,7 @@ fn a_network_that_gets_better_ends_the_delay() {
     let stage = Stage::new(&format!("[ $n -ge 2 ] || {{ echo '{REFUSED}' >&2; exit 125; }}"));
     for gate in ["--gate none", "--interface va0 --address link-local-ipv6"] {
         let _ = fs::remove_file(stage.path("n"));
-        let options = format!("--delay 1h --max-delay 1h --max-elapsed infinity --policy always {gate}");
+        let options = format!("{FOR_EVER} --policy always {gate}");
         let mut child = stage.pull(&options).stderr(Stdio::piped()).spawn().unwrap();
         until("the first attempt", || (stage.attempts() == 1).then_some(()));
         // A change before netready's first read of the network does not count, so repeat it until netready has ended.
@@ -488,7 +519,7 @@ fn a_network_that_gets_better_during_an_attempt_makes_no_delay_after_it() {
     let stage = Stage::new(&format!(
         "[ $n -ge 2 ] || {{ ip addr add 192.0.2.2/24 dev va0; echo '{REFUSED}' >&2; exit 125; }}"
     ));
-    let mut command = stage.pull("--gate none --delay 1h --max-delay 1h --max-elapsed infinity");
+    let mut command = stage.pull(&format!("--gate none {FOR_EVER}"));
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
     let ended = until("the second attempt", || child.try_wait().unwrap());
     assert_eq!((ended.code(), stage.attempts()), (Some(0), 2));
@@ -504,13 +535,20 @@ fn the_service_manager_is_told_and_never_of_ready() {
     ));
     let mut command = stage.pull("--gate none --max-elapsed 100s");
     command.env("NOTIFY_SOCKET", &path);
+    // The kernel keeps ten messages (net.unix.max_dgram_qlen), so a service manager reads all the time.
+    let manager = std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        let mut said = Vec::new();
+        while said.last().is_none_or(|line| line != "the end") {
+            let length = socket.recv(&mut buffer).unwrap();
+            said.extend(String::from_utf8_lossy(&buffer[..length]).lines().map(str::to_owned));
+        }
+        said.pop();
+        said
+    });
     ends(command, 0);
-    socket.set_nonblocking(true).unwrap();
-    let mut buffer = [0; 4096];
-    let mut said = Vec::new();
-    while let Ok(length) = socket.recv(&mut buffer) {
-        said.extend(String::from_utf8_lossy(&buffer[..length]).lines().map(str::to_owned));
-    }
+    UnixDatagram::unbound().unwrap().send_to(b"the end", &path).unwrap();
+    let said = manager.join().unwrap();
     assert!(said.iter().any(|line| line == "STATUS=Attempt 1 of 9"), "{said:?}");
     let failed = "STATUS=Attempt 1 of 9 failed: connection refused; next at ";
     assert!(said.iter().any(|line| line.starts_with(failed)), "{said:?}");
@@ -528,16 +566,16 @@ fn the_service_manager_is_told_and_never_of_ready() {
 
 #[test]
 fn a_terminal_stays_a_terminal() {
-    let terminal = nix::pty::openpty(None, None).unwrap();
+    let (master, programs) = terminal();
     let mut command =
         shell("--gate none --retries 1", "test -t 2 && test -t 1 && test -t 0 && echo alright >&2; exit 3");
-    let slave = || Stdio::from(terminal.slave.try_clone().unwrap());
+    let slave = || Stdio::from(programs.try_clone().unwrap());
     command.stdin(slave()).stdout(slave()).stderr(slave());
     let code = command.status().unwrap().code();
-    drop((command, terminal.slave));
+    drop((command, programs));
     let mut said = Vec::new();
     // A read from a terminal that nobody has open ends with an error (EIO).
-    let _ = fs::File::from(terminal.master).read_to_end(&mut said);
+    let _ = { master }.read_to_end(&mut said);
     let said = String::from_utf8_lossy(&said);
     assert_eq!(code, Some(3), "{said}");
     assert_eq!(said.matches("alright").count(), 2, "{said}");

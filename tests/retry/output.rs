@@ -1,9 +1,6 @@
 //! Tests with a stderr that nobody reads or that does not exist, and with processes that a command leaves running.
 
 use std::io::Write;
-use std::os::fd::OwnedFd;
-
-use nix::fcntl::OFlag;
 
 use super::*;
 
@@ -22,8 +19,7 @@ fn full_pipe() -> (fs::File, OwnedFd) {
 
 /// A full terminal that nobody reads.
 fn full_terminal() -> (fs::File, OwnedFd) {
-    let pair = nix::pty::openpty(None, None).unwrap();
-    let (master, slave) = (fs::File::from(pair.master), pair.slave);
+    let (master, slave) = terminal();
     let fill = fs::File::from(slave.try_clone().unwrap());
     // This thread stays blocked while the test runs.
     std::thread::spawn(move || while (&fill).write_all(&[b'.'; 4096]).is_ok() {});
@@ -37,7 +33,7 @@ fn limits_are_served_while_nobody_reads_stderr() {
         ("--attempt-timeout 300ms", "yes blocked >&2"),
         ("--max-elapsed 300ms", "yes blocked >&2"),
         // The command writes nothing, but netready's own lines cannot be written.
-        ("--attempt-timeout 300ms", "exec sleep 60"),
+        ("--attempt-timeout 300ms", "exec sleep 600"),
         // The command makes no progress, because nobody reads.
         ("--stall-timeout 500ms", "yes blocked >&2"),
     ] {
@@ -58,9 +54,9 @@ fn signals_are_served_while_nobody_reads_stderr() {
     let writes = "exec yes blocked >&2";
     for (options, script) in [
         ("", writes),
-        ("", "exec sleep 60"),
+        ("", "exec sleep 600"),
         // The signal comes between two attempts, and netready has something to print.
-        ("--delay 1h --max-delay 1h --max-elapsed infinity", "echo tried >tried; exit 1"),
+        (FOR_EVER, "echo tried >tried; exit 1"),
     ] {
         for signal in [Signal::SIGTERM, Signal::SIGINT] {
             let (_reader, stderr) = full_pipe();
@@ -135,7 +131,7 @@ fn a_stderr_that_does_not_block_loses_nothing() {
 /// it.
 #[test]
 fn a_daemon_that_writes_to_stderr_does_not_delay_the_end() {
-    let word = "26535897";
+    let word = word("26535897");
     let place = tempfile::tempdir().unwrap();
     // The process writes as fast as it can, and then keeps running.
     let left = format!("trap '' PIPE; echo $$ >pid; yes left 2>/dev/null >&2; exec sleep {word}");
@@ -145,10 +141,7 @@ fn a_daemon_that_writes_to_stderr_does_not_delay_the_end() {
                 let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
                 (fs::File::from(reader), writer)
             }
-            true => {
-                let pair = nix::pty::openpty(None, None).unwrap();
-                (pair.master.into(), pair.slave)
-            }
+            true => super::terminal(),
         };
         let _ = fs::remove_file(place.path().join("pid"));
         let mut command =

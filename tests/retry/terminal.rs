@@ -16,10 +16,10 @@ struct Shell {
 
 impl Shell {
     fn new() -> Shell {
-        let pair = nix::pty::openpty(None, None).unwrap();
+        let (terminal, programs) = terminal();
         let place = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
-        let slave = || Stdio::from(pair.slave.try_clone().unwrap());
+        let slave = || Stdio::from(programs.try_clone().unwrap());
         command.arg("-i").stdin(slave()).stdout(slave()).stderr(slave());
         command.env("PS1", "$ ").env_remove("ENV").env_remove("NOTIFY_SOCKET").current_dir(place.path());
         command.env("N", env!("CARGO_BIN_EXE_netready"));
@@ -38,7 +38,6 @@ impl Shell {
         // SAFETY: between fork and exec the closure makes system calls only.
         unsafe { command.pre_exec(own_session) };
         let shell = command.spawn().unwrap();
-        let terminal = fs::File::from(pair.master);
         nix::fcntl::fcntl(&terminal, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
         Shell { shell, terminal, seen: String::new(), place }
     }
@@ -48,13 +47,28 @@ impl Shell {
         self.terminal.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Types ^Z. Waits first, because the command must not be starting a process at that moment: a process between
+    /// Types ^Z, and waits until the shell has the terminal: the next input must go to the shell, not to a command that
+    /// still reads. If the command starts `sleep`, give [`asleep`] the time to come true first: a process between
     /// vfork(2) and exec would stop alone, and the command, which waits for it, would not stop.
+    #[track_caller]
     fn stops(&mut self) {
-        std::thread::sleep(Duration::from_millis(400));
         self.types("\x1a");
-        // Wait, so that the next input goes to the shell and not to a command that still reads.
-        std::thread::sleep(Duration::from_millis(300));
+        until("the shell's turn", || self.shell_has_terminal().then_some(()));
+    }
+
+    /// Types `fg`, and waits until the job has the terminal and none of its processes, which have this word in their
+    /// command lines, is stopped.
+    #[track_caller]
+    fn continues(&mut self, word: &str) {
+        self.types("fg\n");
+        self.sees("fg");
+        until("the job's turn", || (!self.shell_has_terminal()).then_some(()));
+        until("all of it to go on", || (!states(word).contains('T')).then_some(()));
+    }
+
+    fn shell_has_terminal(&self) -> bool {
+        let foreground = nix::unistd::tcgetpgrp(&self.terminal);
+        foreground.is_ok_and(|group| group.as_raw().unsigned_abs() == self.shell.id())
     }
 
     /// Waits until the text is on the terminal. Drops the output up to the text.
@@ -103,6 +117,18 @@ impl Drop for Shell {
     }
 }
 
+/// Waits until the command's `sleep` with this word runs.
+#[track_caller]
+fn asleep(word: &str) {
+    let line = format!("sleep\0{word}\0");
+    until("the sleep", || {
+        let mut processes = fs::read_dir("/proc").unwrap().flatten();
+        processes
+            .any(|entry| fs::read(entry.path().join("cmdline")).is_ok_and(|own| own == line.as_bytes()))
+            .then_some(())
+    });
+}
+
 /// The states (as in /proc/PID/stat) of the processes whose command line has this word.
 fn states(word: &str) -> String {
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
@@ -133,21 +159,19 @@ fn netready_with(word: &str) -> i32 {
 
 #[test]
 fn control_z_stops_and_fg_continues() {
-    let word = "31415926";
+    let word = &word("31415926");
     let mut shell = Shell::new();
     shell.types(&format!("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep {word}; :'\n"));
     shell.sees("begun-2");
-    shell.stops();
-    shell.answers();
-    // netready, the command's shell and the shell's child have stopped. The guardian still runs.
-    until("the stop", || (states(word).matches('T').count() == 3).then_some(()));
-    shell.types("fg\n");
-    until("all of it to go on", || (states(word).matches('T').count() == 0).then_some(()));
-    // Repeat this.
-    shell.stops();
-    shell.answers();
-    shell.types("fg\n");
-    until("all of it to go on", || (states(word).matches('T').count() == 0).then_some(()));
+    asleep(word);
+    // The second time is as the first.
+    for _ in 0..2 {
+        shell.stops();
+        shell.answers();
+        // netready, the command's shell and the shell's child have stopped. The guardian still runs.
+        until("the stop", || (states(word).matches('T').count() == 3).then_some(()));
+        shell.continues(word);
+    }
     // The command has the terminal again, so ^C interrupts it, and netready ends too.
     shell.types("\x03");
     shell.answers();
@@ -156,13 +180,15 @@ fn control_z_stops_and_fg_continues() {
 
 #[test]
 fn a_command_in_the_foreground_again_reads_the_terminal() {
+    let word = &word("2236067");
     let mut shell = Shell::new();
-    shell.types("$N retry --gate none -- sh -c 'echo begun-$((1+1)); read x; echo got-$x'\n");
+    shell.types(&format!(
+        "$N retry --gate none -- sh -c 'echo begun-$((1+1)); read x; echo got-$x; : {word}'\n"
+    ));
     shell.sees("begun-2");
     shell.stops();
     shell.answers();
-    shell.types("fg\n");
-    shell.sees("fg");
+    shell.continues(word);
     shell.types("word\n");
     shell.sees("got-word");
     shell.answers();
@@ -170,10 +196,11 @@ fn a_command_in_the_foreground_again_reads_the_terminal() {
 
 #[test]
 fn bg_continues_in_the_background() {
+    let word = &word("2645751");
     let mut shell = Shell::new();
     // The command waits without starting other programs, for the reason that is given at `stops`.
     nix::unistd::mkfifo(&shell.path("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    shell.types("$N retry --gate none -- sh -c 'echo begun-$((1+1)); read x <go; echo on-$((3*7)) >&2; read x; echo got-$x'\n");
+    shell.types(&format!("$N retry --gate none -- sh -c 'echo begun-$((1+1)); read x <go; echo on-$((3*7)) >&2; read x; echo got-$x; : {word}'\n"));
     shell.sees("begun-2");
     shell.stops();
     shell.answers();
@@ -183,10 +210,9 @@ fn bg_continues_in_the_background() {
     // This appears at once, although netready is stopped again together with the command right afterwards.
     shell.sees("on-21");
     // Now the command reads from the terminal, which a background job may not do, so the job is stopped.
-    until("the stop", || states("read x <go").contains('T').then_some(()));
+    until("the stop", || states(word).contains('T').then_some(()));
     shell.answers();
-    shell.types("fg\n");
-    shell.sees("fg");
+    shell.continues(word);
     shell.types("word\n");
     shell.sees("got-word");
     shell.answers();
@@ -195,10 +221,11 @@ fn bg_continues_in_the_background() {
 #[test]
 fn a_stopped_job_can_be_ended() {
     for signal in ["TERM", "KILL", "HUP"] {
-        let word = format!("8979323{}", signal.len());
+        let word = word(&format!("8979323{}", signal.len()));
         let mut shell = Shell::new();
         shell.types(&format!("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep {word}; :'\n"));
         shell.sees("begun-2");
+        asleep(&word);
         shell.stops();
         shell.answers();
         shell.types(&format!("kill -{signal} %1; kill -CONT %1\n"));
@@ -209,32 +236,36 @@ fn a_stopped_job_can_be_ended() {
 
 #[test]
 fn control_z_stops_between_two_attempts_and_in_a_script_and_a_pull() {
-    let stage = Stage::new("echo begun-$((1+1)); exec sleep 8462643");
+    let word = &word("8462643");
+    let stage = Stage::new(&format!("echo begun-$((1+1)); exec sleep {word}"));
     let pull = format!(
-        "TMPDIR={} XDG_RUNTIME_DIR={0} $N pull --gate none --tool {} r.example/a:1",
+        "TMPDIR={} XDG_RUNTIME_DIR={0} $N pull --gate none --tool {} r.example/a:{word}",
         stage.temporary().display(),
         stage.path("podman").display()
     );
+    let retry = format!("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep {word}; :'");
     for (line, begun) in [
-        ("$N retry --gate none --delay 1h --max-delay 1h --max-elapsed infinity -- false", "next in "),
-        ("sh script; :", "begun-2"),
-        ("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep 8462643; :' | cat", "begun-2"),
+        (format!("$N retry --gate none {FOR_EVER} -- false {word}"), "next in "),
+        ("sh script; :".to_owned(), "begun-2"),
+        (format!("{retry} | cat"), "begun-2"),
         // If stdin is not the terminal, netready keeps the terminal.
-        ("$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep 8462643; :' </dev/null", "begun-2"),
-        (&pull, "begun-2"),
+        (format!("{retry} </dev/null"), "begun-2"),
+        (pull, "begun-2"),
     ] {
         let mut shell = Shell::new();
-        let script = "echo first\n$N retry --gate none -- sh -c 'echo begun-$((1+1)); sleep 8462643; :'\n";
-        fs::write(shell.path("script"), script).unwrap();
+        fs::write(shell.path("script"), format!("echo first\n{retry}\n")).unwrap();
         shell.types(&format!("{line}\n"));
         shell.sees(begun);
+        if begun == "begun-2" {
+            asleep(word);
+        }
         shell.stops();
         shell.answers();
-        shell.types("fg\n");
-        shell.sees("fg");
-        until("it to go on", || (!states("--gate none").contains('T')).then_some(()));
+        assert!(states(word).contains('T'), "{line}");
+        shell.continues(word);
         shell.types("\x03");
         shell.answers();
+        until("the end of all", || (running(word) == 0).then_some(()));
     }
 }
 
@@ -256,19 +287,21 @@ fn a_command_that_stops_itself_stops_the_job() {
 
 #[test]
 fn a_script_can_read_from_the_terminal_after_netready_was_killed() {
-    let word = "5028841";
+    let word = &word("5028841");
     let mut shell = Shell::new();
     let script = format!(
         "$N retry --gate none -- sh -c 'stty -echo; echo begun-$((1+1)); sleep {word}; :'\n\
-         echo ended-$?\nsleep 1\nstty -a | grep -o '[-]*echo ' | tr -d ' '\nread line\necho got-$line\n"
+         echo ended-$?\nuntil stty -a | grep -q ' echo '; do sleep 0.05; done\necho echo-is-$((1+1))\n\
+         read line\necho got-$line\n"
     );
     fs::write(shell.path("script"), script).unwrap();
     shell.types("sh script\n");
     shell.sees("begun-2");
     kill(Pid::from_raw(netready_with(word)), Signal::SIGKILL).unwrap();
     shell.sees("ended-137");
-    // The settings of the terminal that the command changed are restored.
-    shell.sees("\necho");
+    // The guardian restores the settings of the terminal that the command changed. Before that it gives the terminal
+    // back to the script.
+    shell.sees("echo-is-2");
     shell.types("word\n");
     shell.sees("got-word");
     shell.answers();
@@ -278,12 +311,12 @@ fn a_script_can_read_from_the_terminal_after_netready_was_killed() {
 /// A command may ask for a password at the terminal, whatever its stdin is.
 #[test]
 fn a_command_that_asks_at_the_terminal_gets_it() {
+    let word = &word("7320508");
     let mut shell = Shell::new();
-    shell.types(
-        "$N retry --gate none -- sh -c 'echo begun-$((1+1)); read x </dev/tty; echo got-$x' </dev/null\n",
-    );
+    let asks = format!("echo begun-$((1+1)); read x </dev/tty; echo got-$x; : {word}");
+    shell.types(&format!("$N retry --gate none -- sh -c '{asks}' </dev/null\n"));
     shell.sees("begun-2");
-    until("the question", || (!states("</dev/tty").contains('T')).then_some(()));
+    until("the question", || (!states(word).contains('T')).then_some(()));
     shell.types("word\n");
     shell.sees("got-word");
     shell.answers();
@@ -302,14 +335,15 @@ fn a_terminal_with_tostop_does_not_stop_netready() {
 
 #[test]
 fn the_time_for_which_a_job_is_stopped_does_not_count() {
+    let word = &word("4142135");
     let mut shell = Shell::new();
-    shell.types("$N retry --gate none --retries 0 --attempt-timeout 1500ms --stall-timeout 1500ms -- sh -c 'echo begun-$((1+1)); read x; echo got-$x'\n");
+    // The limits are long, because the command must read the word within them, on a busy machine too.
+    shell.types(&format!("$N retry --gate none --retries 0 --attempt-timeout 5s --stall-timeout 5s -- sh -c 'echo begun-$((1+1)); read x; echo got-$x; : {word}'\n"));
     shell.sees("begun-2");
     shell.stops();
     shell.answers();
-    std::thread::sleep(Duration::from_millis(1600));
-    shell.types("fg\n");
-    shell.sees("fg");
+    std::thread::sleep(Duration::from_millis(5200));
+    shell.continues(word);
     shell.types("word\n");
     shell.sees("got-word");
     shell.answers();
@@ -318,21 +352,25 @@ fn the_time_for_which_a_job_is_stopped_does_not_count() {
 /// Without a terminal, somebody else has stopped the command. Its limits still apply.
 #[test]
 fn a_command_that_is_frozen_without_a_terminal_is_ended_by_its_limits() {
-    let mut command = shell("--gate none --retries 0 --attempt-timeout 300ms", "kill -STOP $$; exit 0");
+    let frozen = "trap 'echo >ended; exit 1' TERM; kill -STOP $$; exit 0";
+    // The command must have frozen before the limit.
+    let mut command = shell("--gate none --retries 0 --attempt-timeout 4s", frozen);
+    let place = tempfile::tempdir().unwrap();
     // SAFETY: this is a system call.
     unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
-    let begun = Instant::now();
+    command.current_dir(place.path());
     ends(command, 124);
-    // SIGTERM ends the command, because netready also continues it.
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    // SIGTERM ends the command, because netready also continues it. SIGKILL, ten seconds later, would leave no file.
+    assert!(place.path().join("ended").exists());
 }
 
 /// In a process group without a shell (an orphaned group), the kernel does not stop netready by SIGTSTP. So the
 /// command must not stay stopped either.
 #[test]
 fn nothing_stays_stopped_in_an_orphaned_group() {
-    let word = "4197169";
-    let mut command = shell("--gate none --retries 0", &format!("echo >begun; sleep {word}; :"));
+    let word = &word("4197169");
+    let script = format!("trap 'echo >on' CONT; echo >begun; sleep {word} & wait; wait");
+    let mut command = shell("--gate none --retries 0", &script);
     let place = tempfile::tempdir().unwrap();
     // SAFETY: this is a system call.
     unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
@@ -340,8 +378,9 @@ fn nothing_stays_stopped_in_an_orphaned_group() {
     until("the attempt", || place.path().join("begun").exists().then_some(()));
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
     kill(pid, Signal::SIGTSTP).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(states(word).matches('T').count(), 0);
+    // The command is stopped, and continued because netready itself is not stopped.
+    until("the continuation", || place.path().join("on").exists().then_some(()));
+    until("all of it to go on", || (!states(word).contains('T')).then_some(()));
     kill(pid, Signal::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(15));
 }
@@ -377,6 +416,5 @@ fn a_pipeline_of_two_gives_the_terminal_back_to_the_shell() {
     shell.types(&format!("{one} | {one}; echo ended-$?\n"));
     shell.sees("ended-3");
     shell.answers();
-    let foreground = nix::unistd::tcgetpgrp(&shell.terminal);
-    assert_eq!(foreground.unwrap().as_raw().unsigned_abs(), shell.shell.id());
+    assert!(shell.shell_has_terminal());
 }
