@@ -1,9 +1,8 @@
 //! The live line of `wait`, `retry`, `pull` and a slow `check`.
 
-use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -55,12 +54,12 @@ fn wait_rewrites_one_line_and_control_c_takes_it_away() {
 fn wait_ends_and_the_outcome_stays() {
     for columns in WIDTHS {
         let mut shell = Shell::new(columns);
-        shell.types("$N wait -i vz9 -t 1500ms; echo ended-$?\n");
-        shell.saw("(1s left): vz9: no such");
+        shell.types("$N wait -i vz9 -t 2500ms; echo ended-$?\n");
+        shell.saw("s left): vz9: no such");
         shell.sees("ended-1");
         is_clean(&mut shell);
         assert!(
-            shell.rows().join("").contains("netready: NOT ready after 1.5s, given up: vz9"),
+            shell.rows().join("").contains("netready: NOT ready after 2.5s, given up: vz9"),
             "{:?}",
             shell.rows()
         );
@@ -76,8 +75,9 @@ fn wait_ends_and_the_outcome_stays() {
 fn a_signal_ends_a_wait_and_the_screen_is_clean() {
     for number in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
         let mut shell = Shell::new(80);
-        shell.types(&format!("ulimit -c 0; sh -c 'echo pid-$$; exec {WAIT}'\n"));
-        let pid = shell.sees("pid-").trim_start_matches("pid-").parse().unwrap();
+        shell.types(&format!("ulimit -c 0; sh -c 'echo pid-$$-; exec {WAIT}'\n"));
+        let row = shell.sees_row("the number", |row| row.starts_with("pid-") && row.ends_with('-'));
+        let pid = row.trim_start_matches("pid-").trim_end_matches('-').parse().unwrap();
         sees_waiting(&mut shell, 80, "");
         kill(Pid::from_raw(pid), number).unwrap();
         shell.sees("netready: Waiting (up to 60s): vz9");
@@ -111,8 +111,9 @@ fn control_z_takes_it_away_and_fg_brings_it_back() {
 fn another_width_is_followed_at_once() {
     let mut shell = Shell::new(120);
     shell.types("$N wait -i vz9 -i vz8 -i vz7 -t 60s\n");
-    let wide = shell.sees("netready: waiting ");
-    assert!(wide.contains("vz7: no such link"), "{wide}");
+    shell.sees_row("the wide line", |row| {
+        row.starts_with("netready: waiting ") && row.contains("vz7: no such link")
+    });
     for columns in [80, 40, 120] {
         shell.resize(columns);
         shell.sees_row("the line in its new width", |row| {
@@ -156,9 +157,12 @@ fn there_is_no_live_line_but_on_a_terminal_that_is_watched() {
 fn retry_counts_down_between_attempts_only() {
     for columns in WIDTHS {
         let mut shell = Shell::new(columns);
-        // The last row of the first attempt is not ended.
-        let command = "sh -c 'printf begun-%s $((1+1)) >&2; sleep 1.2; exit 3'";
-        shell.types(&format!("$N retry --gate none --retries 1 --delay 5s -- {command}; echo ended-$?\n"));
+        // The last row of the first attempt is not ended. A delay is random, but never shorter than a registry asks for.
+        let command =
+            "sh -c 'printf \"toomanyrequests: retry-after: 2s\\nbegun-%s\" $((1+1)) >&2; sleep 1.2; exit 3'";
+        shell.types(&format!(
+            "$N retry --gate none --classify oci --retries 1 --delay 1s -- {command}; echo ended-$?\n"
+        ));
         shell.saw("begun-2");
         shell.saw("attempt 2 of 2 in ");
         shell.saw("begun-2");
@@ -169,7 +173,7 @@ fn retry_counts_down_between_attempts_only() {
         assert!(!second.contains("so far") && !second.contains("\x1b[K"), "{second:?}");
         let rows = shell.rows().join("");
         for words in
-            ["attempt 1 of 2 failed: exit code 3; next in ", "given up after 2 attempts, no more retries"]
+            ["attempt 1 of 2 failed: rate limit", "; next in ", "given up after 2 attempts, no more retries"]
         {
             assert!(rows.contains(words), "{columns} columns: {words}: {rows}");
         }
@@ -212,8 +216,10 @@ fn pull_says_why_within_the_width() {
         let podman = shell.path("podman");
         let text = "#!/bin/sh\ncase $1 in pull) printf 'Error: \\033[2J%s\\n' \
                     '\u{7db2}\u{7d61}\u{7db2}\u{7d61}\u{7db2}\u{7d61}\u{7db2}\u{7d61}\u{7db2}\u{7d61}\u{7db2}\u{7d61}' >&2; esac; exit 1\n";
-        fs::write(&podman, text).unwrap();
-        fs::set_permissions(&podman, fs::Permissions::from_mode(0o755)).unwrap();
+        // Another process writes the script: while this one has a file open for writing, a child of another test may
+        // inherit the descriptor, and then nobody can execute the file (ETXTBSY).
+        let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""];
+        assert!(Command::new("sh").args(write).arg(&podman).arg(text).status().unwrap().success());
         shell.types(
             "TMPDIR=$PWD $N pull --gate none --delay 1h --max-delay 1h --tool ./podman r.example/a:1 2>&1\n",
         );
@@ -236,8 +242,9 @@ fn check_says_whose_answer_is_missing_after_a_second() {
         let address = silent.local_addr().unwrap();
         let mut shell = Shell::new(columns);
         shell.types(&format!("$N check --http http://{address}/ --tcp {address}; echo ended-$?\n"));
-        let row = shell.sees_row("the live line", |row| row.contains("s for an answer: http"));
-        assert!(row.chars().count() <= usize::from(columns) - 3 && !row.contains("tcp"), "{row}");
+        let row = shell
+            .sees_row("the live line", |row| row.contains("s for an answer: http") && !row.contains("tcp"));
+        assert!(row.chars().count() <= usize::from(columns) - 3, "{row}");
         shell.sees("ended-1");
         is_clean(&mut shell);
         shell.sees("NOT ready: gate options");
@@ -247,8 +254,12 @@ fn check_says_whose_answer_is_missing_after_a_second() {
         shell.types("\x03");
         is_clean(&mut shell);
         shell.answers();
+        let begun = Instant::now();
         shell.types(&format!("$N check --tcp {address}; echo ended-$?\n"));
         shell.sees("ended-0");
-        assert!(!shell.written.contains("\x1b[K"), "{:?}", shell.written);
+        // Unless this machine was so busy that the answer took a second.
+        if begun.elapsed() < Duration::from_secs(1) {
+            assert!(!shell.written.contains("\x1b[K"), "{:?}", shell.written);
+        }
     }
 }

@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::OFlag;
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// How long a test waits for what must come.
-const SOON: Duration = Duration::from_secs(10);
+/// How long a test waits for what must come. A machine that does much besides needs seconds for what takes milliseconds
+/// otherwise, and a test that passes does not wait longer for it.
+const SOON: Duration = Duration::from_secs(60);
 
 /// The rows of each screen: no test needs more.
 const ROWS: u16 = 24;
@@ -27,12 +30,25 @@ pub struct Shell {
     place: TempDir,
 }
 
+/// A pseudo-terminal: the end of the terminal emulator, and the end of the programs. A child that another test starts
+/// inherits neither. openpty(3) makes descriptors that it would inherit, and then the terminal would stay open.
+fn terminal() -> (fs::File, OwnedFd) {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = nix::pty::posix_openpt(flags).unwrap();
+    nix::pty::grantpt(&master).unwrap();
+    nix::pty::unlockpt(&master).unwrap();
+    let path = nix::pty::ptsname_r(&master).unwrap();
+    let mut options = fs::OpenOptions::new();
+    let slave = options.read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap();
+    (master.as_fd().try_clone_to_owned().unwrap().into(), slave.into())
+}
+
 impl Shell {
     pub fn new(columns: u16) -> Shell {
-        let pair = nix::pty::openpty(None, None).unwrap();
+        let (terminal, programs) = terminal();
         let place = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
-        let slave = || Stdio::from(pair.slave.try_clone().unwrap());
+        let slave = || Stdio::from(programs.try_clone().unwrap());
         command.arg("-i").stdin(slave()).stdout(slave()).stderr(slave());
         command.env("PS1", "$ ").env("TERM", "xterm").env("N", env!("CARGO_BIN_EXE_netready"));
         for variable in ["ENV", "NOTIFY_SOCKET", "NO_COLOR", "CI"] {
@@ -53,7 +69,6 @@ impl Shell {
         };
         // SAFETY: between fork and exec it calls nothing but system calls.
         unsafe { command.pre_exec(own_session) };
-        let terminal = fs::File::from(pair.master);
         nix::fcntl::fcntl(&terminal, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
         let screen = vt100::Parser::new(ROWS.try_into().unwrap(), columns.try_into().unwrap(), 0);
         let mut shell =
@@ -81,28 +96,33 @@ impl Shell {
         self.screen.screen().contents().lines().map(|row| row.trim_end().to_owned()).collect()
     }
 
-    /// Reads what has come.
-    fn reads(&mut self) {
+    /// Reads what has come. False if nothing has come.
+    fn reads(&mut self) -> bool {
         let mut buffer = [0; 4096];
         match self.terminal.read(&mut buffer) {
             Ok(length) => {
                 self.screen.process(&buffer[..length]);
                 self.written.push_str(&String::from_utf8_lossy(&buffer[..length]));
+                true
             }
-            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            Err(_) => {
+                std::thread::sleep(Duration::from_millis(5));
+                false
+            }
         }
     }
 
-    /// Until this is on the screen: the first row that is so.
+    /// Until this is on the screen and nothing more comes: the first row that is so. A row may come in parts, so one that
+    /// is so by now may be half a row.
     #[track_caller]
     pub fn sees_row(&mut self, what: &str, so: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + SOON;
         loop {
-            if let Some(row) = self.rows().into_iter().find(|row| so(row)) {
+            let still = !self.reads();
+            if let Some(row) = self.rows().into_iter().find(|row| so(row)).filter(|_| still) {
                 return row;
             }
             assert!(Instant::now() < deadline, "never seen: {what}\n{}", self.rows().join("\n"));
-            self.reads();
         }
     }
 
