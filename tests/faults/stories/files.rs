@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,10 +10,12 @@ use crate::campaign::{End, Running, Trial, campaign, is_honest_error};
 use crate::interposer::Fault;
 use crate::stage::Stage;
 
+/// Writes a script. Another process writes it: while this process has a file open for writing, a child of another test
+/// may inherit the descriptor, and then nobody can execute the file (ETXTBSY).
 fn script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, format!("#!/bin/sh\n{text}")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let write = ["-c", "printf '#!/bin/sh\\n%s' \"$1\" >\"$0\" && chmod 755 \"$0\""];
+    assert!(Command::new("sh").args(write).arg(path).arg(text).status().unwrap().success());
 }
 
 fn anew(folder: &Path) {
@@ -46,7 +47,7 @@ fn pull() {
             let _ = fs::remove_file(stage.path(file));
         }
         let mut command =
-            stage.netready(&["pull", "--delay=5ms", "--gate=none", "--stall-timeout=1s", "r.example/a:1"]);
+            stage.netready(&["pull", "--delay=5ms", "--gate=none", "--stall-timeout=4s", "r.example/a:1"]);
         command.arg("--tool").arg(stage.path("podman")).env("TMPDIR", &tmp);
         let mut running = trial.start(command);
         match running.end()? {

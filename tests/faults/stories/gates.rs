@@ -86,7 +86,7 @@ fn wait_until_the_network_is_ready() {
         &[(libc::SYS_openat, libc::EMFILE), (libc::SYS_inotify_add_watch, libc::ENOMEM)],
         &|trial| {
             stage.down();
-            let mut running = trial.start(stage.gated(&["wait"]));
+            let mut running = trial.start_waiting(stage.gated(&["wait"]));
             running.until_within(A_MOMENT / 4, &mut || false);
             if running.ended() == Some(End::Code(0)) {
                 return Err("it said ready too early".to_owned());
@@ -94,16 +94,11 @@ fn wait_until_the_network_is_ready() {
             stage.up();
             match running.end() {
                 Ok(End::Code(0)) => Ok(()),
-                Err(_) if is_absence(trial) => Ok(()),
+                Err(_) if trial.is_absence() => Ok(()),
                 end => is_honest_error(end?, ERRORS, &running.said(), trial),
             }
         },
     );
-}
-
-/// A file that is not there is waited for. Its coming is announced, unless it was there all the time.
-fn is_absence(trial: &Trial) -> bool {
-    matches!(trial.failing(), Some((_, Fault::Error(libc::ENOENT))))
 }
 
 /// A day of `run`: it waits, is ready, is lost, is ready again, and is told to end. How it ended, or what it said that
@@ -139,8 +134,8 @@ pub fn day(stage: &Stage, start: &mut dyn FnMut(Command) -> Running, words: &[&s
 }
 
 fn run(stage: &Stage, trial: &mut Trial) -> Result<(), String> {
-    let end = match day(stage, &mut |command| trial.start(command), &[]) {
-        Err(_) if is_absence(trial) => return Ok(()),
+    let end = match day(stage, &mut |command| trial.start_waiting(command), &[]) {
+        Err(_) if trial.is_absence() => return Ok(()),
         end => end?,
     };
     if end != End::Code(0) && end != End::Signal(libc::SIGTERM) {
