@@ -560,6 +560,15 @@ mod tests {
         assert_eq!(manager.unsent().last(), Some(&Kind::Stopping));
     }
 
+    /// Waits until nobody has the socket. A program that another test is starting right now shares it until it executes
+    /// its program.
+    fn wait_until_gone(name: &OsStr) {
+        let address = address(name).unwrap();
+        while UnixDatagram::unbound().unwrap().connect_addr(&address).is_ok() {
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn the_other_end_may_be_opened_anew_or_be_gone() {
         let mut manager = Manager::new("anew");
@@ -567,6 +576,7 @@ mod tests {
         assert_eq!(manager.receive_all(), ["STATUS=one\n"]);
         let name = manager.notifier.channel.as_ref().unwrap().name.clone();
         manager.socket = UnixDatagram::unbound().unwrap();
+        wait_until_gone(&name);
         assert!(manager.notifier.ready().is_err());
         manager.socket = UnixDatagram::bind_addr(&address(&name).unwrap()).unwrap();
         manager.socket.set_nonblocking(true).unwrap();
@@ -576,6 +586,7 @@ mod tests {
         manager.fill();
         manager.notifier.ready().unwrap();
         manager.socket = UnixDatagram::unbound().unwrap();
+        wait_until_gone(&name);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let unsent = runtime.block_on(poll_fn(|context| manager.notifier.poll_unsent(context)));
         assert!(unsent.is_err(), "READY=1 did not arrive");

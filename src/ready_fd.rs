@@ -157,11 +157,14 @@ mod tests {
     use std::os::fd::{AsRawFd, IntoRawFd};
     use std::os::unix::net::UnixStream;
 
+    use nix::fcntl::OFlag;
+
     use super::*;
 
-    /// A pipe as a service manager makes it: the manager keeps the first end, and the service gets the second.
+    /// A pipe as a service manager makes it: the manager keeps the first end, and the service gets the second. A child
+    /// of another test does not inherit it: the pipe would stay open for as long as that child runs.
     fn pipe() -> (File, OwnedFd) {
-        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
         (File::from(reader), writer)
     }
 

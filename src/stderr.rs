@@ -342,6 +342,8 @@ mod tests {
     use super::*;
 
     const SHORT: Duration = Duration::from_millis(100);
+    /// How long a test waits for what must come.
+    const SOON: Duration = Duration::from_secs(60);
 
     /// An outlet that writes into a pipe, and the other end of the pipe.
     fn outlet(flags: OFlag) -> (&'static Outlet, File) {
@@ -364,17 +366,36 @@ mod tests {
             for part in said.chunks(777) {
                 outlet.say(part);
             }
-            assert!(!outlet.finish(SHORT, LONGEST), "the pipe is full, and nobody reads");
+            assert!(!outlet.finish(SHORT, SOON), "the pipe is full, and nobody reads");
             assert_eq!(read(&reader, said.len()), said);
-            assert!(outlet.finish(LONGEST, LONGEST));
+            assert!(outlet.finish(SOON, SOON));
         }
+    }
+
+    /// Writes until the pipe is full and the thread waits for the reader: it takes nothing more from the queue before
+    /// somebody reads. Returns how many bytes were written or queued.
+    fn fill(outlet: &'static Outlet, reader: &File) -> usize {
+        let capacity = usize::try_from(fcntl(reader, FcntlArg::F_GETPIPE_SZ).unwrap()).unwrap();
+        let length = capacity + 2 * CHUNK;
+        outlet.push(&vec![b'.'; length], usize::MAX);
+        let deadline = clock::now() + SOON;
+        let waits = || {
+            let state = outlet.lock();
+            state.writing && state.written == capacity as u64
+        };
+        while !waits() {
+            assert!(clock::now() < deadline, "the pipe does not become full");
+            std::thread::yield_now();
+        }
+        length
     }
 
     #[test]
     fn writing_never_waits_for_the_reader_and_dropped_lines_are_counted() {
         let (outlet, reader) = outlet(OFlag::empty());
+        let filled = fill(outlet, &reader);
         let line = [b'x'; 1000];
-        // Far more than fits in the pipe and the queue.
+        // Far more than fits in the queue.
         for _ in 0..1000 {
             outlet.say(&line);
         }
@@ -383,12 +404,12 @@ mod tests {
         let dropped = outlet.lock().dropped;
         assert!(dropped > 500, "{dropped}");
         let note = format!("netready: {dropped} lines are missing here: nobody read them in time\n");
-        let rest = (1000 - usize::try_from(dropped).unwrap()) * 1000;
+        let rest = filled + (1000 - usize::try_from(dropped).unwrap()) * 1000;
         let read = std::thread::spawn(move || {
             read(&reader, rest);
             read(&reader, note.len()) == note.as_bytes()
         });
-        assert!(outlet.finish(LONGEST, LONGEST));
+        assert!(outlet.finish(SOON, SOON));
         assert!(read.join().unwrap());
     }
 
@@ -397,9 +418,9 @@ mod tests {
         let (outlet, reader) = outlet(OFlag::empty());
         drop(reader);
         outlet.say(b"nobody hears this");
-        assert!(outlet.finish(LONGEST, LONGEST));
+        assert!(outlet.finish(SOON, SOON));
         outlet.push(&[0; 2 * MOST], usize::MAX);
-        assert!(outlet.finish(LONGEST, LONGEST));
+        assert!(outlet.finish(SOON, SOON));
     }
 
     /// What a terminal of 40 columns shows after these bytes.
@@ -412,7 +433,7 @@ mod tests {
 
     /// Everything that was written until now.
     fn written(outlet: &'static Outlet, reader: &File) -> Vec<u8> {
-        let deadline = clock::now() + LONGEST;
+        let deadline = clock::now() + SOON;
         while !outlet.lock().is_idle() || outlet.lock().writing {
             assert!(clock::now() < deadline, "it is not written");
             std::thread::yield_now();
@@ -444,7 +465,7 @@ mod tests {
         shows("warning\nhalf a row");
         outlet.live(Some("waiting 3s".to_owned()));
         shows("warning\nhalf a row\nwaiting 3s");
-        assert!(outlet.finish(LONGEST, LONGEST));
+        assert!(outlet.finish(SOON, SOON));
         shows("warning\nhalf a row");
         outlet.say(b"Ready\n");
         shows("warning\nhalf a row\nReady");
@@ -455,7 +476,7 @@ mod tests {
     fn live_lines_do_not_wait_in_the_queue() {
         let (outlet, reader) = outlet(OFlag::empty());
         outlet.push(&[b'.'; 2 * ROOM], usize::MAX);
-        assert!(!outlet.finish(SHORT, LONGEST), "the pipe is full");
+        assert!(!outlet.finish(SHORT, SOON), "the pipe is full");
         for second in 0..1000 {
             outlet.live(Some(format!("waiting {second}s")));
         }
@@ -475,7 +496,7 @@ mod tests {
         assert!(ready(&mut before));
         // 64 KiB of this fit in the pipe.
         outlet.push(&[0; 4 * ROOM], usize::MAX);
-        assert!(!outlet.finish(SHORT, LONGEST));
+        assert!(!outlet.finish(SHORT, SOON));
         let mut full: std::pin::Pin<&mut dyn Future<Output = ()>> = std::pin::pin!(outlet.room());
         assert!(!ready(&mut full));
         let reading = std::thread::spawn(move || read(&reader, 4 * ROOM));

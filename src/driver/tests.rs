@@ -15,6 +15,9 @@ use crate::netlink::RECEIVE_BUFFER;
 use crate::netlink::tests::{batch, in_namespace, ip, veth};
 use crate::requirement::RouteTo;
 
+/// How long a test waits for what must come. On a busy machine the kernel's workers come late.
+const SOON: Duration = Duration::from_secs(60);
+
 fn gate(words: &str) -> Gate {
     load(
         &GateRequest { gate: None, options: options(words) },
@@ -57,7 +60,7 @@ async fn ready(driver: &mut Driver<'_>) -> bool {
 /// Waits until the gate is ready or not ready. The kernel's linkwatch announces carrier up to a second later.
 async fn becomes(wanted: bool, driver: &mut Driver<'_>) {
     let mut timer = clock::Timer::new().unwrap();
-    timer.set(Some(clock::now() + Duration::from_secs(5))).unwrap();
+    timer.set(Some(clock::now() + SOON)).unwrap();
     while ready(driver).await != wanted {
         tokio::select! {
             changed = driver.notifications.readable() => { changed.unwrap(); }
@@ -154,14 +157,10 @@ fn an_overrun_loses_nothing_in_the_end() {
         lines.extend((0..200).map(|i| format!("addr del 10.1.0.{}/32 dev va0\n", i + 1)));
         batch(&lines);
         assert!(ready(&mut driver).await);
-        assert_eq!(
-            driver
-                .network()
-                .addresses()
-                .filter(|address| driver.network().ifname(address.ifindex) == "va0")
-                .count(),
-            3
-        );
+        // The kernel gives the link an IPv6 address of its own, at any time.
+        let network = driver.network();
+        let ipv4 = network.addresses().filter(|address| address.local.is_ipv4());
+        assert_eq!(ipv4.filter(|address| network.ifname(address.ifindex) == "va0").count(), 2);
     });
 }
 
@@ -388,7 +387,7 @@ fn the_kept_state_equals_a_new_read() {
                         }
                         // The kernel continues to change the state by itself for a while (operstate, duplicate
                         // address detection). So a difference counts only if it stays.
-                        let mut tries = 0;
+                        let deadline = clock::now() + SOON;
                         loop {
                             settle(&mut driver).await;
                             let fresh = opened(&gate, RECEIVE_BUFFER).await;
@@ -403,8 +402,11 @@ fn the_kept_state_equals_a_new_read() {
                             {
                                 break;
                             }
-                            tries += 1;
-                            assert!(tries < 100, "seed {seed}: {history:#?}\n{kept:#?}\n{fresh:#?}");
+                            assert!(
+                                clock::now() < deadline,
+                                "seed {seed}: {history:#?}\n{kept:#?}\n{fresh:#?}"
+                            );
+                            std::thread::park_timeout(Duration::from_millis(2));
                         }
                     }
                 });

@@ -191,7 +191,7 @@ mod tests {
         let late = super::BootClock::by(super::Moment::default(), u64::MAX);
         assert_eq!(late.at(super::Moment::default()).0.timestamp().as_second(), 0);
         let (one, other) = (LocalTime::of(now()).0, super::BootClock::of_this_boot().at(now()).0);
-        assert!(one.duration_until(&other).abs().as_secs() < 2, "{one} {other}");
+        assert!(one.duration_until(&other).abs().as_secs() < 60, "{one} {other}");
     }
 
     #[test]
