@@ -1,7 +1,7 @@
 //! docs/fleet.md and the examples for many hosts: what they name is there, and what they write is understood.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -127,8 +127,10 @@ fn the_playbook_writes_what_the_page_shows_and_refuses_a_mistake() {
     symlink(env!("CARGO_BIN_EXE_netready"), programs.join("netready")).unwrap();
     // The machine's own service manager hears nothing of it.
     let systemctl = programs.join("systemctl");
-    fs::write(&systemctl, "#!/bin/sh\n").unwrap();
-    fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+    // Another process writes it: while this one has a file open for writing, a child of another test may inherit the
+    // descriptor, and then nobody can execute the file (ETXTBSY).
+    let write = ["-c", "echo '#!/bin/sh' >\"$0\" && chmod 755 \"$0\""];
+    assert!(Command::new("sh").args(write).arg(&systemctl).status().unwrap().success());
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let output = Command::new("unshare")
         .args(["--mount", "sh", "-c", PLAY, "sh"])
