@@ -17,6 +17,7 @@
 # make bench      measures netready beside today's tools, as root: minutes (docs/numbers.md)
 # make faults     fails each system call of each command in turn, as root: an hour (docs/testing.md)
 # make fuzz       fuzzes what netready reads, SECONDS=60 a target: needs a nightly toolchain (docs/testing.md)
+# make properties the unit tests with other random inputs, ROUNDS=5 times; SEED= sets the first number
 # make simulate   random stories against a simulated kernel for SECONDS=60; SEED= sets the first one
 # make soak       an hour of a host's life in MINUTES=10, as root: memory, descriptors, CPU time (docs/testing.md)
 # make model      every interleaving of a few events in small worlds; STATES= in each (docs/testing.md)
@@ -36,7 +37,7 @@ SHARE   := $(PREFIX)/share
 TOOLS   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/netready-tools
 
 .PHONY: all build manual check demo demo-recording test uml prepare lint msrv aarch64 docs deny install deb rpm package-files dist \
-	dist-check check-packages boot qemu simulate soak model mutants clean
+	dist-check check-packages boot qemu properties simulate soak model mutants clean
 
 all: build manual
 
@@ -231,6 +232,15 @@ bench-boot: prepare deb numbers
 
 bench-docs: numbers
 	$(NUMBERS) documents docs $(COUNTED)
+
+# Each round has another seed. A failure is repeated with the last number that was printed: make properties SEED=… ROUNDS=1
+properties:
+	seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom)); \
+	for round in $$(seq $(or $(ROUNDS),5)); do \
+		echo "SEED=$$((seed))"; \
+		PROPTEST_RNG_SEED=$$((seed)) $(CARGO) test --locked --quiet --lib --test generator || exit 1; \
+		seed=$$((seed + 1)); \
+	done
 
 # A story that fails is printed in words. Its number SEED repeats it.
 simulate:
