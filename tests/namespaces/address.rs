@@ -117,7 +117,7 @@ fn a_gate_waits_for_dad() {
     ns.ip(UP0);
     let gate = ns.run(&["-i", "va0", "-a", "ipv6"]);
     gate.expect_waiting();
-    ns.ip("addr add 2001:db8::1/64 dev va0");
+    ns.ip(&format!("{SLOW_DAD}; addr add 2001:db8::1/64 dev va0"));
     gate.expect_status("2001:db8::1 on va0 is tentative");
     assert!(!gate.is_ready());
     gate.expect_ready();
@@ -232,7 +232,8 @@ fn a_lease_that_runs_out() {
     let ns = netns!();
     ns.ip(UP0);
     let gate = ns.run(&["-i", "va0", "-a", "ipv4"]);
-    ns.ip("addr add 192.0.2.1/24 dev va0 valid_lft 2 preferred_lft 2");
+    gate.expect_waiting();
+    ns.ip("addr add 192.0.2.1/24 dev va0 valid_lft 4 preferred_lft 4");
     gate.expect_ready();
     gate.expect_lost();
 }
@@ -339,6 +340,9 @@ fn kept() -> String {
     )
 }
 
+/// From now on, duplicate address detection takes five seconds, so that a busy machine does not miss it.
+const SLOW_DAD: &str = "sysctl net.ipv6.conf.va0.dad_transmits=5";
+
 /// No message says that a kept address is tentative. bind(2) refuses it, so the gate must not count it either.
 #[test]
 #[ignore = "needs a network namespace"]
@@ -347,6 +351,7 @@ fn a_kept_address_is_tentative_until_detection_is_done() {
     ns.ip(&kept());
     let bindable = || UdpSocket::bind("[2001:db8::7]:0").is_ok();
     ns.until("the address is usable", bindable);
+    ns.ip(SLOW_DAD);
     let alone = ns.run(&["-a", "2001:db8::7"]);
     let first_read = ns.run(&["-a", "2001:db8::7", "-r", "default-ipv4"]);
     alone.expect_ready();
@@ -368,6 +373,7 @@ fn a_kept_address_whose_link_comes_and_goes_at_once() {
     ns.ip(&kept());
     let bindable = || UdpSocket::bind("[2001:db8::7]:0").is_ok();
     ns.until("the address is usable", bindable);
+    ns.ip(SLOW_DAD);
     let family = ns.run(&["-i", "va0", "-a", "ipv6"]);
     let exact = ns.run(&["-a", "2001:db8::7"]);
     for _ in 0..2 {

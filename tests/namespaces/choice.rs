@@ -186,13 +186,17 @@ fn a_default_counts_where_a_connection_gets_through() {
             }
         }
         until_flagged(&ns);
-        for (option, host, through, watch) in [("-4", HOST4, *four, &watch4), ("-6", HOST6, *six, &watch6)] {
+        for (option, through, watch) in [("-4", *four, &watch4), ("-6", *six, &watch6)] {
             let check = ns.check(&[option]);
             assert_eq!(check.ready(), through, "{option} after [{done}]: {:#}", check.json);
-            assert_eq!(connects(host, through), through, "a connection to {host} after [{done}]");
             watch.expect_status_where("what a connection says", |status| {
                 status.starts_with("Ready") == through
             });
+        }
+        // Connections come last: of several routes with the same metric, the kernel then leaves out one whose gateway has
+        // not answered.
+        for (host, through) in [(HOST4, *four), (HOST6, *six)] {
+            assert_eq!(connects(host, through), through, "a connection to {host} after [{done}]");
         }
     }
 }
@@ -254,7 +258,7 @@ fn what_hides_a_default_expires() {
     let far = world(&ns);
     far.ip("link set vb0 down");
     until_flagged(&ns);
-    ns.ip(&format!("{LIVE6}; {FRONT6} expires 2"));
+    ns.ip(&format!("{LIVE6}; {FRONT6} expires 5"));
     let gate = ns.run(&["-6"]);
     assert!(gate.expect_waiting().contains("va0 has no carrier"));
     gate.expect_ready();

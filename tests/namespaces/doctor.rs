@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Builder, Exit, Netns, Said, UP0, UserManager};
+use crate::harness::{Builder, Exit, Netns, Said, UP0, UserManager, write_program};
 use crate::netns;
 
 const ONLINE: &str = "addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0";
@@ -19,8 +19,7 @@ const APP: &str = "[Container]\nImage=localhost/app:1\n";
 fn write(ns: &Netns, path: &str, text: &str) {
     let path = ns.scratch().join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&path, text);
 }
 
 fn gate(name: &str, text: &str) {

@@ -5,7 +5,7 @@
 //! test fails.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -27,8 +27,10 @@ use tempfile::TempDir;
 
 /// How long a test waits for an expected event. This is far more than any real latency, because two cores run the
 /// whole suite at once, and a kernel in user mode (tests/uml.rs) needs several times as long for each system call.
-pub const SOON: Duration = Duration::from_secs(20);
-/// How long a test watches that nothing happens, if no event can show it.
+/// It is less than the timeout of a gate that sets none.
+pub const SOON: Duration = Duration::from_secs(80);
+/// How long a test watches that nothing happens, if no event can show it. On a busy machine a wrong event may come
+/// later, and then the test does not notice it. So this can hide an error, but it never reports one that is not there.
 const A_WHILE: Duration = Duration::from_millis(150);
 
 /// A pair of links with both ends up. `va0` is the near end.
@@ -172,7 +174,10 @@ impl Netns {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Builder {
-        Builder::new(self.scratch.path(), arguments)
+        let n = self.files.fetch_add(1, Ordering::Relaxed);
+        // netready takes this folder for that of a unit because of its name. It would otherwise write to /run.
+        let records = self.scratch.path().join(format!("records{n}/netready-record"));
+        Builder::new(self.scratch.path(), records, arguments)
     }
 
     /// Starts `netready run …` with a notify socket of its own.
@@ -243,8 +248,55 @@ impl Drop for Netns {
     }
 }
 
+/// Writes a program that the test or netready will run, in another process. If this process wrote the file, a process
+/// that another test starts at this moment would inherit the descriptor, and the program could not be run during that
+/// time (ETXTBSY).
+#[track_caller]
+pub fn write_program(path: &Path, text: &str) {
+    let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""];
+    assert!(Command::new("sh").args(write).arg(path).arg(text).status().unwrap().success());
+}
+
+/// Copies a program that the test will run. Another process does it, for the same reason.
+#[track_caller]
+pub fn copy_program(built: &Path, to: &Path) {
+    assert!(Command::new("cp").args([built, to]).status().unwrap().success());
+}
+
 fn namespace_of_this_thread(kind: &str) -> OwnedFd {
     std::fs::File::open(format!("/proc/thread-self/ns/{kind}")).unwrap().into()
+}
+
+/// Changes without an end: one `ip` gets lines until this value is dropped, as fast as the kernel accepts them.
+pub struct Storm {
+    ip: Child,
+    feeder: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Storm {
+    /// Starts the storm in this thread's namespace. `lines` makes the lines of one number after the other.
+    pub fn start(lines: impl Fn(u32) -> String + Send + 'static) -> Storm {
+        let mut ip = Command::new("ip");
+        ip.args(["-force", "-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut ip = ip.spawn().unwrap();
+        let mut stdin = ip.stdin.take().unwrap();
+        let feeder = std::thread::spawn(move || {
+            // Writing fails when `ip` is killed.
+            let mut numbers = 0..;
+            while numbers.next().is_some_and(|n| stdin.write_all(lines(n).as_bytes()).is_ok()) {}
+        });
+        Storm { ip, feeder: Some(feeder) }
+    }
+}
+
+impl Drop for Storm {
+    fn drop(&mut self) {
+        let _ = self.ip.kill();
+        let _ = self.ip.wait();
+        if let Some(feeder) = self.feeder.take() {
+            let _ = feeder.join();
+        }
+    }
 }
 
 /// A second namespace without a name. It exists as long as a process is in it.
@@ -268,15 +320,16 @@ impl Elsewhere {
         self.child.id()
     }
 
+    /// Runs `ip` once for all commands, which semicolons separate.
     #[track_caller]
     pub fn ip(&self, commands: &str) {
-        for command in commands.split(';').map(str::trim) {
-            let status = Command::new("nsenter")
-                .args(["--target", &self.pid().to_string(), "--net", "ip"])
-                .args(command.split_whitespace())
-                .status();
-            assert!(status.unwrap().success(), "elsewhere: ip {command}");
-        }
+        let mut ip = Command::new("nsenter")
+            .args(["--target", &self.pid().to_string(), "--net", "ip", "-batch", "-"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        ip.stdin.take().unwrap().write_all(commands.replace(';', "\n").as_bytes()).unwrap();
+        assert!(ip.wait().unwrap().success(), "elsewhere: ip {commands}");
     }
 }
 
@@ -446,6 +499,8 @@ enum User {
 
 pub struct Builder {
     scratch: PathBuf,
+    /// The folder for the record of this process. No other process uses it.
+    records: PathBuf,
     arguments: Vec<String>,
     env: Vec<(String, String)>,
     notify: bool,
@@ -459,9 +514,10 @@ pub struct Builder {
 }
 
 impl Builder {
-    fn new(scratch: &Path, arguments: &[&str]) -> Builder {
+    fn new(scratch: &Path, records: PathBuf, arguments: &[&str]) -> Builder {
         Builder {
             scratch: scratch.to_owned(),
+            records,
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
             env: Vec::new(),
             notify: true,
@@ -478,6 +534,12 @@ impl Builder {
     pub fn env(mut self, name: &str, value: &str) -> Builder {
         self.env.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Keeps the record in /run, as a `run` by hand does. The test must have its own /run
+    /// ([`Netns::with_private_etc`]).
+    pub fn by_hand(self) -> Builder {
+        self.env("RUNTIME_DIRECTORY", "")
     }
 
     pub fn without_notify_socket(mut self) -> Builder {
@@ -540,18 +602,12 @@ impl Builder {
                 // Other users may not enter the build directory, so run a copy.
                 let copy = self.scratch.join("netready");
                 if !copy.exists() {
-                    // Copy with another program. If this process wrote the file, a process that another test starts
-                    // at this moment would inherit the descriptor, and the copy could not be run during that time
-                    // (ETXTBSY).
-                    let copy_to = |built: &Path, to: &Path| {
-                        assert!(Command::new("cp").args([built, to]).status().unwrap().success());
-                    };
-                    copy_to(binary, &copy);
+                    copy_program(binary, &copy);
                     for (name, built) in [
                         ("netready-probe", env!("CARGO_BIN_EXE_netready-probe")),
                         ("netready-tools", env!("CARGO_BIN_EXE_netready-tools")),
                     ] {
-                        copy_to(Path::new(built), &self.scratch.join(name));
+                        copy_program(Path::new(built), &self.scratch.join(name));
                     }
                 }
                 let mut setpriv = Command::new("setpriv");
@@ -567,10 +623,11 @@ impl Builder {
             // setpriv needs PATH; netready does not use it.
             command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         } else {
+            std::fs::create_dir_all(&self.records).unwrap();
             command
                 .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
                 .env("HOME", self.scratch.join("home"))
-                .env("RUNTIME_DIRECTORY", self.scratch.join("record"))
+                .env("RUNTIME_DIRECTORY", &self.records)
                 .env("RUST_BACKTRACE", "1");
         }
         command.envs(self.env.iter().map(|(n, v)| (n, v)));
@@ -814,18 +871,8 @@ impl Process {
 
     /// Waits until `such` is true for the last STATUS=.
     #[track_caller]
-    pub fn expect_status_where(&self, what: &str, such: impl FnMut(&str) -> bool) -> String {
-        self.expect_status_where_within(SOON, what, such)
-    }
-
-    #[track_caller]
-    pub fn expect_status_where_within(
-        &self,
-        within: Duration,
-        what: &str,
-        mut such: impl FnMut(&str) -> bool,
-    ) -> String {
-        let found = self.log.wait(within, |events| {
+    pub fn expect_status_where(&self, what: &str, mut such: impl FnMut(&str) -> bool) -> String {
+        let found = self.log.wait(SOON, |events| {
             let last = notifications(events)
                 .into_iter()
                 .filter_map(|(_, l)| Some(l.strip_prefix("STATUS=")?.to_owned()))
@@ -840,6 +887,22 @@ impl Process {
         self.expect_status_where(fragment, |status| status.contains(fragment))
     }
 
+    /// Waits for a STATUS= that contains the fragment, and returns the latest one. Others may have followed it. It is
+    /// for states that pass by themselves, perhaps before a busy machine looks.
+    #[track_caller]
+    pub fn expect_told(&self, fragment: &str) -> String {
+        self.expect_told_where(fragment, |status| status.contains(fragment))
+    }
+
+    #[track_caller]
+    fn expect_told_where(&self, what: &str, such: impl Fn(&str) -> bool) -> String {
+        let found = self.log.wait(SOON, |events| {
+            let told = notifications(events).into_iter().rev();
+            told.filter_map(|(_, l)| Some(l.strip_prefix("STATUS=")?.to_owned())).find(|status| such(status))
+        });
+        found.unwrap_or_else(|| panic!("STATUS= never was: {what}\n{}", self.transcript()))
+    }
+
     /// Waits until the last STATUS= begins with `Ready`.
     #[track_caller]
     pub fn expect_now_ready(&self) -> String {
@@ -852,9 +915,11 @@ impl Process {
         self.expect_status_where("NOT ready…", |status| status.starts_with("NOT ready"))
     }
 
+    /// Waits for a STATUS= that begins with `Waiting`, and returns the latest one. A gate with a short timeout may have
+    /// given up since.
     #[track_caller]
     pub fn expect_waiting(&self) -> String {
-        self.expect_status_where("Waiting…", |status| status.starts_with("Waiting"))
+        self.expect_told_where("Waiting…", |status| status.starts_with("Waiting"))
     }
 
     /// Checks that READY=1 was not sent, and is not sent in the next moment. It is for an event that must change
@@ -885,12 +950,7 @@ impl Process {
 
     #[track_caller]
     pub fn expect_exit(&self) -> Exit {
-        self.expect_exit_within(SOON)
-    }
-
-    #[track_caller]
-    pub fn expect_exit_within(&self, within: Duration) -> Exit {
-        let exit = self.log.wait(within, |events| {
+        let exit = self.log.wait(SOON, |events| {
             events.iter().find_map(|(_, e)| if let Event::Exit(exit) = e { Some(*exit) } else { None })
         });
         let Some(exit) = exit else { panic!("goes on running\n{}", self.transcript()) };

@@ -117,7 +117,7 @@ impl TestJournal {
     fn new() -> TestJournal {
         std::fs::create_dir_all("/run/systemd/journal").unwrap();
         let socket = std::os::unix::net::UnixDatagram::bind("/run/systemd/journal/socket").unwrap();
-        socket.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(80))).unwrap();
         TestJournal(socket)
     }
 
@@ -192,15 +192,13 @@ fn a_family_that_comes_after_ready_is_an_entry_in_the_journal() {
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_pull_that_is_tried_again_is_an_entry_in_the_journal() {
-    use std::os::unix::fs::PermissionsExt;
     let ns = netns!().with_private_etc();
     ns.ip(UP0);
     let journal = TestJournal::new();
     let podman = ns.scratch().join("podman");
     let script =
         "#!/bin/sh\n[ \"$1\" = image ] && exit 1\necho 'Error: dial tcp: connection refused' >&2\nexit 125\n";
-    std::fs::write(&podman, script).unwrap();
-    std::fs::set_permissions(&podman, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&podman, script);
     let line =
         format!("pull --gate none --retries 1 --delay 1ms --tool {} registry.example/a:1", podman.display());
     let output = TestJournal::command(&line).output().unwrap();

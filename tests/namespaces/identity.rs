@@ -216,7 +216,7 @@ fn odd_names_and_altnames_are_names() {
     ip(&[b"link", b"set", b"va0", b"name", b"!v*"]);
     ip(&[b"link", b"set", b"!v*", b"up"]);
     // The kernel may announce the carrier of the link up to a second later.
-    assert_eq!(ns.wait(&["-i", r"\x21v\x2a", "--timeout", "10s"]).expect_exit(), Exit::Code(0));
+    assert_eq!(ns.wait(&["-i", r"\x21v\x2a", "--timeout", "60s"]).expect_exit(), Exit::Code(0));
     ns.check(&["-i", r"\x21v\x2a"]).assert_ready();
     ns.check(&["-i", r"\x21b\x2a"]).assert_unready("absent", "!b*");
 }

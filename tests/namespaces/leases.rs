@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
-use crate::harness::{Netns, Said, UP0, UserManager};
+use crate::harness::{Netns, Said, UP0, UserManager, write_program};
 use crate::netns;
 
 /// A database of Podman 5.4.2: six containers on two networks, and one lease that leaked at boot.
@@ -44,11 +44,7 @@ impl Stage {
             runroot.display(),
             list.join(",")
         );
-        // Write in another process: a test that runs at the same time may start a program while the file is open
-        // for writing.
-        let podman = stage.ns.scratch().join("bin/podman");
-        let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""];
-        assert!(Command::new("sh").args(write).arg(podman).arg(script).status().unwrap().success());
+        write_program(&stage.ns.scratch().join("bin/podman"), &script);
         stage
     }
 

@@ -2,9 +2,8 @@
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::time::Duration;
 
-use crate::harness::{Exit, Netns, Process, Signal, UP0};
+use crate::harness::{Exit, Netns, Process, SOON, Signal, UP0};
 use crate::netns;
 
 const ADDRESS: &str = "addr add 192.0.2.1/24 dev va0";
@@ -38,7 +37,7 @@ impl Manager {
     /// Reads until a message contains this text.
     #[track_caller]
     fn expect(&self, what: &str) -> String {
-        self.socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        self.socket.set_read_timeout(Some(SOON)).unwrap();
         let mut octets = [0; 8192];
         loop {
             let length = self.socket.recv(&mut octets).unwrap_or_else(|error| panic!("no {what}: {error}"));

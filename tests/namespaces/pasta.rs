@@ -84,14 +84,14 @@ fn pasta_row_by_row() {
 fn the_choice_must_stay_the_same_during_the_settle() {
     let ns = netns!();
     ns.ip(&format!("{UP0}; {ADDR0}; {UP1}; {ADDR1}; {DEFAULT1}"));
-    let gate = ns.run_gate("settle = \"1s\"\n[[require]]\npasta = true\n");
+    let gate = ns.run_gate("settle = \"3s\"\n[[require]]\npasta = true\n");
     gate.expect_status("must hold");
-    std::thread::sleep(Duration::from_millis(600));
+    std::thread::sleep(Duration::from_millis(300));
     let again = std::time::Instant::now();
     // The requirement is still met without a break, but by another link.
     ns.ip(DEFAULT0);
     gate.expect_ready();
-    assert!(again.elapsed() >= Duration::from_secs(1), "{:?}", again.elapsed());
+    assert!(again.elapsed() >= Duration::from_secs(3), "{:?}", again.elapsed());
 }
 
 #[test]
@@ -124,10 +124,7 @@ fn the_podman_gate_through_a_boot() {
     ns.ip("link set vb0 up");
     gate.expect_ready();
     let after = carrier.elapsed();
-    assert!(
-        after >= Duration::from_secs(1) && after < Duration::from_secs(4),
-        "the settle is one second: {after:?}"
-    );
+    assert!(after >= Duration::from_secs(1), "the settle is one second: {after:?}");
 }
 
 #[test]

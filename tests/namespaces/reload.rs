@@ -1,6 +1,6 @@
 //! SIGHUP: another gate, before and after READY=1.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::harness::{DARK1, Exit, Process, Signal, UP0};
 use crate::netns;
@@ -179,7 +179,6 @@ fn many_hangups_at_once() {
     for _ in 0..50 {
         gate.signal(Signal::SIGHUP);
     }
-    let before = Instant::now();
     ns.ip(UP0);
     gate.expect_ready();
     for _ in 0..50 {
@@ -187,7 +186,6 @@ fn many_hangups_at_once() {
     }
     ns.ip("link set vb0 down");
     gate.expect_lost();
-    assert!(before.elapsed() < Duration::from_secs(5));
     // Each reload that began has ended.
     ns.until("balance", || gate.count("READY=1") == 1 + gate.count("RELOADING=1"));
 }

@@ -52,7 +52,7 @@ fn status_shows_the_gates_that_are_kept() {
     lan.expect_ready();
     let nas = unit(&ns, "netready@nas", &[&gate(&ns, "nas", "infinity", "va1")]);
     nas.expect_waiting();
-    let late = ns.run(&[&gate(&ns, "late", "10ms", "va1")]);
+    let late = ns.command(&["run", &gate(&ns, "late", "10ms", "va1")]).by_hand().spawn();
     assert_eq!(late.expect_exit(), Exit::Code(1));
 
     ns.until("three gates", || status(&ns, &[])["gates"].as_array().unwrap().len() == 3);
@@ -230,8 +230,10 @@ fn a_text_file_follows_the_gate() {
             .filter(|line| !line.contains("timestamp_seconds{") && !line.contains("time_seconds{"));
         lines.map(|line| format!("{line}\n")).collect::<String>()
     };
-    let metrics = ns.output(&["metrics"]).stdout;
-    assert_eq!(but_the_clock(&metrics), but_the_clock(&text()), "it is what `metrics` prints");
+    // netready writes the record after the text file.
+    ns.until("what `metrics` prints", || {
+        but_the_clock(&ns.output(&["metrics"]).stdout) == but_the_clock(&text())
+    });
     // A change that does not affect the text writes nothing.
     let before = std::fs::metadata(&path).unwrap().ino();
     ns.ip("addr add 198.51.100.3/24 dev va0; addr del 192.0.2.1/24 dev va0");
@@ -318,7 +320,7 @@ fn promtool_accepts_the_metrics() {
     let nas = unit(&ns, "netready@nas", &[&gate(&ns, "nas", "infinity", "va1")]);
     nas.expect_waiting();
     // Two processes keep the same gate.
-    let by_hand = ns.run(&[&gate(&ns, "nas", "infinity", "va1")]);
+    let by_hand = ns.command(&["run", &gate(&ns, "nas", "infinity", "va1")]).by_hand().spawn();
     by_hand.expect_waiting();
     ns.until("both gates", || status(&ns, &[])["gates"].as_array().unwrap().len() >= 2);
     let metrics = ns.output(&["metrics"]);

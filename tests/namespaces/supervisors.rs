@@ -1,11 +1,10 @@
 //! Service managers other than systemd, with the service files of docs/other-inits.md. .ci/test-runner leaves out
 //! the tests of managers that are not installed. Debian 12 has s6, but not dinit.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Netns, UP0};
+use crate::harness::{Netns, UP0, copy_program, write_program};
 use crate::netns;
 
 /// Returns the fenced block that follows this line of docs/other-inits.md.
@@ -28,8 +27,7 @@ impl S6 {
         let service = ns.scratch().join("netready");
         std::fs::create_dir(&service).unwrap();
         let script = service.join("run");
-        std::fs::write(&script, run).unwrap();
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&script, run);
         std::fs::write(service.join("notification-fd"), example("`/etc/s6/netready/notification-fd`:"))
             .unwrap();
         let supervisor = Command::new("s6-supervise")
@@ -76,13 +74,13 @@ fn run_script(binary: &Path, gate: &str) -> String {
 #[test]
 #[ignore = "needs a network namespace, and s6"]
 fn s6_takes_the_service_for_ready_when_the_gate_opens() {
-    let ns = netns!();
+    let ns = netns!().with_private_etc();
     let s6 = S6::start(&ns, &run_script(Path::new(env!("CARGO_BIN_EXE_netready")), "-i va0 -a 192.0.2.1"));
     assert!(!s6.is_ready_within(300), "{}", s6.state());
-    assert!(s6.state().starts_with("up "), "it waits: {}", s6.state());
+    ns.until("it waits", || s6.state().starts_with("up "));
     ns.ip(UP0);
     ns.ip("addr add 192.0.2.1/24 dev va0");
-    assert!(s6.is_ready_within(20_000), "{}", s6.state());
+    assert!(s6.is_ready_within(80_000), "{}", s6.state());
     assert!(s6.state().contains("ready"), "{}", s6.state());
 }
 
@@ -90,20 +88,20 @@ fn s6_takes_the_service_for_ready_when_the_gate_opens() {
 #[test]
 #[ignore = "needs a network namespace, and s6"]
 fn s6_with_a_service_of_another_user() {
-    let ns = netns!();
+    let ns = netns!().with_private_etc();
     ns.ip(UP0);
     // Other users may not enter the build directory, so run a copy.
     let copy = ns.scratch().join("netready-copy");
-    std::fs::copy(env!("CARGO_BIN_EXE_netready"), &copy).unwrap();
+    copy_program(Path::new(env!("CARGO_BIN_EXE_netready")), &copy);
     let script = run_script(&copy, &ns.gate("[[require]]\ninterface = \"va0\"\ncarrier = true\n"));
     let s6 = S6::start(&ns, &script.replace("exec /", "exec s6-setuidgid nobody /"));
-    assert!(s6.is_ready_within(20_000), "{}", s6.state());
+    assert!(s6.is_ready_within(80_000), "{}", s6.state());
 }
 
 #[test]
 #[ignore = "needs a network namespace, and s6"]
 fn s6_starts_a_gate_that_gave_up_again() {
-    let ns = netns!();
+    let ns = netns!().with_private_etc();
     let s6 = S6::start(
         &ns,
         &run_script(Path::new(env!("CARGO_BIN_EXE_netready")), "-i va0 -a 192.0.2.1 -t 200ms"),
@@ -111,7 +109,7 @@ fn s6_starts_a_gate_that_gave_up_again() {
     assert!(!s6.is_ready_within(1500), "{}", s6.state());
     ns.ip(UP0);
     ns.ip("addr add 192.0.2.1/24 dev va0");
-    assert!(s6.is_ready_within(20_000), "{}", s6.state());
+    assert!(s6.is_ready_within(80_000), "{}", s6.state());
 }
 
 /// dinit as PID 1 of a PID namespace. The namespace ends with it.
@@ -125,7 +123,7 @@ impl Dinit {
     fn start(ns: &Netns, gate: &str) -> Dinit {
         // Other users may not enter the build directory, so run a copy.
         let copy = ns.scratch().join("netready-copy");
-        std::fs::copy(env!("CARGO_BIN_EXE_netready"), &copy).unwrap();
+        copy_program(Path::new(env!("CARGO_BIN_EXE_netready")), &copy);
         let folder = ns.scratch().join("dinit.d");
         std::fs::create_dir(&folder).unwrap();
         let netready = example("`/etc/dinit.d/netready`:");
@@ -188,7 +186,7 @@ impl Drop for Dinit {
 #[test]
 #[ignore = "needs a network namespace, and dinit"]
 fn dinit_starts_what_waits_when_the_gate_opens() {
-    let ns = netns!();
+    let ns = netns!().with_private_etc();
     let dinit = Dinit::start(&ns, "-i va0 -a 192.0.2.1");
     let log = ns.scratch().join("log");
     ns.until("a gate that waits", || {
@@ -203,7 +201,7 @@ fn dinit_starts_what_waits_when_the_gate_opens() {
 #[test]
 #[ignore = "needs a network namespace, and dinit"]
 fn dinit_goes_on_without_a_gate_that_gave_up() {
-    let ns = netns!();
+    let ns = netns!().with_private_etc();
     let dinit = Dinit::start(&ns, "-i va0 -a 192.0.2.1 -t 300ms");
     ns.until("what waits goes on", || dinit.is_started("app"));
     ns.until("what depends on it has failed", || dinit.has_failed("needs-it"));

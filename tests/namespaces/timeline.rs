@@ -15,11 +15,11 @@ const GATE: &str =
 fn run(ns: &Netns) -> Process {
     std::fs::create_dir_all("/etc/netready").unwrap();
     std::fs::write("/etc/netready/default.toml", GATE).unwrap();
-    ns.command(&["run"]).env("RUNTIME_DIRECTORY", "").spawn()
+    ns.command(&["run"]).by_hand().spawn()
 }
 
 fn timeline(ns: &Netns, arguments: &[&str]) -> Said {
-    ns.command(&[&["timeline"], arguments].concat()).env("RUNTIME_DIRECTORY", "").output()
+    ns.command(&[&["timeline"], arguments].concat()).by_hand().output()
 }
 
 /// Waits until the record contains this text so many times. netready writes the record after its other reports.
@@ -50,10 +50,11 @@ fn what_came_when_is_shown_in_order() {
     ns.ip(DARK0);
     let gate = run(&ns);
     recorded(&ns, "\"waiting\"", 1);
-    // The history is about time that passes, so let some pass.
-    std::thread::sleep(Duration::from_millis(600));
+    // The history is about time that passes, so let some pass: more than the steps that follow take on a busy machine.
+    std::thread::sleep(Duration::from_secs(2));
     ns.ip("link set vb0 up");
-    std::thread::sleep(Duration::from_millis(100));
+    // The gate waits for another reason.
+    recorded(&ns, "\"waiting\"", 2);
     ns.ip("addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0");
     gate.expect_now_ready();
     recorded(&ns, "\"ready\"", 1);
@@ -100,7 +101,7 @@ fn what_came_when_is_shown_in_order() {
     assert_eq!((&value["state"], &value["longest"]["code"]), (&"ready".into(), &"no-carrier".into()));
     assert_eq!(value["losses"].as_array().unwrap().len(), 1, "{value:#}");
     assert!(value["losses"][0]["lasted"].is_number(), "{value:#}");
-    assert!(value["longest"]["lasted"].as_f64().unwrap() >= 0.6, "{value:#}");
+    assert!(value["longest"]["lasted"].as_f64().unwrap() >= 2.0, "{value:#}");
     let line = timeline(&ns, &["--last", "1", "--json"]).stdout;
     assert_eq!(line.lines().count(), 1);
     assert_valid("timeline", &serde_json::from_str(&line).unwrap());
