@@ -19,6 +19,7 @@
 # make fuzz       fuzzes what netready reads, SECONDS=60 a target: needs a nightly toolchain (docs/testing.md)
 # make properties the unit tests with other random inputs, ROUNDS=5 times; SEED= sets the first number
 # make simulate   random stories against a simulated kernel for SECONDS=60; SEED= sets the first one
+# make oracle     random changes of the network from SEED= on, SEQUENCES=20, as root: does netready agree with the kernel?
 # make soak       an hour of a host's life in MINUTES=10, as root: memory, descriptors, CPU time (docs/testing.md)
 # make model      every interleaving of a few events in small worlds; STATES= in each (docs/testing.md)
 # make mutants    mutation tests of what decides when a gate opens: an hour or more (.cargo/mutants.toml)
@@ -37,7 +38,7 @@ SHARE   := $(PREFIX)/share
 TOOLS   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/netready-tools
 
 .PHONY: all build manual check demo demo-recording test uml prepare lint msrv aarch64 docs deny install deb rpm package-files dist \
-	dist-check check-packages boot qemu properties simulate soak model mutants clean
+	dist-check check-packages boot qemu properties simulate oracle soak model mutants clean
 
 all: build manual
 
@@ -247,6 +248,11 @@ simulate:
 	NETREADY_SIMULATE_SECONDS=$(or $(SECONDS),60) NETREADY_SIMULATE_SEED=$(or $(SEED),1000000) \
 		$(CARGO) test --locked --profile simulate --package netready-core --lib \
 		-- simulate::for_a_while --include-ignored --nocapture
+
+# Random sequences of changes that nobody has tried before, unless SEED= says which. A failure is printed with its seed.
+oracle:
+	NETREADY_ORACLE_SEED=$(or $(SEED),$$(date +%s)) NETREADY_ORACLE_SEQUENCES=$(or $(SEQUENCES),20) \
+		$(CARGO) test --locked --test namespaces oracle:: -- --include-ignored --nocapture
 
 # Gates that live through random changes of the network. The operations of a failure are printed with their seed.
 soak:

@@ -3,7 +3,8 @@
 //! only the text of the manual. It reads iproute2's JSON and asks the kernel: which route it selects (`ip route get
 //! fibmatch`), and whether connect(2) and bind(2) succeed. It uses no code of netready.
 //!
-//! `NETREADY_ORACLE_SEED=…` repeats a failed sequence, `NETREADY_ORACLE_SEQUENCES=…` tries more of them.
+//! `cargo test` tries the same sequences each time. `make oracle` tries others: `NETREADY_ORACLE_SEED=…` is the first
+//! one, which repeats a failed sequence, and `NETREADY_ORACLE_SEQUENCES=…` is how many follow.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -735,12 +736,12 @@ fn sequence(seed: u64, steps: usize, options: &[&str]) {
             try_operation(&ns, &operation);
             done.push(operation);
         }
-        // The kernel itself finishes a carrier change a moment later. The results must agree within two seconds.
+        // The kernel itself finishes a carrier change a moment later, and on a busy machine everything takes longer.
         let last = Instant::now();
-        // (On a busy machine, one comparison alone can take that long, and its beginning is outdated when it ends.)
+        // (There one comparison alone can take seconds, and its beginning is outdated when it ends.)
         let mut wrong = disagreements(&ns, &paths, &runs);
         let mut looks = 1;
-        while !wrong.is_empty() && (last.elapsed() < Duration::from_secs(2) || looks < 4) {
+        while !wrong.is_empty() && (last.elapsed() < Duration::from_secs(20) || looks < 10) {
             std::thread::sleep(Duration::from_millis(30));
             wrong = disagreements(&ns, &paths, &runs);
             looks += 1;
@@ -760,9 +761,10 @@ pub fn number(variable: &str) -> Option<u64> {
 }
 
 fn seeds(first: u64) -> Vec<u64> {
+    let sequences = number("NETREADY_ORACLE_SEQUENCES");
     match number("NETREADY_ORACLE_SEED") {
-        Some(seed) => vec![seed],
-        None => (first..first + number("NETREADY_ORACLE_SEQUENCES").unwrap_or(4)).collect(),
+        Some(seed) => (seed..seed + sequences.unwrap_or(1)).collect(),
+        None => (first..first + sequences.unwrap_or(5)).collect(),
     }
 }
 
@@ -779,15 +781,5 @@ fn random_operations() {
 fn random_operations_through_four_kilobytes() {
     for seed in seeds(2000) {
         sequence(seed, 20, &["--receive-buffer", "4096"]);
-    }
-}
-
-#[test]
-#[ignore = "needs a network namespace"]
-fn random_operations_of_today() {
-    // Use another seed each day. A failure names the seed.
-    let days = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 86_400;
-    for n in 0..3 {
-        sequence(days * 1000 + n, 20, &[]);
     }
 }
