@@ -18,8 +18,16 @@ use crate::watch::{Family, Need, Watch, now, usable};
 
 /// The settle of the `podman` gate, in milliseconds.
 const SETTLE: f64 = 1000.0;
-/// How late READY=1 may come after the last needed event and the settle, in milliseconds.
+/// How late READY=1 comes after the last needed event and the settle at most if the machine is idle, in milliseconds.
 const PROMPT: f64 = 5.0;
+/// How late it may come in the best of several boots on a busy machine. A loop that looked again every second would be
+/// later in some of the cases.
+pub const LATE: f64 = 250.0;
+/// How much earlier than the watcher netready may read an event on a busy machine, in milliseconds. A gate that opens
+/// before an event opens whole seconds before it.
+pub const EARLY: f64 = 100.0;
+/// How often a boot whose READY=1 is not prompt is repeated.
+const ATTEMPTS: u32 = 3;
 
 /// What becomes of the container, some seconds after the last event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +189,7 @@ pub fn case(name: &'static str, stack: Stack) -> Case {
         with: Outcome::Good,
         settle: SETTLE,
         linger: vec!["tester"],
-        patience: 60.0,
+        patience: 240.0,
         gives_up: None,
         reload: None,
         finds: None,
@@ -241,7 +249,7 @@ impl Case {
     /// Expects the gate to give up this many seconds after its start. Then the container starts, with this outcome.
     pub fn gives_up(mut self, seconds: f64, outcome: Outcome) -> Case {
         self.gives_up = Some(seconds);
-        self.patience = seconds + 60.0;
+        self.patience = seconds + 240.0;
         self.with = outcome;
         self
     }
@@ -289,24 +297,22 @@ impl Case {
             }
             seen.keep(&format!("{stack} {}", self.name), "without");
         }
-        // Two guests and a compiler share two cores, so one boot may be slow because of the machine. READY=1 that is
-        // too early is an error in every boot. READY=1 that is too late is an error only if it is late in each
-        // attempt.
-        for attempt in 1..=8 {
+        // Guests share two cores, so one boot may be slow because of the machine. READY=1 that is too early is an error in
+        // every boot. READY=1 that is too late is an error only if it is late in each attempt.
+        let mut best = f64::INFINITY;
+        for attempt in 1..=ATTEMPTS {
             let seen = self.boot(true);
             row.with(&seen, attempt);
             seen.keep(&format!("{stack} {}", self.name), "with");
             let mut found = self.wrong_with(&seen);
-            let late = seen.late(self.settle).is_some_and(|late| late > PROMPT);
-            if found.is_empty() && late && attempt < 8 {
+            best = best.min(seen.late(self.settle).unwrap_or(best));
+            let judged = self.with == Outcome::Good;
+            if judged && found.is_empty() && best > PROMPT && attempt < ATTEMPTS {
                 continue;
             }
-            if late && self.with == Outcome::Good {
-                let _ = writeln!(
-                    found,
-                    "READY=1 came late in each of {attempt} boots: {:?} ms",
-                    seen.late(self.settle)
-                );
+            if judged && found.is_empty() && best > LATE {
+                let _ =
+                    writeln!(found, "READY=1 came late in each of {attempt} boots: {best} ms in the best");
             }
             wrong += &found;
             break;
@@ -351,7 +357,7 @@ impl Case {
                     writeln!(wrong, "READY=1 before the network was usable, or never: {:?}", seen.netready);
             }
             // The watcher may read the same event a moment later than netready.
-            Some(late) if late < -PROMPT => {
+            Some(late) if late < -EARLY => {
                 let _ = writeln!(wrong, "READY=1 came {} ms too early", -late);
             }
             Some(_) => {}
@@ -383,13 +389,27 @@ impl Case {
         let watch = Watch::on(&prepared.networks.guest);
         let guest = prepared.boot();
         let mut children = Vec::new();
-        // The harm that a late network does to Podman alone is visible only if Podman tried before. On a busy
-        // machine, the container may start later than planned, so wait for it.
-        let harmed = !with_netready && self.without != Some(Outcome::Good);
+        // On a busy machine the guest boots slower than the plan says. An event that comes too early would show nothing,
+        // so what it is about is waited for, and the rest of the plan is put off. The harm that a late network does to a
+        // container is visible only if the container was started before.
+        let expected = if with_netready { Some(self.with) } else { self.without };
+        let harmed = expected != Some(Outcome::Good);
+        let mut put_off = Duration::ZERO;
+        let mut begun = false;
         for (index, (at, act)) in self.events.iter().enumerate() {
-            guest.sleep_until(Duration::from_secs_f64(*at));
-            if harmed && *at > 0.0 && index + 1 == self.events.len() {
-                guest.wait_for(guest.age() + Duration::from_secs(40), |guest| self.tried(guest));
+            let planned = Duration::from_secs_f64(*at);
+            guest.sleep_until(planned + put_off);
+            if *at > 0.0 {
+                if with_netready && !begun && !self.waits(&guest) {
+                    guest.soon(|guest| self.waits(guest));
+                    // Let what this has started come to rest before the moment that is measured.
+                    guest.sleep_until(guest.age() + Duration::from_secs(1));
+                }
+                begun = true;
+                if harmed && index + 1 == self.events.len() {
+                    guest.soon(|guest| self.tried(guest));
+                }
+                put_off = guest.age().saturating_sub(planned);
             }
             act(guest.networks(), &mut children);
         }
@@ -412,11 +432,11 @@ impl Case {
             guest.sleep_until(guest.age() + Duration::from_millis(500));
         } else {
             // Wait long enough for two more attempts of the container.
-            guest.sleep_until(last + Duration::from_secs(8));
-            if self.without == Some(Outcome::Lost) {
-                let again = |guest: &Guest| self.restarts(guest) > 1;
-                guest.wait_for(guest.age() + Duration::from_secs(30), again);
-            }
+            guest.sleep_until(last + Duration::from_secs(5));
+            let _ = match self.without {
+                Some(Outcome::Lost) => guest.soon(|guest| self.restarts(guest) > 1),
+                _ => guest.soon(|guest| self.runs(guest)),
+            };
         }
         let seen = self.look(guest, &watch, with_netready);
         for mut child in children {
@@ -428,6 +448,16 @@ impl Case {
 
     fn restarts(&self, guest: &Guest) -> u32 {
         guest.property(Some(self.linger[0]), "seed.service", "NRestarts").parse().unwrap_or_default()
+    }
+
+    /// Whether the measured gate has begun to wait.
+    fn waits(&self, guest: &Guest) -> bool {
+        let whose = (!self.system).then_some(self.linger[0]);
+        !guest.property(whose, "netready.service", "StatusText").is_empty()
+    }
+
+    fn runs(&self, guest: &Guest) -> bool {
+        guest.property(Some(self.linger[0]), "seed.service", "SubState") == "running"
     }
 
     /// Whether the container was started once, with any result.
@@ -443,7 +473,7 @@ impl Case {
         let netready = with_netready.then(|| guest.active_at(whose, "netready.service")).flatten();
         // Between two runs, the status is empty.
         let mut status = String::new();
-        guest.wait_for(guest.age() + Duration::from_secs(u64::from(with_netready) * 15), |guest| {
+        guest.wait_for(guest.age() + Duration::from_secs(u64::from(with_netready) * 60), |guest| {
             status = guest.property(whose, "netready.service", "StatusText");
             !status.is_empty()
         });
@@ -468,7 +498,7 @@ impl Case {
         // A need that is met in the end counts from when it was met for good, so a READY=1 before that is too early.
         // A need that was lost again counts from when it was met at READY=1. The watcher may hear of an event a
         // moment later.
-        let ready = netready.map_or(end, |at| at + PROMPT as u64 * 1000);
+        let ready = netready.map_or(end, |at| at + EARLY as u64 * 1000);
         let usable = usable(&events, &self.needs, end).or_else(|| usable(&events, &self.needs, ready));
         let lost = |text: &str| journal.iter().any(|entry| entry.message.contains(text));
         let mut outcome = users[0].outcome(&self.needs);
@@ -674,7 +704,7 @@ impl Seen {
             return "the journal does not say that the gate gave up\n".to_owned();
         };
         let after = |at: u64| (at as f64 - waiting.at as f64) / 1e6;
-        if (after(given_up.at) - seconds).abs() > 2.0 {
+        if after(given_up.at) < seconds - 2.0 || after(given_up.at) > seconds + 20.0 {
             let _ = writeln!(
                 wrong,
                 "given up after {:.1} s, not {seconds}: {}",
@@ -683,7 +713,7 @@ impl Seen {
             );
         }
         match self.users[0].started {
-            Some(started) if after(started) > seconds + 15.0 => {
+            Some(started) if after(started) > seconds + 60.0 => {
                 let _ =
                     writeln!(wrong, "the container was held back for {:.1} s, not {seconds}", after(started));
             }

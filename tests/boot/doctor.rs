@@ -2,7 +2,6 @@
 //! good host.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use crate::case::{doctor, findings};
 use crate::files::Files;
@@ -91,7 +90,7 @@ fn every_fault_is_found() {
     prepared.networks.cable("e2");
     let guest = prepared.boot();
     let running = |guest: &Guest| guest.property(TESTER, "seed.service", "SubState") == "running";
-    assert!(guest.wait_for(Duration::from_secs(40), running), "{}", guest.sh("journalctl --no-pager -n 80"));
+    assert!(guest.soon(running), "{}", guest.sh("journalctl --no-pager -n 80"));
     // Each container keeps the network that exists when it starts.
     start(&guest, "nothing");
     let networks = guest.networks();

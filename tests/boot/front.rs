@@ -58,10 +58,10 @@ fn the_failure_that_the_readme_shows() {
     crate::enter();
     let guest = boot(false);
     let tries = |guest: &Guest| guest.property(TESTER, "web.service", "NRestarts").parse().unwrap_or(0);
-    assert!(guest.wait_for(seconds(60), |guest| tries(guest) > 2), "{}", guest.console());
+    assert!(guest.soon(|guest| tries(guest) > 2), "{}", guest.console());
     cable(&guest, true);
     let before = tries(&guest);
-    assert!(guest.wait_for(guest.age() + seconds(30), |guest| tries(guest) > before + 2));
+    assert!(guest.soon(|guest| tries(guest) > before + 2));
     let blocks = documents::blocks("../README.md");
     in_order("README.md", &blocks[0], &guest.off());
 }
@@ -74,7 +74,7 @@ fn the_cure_that_the_readme_and_the_quick_start_show() {
     comes_to(&guest, "netready.service", "start");
     let waiting =
         |guest: &Guest| guest.property(TESTER, "netready.service", "StatusText").starts_with("Waiting");
-    assert!(guest.wait_for(seconds(30), waiting));
+    assert!(guest.soon(waiting));
 
     let shown = documents::printed("quick-start.md", "systemctl --user status netready.service");
     let status = format!("Status: \"{}\"", guest.property(TESTER, "netready.service", "StatusText"));

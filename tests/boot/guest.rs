@@ -31,6 +31,9 @@ exec systemd-nspawn --quiet --boot --directory="$PLACE/root" --machine="$MACHINE
 '
 "#;
 
+/// How long a test waits for what must come: three guests, and perhaps a compiler, share two processors.
+const SOON: Duration = Duration::from_secs(240);
+
 /// The two network namespaces. Dropping this removes them.
 pub struct Networks {
     pub guest: String,
@@ -249,7 +252,7 @@ impl Guest {
 
     /// Finds the guest's PID 1 among the descendants of the started process.
     fn find_leader(&mut self) -> u32 {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + SOON;
         loop {
             let mut pids = vec![self.child.id()];
             while let Some(pid) = pids.pop() {
@@ -321,6 +324,13 @@ impl Guest {
         self.property(user, unit, "ActiveEnterTimestampMonotonic").parse().ok().filter(|at| *at > 0)
     }
 
+    /// Waits until something is so that must come. This fails by returning `false` after a time that no machine needs,
+    /// however busy it is.
+    pub fn soon(&self, what: impl FnMut(&Guest) -> bool) -> bool {
+        self.wait_for(self.age() + SOON, what)
+    }
+
+    /// Waits until something is so, or until this long after the start of the boot.
     pub fn wait_for(&self, deadline: Duration, mut what: impl FnMut(&Guest) -> bool) -> bool {
         loop {
             if what(self) {
@@ -336,8 +346,7 @@ impl Guest {
     /// Waits until a user's unit is in this state.
     #[track_caller]
     pub fn comes_to(&self, user: &str, unit: &str, state: &str) {
-        let deadline = self.age() + Duration::from_secs(90);
-        let came = self.wait_for(deadline, |guest| guest.property(Some(user), unit, "SubState") == state);
+        let came = self.soon(|guest| guest.property(Some(user), unit, "SubState") == state);
         let found = self.property(Some(user), unit, "SubState");
         // Leave out the lines about sessions of this test.
         let journal = || {
@@ -366,7 +375,7 @@ impl Guest {
     pub fn reboot_after(&mut self, between: impl FnOnce(&Networks)) {
         // SIGRTMIN+4 makes systemd power off.
         run(Command::new("kill").args(["-s", "RTMIN+4", &self.leader.to_string()]));
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + SOON;
         while self.child.try_wait().unwrap().is_none() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -1,7 +1,7 @@
 //! Words on the kernel command line, on a network that never comes.
 
 use crate::guest::Prepared;
-use crate::life::{TESTER, cable, seconds};
+use crate::life::{PATIENT, TESTER, cable};
 use crate::rootfs::Release;
 use crate::stacks::ifupdown;
 
@@ -22,7 +22,8 @@ pub fn opened_by_the_kernel_line(release: Release) {
     prepared.files.linger("tester");
     prepared.files.enable("netready.service", "network-online.target");
     prepared.files.enable("netready@shut.service", "multi-user.target");
-    prepared.files.write("/etc/netready/shut.toml", "[[require]]\ninterface = \"e0\"\ncarrier = true\n");
+    let shut = format!("{PATIENT}[[require]]\ninterface = \"e0\"\ncarrier = true\n");
+    prepared.files.write("/etc/netready/shut.toml", &shut);
     // In a container, the kernel command line is PID 1's arguments, which the units' sandbox hides.
     for unit in ["system/netready.service", "system/netready@shut.service", "user/netready.service"] {
         let path = format!("/etc/systemd/{unit}.d/proc.conf");
@@ -32,9 +33,8 @@ pub fn opened_by_the_kernel_line(release: Release) {
     prepared.networks.cable("e0");
     let guest = prepared.boot();
     let is = |user, unit: &str, state: &str| guest.property(user, unit, "ActiveState") == state;
-    let up = guest.wait_for(seconds(60), |_| {
-        is(None, "network-online.target", "active") && is(TESTER, "netready.service", "active")
-    });
+    let up = guest
+        .soon(|_| is(None, "network-online.target", "active") && is(TESTER, "netready.service", "active"));
     assert!(up, "{}", guest.console());
     for user in [None, TESTER] {
         let status = guest.property(user, "netready.service", "StatusText");
@@ -45,8 +45,7 @@ pub fn opened_by_the_kernel_line(release: Release) {
     let check = guest.sh("netready check");
     assert!(check.contains("note: run and wait open this gate at once"), "{check}");
     cable(&guest, true);
-    let ready = guest.wait_for(seconds(60), |guest| {
-        guest.property(None, "netready.service", "StatusText").starts_with("Ready after")
-    });
+    let ready =
+        guest.soon(|guest| guest.property(None, "netready.service", "StatusText").starts_with("Ready after"));
     assert!(ready, "it is watched: {}", guest.property(None, "netready.service", "StatusText"));
 }

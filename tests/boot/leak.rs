@@ -1,7 +1,5 @@
 //! The address that a container leaves reserved when pasta fails: nobody can use it until it is freed.
 
-use std::time::Duration;
-
 use netready::ipam::bolt::Database;
 use netready::ipam::leases;
 
@@ -32,13 +30,9 @@ pub fn held_in(guest: &Guest, database: &str) -> Vec<String> {
     held.iter().map(|held| format!("{} {}", held.address, held.container)).collect()
 }
 
-fn within(guest: &Guest, seconds: u64, what: impl FnMut(&Guest) -> bool) -> bool {
-    guest.wait_for(guest.age() + Duration::from_secs(seconds), what)
-}
-
 #[track_caller]
 fn comes_to(guest: &Guest, unit: &str, state: &str) {
-    let came = within(guest, 60, |guest| guest.property(Some(TESTER), unit, "SubState") == state);
+    let came = guest.soon(|guest| guest.property(Some(TESTER), unit, "SubState") == state);
     assert!(came, "{unit} is not {state}\n{}", guest.sh("journalctl --no-pager -n 80"));
 }
 
@@ -64,7 +58,7 @@ fn a_leaked_address_is_found_and_freed() {
     // is not removed.
     let allocated = "is already allocated to container ID";
     let lost = |guest: &Guest| guest.sh("journalctl --no-pager").contains(allocated);
-    assert!(within(&guest, 90, lost), "{}", guest.sh("journalctl --no-pager -n 80"));
+    assert!(guest.soon(lost), "{}", guest.sh("journalctl --no-pager -n 80"));
     tester("systemctl --user stop seed.service");
     let said = tester(
         "podman create -q --name idle --network systemd-seed --ip 172.21.0.9 localhost/busybox:latest sleep 9; podman start idle",

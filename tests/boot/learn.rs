@@ -4,16 +4,14 @@
 use std::process::Child;
 use std::time::Duration;
 
-use crate::case::{Act, Stack, router_with_dhcp, router_with_other_dhcp};
+use crate::case::{Act, EARLY, Stack, router_with_dhcp, router_with_other_dhcp};
 use crate::guest::{Guest, Prepared};
 use crate::stacks::{ifupdown, network_manager_automatic, networkd};
 use crate::watch::{Family, Need, Watch, now, usable};
 
-/// How far the watcher may be behind netready in reading the same event, in milliseconds.
-const BEHIND: f64 = 5.0;
 /// How late READY=1 may be, in milliseconds. The limit allows for a busy machine; a gate that requires too much would
 /// give up only after 90 s.
-const LATE: f64 = 2000.0;
+const LATE: f64 = 20_000.0;
 const AUTOMATIC: &str =
     "[Match]\nName=e0\n[Network]\nDHCP=ipv4\nIPv6AcceptRA=yes\nIPv6PrivacyExtensions=yes\n";
 
@@ -56,11 +54,7 @@ fn run(plan: &Plan) {
         let said = guest.sh("netready learn");
         said.contains(plan.clause)
     };
-    assert!(
-        guest.wait_for(Duration::from_secs(30), has_all),
-        "{}",
-        guest.sh("netready learn; ip addr; ip route")
-    );
+    assert!(guest.soon(has_all), "{}", guest.sh("netready learn; ip addr; ip route"));
     let said = guest.sh("netready learn --write");
     assert!(said.starts_with("/etc/netready/default.toml\n"), "{said}");
     let learned = guest.sh("cat /etc/netready/default.toml");
@@ -79,7 +73,8 @@ fn run(plan: &Plan) {
     });
     answer(plan.answers.as_ref().map(|[_, second]| second), &guest, &mut children);
     guest.sleep_until(Duration::from_secs(4));
-    assert_eq!(guest.property(None, "netready.service", "SubState"), "start", "{}", guest.console());
+    let waits = |guest: &Guest| guest.property(None, "netready.service", "SubState") == "start";
+    assert!(guest.soon(waits), "{}", guest.console());
     guest.networks().lan("link set e0p up");
     let ready = |guest: &Guest| {
         let whose = std::iter::once(None).chain(plan.user.map(Some));
@@ -89,7 +84,7 @@ fn run(plan: &Plan) {
                 .user
                 .is_none_or(|user| guest.property(Some(user), "seed.service", "SubState") == "running")
     };
-    let came = guest.wait_for(Duration::from_secs(40), ready);
+    let came = guest.soon(ready);
     let check = guest.sh("netready check; ip addr; ip route; ip -6 route");
     assert!(came, "{check}\n{}", guest.sh("journalctl --no-pager -b -n 60"));
     assert!(check.starts_with("Ready: gate default (/etc/netready/default.toml)\n"), "{check}");
@@ -105,7 +100,7 @@ fn run(plan: &Plan) {
             "{} {user:?}: READY=1 {late} ms after the last needed event and the settle",
             plan.stack.name
         );
-        assert!(late > -BEHIND && late < LATE, "{user:?}: {late} ms\n{learned}\n{events:?}");
+        assert!(late > -EARLY && late < LATE, "{user:?}: {late} ms\n{learned}\n{events:?}");
     }
     if let Some(user) = plan.user {
         assert_eq!(guest.property(Some(user), "seed.service", "NRestarts"), "0");

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
-use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 
@@ -61,14 +60,13 @@ fn probes_work_in_the_sandbox() {
     for user in [None, Some("tester")] {
         let start = "systemctl start --no-block netready@probes.service";
         let manager = |guest: &Guest| guest.property(user, "basic.target", "ActiveState") == "active";
-        assert!(guest.wait_for(guest.age() + Duration::from_secs(20), manager), "{}", guest.console());
+        assert!(guest.soon(manager), "{}", guest.console());
         match user {
             None => guest.sh(start),
             Some(user) => guest.sh_as(user, &start.replace("systemctl", "systemctl --user")),
         };
         let status = |guest: &Guest| guest.property(user, "netready@probes.service", "StatusText");
-        let ready =
-            guest.wait_for(guest.age() + Duration::from_secs(30), |guest| status(guest).starts_with("Ready"));
+        let ready = guest.soon(|guest| status(guest).starts_with("Ready"));
         let log = guest.sh("journalctl --no-pager -n 40");
         assert!(ready, "{user:?}: {}\n{log}", status(&guest));
         // Count systemd's filters in addition to those of the container in which the guest runs.

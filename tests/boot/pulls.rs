@@ -6,7 +6,7 @@ mod rows;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::guest::{Guest, Prepared};
 use crate::registry::{NAME_SERVER, Names, Registry, WITHOUT_TLS};
@@ -36,7 +36,7 @@ impl Site {
         let names = Names::on(&prepared.networks, NAME_SERVER);
         let guest = prepared.boot();
         let up = |guest: &Guest| guest.property(None, "multi-user.target", "ActiveState") == "active";
-        assert!(guest.wait_for(Duration::from_secs(60), up), "{}", guest.console());
+        assert!(guest.soon(up), "{}", guest.console());
         guest.networks().guest("link set e0 up; addr add 10.9.0.2/24 dev e0; route add default via 10.9.0.1");
         Site { guest, registry, _names: names }
     }

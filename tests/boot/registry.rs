@@ -187,7 +187,7 @@ impl Registry {
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.children.lock().unwrap().push(command.spawn().unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(240);
         while inside(&self.lan, || TcpStream::connect(address)).is_err() {
             let log = || fs::read_to_string(self.place.path().join(format!("{port}.log"))).unwrap();
             assert!(Instant::now() < deadline, "no registry on {address}: {}", log());

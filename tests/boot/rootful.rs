@@ -6,7 +6,7 @@
 use crate::case::{doctor, findings};
 use crate::guest::{Guest, Prepared};
 use crate::leak::held_in;
-use crate::life::seconds;
+use crate::life::{PATIENT, seconds};
 use crate::rootfs::{self, Release};
 use crate::stacks::bare;
 
@@ -60,7 +60,9 @@ fn boot(release: Release, with_netready: bool) -> Guest {
         files.write(&format!("{folder}/{name}.container"), &text);
     }
     if with_netready {
-        files.write("/etc/netready/lan.toml", "[[require]]\ninterface = \"e0\"\naddress = \"10.9.0.0/24\"\n");
+        let lan = format!("{PATIENT}[[require]]\ninterface = \"e0\"\naddress = \"10.9.0.0/24\"\n");
+        files.write("/etc/netready/lan.toml", &lan);
+        files.write("/etc/netready/default.toml.d/patient.toml", PATIENT);
         files.enable("netready.service", "network-online.target");
     }
     prepared.networks.cable("e1");
@@ -82,7 +84,7 @@ fn card(guest: &Guest) {
 
 #[track_caller]
 fn comes_to(guest: &Guest, unit: &str, state: &str) {
-    let came = guest.wait_for(guest.age() + seconds(60), |guest| state_of(guest, unit) == state);
+    let came = guest.soon(|guest| state_of(guest, unit) == state);
     let journal = || guest.sh("journalctl --no-pager -n 80");
     assert!(came, "{unit} is {}, not {state}\n{}", state_of(guest, unit), journal());
 }
@@ -104,7 +106,7 @@ fn without_netready_they_start_too_early() {
         "Dependency failed for cable.service",
     ] {
         let said = |guest: &Guest| journal(guest).contains(told);
-        assert!(guest.wait_for(guest.age() + seconds(60), said), "{told}\n{}", journal(&guest));
+        assert!(guest.soon(said), "{told}\n{}", journal(&guest));
     }
     uplink(&guest);
     card(&guest);

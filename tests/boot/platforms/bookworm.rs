@@ -1,6 +1,6 @@
 //! Debian 12: systemd 252 with the system's gate and a user's. Podman in Debian 12 has no quadlets.
 
-use crate::case::Stack;
+use crate::case::{EARLY, LATE, Stack};
 use crate::guest::{Guest, Prepared};
 use crate::life::seconds;
 use crate::rootfs::Release;
@@ -9,8 +9,10 @@ use crate::watch::{Family, Need, Watch, now, usable};
 use crate::{history, kernel_line, life};
 
 const NEEDS: [Need; 3] = [Need::Carrier("e0"), Need::Address("10.9.0.2"), Need::Default(Family::V4)];
-/// How late READY=1 may come after the last needed event, in milliseconds.
+/// How late READY=1 comes after the last needed event if the machine is idle, in milliseconds.
 const PROMPT: f64 = 5.0;
+/// How many boots with netready there are, if READY=1 is not prompt in the first.
+const ATTEMPTS: u32 = 3;
 
 /// The milliseconds from the usable network to network-online.target, and to READY=1.
 struct Seen {
@@ -27,23 +29,25 @@ fn boot(stack: &Stack, with_netready: bool) -> Seen {
     prepared.networks.cable("e0");
     let watch = Watch::on(&prepared.networks.guest);
     let guest = prepared.boot();
-    guest.sleep_until(seconds(5));
+    let online = |guest: &Guest| guest.active_at(None, "network-online.target");
+    // The cable comes after what waits has begun to wait, or is done without it.
+    let begun = |guest: &Guest| match with_netready {
+        true => guest.property(None, "netready.service", "SubState") == "start",
+        false => online(guest).is_some(),
+    };
+    assert!(guest.soon(begun), "{}", guest.console());
+    guest.sleep_until(guest.age() + seconds(1));
     guest.networks().lan("link set e0p up");
     // Query nothing while the network comes, so that the queries disturb no waiter.
     guest.sleep_until(guest.age() + seconds(3));
-    let online = |guest: &Guest| guest.active_at(None, "network-online.target");
-    assert!(
-        guest.wait_for(guest.age() + seconds(60), |guest| online(guest).is_some()),
-        "{}",
-        guest.console()
-    );
+    assert!(guest.soon(|guest| online(guest).is_some()), "{}", guest.console());
     let usable = usable(&watch.events(), &NEEDS, now()).expect("the network never came");
     let after = |at: u64| (at as f64 - usable as f64) / 1000.0;
     let ready = with_netready.then(|| guest.active_at(None, "netready.service")).flatten();
     Seen { online: after(online(&guest).unwrap()), ready: ready.map(after) }
 }
 
-/// Boots without netready, and then with its system gate until READY=1 is prompt: one boot may be slow because of the
+/// Boots without netready, and then with its system gate until READY=1 is prompt: some boots may be slow because of the
 /// machine.
 #[track_caller]
 fn system_gate(stack: &Stack, too_early_without: bool) {
@@ -51,21 +55,21 @@ fn system_gate(stack: &Stack, too_early_without: bool) {
     let without = boot(stack, false);
     println!("bookworm, {}: network-online.target without netready {:.1} ms", stack.name, without.online);
     assert_eq!(without.online < 0.0, too_early_without);
-    let mut seen = Vec::new();
-    for _ in 0..8 {
+    let mut seen: Vec<f64> = Vec::new();
+    for _ in 0..ATTEMPTS {
         let with = boot(stack, true);
         let ready = with.ready.expect("READY=1 never came");
         println!(
             "bookworm, {}: READY=1 {ready:.1} ms, network-online.target {:.1} ms",
             stack.name, with.online
         );
-        assert!(ready > -PROMPT && with.online >= ready, "too early: {ready} ms, {} ms", with.online);
+        assert!(ready > -EARLY && with.online >= ready, "too early: {ready} ms, {} ms", with.online);
         seen.push(ready);
         if ready <= PROMPT {
             return;
         }
     }
-    panic!("READY=1 came late in each boot: {seen:?} ms");
+    assert!(seen.iter().any(|ready| *ready <= LATE), "READY=1 came late in each boot: {seen:?} ms");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::case::{Case, Outcome, Stack, carrier, case, doctor, flap, guest, plug};
 use crate::guest::{Guest, Prepared};
-use crate::life::{TESTER, seconds};
+use crate::life::TESTER;
 use crate::registry::{Fault, IMAGE, Lasts, Registry, WITHOUT_TLS};
 use crate::rootfs::Release;
 use crate::stacks::{STATIC, STATIC_AT_ONCE, bare, networkd};
@@ -117,7 +117,7 @@ fn addresses_that_podman_holds() {
     let tester = |script: &str| guest.sh_as("tester", script);
     let failed =
         |guest: &Guest| guest.sh("journalctl --no-pager").matches("pasta failed with exit code").count() > 2;
-    assert!(guest.wait_for(guest.age() + seconds(90), failed), "{}", guest.sh("journalctl --no-pager -n 80"));
+    assert!(guest.soon(failed), "{}", guest.sh("journalctl --no-pager -n 80"));
     let journal = guest.sh("journalctl --no-pager");
     assert!(!journal.contains("is already allocated"), "{journal}");
     guest.sh(&format!("rm {PASTA}"));
@@ -195,7 +195,7 @@ fn pull_retry_beside_podmans_retry() {
         let number = status.strip_prefix("Attempt ").and_then(|rest| rest.split(' ').next()?.parse().ok());
         number.unwrap_or(0_u32)
     };
-    let many = guest.wait_for(guest.age() + seconds(60), |guest| attempts(guest) > 4);
+    let many = guest.soon(|guest| attempts(guest) > 4);
     assert!(many, "{}", guest.property(TESTER, "both.service", "StatusText"));
     assert_eq!(guest.property(TESTER, "both.service", "SubState"), "start-pre");
     door.heals();

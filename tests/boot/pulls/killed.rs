@@ -60,7 +60,7 @@ fn one_signal(site: &Site, n: u16, signal: &str, code: i32) {
             .run(&format!("env TMPDIR={temporary} timeout --foreground --preserve-status -s {signal} {at} netready pull {image}"));
         let ended = Instant::now();
         let mut left = left_over(&puller);
-        while !left.is_empty() && ended.elapsed() < Duration::from_secs(60) {
+        while !left.is_empty() && ended.elapsed() < Duration::from_secs(240) {
             std::thread::sleep(Duration::from_millis(100));
             left = left_over(&puller);
         }
