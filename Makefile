@@ -163,7 +163,7 @@ check-packages:
 	./packaging/check
 
 boot: prepare deb
-	$(CARGO) test --locked --test boot -- --include-ignored --skip compare:: --skip qemu:: --test-threads=3
+	$(CARGO) test --locked --test boot -- --include-ignored --skip compare:: --skip qemu:: --test-threads=4
 	cat $(TARGET)/tmp/boot/table.md $(TARGET)/tmp/boot/pulls.md
 
 # Debian's package qemu-system-x86 must be there.

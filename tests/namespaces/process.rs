@@ -102,7 +102,7 @@ fn watchdog_at_half_the_interval_waiting_and_ready() {
     };
     // The interval is half of 400 ms. On a busy machine some beats are late, so wait for two that are not, and compare
     // their number with the time since the start.
-    let prompt = |beats: &[Instant]| beats.windows(2).any(|two| two[1] - two[0] < Duration::from_millis(400));
+    let prompt = |beats: &[Instant]| beats.windows(2).any(|two| two[1] - two[0] < Duration::from_millis(300));
     let beat_well = |before: usize| {
         ns.until("the watchdog", || beats().len() > before + 2 && prompt(&beats()[before..]));
         let number = beats().len() as u128;
