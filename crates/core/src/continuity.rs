@@ -118,7 +118,10 @@ mod tests {
     fn the_end_of_a_route_is_a_break_unless_the_route_was_prolonged() {
         let by = |gateway: &str| {
             let route = alloc::format!("route default6 via {gateway} dev eth0");
-            verdict("route = \"default-ipv6\"", &alloc::format!("eth0: up; addr eth0 2001:db8::7/64; {route}"))
+            verdict(
+                "route = \"default-ipv6\"",
+                &alloc::format!("eth0: up; addr eth0 2001:db8::7/64; {route}"),
+            )
         };
         let (first, other) = (by("fe80::1"), by("fe80::2"));
         let at = |millis| Moment::after_boot(Duration::from_millis(millis));
@@ -143,7 +146,8 @@ mod tests {
     /// counts.
     #[test]
     fn an_end_that_the_kernel_may_not_show_is_remembered() {
-        let (early, later) = (Moment::after_boot(Duration::from_secs(1)), Moment::after_boot(Duration::from_secs(9)));
+        let (early, later) =
+            (Moment::after_boot(Duration::from_secs(1)), Moment::after_boot(Duration::from_secs(9)));
         for (known, read, unsure, counts) in [
             (None, Some(early), false, Some(early)),
             (Some(early), Some(later), false, Some(later)),

@@ -336,7 +336,9 @@ impl Network {
     }
 
     fn needs_within(&self, upper: u32, lower: u32, depth: u32) -> bool {
-        let (Some(link), Some(depth)) = (self.link(upper), depth.checked_sub(1)) else { return upper == lower };
+        let (Some(link), Some(depth)) = (self.link(upper), depth.checked_sub(1)) else {
+            return upper == lower;
+        };
         let needs = |upper: u32| self.needs_within(upper, lower, depth);
         let ports = || self.links().filter(|port| port.master == Some(upper));
         upper == lower

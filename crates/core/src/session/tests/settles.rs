@@ -103,7 +103,8 @@ fn the_carrier_below_a_vlan_or_a_bridge_counts() {
     let addr = "addr top 192.0.2.10/24";
     let vlan = format!("eth0: up; eth1: up; top: up kind=vlan on=eth0; {addr}");
     let bridge = format!("eth0: up master=top; eth1: up; top: up kind=bridge; {addr}");
-    let deep = format!("eth0: up; port: up kind=vlan on=eth0 master=top; eth1: up; top: up kind=bridge; {addr}");
+    let deep =
+        format!("eth0: up; port: up kind=vlan on=eth0 master=top; eth1: up; top: up kind=bridge; {addr}");
     let two = format!("eth0: up master=top; eth1: up master=top; top: up kind=bridge; {addr}");
     for (host, flaps, until) in [
         (&vlan, "eth0", 16_000),
