@@ -138,7 +138,7 @@ fn sign(chain: &Chain) -> Option<Sign> {
         // Podman writes several codes of one answer after `errors:`.
         let heads = link == "errors";
         let fits = |row: &&Rule| match row.0 {
-            Position::Begins => begins(rest, row.1),
+            Position::Begins => begins_with(chain, index, row.1),
             Position::Is | Position::Code => link.eq_ignore_ascii_case(row.1),
             Position::Within => link.to_ascii_lowercase().contains(&row.1.to_ascii_lowercase()),
             Position::Status => status.is_some_and(|status| is_status(status, row.1)),
@@ -155,6 +155,14 @@ fn sign(chain: &Chain) -> Option<Sign> {
         request = asks;
     }
     otherwise
+}
+
+/// Whether the text begins with a sign at this link. In a sign, `…: ` stands for the rest of its link.
+fn begins_with(chain: &Chain, index: usize, sign: &str) -> bool {
+    match sign.split_once("…: ") {
+        Some((start, next)) => begins(chain.link(index), start) && begins(chain.from(index + 1), next),
+        None => begins(chain.from(index), sign),
+    }
 }
 
 /// Finds the rule about a failed lookup, starting at the link after the lookup.
@@ -191,6 +199,7 @@ const TRANSPORT: &[&str] = &[
     "remote error",
     "context ",
     "operation ",
+    "decoding bearer token",
 ];
 
 fn is_one_of(words: &[&str], link: &str) -> bool {

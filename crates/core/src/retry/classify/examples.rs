@@ -762,7 +762,7 @@ pub(super) const EXAMPLES: &[(&str, Retryability, &str)] = &[
     (
         "Source image rejected: A signature was required, but no signature exists",
         Never,
-        "signature policy of this host: Source image rejected: A signature was required, but no signature exists",
+        "signature policy of this host: A signature was required, but no signature exists",
     ),
     (
         "Source image rejected: Running image docker://r.example.org/lib/img:1 is rejected by policy.",
@@ -979,4 +979,254 @@ pub(super) const EXAMPLES: &[(&str, Retryability, &str)] = &[
         "a file is not there",
     ),
     ("beginning container create transaction: database is locked", Later, "another Podman is busy"),
+    // Texts of more registries, of newer versions of Podman, and of more faults of a host.
+    (
+        "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": dial tcp: lookup tcp/abc: unknown port",
+        Never,
+        "no such port",
+    ),
+    (
+        "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": dial tcp: address 99999: invalid port",
+        Never,
+        "no such port",
+    ),
+    (
+        "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": dial tcp 198.51.100.7:443: connect: permission denied",
+        Later,
+        "a route or a firewall on this host forbids it",
+    ),
+    ("Requesting bearer token: unexpected end of JSON input", Later, "cut off"),
+    (
+        "getting username and password: 1 error occurred:\n\t* error getting credentials - err: exit status 1, out: `operation error ECR: GetAuthorizationToken, get credentials: operation error ec2imds: GetMetadata, request canceled, context deadline exceeded`",
+        Later,
+        "timeout",
+    ),
+    (
+        "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": authenticationrequired",
+        Never,
+        "the proxy wants a password",
+    ),
+    ("unable to retrieve auth token: 401 unauthorized", Never, "wrong user or password"),
+    (
+        "Requesting bearer token: invalid character '<' looking for beginning of value",
+        AtBootOnly,
+        "HTML instead of JSON (a captive portal?)",
+    ),
+    (
+        "Requesting bearer token: decoding bearer token (last URL \"https://r.example.org/token\", body start \"<html>\"): invalid character '<' looking for beginning of value",
+        AtBootOnly,
+        "HTML instead of JSON (a captive portal?)",
+    ),
+    (
+        "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": stopped after 10 redirects",
+        AtBootOnly,
+        "redirected without end (a captive portal?)",
+    ),
+    (
+        "reading blob sha256:aa: Error fetching blob: invalid status code from registry 404 (Not Found)",
+        Later,
+        "blob not there yet",
+    ),
+    ("reading blob sha256:aa: fetching blob: StatusCode: 404, \"\"", Later, "blob not there yet"),
+    (
+        "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": tls: server chose an unconfigured cipher suite",
+        Never,
+        "TLS refused: tls: server chose an unconfigured cipher suite",
+    ),
+    ("parsing reference \"docker://r.example.org/x:a b\": invalid tag format", Never, "bad image name"),
+    ("invalid tag format", Never, "bad image name"),
+    ("unsupported transport \"docker\" for looking up local images", Never, "bad image name"),
+    (
+        "unable to pull x/y:latest: image name provided is a short name and no search registries are defined in the registries config file.",
+        Never,
+        "short name that is not resolved",
+    ),
+    (
+        "parsing image configuration: unsupported OCIv1 media type: \"application/x\"",
+        Never,
+        "not an image that can be used: unsupported OCIv1 media type: \"application/x\"",
+    ),
+    (
+        "Unimplemented manifest MIME type \"application/vnd.docker.plugin.v1+json\"",
+        Never,
+        "not an image that can be used: Unimplemented manifest MIME type \"application/vnd.docker.plugin.v1+json\"",
+    ),
+    (
+        "unable to find instance sha256:aa in OCI1Index",
+        Never,
+        "not an image that can be used: unable to find instance sha256:aa in OCI1Index",
+    ),
+    (
+        "partial pull of blob sha256:aa: read zstd:chunked manifest: manifest too big",
+        Never,
+        "not an image that can be used: manifest too big",
+    ),
+    (
+        "partial pull of blob sha256:aa: read zstd:chunked manifest: zstd:chunked manifest too big to process in memory (9 bytes compressed)",
+        Never,
+        "not an image that can be used: zstd:chunked manifest too big to process in memory (9 bytes compressed)",
+    ),
+    (
+        "layer 2 (blob sha256:aa) does not match config's DiffID \"sha256:bb\"",
+        Never,
+        "not an image that can be used: layer 2 (blob sha256:aa) does not match config's DiffID \"sha256:bb\"",
+    ),
+    (
+        "uncompressed digest of layer \"aa\" is \"sha256:aa\", config claims \"sha256:bb\"",
+        Never,
+        "not an image that can be used: uncompressed digest of layer \"aa\" is \"sha256:aa\", config claims \"sha256:bb\"",
+    ),
+    (
+        "decrypting layer sha256:aa: missing private key needed for decryption",
+        Never,
+        "not an image that can be used: missing private key needed for decryption",
+    ),
+    (
+        "initializing source docker-archive:/x.tar: loading tar component \"manifest.json\": file does not exist",
+        Never,
+        "not an image that can be used: loading tar component \"manifest.json\": file does not exist",
+    ),
+    (
+        "initializing source oci:/srv/x: more than one image in oci, choose an image",
+        Never,
+        "not an image that can be used: more than one image in oci, choose an image",
+    ),
+    (
+        "initializing source oci:/srv/x:1: no image matching reference \"1\" found",
+        Never,
+        "not an image that can be used: no image matching reference \"1\" found",
+    ),
+    (
+        "initializing source oci:/srv/x:1: no descriptor found for reference \"1\"",
+        Never,
+        "not an image that can be used: no descriptor found for reference \"1\"",
+    ),
+    (
+        "no registries found in registries.conf, a registry must be provided",
+        Never,
+        "registries.conf on this host: no registries found in registries.conf, a registry must be provided",
+    ),
+    (
+        "Source image rejected: open /etc/pki/rpm-gpg/KEY: no such file or directory",
+        Never,
+        "signature policy of this host: Source image rejected: open /etc/pki/rpm-gpg/KEY: no such file or directory",
+    ),
+    (
+        "Source image rejected: Get \"https://sigs.example.org/x@sha256=aa/signature-1\": dial tcp 198.51.100.7:443: connect: connection refused",
+        Later,
+        "connection refused",
+    ),
+    (
+        "Source image rejected: reading signatures: Get \"https://sigs.example.org/x@sha256=aa/signature-1\": dial tcp: lookup sigs.example.org: no such host",
+        AtBootOnly,
+        "DNS: no such host",
+    ),
+    (
+        "Source image rejected: reading manifest sha256-aa.sig in r.example.org/lib/img: received unexpected HTTP status: 502 Bad Gateway",
+        Later,
+        "HTTP 502",
+    ),
+    (
+        "Source image rejected: Invalid GPG signature: gpgme.Signature{Summary:128}",
+        Never,
+        "signature policy of this host: Source image rejected: Invalid GPG signature: gpgme.Signature{Summary:128}",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\"/\"\"/\"sha256:bb\": unpacking failed (error: exit status 1; output: container ID 1000 cannot be mapped to a host ID)",
+        Never,
+        "too few user IDs on this host: container ID 1000 cannot be mapped to a host ID)",
+    ),
+    (
+        "cannot re-exec process to join the existing user namespace",
+        Never,
+        "this host's set-up: cannot re-exec process to join the existing user namespace",
+    ),
+    (
+        "missing key /c/a.key for client certificate /c/a.cert. Note that CA certificates should use the extension .crt",
+        Never,
+        "this host's set-up: missing key /c/a.key for client certificate /c/a.cert. Note that CA certificates should use the extension .crt",
+    ),
+    (
+        "missing client certificate /c/a.cert for key /c/a.key",
+        Never,
+        "this host's set-up: missing client certificate /c/a.cert for key /c/a.key",
+    ),
+    (
+        "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": net/http: invalid header field value for \"Authorization\"",
+        Never,
+        "this host's set-up: invalid header field value for \"Authorization\"",
+    ),
+    (
+        "fork/exec /proc/self/exe: resource temporarily unavailable",
+        Later,
+        "this host is short of memory or processes",
+    ),
+    (
+        "adding layer with blob \"sha256:aa\": fork/exec /proc/self/exe: cannot allocate memory",
+        Later,
+        "this host is short of memory or processes",
+    ),
+    (
+        "configure storage: overlay: can't stat program \"/usr/bin/fuse-overlayfs\": stat /usr/bin/fuse-overlayfs: no such file or directory",
+        Never,
+        "storage on this host: overlay: can't stat program \"/usr/bin/fuse-overlayfs\": stat /usr/bin/fuse-overlayfs: no such file or directory",
+    ),
+    (
+        "creating tables: attempt to write a readonly database",
+        Never,
+        "storage on this host: attempt to write a readonly database",
+    ),
+    (
+        "retrieving database config: database disk image is malformed",
+        Never,
+        "storage on this host: database disk image is malformed",
+    ),
+    (
+        "retrieving database config: file is not a database",
+        Never,
+        "storage on this host: file is not a database",
+    ),
+    (
+        "allocating lock for new container: allocation failed; exceeded num_locks (2048)",
+        Never,
+        "storage on this host: allocation failed; exceeded num_locks (2048)",
+    ),
+    (
+        "locating item named \"manifest\" for image with ID \"aa\" (consider removing the image to resolve the issue): file does not exist",
+        Never,
+        "storage on this host: locating item named \"manifest\" for image with ID \"aa\" (consider removing the image to resolve the issue): file does not exist",
+    ),
+    ("layer not known", Never, "storage on this host: layer not known"),
+    ("beginning transaction: database or disk is full", Never, "no space left"),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\": processing tar file(signal: killed): ",
+        Later,
+        "this host is short of memory or processes",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\"/\"\"/\"sha256:bb\": unpacking failed (error: signal: killed; output: )",
+        Later,
+        "this host is short of memory or processes",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\"/\"\"/\"sha256:bb\": unpacking failed (error: exit status 1; output: unexpected EOF)",
+        Later,
+        "cut off",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\"/\"\"/\"sha256:bb\": unpacking failed (error: exit status 1; output: write /usr/lib/x: no space left on device)",
+        Never,
+        "no space left",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\"/\"\"/\"sha256:bb\": unpacking failed (error: exit status 1; output: lsetxattr /usr/bin/ping: operation not supported)",
+        Never,
+        "storage on this host: unpacking failed (error: exit status 1; output: lsetxattr /usr/bin/ping: operation not supported)",
+    ),
+    (
+        "writing blob: adding layer with blob \"sha256:aa\": error creating layer with ID \"bb\": invalid argument",
+        Never,
+        "storage on this host: creating layer with ID \"bb\": invalid argument",
+    ),
+    ("unsupported pull policy \"sometimes\"", Never, "unknown option"),
 ];

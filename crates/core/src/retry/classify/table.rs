@@ -15,7 +15,8 @@ use Position::{Answer, Begins, Code, Is, Lookup, Otherwise, Phrase, Status, With
 /// The position that a sign must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
-    /// The sign is at the beginning of a link. It may reach into the following links.
+    /// The sign is at the beginning of a link. It may reach into the following links. In a sign, `…: ` stands for
+    /// the rest of its link.
     Begins,
     /// The sign is the whole link.
     Is,
@@ -59,6 +60,11 @@ const DENIED: &str = "access denied";
 const NO_REPOSITORY: &str = "no such repository";
 const NO_BLOB: &str = "blob not there yet";
 const BAD_NAME: &str = "bad image name";
+const NO_PORT: &str = "no such port";
+const CUT_OFF: &str = "cut off";
+const SHORT_NAME: &str = "short name that is not resolved";
+const PASSWORD: &str = "the proxy wants a password";
+const BUSY: &str = "this host is short of memory or processes";
 const NO_PLATFORM: &str = "no image for this platform";
 const NO_IMAGE: &str = "not an image that can be used:";
 const LOCAL: &str = "localhost/ is for images built here, and this one is not here";
@@ -80,6 +86,8 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Lookup, "server misbehaving", Later, "DNS: the server fails"),
     Rule(Lookup, "Temporary failure in name resolution", Later, "DNS: temporary failure"),
     Rule(Lookup, "Try again", Later, "DNS: temporary failure"),
+    // `lookup tcp/NAME` looks up the number of a port.
+    Rule(Lookup, "unknown port", Never, NO_PORT),
     Rule(Lookup, "dial udp ", Later, DNS_UNREACHABLE),
     Rule(Lookup, "dial tcp ", Later, DNS_UNREACHABLE),
     Rule(Lookup, "read udp ", Later, DNS_SILENT),
@@ -96,7 +104,10 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "connect: network is unreachable", Later, "network unreachable"),
     Rule(Begins, "connect: no route to host", Later, "no route to host"),
     Rule(Begins, "connect: connection reset by peer", Later, "connection reset"),
-    Rule(Begins, "connect: permission denied", Never, "permission denied"),
+    // A route of the kind `prohibit` causes this: a VPN's, for example, until the VPN is up. A socket of this host
+    // has permissions of its own.
+    Rule(Begins, "dial unix …: connect: permission denied", Never, "permission denied"),
+    Rule(Begins, "connect: permission denied", Later, "a route or a firewall on this host forbids it"),
     Rule(Begins, "connect: ", Later, "cannot connect"),
     Rule(Begins, "connection refused", Later, "connection refused"),
     Rule(Begins, "network is unreachable", Later, "network unreachable"),
@@ -104,6 +115,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "connection reset by peer", Later, "connection reset"),
     Rule(Begins, "broken pipe", Later, BROKEN),
     Rule(Begins, "software caused connection abort", Later, BROKEN),
+    Rule(Begins, "invalid port", Never, NO_PORT),
     Rule(Begins, "use of closed network connection", Later, BROKEN),
     Rule(Begins, "http: server closed idle connection", Later, BROKEN),
     Rule(Begins, "write: operation not permitted", Later, "a firewall on this host forbids it"),
@@ -113,9 +125,10 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "operation timed out", Later, "timeout"),
     Rule(Begins, "TLS handshake timeout", Later, "timeout of the TLS handshake"),
     Rule(Begins, "timeout awaiting response headers", Later, "timeout"),
-    Rule(Begins, "context deadline exceeded", Later, "timeout"),
+    Rule(Within, "context deadline exceeded", Later, "timeout"),
     Rule(Within, "(Client.Timeout ", Later, "timeout"),
-    Rule(Begins, "unexpected EOF", Later, "cut off"),
+    Rule(Begins, "unexpected EOF", Later, CUT_OFF),
+    Rule(Begins, "unexpected end of JSON input", Later, CUT_OFF),
     Rule(Is, "EOF", Later, "connection closed"),
     Rule(Begins, "http2: ", Later, "HTTP/2 connection broken"),
     Rule(Begins, "stream error: ", Later, "HTTP/2 stream broken"),
@@ -124,6 +137,9 @@ pub(super) static RULES: &[Rule] = &[
     // The registry's answer. With TLSVerify=false, Podman repeats the request without TLS after TLS failed, and
     // reports only the second answer.
     Rule(Begins, "StatusCode: 400, ", AtBootOnly, "HTTP 400 (asked without TLS?)"),
+    // The manifest named this blob, so it comes.
+    Rule(Begins, "fetching blob: invalid status code from registry 404 ", Later, NO_BLOB),
+    Rule(Begins, "fetching blob: StatusCode: 404, ", Later, NO_BLOB),
     Rule(Status, "408", Later, "HTTP 408"),
     Rule(Status, "425", Later, "HTTP 425"),
     Rule(Status, "429", LIMITED, "rate limit (HTTP 429)"),
@@ -141,7 +157,8 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Phrase, "Too Many Requests", LIMITED, "rate limit"),
     Rule(Phrase, "Network Authentication Required", AtBootOnly, "login page (a captive portal?)"),
     Rule(Phrase, "Forbidden", Never, "the proxy answers: Forbidden"),
-    Rule(Phrase, "Proxy Authentication Required", Never, "the proxy wants a password"),
+    Rule(Phrase, "Proxy Authentication Required", Never, PASSWORD),
+    Rule(Phrase, "authenticationrequired", Never, PASSWORD),
     Rule(Phrase, "Unauthorized", Never, "the proxy answers: Unauthorized"),
     Rule(Phrase, "Bad Request", Never, "the proxy answers: Bad Request"),
     Rule(Phrase, "Not Found", Never, "the proxy answers: Not Found"),
@@ -157,6 +174,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Code, "denied", Never, "access denied:"),
     Rule(Begins, "requested access to the resource is denied", Never, DENIED),
     Rule(Begins, "unable to retrieve auth token: invalid username/password", Never, "wrong user or password"),
+    Rule(Begins, "unable to retrieve auth token: 401 unauthorized", Never, "wrong user or password"),
     Rule(Begins, "no basic auth credentials", Never, "authentication required"),
     Rule(Begins, "pull access denied", Never, DENIED),
     Rule(Begins, "insufficient_scope", Never, DENIED),
@@ -167,6 +185,16 @@ pub(super) static RULES: &[Rule] = &[
     // While someone pushes to a registry, or behind a cache, the manifest may exist before the blob.
     Rule(Begins, "blob unknown", Later, NO_BLOB),
     Rule(Is, "unknown blob", Later, NO_BLOB),
+    // Something else answers instead of the registry, such as a captive portal.
+    Rule(
+        Begins,
+        "invalid character '<' looking for beginning of value",
+        AtBootOnly,
+        "HTML instead of JSON (a captive portal?)",
+    ),
+    Rule(Within, " looking for beginning of value", AtBootOnly, "no JSON in the answer (a captive portal?)"),
+    Rule(Begins, "malformed HTTP ", AtBootOnly, "the answer is not HTTP"),
+    Rule(Begins, "stopped after 10 redirects", AtBootOnly, "redirected without end (a captive portal?)"),
     Rule(Answer, "unavailable", Later, "registry unavailable"),
     Rule(Answer, "service unavailable", Later, "registry unavailable"),
     // Harbor quotes the status of the registry that it caches.
@@ -189,7 +217,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "http: server gave HTTP response to HTTPS client", Never, NO_TLS),
     Rule(Begins, "tls: first record does not look like a TLS handshake", Never, NO_TLS),
     Rule(Begins, "tls: oversized record received", Never, NO_TLS),
-    Rule(Begins, "tls: server selected unsupported protocol version", Never, "TLS refused:"),
+    Rule(Begins, "tls: server ", Never, "TLS refused:"),
     Rule(Begins, "remote error: tls: handshake failure", Later, "TLS handshake failed"),
     Rule(Begins, "remote error: tls: internal error", Later, "TLS fails at the other end"),
     Rule(Begins, "remote error: tls: unexpected message", Later, TLS_BROKEN),
@@ -198,21 +226,15 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "remote error: tls: error decrypting message", Later, TLS_BROKEN),
     Rule(Begins, "remote error: tls: ", Never, "TLS refused:"),
     Rule(Begins, "local error: tls: ", Later, TLS_BROKEN),
-    // Something else answers instead of the registry, such as a captive portal.
-    Rule(
-        Begins,
-        "invalid character '<' looking for beginning of value",
-        AtBootOnly,
-        "HTML instead of JSON (a captive portal?)",
-    ),
-    Rule(Within, " looking for beginning of value", AtBootOnly, "no JSON in the answer (a captive portal?)"),
-    Rule(Begins, "malformed HTTP ", AtBootOnly, "the answer is not HTTP"),
     // The name or the platform of the image.
     Rule(Begins, "parsing reference ", Never, BAD_NAME),
     Rule(Begins, "invalid reference format", Never, BAD_NAME),
     Rule(Begins, "repository name must be lowercase", Never, BAD_NAME),
     Rule(Begins, "Invalid image name", Never, BAD_NAME),
-    Rule(Begins, "short-name ", Never, "short name that is not resolved"),
+    Rule(Is, "invalid tag format", Never, BAD_NAME),
+    Rule(Begins, "unsupported transport ", Never, BAD_NAME),
+    Rule(Begins, "short-name ", Never, SHORT_NAME),
+    Rule(Begins, "image name provided is a short name ", Never, SHORT_NAME),
     Rule(Begins, "no image found in ", Never, NO_PLATFORM),
     Rule(Begins, "no matching manifest for ", Never, NO_PLATFORM),
     Rule(Begins, "no match for platform in manifest", Never, NO_PLATFORM),
@@ -221,6 +243,20 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "unsupported manifest ", Never, NO_IMAGE),
     Rule(Begins, "unsupported image-specific operation", Never, NO_IMAGE),
     Rule(Begins, "layers from manifest don't match image configuration", Never, NO_IMAGE),
+    Rule(Begins, "unsupported OCIv1 media type", Never, NO_IMAGE),
+    Rule(Begins, "Unimplemented manifest ", Never, NO_IMAGE),
+    Rule(Begins, "unable to find instance ", Never, NO_IMAGE),
+    Rule(Begins, "manifest too big", Never, NO_IMAGE),
+    Rule(Within, "manifest too big to process in memory", Never, NO_IMAGE),
+    Rule(Within, "does not match config's DiffID", Never, NO_IMAGE),
+    Rule(Within, "config claims ", Never, NO_IMAGE),
+    // The layers of the image are encrypted.
+    Rule(Within, "missing private key needed for decryption", Never, NO_IMAGE),
+    // An archive on this host.
+    Rule(Begins, "loading tar component ", Never, NO_IMAGE),
+    Rule(Begins, "more than one image in oci", Never, NO_IMAGE),
+    Rule(Begins, "no image matching reference ", Never, NO_IMAGE),
+    Rule(Begins, "no descriptor found for reference ", Never, NO_IMAGE),
     Rule(Within, "does not resolve to an image ID", Never, "no such image on this host"),
     Rule(Is, "image not known", Never, "no such image on this host"),
     // The configuration of this host. Waiting does not correct it.
@@ -235,17 +271,21 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Otherwise, "getting credentials - err", Never, CREDENTIALS),
     Rule(Begins, "loading registries configuration", Never, REGISTRIES),
     Rule(Begins, "getting default registries", Never, REGISTRIES),
+    Rule(Begins, "no registries found in registries.conf", Never, REGISTRIES),
     Rule(Begins, "toml: ", Never, SETUP),
     Rule(Within, " is blocked in ", Never, "registry blocked"),
     Rule(Begins, "no policy.json file found", Never, POLICY),
     Rule(Within, "/policy.json", Never, POLICY),
     Rule(Begins, "invalid policy in ", Never, POLICY),
-    Rule(Begins, "Source image rejected", Never, POLICY),
+    // Podman may read a signature from a server. Then that server's error follows.
+    Rule(Begins, "Source image rejected: open ", Never, POLICY),
+    Rule(Otherwise, "Source image rejected", Never, POLICY),
     Rule(Begins, "A signature was required", Never, POLICY),
     Rule(Begins, "current system boot ID differs from cached boot ID", Never, SETUP),
     Rule(Begins, "XDG_RUNTIME_DIR ", Never, SETUP),
     Rule(Within, "potentially insufficient UIDs or GIDs", Never, IDS),
     Rule(Within, "not be enough IDs available", Never, IDS),
+    Rule(Within, "cannot be mapped to a host ID", Never, IDS),
     Rule(Begins, "cannot find UID/GID for user", Never, IDS),
     Rule(Begins, "no subuid ranges found", Never, IDS),
     Rule(Begins, "no subgid ranges found", Never, IDS),
@@ -255,6 +295,11 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "command required for rootless mode", Never, SETUP),
     Rule(Begins, "cannot find newuidmap", Never, SETUP),
     Rule(Begins, "cannot clone: ", Never, SETUP),
+    Rule(Begins, "cannot re-exec process", Never, SETUP),
+    // The certificate of this host for a registry.
+    Rule(Within, " for client certificate ", Never, SETUP),
+    Rule(Within, "missing client certificate ", Never, SETUP),
+    Rule(Begins, "invalid header field value ", Never, SETUP),
     Rule(Begins, "user namespaces are not enabled", Never, SETUP),
     Rule(Begins, "invalid internal status, try resetting the pause process", Never, SETUP),
     Rule(Begins, "default OCI runtime ", Never, SETUP),
@@ -262,6 +307,8 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "parse \"", Never, SETUP),
     Rule(Begins, "unsupported protocol scheme", Never, SETUP),
     Rule(Begins, "exec: ", Never, "a program cannot be run:"),
+    Rule(Begins, "fork/exec …: resource temporarily unavailable", Later, BUSY),
+    Rule(Begins, "fork/exec …: cannot allocate memory", Later, BUSY),
     Rule(Begins, "fork/exec ", Never, "a program cannot be run:"),
     Rule(Begins, "executable file ", Never, "a program cannot be run:"),
     Rule(Begins, "database configuration mismatch", Never, STORAGE),
@@ -269,6 +316,14 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Within, " is not supported over ", Never, STORAGE),
     Rule(Begins, "kernel does not support overlay fs", Never, STORAGE),
     Rule(Begins, "prerequisites for driver not satisfied", Never, STORAGE),
+    Rule(Begins, "overlay: can't stat ", Never, STORAGE),
+    Rule(Begins, "attempt to write a readonly database", Never, STORAGE),
+    Rule(Begins, "database disk image is malformed", Never, STORAGE),
+    Rule(Begins, "file is not a database", Never, STORAGE),
+    Rule(Begins, "allocation failed; exceeded num_locks", Never, STORAGE),
+    Rule(Within, "(consider removing the image to resolve the issue)", Never, STORAGE),
+    Rule(Is, "layer not known", Never, STORAGE),
+    Rule(Begins, "database or disk is full", Never, "no space left"),
     Rule(Begins, "no space left on device", Never, "no space left"),
     Rule(Begins, "disk quota exceeded", Never, "disk quota exceeded"),
     Rule(Begins, "read-only file system", Never, "read-only file system"),
@@ -277,12 +332,17 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Otherwise, "configure storage", Never, STORAGE),
     // A layer cannot be unpacked. Podman unpacks a layer while it downloads it, so a layer that was damaged or cut
     // off during the download fails here too. For every other text, the storage of this host is the cause.
-    Rule(Begins, "processing tar file(unexpected EOF)", Later, "cut off"),
+    Rule(Begins, "processing tar file(unexpected EOF)", Later, CUT_OFF),
+    Rule(Begins, "processing tar file(signal: killed", Later, BUSY),
+    Rule(Begins, "unpacking failed (error: signal: killed", Later, BUSY),
     Rule(Begins, "invalid tar header", Later, "wrong content"),
     Rule(Otherwise, "processing tar file", Never, STORAGE),
+    Rule(Otherwise, "unpacking failed (error: exit status ", Never, STORAGE),
+    Rule(Otherwise, "creating layer with ID ", Never, STORAGE),
     Rule(Otherwise, "creating overlay mount to ", Never, STORAGE),
     Rule(Begins, "no such file or directory", AtBootOnly, "a file is not there"),
     Rule(Begins, "database is locked", Later, "another Podman is busy"),
+    Rule(Begins, "unsupported pull policy ", Never, "unknown option"),
     Rule(Begins, "unknown flag: ", Never, "unknown option"),
     Rule(Begins, "unknown shorthand flag: ", Never, "unknown option"),
     Rule(Begins, "unrecognized command ", Never, "unknown command"),
