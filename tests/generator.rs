@@ -361,6 +361,31 @@ fn nothing_holds_it_up() {
     assert_eq!(host.names(), ["app.service.d/50-netready.conf"]);
 }
 
+/// With musl, of which the released programs are made, the standard library leaves `O_PATH` out of `custom_flags` and opens
+/// the file: a FIFO then blocks for ever. The tests run with glibc and cannot see it.
+#[test]
+fn no_file_is_opened_by_a_flag_that_musl_loses() {
+    let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                seen += 1;
+                let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+                let wrong: Vec<&str> = code.filter(|code| code.contains("libc::O_PATH")).collect();
+                // Whether a descriptor was opened so may be asked.
+                let wrong: Vec<&str> =
+                    wrong.into_iter().filter(|code| !code.contains(" & libc::O_PATH")).collect();
+                assert_eq!(wrong, [""; 0], "{}: use nix's OFlag::O_PATH", path.display());
+            }
+        }
+    }
+    assert!(seen > 100, "only {seen} files were read");
+}
+
 /// Data of containers beside quadlets: many folders, links to everywhere.
 #[test]
 fn a_quadlet_beside_much_data_is_found() {

@@ -15,6 +15,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
 use crate::quadlet::{Directory, Kind, Manager, Source};
 
 use super::{UnitPaths, shown};
@@ -457,7 +460,9 @@ fn is_drop_in_folder(name: &str) -> bool {
 /// device can have effects.
 fn read(path: &Path, largest: u64, left: u64) -> Result<Vec<u8>, String> {
     let said = |error: io::Error| error.to_string();
-    let handle = File::options().read(true).custom_flags(libc::O_PATH).open(path).map_err(said)?;
+    // Not with `custom_flags(O_PATH)`: with musl, the standard library leaves this flag out, and opens the file.
+    let handle = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map_err(io::Error::from);
+    let handle = File::from(handle.map_err(said)?);
     let kind = handle.metadata().map_err(said)?;
     // A link to /dev/null counts as an empty file.
     if kind.file_type().is_char_device() && kind.rdev() == libc::makedev(1, 3) {

@@ -154,7 +154,7 @@ pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
                 Ok(file) => file,
                 // In this case Podman takes the next file with this name.
                 Err(refused) => {
-                    problems.push(refusal(&refused));
+                    problems.push(refusal(&refused, source));
                     not_understood.push(source.path.clone());
                     continue;
                 }
@@ -163,7 +163,7 @@ pub fn read(input: &QuadletInput, problems: &mut Vec<Problem>) -> Reading {
             for source in drop_ins_of(name, &input.directories) {
                 match unit_file::read(&source.path, &source.text) {
                     Ok(drop_in) => file.read_over(drop_in),
-                    Err(refused) => problems.push(refusal(&refused)),
+                    Err(refused) => problems.push(refusal(&refused, source)),
                 }
             }
             // A link to /dev/null does the same: it makes no unit, and hides the files with this name in
@@ -220,8 +220,12 @@ fn settings_of(kind: Kind, file: &UnitFile, problems: &mut Vec<Problem>) -> Sett
     Settings::default()
 }
 
-fn refusal(refused: &unit_file::RefusedLine) -> Problem {
-    problem(&refused.place, "Podman refuses this file: the line is not a section, a key=value or a comment")
+fn refusal(refused: &unit_file::RefusedLine, source: &Source) -> Problem {
+    let why = match refused.place.line == 1 && source.text.starts_with('\u{feff}') {
+        true => "it begins with a byte order mark; save it without one",
+        false => "the line is not a section, a key=value or a comment",
+    };
+    problem(&refused.place, format!("Podman refuses this file: {why}"))
 }
 
 /// The drop-ins of a quadlet, in the order in which they are read: by name; of the same name, the one of the
@@ -266,11 +270,26 @@ fn service(name: &str, kind: Kind, file: &UnitFile) -> Result<String, String> {
         Some(service) => service.to_owned(),
         None => format!("{stem}{}", kind.suffix()),
     };
-    if can_have_a_drop_in(&service) {
-        Ok(format!("{service}.service"))
-    } else {
-        Err(format!("\"{}\" is not a unit name that can have a drop-in, so it gets none", escape(&service)))
+    if !can_have_a_drop_in(&service) {
+        let service = escape(&service);
+        return Err(format!("\"{service}\" is not a unit name that can have a drop-in, so it gets none"));
     }
+    let service = format!("{service}.service");
+    match belongs_to(&service) {
+        Some(owner) => Err(format!(
+            "{service} is the name of a unit of {owner}, which this one would replace; rename the file, or write ServiceName="
+        )),
+        None => Ok(service),
+    }
+}
+
+/// Who has a unit of this name already. A generated unit takes precedence over a packaged one.
+fn belongs_to(service: &str) -> Option<&'static str> {
+    let of_gates = service == "netready.service" || service.starts_with("netready@");
+    if of_gates || service.starts_with("netready-restart-") {
+        return Some("netready");
+    }
+    (service == WAIT_UNIT).then_some("Podman")
 }
 
 /// Podman 5.7 puts what it adds to a template's name before the `@`, where systemd looks for a template's.

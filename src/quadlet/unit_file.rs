@@ -75,6 +75,10 @@ pub fn read(path: &str, text: &str) -> Result<UnitFile, RefusedLine> {
             Some(last) => whole.push_str(last),
             None => whole.push_str(line),
         }
+        // A backslash alone in the last line.
+        if whole.is_empty() {
+            continue;
+        }
         let place = Location { file: Rc::clone(&file), line: first };
         if let Some(name) = header(&whole) {
             let name: Rc<str> = Rc::from(name);
@@ -183,6 +187,8 @@ mod tests {
             ("[A]\nk=a \\\n# no\n\n  b \\\n c\nl=m", "2:[A]k=a b c | 7:[A]l=m"),
             ("[A]\nk=a\\\nb", "2:[A]k=ab"),
             ("[A]\nk=a\\", "2:[A]k=a"),
+            ("[A]\nk=a\n\\", "2:[A]k=a"),
+            ("[A]\n\\\n# no\n\\\nk=a\n\\\n", "2:[A]k=a"),
             ("[A]\r\nk=v\r\n", "2:[A]k=v"),
             ("k=v", "refused at 1"),
             ("[A]\nno key", "refused at 2"),

@@ -152,3 +152,38 @@ fn a_template_speaks_for_no_other_unit() {
         ]
     );
 }
+
+/// A generated unit takes precedence over a packaged one, so such a quadlet would replace the gate itself.
+#[test]
+fn a_name_of_netreadys_own_or_of_podmans_wait_unit_is_refused() {
+    for (file, service, owner) in [
+        ("netready.container", "netready.service", "netready"),
+        ("netready@lan.kube", "netready@lan.service", "netready"),
+        ("netready-restart-app.container", "netready-restart-app.service", "netready"),
+        ("podman-user-wait-network-online.container", WAIT_UNIT, "Podman"),
+    ] {
+        let text = "[Container]\nImage=r/i\n[Kube]\nYaml=k.yml\n[X-Netready]\nGate=g\n";
+        let said = user(WaitUnit::Gated, &[(file, text), ("app.container", &with("Gate=g"))]);
+        let problem = format!(
+            "/q0/{file}: {service} is the name of a unit of {owner}, which this one would replace; rename the file, or write ServiceName="
+        );
+        assert!(said.contains(&problem), "{said:?}");
+        let drop_ins: Vec<&String> = said.iter().filter(|line| !line.starts_with('/')).collect();
+        assert_eq!(drop_ins, ["app.service: Wants=netready@g.service; After=netready@g.service"], "{file}");
+        let text = format!("{text}[Container]\nServiceName=other\n[Kube]\nServiceName=other\n");
+        assert!(user(WaitUnit::Absent, &[(file, &text)])[0].starts_with("other.service: "), "{file}");
+    }
+    // Podman makes netready-pod.service of this one.
+    assert_eq!(written(&[("netready.pod", "[X-Netready]\nGate=g\n")]), ["netready-pod.service"]);
+}
+
+#[test]
+fn a_byte_order_mark_is_named() {
+    let said = system(&[("a.container", "\u{feff}[Container]\nImage=r/i\n")]);
+    assert_eq!(
+        said,
+        [
+            "/q0/a.container:1: Podman refuses this file: it begins with a byte order mark; save it without one"
+        ]
+    );
+}

@@ -1229,4 +1229,19 @@ pub(super) const EXAMPLES: &[(&str, Retryability, &str)] = &[
         "storage on this host: creating layer with ID \"bb\": invalid argument",
     ),
     ("unsupported pull policy \"sometimes\"", Never, "unknown option"),
+    (
+        "open /etc/subuid: no such file or directory",
+        Never,
+        "too few user IDs on this host: open /etc/subuid: no such file or directory",
+    ),
+    (
+        "open /etc/subgid: no such file or directory",
+        Never,
+        "too few user IDs on this host: open /etc/subgid: no such file or directory",
+    ),
+    (
+        "loading X509 key pair: tls: private key does not match public key",
+        Never,
+        "this host's set-up: loading X509 key pair: tls: private key does not match public key",
+    ),
 ];

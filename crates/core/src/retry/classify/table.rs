@@ -289,6 +289,8 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "cannot find UID/GID for user", Never, IDS),
     Rule(Begins, "no subuid ranges found", Never, IDS),
     Rule(Begins, "no subgid ranges found", Never, IDS),
+    Rule(Begins, "open /etc/subuid", Never, IDS),
+    Rule(Begins, "open /etc/subgid", Never, IDS),
     Rule(Begins, "lchown ", Never, IDS),
     Rule(Begins, "cannot set up namespace using ", Never, SETUP),
     Rule(Begins, "cannot setup namespace using ", Never, SETUP),
@@ -297,6 +299,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "cannot clone: ", Never, SETUP),
     Rule(Begins, "cannot re-exec process", Never, SETUP),
     // The certificate of this host for a registry.
+    Rule(Begins, "loading X509 key pair", Never, SETUP),
     Rule(Within, " for client certificate ", Never, SETUP),
     Rule(Within, "missing client certificate ", Never, SETUP),
     Rule(Begins, "invalid header field value ", Never, SETUP),
