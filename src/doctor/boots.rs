@@ -7,6 +7,7 @@ use netready_core::journal::{Kind, field};
 
 use super::{DoctorReport, Finding, FindingCode, Host};
 use crate::config::{self, GateRequest};
+use crate::escape::shell_word;
 use crate::history;
 use crate::history::boots::{
     BootHistory, Flapping, GaveUpBefore, Late, LateWhat, flapping, gave_up_before, late,
@@ -168,14 +169,15 @@ fn gave_up(manager: Manager, gate: &str, found: &GaveUpBefore) -> Finding {
     let GaveUpBefore { boots, of, code } = found;
     let code = code.as_deref().map(|code| format!("; the last time: {code}")).unwrap_or_default();
     let user = user(manager);
+    let word = shell_word(gate);
     Finding {
         code: FindingCode::GateGaveUpBefore,
         subject: format!("gate {gate}"),
         what: format!("gave up in {boots} of the last {of} boots before this one{code}"),
-        seen: format!("journalctl{user} NETREADY_GATE={gate} NETREADY_EVENT=gave-up"),
+        seen: format!("journalctl{user} NETREADY_GATE={word} NETREADY_EVENT=gave-up"),
         mend: vec![
-            format!("journalctl{user} -x NETREADY_GATE={gate} NETREADY_EVENT=gave-up    # what was missing"),
-            format!("netready cat {gate}    # a longer timeout, or a grace for what comes late"),
+            format!("journalctl{user} -x NETREADY_GATE={word} NETREADY_EVENT=gave-up    # what was missing"),
+            format!("netready cat {word}    # a longer timeout, or a grace for what comes late"),
         ],
     }
 }
@@ -189,9 +191,10 @@ fn came_late(gate: &str, late: &Late, (file, exists): &(String, bool)) -> Findin
     let (least, most) = (least.as_secs_f64(), most.as_secs_f64());
     let by = link.as_deref().map(|link| format!(" by {link}")).unwrap_or_default();
     let mut mend = Vec::new();
+    let word = shell_word(gate);
     // `learn --write` would replace a file that exists.
     if !exists {
-        mend.push(format!("netready learn {gate} --write    # writes a gate that waits for it; or"));
+        mend.push(format!("netready learn {word} --write    # writes a gate that waits for it; or"));
     }
     let drop_in = format!("{file}.d/50-{}.toml", family.to_string().to_lowercase());
     mend.push(format!("add this clause to the gate, for example as {drop_in}:"));
@@ -202,7 +205,7 @@ fn came_late(gate: &str, late: &Late, (file, exists): &(String, bool)) -> Findin
         what: format!(
             "the first {family} {what}{by} came {least:.1}s to {most:.1}s after the gate was ready in each of the last {boots} boots"
         ),
-        seen: format!("the events of these boots: journalctl NETREADY_GATE={gate} -o json"),
+        seen: format!("the events of these boots: journalctl NETREADY_GATE={word} -o json"),
         mend,
     }
 }
@@ -245,7 +248,7 @@ fn retried(manager: Manager, past: &Past) -> Vec<Finding> {
             ),
             seen: format!("journalctl{user} NETREADY_EVENT=pull-retry"),
             mend: vec![
-                format!("journalctl{user} -x -u {unit}    # the registry's own words"),
+                format!("journalctl{user} -x -u {}    # the registry's own words", shell_word(unit)),
                 "[X-Netready] Gate=podman    # in the quadlet, if it names no gate: pull when the network is ready".to_owned(),
                 "keep the image: Pull=missing, or a mirror nearer by in registries.conf(5)".to_owned(),
             ],

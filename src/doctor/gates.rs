@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{DoctorReport, Finding, FindingCode, Host, text_of, unit_files};
 use crate::config::{self, FindError, FindErrorKind, Options, Problem};
+use crate::escape::shell_word;
 use crate::evaluate::matching;
 use crate::model::Network;
 use crate::platform::unit_tree::UnitTree;
@@ -122,7 +123,7 @@ fn invalid(name: &str, problems: &[Problem]) -> Finding {
         subject: format!("gate {name}"),
         what: format!("{first}{more}"),
         seen: "its file and drop-ins were read as netready run reads them".to_owned(),
-        mend: vec![format!("netready cat {name}    # prints each wrong line; correct them")],
+        mend: vec![format!("netready cat {}    # prints each wrong line; correct them", shell_word(name))],
     }
 }
 
@@ -146,7 +147,10 @@ fn impossible(gate: &Gate, network: &Network, ipv6: bool) -> Option<Finding> {
         subject: format!("gate {}", gate.name),
         what: why.what,
         seen: why.seen,
-        mend: vec![format!("netready cat {}    # change that requirement, or give it a grace", gate.name)],
+        mend: vec![format!(
+            "netready cat {}    # change that requirement, or give it a grace",
+            shell_word(&gate.name)
+        )],
     })
 }
 
@@ -304,7 +308,7 @@ fn gave_up(manager: Manager, kept: &GateRecord) -> Option<Back> {
         what: format!("gave up at {at}, and is not ready: {}", kept.status),
         seen: format!("the record of its run ({})", kept.source),
         mend: vec![
-            format!("netready check {}    # what is missing now", kept.gate),
+            format!("netready check {}    # what is missing now", shell_word(&kept.gate)),
             format!("journalctl{user} -b -u 'netready*'    # what was missing then"),
         ],
     }))
@@ -321,15 +325,16 @@ fn failed(manager: Manager, unit: &BTreeMap<String, String>) -> Option<Finding> 
         Manager::User => " --user",
     };
     let (id, code) = (of("Id"), of("ExecMainStatus"));
+    let word = shell_word(id);
     let meaning = if code == "2" { ", a usage or configuration error" } else { "" };
     Some(Finding {
         code: FindingCode::GateUnitFailed,
         subject: id.to_owned(),
         what: format!("has failed ({}, exit code {code}{meaning}) and is not started again", of("Result")),
-        seen: format!("systemctl{user} show {id}"),
+        seen: format!("systemctl{user} show {word}"),
         mend: vec![
-            format!("journalctl{user} -b -u {id}    # shows the cause; correct it"),
-            format!("systemctl{user} restart {id}"),
+            format!("journalctl{user} -b -u {word}    # shows the cause; correct it"),
+            format!("systemctl{user} restart {word}"),
         ],
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{DoctorReport, Finding, FindingCode, Host};
-use crate::escape::escape;
+use crate::escape::{escape, shell_word};
 use crate::ipam::{self, Lease, LeaseList, LeaseState, Podman};
 use crate::quadlet::Manager;
 use crate::report::chain;
@@ -47,14 +47,15 @@ pub fn look(host: &Host, report: &mut DoctorReport) {
 /// when it stops a container.
 fn damaged(path: &Path, source: &ipam::file::DatabaseError, manager: Manager) -> Finding {
     let user = if manager == Manager::User { " --user" } else { "" };
-    let path = path.display();
+    let path = path.display().to_string();
+    let (from, to) = (shell_word(&path), format!("{path}.damaged"));
     Finding {
         code: FindingCode::LeasesDamaged,
-        subject: path.to_string(),
+        subject: path.clone(),
         what: format!("Podman cannot use this list of addresses: {}", chain(source)),
         seen: "it was read 20 times, as Podman's library reads it".to_owned(),
         mend: vec![
-            format!("mv {path} {path}.damaged    # Podman makes a new one"),
+            format!("mv {from} {}    # Podman makes a new one", shell_word(&to)),
             format!(
                 "then stop all containers on bridge networks: systemctl{user} stop UNIT; podman stop NAME    # \
                  \"failed to get network bucket\" is harmless now"
@@ -119,7 +120,7 @@ fn judge(look: &LeaseList, manager: Manager) -> Vec<Finding> {
             subject: format!("container {container}"),
             what: format!("it does not run, and {} held for it", is_or_are(&leases)),
             seen: format!("{database}; podman ps --all"),
-            mend: vec![format!("podman rm {container}"), "netready doctor --fix".to_owned()],
+            mend: vec![format!("podman rm {}", shell_word(&container)), "netready doctor --fix".to_owned()],
         }
     });
     gone.chain(still).collect()

@@ -3,6 +3,7 @@
 use super::{DoctorReport, Finding, FindingCode, Host};
 use crate::clock;
 use crate::config::{self, GateRequest};
+use crate::escape::shell_word;
 use crate::evaluate::{evaluate, matching};
 use crate::model::Network;
 use crate::quadlet::{Manager, Unit};
@@ -111,7 +112,11 @@ fn another(gate: &Gate, verdict: &Verdict, network: &Network) -> Option<Finding>
         what: format!("asks for {}, and pasta takes {}", names.join(", "), first.ifname),
         seen: format!("{}; the main routing table", gate.source),
         mend: vec![
-            format!("netready cat {}    # name {}, or write pasta = true", gate.name, first.ifname),
+            format!(
+                "netready cat {}    # name {}, or write pasta = true",
+                shell_word(&gate.name),
+                first.ifname
+            ),
             format!(
                 "or pasta_options = [\"-i\", \"{}\"] in the [network] section of containers.conf",
                 names.first().unwrap_or(&"")

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::quadlets::named_quadlets;
 use super::{DoctorReport, Finding, FindingCode, Host, text_of, unit_files};
+use crate::escape::shell_word;
 use crate::platform::systemd;
 use crate::quadlet::unit_file::UnitFile;
 use crate::quadlet::{Kind, Unit, WAIT_UNIT};
@@ -280,7 +281,7 @@ fn lingers(user: &str, file: &Path, there: bool, at_boot: &[&Unit]) -> Option<Fi
         subject: format!("user {user}"),
         what: format!("has no linger, but {} should start at boot", names.join(", ")),
         seen: format!("[Install] WantedBy={AT_BOOT}; there is no {}", file.display()),
-        mend: vec![format!("loginctl enable-linger {user}")],
+        mend: vec![format!("loginctl enable-linger {}", shell_word(user))],
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::escape::shell_word;
 use crate::platform::systemd::system_units;
 
 use super::{DoctorReport, Finding, FindingCode, Host, text_of, wait_unit};
@@ -87,7 +88,7 @@ fn judge(known: &Known) -> Vec<Finding> {
         subject: name.to_owned(),
         what,
         seen,
-        mend: vec![format!("systemctl disable {name}")],
+        mend: vec![format!("systemctl disable {}", shell_word(name))],
     };
     let mut findings = Vec::new();
     let mut idle = BTreeSet::new();
@@ -121,7 +122,10 @@ fn judge(known: &Known) -> Vec<Finding> {
             let what = format!("{ONLINE} waits for it and for {first}");
             let several =
                 finding(FindingCode::WaitOnlineSeveral, name, what, format!("{ONLINE}.wants/ has both"));
-            let mend = vec![format!("systemctl disable {name}    # or {first}, whichever manages less")];
+            let mend = vec![format!(
+                "systemctl disable {}    # or {first}, whichever manages less",
+                shell_word(name)
+            )];
             Finding { mend, ..several }
         }));
     }

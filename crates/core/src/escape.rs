@@ -49,6 +49,16 @@ pub fn escape_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// Writes a name as one word of a shell's command line, for commands that a person may copy. A name that has only
+/// letters, digits and `%+,-./:=@_` stays unchanged. Anything else is put between single quotes.
+pub fn shell_word(name: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "%+,-./:=@_".contains(c);
+    match !name.is_empty() && name.chars().all(is_plain) {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(format!("'{}'", name.replace('\'', "'\\''"))),
+    }
+}
+
 fn push(safe: &mut String, character: char) {
     match u8::try_from(character) {
         _ if !is_unsafe(character) => safe.push(character),
@@ -79,7 +89,25 @@ pub fn is_unsafe(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape, escape_bytes, escape_lines};
+    use super::{escape, escape_bytes, escape_lines, shell_word};
+
+    #[test]
+    fn a_name_is_one_word_of_a_shell() {
+        for (name, word) in [
+            ("uplink", "uplink"),
+            ("/etc/netready/a-b_c.d:1@x.service", "/etc/netready/a-b_c.d:1@x.service"),
+            ("größe", "größe"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("a;id", "'a;id'"),
+            ("$(id)", "'$(id)'"),
+            ("it's", "'it'\\''s'"),
+            ("~root", "'~root'"),
+            ("a\nb", "'a\nb'"),
+        ] {
+            assert_eq!(shell_word(name), word);
+        }
+    }
 
     #[test]
     fn unsafe_characters_are_escaped_and_others_kept() {
