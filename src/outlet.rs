@@ -3,17 +3,16 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signal::{SigSet, Signal};
 use tokio::sync::Notify;
 
-use crate::clock;
+use crate::platform::worker::{Backlog, Worker};
 
 /// The number of queued bytes from which on another program's output has to wait. A pipe holds the same number
 /// (pipe(7)).
@@ -34,102 +33,90 @@ pub const LONGEST: Duration = Duration::from_secs(5);
 /// Erases the live line: goes to the first column, and clears to the end of the row.
 const ERASE: &[u8] = b"\r\x1b[K";
 
-/// A descriptor, the thread that writes to it, and what is to be written.
+/// A descriptor, and the thread that writes to it.
 pub struct Outlet {
-    /// The descriptor to which lines are written. `None` means stderr.
-    descriptor: Option<OwnedFd>,
-    state: Mutex<State>,
-    /// Notified when there is something to write.
-    work: Condvar,
-    /// Notified after each write.
-    done: Condvar,
+    stream: Stream,
+    worker: Worker<Queue>,
     /// Notified after a write that made room; for [`Outlet::room`].
     less: Notify,
     lent: AtomicBool,
 }
 
-struct State {
-    queue: VecDeque<u8>,
-    /// Whether the thread is writing bytes that are no longer in the queue.
-    writing: bool,
+/// The descriptor that an outlet writes to.
+pub enum Stream {
+    /// The process's own stderr.
+    Stderr,
+    /// A pipe of a test.
+    #[cfg(test)]
+    Pipe(std::os::fd::OwnedFd),
+}
+
+/// What is to be written.
+struct Queue {
+    bytes: VecDeque<u8>,
     /// The live line as it should be.
     live: Option<String>,
     /// The live line as the thread has last drawn it.
     drawn: Option<String>,
     /// Whether the last write ended with a line break.
     row_ended: bool,
-    /// The number of bytes that were written, or could not be written.
-    written: u64,
     /// The number of lines that were dropped since the last line was queued.
     dropped: u64,
-    /// Whether the thread has been started.
-    started: bool,
 }
 
 impl Outlet {
-    pub const fn new(descriptor: Option<OwnedFd>) -> Outlet {
-        Outlet {
-            descriptor,
-            state: Mutex::new(State {
-                queue: VecDeque::new(),
-                writing: false,
-                live: None,
-                drawn: None,
-                row_ended: true,
-                written: 0,
-                dropped: 0,
-                started: false,
-            }),
-            work: Condvar::new(),
-            done: Condvar::new(),
-            less: Notify::const_new(),
-            lent: AtomicBool::new(false),
+    /// An outlet whose thread is not started yet.
+    pub const fn new(stream: Stream) -> Outlet {
+        let queue = Queue { bytes: VecDeque::new(), live: None, drawn: None, row_ended: true, dropped: 0 };
+        let (less, lent) = (Notify::const_new(), AtomicBool::new(false));
+        Outlet { stream, worker: Worker::new(queue), less, lent }
+    }
+
+    /// Writes netready's own text. If the queue is full, the text is dropped, and a line says so later.
+    pub fn say(&'static self, text: &str) {
+        if !self.add(text.as_bytes(), MOST) {
+            self.worker.change(|queue| queue.dropped = queue.dropped.saturating_add(1));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Writes what another program wrote. Wait for [`Outlet::room`] first.
+    pub fn relay(&'static self, bytes: &[u8]) {
+        self.add(bytes, usize::MAX);
     }
 
-    pub fn say(&'static self, octets: &[u8]) {
-        self.push(octets, MOST);
-    }
-
-    pub fn push(&'static self, octets: &[u8], most: usize) {
-        let mut state = self.lock();
-        if state.queue.len().saturating_add(octets.len()) > most {
-            state.dropped = state.dropped.saturating_add(1);
-            return;
-        }
-        if !self.has_started(&mut state) {
-            drop(state);
+    /// Queues these bytes, unless more than `most` bytes would then be queued. Returns whether it did.
+    fn add(&'static self, bytes: &[u8], most: usize) -> bool {
+        if !self.start() {
             // The thread cannot be started. Write here instead, which may block.
-            self.put(octets);
-            return;
+            self.put(bytes);
+            return true;
         }
-        state.tell_of_dropped();
-        state.queue.extend(octets);
-        self.work.notify_one();
+        self.worker.change(|queue| {
+            let fits = queue.bytes.len().saturating_add(bytes.len()) <= most;
+            if fits {
+                queue.tell_of_dropped();
+                queue.bytes.extend(bytes);
+            }
+            fits
+        })
     }
 
+    /// Draws the live line, in place of the one before; `None` erases it.
     pub fn live(&'static self, line: Option<String>) {
-        let mut state = self.lock();
         // Without the thread there is no live line, because it would be mixed with everything else that is written.
-        if state.live != line && self.has_started(&mut state) {
-            state.live = line;
-            self.work.notify_one();
+        if self.worker.look(|queue| queue.live != line) && self.start() {
+            self.worker.change(|queue| queue.live = line);
         }
     }
 
+    /// Whether there is a live line, or one is still to be erased.
     pub fn has_live(&self) -> bool {
-        let state = self.lock();
-        state.live.is_some() || state.drawn.is_some()
+        self.worker.look(|queue| queue.live.is_some() || queue.drawn.is_some())
     }
 
     /// Forgets the live line without erasing it.
     pub fn forget_live(&self) {
-        let mut state = self.lock();
-        (state.live, state.drawn) = (None, None);
+        self.worker.change(|queue| (queue.live, queue.drawn) = (None, None));
     }
 
     /// Notes whether netready has lent the terminal to its command.
@@ -137,34 +124,27 @@ impl Outlet {
         self.lent.store(lent, Ordering::Relaxed);
     }
 
-    fn has_started(&'static self, state: &mut State) -> bool {
-        state.started = state.started || self.start();
-        state.started
+    /// Waits until another program's output can be queued.
+    pub async fn room(&self) {
+        while self.worker.look(|queue| queue.bytes.len() >= ROOM) {
+            self.less.notified().await;
+        }
+    }
+
+    /// Erases the live line and waits until everything is written. Returns false if it gave up: after `longest`, or
+    /// because nothing was read for `patience`.
+    pub fn finish(&self, patience: Duration, longest: Duration) -> bool {
+        self.worker.change(|queue| {
+            queue.tell_of_dropped();
+            queue.live = None;
+        });
+        self.worker.finish(patience, longest)
     }
 
     fn start(&'static self) -> bool {
-        // Block all signals in the new thread, so that the main thread gets them.
-        let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
         let thread = std::thread::Builder::new().name("stderr".to_owned()).stack_size(64 * 1024);
-        let started = thread.spawn(|| self.serve()).is_ok();
-        if let Ok(before) = before {
-            // An error cannot happen: this mask was in force before.
-            let _ = before.thread_set_mask();
-        }
-        started
-    }
-
-    fn serve(&self) {
-        let mut chunk = Vec::new();
         let mut stoppable = false;
-        loop {
-            let mut state = self.lock();
-            while state.is_idle() {
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-            state.take(&mut chunk);
-            state.writing = true;
-            drop(state);
+        Worker::start(&self.worker, thread, move |chunk: Vec<u8>| {
             if stoppable == self.lent.load(Ordering::Relaxed) {
                 stoppable = !stoppable;
                 let output = SigSet::from(Signal::SIGTTOU);
@@ -172,24 +152,24 @@ impl Outlet {
                 let _ = if stoppable { output.thread_unblock() } else { output.thread_block() };
             }
             self.put(&chunk);
-            let mut state = self.lock();
-            state.writing = false;
-            state.written = state.written.saturating_add(chunk.len() as u64);
-            if state.queue.len() < ROOM {
+            if self.worker.look(|queue| queue.bytes.len() < ROOM) {
                 self.less.notify_one();
             }
-            self.done.notify_all();
-        }
+        })
     }
 
     /// Writes all bytes, however long that takes. Bytes that the kernel refuses (a closed pipe, a full disk) are
     /// lost.
-    fn put(&self, mut octets: &[u8]) {
+    fn put(&self, mut bytes: &[u8]) {
         let stderr = io::stderr();
-        let descriptor = self.descriptor.as_ref().map_or(stderr.as_fd(), AsFd::as_fd);
-        while !octets.is_empty() {
-            match nix::unistd::write(descriptor, octets) {
-                Ok(length) => octets = octets.get(length..).unwrap_or_default(),
+        let descriptor = match &self.stream {
+            Stream::Stderr => stderr.as_fd(),
+            #[cfg(test)]
+            Stream::Pipe(pipe) => pipe.as_fd(),
+        };
+        while !bytes.is_empty() {
+            match nix::unistd::write(descriptor, bytes) {
+                Ok(length) => bytes = bytes.get(length..).unwrap_or_default(),
                 Err(Errno::EINTR) => {}
                 // Another process has set O_NONBLOCK.
                 Err(Errno::EAGAIN) => {
@@ -201,42 +181,24 @@ impl Outlet {
             }
         }
     }
-
-    pub async fn room(&self) {
-        while self.lock().queue.len() >= ROOM {
-            self.less.notified().await;
-        }
-    }
-
-    pub fn finish(&self, patience: Duration, longest: Duration) -> bool {
-        let mut state = self.lock();
-        let end = clock::now() + longest;
-        state.tell_of_dropped();
-        state.live = None;
-        self.work.notify_one();
-        while state.writing || !state.is_idle() {
-            let before = state.written;
-            let (next, timeout) =
-                self.done.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
-            state = next;
-            if clock::now() >= end || (timeout.timed_out() && state.written == before) {
-                return false;
-            }
-        }
-        true
-    }
 }
 
-impl State {
-    /// Whether nothing is left to be written or drawn.
-    fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.live == self.drawn
+/// A job is at most [`CHUNK`] bytes, so that it is done soon if anybody reads.
+impl Backlog for Queue {
+    type Job = Vec<u8>;
+
+    /// Nothing is left to be written or drawn.
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.live == self.drawn
     }
 
-    /// Puts what is written next into `chunk`: from the queue if it has anything, otherwise the live line.
-    fn take(&mut self, chunk: &mut Vec<u8>) {
-        chunk.clear();
-        if self.queue.is_empty() {
+    /// Takes the first bytes. If there are none, draws the live line.
+    fn take(&mut self) -> Option<Vec<u8>> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut chunk = Vec::new();
+        if self.bytes.is_empty() {
             if self.live.is_some() && self.drawn.is_none() && !self.row_ended {
                 chunk.push(b'\n');
                 self.row_ended = true;
@@ -244,21 +206,24 @@ impl State {
             chunk.extend(ERASE);
             chunk.extend(self.live.iter().flat_map(|line| line.as_bytes()));
             self.drawn.clone_from(&self.live);
-            return;
+            return Some(chunk);
         }
         if self.drawn.take().is_some() {
             chunk.extend(ERASE);
         }
-        let length = self.queue.len().min(CHUNK);
-        chunk.extend(self.queue.drain(..length));
+        let length = self.bytes.len().min(CHUNK);
+        chunk.extend(self.bytes.drain(..length));
         self.row_ended = chunk.last() == Some(&b'\n');
+        Some(chunk)
     }
+}
 
+impl Queue {
     fn tell_of_dropped(&mut self) {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
             let line = format!("netready: {dropped} lines are missing here: nobody read them in time\n");
-            self.queue.extend(line.as_bytes());
+            self.bytes.extend(line.as_bytes());
         }
     }
 }
@@ -272,6 +237,7 @@ mod tests {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
     use super::*;
+    use crate::clock;
 
     const SHORT: Duration = Duration::from_millis(100);
     /// How long a test waits for what must come.
@@ -281,13 +247,13 @@ mod tests {
     fn outlet(flags: OFlag) -> (&'static Outlet, File) {
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_WRONLY | flags)).unwrap();
-        (Box::leak(Box::new(Outlet::new(Some(writer)))), reader.into())
+        (Box::leak(Box::new(Outlet::new(Stream::Pipe(writer)))), reader.into())
     }
 
     fn read(mut from: &File, length: usize) -> Vec<u8> {
-        let mut octets = vec![0; length];
-        from.read_exact(&mut octets).unwrap();
-        octets
+        let mut bytes = vec![0; length];
+        from.read_exact(&mut bytes).unwrap();
+        bytes
     }
 
     #[test]
@@ -296,7 +262,7 @@ mod tests {
             let (outlet, reader) = outlet(flags);
             let said: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
             for part in said.chunks(777) {
-                outlet.say(part);
+                outlet.relay(part);
             }
             assert!(!outlet.finish(SHORT, SOON), "the pipe is full, and nobody reads");
             assert_eq!(read(&reader, said.len()), said);
@@ -309,13 +275,9 @@ mod tests {
     fn fill(outlet: &'static Outlet, reader: &File) -> usize {
         let capacity = usize::try_from(fcntl(reader, FcntlArg::F_GETPIPE_SZ).unwrap()).unwrap();
         let length = capacity + 2 * CHUNK;
-        outlet.push(&vec![b'.'; length], usize::MAX);
+        outlet.relay(&vec![b'.'; length]);
         let deadline = clock::now() + SOON;
-        let waits = || {
-            let state = outlet.lock();
-            state.writing && state.written == capacity as u64
-        };
-        while !waits() {
+        while outlet.worker.look(|queue| queue.bytes.len()) > CHUNK {
             assert!(clock::now() < deadline, "the pipe does not become full");
             std::thread::yield_now();
         }
@@ -325,15 +287,15 @@ mod tests {
     #[test]
     fn writing_never_waits_for_the_reader_and_dropped_lines_are_counted() {
         let (outlet, reader) = outlet(OFlag::empty());
+        let line = "x".repeat(1000);
         let filled = fill(outlet, &reader);
-        let line = [b'x'; 1000];
         // Far more than fits in the queue.
         for _ in 0..1000 {
             outlet.say(&line);
         }
-        let held = outlet.lock().queue.len();
+        let held = outlet.worker.look(|queue| queue.bytes.len());
         assert!(held <= MOST, "{held}");
-        let dropped = outlet.lock().dropped;
+        let dropped = outlet.worker.look(|queue| queue.dropped);
         assert!(dropped > 500, "{dropped}");
         let note = format!("netready: {dropped} lines are missing here: nobody read them in time\n");
         let rest = filled + (1000 - usize::try_from(dropped).unwrap()) * 1000;
@@ -349,24 +311,24 @@ mod tests {
     fn a_reader_that_is_gone_does_not_block() {
         let (outlet, reader) = outlet(OFlag::empty());
         drop(reader);
-        outlet.say(b"nobody hears this");
+        outlet.say("nobody hears this");
         assert!(outlet.finish(SOON, SOON));
-        outlet.push(&[0; 2 * MOST], usize::MAX);
+        outlet.relay(&[0; 2 * MOST]);
         assert!(outlet.finish(SOON, SOON));
     }
 
     /// What a terminal of 40 columns shows after these bytes.
-    fn screen(octets: &[u8]) -> String {
+    fn screen(bytes: &[u8]) -> String {
         let mut terminal = vt100::Parser::new(10.try_into().unwrap(), 40.try_into().unwrap(), 0);
         // A terminal turns a line feed into carriage return and line feed (ONLCR).
-        terminal.process(String::from_utf8_lossy(octets).replace('\n', "\r\n").as_bytes());
+        terminal.process(String::from_utf8_lossy(bytes).replace('\n', "\r\n").as_bytes());
         terminal.screen().contents()
     }
 
     /// Everything that was written until now.
     fn written(outlet: &'static Outlet, reader: &File) -> Vec<u8> {
         let deadline = clock::now() + SOON;
-        while !outlet.lock().is_idle() || outlet.lock().writing {
+        while !outlet.worker.is_idle() {
             assert!(clock::now() < deadline, "it is not written");
             std::thread::yield_now();
         }
@@ -388,10 +350,10 @@ mod tests {
         shows("waiting 1s: long");
         outlet.live(Some("waiting 2s".to_owned()));
         shows("waiting 2s");
-        outlet.say(b"warning\n");
+        outlet.say("warning\n");
         shows("warning\nwaiting 2s");
         // A row that another program has not ended is kept.
-        outlet.push(b"half a row", usize::MAX);
+        outlet.relay(b"half a row");
         shows("warning\nhalf a row\nwaiting 2s");
         outlet.live(None);
         shows("warning\nhalf a row");
@@ -399,7 +361,7 @@ mod tests {
         shows("warning\nhalf a row\nwaiting 3s");
         assert!(outlet.finish(SOON, SOON));
         shows("warning\nhalf a row");
-        outlet.say(b"Ready\n");
+        outlet.say("Ready\n");
         shows("warning\nhalf a row\nReady");
     }
 
@@ -407,7 +369,7 @@ mod tests {
     #[test]
     fn live_lines_do_not_wait_in_the_queue() {
         let (outlet, reader) = outlet(OFlag::empty());
-        outlet.push(&[b'.'; 2 * ROOM], usize::MAX);
+        outlet.relay(&[b'.'; 2 * ROOM]);
         assert!(!outlet.finish(SHORT, SOON), "the pipe is full");
         for second in 0..1000 {
             outlet.live(Some(format!("waiting {second}s")));
@@ -427,7 +389,7 @@ mod tests {
         let mut before: std::pin::Pin<&mut dyn Future<Output = ()>> = std::pin::pin!(outlet.room());
         assert!(ready(&mut before));
         // 64 KiB of this fit in the pipe.
-        outlet.push(&[0; 4 * ROOM], usize::MAX);
+        outlet.relay(&[0; 4 * ROOM]);
         assert!(!outlet.finish(SHORT, SOON));
         let mut full: std::pin::Pin<&mut dyn Future<Output = ()>> = std::pin::pin!(outlet.room());
         assert!(!ready(&mut full));

@@ -14,4 +14,5 @@ pub mod signals;
 pub mod store;
 pub mod systemd;
 pub mod unit_tree;
+pub mod worker;
 pub mod xdg;

@@ -14,18 +14,18 @@
 use std::io;
 use std::time::Duration;
 
-use crate::outlet::{LONGEST, Outlet};
+use crate::outlet::{LONGEST, Outlet, Stream};
 
-static STDERR: Outlet = Outlet::new(None);
+static STDERR: Outlet = Outlet::new(Stream::Stderr);
 
 /// Writes netready's own text. It is dropped if the queue is full.
 pub fn say(text: &str) {
-    STDERR.say(text.as_bytes());
+    STDERR.say(text);
 }
 
 /// Passes on what another program wrote. Wait for [`room`] first.
-pub fn relay(octets: &[u8]) {
-    STDERR.push(octets, usize::MAX);
+pub fn relay(bytes: &[u8]) {
+    STDERR.relay(bytes);
 }
 
 /// Waits until another program's output can be queued. The future may be dropped at any time. Only one task may wait
