@@ -34,6 +34,7 @@ use nix::sys::signal::Signal;
 use tracing::Level;
 
 use crate::attempt::{self, AttemptError};
+use crate::clock;
 use crate::config::{self, ConfigError, Environment, GateRequest, Loaded, SaveError};
 use crate::driver::Failure;
 use crate::escape::{escape, escape_bytes, escape_lines};
@@ -47,6 +48,7 @@ use crate::report::{error_json, json_text};
 use crate::requirement::Gate;
 use crate::sibling;
 use crate::stderr;
+use crate::stdout;
 use options::GateOptions;
 
 /// Waits until this host's network is ready, and says what is missing
@@ -511,13 +513,22 @@ fn leave(exit: Exit) -> ExitCode {
 
 /// Waits until what was said is written. A signal that comes meanwhile ends the process as if it had not been caught.
 fn last_words(patience: Duration) {
+    let_signals_end();
+    let began = clock::now();
+    stdout::finish(patience);
+    stdout::failed();
+    // Both threads write at the same time, so stderr had the time in which stdout was waited for.
+    stderr::finish(patience.saturating_sub(clock::now() - began).max(LESS_PATIENCE));
+}
+
+/// Lets signals end this process at once.
+fn let_signals_end() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
         if signals::action_of(signal) == signals::Action::Caught {
             // A signal whose action cannot be set is not lost: it is still caught.
             let _ = signals::set_default(signal);
         }
     }
-    stderr::finish(patience);
 }
 
 fn die_of(signal: i32) {
@@ -557,14 +568,18 @@ fn asks_for_json(words: &[OsString]) -> bool {
 }
 
 fn complain(error: &str, json: bool) {
-    if json && writeln!(io::stdout(), "{}", json_text(&error_json(error))).is_ok() {
-        return;
+    let_signals_end();
+    if json {
+        stdout::say_last(&format!("{}\n", json_text(&error_json(error))));
+        if stdout::finish(PATIENCE) && stdout::take_error().is_none() {
+            return;
+        }
     }
     // Where nobody can be told, the exit code still says it.
     for line in escape_lines(error).lines() {
         stderr::say(&format!("netready: error: {line}\n"));
     }
-    last_words(PATIENCE);
+    stderr::finish(PATIENCE);
 }
 
 fn load(request: &GateRequest) -> Result<Loaded, ConfigError> {

@@ -29,8 +29,8 @@
 //!   [`resolv`]: resolv.conf;
 //! * [`probe`]: questions to others, each a process; [`attempt`]: one run of a command;
 //! * [`notify`]: messages to the service manager; [`ready_fd`]: readiness for other supervisors (s6, dinit, OpenRC);
-//! * [`journal`]: entries with fields; [`log`]: lines; [`stderr`] and [`outlet`]: the thread that writes them, so that
-//!   nobody waits for a reader; [`record`]: what `run` leaves in files, and reading it back;
+//! * [`journal`]: entries with fields; [`log`]: lines; [`stderr`], [`stdout`] and [`outlet`]: threads that write them, so
+//!   that nobody waits for a reader; [`record`]: what `run` leaves in files, and reading it back;
 //! * [`textfile`]: the file that `run` keeps for node_exporter;
 //! * [`platform`]: the operating system: clock, signals, child processes, descriptors, files, users and paths;
 //!   [`platform::sibling`]: programs of ours that users do not call;
@@ -71,6 +71,7 @@ mod ready_fd;
 mod record;
 mod resolv;
 mod stderr;
+mod stdout;
 mod textfile;
 
 /// Memory of the static programs. musl's own allocator gives pages back to the kernel, and asks for them again, at each

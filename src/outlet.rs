@@ -46,6 +46,8 @@ pub struct Outlet {
 pub enum Stream {
     /// The process's own stderr.
     Stderr,
+    /// The process's own stdout.
+    Stdout,
     /// A pipe of a test.
     #[cfg(test)]
     Pipe(std::os::fd::OwnedFd),
@@ -62,12 +64,21 @@ struct Queue {
     row_ended: bool,
     /// The number of lines that were dropped since the last line was queued.
     dropped: u64,
+    /// The first error of a write. What was written then is lost.
+    error: Option<Errno>,
 }
 
 impl Outlet {
     /// An outlet whose thread is not started yet.
     pub const fn new(stream: Stream) -> Outlet {
-        let queue = Queue { bytes: VecDeque::new(), live: None, drawn: None, row_ended: true, dropped: 0 };
+        let queue = Queue {
+            bytes: VecDeque::new(),
+            live: None,
+            drawn: None,
+            row_ended: true,
+            dropped: 0,
+            error: None,
+        };
         let (less, lent) = (Notify::const_new(), AtomicBool::new(false));
         Outlet { stream, worker: Worker::new(queue), less, lent }
     }
@@ -79,7 +90,12 @@ impl Outlet {
         }
     }
 
-    /// Writes what another program wrote. Wait for [`Outlet::room`] first.
+    /// Writes netready's own text. If the queue is full, the text is dropped, and this returns false.
+    pub fn offer(&'static self, text: &str) -> bool {
+        self.add(text.as_bytes(), MOST)
+    }
+
+    /// Writes these bytes even if the queue is full. Wait for [`Outlet::room`] first, unless they are few.
     pub fn relay(&'static self, bytes: &[u8]) {
         self.add(bytes, usize::MAX);
     }
@@ -141,8 +157,19 @@ impl Outlet {
         self.worker.finish(patience, longest)
     }
 
+    /// Takes the first error since the last call. What was written then is lost.
+    pub fn take_error(&self) -> Option<io::Error> {
+        self.worker.change(|queue| queue.error.take()).map(io::Error::from)
+    }
+
     fn start(&'static self) -> bool {
-        let thread = std::thread::Builder::new().name("stderr".to_owned()).stack_size(64 * 1024);
+        let name = match self.stream {
+            Stream::Stderr => "stderr",
+            Stream::Stdout => "stdout",
+            #[cfg(test)]
+            Stream::Pipe(_) => "pipe",
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(64 * 1024);
         let mut stoppable = false;
         Worker::start(&self.worker, thread, move |chunk: Vec<u8>| {
             if stoppable == self.lent.load(Ordering::Relaxed) {
@@ -161,9 +188,10 @@ impl Outlet {
     /// Writes all bytes, however long that takes. Bytes that the kernel refuses (a closed pipe, a full disk) are
     /// lost.
     fn put(&self, mut bytes: &[u8]) {
-        let stderr = io::stderr();
+        let (stderr, stdout) = (io::stderr(), io::stdout());
         let descriptor = match &self.stream {
             Stream::Stderr => stderr.as_fd(),
+            Stream::Stdout => stdout.as_fd(),
             #[cfg(test)]
             Stream::Pipe(pipe) => pipe.as_fd(),
         };
@@ -177,7 +205,10 @@ impl Outlet {
                     // The result does not matter: the next write reports an error.
                     let _ = poll(&mut ready, PollTimeout::NONE);
                 }
-                Err(_) => return,
+                Err(error) => {
+                    self.worker.change(|queue| *queue.error.get_or_insert(error));
+                    return;
+                }
             }
         }
     }
@@ -315,6 +346,9 @@ mod tests {
         assert!(outlet.finish(SOON, SOON));
         outlet.relay(&[0; 2 * MOST]);
         assert!(outlet.finish(SOON, SOON));
+        let error = outlet.take_error().map(|error| error.kind());
+        assert_eq!(error, Some(io::ErrorKind::BrokenPipe));
+        assert!(outlet.take_error().is_none());
     }
 
     /// What a terminal of 40 columns shows after these bytes.

@@ -1,7 +1,7 @@
 //! `wait`: blocks until a gate is ready. It is for scripts and ExecStartPre=.
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use crate::attempt::Signals;
 use crate::cli::live::Live;
-use crate::cli::{Error, Exit, PATIENCE, WaitArgs, block_on, kernel_line, load_forced};
+use crate::cli::{Error, Exit, PATIENCE, WaitArgs, block_on, kernel_line, last_words, load_forced};
 use crate::clock;
 use crate::config::{Environment, names};
 use crate::driver::{Driver, Failure, Reporter, RunEnd, Setup, View};
@@ -20,6 +20,7 @@ use crate::notify::Notifier;
 use crate::report::{json_text, state_word, unmet_with_advice, verdict_json};
 use crate::session::{Ended, Mode};
 use crate::stderr;
+use crate::stdout;
 
 pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     // The lines of `wait` are on stderr already, so the log has only what the user asks for.
@@ -105,11 +106,16 @@ impl Reporter for Terminal<'_> {
 
     fn changed(&mut self, view: &View<'_>, _: Moment) -> Result<(), Failure> {
         if self.json {
-            if let Err(error) = json_line(view) {
-                // If the reader has closed the pipe, go on waiting: this is the purpose of the command.
-                self.json = false;
-                if error.kind() != ErrorKind::BrokenPipe {
-                    tracing::error!("stdout: {error}; no more JSON is printed");
+            // If stdout cannot be written, go on waiting: this is the purpose of the command.
+            self.json = !stdout::failed();
+        }
+        if self.json {
+            let line = json_line(view);
+            match view.phase {
+                // Each line has the whole state. If a line was dropped, the next one tells what it said.
+                Phase::Waiting | Phase::Grace { .. } | Phase::Settling { .. } => drop(stdout::offer(&line)),
+                Phase::Ready { .. } | Phase::Opened { .. } | Phase::GaveUp { .. } | Phase::Lost { .. } => {
+                    stdout::say_last(&line);
                 }
             }
         }
@@ -151,20 +157,19 @@ impl Reporter for Terminal<'_> {
     }
 }
 
-/// Writes one object on a line of stdout.
-fn json_line(view: &View<'_>) -> io::Result<()> {
+/// The line of JSON about this state.
+fn json_line(view: &View<'_>) -> String {
     let open = matches!(view.phase, Phase::Ready { .. } | Phase::Opened { .. });
     let ready = open && view.verdict.ready();
     let mut object = verdict_json(view.gate, view.verdict, ready, state_word(view.phase), Some(view.network));
     object.insert("status".to_owned(), view.status.into());
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", json_text(&object.into()))
+    format!("{}\n", json_text(&object.into()))
 }
 
 fn become_command(words: &[OsString]) -> Exit {
     let Some((program, arguments)) = words.split_first() else { return Exit::Done };
-    // The thread that writes to stderr ends with this program, so let it finish.
-    stderr::finish(PATIENCE);
+    // The threads that write to stdout and stderr end with this program, so let them finish.
+    last_words(PATIENCE);
     let error = Command::new(program).args(arguments).exec();
     stderr::say(&format!("netready: error: {}: {error}\n", escape_bytes(program.as_bytes())));
     // Use the exit codes of a shell: 127 if the program does not exist, 126 if it cannot be run.

@@ -106,11 +106,11 @@ impl<B: Backlog> Worker<B> {
         let end = clock::now() + longest;
         let mut state = self.lock();
         while !state.is_idle() {
-            let before = state.done;
-            let (next, timeout) =
-                self.done.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            let (before, left) = (state.done, end - clock::now());
+            let waited = self.done.wait_timeout(state, patience.min(left));
+            let (next, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = next;
-            if clock::now() >= end || (timeout.timed_out() && state.done == before) {
+            if left.is_zero() || (timeout.timed_out() && state.done == before) {
                 return state.is_idle();
             }
         }

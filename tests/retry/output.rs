@@ -180,6 +180,39 @@ fn wait_ends_at_its_timeout_while_nobody_reads_stderr() {
 
 #[test]
 #[ignore = "needs a network namespace"]
+fn wait_ends_at_its_timeout_while_nobody_reads_its_json() {
+    network();
+    for words in ["wait --json --route default --timeout 300ms", "wait --json --quiet -i vz9 --timeout 300ms"]
+    {
+        let (mut reader, stdout) = full_pipe();
+        let mut child = netready(words).stdout(stdout).stderr(Stdio::null()).spawn().unwrap();
+        let ended = until("its end", || child.try_wait().unwrap());
+        assert_eq!(ended.code(), Some(1), "{words}");
+        let mut said = String::new();
+        reader.read_to_string(&mut said).unwrap();
+        assert_eq!(said.trim_matches('.'), "", "nothing was written");
+    }
+}
+
+/// The reader stops for longer than the timeout, and then reads on.
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_slow_reader_of_json_gets_the_last_state() {
+    network();
+    let (mut reader, stdout) = full_pipe();
+    let mut child =
+        netready("wait --json --route default --timeout 100ms").stdout(stdout).stderr(Stdio::null()).spawn();
+    std::thread::sleep(Duration::from_millis(500));
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    assert_eq!(child.as_mut().unwrap().wait().unwrap().code(), Some(1));
+    let states: Vec<&str> = said.matches("\"state\":\"").collect();
+    assert_eq!(states.len(), 2, "{said}");
+    assert!(said.trim_end().lines().last().unwrap().contains("\"state\":\"gave-up\""), "{said}");
+}
+
+#[test]
+#[ignore = "needs a network namespace"]
 fn run_is_ready_and_ends_while_nobody_reads_stderr() {
     network();
     let folder = tempfile::tempdir().unwrap();
