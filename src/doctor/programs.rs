@@ -259,6 +259,15 @@ mod tests {
         assert_ends(pid.trim());
     }
 
+    #[test]
+    fn a_signal_that_kills_a_program_is_no_exit_code() {
+        for signal in ["KILL", "TERM", "SEGV"] {
+            let said = programs(LONGEST).ask("sh", &["-c", &format!("kill -{signal} $$")]).unwrap();
+            assert_eq!(said.code, None, "{signal}");
+        }
+        assert_eq!(programs(LONGEST).ask("sh", &["-c", "exit 137"]).unwrap().code, Some(137));
+    }
+
     /// A process that the program left in the background may hold the pipes open. It is killed too.
     #[test]
     fn the_output_is_complete_when_the_program_ends_and_nothing_is_left_running() {

@@ -7,13 +7,15 @@
 //!
 //! Three kinds of callers start children:
 //!
-//! - A caller that needs a program's output waits until the program ends: [`capture()`].
+//! - A caller that needs a program's output waits until the program ends: [`capture()`]. A guard ends the program if this
+//!   process is killed.
 //! - The guardian of a command (`attempt`) also needs job control, lends a terminal and passes signals on. It starts
 //!   the command with [`start`] and detects its end with [`has_ended`].
 //! - The probes are netready's own programs. They start no other programs, and the event loop waits for them:
 //!   [`Single`].
 
 mod capture;
+mod guard;
 mod other_user;
 
 pub use capture::{Captured, Output, capture};
@@ -37,9 +39,35 @@ pub struct Terms {
     pub blocked: SigSet,
     /// The terminal that the child's process group gets before the program runs.
     pub terminal: Option<OwnedFd>,
+    /// Whether all processes of the group are killed when the calling thread ends. The child is then a guard, and the
+    /// program is a child of the guard in the same group. The guard ends as the program does.
+    pub guarded: bool,
 }
 
-/// Starts a child that leads a process group of its own. The kernel kills the child when the calling thread ends.
+/// How many descriptors are looked at if the kernel cannot change a range of them (before Linux 5.11).
+const DESCRIPTORS: i32 = 1024;
+
+/// Closes all descriptors from `first` on, or does with them what the flags of close_range(2) say. May be called between
+/// fork and exec.
+fn close_range(first: u32, flags: u32) {
+    // SAFETY: the callers own no descriptor in the range, or end soon.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) };
+    if done == 0 {
+        return;
+    }
+    for descriptor in i32::try_from(first).unwrap_or_default()..DESCRIPTORS {
+        // SAFETY: as above. The calls fail for a descriptor that is not open, which does no harm.
+        unsafe {
+            match flags {
+                libc::CLOSE_RANGE_CLOEXEC => libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC),
+                _ => libc::close(descriptor),
+            }
+        };
+    }
+}
+
+/// Starts a child that leads a process group of its own. The kernel kills the child when the calling thread ends;
+/// with a guard, the whole group is killed.
 ///
 /// # Errors
 /// Fails if [`Command::spawn`] fails.
@@ -47,6 +75,11 @@ pub fn start(command: &mut Command, terms: Terms) -> io::Result<Child> {
     let parent = std::process::id();
     command.process_group(0);
     let before_exec = move || {
+        let parent = match terms.guarded {
+            // SAFETY: this is between fork and exec.
+            true => unsafe { guard::split(parent) }?,
+            false => parent,
+        };
         set_pdeathsig(Signal::SIGKILL)?;
         // The parent has ended before PR_SET_PDEATHSIG was set.
         if parent_id() != parent {

@@ -54,8 +54,8 @@ pub struct Output {
 /// Processes that the program leaves in its process group are killed: when the program ends, when it takes too long,
 /// and when this process gets a signal that ends it. In the last case this process then ends by that signal. A
 /// process that has left the group (setsid(2)) is a daemon by intention and stays: Podman's conmon and its pause
-/// process do this, and serve other containers. If this process is killed by SIGKILL, the kernel kills the program
-/// too, but not the processes that the program started.
+/// process do this, and serve other containers. If this process is killed by SIGKILL, the guard between it and the
+/// program kills the group. If the guard is killed too, the kernel kills the program, but not what the program started.
 ///
 /// # Errors
 /// Fails if the program cannot be started or followed.
@@ -114,7 +114,7 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command, held: &Held) -> io::Result<Running> {
-        let terms = Terms { blocked: held.0.before(), terminal: None };
+        let terms = Terms { blocked: held.0.before(), terminal: None, guarded: true };
         Ok(Running { child: start(command, terms)?, reaped: false })
     }
 

@@ -13,13 +13,11 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, User, getgrouplist, setgroups, setresgid, setresuid};
 
+use super::close_range;
 use crate::platform::xdg;
 
 /// The program folders of packages and of the administrator. No folder in a home directory is searched.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// How many descriptors are checked if the kernel cannot close a range of them (before Linux 5.11).
-const DESCRIPTORS: i32 = 1024;
 
 /// Another user, from the user database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +58,8 @@ impl OtherUser {
         let OtherUser { uid, gid, groups, .. } = self.clone();
         let before_exec = move || {
             leave_terminal()?;
-            close_on_exec();
+            // The program gets the standard streams alone.
+            close_range(3, libc::CLOSE_RANGE_CLOEXEC);
             setgroups(&groups)?;
             setresgid(gid, gid, gid)?;
             Ok(setresuid(uid, uid, uid)?)
@@ -89,19 +88,6 @@ fn leave_terminal() -> io::Result<()> {
     // SAFETY: the descriptor is open, and the request has no argument.
     let left = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCNOTTY) };
     Ok(Errno::result(left).map(drop)?)
-}
-
-/// Closes all descriptors except the standard streams when the program starts.
-fn close_on_exec() {
-    // SAFETY: the call only changes flags of descriptors.
-    let done = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-    if done == 0 {
-        return;
-    }
-    for descriptor in 3..DESCRIPTORS {
-        // SAFETY: the call fails for a descriptor that is not open, which does no harm.
-        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
-    }
 }
 
 #[cfg(test)]
