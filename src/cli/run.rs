@@ -12,7 +12,7 @@ use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::escape::escape;
 use crate::gate_state::Phase;
 use crate::history::boots::AfterReady;
-use crate::history::{self, GateWord};
+use crate::history::{self, Code, GateWord};
 use crate::journal::{self, Entry, Kind, Policy, Seen, Warnings};
 use crate::moment::Moment;
 use crate::notify::{Notifier, watchdog_interval};
@@ -248,7 +248,11 @@ impl Manager {
         let message = format!("NOT ready when stopped after {waited}: {}", self.snapshot.what);
         let mut entry = self.about(Kind::Stopped, message, now);
         if let Some(reason) = &self.snapshot.reason {
-            entry.code = ReasonCode::ALL.iter().map(|code| code.as_str()).find(|code| *code == reason.code);
+            entry.code = match reason.code {
+                Code::Known(code) => Some(code.as_str()),
+                // Only another version has other codes, and this snapshot was made here.
+                Code::Other(_) => None,
+            };
             entry.link.clone_from(&reason.link);
         }
         journal::write(&entry, &self.unwritten.take(now));

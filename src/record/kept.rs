@@ -83,8 +83,9 @@ mod tests {
 
     use super::*;
     use crate::clock;
-    use crate::history::{Cause, Event, GateChange, GateWord, What};
+    use crate::history::{Cause, Code, Event, GateChange, GateWord, What};
     use crate::moment::Moment;
+    use crate::verdict::ReasonCode;
 
     fn found(path: &Path) -> Vec<String> {
         let mut kept = Kept::default();
@@ -129,7 +130,7 @@ mod tests {
                 since: Moment::default(),
             };
             let text = text.to_owned();
-            let reason = Some(Cause { code: "absent".to_owned(), text, link: None });
+            let reason = Some(Cause { code: Code::Known(ReasonCode::Absent), text, link: None });
             let change = GateChange { state: GateWord::Settling, by: None, reason, met_by: None };
             let event = Event { at: clock::now() + Duration::from_secs(1), what: What::Gate(change) };
             let folder = Some(Folder::open_own(place.path()).unwrap());

@@ -25,6 +25,7 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use crate::moment::Moment;
+use crate::verdict::ReasonCode;
 
 pub use read::read;
 pub use recorder::Recorder;
@@ -131,12 +132,39 @@ pub struct GateChange {
 /// Why something is not met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// Field `code`: the stable name of the reason, as in [`ReasonCode`](crate::verdict::ReasonCode).
-    pub code: String,
+    /// Field `code`: the stable name of the reason.
+    pub code: Code,
     /// Field `text`: the reason as a sentence, such as `e0 has no carrier`.
     pub text: String,
     /// Field `reason_link`: the link that causes it, if it is one link.
     pub link: Option<String>,
+}
+
+/// The stable name of a reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Code {
+    /// A reason of this version.
+    Known(ReasonCode),
+    /// A reason that another version has written.
+    Other(String),
+}
+
+impl Code {
+    /// Reads a name.
+    pub fn read(name: String) -> Code {
+        match ReasonCode::read(&name) {
+            Some(code) => Code::Known(code),
+            None => Code::Other(name),
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Code::Known(code) => code.as_str(),
+            Code::Other(name) => name,
+        }
+    }
 }
 
 /// One item of a clause.
@@ -415,7 +443,9 @@ impl Start {
 
 fn bound_cause(cause: &mut Option<Cause>) {
     if let Some(Cause { code, text, link }) = cause {
-        bound(code);
+        if let Code::Other(name) = code {
+            bound(name);
+        }
         bound(text);
         link.iter_mut().for_each(bound);
     }

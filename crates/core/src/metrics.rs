@@ -90,7 +90,7 @@ const METRICS: [Metric; 8] = [
         samples: |gate, _| {
             let sample = |reason: &Cause| Sample {
                 labels: vec![
-                    ("code", reason.code.clone()),
+                    ("code", reason.code.as_str().to_owned()),
                     ("link", reason.link.clone().unwrap_or_default()),
                 ],
                 value: "1".to_owned(),
@@ -169,6 +169,7 @@ pub fn is_due(last: Option<&Snapshot>, now: &Snapshot) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::Code;
     use crate::overview::tests::{at, kept, nas};
 
     const BOOT: Duration = Duration::from_secs(1_700_000_000);
@@ -277,7 +278,7 @@ netready_gate_ready{gate="nas",scope="user",uid="1000"} 0
         let cause = |code: &str, link: Option<&str>, text: &str| {
             let mut lost = kept("default", "lost").snapshot;
             let link = link.map(str::to_owned);
-            lost.reason = Some(Cause { code: code.to_owned(), text: text.to_owned(), link });
+            lost.reason = Some(Cause { code: Code::read(code.to_owned()), text: text.to_owned(), link });
             lost
         };
         let lost = cause("no-carrier", Some("e0"), "a");

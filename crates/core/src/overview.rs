@@ -278,7 +278,7 @@ pub fn status_json(overview: &Overview, time: TimeText<'_>) -> Value {
             "ready-after": ready_after.map(|after| after.as_secs_f64()),
             "losses": losses,
             "what": gate.what(),
-            "code": gate.reason().map(|reason| &reason.code),
+            "code": gate.reason().map(|reason| reason.code.as_str()),
             "link": gate.reason().and_then(|reason| reason.link.as_ref()),
         })
     });

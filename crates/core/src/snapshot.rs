@@ -6,7 +6,7 @@ use core::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::gate_state::{Came, Phase};
-use crate::history::{Cause, Event, GateChange, GateWord, What, gate_words};
+use crate::history::{Cause, Code, Event, GateChange, GateWord, What, gate_words};
 use crate::moment::Moment;
 use crate::report::summary;
 use crate::requirement::Gate;
@@ -149,7 +149,7 @@ impl Snapshot {
             "losses": self.losses,
             "gave-up-usec": self.gave_up.map(usec),
             "last-gave-up-usec": self.last_gave_up.map(usec),
-            "code": self.reason.as_ref().map(|reason| &reason.code),
+            "code": self.reason.as_ref().map(|reason| reason.code.as_str()),
             "text": self.reason.as_ref().map(|reason| &reason.text),
             "link": self.reason.as_ref().and_then(|reason| reason.link.as_ref()),
             "what": self.what,
@@ -168,7 +168,7 @@ impl Snapshot {
         let duration = |name: &str| Some(Duration::from_micros(record.get(name)?.as_u64()?));
         let moment = |name: &str| duration(name).map(Moment::after_boot);
         let reason = text("code").zip(text("text")).map(|(code, text_of)| Cause {
-            code,
+            code: Code::read(code),
             text: text_of,
             link: text("link"),
         });
@@ -203,6 +203,7 @@ mod tests {
     use crate::evaluate::evaluate;
     use crate::gate_state::{GaveUp, OpenedBy};
     use crate::testing::{NOW, gate, network};
+    use crate::verdict::ReasonCode;
 
     fn at(seconds: u64) -> Moment {
         NOW + Duration::from_secs(seconds)
@@ -299,7 +300,11 @@ mod tests {
         let (gate, mut snapshot) = started();
         seen(&mut snapshot, &gate, "a: nocarrier", Phase::Waiting, 3);
         let event = |seconds, state, text: Option<&str>| {
-            let cause = |text: &str| Cause { code: "absent".to_owned(), text: text.to_owned(), link: None };
+            let cause = |text: &str| Cause {
+                code: Code::Known(ReasonCode::Absent),
+                text: text.to_owned(),
+                link: None,
+            };
             let met_by = (state == GateWord::Ready).then(|| "a".to_owned());
             let change = GateChange { state, by: None, reason: text.map(cause), met_by };
             Event { at: at(seconds), what: What::Gate(change) }

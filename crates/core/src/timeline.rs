@@ -316,7 +316,7 @@ fn way(events: &[Event], start: Moment, end: Moment) -> Way {
         let holder = match (change.state, reason) {
             (GateWord::Settling, _) => Holder::Settle,
             (_, Some(cause)) => Holder::Reason {
-                code: cause.code.clone(),
+                code: cause.code.as_str().to_owned(),
                 text: cause.text.clone(),
                 link: cause.link.clone(),
             },

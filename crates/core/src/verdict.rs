@@ -406,6 +406,11 @@ impl ReasonCode {
         ReasonCode::NotTried,
     ];
 
+    /// Reads a code.
+    pub fn read(word: &str) -> Option<ReasonCode> {
+        ReasonCode::ALL.into_iter().find(|code| code.as_str() == word)
+    }
+
     /// The code as it stands in JSON and in the manual.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -6,8 +6,9 @@ use core::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::history::{
-    AddressChange, AddressWord, By, Cause, Event, GateChange, GateWord, LinkChange, LinkWord, ProbeChange,
-    ProbeWord, RequirementChange, RequirementWord, RouteChange, RouteWord, Start, StartClause, What,
+    AddressChange, AddressWord, By, Cause, Code, Event, GateChange, GateWord, LinkChange, LinkWord,
+    ProbeChange, ProbeWord, RequirementChange, RequirementWord, RouteChange, RouteWord, Start, StartClause,
+    What,
 };
 use crate::moment::Moment;
 
@@ -90,7 +91,11 @@ impl<'a> Fields<'a> {
     }
 
     fn reason(self) -> Option<Cause> {
-        Some(Cause { code: self.text("code")?, text: self.text("text")?, link: self.text("reason_link") })
+        Some(Cause {
+            code: Code::read(self.text("code")?),
+            text: self.text("text")?,
+            link: self.text("reason_link"),
+        })
     }
 
     fn link(self) -> Option<LinkChange> {

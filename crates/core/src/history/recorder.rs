@@ -17,8 +17,9 @@ use ipnet::IpNet;
 use crate::evaluate::is_named;
 use crate::gate_state::{Came, GaveUp, OpenedBy, Phase};
 use crate::history::{
-    AddressChange, AddressWord, By, Cause, Event, GateChange, GateWord, LinkChange, LinkWord, ProbeChange,
-    ProbeWord, RequirementChange, RequirementWord, RouteChange, RouteWord, Start, StartClause, What,
+    AddressChange, AddressWord, By, Cause, Code, Event, GateChange, GateWord, LinkChange, LinkWord,
+    ProbeChange, ProbeWord, RequirementChange, RequirementWord, RouteChange, RouteWord, Start, StartClause,
+    What,
 };
 use crate::model::{Address, Link, Message, Network, NextHop, NoAnswer, Operstate, Question, Tried};
 use crate::moment::Moment;
@@ -536,7 +537,7 @@ impl Cause {
     /// Puts a reason into words.
     pub fn of(reason: &Reason) -> Cause {
         Cause {
-            code: reason.code().as_str().to_owned(),
+            code: Code::Known(reason.code()),
             text: Sentence(reason).to_string(),
             link: reason.link().map(str::to_owned),
         }

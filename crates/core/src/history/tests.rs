@@ -24,7 +24,11 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn cause() -> impl Strategy<Value = Cause> {
-    (text(), text(), option::of(text())).prop_map(|(code, text, link)| Cause { code, text, link })
+    (text(), text(), option::of(text())).prop_map(|(code, text, link)| Cause {
+        code: Code::read(code),
+        text,
+        link,
+    })
 }
 
 fn duration() -> impl Strategy<Value = Duration> {

@@ -95,7 +95,7 @@ impl Fields {
 
     fn reason(&mut self, reason: Option<Cause>) {
         if let Some(Cause { code, text, link }) = reason {
-            self.put("code", code);
+            self.put("code", code.as_str());
             self.put("text", text);
             self.put_some("reason_link", link);
         }

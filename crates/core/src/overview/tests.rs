@@ -1,7 +1,9 @@
 use core::time::Duration;
 
 use super::*;
+use crate::history::Code;
 use crate::report::paint_none;
+use crate::verdict::ReasonCode;
 
 /// The moment this many seconds after the gates of these tests started.
 pub(crate) fn at(seconds: u64) -> Moment {
@@ -38,7 +40,8 @@ pub(crate) fn nas() -> KeptGate {
     (gate.snapshot.ready_after, gate.snapshot.losses, gate.snapshot.since) = (None, 0, at(0));
     let text = "e0 has no carrier".to_owned();
     gate.snapshot.what.clone_from(&text);
-    gate.snapshot.reason = Some(Cause { code: "no-carrier".to_owned(), text, link: Some("e0".to_owned()) });
+    gate.snapshot.reason =
+        Some(Cause { code: Code::Known(ReasonCode::NoCarrier), text, link: Some("e0".to_owned()) });
     gate
 }
 

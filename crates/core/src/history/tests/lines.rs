@@ -9,7 +9,11 @@ fn event(micros: u64, what: What) -> Event {
 }
 
 fn no_carrier() -> Cause {
-    Cause { code: "no-carrier".to_owned(), text: "e0 has no carrier".to_owned(), link: Some("e0".to_owned()) }
+    Cause {
+        code: Code::Known(ReasonCode::NoCarrier),
+        text: "e0 has no carrier".to_owned(),
+        link: Some("e0".to_owned()),
+    }
 }
 
 #[test]

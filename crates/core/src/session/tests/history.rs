@@ -43,7 +43,8 @@ fn short(what: &What) -> String {
         }
         What::Requirement(change) => {
             let link = change.link.as_ref().map_or(String::new(), |link| format!(" of {link}"));
-            let code = change.reason.as_ref().map_or(String::new(), |cause| format!(" {}", cause.code));
+            let code =
+                change.reason.as_ref().map_or(String::new(), |cause| format!(" {}", cause.code.as_str()));
             format!("{} {}{link} {}{code}", change.clause, change.requirement, change.state.as_str())
         }
         What::Link(change) => {
