@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
-use crate::cli::{Cli, load};
-use crate::config::{GateRequest, Options};
+use crate::cli::{Cli, LinksOfHost, load};
+use crate::config::{self, Environment, FindError, FindErrorKind, GateRequest, Options};
 use crate::escape::escape;
 
 /// Returns a better message than clap's. `None` if clap's message is better. The text is safe to print.
@@ -41,18 +41,19 @@ fn suggests_a_shown_command(error: &clap::Error) -> bool {
 /// Explains a word in the place of a command. The word may be a gate or a link, or similar to one.
 fn of_word(word: &str) -> String {
     let request = GateRequest { gate: Some(word.to_owned()), options: Options::default() };
-    let problem = match load(&request) {
-        Ok(_) => return format!("{word} is not a command, but a gate: netready check {word}"),
-        Err(error) => error.problems.into_iter().next(),
-    };
+    if load(&request).is_ok() {
+        return format!("{word} is not a command, but a gate: netready check {word}");
+    }
     if word == "open" {
         return "open is not a command; to open a gate that is shut: systemctl kill -s USR1 netready.service"
             .to_owned();
     }
-    // If the gate exists and has an error, the origin of the problem is its file.
-    match problem.filter(|problem| problem.origin.starts_with("gate ")) {
-        Some(problem) => format!("{word} is not a command, and as a gate: {}", problem.message),
-        None => format!("{word} is not a command, but a gate with an error: netready check {word}"),
+    match config::find(word, &request.options, &Environment::from_process(), &LinksOfHost) {
+        Err(FindError { kind: FindErrorKind::Missing, problems }) => {
+            let message = problems.into_iter().next().map(|problem| problem.message).unwrap_or_default();
+            format!("{word} is not a command, and as a gate: {message}")
+        }
+        Ok(_) | Err(_) => format!("{word} is not a command, but a gate with an error: netready check {word}"),
     }
 }
 
