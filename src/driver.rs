@@ -127,6 +127,8 @@ pub struct Setup<'a> {
     pub mode: Mode,
     /// The gate to watch.
     pub gate: Gate,
+    /// When the gate begins to be waited for. Its timeouts, STATUS= and the history count from this moment.
+    pub began: Moment,
     /// The size of the event socket's receive buffer, in bytes.
     pub receive_buffer: usize,
     /// Reads the gate again for SIGHUP. `None` means that the driver does not handle signals, so that they have
@@ -156,7 +158,7 @@ impl<'a> Driver<'a> {
     /// # Errors
     /// Fails with one of [`Failure`].
     pub fn new(setup: Setup<'a>) -> Result<Driver<'a>, Failure> {
-        let session = Session::new(setup.mode, setup.gate, clock::now());
+        let session = Session::new(setup.mode, setup.gate, setup.began);
         let mut driver = Driver {
             next: Next::Drain,
             notifications: Notifications::subscribe(session.wants(), setup.receive_buffer)?,
@@ -179,7 +181,7 @@ impl<'a> Driver<'a> {
     /// Reports events to the reporter from now on. `losses` is how often the gate was lost earlier in this boot.
     pub fn record(&mut self, losses: u64) {
         self.session.remember_losses(losses);
-        self.session.record(clock::now());
+        self.session.record();
     }
 
     /// Runs the session to its end. The future may be dropped; another call then continues.

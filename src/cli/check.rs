@@ -67,7 +67,8 @@ async fn look_and_tell(
     live: Option<&Live>,
 ) -> Result<(Network, Verdict), Error> {
     let (mode, gate) = (Mode::Once { probes }, gate.clone());
-    let mut driver = Driver::new(Setup { mode, gate, receive_buffer, signals: None, earlier: None })?;
+    let began = clock::now();
+    let mut driver = Driver::new(Setup { mode, gate, began, receive_buffer, signals: None, earlier: None })?;
     match live {
         None => drop(driver.run(&mut Silent).await?),
         Some(live) => tell(live, &mut driver).await?,

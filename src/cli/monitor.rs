@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::cli::{CheckArgs, Error, Exit, block_on, load, paint};
-use crate::clock::LocalTime;
+use crate::clock::{self, LocalTime};
 use crate::driver::{self, Driver, Failure, Reporter, Setup, View};
 use crate::kernel_line::Forced;
 use crate::moment::Moment;
@@ -16,7 +16,8 @@ pub(super) fn execute(args: CheckArgs) -> Result<Exit, Error> {
     let gate = timeless(load(&args.gate.request()?)?.gate);
     let mut printer = Printer { json: args.output.json, changes: Changes::default() };
     let receive_buffer = args.tuning.receive_buffer;
-    let setup = Setup { mode: Mode::Watch, gate, receive_buffer, signals: None, earlier: None };
+    let setup =
+        Setup { mode: Mode::Watch, gate, began: clock::now(), receive_buffer, signals: None, earlier: None };
     Ok(match block_on(async { Ok(Driver::new(setup)?.run(&mut printer).await?) })? {
         driver::RunEnd::Ended(_) => Exit::Done,
         driver::RunEnd::Signalled(signal, _) => Exit::Signal(signal),

@@ -393,7 +393,14 @@ async fn wait_for(
     speaker.waits_for(gate, until);
     let live = speaker.live();
     let gate = gate.clone();
-    let setup = Setup { mode: Mode::UntilOpen, gate, receive_buffer, signals: None, earlier: None };
+    let setup = Setup {
+        mode: Mode::UntilOpen,
+        gate,
+        began: clock::now(),
+        receive_buffer,
+        signals: None,
+        earlier: None,
+    };
     let mut driver = Driver::new(setup)?;
     let mut timer = Timer::new().map_err(AttemptError::from)?;
     timer.set(until).map_err(AttemptError::from)?;

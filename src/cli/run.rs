@@ -54,7 +54,8 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let record = Record::of(&gate.name);
     let file = events::Writer::new(&gate.name, earlier);
     let past = file.past();
-    let now = clock::now();
+    // STATUS= and the timeline, which has microseconds, count from the same moment.
+    let now = clock::now().in_micros();
     let mut snapshot = Snapshot::new(&gate, env!("CARGO_PKG_VERSION"), past.losses, past.gave_up, now);
     snapshot.last_gave_up = past.last_gave_up;
     snapshot.awaited_since = past.awaited_since.unwrap_or(now);
@@ -81,6 +82,7 @@ pub(super) fn execute(args: RunArgs) -> Result<Exit, Error> {
     let setup = Setup {
         mode: Mode::Watch,
         gate,
+        began: now,
         receive_buffer: args.tuning.receive_buffer,
         signals: Some(&reload),
         earlier: past.gave_up.map(|at| Earlier { gave_up_at: LocalTime::of(at).text(), waited }),

@@ -42,7 +42,7 @@ pub(super) fn execute(args: WaitArgs) -> Result<Exit, Error> {
     let began = clock::now();
     let mut terminal = Terminal { notifier, json, quiet, live: live.as_ref(), began, said: String::new() };
     let receive_buffer = args.tuning.receive_buffer;
-    let setup = Setup { mode: Mode::UntilOpen, gate, receive_buffer, signals: None, earlier: None };
+    let setup = Setup { mode: Mode::UntilOpen, gate, began, receive_buffer, signals: None, earlier: None };
     let outcome = block_on(async {
         let mut driver = Driver::new(setup)?;
         Ok(match &live {

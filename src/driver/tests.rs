@@ -34,7 +34,7 @@ fn default_ipv4() -> Gate {
 
 async fn opened(gate: &Gate, receive_buffer: usize) -> Driver<'static> {
     let (mode, gate) = (Mode::Watch, gate.clone());
-    let setup = Setup { mode, gate, receive_buffer, signals: None, earlier: None };
+    let setup = Setup { mode, gate, began: clock::now(), receive_buffer, signals: None, earlier: None };
     let mut driver = Driver::new(setup).unwrap();
     settle(&mut driver).await;
     driver

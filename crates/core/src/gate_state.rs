@@ -144,6 +144,11 @@ impl GateState {
         }
     }
 
+    /// Returns when the wait for the gate began.
+    pub fn started(&self) -> Moment {
+        self.started
+    }
+
     /// Returns the state that the gate is in.
     pub fn phase(&self) -> Phase {
         self.phase

@@ -14,6 +14,13 @@ impl Moment {
         Moment(elapsed)
     }
 
+    /// Returns the moment without its nanoseconds, as records have it.
+    #[must_use]
+    pub fn in_micros(self) -> Moment {
+        let nanos = self.0.subsec_nanos() % 1000;
+        Moment(self.0.saturating_sub(Duration::from_nanos(u64::from(nanos))))
+    }
+
     /// Returns how long after boot the moment is.
     pub fn since_boot(self) -> Duration {
         self.0

@@ -217,9 +217,9 @@ impl Session {
         self.state.phase()
     }
 
-    /// Notes what happens from now on.
-    pub fn record(&mut self, now: Moment) {
-        self.recorder = Some(Recorder::new(&self.gate, now));
+    /// Notes what happens from the start of the session on. Call this before the first input.
+    pub fn record(&mut self) {
+        self.recorder = Some(Recorder::new(&self.gate, self.state.started()));
     }
 
     /// The events that are due to be written.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::clock;
 use crate::config::Places;
 use crate::driver::{Driver, Failure, RunEnd, Setup, Silent};
 use crate::kernel_line::Forced;
@@ -27,7 +28,8 @@ impl NetworkWatch {
             watched.clauses.extend(gate.clauses.iter().cloned());
         }
         let mode = Mode::Improvement;
-        let setup = Setup { mode, gate: watched, receive_buffer, signals: None, earlier: None };
+        let setup =
+            Setup { mode, gate: watched, began: clock::now(), receive_buffer, signals: None, earlier: None };
         Ok(NetworkWatch(Driver::new(setup)?))
     }
 

@@ -13,7 +13,7 @@ use crate::model::{Address, Link};
 impl Bench {
     fn recording(gate: Gate, kernel: &str) -> Bench {
         let mut bench = Bench::new(Mode::Watch, gate, kernel);
-        bench.session.record(START);
+        bench.session.record();
         bench
     }
 
