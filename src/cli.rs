@@ -231,7 +231,7 @@ impl Volume {
 #[derive(Debug, Args)]
 struct Tuning {
     /// The size of the netlink receive buffer in bytes; tests use a small one to make it overrun
-    #[arg(long, value_name = "OCTETS", hide = true, default_value_t = RECEIVE_BUFFER)]
+    #[arg(long, value_name = "BYTES", hide = true, default_value_t = RECEIVE_BUFFER)]
     receive_buffer: usize,
 }
 

@@ -235,7 +235,7 @@ impl Setting {
             Ok(network) => Some(network),
             // Without a gate the watch is not necessary.
             Err(error) if self.gate.is_none() => {
-                tracing::debug!("changes of the network are not seen: {error}");
+                tracing::debug!("netready cannot see changes of the network: {error}");
                 None
             }
             Err(error) => return Err(error.into()),

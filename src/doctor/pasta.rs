@@ -53,7 +53,7 @@ fn fit(verdict: &Verdict) -> Vec<Finding> {
             "ip route; ip -6 route    # pasta takes the first default route, or else the first route"
                 .to_owned(),
             format!(
-                "pasta_options = [\"-i\", \"NAME\"] in the [network] section of containers.conf names another than {subject}"
+                "pasta_options = [\"-i\", \"NAME\"] in the [network] section of containers.conf names another link than {subject}"
             ),
         ],
     };

@@ -93,7 +93,7 @@ fn trapped(path: &str, kind: &str, reload: &str) -> Finding {
     Finding {
         code: FindingCode::QuadletRefused,
         subject: file_name(path),
-        what: format!("is {kind}: Podman's generator waits for it, and {reload} with it"),
+        what: format!("is {kind}: Podman's generator waits for it, and so does {reload}"),
         seen: path.to_owned(),
         mend: vec![format!("remove {path}, then {reload}")],
     }

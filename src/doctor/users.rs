@@ -67,7 +67,7 @@ pub fn look(report: &mut DoctorReport) -> Vec<UserSide> {
 fn lingering(folder: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
     let mut names = match Folder::open(folder) {
         Ok(folder) if folder.is_trusted() => folder.names(MOST)?,
-        Ok(_) => return Err(std::io::Error::other("others than root can write there")),
+        Ok(_) => return Err(std::io::Error::other("users other than root can write there")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };
@@ -102,9 +102,10 @@ fn of_output(output: &Output) -> Result<DoctorReport, String> {
     let value = serde_json::from_slice(&output.stdout).ok();
     let Some(mut report) = value.as_ref().and_then(of_json) else {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let first =
-            stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing that is understood");
-        return Err(format!("it said: {first}"));
+        return Err(match stderr.lines().find(|line| !line.trim().is_empty()) {
+            Some(first) => format!("it said: {first}"),
+            None => "netready does not understand its output".to_owned(),
+        });
     };
     report.escape();
     Ok(report)

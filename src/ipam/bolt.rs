@@ -57,7 +57,7 @@ pub enum Damage {
     #[error("a bbolt database of version {0}; version 2 is known")]
     Version(u32),
     /// Neither meta page has a valid checksum.
-    #[error("no meta page has a right checksum")]
+    #[error("no meta page has a correct checksum")]
     Checksum,
     /// The file is shorter than its meta page says.
     #[error("truncated: {found} bytes of {expected}")]

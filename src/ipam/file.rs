@@ -51,7 +51,7 @@ pub enum DatabaseError {
     #[error("other users can write to its folder")]
     Exposed,
     /// The file is larger than the database of any address pool.
-    #[error("{0} bytes: too large for what it should be")]
+    #[error("{0} bytes: too large for a list of addresses")]
     Size(u64),
     /// The content of the file is damaged.
     #[error(transparent)]

@@ -32,7 +32,7 @@ pub enum PodmanError {
     #[error("podman {0}: {1}")]
     Failed(&'static str, String),
     /// The subcommand's answer has an unknown form.
-    #[error("podman {0}: an answer that is not understood")]
+    #[error("podman {0}: netready does not understand the answer")]
     Answer(&'static str),
     /// This Podman is the client of a Podman on another host.
     #[error("podman is the client of a service elsewhere")]

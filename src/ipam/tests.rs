@@ -272,7 +272,7 @@ fn what_cannot_be_looked_at() {
         says(&Stage::new(&LEAK[..20000], "[]")),
         "RUNROOT/networks/ipam.db: truncated: 20000 bytes of 28672"
     );
-    assert_eq!(says(&Stage::new(LEAK, "{}")), "podman ps: an answer that is not understood: ");
+    assert_eq!(says(&Stage::new(LEAK, "{}")), "podman ps: netready does not understand the answer: ");
     assert_eq!(podman("echo Error: no >&2; exit 125"), "podman info: Error: no (exit code 125): ");
     assert_eq!(podman("echo true false /run"), "podman is the client of a service elsewhere: ");
 

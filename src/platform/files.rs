@@ -68,7 +68,7 @@ fn size(octets: u64) -> String {
     match octets {
         octets if octets >= 1 << 20 && octets % (1 << 20) == 0 => format!("{} MiB", octets >> 20),
         octets if octets >= 1 << 10 && octets % (1 << 10) == 0 => format!("{} KiB", octets >> 10),
-        octets => format!("{octets} octets"),
+        bytes => format!("{bytes} bytes"),
     }
 }
 
@@ -384,7 +384,7 @@ mod tests {
         for (length, limit, error) in [
             (0, 0, None),
             (4, 4, None),
-            (5, 4, Some("it is larger than 4 octets")),
+            (5, 4, Some("it is larger than 4 bytes")),
             (1025, 1024, Some("it is larger than 1 KiB")),
             ((1 << 20) + 1, LARGEST, Some("it is larger than 1 MiB")),
         ] {

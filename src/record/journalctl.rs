@@ -77,7 +77,7 @@ pub enum JournalError {
     Failed(String),
     /// The caller may not read the system's journal.
     #[error(
-        "this user may not read the system's journal: be in the group systemd-journal or adm, or be root"
+        "this user may not read the system's journal: join the group systemd-journal or adm, or use root"
     )]
     Hidden,
 }

@@ -376,7 +376,7 @@ fn what_a_server_answers() {
         (4307, "more than 5 redirections, the last to http://127.0.0.1:4307/"),
         (4301, "redirected to http://127.0.0.1:4503/: status 503 service unavailable"),
         (4002, "the answer is HTTP/2: the server does not speak HTTP/1.1"),
-        (4022, "the answer is no HTTP"),
+        (4022, "the server did not answer with HTTP"),
         (4023, "the connection was closed without an answer"),
         (4999, "connection refused"),
     ] {

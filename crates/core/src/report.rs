@@ -254,7 +254,7 @@ impl Display for Told<'_> {
                 hidden_route(f, taken, *linkdown, &WithMetric(hidden), tense)
             }
             Reason::RefusingRoute { spec, kind, .. } => {
-                write!(f, "no {} but one that {is} {}", RouteNoun(spec), kind_word(*kind))
+                write!(f, "the {} {is} {}", RouteNoun(spec), kind_noun(*kind))
             }
             Reason::WrongLink { route, wanted } => write!(f, "{route}: not through {wanted}"),
             Reason::NoSource { route, source: Some(source) } => {
@@ -265,7 +265,7 @@ impl Display for Told<'_> {
                 write!(f, "{route}: no usable {family} address on {} to send from", route.ifname)
             }
             Reason::Unreachable { wanted, errno } => match refusing(*errno) {
-                Some(route) => write!(f, "the only route to {wanted} {is} {route}"),
+                Some(kind) => write!(f, "the only route to {wanted} {is} {}", kind_noun(kind)),
                 None => write!(f, "no route to {wanted}: {}", errno_words(*errno)),
             },
             Reason::Unread => f.write_str("not read yet"),
@@ -341,11 +341,11 @@ fn dead_hop(f: &mut fmt::Formatter<'_>, route: &RouteRef, why: &Dead, used: bool
 
 /// Returns the kind of route that refuses with this error (fib_props of the kernel's net/ipv4, and its
 /// net/ipv6/route.c).
-fn refusing(errno: i32) -> Option<&'static str> {
+fn refusing(errno: i32) -> Option<RouteKind> {
     match errno {
-        EINVAL => Some("a blackhole"),
-        EACCES => Some("a prohibit route"),
-        EHOSTUNREACH => Some("an unreachable route"),
+        EINVAL => Some(RouteKind::Blackhole),
+        EACCES => Some(RouteKind::Prohibit),
+        EHOSTUNREACH => Some(RouteKind::Unreachable),
         _ => None,
     }
 }
@@ -540,6 +540,17 @@ fn kind_word(kind: RouteKind) -> &'static str {
         RouteKind::Prohibit => "prohibit",
         RouteKind::Throw => "throw",
         RouteKind::Other => "of another type",
+    }
+}
+
+/// The kind of a route that refuses, as a noun.
+fn kind_noun(kind: RouteKind) -> &'static str {
+    match kind {
+        RouteKind::Blackhole => "a blackhole",
+        RouteKind::Unreachable => "an unreachable route",
+        RouteKind::Prohibit => "a prohibit route",
+        RouteKind::Throw => "a throw route",
+        RouteKind::Unicast | RouteKind::Local | RouteKind::Other => "a route of another type",
     }
 }
 

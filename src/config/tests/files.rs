@@ -232,7 +232,7 @@ fn bad_gates_are_explained() {
 #[test]
 fn bad_clauses_are_explained() {
     const NOTHING: &str = "g:1: this requirement asks for nothing; write what must be there, for example route = \"default\" or interface = \"eth0\"";
-    const PRESENCE: &str = "if-present = true needs something whose presence counts: an interface list, or addresses and routes of one family (\"ipv6\", \"default-ipv6\", 2001:db8::/32)";
+    const PRESENCE: &str = "if-present = true needs something that can be absent: an interface list, or addresses and routes of one family (\"ipv6\", \"default-ipv6\", 2001:db8::/32)";
     for (lines, said) in [
         ("", NOTHING),
         ("pasta = false", NOTHING),
@@ -248,11 +248,11 @@ fn bad_clauses_are_explained() {
         ),
         (
             "interface = \"va0\"\npasta = true",
-            "g:3: pasta = true asks about what pasta takes, which is no link's: give it a [[require]] of its own, without interface",
+            "g:3: pasta = true asks about what pasta takes, which belongs to no link: write it in a [[require]] of its own, without interface",
         ),
         (
             "interface = \"va0\"\nnameserver = true",
-            "g:3: nameserver = true asks about what resolv.conf names, which is no link's: give it a [[require]] of its own, without interface",
+            "g:3: nameserver = true asks about what resolv.conf names, which belongs to no link: write it in a [[require]] of its own, without interface",
         ),
         (
             "interface = []",
@@ -309,15 +309,15 @@ fn bad_clauses_are_explained() {
         ),
         (
             "address = \"ipv4\"\nroute = \"default\"\nquorum = \"any\"",
-            "g:4: quorum \"any\" counts links (name them with interface), or the entries of one list where there is no interface and nothing else",
+            "g:4: quorum \"any\" counts links, or the entries of a list: name the links with interface, or ask for one list and nothing else",
         ),
         (
             "address = \"ipv4\"\npasta = true\nquorum = \"any\"",
-            "g:4: quorum \"any\" counts links (name them with interface), or the entries of one list where there is no interface and nothing else",
+            "g:4: quorum \"any\" counts links, or the entries of a list: name the links with interface, or ask for one list and nothing else",
         ),
         (
             "pasta = true\nquorum = \"any\"",
-            "g:3: quorum \"any\" counts links (name them with interface), or the entries of one list where there is no interface and nothing else",
+            "g:3: quorum \"any\" counts links, or the entries of a list: name the links with interface, or ask for one list and nothing else",
         ),
         (
             "route-to = \"192.0.2.1\"\ntable = 7",

@@ -147,7 +147,7 @@ fn bad_options_are_explained() {
         ("-t 1s --settle 2s -4", "--settle 2s: is longer than the timeout (1s): this gate could never open"),
         (
             "--any",
-            "--any: counts links (name them with interface), or the entries of one list where there is no interface and nothing else",
+            "--any: counts links, or the entries of a list: name the links with interface, or ask for one list and nothing else",
         ),
         ("-i va0 --any --quorum 1", "--any: and --quorum 1 exclude each other: --any is --quorum 1"),
         ("-i va0 --quorum 2", "--quorum 2: can never be reached: interface names one link"),

@@ -59,7 +59,7 @@ fn bad_clauses_are_explained() {
     for (lines, said) in [
         (
             "interface = \"va0\"\ntcp = \"a:1\"",
-            "g:3: tcp \"a:1\" is not about a link: give it a [[require]] of its own, without interface",
+            "g:3: tcp \"a:1\" is not about a link: write it in a [[require]] of its own, without interface",
         ),
         (
             "dns = \"a\"\nexpect = 200",
@@ -67,7 +67,7 @@ fn bad_clauses_are_explained() {
         ),
         (
             "http = \"http://a\"\nexpect = [200, 600]",
-            "g:3: expect 600 is no HTTP status; they are numbers from 100 to 599",
+            "g:3: expect 600 is not an HTTP status; a status is a number from 100 to 599",
         ),
         (
             "http = \"http://a\"\nexpect = []",
@@ -81,16 +81,16 @@ fn bad_clauses_are_explained() {
             "route = \"default\"\nrecheck = \"30s\"",
             "g:3: recheck \"30s\" sets how often probes are repeated, but there is no probe",
         ),
-        ("dns = \"a\"\nrecheck = \"500ms\"", "g:3: recheck \"500ms\" is too often; it is at least 1s"),
+        ("dns = \"a\"\nrecheck = \"500ms\"", "g:3: recheck \"500ms\" is too often; write at least 1s"),
         ("dns = \"a\"\nrecheck = 30s", "g:3: durations are quoted: recheck = \"30s\""),
         ("tcp = nas:22", "g:2: texts are quoted: tcp = \"nas:22\""),
         (
             "dns = \"a\"\ntcp = \"a:1\"\nquorum = \"any\"",
-            "g:4: quorum \"any\" counts links (name them with interface), or the entries of one list where there is no interface and nothing else",
+            "g:4: quorum \"any\" counts links, or the entries of a list: name the links with interface, or ask for one list and nothing else",
         ),
         (
             "dns = \"a\"\nif-present = true",
-            "g:3: if-present = true needs something whose presence counts: an interface list, or addresses and routes of one family (\"ipv6\", \"default-ipv6\", 2001:db8::/32)",
+            "g:3: if-present = true needs something that can be absent: an interface list, or addresses and routes of one family (\"ipv6\", \"default-ipv6\", 2001:db8::/32)",
         ),
         (
             "gateway = \"192.0.2.1\"",

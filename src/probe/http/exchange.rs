@@ -63,7 +63,7 @@ fn explain(error: &hyper::Error, start: &[u8], host: &str) -> String {
         None if error.is_incomplete_message() => {
             "the connection was closed in the middle of the answer".to_owned()
         }
-        None => "the answer is no HTTP".to_owned(),
+        None => "the server did not answer with HTTP".to_owned(),
     }
 }
 

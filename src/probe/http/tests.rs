@@ -43,7 +43,7 @@ fn answer(bytes: &[u8], split: usize, early: bool) -> (Result<Parts, String>, St
 
 #[test]
 fn heads_of_answers_are_read() {
-    const NO_HTTP: Result<u16, &str> = Err("the answer is no HTTP");
+    const NO_HTTP: Result<u16, &str> = Err("the server did not answer with HTTP");
     const HTTP2: Result<u16, &str> = Err("the answer is HTTP/2: the server does not speak HTTP/1.1");
     const BROKEN: Result<u16, &str> = Err("the connection was closed in the middle of the answer");
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000));

@@ -203,7 +203,7 @@ fn mac(text: &str) -> Result<Vec<u8>, String> {
         .collect();
     let octets = octets.ok_or(FORM)?;
     if octets.len() < SHORTEST_MAC || octets.len() > LONGEST_MAC {
-        return Err(format!("{FORM} (this has {} octets)", octets.len()));
+        return Err(format!("{FORM} (this has {} bytes)", octets.len()));
     }
     Ok(octets)
 }
@@ -337,7 +337,7 @@ mod tests {
             (
                 &["mac:52:54:00:12:34"],
                 None,
-                "is not a hardware address; write mac:52:54:00:12:34:56 (this has 5 octets)",
+                "is not a hardware address; write mac:52:54:00:12:34:56 (this has 5 bytes)",
             ),
             (&["mac:52:54:0:12:34:56"], None, "is not a hardware address; write mac:52:54:00:12:34:56"),
             (&["mac:+2:54:00:12:34:56"], None, "is not a hardware address; write mac:52:54:00:12:34:56"),

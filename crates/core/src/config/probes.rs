@@ -34,7 +34,7 @@ pub fn http(text: &str, expect: &[u16]) -> Result<Probe, String> {
 pub fn status(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(code @ 100..=599) => Ok(code),
-        Ok(_) | Err(_) => Err("is no HTTP status; they are numbers from 100 to 599".to_owned()),
+        Ok(_) | Err(_) => Err("is not an HTTP status; a status is a number from 100 to 599".to_owned()),
     }
 }
 
@@ -76,10 +76,12 @@ pub fn url(text: &str) -> Result<Url, String> {
 pub fn url_from(text: &str, zone: Option<&str>) -> Result<Url, String> {
     let bad = |c: char| c.is_control() || c.is_whitespace() || !c.is_ascii();
     if text.contains(bad) {
-        return Err("has characters in it that no URL has; write them as %20 and the like".to_owned());
+        return Err(
+            "has characters that a URL cannot have; write a space as %20, and others likewise".to_owned()
+        );
     }
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(format!("is no URL; did you mean \"https://{}\"?", suggest::shown(text)));
+        return Err(format!("is not a URL; did you mean \"https://{}\"?", suggest::shown(text)));
     };
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
@@ -92,7 +94,9 @@ pub fn url_from(text: &str, zone: Option<&str>) -> Result<Url, String> {
         None => (rest, "/"),
     };
     if authority.contains('@') {
-        return Err("has a user in it; a probe asks without, and 401 is an answer".to_owned());
+        return Err(
+            "has a user name in it; leave it out: a probe sends none, and accepts the answer 401".to_owned()
+        );
     }
     let endpoint = endpoint(authority, Some(Url::default_port(tls)), zone)?;
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
@@ -124,9 +128,9 @@ fn endpoint(text: &str, usual: Option<u16>, implied: Option<&str>) -> Result<End
         }
         (Some(port), _) => match port.parse() {
             Ok(port @ 1..) => port,
-            Ok(0) | Err(_) => return Err("has no valid port; they are numbered from 1 to 65535".to_owned()),
+            Ok(0) | Err(_) => return Err("has no valid port; a port is a number from 1 to 65535".to_owned()),
         },
-        (None, _) => return Err("has something behind its bracket that is no :PORT".to_owned()),
+        (None, _) => return Err("has something other than :PORT after its bracket".to_owned()),
     };
     let (host, zone) = match host.split_once('%') {
         Some((host, zone)) if usual.is_some() => (host, Some(zones::of_url(zone))),
@@ -135,7 +139,7 @@ fn endpoint(text: &str, usual: Option<u16>, implied: Option<&str>) -> Result<End
     };
     let zone = match (host.parse::<IpAddr>(), zone) {
         (Ok(IpAddr::V4(_)) | Err(_), _) if text.starts_with('[') => {
-            return Err("has brackets around what is no IPv6 address".to_owned());
+            return Err("has brackets around something that is not an IPv6 address".to_owned());
         }
         (Ok(address), _) if address.is_multicast() => {
             return Err("is a multicast address: no host has it".to_owned());
@@ -231,29 +235,29 @@ mod tests {
             (dns("a..b"), "is not a host name"),
             (dns("192.0.2"), "is neither a host name nor a complete address"),
             (tcp("nas"), "has no port; write nas:443 or another one"),
-            (tcp("nas:"), "has no valid port; they are numbered from 1 to 65535"),
-            (tcp("nas:0"), "has no valid port; they are numbered from 1 to 65535"),
-            (tcp("nas:65536"), "has no valid port; they are numbered from 1 to 65535"),
-            (tcp("nas:http"), "has no valid port; they are numbered from 1 to 65535"),
+            (tcp("nas:"), "has no valid port; a port is a number from 1 to 65535"),
+            (tcp("nas:0"), "has no valid port; a port is a number from 1 to 65535"),
+            (tcp("nas:65536"), "has no valid port; a port is a number from 1 to 65535"),
+            (tcp("nas:http"), "has no valid port; a port is a number from 1 to 65535"),
             (tcp(":80"), "is not a host name"),
             (tcp("2001:db8::7"), "is an IPv6 address without brackets; write [2001:db8::7]:PORT"),
             (tcp("[2001:db8::7"), "has an opening bracket and no closing one"),
-            (tcp("[192.0.2.1]:80"), "has brackets around what is no IPv6 address"),
-            (tcp("[::1]x"), "has something behind its bracket that is no :PORT"),
+            (tcp("[192.0.2.1]:80"), "has brackets around something that is not an IPv6 address"),
+            (tcp("[::1]x"), "has something other than :PORT after its bracket"),
             (
                 tcp("https://example.org"),
                 "is a URL; write http = \"…\" for a request, or HOST:PORT for a connection",
             ),
-            (http("example.org", &[]), "is no URL; did you mean \"https://example.org\"?"),
+            (http("example.org", &[]), "is not a URL; did you mean \"https://example.org\"?"),
             (http("ftp://example.org", &[]), "is not an http:// or https:// URL"),
             (http("http://", &[]), "is not a host name"),
             (
                 http("http://me@example.org", &[]),
-                "has a user in it; a probe asks without, and 401 is an answer",
+                "has a user name in it; leave it out: a probe sends none, and accepts the answer 401",
             ),
             (
                 http("http://example.org/a b", &[]),
-                "has characters in it that no URL has; write them as %20 and the like",
+                "has characters that a URL cannot have; write a space as %20, and others likewise",
             ),
             (
                 ping("example.org"),
@@ -266,7 +270,7 @@ mod tests {
             (tcp("fe80::1%eth0:80"), "is an IPv6 address without brackets; write [fe80::1%eth0]:PORT"),
             (tcp("fe80::1%eth0"), "is an IPv6 address without brackets; write [fe80::1%eth0]:PORT"),
             (tcp("[2001:db8::1%eth0]:80"), "has a zone, which only link-local addresses have"),
-            (tcp("[192.0.2.1%eth0]:80"), "has brackets around what is no IPv6 address"),
+            (tcp("[192.0.2.1%eth0]:80"), "has brackets around something that is not an IPv6 address"),
             (tcp("192.0.2.1%eth0:80"), "has a zone, which only link-local addresses have"),
             (tcp("nas%eth0:80"), "has a zone, which only link-local addresses have"),
             (tcp("[ff02::1%eth0]:80"), "is a multicast address: no host has it"),
@@ -290,7 +294,10 @@ mod tests {
         ] {
             assert_eq!(read, Err(said.to_owned()));
         }
-        assert_eq!(status("99"), Err("is no HTTP status; they are numbers from 100 to 599".to_owned()));
+        assert_eq!(
+            status("99"),
+            Err("is not an HTTP status; a status is a number from 100 to 599".to_owned())
+        );
         assert!(gateway("fe80::1%eth0").unwrap_err().starts_with("is an address"));
         // A server on a link redirects to a neighbour on the same link.
         let moved = |text| url_from(text, Some("eth0")).map(|url| url.to_string());

@@ -97,7 +97,7 @@ fn finite(text: &str) -> Result<Duration, String> {
 /// Reads the pause between two tries of a probe that has succeeded.
 fn pause(text: &str) -> Result<Duration, String> {
     match finite(text)? {
-        pause if pause < Duration::from_secs(1) => Err("is too often; it is at least 1s".to_owned()),
+        pause if pause < Duration::from_secs(1) => Err("is too often; write at least 1s".to_owned()),
         pause => Ok(pause),
     }
 }
@@ -239,11 +239,12 @@ fn of_links(
         let Some(written) = asked(keys, key).next() else { continue };
         match key.asks() {
             Some(AskedOf::Host { about }) => problems.push(written.problem(format!(
-                "asks about {about}, which is no link's: give it a [[require]] of its own, without \
+                "asks about {about}, which belongs to no link: write it in a [[require]] of its own, without \
                  interface"
             ))),
             Some(AskedOf::Others) => problems.push(
-                written.problem("is not about a link: give it a [[require]] of its own, without interface"),
+                written
+                    .problem("is not about a link: write it in a [[require]] of its own, without interface"),
             ),
             Some(AskedOf::Links | AskedOf::Any) | None => {}
         }
@@ -295,8 +296,8 @@ fn host(clause: &WrittenClause, items: usize, whole: bool, problems: &mut Vec<Pr
     let needed = match interface::count(&written.value) {
         Err(message) => Err(message),
         Ok(_) if !is_one_list => {
-            Err("counts links (name them with interface), or the entries of one list where there is \
-             no interface and nothing else"
+            Err("counts links, or the entries of a list: name the links with interface, or ask for \
+             one list and nothing else"
                 .to_owned())
         }
         Ok(Count::All) => Ok(items),
@@ -328,7 +329,7 @@ fn presence(subject: &Subject, items: &[Item]) -> Result<Presence, String> {
     let first = families.next().flatten();
     match first.filter(|first| families.all(|family| family == Some(*first))) {
         Some(family) => Ok(Presence::Family(family)),
-        None => Err("needs something whose presence counts: an interface list, or addresses and routes of \
+        None => Err("needs something that can be absent: an interface list, or addresses and routes of \
              one family (\"ipv6\", \"default-ipv6\", 2001:db8::/32)"
             .to_owned()),
     }

@@ -174,7 +174,7 @@ fn came_late(out: &mut String, late: &Late) {
         out,
         &format!("At each of the last {boots} boots, {family} came after everything else, {most:.1}s"),
     );
-    comment(out, "later at most. So this clause waits for it, but not without end.");
+    comment(out, "later at most. So this clause waits for it, but only for a limited time.");
     out.push_str(&late.clause_text());
 }
 

@@ -46,7 +46,7 @@ fn line(gate: &Gate, verdict: &Verdict, standing: Standing<'_>) -> String {
             format!("Waiting{}: {}", bound(gate, standing), missing(verdict))
         }
         Phase::Grace { .. } => format!(
-            "Waiting{}: all that is required is met, waiting a little for: {}",
+            "Waiting{}: everything required is met; waiting a little longer for: {}",
             bound(gate, standing),
             first_few(missing_of_any(verdict), "; ")
         ),

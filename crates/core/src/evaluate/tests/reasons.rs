@@ -102,7 +102,7 @@ fn of_routes() {
         ("interface='x0'; route='10.0.0.0/8'", X, &["no route to 10.0.0.0/8 through x0"]),
         ("route='default'; table=100", &with("read4 100; read6 100"), &["no default route in table 100"]),
         ("route='default'; table='vrf0'", X, &["no VRF vrf0"]),
-        ("route='default'", &with("route default4 unreachable"), &["no default route but one that is unreachable"]),
+        ("route='default'", &with("route default4 unreachable"), &["the default route is an unreachable route"]),
         ("route='default'", &with("route default4 via 203.0.113.1 dev y0"), &["default via 203.0.113.1 dev y0: y0 has no carrier"]),
         ("route='default'", &with("route default4 via 192.0.2.1 dev x0 dead"), &["default via 192.0.2.1 dev x0 is dead"]),
         ("route='default'", &with("route default6 via fe80::1 dev x0 expires 99"), &["default via fe80::1 dev x0 has expired"]),
@@ -111,7 +111,7 @@ fn of_routes() {
         ("interface='y0'; carrier=false; route='default'", &with("route default4 via 192.0.2.1 dev x0"), &["default via 192.0.2.1 dev x0: not through y0"]),
         // The reason is about the route that the kernel selects. If this route hides a better one, the reason says
         // so.
-        ("route='default'", &with("route default4 unreachable; route default4 via 203.0.113.1 dev y0 metric 9"), &["no default route but one that is unreachable"]),
+        ("route='default'", &with("route default4 unreachable; route default4 via 203.0.113.1 dev y0 metric 9"), &["the default route is an unreachable route"]),
         ("route='default-ipv4'", &with("route default4 blackhole metric 1; route default4 via 192.0.2.1 dev x0 metric 100"), &["the blackhole default IPv4 route of metric 1 is preferred: default via 192.0.2.1 dev x0 metric 100 is not used"]),
         (
             "route='default'",

@@ -78,7 +78,7 @@ fn the_line_of_a_grace_names_the_wanted_clause() {
         Phase::Grace { until: NOW },
         gate,
         UP,
-        "Waiting (up to 90s): all that is required is met, waiting a little for: no default IPv6 route",
+        "Waiting (up to 90s): everything required is met; waiting a little longer for: no default IPv6 route",
     );
 }
 
@@ -402,7 +402,7 @@ fn a_reason_that_is_over_is_in_the_past_tense() {
         ("address='192.0.2.0/24'", "x0: nocarrier; addr x0 192.0.2.7/24", "192.0.2.7 was on x0, which had no carrier"),
         ("route='default'", "x0: up", "no default route"),
         ("route='default'", "x0: nocarrier; x1: down", "no link had carrier (x0, x1)"),
-        ("route='default-ipv4'", "x0: up; route default4 blackhole", "no default IPv4 route but one that was blackhole"),
+        ("route='default-ipv4'", "x0: up; route default4 blackhole", "the default IPv4 route was a blackhole"),
         ("nameserver=true", "ns none", "resolv.conf named no nameserver"),
         ("interface='br0'; carrier=true", "br0: up kind=bridge", "br0 had no carrier: bridge br0 had no port with carrier"),
         ("tcp='192.0.2.7:22'", "fails tcp 192.0.2.7:22 = connection refused", "tcp 192.0.2.7:22: connection refused"),

@@ -611,7 +611,7 @@ pub(super) const EXAMPLES: &[(&str, Retryability, &str)] = &[
     (
         "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": net/http: HTTP/1.x transport connection broken: malformed HTTP response \"\\x15\\x03\\x01\"",
         AtBootOnly,
-        "the answer is not HTTP",
+        "the server did not answer with HTTP",
     ),
     (
         "pinging container registry r.example.org: Get \"https://r.example.org/v2/\": socks connect tcp proxy:1080->r.example.org:443: dial tcp: lookup proxy: no such host",

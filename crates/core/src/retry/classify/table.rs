@@ -193,7 +193,7 @@ pub(super) static RULES: &[Rule] = &[
         "HTML instead of JSON (a captive portal?)",
     ),
     Rule(Within, " looking for beginning of value", AtBootOnly, "no JSON in the answer (a captive portal?)"),
-    Rule(Begins, "malformed HTTP ", AtBootOnly, "the answer is not HTTP"),
+    Rule(Begins, "malformed HTTP ", AtBootOnly, "the server did not answer with HTTP"),
     Rule(Begins, "stopped after 10 redirects", AtBootOnly, "redirected without end (a captive portal?)"),
     Rule(Answer, "unavailable", Later, "registry unavailable"),
     Rule(Answer, "service unavailable", Later, "registry unavailable"),
