@@ -4,6 +4,7 @@ pub mod cat;
 mod check;
 mod complete;
 mod doctor;
+mod ending;
 mod explain;
 mod guess;
 mod learn;
@@ -26,29 +27,23 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{self, ExitCode};
-use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
-use nix::sys::signal::Signal;
 use tracing::Level;
 
 use crate::attempt::{self, AttemptError};
-use crate::clock;
 use crate::config::{self, ConfigError, Environment, GateRequest, Loaded, SaveError};
 use crate::driver::Failure;
-use crate::escape::{escape, escape_bytes, escape_lines};
+use crate::escape::{escape, escape_bytes};
 use crate::kernel_line::KernelLine;
 use crate::netlink::{ObserveError, RECEIVE_BUFFER};
 use crate::notify::NotifyError;
-use crate::platform::signals;
 use crate::proc_cmdline;
 use crate::ready_fd::ReadyFdError;
-use crate::report::{error_json, json_text};
 use crate::requirement::Gate;
 use crate::sibling;
-use crate::stderr;
-use crate::stdout;
+use ending::{PATIENCE, complain, last_words, leave};
 use options::GateOptions;
 
 /// Waits until this host's network is ready, and says what is missing
@@ -492,53 +487,6 @@ fn hand_over(_: Apart) -> Result<Exit, Error> {
     Err(Error::Tools(sibling::does_not_run(&path, &command.exec())))
 }
 
-/// How long netready waits at its end for somebody to read what it said.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The same where a signal ends it.
-const LESS_PATIENCE: Duration = Duration::from_millis(300);
-
-fn leave(exit: Exit) -> ExitCode {
-    last_words(if let Exit::Signal(_) = exit { LESS_PATIENCE } else { PATIENCE });
-    match exit {
-        Exit::Done => ExitCode::SUCCESS,
-        Exit::NotReady => ExitCode::from(1),
-        Exit::Code(code) => ExitCode::from(code),
-        Exit::Signal(signal) => {
-            die_of(signal);
-            // Not reached, unless the signal is blocked: then as a shell would put it.
-            ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))
-        }
-    }
-}
-
-/// Waits until what was said is written. A signal that comes meanwhile ends the process as if it had not been caught.
-fn last_words(patience: Duration) {
-    let_signals_end();
-    let began = clock::now();
-    stdout::finish(patience);
-    stdout::failed();
-    // Both threads write at the same time, so stderr had the time in which stdout was waited for.
-    stderr::finish(patience.saturating_sub(clock::now() - began).max(LESS_PATIENCE));
-}
-
-/// Lets signals end this process at once.
-fn let_signals_end() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
-        if signals::action_of(signal) == signals::Action::Caught {
-            // A signal whose action cannot be set is not lost: it is still caught.
-            let _ = signals::set_default(signal);
-        }
-    }
-}
-
-fn die_of(signal: i32) {
-    let Ok(signal) = Signal::try_from(signal) else { return };
-    if signals::set_default(signal).is_ok() {
-        // Where it fails, the caller ends with the code that says the same.
-        let _ = nix::sys::signal::raise(signal);
-    }
-}
-
 /// clap's own errors, help and version among them.
 fn usage(error: &clap::Error, json: bool, code: u8) -> ExitCode {
     let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
@@ -565,21 +513,6 @@ fn asks_for_json(words: &[OsString]) -> bool {
         let short = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
         word == "--json" || short.is_some_and(|letters| letters.starts_with('j') || letters.ends_with('j'))
     })
-}
-
-fn complain(error: &str, json: bool) {
-    let_signals_end();
-    if json {
-        stdout::say_last(&format!("{}\n", json_text(&error_json(error))));
-        if stdout::finish(PATIENCE) && stdout::take_error().is_none() {
-            return;
-        }
-    }
-    // Where nobody can be told, the exit code still says it.
-    for line in escape_lines(error).lines() {
-        stderr::say(&format!("netready: error: {line}\n"));
-    }
-    stderr::finish(PATIENCE);
 }
 
 fn load(request: &GateRequest) -> Result<Loaded, ConfigError> {
