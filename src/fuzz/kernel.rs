@@ -25,6 +25,7 @@ pub fn netlink(data: &[u8]) {
         let stale = match frame.kind {
             libc::RTM_NEWLINK | libc::RTM_DELLINK | libc::RTM_NEWADDR | libc::RTM_DELADDR => Some(Stale::ALL),
             libc::RTM_NEWROUTE | libc::RTM_DELROUTE => Some(Stale::ROUTES),
+            decode::RTM_NEWNEXTHOP | decode::RTM_DELNEXTHOP => Some(Stale::ROUTES),
             _ => None,
         };
         match decode::event(frame, NOW) {

@@ -37,8 +37,11 @@ const RTM_NEWROUTE: u16 = libc::RTM_NEWROUTE;
 const RTM_DELROUTE: u16 = libc::RTM_DELROUTE;
 const RTM_NEWRULE: u16 = libc::RTM_NEWRULE;
 const RTM_DELRULE: u16 = libc::RTM_DELRULE;
-const RTM_NEWNEXTHOP: u16 = 104;
-const RTM_DELNEXTHOP: u16 = 105;
+pub const RTM_NEWNEXTHOP: u16 = 104;
+pub const RTM_DELNEXTHOP: u16 = 105;
+/// linux/nexthop.h: the size of struct nhmsg, and the attribute that holds the number of the object.
+const NHMSG: usize = 8;
+const NHA_ID: u16 = 1;
 const RTM_NEWNETCONF: u16 = libc::RTM_NEWNETCONF;
 /// The attributes of linux/netconf.h that hold the number of the link, and the setting.
 const NETCONFA_IFINDEX: u16 = 1;
@@ -113,11 +116,14 @@ pub fn event(frame: Frame<'_>, now: Moment) -> Event {
     let stale = match frame.kind {
         RTM_NEWLINK | RTM_DELLINK | RTM_NEWADDR | RTM_DELADDR => Stale::ALL,
         RTM_NEWROUTE | RTM_DELROUTE => Stale::ROUTES,
-        // What these say is of no interest, only that they came. (netlink-packet-route cannot
-        // decode a nexthop.)
+        // What it says is of no interest, only that it came.
         RTM_NEWRULE | RTM_DELRULE => return Event::Message(Message::Rule),
-        RTM_NEWNEXTHOP => return Event::Message(Message::Nexthop),
-        RTM_DELNEXTHOP => return Event::Message(Message::NexthopGone),
+        RTM_NEWNEXTHOP | RTM_DELNEXTHOP => {
+            let gone = frame.kind == RTM_DELNEXTHOP;
+            let message = if gone { Message::NexthopGone } else { Message::Nexthop };
+            return nexthop(frame.payload)
+                .map_or(Event::Undecodable(Stale::ROUTES), |id| Event::Message(message(id)));
+        }
         RTM_NEWNETCONF => {
             let setting = linkdown_setting(frame.payload).map(Message::IgnoreLinkdown);
             return setting.map_or(Event::Irrelevant, Event::Message);
@@ -196,6 +202,18 @@ fn linkdown_setting(payload: &[u8]) -> Option<Option<u32>> {
         }
     }
     tells.then_some(link)
+}
+
+/// The number of the nexthop object that a message is about. (netlink-packet-route cannot decode these.)
+fn nexthop(payload: &[u8]) -> Option<u32> {
+    let mut id = None;
+    for attribute in NlasIterator::new(payload.get(NHMSG..)?) {
+        let attribute = attribute.ok()?;
+        if attribute.kind() == NHA_ID {
+            id = attribute.value().try_into().map(u32::from_ne_bytes).ok();
+        }
+    }
+    id
 }
 
 /// A route of a dump; `None` where it cannot be decoded or is none of its table's.
@@ -291,6 +309,7 @@ fn route(message: RouteMessage, now: Moment) -> Option<Route> {
         hops: Vec::new(),
         prefsrc: None,
         expires: None,
+        nexthop: None,
     };
     // RTNH_F_* stand in rtm_flags where there is one next hop.
     let mut hop = NextHop {
@@ -316,6 +335,7 @@ fn route(message: RouteMessage, now: Moment) -> Option<Route> {
             RouteAttribute::Via(via) => hop.gateway = via_ip(&via),
             RouteAttribute::MultiPath(hops) => route.hops = hops.into_iter().map(next_hop).collect(),
             RouteAttribute::CacheInfo(info) => route.expires = expiry(info.expires, now),
+            RouteAttribute::NhId(id) => route.nexthop = Some(id),
             _ => {}
         }
     }

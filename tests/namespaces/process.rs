@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Elsewhere, Exit, Process, SOON, Signal, UP0, UserManager, hear_signals};
+use crate::harness::{Elsewhere, Exit, Process, SOON, Signal, UP0, UP1, UserManager, hear_signals};
 use crate::netns;
 
 const CARRIER: &str = "[[require]]\ninterface = \"va0\"\ncarrier = true\n";
@@ -339,6 +339,63 @@ fn settle_sees_a_flap_that_is_not_announced_in_time() {
         }
     }
     panic!("this machine is too slow for a flap of a carrier in {SHORT:?}");
+}
+
+/// The link loses its carrier, and another link takes over before the kernel announces the loss.
+#[test]
+#[ignore = "needs a network namespace"]
+fn settle_sees_an_unannounced_loss_after_which_another_link_took_over() {
+    // As above, the settle must be shorter than a second.
+    const SHORT: Duration = Duration::from_millis(800);
+    for _ in 0..50 {
+        let ns = netns!();
+        let other = Elsewhere::new();
+        ns.ip(&format!("{UP1}; addr add 198.51.100.1/24 dev va1"));
+        ns.ip(&format!("link add va0 index 77 type veth peer name vb0 index 77 netns {}", other.pid()));
+        ns.ip("link set va0 up; addr add 192.0.2.1/24 dev va0; route add default via 192.0.2.254 dev va0 metric 100");
+        let gate = ns.run(&["-r", "default-ipv4", "--settle", "800ms"]);
+        gate.expect_waiting();
+        let up = Instant::now();
+        other.ip("link set vb0 up");
+        gate.expect_told("must hold");
+        std::thread::sleep(Duration::from_millis(200));
+        other.ip("link set vb0 down");
+        let again = Instant::now();
+        ns.ip("route add default via 198.51.100.254 dev va1");
+        if up.elapsed() < SHORT {
+            gate.expect_ready();
+            assert!(again.elapsed() >= SHORT - EARLY, "{:?}\n{}", again.elapsed(), gate.transcript());
+            return;
+        }
+    }
+    panic!("this machine is too slow for a loss of carrier in {SHORT:?}");
+}
+
+/// A nexthop object matters only if the route that counts is made of it. Returns how long after the change the gate opened.
+fn settles_after(change: &str) -> Duration {
+    const OBJECTS: &str =
+        "nexthop add id 7 via 192.0.2.254 dev va0; nexthop add id 8 via 192.0.2.253 dev va0";
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0; {OBJECTS}; route add default nhid 7"));
+    let gate = ns.run(&["-r", "default-ipv4", "--settle", "3s"]);
+    gate.expect_told("must hold");
+    std::thread::sleep(Duration::from_millis(1500));
+    let again = Instant::now();
+    ns.ip_batch(change);
+    gate.expect_ready();
+    again.elapsed()
+}
+
+#[test]
+#[ignore = "needs a network namespace"]
+fn settle_begins_again_only_if_the_route_s_own_nexthop_object_is_removed() {
+    const SETTLE: Duration = Duration::from_secs(3);
+    let own = "nexthop del id 7\nnexthop add id 7 via 192.0.2.254 dev va0\nroute add default nhid 7\n";
+    let after = settles_after(own);
+    assert!(after >= SETTLE - EARLY, "{after:?}");
+    // A busy machine may need several attempts.
+    let shortest = (0..5).map(|_| settles_after("nexthop del id 8\n")).find(|after| *after < SETTLE - EARLY);
+    assert!(shortest.is_some(), "the settle began again");
 }
 
 /// The same for an address and a route, for which the kernel does not count flaps.

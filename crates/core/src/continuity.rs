@@ -135,8 +135,7 @@ mod tests {
             (Some(at(1000)), &other, 1000, true),
             (None, &other, 1000, false),
         ] {
-            let mut continuity = Continuity::default();
-            continuity.expect(end, false);
+            let mut continuity = Continuity { broken: false, ends: end };
             continuity.judged(&first, new, &[], at(now));
             assert_eq!(continuity.take_broken(), is_break, "{end:?} {now} {new:?}");
         }
@@ -146,14 +145,13 @@ mod tests {
     /// counts.
     #[test]
     fn an_end_that_the_kernel_may_not_show_is_remembered() {
-        let (early, later) =
-            (Moment::after_boot(Duration::from_secs(1)), Moment::after_boot(Duration::from_secs(9)));
+        let second = |second| Some(Moment::after_boot(Duration::from_secs(second)));
         for (known, read, unsure, counts) in [
-            (None, Some(early), false, Some(early)),
-            (Some(early), Some(later), false, Some(later)),
-            (Some(early), Some(later), true, Some(later)),
-            (Some(early), None, false, None),
-            (Some(early), None, true, Some(early)),
+            (None, second(1), false, second(1)),
+            (second(1), second(9), false, second(9)),
+            (second(1), second(9), true, second(9)),
+            (second(1), None, false, None),
+            (second(1), None, true, second(1)),
         ] {
             let mut continuity = Continuity { broken: false, ends: known };
             continuity.expect(read, unsure);

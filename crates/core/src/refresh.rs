@@ -116,6 +116,17 @@ enum Barrier {
     Always,
 }
 
+/// What is known about IPv6 routes that the kernel shows without an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endless {
+    /// They may end in a moment: in its last 10 ms, the kernel shows a route as if it never ended.
+    Unsure,
+    /// They are read once more at this moment.
+    ReadAt(Moment),
+    /// They were still there long after the first reading, so they have no end.
+    Sure,
+}
+
 /// One pass of reading, from the first stale thing to a current network.
 #[derive(Debug, Clone)]
 struct Pass {
@@ -150,6 +161,7 @@ pub struct Refresh {
     expired: Option<Moment>,
     /// When to read again for that.
     again: Option<Moment>,
+    endless: Endless,
     was_current: bool,
     /// Links that were found to have lost carrier since they were read before.
     flapped: Vec<u32>,
@@ -175,6 +187,7 @@ impl Refresh {
             expiry: None,
             expired: None,
             again: None,
+            endless: Endless::Unsure,
             was_current: false,
             flapped: Vec::new(),
             judged: None,
@@ -186,6 +199,7 @@ impl Refresh {
         self.wants = Wants::of(gate);
         self.stale = Stale::ALL;
         self.pass = None;
+        self.endless = Endless::Unsure;
     }
 
     /// What is worth reading.
@@ -198,7 +212,11 @@ impl Refresh {
         self.barrier = self.barrier.max(barrier_for(message, network));
         self.unfinished = unfinished_after(message, self.unfinished);
         self.stale.links |= self.may_hear_of_the_past && ends_detection(message, network);
-        self.stale = self.stale.or(network.apply(message, &self.wants));
+        let stale = network.apply(message, &self.wants);
+        if stale.routes || stale.lookups {
+            self.endless = Endless::Unsure;
+        }
+        self.stale = self.stale.or(stale);
         // After the message of an IPv4 address, the kernel makes next hops of its link usable that were dead (seen on
         // Linux 6.18). It announces nothing then.
         let may_revive = matches!(message, Message::Address(address) if address.local.is_ipv4());
@@ -211,6 +229,7 @@ impl Refresh {
     /// growing distances.
     pub fn lost(&mut self, stale: Stale, now: Moment) {
         self.barrier = Barrier::Always;
+        self.endless = Endless::Unsure;
         match self.spacing.next(stale, now) {
             None => self.stale = self.stale.or(stale),
             Some(at) => self.put_off_until(at),
@@ -252,10 +271,15 @@ impl Refresh {
         }
         if self.expiry.is_some_and(|at| at <= now) {
             self.expired = self.expiry.take();
+            self.endless = Endless::Unsure;
             self.stale = self.stale.or(Stale::ROUTES);
         }
         if self.again.is_some_and(|at| at <= now) {
             self.again = None;
+            self.stale = self.stale.or(Stale::ROUTES);
+        }
+        if matches!(self.endless, Endless::ReadAt(at) if at <= now) {
+            self.endless = Endless::Sure;
             self.stale = self.stale.or(Stale::ROUTES);
         }
     }
@@ -268,7 +292,8 @@ impl Refresh {
 
     /// When to wake though nothing happens.
     pub fn deadline(&self) -> Option<Moment> {
-        [self.put_off_until, self.expiry, self.again].into_iter().flatten().min()
+        let endless = if let Endless::ReadAt(at) = self.endless { Some(at) } else { None };
+        [self.put_off_until, self.expiry, self.again, endless].into_iter().flatten().min()
     }
 
     /// Whether something that was lost has not been read again yet.
@@ -483,6 +508,10 @@ impl Refresh {
         self.expired = end;
         self.again = end.map(|_| now + LATER);
         self.expiry = network.next_expiry(now);
+        // No gate waits for this: the route can be used at this moment.
+        if self.endless == Endless::Unsure && network.has_endless_route() {
+            self.endless = Endless::ReadAt(now + LATER);
+        }
     }
 }
 
@@ -509,8 +538,8 @@ fn barrier_for(message: &Message, network: &Network) -> Barrier {
         Message::LinkGone(_)
         | Message::AddressGone(_)
         | Message::Rule
-        | Message::Nexthop
-        | Message::NexthopGone
+        | Message::Nexthop(_)
+        | Message::NexthopGone(_)
         | Message::IgnoreLinkdown(_) => Barrier::Always,
         Message::Address(_) | Message::Route(..) => Barrier::NotNeeded,
     }
@@ -536,8 +565,8 @@ fn unfinished_after(message: &Message, before: Option<IpAddr>) -> Option<IpAddr>
         Message::Route(route, _) if route.family() == Family::V4 => None,
         Message::Route(..)
         | Message::Rule
-        | Message::Nexthop
-        | Message::NexthopGone
+        | Message::Nexthop(_)
+        | Message::NexthopGone(_)
         | Message::IgnoreLinkdown(_) => before,
     }
 }

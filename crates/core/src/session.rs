@@ -502,7 +502,7 @@ impl Session {
         let effect = self.state.observe(&self.verdict, self.continuity.take_broken(), now);
         if self.state.holding() {
             let unsure = self.refresh.is_near_expiry();
-            self.continuity.expect(self.verdict.ends(&self.network), unsure);
+            self.continuity.expect(self.verdict.ends(&self.network, now), unsure);
         }
         self.confirmed = false;
         let news = core::mem::take(&mut self.news);

@@ -6,7 +6,7 @@
 //! ```text
 //! eth0: up kind=bridge master=br0 port=vrf on=eth1 alt=lan0 mac=02:…/none card vrf=100 noipv6 losses=3
 //! addr eth0 192.0.2.10/24 peer 192.0.2.1 tentative optimistic dadfailed deprecated permanent temporary link/site/host
-//! route default4 via 192.0.2.1 dev eth0 metric 100 table 100 src 192.0.2.10 from 2001:db8::/56 expires 5
+//! route default4 via 192.0.2.1 dev eth0 metric 100 table 100 src 192.0.2.10 from 2001:db8::/56 expires 5 nhid 7
 //! route 10.0.0.0/8 nexthop via 192.0.2.1 dev eth0 linkdown nexthop dev eth1
 //! route default4 unreachable          route default4 tos 16 dev eth0          route default6 pref high dev eth0
 //! chosen default4 via 192.0.2.1 dev eth0      a route that is there, and that the kernel's lookup takes
@@ -340,6 +340,7 @@ impl Builder {
             hops: Vec::new(),
             prefsrc: None,
             expires: None,
+            nexthop: None,
         };
         let mut hop = None;
         let fresh = || NextHop { ifindex: 0, gateway: None, dead: false, linkdown: false, onlink: false };
@@ -359,6 +360,7 @@ impl Builder {
                 }
                 "table" => route.table = value().parse().unwrap(),
                 "src" => route.prefsrc = Some(value().parse().unwrap()),
+                "nhid" => route.nexthop = Some(value().parse().unwrap()),
                 "from" => route.source = Some(value().parse().unwrap()),
                 "expires" => {
                     route.expires = Some(Moment::after_boot(Duration::from_secs(value().parse().unwrap())));

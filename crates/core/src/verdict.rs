@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{Carrierless, Message, Network, Question, Route, RouteChange, RouteKind};
+use crate::model::{Carrierless, Message, Network, NextHop, Question, Route, RouteChange, RouteKind};
 use crate::moment::Moment;
 use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec, RouteTo};
 
@@ -151,6 +151,8 @@ pub struct RouteRef {
     pub table: u32,
     /// The route's metric. The kernel prefers a low one.
     pub metric: u32,
+    /// The nexthop object that the route is made of. A lookup for a target does not tell it.
+    pub nexthop: Option<u32>,
 }
 
 /// Why an item is unmet.
@@ -592,18 +594,24 @@ impl Verdict {
         self.evidence().flat_map(Evidence::routes).eq(other.evidence().flat_map(Evidence::routes))
     }
 
-    /// When the first of the routes ends that meet requirements, as the network knows it.
-    pub fn ends(&self, network: &Network) -> Option<Moment> {
+    /// When the next of the routes ends that meet requirements, as the network knows it.
+    pub fn ends(&self, network: &Network, now: Moment) -> Option<Moment> {
         let ends = |evidence: &Evidence| match evidence {
-            Evidence::Lookup { target, .. } => network.lookup_ends(*target),
+            Evidence::Lookup { target, .. } => network.lookup_ends(*target).filter(|end| *end > now),
             Evidence::Route { .. }
             | Evidence::Pasta(_)
             | Evidence::Link { .. }
             | Evidence::Address(_)
             | Evidence::Nameserver(_)
             | Evidence::Answer { .. } => {
-                let is = |known: &&Route| evidence.routes().iter().any(|route| route.is(known));
-                network.routes.all().filter(is).filter_map(|route| route.expires).min()
+                let is = |known: &&Route| evidence.routes().iter().any(|route| route.is_by_hop_of(known));
+                network
+                    .routes
+                    .all()
+                    .filter(is)
+                    .filter_map(|route| route.expires)
+                    .filter(|end| *end > now)
+                    .min()
             }
         };
         self.evidence().filter_map(ends).min()
@@ -654,7 +662,9 @@ impl Evidence {
             // announce every removal.
             Message::Route(changed, RouteChange::Added) => match self {
                 Evidence::Route { route, .. } => {
-                    route.is(changed) || (leads_nowhere(changed) && route.is_behind(changed))
+                    // A route of a nexthop object can go again without a message.
+                    let may_interrupt = leads_nowhere(changed) || changed.nexthop.is_some();
+                    route.is(changed) || (may_interrupt && route.is_behind(changed))
                 }
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
                 // A better route may have come after it.
@@ -680,9 +690,16 @@ impl Evidence {
             },
             // While the rule was there, or was not, the target may have been out of reach.
             Message::Rule => matches!(self, Evidence::Lookup { .. }),
-            Message::Address(_) | Message::Nexthop => false,
-            // Which routes went with it is not told. They may be back before that is announced.
-            Message::NexthopGone => matches!(self, Evidence::Route { .. } | Evidence::Lookup { .. }),
+            Message::Address(_) => false,
+            // The routes of a nexthop object that changed, and of a group that lost a member, are not always announced
+            // (net.ipv4.nexthop_compat_mode).
+            Message::Nexthop(id) => self.routes().iter().any(|route| route.nexthop == Some(*id)),
+            // Which routes went with it is not told. They may be back before that is announced. What a lookup used is not
+            // known.
+            Message::NexthopGone(id) => {
+                matches!(self, Evidence::Lookup { .. })
+                    || self.routes().iter().any(|route| route.nexthop == Some(*id))
+            }
             // Meanwhile the kernel may have taken a dead route. A new link has no routes.
             Message::IgnoreLinkdown(link) => {
                 let known = link.is_none_or(|link| before.link(link).is_some());
@@ -731,6 +748,12 @@ impl RouteRef {
             && self.table == route.table
             && self.metric == route.metric
             && route.tos == 0
+    }
+
+    /// Whether this is the route, and it has this next hop. Two routers can have a route of the same metric each.
+    fn is_by_hop_of(&self, route: &Route) -> bool {
+        let same = |hop: &NextHop| (hop.ifindex, hop.gateway) == (self.ifindex, self.gateway);
+        self.is(route) && route.hops.iter().any(same)
     }
 
     /// Whether a message is about a route to the same destination that the kernel prefers to this one.

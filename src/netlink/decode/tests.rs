@@ -57,8 +57,8 @@ fn said(octets: &[u8]) -> String {
             Message::Route(route, RouteChange::Replaced) => format!("route replaced {}", of_route(&route)),
             Message::Route(route, RouteChange::Gone) => format!("route gone {}", of_route(&route)),
             Message::Rule => "rule".to_owned(),
-            Message::Nexthop => "nexthop".to_owned(),
-            Message::NexthopGone => "nexthop gone".to_owned(),
+            Message::Nexthop(id) => format!("nexthop {id}"),
+            Message::NexthopGone(id) => format!("nexthop {id} gone"),
             Message::IgnoreLinkdown(link) => format!("ignore-linkdown {link:?}"),
         },
     }
@@ -151,6 +151,9 @@ fn of_route(route: &Route) -> String {
     }
     if route.preference != Preference::Medium {
         text += &format!(" preference {:?}", route.preference);
+    }
+    if let Some(id) = route.nexthop {
+        text += &format!(" nexthop {id}");
     }
     if let Some(expires) = route.expires {
         text += &format!(" expires in {}s", (expires - NOW).as_secs());

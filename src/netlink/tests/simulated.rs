@@ -45,8 +45,9 @@ fn of_route(route: &Route, names: &Names) -> Option<String> {
         | RouteKind::Other => Vec::new(),
     };
     let source = route.prefsrc.map(|source| format!(" src {source}")).unwrap_or_default();
+    let nexthop = route.nexthop.map(|id| format!(" nhid {id}")).unwrap_or_default();
     Some(format!(
-        "{:?} {} table {} metric {} {}{source}",
+        "{:?} {} table {} metric {} {}{source}{nexthop}",
         route.kind,
         route.destination,
         route.table,
@@ -61,10 +62,13 @@ fn of_address(address: &Address, names: &Names) -> Option<String> {
         return None;
     }
     let flag = |on: bool, word: &'static str| if on { word } else { "" };
+    const IFA_F_SECONDARY: u32 = 0x01;
+    let secondary = address.local.is_ipv4() && address.flags & IFA_F_SECONDARY != 0;
     Some(format!(
-        "{name} {}/{}{}{}",
+        "{name} {}/{}{}{}{}",
         address.local,
         address.prefix_len,
+        flag(secondary, " secondary"),
         flag(address.tentative(), " tentative"),
         flag(address.deprecated(), " deprecated"),
     ))
@@ -105,7 +109,7 @@ fn told(messages: &[Message], names: &Names, line: &str) -> Vec<String> {
                 let name = link.map_or("all", |link| names.get(&link).map_or("?", String::as_str));
                 Some(format!("ignore linkdown {name}"))
             }
-            Message::Rule | Message::Nexthop | Message::NexthopGone => Some(format!("{message:?}")),
+            Message::Rule | Message::Nexthop(_) | Message::NexthopGone(_) => Some(format!("{message:?}")),
         })
         .collect();
     lines.sort();
@@ -252,6 +256,10 @@ async fn sequence(seed: u64, steps: usize) -> String {
         OPERATIONS.iter().flat_map(|kind| *kind).copied().filter(|line| is_compared(line)).collect();
     let mut kernel = Kernel::new(Moment::after_boot(Duration::from_secs(100)));
     ip("link set lo up");
+    // A new namespace has the settings of the host.
+    for links in ["all", "default"] {
+        std::fs::write(format!("/proc/sys/net/ipv4/conf/{links}/promote_secondaries"), "0").unwrap();
+    }
     for line in ["link add va0", "link add va1"].iter().chain(SETUP) {
         assert!(really(line), "{line}");
         kernel.do_all(line);

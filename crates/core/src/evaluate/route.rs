@@ -272,6 +272,7 @@ impl<'a> Judge<'a> {
             ifname: self.network.ifname(ifindex),
             table,
             metric: 0,
+            nexthop: None,
         };
         if let Some((links, fit)) = within {
             if !fit.iter().any(|link| link.ifindex == ifindex) {
@@ -337,6 +338,7 @@ impl<'a> Judge<'a> {
             ifname: self.network.ifname(hop.ifindex),
             table: route.table,
             metric: route.metric,
+            nexthop: route.nexthop,
         }
     }
 }

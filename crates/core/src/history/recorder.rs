@@ -160,8 +160,8 @@ impl Recorder {
             Message::AddressGone(address) => self.address(network.address(address), None, network, now),
             Message::Route(..)
             | Message::Rule
-            | Message::Nexthop
-            | Message::NexthopGone
+            | Message::Nexthop(_)
+            | Message::NexthopGone(_)
             | Message::IgnoreLinkdown(_) => {}
         }
     }

@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::address::AddressKey;
 use super::{Address, Carrierless, Link, Lookup, Operstate, Question, Route, RouteQuery, Routes, Tried};
 use crate::moment::Moment;
-use crate::requirement::{RouteTo, Table};
+use crate::requirement::{Family, RouteTo, Table};
 use crate::wants::Wants;
 
 /// The kernel's limit for links that are stacked on links (MAX_NEST_DEV of linux/netdevice.h).
@@ -58,10 +58,11 @@ pub enum Message {
     Route(Route, RouteChange),
     /// A policy rule changed.
     Rule,
-    /// A nexthop object is there, or has changed (`ip nexthop`).
-    Nexthop,
-    /// A nexthop object was removed. Its routes are removed with it, without an announcement.
-    NexthopGone,
+    /// The nexthop object with this number is there, or has changed (`ip nexthop`). A group of nexthop objects changes
+    /// when a member is removed.
+    Nexthop(u32),
+    /// The nexthop object with this number was removed. Its routes are removed with it, without an announcement.
+    NexthopGone(u32),
     /// The setting ignore_routes_with_linkdown of this link changed, or of all links if it is `None` (RTM_NEWNETCONF).
     /// So the kernel skips other routes than before. A new link sends this before its first RTM_NEWLINK.
     IgnoreLinkdown(Option<u32>),
@@ -164,7 +165,7 @@ impl Network {
                 routes: self.routes.depend_on(route, wants),
                 lookups: wants.route_to.iter().any(|wanted| route.destination.contains(&wanted.target)),
             },
-            Message::Rule | Message::Nexthop | Message::NexthopGone | Message::IgnoreLinkdown(_) => {
+            Message::Rule | Message::Nexthop(_) | Message::NexthopGone(_) | Message::IgnoreLinkdown(_) => {
                 Stale::ROUTES
             }
         };
@@ -197,8 +198,8 @@ impl Network {
             | Message::AddressGone(_)
             | Message::Route(..)
             | Message::Rule
-            | Message::Nexthop
-            | Message::NexthopGone
+            | Message::Nexthop(_)
+            | Message::NexthopGone(_)
             | Message::IgnoreLinkdown(_) => true,
         }
     }
@@ -390,6 +391,15 @@ impl Network {
     pub(crate) fn lookup_ends(&self, target: IpAddr) -> Option<Moment> {
         let of_target = self.lookups.iter().filter(|(wanted, _)| wanted.target == target);
         of_target.filter_map(|(_, lookup)| lookup.expires()).min()
+    }
+
+    /// Whether an IPv6 route or path that was read has no end, as far as the kernel shows it.
+    pub(crate) fn has_endless_route(&self) -> bool {
+        let endless = |route: &Route| route.family() == Family::V6 && route.expires.is_none();
+        let path = |(wanted, lookup): (&RouteTo, &Lookup)| {
+            wanted.target.is_ipv6() && matches!(lookup, Lookup::Path { expires: None, .. })
+        };
+        self.routes.all().any(endless) || self.lookups.iter().any(path)
     }
 
     /// Returns when the next route or lookup result expires.

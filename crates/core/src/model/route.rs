@@ -33,6 +33,8 @@ pub struct Route {
     pub prefsrc: Option<IpAddr>,
     /// When the route expires. It stays in the table for up to 30 s after that, but is not used.
     pub expires: Option<Moment>,
+    /// The nexthop object that the route is made of (RTA_NH_ID). When that object is removed, the route goes with it.
+    pub nexthop: Option<u32>,
 }
 
 /// One next hop of a route.

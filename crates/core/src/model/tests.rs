@@ -65,8 +65,8 @@ fn a_message_makes_stale_what_it_may_have_removed() {
         // A new address removes no route.
         (Message::Address(address(&before, "192.0.2.10")), NOTHING, LOOKUPS),
         (Message::Rule, ROUTES, LOOKUPS),
-        (Message::Nexthop, ROUTES, LOOKUPS),
-        (Message::NexthopGone, ROUTES, LOOKUPS),
+        (Message::Nexthop(7), ROUTES, LOOKUPS),
+        (Message::NexthopGone(7), ROUTES, LOOKUPS),
         (Message::IgnoreLinkdown(None), ROUTES, LOOKUPS),
         (told("default4 dev y0", RouteChange::Added), ROUTES, LOOKUPS),
         (told("default4 dev y0 table 77", RouteChange::Gone), ROUTES, LOOKUPS),

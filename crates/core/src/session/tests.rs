@@ -214,8 +214,8 @@ fn changes(old: &Network, new: &Network) -> Vec<Message> {
             Message::Address(_)
             | Message::Route(..)
             | Message::Rule
-            | Message::Nexthop
-            | Message::NexthopGone
+            | Message::Nexthop(_)
+            | Message::NexthopGone(_)
             | Message::IgnoreLinkdown(_) => false,
         })
     };

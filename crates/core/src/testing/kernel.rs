@@ -8,8 +8,7 @@
 //! Every rule was measured or read in Linux 6.18. `src/netlink/tests/simulated.rs` of the crate netready runs the same
 //! operations in a network namespace and compares the announcements, the tables and the answers.
 //!
-//! Left out: bridges, VRFs and other kinds of links, router advertisements, neighbours, secondary IPv4 addresses, and
-//! IPv6 multipath routes.
+//! Left out: bridges, VRFs and other kinds of links, router advertisements, neighbours, and IPv6 multipath routes.
 
 mod answers;
 mod fib;
@@ -37,6 +36,7 @@ const LINKWATCH: Duration = Duration::from_secs(1);
 /// How long an IPv6 route stays in its table after it expired.
 const GARBAGE: Duration = Duration::from_secs(30);
 
+const IFA_F_SECONDARY: u32 = 0x01;
 const IFA_F_NODAD: u32 = 0x02;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_DEPRECATED: u32 = 0x20;
@@ -72,14 +72,14 @@ struct Device {
     ipv6_ready: bool,
     /// net.ipv6.conf.LINK.keep_addr_on_down
     keeps_addresses: bool,
+    /// net.ipv4.conf.LINK.promote_secondaries
+    promotes: bool,
 }
 
 /// A route in a table.
 #[derive(Debug, Clone)]
 struct Entry {
     route: Route,
-    /// It is made of this nexthop object.
-    nexthop: Option<u32>,
 }
 
 /// A policy rule.
@@ -238,6 +238,7 @@ impl Kernel {
             told_down: true,
             ipv6_ready: false,
             keeps_addresses: false,
+            promotes: false,
         };
         self.devices.insert(ifindex, device);
         ifindex

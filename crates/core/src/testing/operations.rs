@@ -17,7 +17,8 @@ pub const OPERATIONS: &[&[&str]] = &[
     &["link set va1 name lan0", "link set lan0 name va1"],
     &[
         "addr add 192.0.2.1/24 dev va0",
-        "addr add 192.0.2.7/32 dev va0",
+        "addr add 192.0.2.7/24 dev va0",
+        "addr add 192.0.2.8/24 dev va0",
         "addr add 192.0.2.7/32 dev va1",
         "addr add 198.51.100.1/24 dev va1",
         "addr add 2001:db8::1/64 dev va0 nodad",
@@ -26,7 +27,8 @@ pub const OPERATIONS: &[&[&str]] = &[
     ],
     &[
         "addr del 192.0.2.1/24 dev va0",
-        "addr del 192.0.2.7/32 dev va0",
+        "addr del 192.0.2.7/24 dev va0",
+        "addr del 192.0.2.8/24 dev va0",
         "addr del 192.0.2.7/32 dev va1",
         "addr del 198.51.100.1/24 dev va1",
         "addr del 2001:db8::1/64 dev va0",
@@ -96,5 +98,7 @@ pub const OPERATIONS: &[&[&str]] = &[
         "sysctl net.ipv6.conf.va0.ignore_routes_with_linkdown=0",
         "sysctl net.ipv6.conf.va0.keep_addr_on_down=1",
         "sysctl net.ipv6.conf.va0.keep_addr_on_down=0",
+        "sysctl net.ipv4.conf.va0.promote_secondaries=1",
+        "sysctl net.ipv4.conf.va0.promote_secondaries=0",
     ],
 ];

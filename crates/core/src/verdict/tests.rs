@@ -138,6 +138,10 @@ fn a_better_route_that_came_or_went() {
         let before = if change == RouteChange::Added { &[][..] } else { &[ROUTE, TARGET] };
         interrupts(&route("default4 via 198.51.100.1 dev y0 metric 1", change), before);
         interrupts(&route("default4 via 198.51.100.1 dev y0 metric 100 tos 16", change), target);
+        // It may go with its nexthop object, without a message.
+        let mut with_target = vec![ROUTE];
+        with_target.extend(target);
+        interrupts(&route("default4 via 198.51.100.1 dev y0 metric 1 nhid 8", change), &with_target);
     }
 }
 
@@ -147,10 +151,27 @@ fn a_rule_that_changed() {
     interrupts(&Message::Rule, &[TARGET]);
 }
 
-/// Its routes go without a message.
+/// The routes of a nexthop object go without a message. A lookup does not tell which route it used.
 #[test]
-fn a_nexthop_object_that_went() {
-    interrupts(&Message::NexthopGone, &[ROUTE, TARGET]);
+fn a_nexthop_object_that_went_or_changed() {
+    interrupts(&Message::NexthopGone(7), &[TARGET]);
+    interrupts(&Message::Nexthop(7), &[]);
+    let before = network(&HOST.replace("metric 100", "metric 100 nhid 7"));
+    for (message, gates) in [
+        (Message::NexthopGone(7), &[ROUTE, TARGET, PASTA][..]),
+        (Message::NexthopGone(8), &[TARGET]),
+        (Message::Nexthop(7), &[ROUTE, PASTA]),
+        (Message::Nexthop(8), &[]),
+    ] {
+        for text in ALL {
+            let verdict = evaluate(&gate(text), &before, NOW);
+            assert_eq!(
+                verdict.interrupted_by(&message, &before),
+                gates.contains(&text),
+                "{text}, {message:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -163,9 +184,48 @@ fn the_kernel_took_dead_routes_or_did_not() {
 
 #[test]
 fn messages_that_interrupt_nothing() {
-    interrupts(&Message::Nexthop, &[]);
     // A new link sends this too.
     interrupts(&Message::IgnoreLinkdown(Some(77)), &[]);
+}
+
+/// Each row: the routes that are known, and the second in which the verdict's route ends, seen from second 2.
+#[test]
+fn when_the_routes_end_that_a_verdict_rests_on() {
+    const HERE: &str = "x0: up; addr x0 2001:db8::7/64; addr x0 192.0.2.7/24";
+    let second = |second| crate::moment::Moment::after_boot(core::time::Duration::from_secs(second));
+    for (gate_text, routes, ends) in [
+        ("route='default-ipv6'", "route default6 via fe80::1 dev x0 expires 8", Some(8)),
+        ("route='default-ipv6'", "route default6 via fe80::1 dev x0", None),
+        (
+            "route='default-ipv4'",
+            "route default4 via 192.0.2.1 dev x0; route default6 via fe80::1 dev x0 expires 8",
+            None,
+        ),
+        // Two routers.
+        (
+            "interface='x0'; route='default-ipv6'",
+            "route default6 via fe80::1 dev x0 expires 8; route default6 via fe80::2 dev x0 expires 5",
+            Some(8),
+        ),
+        // One of them has ended.
+        (
+            "interface='x0'; route='default-ipv6'",
+            "route default6 via fe80::1 dev x0 expires 1; route default6 via fe80::2 dev x0 expires 5",
+            Some(5),
+        ),
+        (
+            "route-to='2001:db8:7::7'",
+            "lookup 2001:db8:7::7 via fe80::1 dev x0 src 2001:db8::7 expires 8",
+            Some(8),
+        ),
+        ("route-to='2001:db8:7::7'", "lookup 2001:db8:7::7 via fe80::1 dev x0 src 2001:db8::7", None),
+        ("address='ipv6'", "route default6 via fe80::1 dev x0 expires 8", None),
+    ] {
+        let host = network(&format!("{HERE}; {routes}"));
+        let verdict = evaluate(&gate(gate_text), &host, second(2));
+        assert!(verdict.ready(), "{gate_text} {routes}: {verdict:?}");
+        assert_eq!(verdict.ends(&host, second(2)), ends.map(second), "{gate_text} {routes}");
+    }
 }
 
 /// Only met requirements have evidence, so nothing interrupts an unmet one.

@@ -3,6 +3,7 @@
 use netlink_packet_core::NLA_HEADER_SIZE;
 
 use super::super::{Event, event};
+use super::super::{RTM_DELNEXTHOP, RTM_NEWNEXTHOP};
 use super::{NOW, all, one_frame, recorded};
 use crate::model::Stale;
 
@@ -15,7 +16,7 @@ const RTNL_FAMILY_IPMR: u8 = 128;
 fn stale_of(kind: u16) -> Option<Stale> {
     match kind {
         libc::RTM_NEWLINK | libc::RTM_DELLINK | libc::RTM_NEWADDR | libc::RTM_DELADDR => Some(Stale::ALL),
-        libc::RTM_NEWROUTE | libc::RTM_DELROUTE => Some(Stale::ROUTES),
+        libc::RTM_NEWROUTE | libc::RTM_DELROUTE | RTM_NEWNEXTHOP | RTM_DELNEXTHOP => Some(Stale::ROUTES),
         _ => None,
     }
 }
@@ -39,10 +40,10 @@ fn every_truncation_is_decoded_or_told_of() {
             let mut cut = octets[..length].to_vec();
             cut[..4].copy_from_slice(&u32::try_from(length).unwrap().to_ne_bytes());
             check(&cut, &|| format!("{name}, {length} octets"));
-            // Less than the fixed header: of links 16 octets, of addresses 8, of routes 12.
+            // Less than the fixed header: of links 16 octets, of addresses and nexthop objects 8, of routes 12.
             let fixed = match kind {
                 16 | 17 => 16,
-                20 | 21 => 8,
+                20 | 21 | RTM_NEWNEXTHOP | RTM_DELNEXTHOP => 8,
                 24 | 25 => 12,
                 _ => 0,
             };
@@ -76,7 +77,7 @@ fn attributes_of(kind: u16) -> usize {
     HEADER
         + match kind {
             libc::RTM_NEWLINK | libc::RTM_DELLINK => 16,
-            libc::RTM_NEWADDR | libc::RTM_DELADDR => 8,
+            libc::RTM_NEWADDR | libc::RTM_DELADDR | RTM_NEWNEXTHOP | RTM_DELNEXTHOP => 8,
             _ => 12,
         }
 }

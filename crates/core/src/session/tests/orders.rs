@@ -319,6 +319,27 @@ fn an_expired_route_is_read_again() {
     assert_eq!(bench.phase(), Phase::Lost { since: at(100_000) });
 }
 
+/// In its last 10 ms, the kernel shows an IPv6 route as if it had no end. The gate opens, because the route can be used,
+/// and the route is read once more.
+#[test]
+fn an_ipv6_route_without_an_end_is_read_once_more() {
+    let host = "eth0: up; addr eth0 2001:db8::7/64";
+    let endless = format!("{host}; route default6 via fe80::1 dev eth0");
+    let mut bench = Bench::looked(Mode::Watch, gate("route = \"default-ipv6\""), &endless);
+    assert_eq!((bench.opened, bench.deadline()), (1, Some(30)));
+    bench.time(30);
+    assert!(matches!(bench.phase(), Phase::Ready { .. }));
+    assert_eq!(bench.deadline(), None, "it has no end");
+    // After news it may be another route.
+    bench.sees(&format!("{host}; route default6 via fe80::2 dev eth0 metric 9"));
+    assert_eq!(bench.deadline(), Some(60));
+    bench.kernel = network(host);
+    bench.time(60);
+    assert_eq!(bench.phase(), Phase::Lost { since: at(60) });
+    let bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), WORKS);
+    assert_eq!((bench.opened, bench.deadline()), (1, None), "IPv4 routes do not end");
+}
+
 /// Just at its end the kernel shows a route without an end.
 #[test]
 fn a_gate_does_not_open_by_a_route_that_ends_now() {

@@ -5,7 +5,9 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Entry, IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_TENTATIVE, Kernel, TABLE_LOCAL};
+use super::{
+    Entry, IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_SECONDARY, IFA_F_TENTATIVE, Kernel, TABLE_LOCAL,
+};
 use crate::model::{Address, Lookup, NextHop, Route, RouteKind, RouteQuery, link_local};
 use crate::requirement::{Family, TABLE_MAIN};
 
@@ -181,7 +183,11 @@ impl Kernel {
     /// inet_select_addr: the first address of the link, or one in the subnet of the gateway. Else the first address
     /// of another link.
     fn source4(&self, ifindex: u32, towards: IpAddr) -> Option<IpAddr> {
-        let v4 = || self.addresses.iter().filter(|address| address.local.is_ipv4() && address.scope == 0);
+        let primary = |address: &&Address| address.flags & IFA_F_SECONDARY == 0;
+        let v4 = || {
+            let v4 = self.addresses.iter().filter(|address| address.local.is_ipv4() && address.scope == 0);
+            v4.filter(primary)
+        };
         let mut here = v4().filter(|address| address.ifindex == ifindex);
         let near = |address: &&Address| address.on_link().is_some_and(|prefix| prefix.contains(&towards));
         let first = here.clone().next();

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Entry, IFA_F_DEPRECATED, IFA_F_NODAD, IFA_F_PERMANENT, IFA_F_TENTATIVE};
+use super::{Entry, IFA_F_DEPRECATED, IFA_F_NODAD, IFA_F_PERMANENT, IFA_F_SECONDARY, IFA_F_TENTATIVE};
 use super::{Kernel, RT_SCOPE_HOST, Refused, Rule, Work};
 use crate::model::{Address, NextHop, Preference, Route, RouteChange, RouteKind};
 use crate::requirement::{Family, TABLE_MAIN};
@@ -142,7 +142,10 @@ impl Kernel {
                 }
                 let scope = if local.is_loopback() { RT_SCOPE_HOST } else { 0 };
                 let prefix_len = prefix.prefix_len();
-                let address = Address { ifindex, local, remote: local, prefix_len, scope, flags };
+                let mut address = Address { ifindex, local, remote: local, prefix_len, scope, flags };
+                if self.addresses.iter().any(|held| held.shares_subnet4(&address)) {
+                    address.flags |= IFA_F_SECONDARY;
+                }
                 Ok(match local {
                     IpAddr::V4(_) => vec![
                         Work::Insert(address.clone()),
@@ -165,11 +168,7 @@ impl Kernel {
                 Ok(vec![Work::Flags(ifindex, local, flags), Work::TellAddress(ifindex, local)])
             }
             ("del", Some(known)) => Ok(match local {
-                IpAddr::V4(_) => vec![
-                    Work::Remove(known.clone()),
-                    Work::TellAddressGone(known.clone()),
-                    Work::Detach4(known),
-                ],
+                IpAddr::V4(_) => self.plan_removal4(known),
                 IpAddr::V6(_) => vec![
                     Work::Remove(known.clone()),
                     Work::TellAddressGone(known.clone()),
@@ -178,6 +177,29 @@ impl Kernel {
             }),
             _ => Err(Refused),
         }
+    }
+
+    /// With a primary address its secondary ones go, one after the other, unless the first of them takes its place.
+    /// Then their local routes go and come again, because these name the primary address.
+    fn plan_removal4(&self, address: Address) -> Vec<Work> {
+        let removal = |address: &Address| {
+            let address = || address.clone();
+            [Work::Remove(address()), Work::TellAddressGone(address()), Work::Detach4(address())]
+        };
+        let behind = |held: &&Address| held.shares_subnet4(&address) && address.flags & IFA_F_SECONDARY == 0;
+        let secondaries: Vec<&Address> = self.addresses.iter().filter(behind).collect();
+        let promotes = self.devices.get(&address.ifindex).is_some_and(|device| device.promotes);
+        let Some(first) = secondaries.first().filter(|_| promotes) else {
+            return secondaries.into_iter().chain([&address]).flat_map(removal).collect();
+        };
+        let mut work: Vec<Work> =
+            secondaries.iter().map(|held| Work::DetachLocal4((*held).clone())).collect();
+        work.extend(removal(&address));
+        work.extend([Work::Promote((*first).clone()), Work::TellAddress(first.ifindex, first.local)]);
+        let primary = Address { flags: first.flags & !IFA_F_SECONDARY, ..(*first).clone() };
+        let others = secondaries.iter().skip(1).map(|held| (*held).clone());
+        work.extend([primary].into_iter().chain(others).map(Work::Attach4));
+        work
     }
 
     fn plan_route(&mut self, family: Family, verb: &str, words: &[&str]) -> Result<Vec<Work>, Refused> {
@@ -200,8 +222,8 @@ impl Kernel {
             let is = |entry: &&Entry| {
                 let route = &entry.route;
                 (route.destination, route.table) == (destination, table)
-                    // Without a kind, a route of any kind is removed.
-                    && (kind == RouteKind::Unicast || route.kind == kind)
+                    // Without a kind, a route of any kind is removed. IPv6 does not look at the kind.
+                    && (family == Family::V6 || kind == RouteKind::Unicast || route.kind == kind)
                     && words.number("metric").is_none_or(|metric| route.metric == metric)
                     && words.after("dev").is_none_or(|dev| self.leaves_by(route, dev))
             };
@@ -233,8 +255,9 @@ impl Kernel {
             hops,
             prefsrc,
             expires: words.number("expires").map(|seconds| self.now() + Duration::from_secs(seconds.into())),
+            nexthop,
         };
-        self.plan_insertion(verb, Entry { route, nexthop })
+        self.plan_insertion(verb, Entry { route })
     }
 
     fn plan_insertion(&mut self, verb: &str, entry: Entry) -> Result<Vec<Work>, Refused> {
@@ -304,11 +327,11 @@ impl Kernel {
                 if hop.linkdown {
                     return Err(Refused);
                 }
-                Ok(vec![Work::SetNexthop(id, hop), Work::TellNexthop])
+                Ok(vec![Work::SetNexthop(id, hop), Work::TellNexthop(id)])
             }
             "del" => {
                 self.nexthops.get(&id).ok_or(Refused)?;
-                Ok(vec![Work::RemoveNexthop(id), Work::TellNexthopGone, Work::FlushNexthop(id)])
+                Ok(vec![Work::RemoveNexthop(id), Work::TellNexthopGone(id), Work::FlushNexthop(id)])
             }
             verb => panic!("nexthop {verb}?"),
         }
@@ -347,6 +370,7 @@ impl Kernel {
             }
             ("ignore_routes_with_linkdown", _) => Ok(Vec::new()),
             ("keep_addr_on_down", Some(link)) => Ok(vec![Work::KeepAddresses(link, on)]),
+            ("promote_secondaries", Some(link)) => Ok(vec![Work::Promotes(link, on)]),
             _ => panic!("{setting}?"),
         }
     }

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::{DETECTION, Entry, GARBAGE, Kernel, RT_SCOPE_LINK, Rule, TABLE_LOCAL, Timer};
-use super::{IFA_F_DADFAILED, IFA_F_NODAD, IFA_F_PERMANENT, IFA_F_TENTATIVE};
+use super::{IFA_F_DADFAILED, IFA_F_NODAD, IFA_F_PERMANENT, IFA_F_SECONDARY, IFA_F_TENTATIVE};
 use crate::model::{
     Address, Message, NextHop, Operstate, Preference, Route, RouteChange, RouteKind, link_local,
 };
@@ -37,6 +37,10 @@ pub enum Work {
     /// The local and the connected route of an IPv4 address.
     Attach4(Address),
     Detach4(Address),
+    /// The local route of an IPv4 address goes, although the address stays.
+    DetachLocal4(Address),
+    /// A secondary address becomes a primary one.
+    Promote(Address),
     Prefix6(Address),
     Detach6(Address),
     Detect(u32, IpAddr),
@@ -53,13 +57,14 @@ pub enum Work {
     RemoveRule(Rule),
     IgnoreLinkdown(Family, Option<u32>, bool),
     KeepAddresses(u32, bool),
+    Promotes(u32, bool),
     TellLink(u32),
     TellLinkGone(u32),
     TellAddress(u32, IpAddr),
     TellAddressGone(Address),
     TellRoute(Entry, RouteChange),
-    TellNexthop,
-    TellNexthopGone,
+    TellNexthop(u32),
+    TellNexthopGone(u32),
     TellRule,
     TellIgnoreLinkdown(Option<u32>),
 }
@@ -111,6 +116,15 @@ impl Kernel {
             }
             Work::Attach4(address) => self.attach4(&address),
             Work::Detach4(address) => self.detach4(&address),
+            Work::DetachLocal4(address) => {
+                let local = self.own_route(&address, TABLE_LOCAL, 0);
+                self.remove_told(|entry| entry.is_same_as(&local));
+            }
+            Work::Promote(mut address) => {
+                self.addresses.retain(|held| held.key() != address.key());
+                address.flags &= !IFA_F_SECONDARY;
+                self.addresses.push(address);
+            }
             Work::Prefix6(address) => self.prefix6(&address),
             Work::Detach6(address) => self.detach6(&address),
             Work::Detect(ifindex, local) => self.detect(ifindex, local),
@@ -139,13 +153,18 @@ impl Kernel {
                     device.keeps_addresses = on;
                 }
             }
+            Work::Promotes(ifindex, on) => {
+                if let Some(device) = self.device_mut(ifindex) {
+                    device.promotes = on;
+                }
+            }
             tell @ (Work::TellLink(_)
             | Work::TellLinkGone(_)
             | Work::TellAddress(..)
             | Work::TellAddressGone(_)
             | Work::TellRoute(..)
-            | Work::TellNexthop
-            | Work::TellNexthopGone
+            | Work::TellNexthop(_)
+            | Work::TellNexthopGone(_)
             | Work::TellRule
             | Work::TellIgnoreLinkdown(_)) => self.tell(tell),
         }
@@ -164,8 +183,8 @@ impl Kernel {
             }
             Work::TellAddressGone(address) => Some(Message::AddressGone(address)),
             Work::TellRoute(entry, change) => Some(Message::Route(self.shown(&entry), change)),
-            Work::TellNexthop => Some(Message::Nexthop),
-            Work::TellNexthopGone => Some(Message::NexthopGone),
+            Work::TellNexthop(id) => Some(Message::Nexthop(id)),
+            Work::TellNexthopGone(id) => Some(Message::NexthopGone(id)),
             Work::TellRule => Some(Message::Rule),
             Work::TellIgnoreLinkdown(link) => Some(Message::IgnoreLinkdown(link)),
             other => panic!("{other:?} tells nothing"),
@@ -288,7 +307,7 @@ impl Kernel {
             self.nexthops.iter().filter(|(_, hop)| of_link(hop)).map(|(id, _)| *id).collect();
         for id in gone {
             self.nexthops.remove(&id);
-            self.entries.retain(|entry| entry.nexthop != Some(id));
+            self.entries.retain(|entry| entry.route.nexthop != Some(id));
         }
     }
 
@@ -330,10 +349,18 @@ impl Kernel {
             tos: 0,
             kind: if local { RouteKind::Local } else { RouteKind::Unicast },
             hops: vec![hop],
-            prefsrc: address.local.is_ipv4().then_some(address.local),
+            prefsrc: address.local.is_ipv4().then(|| self.primary4(address).local),
             expires: None,
+            nexthop: None,
         };
-        Entry { route, nexthop: None }
+        Entry { route }
+    }
+
+    /// The primary address of an address's subnet, whose secondary addresses it sends for.
+    fn primary4<'a>(&'a self, address: &'a Address) -> &'a Address {
+        let primary = |held: &&Address| held.shares_subnet4(address) && held.flags & IFA_F_SECONDARY == 0;
+        let secondary = address.flags & IFA_F_SECONDARY != 0;
+        self.addresses.iter().find(primary).filter(|_| secondary).unwrap_or(address)
     }
 
     /// The kernel appends its own routes, so each link with the same address has one.
@@ -350,15 +377,18 @@ impl Kernel {
     fn attach4(&mut self, address: &Address) {
         self.insert_own(self.own_route(address, TABLE_LOCAL, 0));
         let up = self.devices.get(&address.ifindex).is_some_and(|device| device.admin_up);
-        if up && address.prefix_len < 32 && address.scope < RT_SCOPE_LINK {
+        let primary = address.flags & IFA_F_SECONDARY == 0;
+        if up && primary && address.prefix_len < 32 && address.scope < RT_SCOPE_LINK {
             self.insert_own(self.own_route(address, TABLE_MAIN, 0));
         }
         self.sync_up(address.ifindex);
     }
 
     fn detach4(&mut self, address: &Address) {
-        let prefix = self.own_route(address, TABLE_MAIN, 0);
-        self.remove_told(|entry| entry.is_same_as(&prefix));
+        if address.flags & IFA_F_SECONDARY == 0 {
+            let prefix = self.own_route(address, TABLE_MAIN, 0);
+            self.remove_told(|entry| entry.is_same_as(&prefix));
+        }
         let local = self.own_route(address, TABLE_LOCAL, 0);
         self.remove_told(|entry| entry.is_same_as(&local));
         let elsewhere = self.addresses.iter().any(|held| held.local == address.local);
@@ -428,7 +458,7 @@ impl Kernel {
             Work::SetNexthop(id, hop) => {
                 self.nexthops.insert(id, hop.clone());
                 let mut told = Vec::new();
-                for entry in self.entries.iter_mut().filter(|entry| entry.nexthop == Some(id)) {
+                for entry in self.entries.iter_mut().filter(|entry| entry.route.nexthop == Some(id)) {
                     entry.route.hops = vec![hop.clone()];
                     told.push(Work::TellRoute(entry.clone(), RouteChange::Replaced));
                 }
@@ -440,7 +470,7 @@ impl Kernel {
             Work::RemoveNexthop(id) => {
                 self.nexthops.remove(&id);
             }
-            Work::FlushNexthop(id) => self.entries.retain(|entry| entry.nexthop != Some(id)),
+            Work::FlushNexthop(id) => self.entries.retain(|entry| entry.route.nexthop != Some(id)),
             other => panic!("{other:?} is no nexthop's"),
         }
     }
@@ -463,6 +493,17 @@ impl Kernel {
     }
 }
 
+impl Address {
+    /// Whether the other address is another IPv4 address in the same subnet of the same link.
+    pub(super) fn shares_subnet4(&self, other: &Address) -> bool {
+        self.local.is_ipv4()
+            && self.ifindex == other.ifindex
+            && self.local != other.local
+            && self.prefix_len == other.prefix_len
+            && self.on_link() == other.on_link()
+    }
+}
+
 impl Entry {
     /// The kernel takes one of both to be the other: the same destination, table and metric.
     pub(super) fn stands_beside(&self, other: &Entry) -> bool {
@@ -479,7 +520,7 @@ impl Entry {
         self.stands_beside(other)
             && self.route.kind == other.route.kind
             && self.route.prefsrc == other.route.prefsrc
-            && self.nexthop == other.nexthop
+            && self.route.nexthop == other.route.nexthop
             && ways(self) == ways(other)
     }
 }

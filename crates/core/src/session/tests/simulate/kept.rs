@@ -263,6 +263,13 @@ const KEPT: &[(&str, &str)] = &[
      -- 2000 ms pass
      -6 route add default via 2001:db8::fe dev va0 metric 10",
     ),
+    (
+        "a route ended, and netready did not know the other one, so the settle began again (the test did not allow for that)",
+        "gate 2, settle 2870 ms, va0 is a veth
+     rule add pref 99 to 203.0.113.0/24 unreachable
+     -6 route replace default via fe80::9 dev va0 expires 2
+     -4 route replace default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1",
+    ),
 ];
 
 #[test]

@@ -426,12 +426,11 @@ impl World {
         }
     }
 
-    /// Whether a route ends or was to end about now, or has ended and netready could not know that it would.
+    /// Whether a route ends or was to end about now.
     fn expires_now(&self) -> bool {
         let now = self.kernel.now();
         let about = |end: Moment| now <= end + AROUND_EXPIRY && end <= now + AROUND_EXPIRY;
-        let surprising = |end: Moment| end <= now && !self.ends_seen.get(&end).is_some_and(|seen| seen.early);
-        self.ends_seen.keys().any(|end| about(*end)) || self.ends().any(|end| about(end) || surprising(end))
+        self.ends_seen.keys().any(|end| about(*end)) || self.ends().any(about)
     }
 
     /// Whether a route has ended and netready could not know that it would, or so lately that by the kernel's count of
@@ -458,7 +457,10 @@ impl World {
             };
         }
         let (ready, phase) = (self.session.is_ready(), self.session.phase());
-        self.truth.at_rest(ready, phase, self.active).map_or(Ok(()), Err)
+        // Nobody announces the end of a route, and it may begin the settle anew.
+        let ended = self.ends().filter(|end| *end <= now).max();
+        let active = ended.map_or(self.active, |end| self.active.max(end));
+        self.truth.at_rest(ready, phase, active).map_or(Ok(()), Err)
     }
 
     fn follow(&mut self, probes: crate::session::Probes) {
