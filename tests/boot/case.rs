@@ -26,8 +26,16 @@ pub const LATE: f64 = 250.0;
 /// How much earlier than the watcher netready may read an event on a busy machine, in milliseconds. A gate that opens
 /// before an event opens whole seconds before it.
 pub const EARLY: f64 = 100.0;
-/// How often a boot whose READY=1 is not prompt is repeated.
-const ATTEMPTS: u32 = 3;
+/// How many boots there are if READY=1 is not prompt in the first.
+pub const ATTEMPTS: u32 = 3;
+
+/// Whether so many processes wait for a processor that times say nothing about netready: eight for each. The boots of CI
+/// alone are not so many.
+pub fn overloaded() -> bool {
+    let load = fs::read_to_string("/proc/loadavg").unwrap();
+    let load: f64 = load.split(' ').next().unwrap().parse().unwrap();
+    load > 8.0 * std::thread::available_parallelism().unwrap().get() as f64
+}
 
 /// What becomes of the container, some seconds after the last event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,7 +318,7 @@ impl Case {
             if judged && found.is_empty() && best > PROMPT && attempt < ATTEMPTS {
                 continue;
             }
-            if judged && found.is_empty() && best > LATE {
+            if judged && found.is_empty() && best > LATE && !overloaded() {
                 let _ =
                     writeln!(found, "READY=1 came late in each of {attempt} boots: {best} ms in the best");
             }
