@@ -71,6 +71,8 @@ impl Networks {
     pub fn cable(&self, name: &str) {
         let n = name.trim_start_matches('e');
         self.lan(&format!("link add {name}p type veth peer name {name} netns {}", self.guest));
+        // With two link-local addresses, the router would be two routers for a guest that hears it from both.
+        self.lan(&format!("link set {name}p addrgenmode none"));
         self.lan(&format!("addr add 10.9.{n}.1/24 dev {name}p; addr add 10.9.{n}.53/24 dev {name}p"));
         self.lan(&format!(
             "addr add 2001:db8:{n}::1/64 dev {name}p nodad; addr add fe80::1/64 dev {name}p nodad"
