@@ -122,6 +122,25 @@ impl Netns {
             let output = self.try_ip(command);
             assert!(output.status.success(), "ip {command}: {}", String::from_utf8_lossy(&output.stderr));
         }
+        if commands.contains("link ") {
+            self.linkwatch();
+        }
+    }
+
+    /// Waits until the kernel has finished the changes of carrier. On a busy machine its worker comes late: a link then has
+    /// LOWER_UP, but not yet the operstate UP and IFF_RUNNING.
+    fn linkwatch(&self) {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let unfinished = |line: &str| {
+            line.contains("LOWER_UP") != line.contains(" state UP ") && !line.contains("DORMANT")
+        };
+        while Instant::now() < deadline {
+            let links = self.try_ip("-o link show up type veth").stdout;
+            if !String::from_utf8_lossy(&links).lines().any(unfinished) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub fn try_ip(&self, command: &str) -> Output {
