@@ -267,7 +267,9 @@ fn a_grace_and_a_recheck() {
     });
     while seen.recv_timeout(SOON).is_ok() {}
     acceptor.join().unwrap();
-    assert!(recheck.expect_lost().contains("connection refused"), "{}", recheck.transcript());
+    // On a busy machine the gate may be lost earlier, because a try took too long.
+    recheck.expect_status("connection refused");
+    recheck.expect_lost();
     assert_eq!(connections.load(Ordering::Relaxed), 4);
     run.stays_ready();
     let _server = silent("127.0.0.1:4000");
