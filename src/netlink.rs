@@ -6,6 +6,7 @@
 mod ask;
 pub mod decode;
 pub(crate) mod filter;
+mod nexthop;
 mod socket;
 mod tables;
 

@@ -18,9 +18,10 @@ use rtnetlink::{Handle, new_connection_with_strict_check};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::debug;
 
-use crate::model::{Lookup, Route, RouteQuery};
+use crate::model::{Lookup, Route, RouteKind, RouteQuery};
 use crate::moment::Moment;
 use crate::netlink::decode;
+use crate::netlink::nexthop::{self, Object};
 use crate::netlink::socket::{QUESTION, Reply, RequestSocket};
 
 /// How the barrier failed.
@@ -128,15 +129,46 @@ impl RequestSocket {
             IpAddr::V6(_) => RouteFlags::FibMatch,
         };
         let Reply::Message(message) = self.route(asked, flags).await? else { return Ok(None) };
+        let object = decode::nexthop_object(&message);
         let Some(mut route) = decode::dumped_route(message, now) else { return Ok(None) };
-        if route.hops.is_empty() && route.kind == crate::model::RouteKind::Unicast {
-            // A nexthop object that the kernel does not spell out (net.ipv4.nexthop_compat_mode=0).
-            if let Some(Lookup::Path { ifindex, gateway, .. }) = self.lookup(asked).await? {
-                let (dead, linkdown, onlink) = (false, false, false);
-                route.hops.push(crate::model::NextHop { ifindex, gateway, dead, linkdown, onlink });
-            }
+        if let Some(id) = object {
+            self.spell_out(&mut route, id).await?;
         }
         Ok(Some(route))
+    }
+
+    /// Adds the next hops of the nexthop object with this number to a route, if the kernel has not named them
+    /// (net.ipv4.nexthop_compat_mode=0).
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn spell_out(&mut self, route: &mut Route, id: u32) -> io::Result<()> {
+        if !route.hops.is_empty() || route.kind != RouteKind::Unicast {
+            return Ok(());
+        }
+        let members = match self.nexthop(id).await? {
+            Some(Object::Group(members)) => members,
+            Some(Object::Hop(hop)) => {
+                route.hops.push(hop);
+                return Ok(());
+            }
+            // It is gone, and so is the route.
+            None => return Ok(()),
+        };
+        for member in members {
+            // A group has no groups in it.
+            if let Some(Object::Hop(hop)) = self.nexthop(member).await? {
+                route.hops.push(hop);
+            }
+        }
+        Ok(())
+    }
+
+    async fn nexthop(&mut self, id: u32) -> io::Result<Option<Object>> {
+        match self.ask_in_octets(&mut nexthop::question(id), nexthop::object).await? {
+            Reply::Message(object) => Ok(Some(object)),
+            Reply::Refused(_) | Reply::Undecodable => Ok(None),
+        }
     }
 
     /// The way that connect(2) would take. `None` where the answer cannot be decoded.

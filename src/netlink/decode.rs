@@ -252,6 +252,15 @@ pub fn dumped_route(message: RouteNetlinkMessage, now: Moment) -> Option<Route> 
     }
 }
 
+/// The number of the nexthop object that a route uses.
+pub fn nexthop_object(message: &RouteNetlinkMessage) -> Option<u32> {
+    let RouteNetlinkMessage::NewRoute(message) = message else { return None };
+    message.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::NhId(id) => Some(*id),
+        _ => None,
+    })
+}
+
 /// The answer to a lookup. `None` if the message does not tell it.
 pub fn lookup(message: &RouteMessage) -> Option<Lookup> {
     // The errors that the kernel gives for such routes, where it gives them as errors (fib_props).

@@ -260,10 +260,21 @@ impl RequestSocket {
         question: RouteNetlinkMessage,
         read: fn(Frame<'_>) -> Option<T>,
     ) -> io::Result<Reply<T>> {
-        let mut question = octets(NLM_F_REQUEST, question);
+        self.ask_in_octets(&mut octets(NLM_F_REQUEST, question), read).await
+    }
+
+    /// [`ask`](RequestSocket::ask), for a question that netlink-packet-route does not know.
+    ///
+    /// # Errors
+    /// As for `ask`.
+    pub async fn ask_in_octets<T>(
+        &mut self,
+        question: &mut [u8],
+        read: fn(Frame<'_>) -> Option<T>,
+    ) -> io::Result<Reply<T>> {
         for _ in 0..TRIES {
             self.renew_if_left()?;
-            self.send(&mut question)?;
+            self.send(question)?;
             if let Some(answer) = self.answer(read).await? {
                 return Ok(answer);
             }

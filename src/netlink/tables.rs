@@ -14,7 +14,9 @@ use tracing::warn;
 use crate::clock;
 use crate::model::{Address, Link, PastaView, TableRoutes};
 use crate::moment::Moment;
-use crate::netlink::decode::{Frame, dumped, dumped_address, dumped_link, dumped_route, link_of_entry};
+use crate::netlink::decode::{
+    Frame, dumped, dumped_address, dumped_link, dumped_route, link_of_entry, nexthop_object,
+};
 use crate::netlink::socket::{DumpError, DumpSink, RequestSocket};
 use crate::refresh::ReadTable;
 use crate::requirement::Family;
@@ -78,16 +80,25 @@ pub async fn read(dumps: &mut RequestSocket, table: &ReadTable) -> Result<TableR
     message.attributes.push(RouteAttribute::Table(table.id));
     let mut sink = TableSink {
         table: TableRoutes { family: table.family, id: table.id, routes: Vec::new(), pasta: None },
+        objects: Vec::new(),
         wanted: &table.destinations,
         pasta: table.pasta,
         now: clock::now(),
     };
     dumps.dump("routes", RouteNetlinkMessage::GetRoute(message), &mut sink).await?;
-    Ok(sink.table)
+    let TableSink { mut table, objects, .. } = sink;
+    for (place, id) in objects {
+        if let Some(route) = table.routes.get_mut(place) {
+            dumps.spell_out(route, id).await?;
+        }
+    }
+    Ok(table)
 }
 
 struct TableSink<'a> {
     table: TableRoutes,
+    /// The routes that use a nexthop object, by their place in `table`, and the number of the object.
+    objects: Vec<(usize, u32)>,
     wanted: &'a [ipnet::IpNet],
     pasta: bool,
     now: Moment,
@@ -120,17 +131,23 @@ impl TableSink<'_> {
 impl DumpSink for TableSink<'_> {
     fn begin(&mut self) {
         self.table.routes.clear();
+        self.objects.clear();
         self.table.pasta = self.pasta.then(PastaView::default);
     }
 
     fn see(&mut self, frame: Frame<'_>) -> ControlFlow<()> {
         if self.may_matter(&frame) {
-            let route = dumped(frame, |message| dumped_route(message, self.now));
-            if let Some(route) = route.filter(|route| route.table == self.table.id) {
+            let with_object = |message| {
+                let object = nexthop_object(&message);
+                dumped_route(message, self.now).map(|route| (route, object))
+            };
+            let route = dumped(frame, with_object);
+            if let Some((route, object)) = route.filter(|(route, _)| route.table == self.table.id) {
                 if let Some(view) = &mut self.table.pasta {
                     view.see(&route);
                 }
                 if self.wanted.contains(&route.destination) {
+                    self.objects.extend(object.map(|id| (self.table.routes.len(), id)));
                     self.table.routes.push(route);
                 }
             }
