@@ -264,6 +264,22 @@ fn a_dummy_link_meets_nothing_unless_it_is_named() {
     ns.until("the card has carrier", || ns.check(&["-a", "ipv4"]).ready());
 }
 
+/// LXD gives a bridge a dummy port, which is all that gives the bridge carrier.
+#[test]
+#[ignore = "needs link kinds: tests/uml.rs runs it"]
+fn what_is_made_of_dummy_links_leads_nowhere_either() {
+    let ns = netns!();
+    ns.ip("link add d0 type dummy; link set d0 up; link add br0 type bridge; link set br0 up; link set d0 master br0; \
+           link add link br0 name br0.5 type vlan id 5; link set br0.5 up; \
+           addr add 10.9.0.1/24 dev br0; addr add 10.9.1.1/24 dev br0.5; route add default via 10.9.1.2");
+    ns.until("the bridge has carrier", || ns.check(&["-i", "br0.5", "-a", "ipv4"]).ready());
+    ns.check(&["-a", "ipv4"]).assert_unready("no-address", "no IPv4 address");
+    ns.check(&["-r", "default"]).assert_unready("route-dead", "does not leave this host");
+    // A port that leads out makes the bridge lead out.
+    ns.ip("link add c0 type veth peer name c1; link set c1 up; link set c0 up; link set c0 master br0");
+    ns.until("the port has carrier", || ns.check(&["-a", "ipv4", "-r", "default"]).ready());
+}
+
 /// On BGP-unnumbered hosts the addresses are on loopback or dummy links, and the route leads out of a card.
 #[test]
 #[ignore = "needs link kinds: tests/uml.rs runs it"]

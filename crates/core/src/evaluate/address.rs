@@ -69,9 +69,9 @@ impl<'a> Judge<'a> {
     pub(crate) fn address_anywhere(&self, spec: AddressSpec) -> Judged {
         let network = self.network;
         let exact = matches!(spec, AddressSpec::Exact(_));
-        let found = network.addresses().filter(|address| spec.covers(address)).filter_map(|address| {
+        let found = network.addresses().filter(|address| self.covers(spec, address)).filter_map(|address| {
             let link = network.link(address.ifindex);
-            if !exact && link.is_none_or(Link::leads_nowhere) {
+            if !exact && link.is_none_or(|link| network.leads_nowhere(link)) {
                 return None;
             }
             let carrier = link.is_some_and(|link| network.carrier(link).is_ok());

@@ -72,7 +72,7 @@ impl<'a> Judge<'a> {
             let bridged = link.master.and_then(|master| network.link(master));
             let bridged = bridged.is_some_and(|master| master.kind == "bridge");
             let cabled = bridged && !GUEST_PORTS.contains(&link.kind.as_str());
-            !link.leads_nowhere()
+            !network.leads_nowhere(link)
                 && !link.is_tunnel()
                 && link.kind != "bridge"
                 && (cabled || !network.is_port(link))

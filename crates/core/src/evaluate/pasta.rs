@@ -9,7 +9,7 @@
 
 use crate::evaluate::Judge;
 use crate::evaluate::judged::{Judged, Needs};
-use crate::model::{Link, NextHop, PastaView, Route, link_local};
+use crate::model::{NextHop, PastaView, Route, link_local};
 use crate::requirement::{AddressSpec, Family, TABLE_MAIN};
 use crate::verdict::{Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Warning};
 
@@ -83,7 +83,9 @@ impl Judge<'_> {
         if view.default.is_none() {
             return Err(PastaFault::NoDefault);
         }
-        let leads_out = |hop: &NextHop| !self.network.link(hop.ifindex).is_some_and(Link::leads_nowhere);
+        let leads_out = |hop: &NextHop| {
+            !self.network.link(hop.ifindex).is_some_and(|link| self.network.leads_nowhere(link))
+        };
         if !route.hops.iter().any(leads_out) {
             return Err(PastaFault::LeadsNowhere);
         }

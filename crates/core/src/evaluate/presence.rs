@@ -3,7 +3,7 @@
 use crate::evaluate::Judge;
 use crate::evaluate::choice;
 use crate::evaluate::judged::Needs;
-use crate::model::{Link, Route, RouteKind};
+use crate::model::{Route, RouteKind};
 use crate::requirement::{Clause, Family, Presence, Subject, TABLE_MAIN};
 
 impl Judge<'_> {
@@ -52,7 +52,9 @@ impl Judge<'_> {
             .hops
             .iter()
             .map(|hop| hop.ifindex)
-            .filter(|ifindex| !self.network.link(*ifindex).is_some_and(Link::leads_nowhere))
+            .filter(|ifindex| {
+                !self.network.link(*ifindex).is_some_and(|link| self.network.leads_nowhere(link))
+            })
             .any(|ifindex| route.family() == family || addressed(ifindex))
     }
 

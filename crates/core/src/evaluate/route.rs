@@ -155,7 +155,7 @@ impl<'a> Judge<'a> {
 
     fn leads_somewhere(&self, ifindex: u32) -> Result<(), Dead> {
         match self.network.link(ifindex) {
-            Some(link) if link.leads_nowhere() => Err(Dead::LeadsNowhere),
+            Some(link) if self.network.leads_nowhere(link) => Err(Dead::LeadsNowhere),
             Some(_) | None => Ok(()),
         }
     }

@@ -147,7 +147,7 @@ fn not_its_own(network: &Network, link: &Link, has_card: bool) -> Option<String>
         return Some(format!("a port of {}", network.ifname(master)));
     }
     let made = |what: &str| Some(format!("{what} (kind {})", link.kind));
-    if link.leads_nowhere() {
+    if network.leads_nowhere(link) {
         return made("no other host can be reached through it");
     }
     if of_a_daemon(link) {

@@ -349,6 +349,27 @@ impl Network {
                 && !ports().any(|port| !needs(port.ifindex) && self.carrier(port).is_ok()))
     }
 
+    /// Whether no other host can be reached through a link: a loopback or dummy link, or a link that is stacked on one, or
+    /// a bridge, bond or team none of whose ports with carrier leads out. LXD, for example, gives a bridge a dummy port to
+    /// set its MTU, and the bridge has carrier by that port alone.
+    pub fn leads_nowhere(&self, link: &Link) -> bool {
+        self.leads_nowhere_within(link, MAX_NEST)
+    }
+
+    fn leads_nowhere_within(&self, link: &Link, depth: u32) -> bool {
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        if link.stacked() {
+            let lower = link.lower.and_then(|lower| self.link(lower));
+            return lower.is_some_and(|lower| self.leads_nowhere_within(lower, depth));
+        }
+        if !["bridge", "bond", "team"].contains(&link.kind.as_str()) {
+            return link.leads_nowhere();
+        }
+        let ports = self.links().filter(|port| port.master == Some(link.ifindex));
+        let mut carry = ports.filter(|port| self.carrier(port).is_ok()).peekable();
+        carry.peek().is_some() && carry.all(|port| self.leads_nowhere_within(port, depth))
+    }
+
     /// Returns the number of a table. `None` if the table is that of a VRF that does not exist.
     pub fn table_id(&self, table: &Table) -> Option<u32> {
         match table {

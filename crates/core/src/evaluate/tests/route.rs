@@ -392,6 +392,32 @@ fn an_ipv4_route_through_an_ipv6_next_hop_is_a_route() {
     ]);
 }
 
+/// A bridge, a bond, and a link on top of another lead where the links below them do.
+#[test]
+fn a_route_through_links_that_are_made_of_dummy_links_leads_nowhere() {
+    const D: &str = "d0: unknown kind=dummy";
+    let through = |links: &str, dev: &str| format!("{links}; addr {dev} 203.0.113.10/24; route default4 via 203.0.113.1 dev {dev}");
+    for (links, dev, found) in [
+        (&format!("{D} master=br0; br0: up kind=bridge")[..], "br0", "route-dead"),
+        (&format!("{D} master=br0; br0: up kind=bridge; c0: nocarrier master=br0"), "br0", "route-dead"),
+        (&format!("{D} master=br0; br0: up kind=bridge; c0: up master=br0"), "br0", "met"),
+        (&format!("{D} master=bd0; bd0: up kind=bond"), "bd0", "route-dead"),
+        (&format!("{D}; v0: up kind=vlan on=d0"), "v0", "route-dead"),
+        (&format!("{D} master=br0; br0: up kind=bridge; v0: up kind=macvlan on=br0"), "v0", "route-dead"),
+        ("c0: up; v0: up kind=vlan on=c0", "v0", "met"),
+        (&format!("{D}; vrf0: up kind=vrf vrf=100; c0: up master=vrf0"), "c0", "met"),
+    ] {
+        let network = through(links, dev);
+        let address = if found == "met" { "met" } else { "no-address" };
+        table(&[
+            ("route='default'", &network, found),
+            ("address='ipv4'", &network, address),
+            (&format!("interface='{dev}'; address='ipv4'; route='default'"), &network, "met"),
+            ("address='203.0.113.10'", &network, "met"),
+        ]);
+    }
+}
+
 #[test]
 fn a_route_through_a_bridge_without_a_port_leads_nowhere() {
     const BRIDGE: &str = "br0: unknown kind=bridge; addr br0 203.0.113.10/24; route default4 via 203.0.113.1 dev br0";
