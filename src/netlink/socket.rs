@@ -157,8 +157,13 @@ fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<Received> {
             buffer.clear();
             Ok(Received::Foreign)
         }
-        // With MSG_TRUNC the true length is returned.
-        Ok((length, _)) if length > buffer.len() => Ok(Received::Overrun),
+        // With MSG_TRUNC the true length is returned. The alternative names of one link alone can fill 64 KiB. The next
+        // such message finds room.
+        Ok((length, _)) if length > buffer.len() => {
+            buffer.clear();
+            buffer.reserve_exact(length);
+            Ok(Received::Overrun)
+        }
         Ok(_) => Ok(Received::Datagram),
         Err(error) => match error.raw_os_error() {
             Some(libc::EAGAIN) => Ok(Received::Empty),

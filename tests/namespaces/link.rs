@@ -236,6 +236,22 @@ fn a_flapping_link_without_settle_is_judged_by_its_last_state() {
     assert!(lines <= verdicts + 2, "{lines} lines for {verdicts} statuses\n{}", gate.transcript());
 }
 
+/// The kernel takes alternative names until they fill 64 KiB. The message about such a link is longer than that.
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_link_with_very_many_names_is_seen() {
+    let ns = netns!();
+    ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
+    let run = ns.run(&["-i", "va0", "-a", "192.0.2.2"]);
+    run.expect_status("192.0.2.2");
+    let name = |number: u32| format!("link property add dev va0 altname n{number:03}{}", "a".repeat(120));
+    let names: Vec<String> = (0..494).map(name).collect();
+    ns.ip(&names.join("; "));
+    ns.check(&["-i", "va0", "-a", "ipv4"]).assert_ready();
+    ns.ip("addr add 192.0.2.2/24 dev va0");
+    run.expect_ready();
+}
+
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_link_moved_to_another_namespace_is_gone() {
