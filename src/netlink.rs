@@ -261,6 +261,10 @@ impl Sockets {
                 Some(probe) => requests.matching_route(*probe, now).await.map_err(ObserveError::Ask)?,
                 None => None,
             })),
+            Read::Ordinary { addresses, .. } => Ok(Found::Route(match addresses.front() {
+                Some(address) => requests.matching_route(*address, now).await.map_err(ObserveError::Ask)?,
+                None => None,
+            })),
             Read::Gateway { gateway, .. } => {
                 Ok(Found::Route(requests.matching_route(gateway, now).await.map_err(ObserveError::Ask)?))
             }

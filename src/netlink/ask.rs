@@ -192,6 +192,7 @@ impl RequestSocket {
             },
             (None, _)
             | (Some(Lookup::Path { .. }), IpAddr::V6(_))
+            | (Some(Lookup::Broadcast), _)
             | (Some(Lookup::None(_)), IpAddr::V4(_)) => None,
         };
         let (mut lookup, asked) = match source {
@@ -244,6 +245,8 @@ impl RequestSocket {
             message.attributes.push(RouteAttribute::Source(from.into()));
         }
         message.attributes.extend(asked.oif.map(RouteAttribute::Oif));
+        // Policy rules can be for one protocol. Without this, IPv4 answers as for UDP.
+        message.attributes.push(RouteAttribute::IpProto(libc::IPPROTO_TCP as u8));
         self.ask(RouteNetlinkMessage::GetRoute(message), decode::decoded).await
     }
 }

@@ -266,11 +266,14 @@ pub fn lookup(message: &RouteMessage) -> Option<Lookup> {
     // The errors that the kernel gives for such routes, where it gives them as errors (fib_props).
     let kind = route_kind(message.header.kind);
     match kind {
-        RouteKind::Unicast | RouteKind::Local => {}
+        RouteKind::Unicast | RouteKind::Local | RouteKind::Anycast => {}
+        RouteKind::Broadcast => return Some(Lookup::Broadcast),
         RouteKind::Blackhole => return Some(Lookup::None(libc::EINVAL)),
         RouteKind::Prohibit => return Some(Lookup::None(libc::EACCES)),
         RouteKind::Unreachable => return Some(Lookup::None(libc::EHOSTUNREACH)),
-        RouteKind::Throw | RouteKind::Other => return Some(Lookup::None(libc::ENETUNREACH)),
+        RouteKind::Multicast | RouteKind::Throw | RouteKind::Other => {
+            return Some(Lookup::None(libc::ENETUNREACH));
+        }
     }
     let mut way = None;
     let mut gateway = None;
@@ -284,7 +287,7 @@ pub fn lookup(message: &RouteMessage) -> Option<Lookup> {
             _ => {}
         }
     }
-    let local = kind == RouteKind::Local;
+    let local = kind != RouteKind::Unicast;
     way.map(|ifindex| Lookup::Path { ifindex, gateway, source, expires: None, local })
 }
 
@@ -389,6 +392,9 @@ fn route_kind(kind: RouteType) -> RouteKind {
     match kind {
         RouteType::Unicast => RouteKind::Unicast,
         RouteType::Local => RouteKind::Local,
+        RouteType::Broadcast => RouteKind::Broadcast,
+        RouteType::Anycast => RouteKind::Anycast,
+        RouteType::Multicast => RouteKind::Multicast,
         RouteType::Unreachable => RouteKind::Unreachable,
         RouteType::BlackHole => RouteKind::Blackhole,
         RouteType::Prohibit => RouteKind::Prohibit,

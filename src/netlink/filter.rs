@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use socket2::SockFilter;
 
 use crate::requirement::{Family, TABLE_MAIN};
-use crate::wants::Wants;
+use crate::wants::{SHORT, Wants};
 
 const NLMSG_TYPE: u32 = 4;
 const RTM_FAMILY: u32 = 16;
@@ -62,6 +62,7 @@ const PART_LINES: u32 = 11;
 /// ```text
 /// not a route message             → pass
 /// unicast, main table, with pasta → pass
+/// of a family whose default route is wanted, and of a short prefix → pass
 /// for each wanted prefix:  family and length the same, and the destination → pass
 /// for each lookup target:  family the same, and the destination covers it  → pass
 /// else                            → drop
@@ -87,6 +88,19 @@ pub fn program(wants: &Wants) -> Vec<SockFilter> {
             (IF_EQUAL, TABLE_MAIN, Some(Unless::Next)),
             (LOAD_BYTE, RTM_TYPE, None),
             (IF_EQUAL, RTN_UNICAST, Some(Unless::Next)),
+            (RETURN, PASS, None),
+        ];
+        program.block(&block);
+    }
+    for family in wants.defaults() {
+        // Of this length, 0 aside: the blocks of the prefixes pass that.
+        let block = [
+            (LOAD_BYTE, RTM_FAMILY, None),
+            (IF_EQUAL, family_byte(family), Some(Unless::Next)),
+            (LOAD_FROM_MEMORY, LENGTH, None),
+            (IF_AT_LEAST, 1, Some(Unless::Next)),
+            (IF_AT_LEAST, u32::from(SHORT) + 1, Some(Unless::Skip(1))),
+            (PASS_OVER, 1, None),
             (RETURN, PASS, None),
         ];
         program.block(&block);

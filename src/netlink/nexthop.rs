@@ -130,6 +130,9 @@ mod tests {
         let octets = question(7);
         assert_eq!(octets.len(), 32);
         assert_eq!(octets[..6], [&32_u32.to_ne_bytes()[..], &106_u16.to_ne_bytes()[..]].concat());
-        assert_eq!(octets[24..], [&8_u16.to_ne_bytes()[..], &1_u16.to_ne_bytes(), &7_u32.to_ne_bytes()].concat());
+        assert_eq!(
+            octets[24..],
+            [&8_u16.to_ne_bytes()[..], &1_u16.to_ne_bytes(), &7_u32.to_ne_bytes()].concat()
+        );
     }
 }

@@ -95,6 +95,17 @@ fn addresses_of_the_host_row_by_row() {
         ),
         ("link set lo up; addr add 192.0.2.1/32 dev lo".to_owned(), "-a 192.0.2.1", Want::Ready),
         ("link set lo up".to_owned(), "-a 127.0.0.1", Want::Ready),
+        // bind(2) accepts each address in the prefix of an IPv4 address on a loopback link.
+        ("link set lo up".to_owned(), "-a 127.0.0.53", Want::Ready),
+        ("link set lo up; addr add 198.51.100.0/24 dev lo".to_owned(), "-a 198.51.100.77", Want::Ready),
+        (format!("{UP0}; addr add 198.51.100.1/24 dev va0"), "-a 198.51.100.77", not("no-address", "")),
+        (
+            format!(
+                "{UP0}; addr add 239.1.1.1/32 dev va0 autojoin; addr add ff05::77/128 dev va0 autojoin nodad"
+            ),
+            "-a ip",
+            not("no-address", ""),
+        ),
         ("link set lo up".to_owned(), "-a ::1", Want::Ready),
         // Each item is evaluated by itself, so two links may together meet the clause.
         (

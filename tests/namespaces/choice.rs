@@ -294,6 +294,57 @@ fn a_dead_next_hop_beside_a_live_one_is_a_warning() {
 }
 
 /// If no rule leads to a table, only the table itself can be read.
+/// Rules, or routes that a rule leads to, that keep packets from the live default route of the main table. Each is tried
+/// against connect(2).
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_default_counts_only_if_packets_come_to_it() {
+    let kept = |rest: &str| (rest.to_owned(), false);
+    let used = |rest: &str| (rest.to_owned(), true);
+    let cases = [
+        used("rule add pref 50 to 203.0.113.0/25 lookup 200"),
+        kept("rule add pref 50 prohibit"),
+        kept("rule add pref 50 blackhole"),
+        kept("rule add pref 50 unreachable"),
+        used("rule add pref 50 prohibit; rule del pref 50"),
+        used("rule add pref 40000 prohibit"),
+        kept("rule add pref 40000 prohibit; rule add pref 50 goto 40000"),
+        kept("rule del lookup main"),
+        kept("route add unreachable default table 200; rule add pref 50 not fwmark 51820 lookup 200"),
+        used("route add unreachable default table 200; rule add pref 50 fwmark 51820 lookup 200"),
+        kept("route add blackhole 0.0.0.0/1; route add blackhole 128.0.0.0/1"),
+        // Lists of bogons are not all of the internet.
+        used(
+            "route add blackhole 203.0.113.0/29; route add blackhole 198.51.100.64/28; route add blackhole 240.0.0.0/4",
+        ),
+        // The default route of another table is dead, and then it is not.
+        kept(
+            "route add default via 192.0.2.254 dev va0 table 200; rule add pref 50 lookup 200; far link set vb0 down",
+        ),
+        used("route add default via 192.0.2.254 dev va0 table 200; rule add pref 50 lookup 200"),
+    ];
+    for (setup, expected) in cases {
+        let ns = netns!();
+        let far = world(&ns);
+        ns.ip(LIVE4);
+        let run = ns.run(&["-r", "default-ipv4"]);
+        run.expect_ready();
+        for operation in setup.split("; ") {
+            match operation.strip_prefix("far ") {
+                Some(operation) => far.ip(operation),
+                None => ns.ip(operation),
+            };
+        }
+        let reaches = connects("203.0.113.9:1", expected);
+        assert_eq!(reaches, expected, "{setup}: connect(2)");
+        match expected {
+            true => drop(run.expect_now_ready()),
+            false => drop(run.expect_lost()),
+        }
+        assert_eq!(ns.check(&["-r", "default-ipv4"]).ready(), expected, "{setup}");
+    }
+}
+
 #[test]
 #[ignore = "needs a network namespace"]
 fn tables_that_no_lookup_reaches_row_by_row() {
@@ -313,6 +364,29 @@ fn tables_that_no_lookup_reaches_row_by_row() {
     const IGNORE: &str = "sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1; sysctl net.ipv6.conf.va0.ignore_routes_with_linkdown=1";
     rows(&[
         (setup(&format!("{FRONT}; {LIVE}")), V4, Want::Ready),
+        // The kernel names only the number of a nexthop object, or of a group of them.
+        (
+            setup(
+                "sysctl net.ipv4.nexthop_compat_mode=0; nexthop add id 1 via 192.0.2.254 dev va0; \
+                   nexthop add id 2 via 198.51.100.254 dev va1; nexthop add id 9 group 1/2; route add default nhid 9 table 100",
+            ),
+            V4,
+            Want::Ready,
+        ),
+        (
+            setup(
+                "sysctl net.ipv4.nexthop_compat_mode=0; nexthop add id 1 via 2001:db8::fe dev va0; -6 route add default nhid 1 table 100",
+            ),
+            V6,
+            Want::Ready,
+        ),
+        (
+            setup(
+                "sysctl net.ipv4.nexthop_compat_mode=0; link set lo up; nexthop add id 1 blackhole; route add default nhid 1 table 100",
+            ),
+            V4,
+            not("no-route", "blackhole"),
+        ),
         (
             setup(&format!("{FRONT}; {LIVE}; link set vb0 down")),
             V4,

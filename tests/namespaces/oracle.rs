@@ -150,17 +150,18 @@ impl Oracle {
     /// "an address of that family of global or site scope and not in 127/8, 169.254/16, ::1, fe80::/10"; it is
     /// usable and preferred.
     fn meets_family(address: &Value, family: Family) -> bool {
+        Self::is_source(address, family) && address["deprecated"] != true
+    }
+
+    /// The same, but it may be deprecated.
+    fn is_source(address: &Value, family: Family) -> bool {
         let ip: IpAddr = address["local"].as_str().unwrap().parse().unwrap();
         let scope = address["scope"].as_str().unwrap_or_default();
         let (right, special) = match ip {
             IpAddr::V4(ip) => (family == Family::V4, ip.is_loopback() || ip.is_link_local()),
             IpAddr::V6(ip) => (family == Family::V6, ip.is_loopback() || ip.is_unicast_link_local()),
         };
-        right
-            && !special
-            && ["global", "site"].contains(&scope)
-            && Self::usable(address)
-            && address["deprecated"] != true
+        right && !special && ["global", "site"].contains(&scope) && Self::usable(address)
     }
 
     fn family_on(&self, link: &str, family: Family) -> bool {
@@ -281,24 +282,29 @@ impl Oracle {
         if let Some(source) = route["prefsrc"].as_str() {
             return self.exact_on(None, source);
         }
-        self.family_on(dev, family)
+        let of_link = |link: &str| {
+            self.addresses.iter().any(|(on, address)| on == link && Self::is_source(address, family))
+        };
+        of_link(dev)
             || self
                 .links
                 .iter()
                 .map(|l| l["ifname"].as_str().unwrap())
-                .any(|l| self.is_loopback(l) && self.family_on(l, family))
-            || (host_wide && family == Family::V6 && self.internet_address_anywhere())
+                .any(|l| self.is_loopback(l) && of_link(l))
+            || (host_wide && self.source_of_another_link(dev, family))
     }
 
-    /// Whether another link's address can be the source, as on a router with a delegated prefix. (Every IPv6
-    /// destination here is in 2000::/3.)
-    fn internet_address_anywhere(&self) -> bool {
+    /// Whether another link's address can be the source, as on a router with a delegated prefix, or with an unnumbered
+    /// uplink. (Every IPv6 destination here is in 2000::/3.)
+    fn source_of_another_link(&self, dev: &str, family: Family) -> bool {
+        let ip = |address: &Value| -> IpAddr { address["local"].as_str().unwrap().parse().unwrap() };
+        let numbered = self.addresses.iter().any(|(on, address)| on == dev && ip(address).is_ipv4());
         self.addresses.iter().any(|(on, address)| {
-            let internet = match address["local"].as_str().unwrap().parse().unwrap() {
-                IpAddr::V4(_) => false,
+            let fits = match ip(address) {
+                IpAddr::V4(_) => !numbered,
                 IpAddr::V6(ip) => ip.octets()[0] >> 5 == 1,
             };
-            internet && Self::meets_family(address, Family::V6) && self.carrier(on)
+            fits && Self::is_source(address, family) && self.carrier(on)
         })
     }
 

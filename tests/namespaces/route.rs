@@ -91,6 +91,11 @@ fn defaults_row_by_row() {
         (
             up(&format!("{DEFAULT0}; route add blackhole 0.0.0.0/1; route add unreachable 128.0.0.0/1")),
             "-4",
+            not("route-hidden", "keep all traffic from using"),
+        ),
+        (
+            up(&format!("{DEFAULT0}; route add blackhole 0.0.0.0/1; route add unreachable 128.0.0.0/1")),
+            "-i va0 -r default-ipv4",
             Want::Ready,
         ),
         (
@@ -260,8 +265,25 @@ fn sources_row_by_row() {
             "-4",
             not(no_source, ""),
         ),
-        // An address of another link never counts.
-        (format!("{UP0}; {UP1}; {ADDR1}; route add default dev va0"), "-4", not(no_source, "")),
+        // The kernel takes an address of another link for an unnumbered one. A clause that names the link does not.
+        (format!("{UP0}; {UP1}; {ADDR1}; route add default dev va0"), "-4", Want::Ready),
+        (
+            format!("{UP0}; {UP1}; {ADDR1}; route add default dev va0"),
+            "-i va0 -r default",
+            not(no_source, ""),
+        ),
+        (
+            format!("{UP0}; {UP1}; {ADDR1}; addr add 169.254.1.1/16 dev va0; route add default dev va0"),
+            "-4",
+            not(no_source, ""),
+        ),
+        // The kernel sends from a deprecated address if there is no other.
+        (format!("{UP0}; {ADDR0} preferred_lft 0; {DEFAULT0}"), "-4", Want::Ready),
+        (
+            format!("{UP0}; {V6ADDR0} preferred_lft 0; -6 route add default via 2001:db8::fe dev va0"),
+            "-6",
+            Want::Ready,
+        ),
         // An address on loopback counts.
         (
             format!("link set lo up; addr add 203.0.113.5/32 dev lo; {UP0}; route add default dev va0"),
@@ -352,20 +374,51 @@ fn route_to_row_by_row() {
         (up("route add 203.0.113.0/24 via 192.0.2.254"), "--route-to 203.0.113.7", Want::Ready),
         (up(""), "--route-to 203.0.113.7", not("unreachable|no-route", "203.0.113.7")),
         (up(""), "--route-to 192.0.2.77", Want::Ready),
+        (up(""), "--route-to 192.0.2.255", not("unreachable", "192.0.2.255 is a broadcast address")),
+        (format!("{UP0}; {ADDR0} scope link"), "--route-to 192.0.2.77", Want::Ready),
+        // This host itself, whatever the scope of the address, and even without one.
+        (
+            "link set lo up; addr add 10.9.9.9/32 dev lo scope host".to_owned(),
+            "--route-to 10.9.9.9",
+            Want::Ready,
+        ),
+        (
+            "link set lo up; route add local 203.0.113.0/24 dev lo".to_owned(),
+            "--route-to 203.0.113.7",
+            Want::Ready,
+        ),
+        (
+            format!(
+                "link set lo up; {UP0}; -6 route add anycast 2001:db8:9::1 dev lo table local; {V6ADDR0}"
+            ),
+            "--route-to 2001:db8:9::1",
+            Want::Ready,
+        ),
+        // The question is that of a TCP connection.
+        (
+            up(&format!("{DEFAULT0}; rule add pref 50 ipproto udp prohibit")),
+            "--route-to 203.0.113.7",
+            Want::Ready,
+        ),
+        (
+            up(&format!("{DEFAULT0}; rule add pref 50 ipproto tcp prohibit")),
+            "--route-to 203.0.113.7",
+            not("unreachable", "203.0.113.7"),
+        ),
         (
             up(&format!("{DEFAULT0}; route add unreachable 203.0.113.0/24")),
             "--route-to 203.0.113.7",
-            not("unreachable|no-route", "the only route to 203.0.113.7 is an unreachable route"),
+            not("unreachable|no-route", "an unreachable route or rule refuses traffic to 203.0.113.7"),
         ),
         (
             up(&format!("{DEFAULT0}; route add blackhole 203.0.113.7")),
             "--route-to 203.0.113.7",
-            not("unreachable|no-route", "the only route to 203.0.113.7 is a blackhole"),
+            not("unreachable|no-route", "a blackhole route or rule refuses traffic to 203.0.113.7"),
         ),
         (
             up(&format!("{DEFAULT0}; route add prohibit 203.0.113.0/25")),
             "--route-to 203.0.113.7",
-            not("unreachable|no-route", "the only route to 203.0.113.7 is a prohibit route"),
+            not("unreachable|no-route", "a prohibit route or rule refuses traffic to 203.0.113.7"),
         ),
         (
             format!("{UP0}; {ADDR0}; {DEFAULT0}; link set vb0 down"),

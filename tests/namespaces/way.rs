@@ -80,7 +80,7 @@ fn route_to_says_what_connect_says() {
             six(&format!("{A0}; -6 route add blackhole default from 2001:db8:a::/48")),
             FAR6,
             None,
-            "the only route to 2001:db8:9::1 is a blackhole",
+            "a blackhole route or rule refuses traffic to 2001:db8:9::1",
         ),
         (six(&format!("{A0}; {B0}; {FROM_A}")), FAR6, Some("2001:db8:a::10"), "dev va0 src 2001:db8:a::10"),
         (
@@ -92,8 +92,8 @@ fn route_to_says_what_connect_says() {
         (six(&format!("{A0}; {FROM_A}")), FAR6, Some("2001:db8:a::99"), "no address 2001:db8:a::99"),
         // For IPv4, the kernel looks up the route again with the source that the first lookup gave.
         (four(""), FAR4, None, "via 192.0.2.254 dev va0 src 192.0.2.10"),
-        (four("rule add pref 90 from 192.0.2.10 blackhole"), FAR4, None, "is a blackhole"),
-        (four("rule add pref 90 from 192.0.2.10 prohibit"), FAR4, None, "is a prohibit route"),
+        (four("rule add pref 90 from 192.0.2.10 blackhole"), FAR4, None, "a blackhole route or rule refuses"),
+        (four("rule add pref 90 from 192.0.2.10 prohibit"), FAR4, None, "a prohibit route or rule refuses"),
         (
             four(&format!("{by_source}; route add default via 198.51.100.254 table 100")),
             FAR4,
@@ -104,7 +104,7 @@ fn route_to_says_what_connect_says() {
             four(&format!("{by_source}; route add unreachable default table 100")),
             FAR4,
             None,
-            "is an unreachable route",
+            "an unreachable route or rule refuses",
         ),
         (four(""), FAR4, Some("198.51.100.10"), "via 192.0.2.254 dev va0 src 198.51.100.10"),
         (
@@ -119,7 +119,7 @@ fn route_to_says_what_connect_says() {
             four("rule add pref 90 from 198.51.100.0/24 prohibit"),
             FAR4,
             Some("198.51.100.10"),
-            "is a prohibit route",
+            "a prohibit route or rule refuses",
         ),
         (four(""), FAR4, Some("198.51.100.99"), "no address 198.51.100.99"),
         (four("link set lo up; addr add 198.18.0.1/32 dev lo"), FAR4, Some("198.18.0.1"), "src 198.18.0.1"),
@@ -131,29 +131,39 @@ fn route_to_says_what_connect_says() {
             four("route add blackhole 203.0.113.0/24"),
             FAR4,
             None,
-            "the only route to 203.0.113.7 is a blackhole",
+            "a blackhole route or rule refuses traffic to 203.0.113.7",
         ),
         (
             four("route add prohibit 203.0.113.7"),
             FAR4,
             None,
-            "the only route to 203.0.113.7 is a prohibit route",
+            "a prohibit route or rule refuses traffic to 203.0.113.7",
         ),
         (
             four("route add unreachable 203.0.113.7"),
             FAR4,
             None,
-            "the only route to 203.0.113.7 is an unreachable route",
+            "an unreachable route or rule refuses traffic to 203.0.113.7",
         ),
         (four("route add throw 203.0.113.0/24"), FAR4, None, "no route to 203.0.113.7: "),
         (
             six(&format!("{A0}; -6 route add blackhole default")),
             FAR6,
             None,
-            "the only route to 2001:db8:9::1 is a blackhole",
+            "a blackhole route or rule refuses traffic to 2001:db8:9::1",
         ),
-        (six(&format!("{A0}; -6 route add prohibit default")), FAR6, None, "is a prohibit route"),
-        (six(&format!("{A0}; -6 route add unreachable default")), FAR6, None, "is an unreachable route"),
+        (
+            six(&format!("{A0}; -6 route add prohibit default")),
+            FAR6,
+            None,
+            "a prohibit route or rule refuses",
+        ),
+        (
+            six(&format!("{A0}; -6 route add unreachable default")),
+            FAR6,
+            None,
+            "an unreachable route or rule refuses",
+        ),
     ] {
         let ns = netns!();
         ns.ip(&setup);

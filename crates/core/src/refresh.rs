@@ -7,7 +7,7 @@
 //!
 //! The planner is also the only source of [`Current`], without which nobody can judge a network.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -15,11 +15,13 @@ use ipnet::IpNet;
 
 use crate::budget::{Budget, Spacing};
 use crate::evaluate::evaluate;
-use crate::model::{Address, Link, Lookup, Message, Network, Route, RouteQuery, Routes, Stale, TableRoutes};
+use crate::model::{
+    Address, Link, Lookup, Message, Network, Route, RouteKind, RouteQuery, Routes, Stale, TableRoutes,
+};
 use crate::moment::Moment;
 use crate::requirement::{Family, Gate, RouteTo, TABLE_MAIN, Table};
 use crate::verdict::Verdict;
-use crate::wants::{Wants, probes};
+use crate::wants::{Wants, ordinary, probes};
 
 /// One thing to read from the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,15 @@ pub enum Read {
         prefix: IpNet,
         /// The number of the routing table that the gate asks about.
         table: u32,
+    },
+    /// The route that the kernel takes to the first of these addresses, all over the internet. The main table has a
+    /// default route, but the kernel knew no way for it. If it refuses all of these addresses too, it refuses ordinary
+    /// traffic.
+    Ordinary {
+        /// The addresses that are left to be asked for.
+        addresses: VecDeque<IpAddr>,
+        /// The default prefix of their family.
+        prefix: IpNet,
     },
     /// A routing table, as far as it is wanted.
     Table(ReadTable),
@@ -136,6 +147,24 @@ struct Pass {
     /// A table was read: those that are still needed follow whatever they cost. Else two large tables, each of
     /// which uses the budget up, would never be known at the same time.
     in_tables: bool,
+    /// Default routes of the main table for which the kernel knew no way.
+    unanswered: BTreeSet<IpNet>,
+}
+
+impl Pass {
+    /// Returns a default route that is in the main table, although the kernel knew no way for it.
+    fn contradiction(&mut self, network: &Network) -> Option<IpNet> {
+        let stands = |prefix: &&IpNet| {
+            let mut routes = network.routes.to(**prefix, TABLE_MAIN).iter();
+            routes.any(|route| {
+                let ordinary = route.kind == RouteKind::Unicast && route.source.is_none() && route.tos == 0;
+                ordinary && route.hops.iter().any(|hop| !hop.dead)
+            })
+        };
+        let prefix = self.unanswered.iter().find(stands).copied()?;
+        self.unanswered.remove(&prefix);
+        Some(prefix)
+    }
 }
 
 /// Plans what to read.
@@ -347,6 +376,10 @@ impl Refresh {
             if let Some(read) = pass.todo.pop_front() {
                 return Some(read);
             }
+            if let Some(prefix) = pass.contradiction(network) {
+                let addresses = ordinary(Family::of(prefix.addr())).into();
+                return Some(Read::Ordinary { addresses, prefix });
+            }
             let verdict = evaluate(gate, network, now);
             if let Some((family, id)) = verdict.unread.iter().next().filter(|_| pass.routes) {
                 if let Some(at) = self.budget.wait(now).filter(|_| !pass.in_tables) {
@@ -383,6 +416,7 @@ impl Refresh {
             lookups: stale.lookups && !self.wants.route_to.is_empty(),
             todo: VecDeque::new(),
             in_tables: false,
+            unanswered: BTreeSet::new(),
         };
         if pass.lookups {
             network.lookups.clear();
@@ -426,15 +460,37 @@ impl Refresh {
                     network.routes.add(route.clone());
                     network.routes.chosen.insert((prefix, table), route);
                 }
-                Some(_) => {
+                Some(route) => {
                     // A more specific route, or another table, hides the prefix from this address.
+                    if route.destination == prefix && table == TABLE_MAIN {
+                        network.routes.elsewhere.insert(prefix, route);
+                    }
                     probes.pop_front();
                     if !probes.is_empty() {
                         self.ask_next(Read::Matching { probes, prefix, table });
                     }
                 }
-                // Nothing leads there, and so nothing leads to the rest of the prefix by this table.
-                None => {}
+                // Nothing leads there. In general nothing leads to the rest of the prefix by this table then.
+                None => {
+                    let is_default = table == TABLE_MAIN
+                        && self.wants.defaults().any(|family| family.default_prefix() == prefix);
+                    if let Some(pass) = self.pass.as_mut().filter(|_| is_default) {
+                        pass.unanswered.insert(prefix);
+                    }
+                }
+            },
+            (Read::Ordinary { mut addresses, prefix }, Found::Route(route)) => match route {
+                Some(route) if route.destination == prefix && route.table == TABLE_MAIN => {
+                    network.routes.chosen.insert((prefix, TABLE_MAIN), route);
+                }
+                Some(_) => {}
+                None => {
+                    addresses.pop_front();
+                    match addresses.is_empty() {
+                        true => drop(network.routes.refused.insert(prefix)),
+                        false => self.ask_next(Read::Ordinary { addresses, prefix }),
+                    }
+                }
             },
             (Read::Table(table), Found::Table(routes)) => {
                 self.budget.spent(now - began, now);

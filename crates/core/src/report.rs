@@ -141,6 +141,8 @@ impl Display for Reason {
             | Reason::WrongLink { .. }
             | Reason::NoSource { .. }
             | Reason::Unreachable { .. }
+            | Reason::Broadcast { .. }
+            | Reason::NotReached { .. }
             | Reason::Unread
             | Reason::Pasta { .. }
             | Reason::NoNameserver(_)
@@ -266,9 +268,26 @@ impl Display for Told<'_> {
                 write!(f, "{route}: no usable {family} address on {} to send from", route.ifname)
             }
             Reason::Unreachable { wanted, errno } => match refusing(*errno) {
-                Some(kind) => write!(f, "the only route to {wanted} {is} {}", kind_noun(kind)),
+                Some(kind) => {
+                    let article = if kind == RouteKind::Unreachable { "an" } else { "a" };
+                    let kind = kind_word(kind);
+                    write!(
+                        f,
+                        "{article} {kind} route or rule {} traffic to {wanted}",
+                        tense.either("refuses", "refused")
+                    )
+                }
                 None => write!(f, "no route to {wanted}: {}", errno_words(*errno)),
             },
+            Reason::NotReached { route } => write!(
+                f,
+                "policy rules or other routes {} all traffic from using {}",
+                tense.either("keep", "kept"),
+                WithMetric(route)
+            ),
+            Reason::Broadcast { target } => {
+                write!(f, "{target} {is} a broadcast address, and so the address of no host")
+            }
             Reason::Unread => f.write_str("not read yet"),
             Reason::Pasta { route, default, why } => pasta(f, route.as_ref(), *default, why, tense),
             Reason::NoNameserver(None) => {
@@ -340,7 +359,7 @@ fn dead_hop(f: &mut fmt::Formatter<'_>, route: &RouteRef, why: &Dead, used: bool
     }
 }
 
-/// Returns the kind of route that refuses with this error (fib_props of the kernel's net/ipv4, and its
+/// Returns the kind of route, or of policy rule, that refuses with this error (fib_props of the kernel's net/ipv4, and its
 /// net/ipv6/route.c).
 fn refusing(errno: i32) -> Option<RouteKind> {
     match errno {
@@ -540,6 +559,9 @@ fn kind_word(kind: RouteKind) -> &'static str {
         RouteKind::Blackhole => "blackhole",
         RouteKind::Prohibit => "prohibit",
         RouteKind::Throw => "throw",
+        RouteKind::Broadcast => "broadcast",
+        RouteKind::Anycast => "anycast",
+        RouteKind::Multicast => "multicast",
         RouteKind::Other => "of another type",
     }
 }
@@ -551,7 +573,11 @@ fn kind_noun(kind: RouteKind) -> &'static str {
         RouteKind::Unreachable => "an unreachable route",
         RouteKind::Prohibit => "a prohibit route",
         RouteKind::Throw => "a throw route",
-        RouteKind::Unicast | RouteKind::Local | RouteKind::Other => "a route of another type",
+        RouteKind::Local => "a local route",
+        RouteKind::Broadcast => "a broadcast route",
+        RouteKind::Anycast => "an anycast route",
+        RouteKind::Multicast => "a multicast route",
+        RouteKind::Unicast | RouteKind::Other => "a route of another type",
     }
 }
 

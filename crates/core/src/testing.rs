@@ -5,12 +5,13 @@
 //!
 //! ```text
 //! eth0: up kind=bridge master=br0 port=vrf on=eth1 alt=lan0 mac=02:…/none card vrf=100 noipv6 losses=3
-//! addr eth0 192.0.2.10/24 peer 192.0.2.1 tentative optimistic dadfailed deprecated permanent temporary link/site/host
+//! addr eth0 192.0.2.10/24 peer 192.0.2.1 tentative optimistic dadfailed deprecated permanent temporary noprefixroute
+//! addr eth0 192.0.2.10/24 link/site/host
 //! route default4 via 192.0.2.1 dev eth0 metric 100 table 100 src 192.0.2.10 from 2001:db8::/56 expires 5 nhid 7
 //! route 10.0.0.0/8 nexthop via 192.0.2.1 dev eth0 linkdown nexthop dev eth1
 //! route default4 unreachable          route default4 tos 16 dev eth0          route default6 pref high dev eth0
 //! chosen default4 via 192.0.2.1 dev eth0      a route that is there, and that the kernel's lookup takes
-//! lookup 198.51.100.7 via 192.0.2.1 dev eth0 src 192.0.2.10          lookup 198.51.100.7 errno 101
+//! lookup 198.51.100.7 via 192.0.2.1 dev eth0 src 192.0.2.10          lookup 198.51.100.7 errno 101 / broadcast
 //! lookup 198.51.100.7 of 192.0.2.10 in vrf0 dev eth0 …               with route-to's from, and its VRF
 //! pasta4 default4 via …     one route of the main table's dump; alone: the table was read, and is empty
 //! gateway4                  the gateway of pasta's default was looked up, and is on the link
@@ -18,6 +19,8 @@
 //! says tcp 192.0.2.7:22 = TEXT / fails tcp 192.0.2.7:22 = WHY      the answer to a probe (dns, tcp, http, ping)
 //! says gateway 192.0.2.1 eth0 / fails gateway 192.0.2.1 eth0        a gateway's
 //! unread4 / unread6         the main table was not read (else it was); read4 100: that table was
+//! refused4 / refused6       the kernel refuses ordinary traffic before it comes to the main table's default route
+//! elsewhere default4 via 192.0.2.1 dev eth0 table 200      the kernel takes this one instead of the main table's
 //! ```
 //!
 //! A gate is the keys of one `[[require]]`, separated by `;`; clauses are separated by `|`.
@@ -272,6 +275,13 @@ impl Builder {
                 self.network.routes.complete.remove(&(family, TABLE_MAIN));
                 self.network.routes.pasta.remove(&family);
             }
+            (_, "refused") => {
+                self.network.routes.refused.insert(family.default_prefix());
+            }
+            ("elsewhere", _) => {
+                let route = self.route(&words);
+                self.network.routes.elsewhere.insert(route.destination, route);
+            }
             (_, "read") => {
                 self.network.routes.complete.insert((family, words[0].parse().unwrap()));
             }
@@ -317,6 +327,7 @@ impl Builder {
                 "dadfailed" => address.flags |= 0x08,
                 "deprecated" => address.flags |= 0x20,
                 "tentative" => address.flags |= 0x40,
+                "noprefixroute" => address.flags |= 0x200,
                 word => panic!("{word}?"),
             }
         }
@@ -370,7 +381,8 @@ impl Builder {
                 "blackhole" => route.kind = RouteKind::Blackhole,
                 "prohibit" => route.kind = RouteKind::Prohibit,
                 "throw" => route.kind = RouteKind::Throw,
-                "multicast" => route.kind = RouteKind::Other,
+                "broadcast" => route.kind = RouteKind::Broadcast,
+                "multicast" => route.kind = RouteKind::Multicast,
                 "nexthop" => route.hops.extend(hop.take()),
                 "via" => hop.get_or_insert_with(fresh).gateway = Some(value().parse().unwrap()),
                 "dev" => hop.get_or_insert_with(fresh).ifindex = self.index(value()),
@@ -398,6 +410,8 @@ impl Builder {
         }
         let lookup = if words[0] == "errno" {
             Lookup::None(words[1].parse().unwrap())
+        } else if words[0] == "broadcast" {
+            Lookup::Broadcast
         } else {
             let route = self.route(&[&["default4"], words].concat());
             let hop = &route.hops[0];

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use crate::model::{Carrierless, Message, Network, NextHop, Question, Route, RouteChange, RouteKind};
 use crate::moment::Moment;
-use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec, RouteTo};
+use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec, RouteTo, TABLE_MAIN};
 
 pub use code::ReasonCode;
 
@@ -261,6 +261,16 @@ pub enum Reason {
         /// The kernel's error, as in errno(3).
         errno: i32,
     },
+    /// The target of a lookup is a broadcast address.
+    Broadcast {
+        /// The address that was looked up.
+        target: IpAddr,
+    },
+    /// Policy rules or other routes refuse all traffic, so no packet comes to a route that is usable.
+    NotReached {
+        /// The usable route.
+        route: RouteRef,
+    },
     /// The answer to a lookup, or resolv.conf, was not read yet.
     Unread,
     /// What pasta would copy does not give a container a working network.
@@ -403,6 +413,8 @@ impl Reason {
             | Reason::HiddenRoute { .. }
             | Reason::WrongLink { .. }
             | Reason::NoSource { .. }
+            | Reason::Broadcast { .. }
+            | Reason::NotReached { .. }
             | Reason::Unread
             | Reason::Pasta { .. }
             | Reason::NoNameserver(_)
@@ -424,7 +436,8 @@ impl Reason {
             Reason::Unusable { address, .. } => Some(&address.ifname),
             Reason::DeadRoute { route, .. }
             | Reason::WrongLink { route, .. }
-            | Reason::NoSource { route, .. } => Some(&route.ifname),
+            | Reason::NoSource { route, .. }
+            | Reason::NotReached { route } => Some(&route.ifname),
             Reason::HiddenRoute { taken, .. } => taken.link(),
             Reason::Pasta { route, .. } => route.as_ref().map(|route| route.ifname.as_str()),
             Reason::ProbeFailed { question: Question::Neighbour { ifname, .. }, .. } => Some(ifname),
@@ -433,6 +446,7 @@ impl Reason {
             | Reason::NoUplink { .. }
             | Reason::RefusingRoute { .. }
             | Reason::Unreachable { .. }
+            | Reason::Broadcast { .. }
             | Reason::Unread
             | Reason::NoNameserver(_)
             | Reason::ProbeFailed { question: Question::Probe(_), .. }
@@ -456,10 +470,10 @@ impl Reason {
             },
             Reason::NoRoute { .. } | Reason::RefusingRoute { .. } => ReasonCode::NoRoute,
             Reason::DeadRoute { .. } => ReasonCode::RouteDead,
-            Reason::HiddenRoute { .. } => ReasonCode::RouteHidden,
+            Reason::HiddenRoute { .. } | Reason::NotReached { .. } => ReasonCode::RouteHidden,
             Reason::NoSource { .. } => ReasonCode::NoSource,
             Reason::WrongLink { .. } => ReasonCode::WrongLink,
-            Reason::Unreachable { .. } => ReasonCode::Unreachable,
+            Reason::Unreachable { .. } | Reason::Broadcast { .. } => ReasonCode::Unreachable,
             Reason::Unread => ReasonCode::NotRead,
             Reason::Pasta { why, .. } => match why {
                 PastaFault::Carrier(why) => why.code(),
@@ -688,8 +702,16 @@ impl Evidence {
                 | Evidence::Nameserver(_)
                 | Evidence::Answer { .. } => false,
             },
-            // While the rule was there, or was not, the target may have been out of reach.
-            Message::Rule => matches!(self, Evidence::Lookup { .. }),
+            // While the rule was there, or was not, the target may have been out of reach, or every host.
+            Message::Rule => match self {
+                Evidence::Route { route, .. } => route.is_default_of_main(),
+                Evidence::Lookup { .. } => true,
+                Evidence::Link { .. }
+                | Evidence::Address(_)
+                | Evidence::Pasta(_)
+                | Evidence::Nameserver(_)
+                | Evidence::Answer { .. } => false,
+            },
             Message::Address(_) => false,
             // The routes of a nexthop object that changed, and of a group that lost a member, are not always announced
             // (net.ipv4.nexthop_compat_mode).
@@ -754,6 +776,11 @@ impl RouteRef {
     fn is_by_hop_of(&self, route: &Route) -> bool {
         let same = |hop: &NextHop| (hop.ifindex, hop.gateway) == (self.ifindex, self.gateway);
         self.is(route) && route.hops.iter().any(same)
+    }
+
+    /// Whether this is a default route of the main table.
+    fn is_default_of_main(&self) -> bool {
+        self.destination.prefix_len() == 0 && self.table == TABLE_MAIN
     }
 
     /// Whether a message is about a route to the same destination that the kernel prefers to this one.

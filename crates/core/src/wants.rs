@@ -56,9 +56,38 @@ impl Wants {
         self.routes.iter().any(|(_, table)| matches!(table, Table::Vrf(_)))
     }
 
+    /// The families whose default route of the main table the gate asks for, of the whole host. Traffic must not be
+    /// refused before the kernel comes to that route.
+    pub fn defaults(&self) -> impl Iterator<Item = Family> + '_ {
+        let wanted = |family: &Family| self.routes.contains(&(family.default_prefix(), Table::MAIN));
+        Family::BOTH.into_iter().filter(move |family| self.choice && wanted(family))
+    }
+
+    /// Whether a route to this destination can refuse so much traffic that the default route is of no use.
+    pub fn refusals_of(&self, destination: &IpNet) -> bool {
+        (1..=SHORT).contains(&destination.prefix_len())
+            && self.defaults().any(|family| family == Family::of(destination.addr()))
+    }
+
     /// Whether the gate asks for a route to this destination, in any table.
     pub fn destination(&self, destination: &IpNet) -> bool {
         self.routes.iter().any(|(wanted, _)| wanted == destination)
+    }
+}
+
+/// Prefixes up to this length are so large that two or a few of them cover all addresses, as 0.0.0.0/1 and 128.0.0.0/1
+/// do. A full internet table has none of them.
+pub const SHORT: u8 = 7;
+
+/// Returns addresses all over the internet. If the kernel refuses them all, it refuses ordinary traffic. The addresses
+/// of [`probes`] do not show that, because routers refuse documentation and reserved prefixes on purpose. netready
+/// sends nothing there either.
+pub fn ordinary(family: Family) -> Vec<IpAddr> {
+    const V4: [[u8; 4]; 4] = [[4, 1, 1, 1], [78, 1, 1, 1], [150, 1, 1, 1], [212, 1, 1, 1]];
+    const V6: [u16; 4] = [0x2400, 0x2600, 0x2803, 0x2a00];
+    match family {
+        Family::V4 => V4.iter().map(|octets| IpAddr::from(*octets)).collect(),
+        Family::V6 => V6.iter().map(|first| IpAddr::from([*first, 1, 0, 0, 0, 0, 0, 1])).collect(),
     }
 }
 

@@ -42,6 +42,9 @@ fn of_route(route: &Route, names: &Names) -> Option<String> {
         | RouteKind::Blackhole
         | RouteKind::Prohibit
         | RouteKind::Throw
+        | RouteKind::Broadcast
+        | RouteKind::Anycast
+        | RouteKind::Multicast
         | RouteKind::Other => Vec::new(),
     };
     let source = route.prefsrc.map(|source| format!(" src {source}")).unwrap_or_default();
@@ -138,7 +141,7 @@ fn of_path(lookup: Option<&Lookup>, names: &Names) -> String {
         Some(Lookup::Path { ifindex, gateway, source, .. }) => {
             format!("{:?} {gateway:?} {source:?}", names.get(ifindex))
         }
-        Some(Lookup::None(_)) => "no way".to_owned(),
+        Some(Lookup::Broadcast | Lookup::None(_)) => "no way".to_owned(),
         None => "undecodable".to_owned(),
     }
 }

@@ -52,11 +52,17 @@ pub(super) fn usable(spec: AddressSpec, address: &Address) -> bool {
     fault(spec, address, true).is_none()
 }
 
+/// Whether the kernel selects an address as the source of packets if it finds no better one. It then also takes a
+/// deprecated one (RFC 6724, rule 3).
+pub(super) fn can_be_source(address: &Address) -> bool {
+    usable(AddressSpec::Exact(address.local), address)
+}
+
 impl<'a> Judge<'a> {
     pub(crate) fn address_of(&self, link: &'a Link, spec: AddressSpec) -> Judged {
         let network = self.network;
         let carrier = network.carrier(link).is_ok();
-        let found = network.addresses_of(link.ifindex).filter(|address| spec.covers(address));
+        let found = network.addresses_of(link.ifindex).filter(|address| self.covers(spec, address));
         let found = found.map(|address| (address, fault(spec, address, carrier)));
         self.address(spec, Some(link), found)
     }
@@ -79,6 +85,15 @@ impl<'a> Judge<'a> {
             Some((address, fault(spec, address, carrier).or(no_carrier)))
         });
         self.address(spec, None, found)
+    }
+
+    /// Whether this is a wanted address, or makes it one of this host's. It may be unusable.
+    pub(super) fn covers(&self, spec: AddressSpec, address: &Address) -> bool {
+        let of_loopback = |wanted| {
+            let link = self.network.link(address.ifindex);
+            address.owns(wanted) && link.is_some_and(|link| link.loopback() && link.admin_up())
+        };
+        spec.covers(address) || matches!(spec, AddressSpec::Exact(wanted) if of_loopback(wanted))
     }
 
     /// Selects from `found`: the addresses that the item covers, each with what keeps it from being used.
@@ -108,13 +123,13 @@ impl<'a> Judge<'a> {
             let failed = worst.filter(|(why, _)| *why == Unusable::DadFailed);
             let warnings = failed.map(|(_, failed)| Warning::DadFailed(self.address_ref(failed)));
             return Judged {
-                outcome: Outcome::Met(Evidence::Address(self.address_ref(address))),
+                outcome: Outcome::Met(Evidence::Address(self.held(spec, address))),
                 needs: Needs::default(),
                 warnings: warnings.into_iter().collect(),
             };
         }
         let reason = match worst {
-            Some((why, address)) => Reason::Unusable { address: self.address_ref(address), why },
+            Some((why, address)) => Reason::Unusable { address: self.held(spec, address), why },
             None => Reason::NoAddress {
                 spec,
                 ifname: link.map(|link| link.ifname.clone()),
@@ -149,13 +164,25 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Returns the address that a wanted one is met by. A wanted address may only be in the prefix of `address`.
+    pub(super) fn held(&self, spec: AddressSpec, address: &Address) -> AddressRef {
+        let held = self.address_ref(address);
+        match spec {
+            AddressSpec::Exact(wanted) => AddressRef { address: wanted, ..held },
+            AddressSpec::Either
+            | AddressSpec::Family(_)
+            | AddressSpec::LinkLocal(_)
+            | AddressSpec::Prefix(_) => held,
+        }
+    }
+
     /// Finds this exact address, on any link, if it is usable.
     pub(super) fn usable_exact(&self, wanted: IpAddr) -> Option<AddressRef> {
         let spec = AddressSpec::Exact(wanted);
         let mut addresses = self.network.addresses();
         addresses
-            .find(|address| spec.covers(address) && usable(spec, address))
-            .map(|address| self.address_ref(address))
+            .find(|address| self.covers(spec, address) && usable(spec, address))
+            .map(|address| self.held(spec, address))
     }
 
     /// Finds a usable address on this link.
@@ -164,5 +191,16 @@ impl<'a> Judge<'a> {
         addresses
             .find(|address| spec.covers(address) && usable(spec, address))
             .map(|address| self.address_ref(address))
+    }
+
+    /// Finds an address that packets can be sent from on this link. A deprecated one is taken only if there is no
+    /// other.
+    pub(super) fn source_on(&self, ifindex: u32, spec: AddressSpec) -> Option<AddressRef> {
+        self.usable_on(ifindex, spec).or_else(|| {
+            let mut addresses = self.network.addresses_of(ifindex);
+            addresses
+                .find(|address| spec.covers(address) && can_be_source(address))
+                .map(|address| self.address_ref(address))
+        })
     }
 }

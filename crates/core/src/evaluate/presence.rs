@@ -24,10 +24,10 @@ impl Judge<'_> {
     /// either family has an address of the family with global scope. Tentative addresses count, because the
     /// family is on its way. Default routes through loopback and dummy links do not count.
     ///
-    /// A family is absent if a default route that refuses hides the family's usable one. Somebody blocks the
-    /// family then (leak guards of VPNs do that), and no table can change it.
+    /// A family is absent if a default route that refuses hides the family's usable one, or if policy rules refuse all
+    /// its traffic. Somebody blocks the family then (leak guards of VPNs do that), and no table can change it.
     fn family_absent(&self, family: Family) -> Option<Needs> {
-        if self.blocked(family) {
+        if self.blocked(family) || self.network.routes.refused.contains(&family.default_prefix()) {
             return Some(Needs::default());
         }
         let present = self

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use crate::evaluate::Judge;
-use crate::evaluate::address::{fault, usable};
+use crate::evaluate::address::{can_be_source, fault};
 use crate::evaluate::choice::{self, Choice, choices};
 use crate::evaluate::judged::{Judged, Needs};
 use crate::model::{Address, Carrierless, Link, Lookup, NextHop, Route, RouteKind, link_local};
@@ -60,7 +60,7 @@ impl<'a> Judge<'a> {
         let mut reason = None;
         for prefix in spec.destination.prefixes() {
             for choice in choices(&self.network.routes, prefix, table, self.now) {
-                match self.usable_choice(spec, &choice) {
+                match self.usable_choice(spec, &choice).and_then(|found| self.reached(spec, prefix, found)) {
                     Ok((route, evidence)) => return Ok((evidence, self.dead_hops(route))),
                     Err(why) => {
                         if let Some(why) = why {
@@ -71,6 +71,32 @@ impl<'a> Judge<'a> {
             }
         }
         Err(reason)
+    }
+
+    /// Whether packets come to a default route of the main table. They do not if policy rules or other routes refuse
+    /// them first, or if a rule sends them to another table whose default route is dead.
+    fn reached<'r>(
+        &self,
+        spec: &RouteSpec,
+        prefix: ipnet::IpNet,
+        (route, evidence): (&'r Route, Evidence),
+    ) -> Result<(&'r Route, Evidence), Option<Reason>> {
+        // A lookup without a source tells nothing about a route for one source prefix.
+        let applies = spec.table == Table::MAIN && route.source.is_none();
+        let Evidence::Route { route: found, .. } = &evidence else { return Ok((route, evidence)) };
+        if !applies {
+            return Ok((route, evidence));
+        }
+        if self.network.routes.refused.contains(&prefix) {
+            return Err(Some(Reason::NotReached { route: found.clone() }));
+        }
+        let elsewhere = self.network.routes.elsewhere.get(&prefix);
+        match elsewhere.map(|taken| (taken, self.usable(spec, taken, None))) {
+            Some((taken, Err(why @ Reason::DeadRoute { .. }))) => {
+                Err(Some(hidden(taken, why, found.clone())))
+            }
+            Some(_) | None => Ok((route, evidence)),
+        }
     }
 
     fn usable_choice<'r>(
@@ -91,15 +117,12 @@ impl<'a> Judge<'a> {
             Ok(evidence) => return Ok((taken, evidence)),
             Err(why) => why,
         };
-        let hidden = choice.others.iter().find_map(|route| match self.usable(spec, route, None) {
+        let usable = choice.others.iter().find_map(|route| match self.usable(spec, route, None) {
             Ok(Evidence::Route { route, .. }) => Some(route),
             Ok(_) | Err(_) => None,
         });
-        Err(Some(match hidden {
-            Some(hidden) => {
-                let linkdown = taken.hops.iter().any(|hop| hop.linkdown && !hop.dead);
-                Reason::HiddenRoute { taken: Box::new(why), linkdown, hidden }
-            }
+        Err(Some(match usable {
+            Some(usable) => hidden(taken, why, usable),
             None => why,
         }))
     }
@@ -170,7 +193,7 @@ impl<'a> Judge<'a> {
 
     /// Returns the source address of packets on this route. If the route has a preferred source, it is that
     /// address. Otherwise it is an address of its link, or of a loopback or dummy link (as on BGP-unnumbered
-    /// hosts). An address of another link counts only for IPv6, and only if `host_wide`.
+    /// hosts). An address of another link counts only if `host_wide`.
     fn source(&self, route: &Route, ifindex: u32, host_wide: bool) -> Option<AddressRef> {
         if let Some(prefsrc) = route.prefsrc {
             return self.usable_exact(prefsrc);
@@ -180,13 +203,18 @@ impl<'a> Judge<'a> {
             Some(from) => AddressSpec::Prefix(from),
             None => AddressSpec::Family(family),
         };
-        let homes = self.network.links().filter(|link| link.loopback() || link.kind == "dummy");
+        // The kernel takes no address of another VRF. The device of a VRF is the loopback link of that VRF.
+        let vrf = self.network.link(ifindex).and_then(|link| self.network.vrf_of(link));
+        let homes = self.network.links().filter(|link| {
+            let home = link.leads_nowhere() || link.vrf_table.is_some();
+            home && self.network.vrf_of(link) == vrf
+        });
         let mut places = core::iter::once(ifindex).chain(homes.map(|link| link.ifindex));
         places
-            .find_map(|place| self.usable_on(place, spec))
+            .find_map(|place| self.source_on(place, spec))
             .or_else(|| {
                 link_local(route.destination.addr())
-                    .then(|| self.usable_on(ifindex, AddressSpec::LinkLocal(family)))
+                    .then(|| self.source_on(ifindex, AddressSpec::LinkLocal(family)))
                     .flatten()
             })
             .or_else(|| host_wide.then(|| self.source_of_another_link(route, ifindex, spec)).flatten())
@@ -194,29 +222,32 @@ impl<'a> Judge<'a> {
 
     /// A router with a delegated prefix has only a link-local address on its uplink, and the prefix on another
     /// link. For a destination in the internet, the kernel then selects an address of that other link (RFC 6724
-    /// compares scopes before outgoing links). The kernel looks only at links of the same VRF.
+    /// compares scopes before outgoing links). An unnumbered link has no IPv4 address, and the kernel then takes one
+    /// of another link for every destination (inet_select_addr). The kernel looks only at links of the same VRF.
     fn source_of_another_link(&self, route: &Route, ifindex: u32, spec: AddressSpec) -> Option<AddressRef> {
         let network = self.network;
-        let internet = |address: IpAddr| match address {
-            IpAddr::V4(_) => false,
+        // In IPv4, the destination and the scope of the address do not matter.
+        let of_the_internet = |address: IpAddr| match address {
+            IpAddr::V4(_) => true,
             IpAddr::V6(v6) => v6.octets()[0] >> 5 == 0b001,
         };
-        let destination = route.destination;
-        let default = destination == Family::V6.default_prefix();
-        let of_the_internet = destination.prefix_len() >= 3 && internet(destination.addr());
-        if !default && !of_the_internet {
+        let (destination, length) = (route.destination.addr(), route.destination.prefix_len());
+        if length != 0 && !(of_the_internet(destination) && (length >= 3 || destination.is_ipv4())) {
             return None;
         }
-        let vrf = |link: &Link| match link.kind.as_str() {
-            "vrf" => Some(link.ifindex),
-            _ => link.master.filter(|it| network.link(*it).is_some_and(|master| master.kind == "vrf")),
-        };
         let uplink = network.link(ifindex)?;
+        // The kernel takes an IPv4 address of the link before one of another link, even one of 169.254.0.0/16.
+        let own = |address: &Address| address.local.is_ipv4();
+        if route.family() == Family::V4 && network.addresses_of(ifindex).any(own) {
+            return None;
+        }
         let others = network.links().filter(|link| {
-            link.ifindex != ifindex && vrf(link) == vrf(uplink) && network.carrier(link).is_ok()
+            link.ifindex != ifindex
+                && network.vrf_of(link) == network.vrf_of(uplink)
+                && network.carrier(link).is_ok()
         });
         others.flat_map(|link| network.addresses_of(link.ifindex)).find_map(|address| {
-            let wanted = internet(address.local) && spec.covers(address) && usable(spec, address);
+            let wanted = of_the_internet(address.local) && spec.covers(address) && can_be_source(address);
             wanted.then(|| self.address_ref(address))
         })
     }
@@ -256,6 +287,7 @@ impl<'a> Judge<'a> {
         let from = wanted.from.map(|from| self.bound(from, wanted)).transpose()?;
         let (ifindex, gateway, source, expired, local) = match self.network.lookups.get(wanted) {
             None => return Err(Reason::Unread),
+            Some(Lookup::Broadcast) => return Err(Reason::Broadcast { target }),
             Some(Lookup::None(errno)) => {
                 return Err(Reason::Unreachable { wanted: wanted.clone(), errno: *errno });
             }
@@ -286,22 +318,40 @@ impl<'a> Judge<'a> {
         if let Err(why) = live.and(beyond) {
             return Err(Reason::DeadRoute { route, why });
         }
-        if let Some(source) = from {
-            return Ok(Evidence::Lookup { target, route, source });
-        }
-        let spec = |source| match link_local(target) || target.is_loopback() {
-            true => AddressSpec::Exact(source),
-            // The source needs a wider scope than the link, because otherwise the answer would not find its way
-            // back.
-            false => AddressSpec::Family(family),
+        let source_of_lookup = match (from, local) {
+            (Some(from), _) => Some(from),
+            (None, true) => self.source_within(source.unwrap_or(target), &route),
+            (None, false) => source.and_then(|source| self.source_towards(target, gateway, source)),
         };
-        let usable = source.filter(|source| {
-            self.network.addresses().any(|address| address.local == *source && spec(*source).covers(address))
-        });
-        match usable.and_then(|source| self.usable_exact(source)) {
+        match source_of_lookup {
             Some(source) => Ok(Evidence::Lookup { target, route, source }),
             None => Err(Reason::NoSource { route, source }),
         }
+    }
+
+    /// Returns the source of packets to this host itself. Any of its addresses will do, whatever its scope. A local
+    /// route can also make a prefix this host's without an address (`ip route add local 192.0.2.0/24 dev lo`).
+    fn source_within(&self, source: IpAddr, route: &RouteRef) -> Option<AddressRef> {
+        let spec = AddressSpec::Exact(source);
+        let held = self.network.addresses().any(|address| self.covers(spec, address));
+        let without = AddressRef { address: source, ifindex: route.ifindex, ifname: route.ifname.clone() };
+        if held { self.usable_exact(source) } else { Some(without) }
+    }
+
+    /// Returns the source of packets to another host, if the answer finds its way back to it. For that the source
+    /// needs a wider scope than the link, unless the target is on the link itself.
+    fn source_towards(&self, target: IpAddr, gateway: Option<IpAddr>, source: IpAddr) -> Option<AddressRef> {
+        let anywhere = AddressSpec::Family(Family::of(target));
+        let returns = |address: &Address| {
+            link_local(target)
+                || anywhere.covers(address)
+                || (gateway.is_none() && address.reaches_on_link(target))
+        };
+        let mut addresses = self.network.addresses();
+        addresses
+            .any(|address| address.local == source && returns(address))
+            .then(|| self.usable_exact(source))
+            .flatten()
     }
 
     /// Returns the address that a program binds with bind(2) before it connects. A program in a VRF can bind only
@@ -317,13 +367,13 @@ impl<'a> Judge<'a> {
             let on_link =
                 !from.is_ipv6() || !link_local(from) || zone.is_none_or(|z| z.ifindex == address.ifindex);
             let within = network.link(address.ifindex).is_some_and(|link| network.vrf_of(link) == vrf);
-            spec.covers(address) && on_link && within
+            self.covers(spec, address) && on_link && within
         };
         let mut unusable = None;
         for address in network.addresses().filter(here) {
             match fault(spec, address, self.link_carries(address.ifindex).is_ok()) {
-                None => return Ok(self.address_ref(address)),
-                Some(why) => unusable = Some(Reason::Unusable { address: self.address_ref(address), why }),
+                None => return Ok(self.held(spec, address)),
+                Some(why) => unusable = Some(Reason::Unusable { address: self.held(spec, address), why }),
             }
         }
         let ifname = zone.or(device).map(|link| link.ifname.clone());
@@ -341,6 +391,12 @@ impl<'a> Judge<'a> {
             nexthop: route.nexthop,
         }
     }
+}
+
+/// The reason that the kernel selects the route `taken`, which is unusable because of `why`, and not a usable one.
+fn hidden(taken: &Route, why: Reason, usable: RouteRef) -> Reason {
+    let linkdown = taken.hops.iter().any(|hop| hop.linkdown && !hop.dead);
+    Reason::HiddenRoute { taken: Box::new(why), linkdown, hidden: usable }
 }
 
 fn no_route(spec: &RouteSpec, through: Option<&Link>) -> Reason {

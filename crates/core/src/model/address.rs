@@ -11,6 +11,7 @@ const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_DEPRECATED: u32 = 0x20;
 const IFA_F_TENTATIVE: u32 = 0x40;
 const IFA_F_PERMANENT: u32 = 0x80;
+const IFA_F_NOPREFIXROUTE: u32 = 0x200;
 
 /// An address of a link (RTM_NEWADDR).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub struct Address {
 impl Address {
     const RT_SCOPE_UNIVERSE: u8 = 0;
     const RT_SCOPE_SITE: u8 = 200;
+    const RT_SCOPE_LINK: u8 = 253;
 
     /// Whether duplicate address detection has not finished and the address cannot be used until then.
     pub fn tentative(&self) -> bool {
@@ -65,13 +67,29 @@ impl Address {
         self.local.is_ipv6() && self.permanent() && !self.tentative() && !link_local(self.local)
     }
 
-    /// Whether the address has global or site scope and is neither a loopback nor a link-local address. The kernel
-    /// gives 169.254/16 global scope, and a wait that accepted such an address as an uplink's was wrong in
-    /// practice.
+    /// Whether the address has global or site scope and is neither a loopback nor a link-local nor a multicast
+    /// address. The kernel gives 169.254/16 global scope, and a wait that accepted such an address as an uplink's
+    /// was wrong in practice. A multicast address on a link (`ip address add 239.1.1.1/32 dev eth0 autojoin`) only
+    /// joins the group; no packet is sent from it.
     pub fn global(&self) -> bool {
         matches!(self.scope, Self::RT_SCOPE_UNIVERSE | Self::RT_SCOPE_SITE)
             && !self.local.is_loopback()
             && !link_local(self.local)
+            && !self.local.is_multicast()
+    }
+
+    /// Whether the address is good enough to be the source of packets to a target in its own prefix.
+    pub fn reaches_on_link(&self, target: IpAddr) -> bool {
+        self.scope <= Self::RT_SCOPE_LINK && self.on_link().is_some_and(|prefix| prefix.contains(&target))
+    }
+
+    /// Whether the address, if it is on a loopback link, makes its whole prefix addresses of this host, so that
+    /// bind(2) accepts `wanted`: 127.0.0.1/8 does so for 127.0.0.53 (fib_add_ifaddr of the kernel's
+    /// net/ipv4/fib_frontend.c). IPv6 has nothing like it.
+    pub(crate) fn owns(&self, wanted: IpAddr) -> bool {
+        self.local.is_ipv4()
+            && self.flags & IFA_F_NOPREFIXROUTE == 0
+            && self.on_link().is_some_and(|prefix| prefix.contains(&wanted))
     }
 
     /// Returns the prefix that the address puts on its link.

@@ -59,6 +59,9 @@ pub struct NextHop {
 pub enum RouteKind {
     Unicast,
     Local,
+    Broadcast,
+    Anycast,
+    Multicast,
     Unreachable,
     Blackhole,
     Prohibit,
@@ -124,9 +127,11 @@ pub enum Lookup {
         source: Option<IpAddr>,
         /// When the route expires.
         expires: Option<Moment>,
-        /// Whether the target is this host itself (RTN_LOCAL).
+        /// Whether the target is this host itself (RTN_LOCAL, RTN_ANYCAST).
         local: bool,
     },
+    /// The target is a broadcast address, which connect(2) refuses.
+    Broadcast,
     /// The kernel has no path. The value is its error, an errno(3) number.
     None(i32),
 }
@@ -136,7 +141,7 @@ impl Lookup {
     pub(crate) fn expires(&self) -> Option<Moment> {
         match self {
             Lookup::Path { expires, .. } => *expires,
-            Lookup::None(_) => None,
+            Lookup::Broadcast | Lookup::None(_) => None,
         }
     }
 }
@@ -188,6 +193,12 @@ pub struct Routes {
     /// The route that the kernel's own lookup selects for a wanted destination in a wanted table, if the lookup
     /// tells it.
     pub chosen: BTreeMap<(IpNet, u32), Route>,
+    /// The wanted destinations in the main table that no packet comes to: every lookup was refused, although the table
+    /// has such a route. A policy rule refuses, or no rule leads to the table, or other routes refuse first.
+    pub refused: BTreeSet<IpNet>,
+    /// The default route of another table that the kernel selects, by a policy rule, instead of the one of the main
+    /// table.
+    pub elsewhere: BTreeMap<IpNet, Route>,
     /// The tables that were read completely: `known` has all their wanted routes.
     pub complete: BTreeSet<(Family, u32)>,
     /// What pasta would select in each family, if it was read.
@@ -213,7 +224,7 @@ impl Routes {
     /// Returns all routes that were read.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Route> {
         let pasta = self.pasta.values().filter_map(PastaView::taken);
-        self.known.iter().chain(self.chosen.values()).chain(pasta)
+        self.known.iter().chain(self.chosen.values()).chain(self.elsewhere.values()).chain(pasta)
     }
 
     /// Whether one of these routes leaves through the link with this number.
@@ -228,7 +239,9 @@ impl Routes {
 
     /// Whether a change of `route` can change what was read for `wants`.
     pub fn depend_on(&self, route: &Route, wants: &Wants) -> bool {
-        wants.destination(&route.destination) || (wants.pasta && self.pasta_depends_on(route))
+        wants.destination(&route.destination)
+            || (wants.refusals_of(&route.destination))
+            || (wants.pasta && self.pasta_depends_on(route))
     }
 
     /// Whether a change of `route` can change what pasta would select. After a default route was found, only two

@@ -121,6 +121,61 @@ fn where_a_more_specific_route_hides_the_prefix_the_next_address_is_asked_for() 
     assert!(matches!(bench.next(0), Some(Read::Table(_))));
 }
 
+/// The kernel knows no way, and the table has a default route nevertheless. Then ordinary addresses are asked for, one by
+/// one, until one of them is not refused.
+#[test]
+fn a_default_route_that_no_lookup_finds_is_asked_for_by_ordinary_addresses() {
+    let table = |family, text: &str| {
+        let routes = alloc::vec![route(text)];
+        Found::Table(TableRoutes { family, id: TABLE_MAIN, routes, pasta: None })
+    };
+    let hides = || Found::Route(Some(route("4.0.0.0/8 via 192.0.2.1 dev eth0")));
+    let ours = || Found::Route(Some(route("default4 via 192.0.2.1 dev eth0")));
+    // The answers, whether the gate is ready then, and how many questions follow.
+    let rows = [
+        (alloc::vec![hides()], true),
+        (alloc::vec![ours()], true),
+        (alloc::vec![Found::Route(None), hides()], true),
+    ];
+    let refused = (0..4).map(|_| Found::Route(None)).collect();
+    for (answers, ready) in rows.into_iter().chain([(refused, false)]) {
+        let mut bench = Bench::with_links("route = \"default-ipv4\"", HOST);
+        assert!(matches!(bench.finds(0, Found::Route(None)), Read::Matching { .. }));
+        assert!(matches!(
+            bench.finds(0, table(Family::V4, "default4 via 192.0.2.1 dev eth0")),
+            Read::Table(_)
+        ));
+        for answer in answers {
+            assert!(matches!(bench.finds(0, answer), Read::Ordinary { .. }));
+        }
+        assert_eq!(bench.next(0), None);
+        assert_eq!(bench.refresh.take_judged().unwrap().ready(), ready);
+    }
+    // Nobody asks if the table explains why there is no way, or if a clause names the link or another table.
+    for (gate, known) in [
+        ("route = \"default-ipv4\"", "default4 unreachable"),
+        ("route = \"default-ipv4\"", "default4 via 192.0.2.1 dev eth0 dead"),
+        ("route = \"default-ipv4\"", "default4 via 192.0.2.1 dev eth0 tos 16"),
+        ("interface = \"eth0\"\nroute = \"default-ipv4\"", "default4 via 192.0.2.1 dev eth0"),
+    ] {
+        let mut bench = Bench::with_links(gate, HOST);
+        assert!(matches!(bench.finds(0, Found::Route(None)), Read::Matching { .. }));
+        assert!(matches!(bench.finds(0, table(Family::V4, known)), Read::Table(_)));
+        assert_eq!(bench.next(0), None, "{gate} {known}");
+    }
+}
+
+/// A policy rule sends packets to another table first.
+#[test]
+fn the_default_route_of_another_table_is_remembered() {
+    let mut bench = Bench::with_links("route = \"default-ipv4\"", HOST);
+    let other = "default4 via 192.0.2.1 dev eth0 table 200";
+    for _ in 0..3 {
+        assert!(matches!(bench.finds(0, Found::Route(Some(route(other)))), Read::Matching { .. }));
+    }
+    assert_eq!(bench.network.routes.elsewhere.values().collect::<Vec<_>>(), [&route(other)]);
+}
+
 #[test]
 fn an_answer_that_cannot_be_decoded_leaves_no_older_one() {
     let mut bench = Bench::with_links("route-to = \"203.0.113.7\"", HOST);
@@ -244,7 +299,7 @@ fn address(text: &str, local: &str) -> Message {
 /// message counts only behind the barrier.
 #[test]
 fn a_dead_next_hop_is_read_again_behind_the_barrier_when_its_link_gets_an_address() {
-    let multipath = "default4 nexthop via 192.0.2.1 dev eth0 dead nexthop dev eth1 linkdown";
+    let multipath = "default4 nexthop via 192.0.2.1 dev eth0 dead nexthop dev eth1 dead linkdown";
     let table = |routes: &str| {
         Found::Table(TableRoutes {
             family: Family::V4,

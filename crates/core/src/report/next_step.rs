@@ -102,6 +102,10 @@ pub fn of_reason(reason: &Reason, network: Option<&Network>) -> Option<String> {
             };
             Some(format!("ip route get {}{from}{vrf}", wanted.target))
         }
+        Reason::NotReached { route } => Some(match family_of(route) {
+            Family::V4 => "ip rule".to_owned(),
+            Family::V6 => "ip -6 rule".to_owned(),
+        }),
         Reason::Pasta { route: Some(route), why: PastaFault::Carrier(why), .. } => of_link(&route.ifname, why),
         Reason::NoNameserver(_) => {
             Some("write a nameserver line to /etc/resolv.conf, or start the service that writes it".to_owned())
@@ -118,6 +122,7 @@ pub fn of_reason(reason: &Reason, network: Option<&Network>) -> Option<String> {
         | Reason::WrongLink { .. }
         | Reason::NoSource { .. }
         | Reason::Unreachable { .. }
+        | Reason::Broadcast { .. }
         | Reason::Unread
         | Reason::Pasta { .. }
         | Reason::ProbeFailed { .. }

@@ -156,6 +156,12 @@ fn answer(kernel: &Network, read: &Read) -> Found {
         Read::Path { wanted, .. } => {
             Found::Path(Some(kernel.lookups.get(wanted).cloned().unwrap_or(Lookup::None(libc::ENETUNREACH))))
         }
+        Read::Matching { prefix, .. } | Read::Ordinary { prefix, .. }
+            if kernel.routes.refused.contains(prefix) =>
+        {
+            Found::Route(None)
+        }
+        Read::Ordinary { prefix, .. } => Found::Route(best(&|route| route.destination == *prefix)),
         Read::Matching { prefix, table, .. } => {
             let chosen = kernel.routes.chosen.get(&(*prefix, *table)).cloned();
             Found::Route(

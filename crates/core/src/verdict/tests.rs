@@ -145,10 +145,19 @@ fn a_better_route_that_came_or_went() {
     }
 }
 
-/// Which packets it concerned is not known. A gate that asks for a route asks for it in one table.
+/// Which packets it concerned is not known. It may have kept all packets from the default route of the main table.
 #[test]
 fn a_rule_that_changed() {
-    interrupts(&Message::Rule, &[TARGET]);
+    interrupts(&Message::Rule, &[ROUTE, TARGET]);
+    let evidence_of = |gate_text: &str| {
+        let before =
+            network("x0: up; addr x0 192.0.2.10/24; route 10.0.0.0/8 dev x0; route default4 dev x0 table 77");
+        let verdict = evaluate(&gate(gate_text), &before, NOW);
+        assert!(verdict.ready(), "{gate_text}");
+        verdict.interrupted_by(&Message::Rule, &before)
+    };
+    assert!(!evidence_of("route='10.0.0.0/8'"));
+    assert!(!evidence_of("route='default'; table=77"));
 }
 
 /// The routes of a nexthop object go without a message. A lookup does not tell which route it used.

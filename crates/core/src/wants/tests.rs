@@ -53,6 +53,14 @@ fn a_route_message_concerns_those_who_want_its_destination() {
     );
     assert!(!concerns("route='default'", "10.0.0.0/8 dev x0", ""));
     assert!(!concerns("route='default-ipv4'", "default6 dev x0", ""));
+    // Two such routes can refuse all traffic.
+    assert!(concerns("route='default-ipv4'", "128.0.0.0/1 blackhole", ""));
+    assert!(concerns("route='default'", "2000::/3 dev x0", ""));
+    assert!(concerns("gateway='any'", "2.0.0.0/7 blackhole", ""));
+    assert!(!concerns("route='default-ipv4'", "10.0.0.0/8 blackhole", ""));
+    assert!(!concerns("route='default-ipv4'", "2000::/3 dev x0", ""));
+    assert!(!concerns("route='default-ipv4'; table=77", "128.0.0.0/1 blackhole", ""));
+    assert!(!concerns("interface='x0'; route='default-ipv4'", "128.0.0.0/1 blackhole", ""));
     // pasta: until a default route is known, pasta may select any route.
     assert!(concerns("pasta=true", "10.0.0.0/8 dev x0", ""));
     assert!(concerns("pasta=true", "10.0.0.0/8 dev x0", "pasta4 10.1.0.0/16 dev y0"));

@@ -160,7 +160,9 @@ fn a_lookup_s_answer_is_a_way_or_a_refusal() {
     assert_eq!(answer(RouteType::Unreachable, vec![oif.clone()]), Some(Lookup::None(libc::EHOSTUNREACH)));
     assert_eq!(answer(RouteType::BlackHole, vec![oif.clone()]), Some(Lookup::None(libc::EINVAL)));
     assert_eq!(answer(RouteType::Prohibit, vec![oif.clone()]), Some(Lookup::None(libc::EACCES)));
-    assert_eq!(answer(RouteType::Broadcast, vec![oif]), Some(Lookup::None(libc::ENETUNREACH)));
+    assert_eq!(answer(RouteType::Broadcast, vec![oif.clone()]), Some(Lookup::Broadcast));
+    assert_eq!(answer(RouteType::Anycast, vec![oif.clone()]), way(true, None, None), "this host is one of several");
+    assert_eq!(answer(RouteType::Multicast, vec![oif]), Some(Lookup::None(libc::ENETUNREACH)));
     assert_eq!(answer(RouteType::Unicast, vec![]), None, "no way to tell");
 }
 

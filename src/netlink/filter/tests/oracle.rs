@@ -27,7 +27,10 @@ fn an_address() -> impl Strategy<Value = IpAddr> {
 }
 
 fn a_prefix() -> impl Strategy<Value = IpNet> {
-    (an_address(), prop_oneof![select(vec![0_u8, 1, 31, 32, 33, 63, 64, 65, 96, 97, 127, 128]), 0_u8..=128])
+    (
+        an_address(),
+        prop_oneof![select(vec![0_u8, 0, 1, 7, 8, 31, 32, 33, 63, 64, 65, 96, 97, 127, 128]), 0_u8..=128],
+    )
         .prop_map(|(address, length)| {
             let bits = if address.is_ipv4() { 32 } else { 128 };
             IpNet::new(address, length.min(bits)).unwrap().trunc()
@@ -122,7 +125,11 @@ fn must_pass(wants: &Wants, told: &Told) -> bool {
         .iter()
         .map(|wanted| wanted.target)
         .any(|target| same_family(target) && (unknown || told.prefix.contains(&target)));
-    pasta || wanted || covered
+    let is_default = |(prefix, table): &(IpNet, Table)| {
+        same_family(prefix.addr()) && prefix.prefix_len() == 0 && *table == Table::MAIN
+    };
+    let refuses = (1..8).contains(&length) && wants.routes.iter().any(is_default);
+    pasta || wanted || covered || refuses
 }
 
 proptest! {

@@ -37,6 +37,9 @@ fn families_take_global_and_site_scope_only() {
     only("169.254.7.1/16 link", &["link-local-ipv4"]);
     only("169.253.7.1/16", &["ip", "ipv4"]);
     only("127.0.0.53/8", &[]);
+    // A multicast address on a link joins its group, and no packet is sent from it.
+    only("239.1.1.1/32", &[]);
+    only("ff05::77/128", &[]);
     only("2001:db8::10/64", &["ip", "ipv6"]);
     only("fec0::10/64 site", &["ip", "ipv6"]);
     only("fd00::10/64", &["ip", "ipv6"]);
@@ -123,6 +126,14 @@ fn an_exact_address_counts_wherever_it_stands() {
         (G, "x0: up; addr x0 192.0.2.11/24", "no-address"),
         ("address='127.0.0.1'", "", "met by 127.0.0.1 on lo"),
         ("address='::1'", "", "met by ::1 on lo"),
+        // bind(2) accepts each address in the prefix of an IPv4 address on a loopback link.
+        ("address='127.0.0.53'", "", "met by 127.0.0.53 on lo"),
+        ("interface='lo'; carrier=false; address='127.0.0.53'", "", "met"),
+        ("address='198.51.100.77'", "addr lo 198.51.100.0/24", "met by 198.51.100.77 on lo"),
+        ("address='198.51.101.77'", "addr lo 198.51.100.0/24", "no-address"),
+        ("address='198.51.100.77'", "addr lo 198.51.100.0/24 noprefixroute", "no-address"),
+        ("address='198.51.100.77'", "x0: up; addr x0 198.51.100.0/24", "no-address"),
+        ("address='2001:db8::77'", "addr lo 2001:db8::/64", "no-address"),
         // The clause names a link, so only this link counts.
         ("interface='x1'; address='192.0.2.10'", "x0: up; x1: up; addr x0 192.0.2.10/24", "x1 no-address"),
         // bind(2) does not accept the address yet.

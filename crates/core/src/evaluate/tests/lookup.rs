@@ -105,7 +105,16 @@ fn its_source_is_of_wider_scope_than_the_link() {
         (FAR, "addr x0 192.0.2.77/24 site; lookup 198.51.100.7 via 192.0.2.1 dev x0 src 192.0.2.77", "met"),
         // The kernel selected an address of a deprecated prefix, so it is usable.
         ("route-to='2001:db8:9::1'", "addr x0 2001:db8::11/64 deprecated; lookup 2001:db8:9::1 via fe80::1 dev x0 src 2001:db8::11", "met"),
+        // The target is in the prefix of the source, and no gateway is between them.
+        ("route-to='192.0.2.99'", "addr x0 192.0.2.77/24 link; lookup 192.0.2.99 dev x0 src 192.0.2.77", "met"),
+        ("route-to='192.0.2.99'", "addr x0 192.0.2.77/24 host; lookup 192.0.2.99 dev x0 src 192.0.2.77", "no-source"),
+        ("route-to='192.0.2.99'", "addr x0 192.0.2.77/24 link; lookup 192.0.2.99 via 192.0.2.1 dev x0 src 192.0.2.77", "no-source"),
+        (FAR, "addr x0 169.254.1.1/16; lookup 198.51.100.7 dev x0 src 169.254.1.1", "no-source"),
         // The target is this host itself.
+        ("route-to='10.9.9.9'", "addr lo 10.9.9.9/32 host; lookup 10.9.9.9 local dev lo src 10.9.9.9", "met by 10.9.9.9 dev lo src 10.9.9.9"),
+        ("route-to='198.51.100.9'", "lookup 198.51.100.9 local dev lo src 198.51.100.9", "met by 198.51.100.9 dev lo src 198.51.100.9"),
+        ("route-to='2001:db8::11'", "addr x0 2001:db8::11/64 tentative; lookup 2001:db8::11 local dev lo src 2001:db8::11", "no-source"),
+        ("route-to='192.0.2.255'", "lookup 192.0.2.255 broadcast", "unreachable"),
         ("route-to='127.0.0.1'", "lookup 127.0.0.1 local dev lo src 127.0.0.1", "met"),
         ("route-to='192.0.2.10'", "lookup 192.0.2.10 local dev lo src 192.0.2.10", "met"),
     ]);

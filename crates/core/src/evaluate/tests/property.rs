@@ -169,8 +169,8 @@ proptest! {
             "x0: up; x1: nocarrier; y0: up; addr x0 192.0.2.10/24; addr x0 2001:db8::10/64; addr lo 203.0.113.1/32 host; {}",
             routes.join("; "),
         );
-        // An IPv6 route may have its source on another link.
-        let live = |kind: &str| kind == "live" || (!four && kind == "bare");
+        // A route may have its source on another link.
+        let live = |kind: &str| kind == "live" || kind == "bare";
         let passed_over = |kind: &str| kind.contains("dead") || kind.contains("tos") || kind.contains("expires");
         let first = kinds.iter().find(|kind| !passed_over(kind));
         let met = |gate_text: &str| evaluate(&gate(gate_text), &network(&text), NOW).clauses[0].met;

@@ -107,7 +107,7 @@ fn of_routes() {
         ("route='default'", &with("route default4 via 192.0.2.1 dev x0 dead"), &["default via 192.0.2.1 dev x0 is dead"]),
         ("route='default'", &with("route default6 via fe80::1 dev x0 expires 99"), &["default via fe80::1 dev x0 has expired"]),
         ("route='default'", &with("route default4 via 192.0.2.1 dev x0 src 192.0.2.99"), &["default via 192.0.2.1 dev x0: its source address 192.0.2.99 is not usable"]),
-        ("route='default'", &with("z0: up; route default4 via 192.0.2.1 dev z0"), &["default via 192.0.2.1 dev z0: no usable IPv4 address on z0 to send from"]),
+        ("route='default'", &with("z0: up; addr z0 169.254.1.1/16; route default4 via 192.0.2.1 dev z0"), &["default via 192.0.2.1 dev z0: no usable IPv4 address on z0 to send from"]),
         ("interface='y0'; carrier=false; route='default'", &with("route default4 via 192.0.2.1 dev x0"), &["default via 192.0.2.1 dev x0: not through y0"]),
         // The reason is about the route that the kernel selects. If this route hides a better one, the reason says
         // so.
@@ -125,11 +125,23 @@ fn of_routes() {
         ),
         (
             "route='default'",
-            &with("z0: up; route default4 dev z0; route default4 via 192.0.2.1 dev x0 metric 600"),
+            &with("z0: up; addr z0 169.254.1.1/16; route default4 dev z0; route default4 via 192.0.2.1 dev x0 metric 600"),
             &["default dev z0: no usable IPv4 address on z0 to send from, and it is preferred: default via 192.0.2.1 dev x0 metric 600 is not used"],
         ),
         ("route='default'", &with("route default4 dev lo; route default4 via 192.0.2.1 dev x0 metric 600"), &["default dev lo does not leave this host, but it is still preferred: default via 192.0.2.1 dev x0 metric 600 is not used"]),
         ("route='default'", &with("route default4 dev lo"), &["default dev lo does not leave this host"]),
+        (
+            "route='default-ipv4'",
+            &with("route default4 via 192.0.2.1 dev x0 metric 100; refused4"),
+            &["policy rules or other routes keep all traffic from using default via 192.0.2.1 dev x0 metric 100"],
+        ),
+        (
+            "route='default-ipv4'",
+            &with("route default4 via 192.0.2.1 dev x0; elsewhere default4 via 203.0.113.1 dev y0 table 200 linkdown"),
+            &["y0 has no carrier, but default via 203.0.113.1 dev y0 table 200 is still preferred (ignore_routes_with_linkdown=0): default via 192.0.2.1 dev x0 is not used"],
+        ),
+        ("route='default'", &with("route default4 broadcast dev x0"), &["the default route is a broadcast route"]),
+        ("route-to='192.0.2.255'", &with("lookup 192.0.2.255 broadcast"), &["192.0.2.255 is a broadcast address, and so the address of no host"]),
         ("route-to='198.51.100.7'", &with("lookup 198.51.100.7 errno 101"), &["no route to 198.51.100.7: Network is unreachable"]),
         ("nameserver=true", "ns none", &["resolv.conf names no nameserver"]),
         ("nameserver=true", "ns unreadable it is not there", &["no nameserver: resolv.conf: it is not there"]),

@@ -88,6 +88,33 @@ fn host_wide_a_route_that_refuses_hides_those_behind_it() {
     }
 }
 
+/// A policy rule refuses, or no rule leads to the main table, or the default route of another table refuses.
+#[test]
+fn host_wide_a_default_that_no_packet_comes_to_does_not_count() {
+    const LIVE: &str = "route default4 via 192.0.2.1 dev x0; route default6 via fe80::1 dev x0";
+    let with = |more: &str| format!("{LIVE}; {more}");
+    on_host(&[
+        ("route='default-ipv4'", &with("refused4"), "route-hidden"),
+        ("route='default-ipv6'", &with("refused6"), "route-hidden"),
+        ("route='default-ipv4'", &with("refused6"), "met"),
+        ("route='default'", &with("refused4"), "met by default via fe80::1 dev x0"),
+        ("route='default'", &with("refused4; refused6"), "route-hidden"),
+        ("gateway='any'", &with("refused4; refused6"), "route-hidden"),
+        // A clause that names a link asks only whether this link has a route, and one about another table only about that.
+        ("interface='x0'; route='default'", &with("refused4; refused6"), "met"),
+        ("route='default'; table=100", "route default4 via 192.0.2.1 dev x0 table 100; refused4", "met"),
+        // The route itself is reported if it is dead.
+        ("route='default-ipv4'", "route default4 dev dark0 linkdown; refused4", "route-dead"),
+        // A lookup without a source tells nothing about a route for one source prefix.
+        ("route='default-ipv6'", "route default6 via fe80::1 dev x0 from 2001:db8::/56; refused6", "met"),
+        // A rule sends packets to another table first. Its default route must work, but need not have a source here.
+        ("route='default-ipv4'", &with("elsewhere default4 via 198.51.100.1 dev dark0 table 200 linkdown"), "route-hidden"),
+        ("route='default-ipv4'", &with("elsewhere default4 dev x0 table 200"), "met by default via 192.0.2.1 dev x0"),
+        ("route='default-ipv4'", &with("elsewhere default4 dev bare0 table 200"), "met"),
+        ("route='default-ipv6'", &with("elsewhere default4 dev dark0 table 200 linkdown"), "met"),
+    ]);
+}
+
 /// Measured: with ignore_routes_with_linkdown=0, the kernel's default, connections are sent to the dead link and
 /// time out. If the setting is 1, a dump and a lookup show it: the route has `dead` in addition to `linkdown`.
 #[test]
@@ -109,13 +136,13 @@ fn host_wide_a_dead_route_hides_those_behind_it_unless_the_kernel_passes_it_over
         // A dead route that follows the live one hides nothing.
         ("route='default-ipv4'", &format!("{LIVE4}; route default4 via 198.51.100.1 dev dark0 linkdown metric 900"), "met"),
         // A route without a source address, and a route that leads only to this host.
-        ("route='default-ipv4'", &with("default4 dev bare0 metric 100"), "route-hidden"),
+        ("route='default-ipv4'", &with("default4 dev bare0 metric 100; addr bare0 169.254.1.1/16"), "route-hidden"),
         ("route='default-ipv4'", &with("default4 dev lo metric 100"), "route-hidden"),
         // The kernel skips an expired route.
         ("route='default-ipv6'", &with("default6 via fe80::2 dev dark0 linkdown metric 100 expires 99"), "met"),
         ("route='default-ipv6'", &with("default6 via fe80::2 dev dark0 linkdown metric 100 expires 101"), "route-hidden"),
         // The kernel skips one of two next hops and sends all traffic to the other, which is unusable.
-        ("route='default-ipv4'", &with("default4 nexthop via 198.51.100.1 dev dark0 dead linkdown nexthop dev bare0 metric 100"), "route-hidden"),
+        ("route='default-ipv4'", &with("default4 nexthop via 198.51.100.1 dev dark0 dead linkdown nexthop dev bare0 metric 100; addr bare0 169.254.1.1/16"), "route-hidden"),
         ("route='default-ipv4'", &with("default4 nexthop via 198.51.100.1 dev dark0 dead linkdown nexthop via 198.51.100.2 dev dark0 dead linkdown metric 100"), "met by default via 192.0.2.1 dev x0"),
     ]);
 }
@@ -260,16 +287,18 @@ fn with_interfaces_it_must_leave_through_the_named_link() {
 #[test]
 fn it_needs_a_source_on_its_link_or_on_a_loopback_or_dummy_link() {
     on_host(&[
-        ("route='default'", "route default4 dev bare0", "no-source"),
+        ("interface='bare0'; route='default'", "route default4 dev bare0", "bare0 no-source"),
         ("interface='bare0'; route='default'", "route default6 via fe80::1 dev bare0", "bare0 no-source"),
-        // An IPv4 address of another link never counts, and an address of the other family does not either.
-        ("route='default'", "addr bare0 2001:db8:2::10/64; route default4 dev bare0", "no-source"),
+        // An address of the other family does not count.
+        ("interface='bare0'; route='default'", "addr bare0 2001:db8:2::10/64; route default4 dev bare0", "bare0 no-source"),
         ("route='default'", "addr bare0 203.0.113.10/24; route default4 dev bare0", "met"),
         ("route='default'", "addr bare0 169.254.1.1/16; route default4 dev bare0", "no-source"),
         ("interface='bare0'; route='default'", "addr bare0 fe80::10/64 link; route default6 dev bare0", "bare0 no-source"),
         ("interface='bare0'; route='default'", "addr bare0 2001:db8:2::10/64 tentative; route default6 dev bare0", "bare0 no-source"),
         ("interface='bare0'; route='default'", "addr bare0 2001:db8:2::10/64 dadfailed; route default6 dev bare0", "bare0 no-source"),
-        ("interface='bare0'; route='default'", "addr bare0 2001:db8:2::10/64 deprecated; route default6 dev bare0", "bare0 no-source"),
+        // The kernel sends from a deprecated address if there is no other.
+        ("interface='bare0'; route='default'", "addr bare0 2001:db8:2::10/64 deprecated; route default6 dev bare0", "met by bare0; default dev bare0"),
+        ("interface='bare0'; route='default'", "addr bare0 203.0.113.10/24 deprecated; route default4 dev bare0", "met"),
         ("interface='bare0'; route='default'", "addr bare0 2001:db8:2::10/64 tentative optimistic; route default6 dev bare0", "met"),
         // BGP-unnumbered hosts.
         ("route='default'", "addr lo 203.0.113.10/32; route default4 via fe80::1 dev bare0", "met by default via fe80::1 dev bare0"),
@@ -277,15 +306,20 @@ fn it_needs_a_source_on_its_link_or_on_a_loopback_or_dummy_link() {
         ("interface='bare0'; route='default'", "addr lo 2001:db8:2::10/128; route default6 via fe80::1 dev bare0", "met"),
         ("route='default'", "d0: unknown kind=dummy; addr d0 203.0.113.10/32; route default4 dev bare0", "met"),
         ("interface='bare0'; route='default'", "d0: unknown kind=dummy; addr d0 2001:db8:2::10/128 tentative; route default6 dev bare0", "bare0 no-source"),
-        ("route='default'", "d0: unknown kind=veth; addr d0 203.0.113.10/32; route default4 dev bare0", "no-source"),
+        ("interface='bare0'; route='default'", "d0: unknown kind=veth; addr d0 203.0.113.10/32; route default4 dev bare0", "bare0 no-source"),
+        // For a link in a VRF, the VRF's device takes the place of lo.
+        ("interface='m0'; route='default'; table='vrf0'", "vrf0: up kind=vrf vrf=100; addr vrf0 203.0.113.10/32; m0: up master=vrf0 port=vrf; route default4 dev m0 table 100", "met by m0; default dev m0 table 100"),
+        ("interface='m0'; route='default'; table='vrf0'", "vrf0: up kind=vrf vrf=100; addr lo 203.0.113.10/32; m0: up master=vrf0 port=vrf; route default4 dev m0 table 100; read4 100; read6 100", "m0 no-source"),
+        ("interface='bare0'; route='default'", "vrf0: up kind=vrf vrf=100; addr vrf0 203.0.113.10/32; route default4 dev bare0", "bare0 no-source"),
         // One next hop leaves through a link without a source address. The other next hop is still usable.
-        ("route='default'", "route default4 nexthop dev bare0 nexthop via 192.0.2.1 dev x0", "met by default via 192.0.2.1 dev x0"),
+        ("route='default'", "addr bare0 169.254.1.1/16; route default4 nexthop dev bare0 nexthop via 192.0.2.1 dev x0", "met by default via 192.0.2.1 dev x0"),
     ]);
 }
 
-/// Measured: on a router with a delegated prefix, connect(2) selects the address of the LAN link.
+/// Measured: on a router with a delegated prefix, connect(2) selects the address of the LAN link. On a host whose uplink
+/// is unnumbered, it selects an IPv4 address of another link.
 #[test]
-fn host_wide_an_ipv6_route_may_have_its_source_on_another_link() {
+fn host_wide_a_route_may_have_its_source_on_another_link() {
     const ROUTER: &str = "wan0: up; addr wan0 fe80::10/64 link; lan0: up";
     const DEFAULT: &str = "route default6 via fe80::1 dev wan0";
     let with = |more: &str| format!("{ROUTER}; {DEFAULT}; {more}");
@@ -299,7 +333,7 @@ fn host_wide_an_ipv6_route_may_have_its_source_on_another_link() {
         ("route='default-ipv6'", &with("br0: unknown kind=bridge; p0: up master=br0; addr br0 2001:db8:5::1/64"), "met"),
         ("route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64 tentative"), "no-source"),
         ("route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64 dadfailed"), "no-source"),
-        ("route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64 deprecated"), "no-source"),
+        ("route='default-ipv6'", &with("addr lan0 2001:db8:5::1/64 deprecated"), "met"),
         ("route='default-ipv6'", &with("addr lan0 fd00::1/64"), "no-source"),
         ("route='default-ipv6'", &with("addr lan0 fd00::1/64; addr lan0 3fff::1/64"), "met"),
         // A clause that names a link asks whether this link has an address.
@@ -313,8 +347,14 @@ fn host_wide_an_ipv6_route_may_have_its_source_on_another_link() {
         // addresses.
         ("route='2001:db8:7::/48'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; route 2001:db8:7::/48 via fe80::1 dev wan0"), "met"),
         ("route='fd07::/48'", &format!("{ROUTER}; addr lan0 2001:db8:5::1/64; route fd07::/48 via fe80::1 dev wan0"), "no-source"),
-        // This never holds for IPv4.
-        ("route='default-ipv4'", "wan0: up; lan0: up; addr lan0 203.0.113.10/24; route default4 via 192.0.2.1 dev wan0", "no-source"),
+        // In IPv4 the link must have no address at all, and the destination does not matter.
+        ("route='default-ipv4'", "wan0: up; lan0: up; addr lan0 203.0.113.10/24; route default4 via 192.0.2.1 dev wan0", "met by default via 192.0.2.1 dev wan0"),
+        ("route='10.0.0.0/8'", "wan0: up; lan0: up; addr lan0 203.0.113.10/24; route 10.0.0.0/8 dev wan0", "met"),
+        ("interface='wan0'; route='default-ipv4'", "wan0: up; lan0: up; addr lan0 203.0.113.10/24; route default4 dev wan0", "wan0 no-source"),
+        ("route='default-ipv4'", "wan0: up; lan0: up; addr wan0 169.254.1.1/16; addr lan0 203.0.113.10/24; route default4 dev wan0", "no-source"),
+        ("route='default-ipv4'", "wan0: up; lan0: up; addr lan0 169.254.1.1/16; route default4 dev wan0", "no-source"),
+        ("route='default-ipv4'", "wan0: up; lan0: nocarrier; addr lan0 203.0.113.10/24; route default4 dev wan0", "no-source"),
+        ("route='default-ipv4'", "vrf0: up kind=vrf vrf=100; wan0: up; lan0: up master=vrf0 port=vrf; addr lan0 203.0.113.10/24; route default4 dev wan0", "no-source"),
         // For a link in a VRF the kernel uses only addresses of this VRF. For other links it uses none of a VRF.
         ("route='default-ipv6'; table='vrf0'", "vrf0: up kind=vrf vrf=100; wan0: up master=vrf0 port=vrf; lan0: up; addr lan0 2001:db8:5::1/64; route default6 via fe80::1 dev wan0 table 100; read6 100", "no-source"),
         ("route='default-ipv6'; table='vrf0'", "vrf0: up kind=vrf vrf=100; wan0: up master=vrf0 port=vrf; lan0: up master=vrf0 port=vrf; addr lan0 2001:db8:5::1/64; route default6 via fe80::1 dev wan0 table 100", "met"),
@@ -388,7 +428,7 @@ fn an_ipv4_route_through_an_ipv6_next_hop_is_a_route() {
     on_host(&[
         ("route='default-ipv4'", "route default4 via fe80::1 dev x0", "met by default via fe80::1 dev x0"),
         // The source must be of the destination's family.
-        ("route='default-ipv4'", "addr bare0 2001:db8:2::10/64; route default4 via fe80::1 dev bare0", "no-source"),
+        ("interface='bare0'; route='default-ipv4'", "addr bare0 2001:db8:2::10/64; route default4 via fe80::1 dev bare0", "bare0 no-source"),
     ]);
 }
 

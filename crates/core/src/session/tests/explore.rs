@@ -237,7 +237,7 @@ const SCENARIOS: &[Scenario] = &[
         faults: [0, 0, 0, 2],
     },
     Scenario {
-        name: "a link that comes back brings a route back, which has no source address",
+        name: "a link that comes back brings a route back, whose source is on another link",
         head: "gate 0, settle 0 ms, va0 is a veth",
         done: 5,
         kept_up: Some(0),

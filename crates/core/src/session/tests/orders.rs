@@ -9,6 +9,7 @@ fn kinds(reads: &[Read]) -> Vec<&'static str> {
         Read::Links => "links",
         Read::Path { .. } => "way",
         Read::Matching { .. } => "matching",
+        Read::Ordinary { .. } => "ordinary",
         Read::Table(_) => "table",
         Read::Gateway { .. } => "gateway",
     };

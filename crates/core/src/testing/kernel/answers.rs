@@ -48,6 +48,9 @@ impl Kernel {
             Read::Matching { probes, .. } => {
                 Found::Route(probes.front().and_then(|target| self.matching(*target)))
             }
+            Read::Ordinary { addresses, .. } => {
+                Found::Route(addresses.front().and_then(|target| self.matching(*target)))
+            }
             Read::Gateway { gateway, .. } => Found::Route(self.matching(*gateway)),
             Read::Table(table) => Found::Table(self.dump(table)),
         }
@@ -147,20 +150,24 @@ impl Kernel {
             })
     }
 
-    /// IPv4 routes use an address of their link. IPv6 routes use one of another link with carrier too.
+    /// Routes use an address of their link. They use one of another link with carrier too, in IPv4 only if their link
+    /// has none.
     fn has_source(&self, route: &Route, ifindex: u32, host_wide: bool, told: bool) -> bool {
         if let Some(source) = route.prefsrc {
             return self.binds(source);
         }
         let family = route.family();
+        let unnumbered =
+            !self.addresses.iter().any(|held| held.ifindex == ifindex && Family::of(held.local) == family);
         self.addresses.iter().any(|held| {
             Family::of(held.local) == family
                 && !link_local(held.local)
                 && !held.local.is_loopback()
-                && held.flags & IFA_F_DEPRECATED == 0
                 && self.binds(held.local)
                 && (held.ifindex == ifindex
-                    || (host_wide && family == Family::V6 && self.leads_out(held.ifindex, told)))
+                    || (host_wide
+                        && (family == Family::V6 || unnumbered)
+                        && self.leads_out(held.ifindex, told)))
         })
     }
 
@@ -172,7 +179,7 @@ impl Kernel {
                 self.leads_out(ifindex, told)
                     && source.is_some_and(|source| !source.is_loopback() && self.binds(source))
             }
-            Lookup::None(_) => false,
+            Lookup::Broadcast | Lookup::None(_) => false,
         }
     }
 }

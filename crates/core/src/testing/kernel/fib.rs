@@ -146,6 +146,9 @@ impl Kernel {
                     RouteKind::Prohibit => EACCES,
                     RouteKind::Unicast
                     | RouteKind::Local
+                    | RouteKind::Broadcast
+                    | RouteKind::Anycast
+                    | RouteKind::Multicast
                     | RouteKind::Unreachable
                     | RouteKind::Throw
                     | RouteKind::Other => EHOSTUNREACH,
