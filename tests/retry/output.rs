@@ -224,7 +224,7 @@ fn run_is_ready_and_ends_while_nobody_reads_stderr() {
     command
         .env("NOTIFY_SOCKET", &path)
         .env("XDG_RUNTIME_DIR", folder.path())
-        .env("RUNTIME_DIRECTORY", folder.path());
+        .env("RUNTIME_DIRECTORY", folder.path().join("netready-record"));
     let mut child = command.stderr(stderr).spawn().unwrap();
     let mut buffer = [0; 4096];
     let mut said = String::new();
