@@ -262,7 +262,7 @@ impl Sockets {
                 None => None,
             })),
             Read::Ordinary { addresses, .. } => Ok(Found::Route(match addresses.front() {
-                Some(address) => requests.matching_route(*address, now).await.map_err(ObserveError::Ask)?,
+                Some(address) => requests.connecting_route(*address, now).await.map_err(ObserveError::Ask)?,
                 None => None,
             })),
             Read::Gateway { gateway, .. } => {

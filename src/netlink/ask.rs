@@ -122,6 +122,21 @@ impl RequestSocket {
         self.matching(&RouteQuery::target(target), now).await
     }
 
+    /// The route of a connection from no address in particular. If IPv6 knows no way without a source, it asks again
+    /// with the address that it selects (ip6_dst_lookup_tail), so that policy rules by source count.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn connecting_route(&mut self, target: IpAddr, now: Moment) -> io::Result<Option<Route>> {
+        let asked = RouteQuery::target(target);
+        let found = self.matching(&asked, now).await?;
+        let (None, IpAddr::V6(v6)) = (&found, target) else { return Ok(found) };
+        match selected_source(v6, None) {
+            Selected::Source(from) => self.matching(&RouteQuery { from: Some(from), ..asked }, now).await,
+            Selected::Refused(_) | Selected::None => Ok(None),
+        }
+    }
+
     async fn matching(&mut self, asked: &RouteQuery, now: Moment) -> io::Result<Option<Route>> {
         // Without the second flag IPv4 calls every table main; IPv6 names it anyway and refuses the flag.
         let flags = match asked.target {

@@ -293,7 +293,6 @@ fn a_dead_next_hop_beside_a_live_one_is_a_warning() {
     ns.until("no warning", || ns.check(&["-4"]).json["warnings"].as_array().unwrap().is_empty());
 }
 
-/// If no rule leads to a table, only the table itself can be read.
 /// Rules, or routes that a rule leads to, that keep packets from the live default route of the main table. Each is tried
 /// against connect(2).
 #[test]
@@ -345,6 +344,26 @@ fn a_default_counts_only_if_packets_come_to_it() {
     }
 }
 
+/// An IPv6 connection selects its source before the kernel refuses it. A rule may lead only this source to the main table.
+#[test]
+#[ignore = "needs a network namespace"]
+fn an_ipv6_default_counts_if_only_a_rule_by_source_leads_to_it() {
+    let ns = netns!();
+    let _far = world(&ns);
+    ns.ip("-6 route add default via 2001:db8::fe dev va0");
+    let run = ns.run(&["-r", "default-ipv6"]);
+    run.expect_ready();
+    ns.ip("-6 rule add pref 50 from 2001:db8::/32 lookup main");
+    ns.ip("-6 rule add pref 60 unreachable");
+    assert!(connects("[2001:db8:9::9]:1", true));
+    run.expect_now_ready();
+    assert!(ns.check(&["-r", "default-ipv6"]).ready());
+    ns.ip("-6 rule del pref 50");
+    assert!(!connects("[2001:db8:9::9]:1", false));
+    run.expect_lost();
+}
+
+/// If no rule leads to a table, only the table itself can be read.
 #[test]
 #[ignore = "needs a network namespace"]
 fn tables_that_no_lookup_reaches_row_by_row() {

@@ -152,13 +152,13 @@ struct Pass {
 }
 
 impl Pass {
-    /// Returns a default route that is in the main table, although the kernel knew no way for it.
-    fn contradiction(&mut self, network: &Network) -> Option<IpNet> {
+    /// Returns a default route that is in the main table and has not expired, although the kernel knew no way for it.
+    fn contradiction(&mut self, network: &Network, now: Moment) -> Option<IpNet> {
         let stands = |prefix: &&IpNet| {
             let mut routes = network.routes.to(**prefix, TABLE_MAIN).iter();
             routes.any(|route| {
                 let ordinary = route.kind == RouteKind::Unicast && route.source.is_none() && route.tos == 0;
-                ordinary && route.hops.iter().any(|hop| !hop.dead)
+                ordinary && !route.expired(now) && route.hops.iter().any(|hop| !hop.dead)
             })
         };
         let prefix = self.unanswered.iter().find(stands).copied()?;
@@ -376,7 +376,7 @@ impl Refresh {
             if let Some(read) = pass.todo.pop_front() {
                 return Some(read);
             }
-            if let Some(prefix) = pass.contradiction(network) {
+            if let Some(prefix) = pass.contradiction(network, now) {
                 let addresses = ordinary(Family::of(prefix.addr())).into();
                 return Some(Read::Ordinary { addresses, prefix });
             }
@@ -458,7 +458,7 @@ impl Refresh {
             (Read::Matching { mut probes, prefix, table }, Found::Route(route)) => match route {
                 Some(route) if route.destination == prefix && route.table == table => {
                     network.routes.add(route.clone());
-                    network.routes.chosen.insert((prefix, table), route);
+                    network.routes.choose(route);
                 }
                 Some(route) => {
                     // A more specific route, or another table, hides the prefix from this address.
@@ -480,10 +480,10 @@ impl Refresh {
                 }
             },
             (Read::Ordinary { mut addresses, prefix }, Found::Route(route)) => match route {
-                Some(route) if route.destination == prefix && route.table == TABLE_MAIN => {
-                    network.routes.chosen.insert((prefix, TABLE_MAIN), route);
-                }
-                Some(_) => {}
+                // A route for one source prefix tells nothing about the other routes.
+                Some(route) if route.destination != prefix || route.source.is_some() => {}
+                Some(route) if route.table == TABLE_MAIN => network.routes.choose(route),
+                Some(route) => drop(network.routes.elsewhere.insert(prefix, route)),
                 None => {
                     addresses.pop_front();
                     match addresses.is_empty() {

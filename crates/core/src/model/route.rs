@@ -214,6 +214,15 @@ impl Routes {
         }
     }
 
+    /// Notes a route that the kernel's own lookup selects. A rule that leads other addresses to another table is only
+    /// for those addresses.
+    pub(crate) fn choose(&mut self, route: Route) {
+        if route.table == TABLE_MAIN {
+            self.elsewhere.remove(&route.destination);
+        }
+        self.chosen.insert((route.destination, route.table), route);
+    }
+
     /// Returns the known routes to a destination in a table, in the kernel's order.
     pub fn to(&self, destination: IpNet, table: u32) -> &[Route] {
         let begin = self.known.partition_point(|known| known.place() < (destination, table));

@@ -156,6 +156,7 @@ fn a_default_route_that_no_lookup_finds_is_asked_for_by_ordinary_addresses() {
         ("route = \"default-ipv4\"", "default4 unreachable"),
         ("route = \"default-ipv4\"", "default4 via 192.0.2.1 dev eth0 dead"),
         ("route = \"default-ipv4\"", "default4 via 192.0.2.1 dev eth0 tos 16"),
+        ("route = \"default-ipv4\"", "default4 via 192.0.2.1 dev eth0 expires 0"),
         ("interface = \"eth0\"\nroute = \"default-ipv4\"", "default4 via 192.0.2.1 dev eth0"),
     ] {
         let mut bench = Bench::with_links(gate, HOST);
@@ -174,6 +175,11 @@ fn the_default_route_of_another_table_is_remembered() {
         assert!(matches!(bench.finds(0, Found::Route(Some(route(other)))), Read::Matching { .. }));
     }
     assert_eq!(bench.network.routes.elsewhere.values().collect::<Vec<_>>(), [&route(other)]);
+    // It counts only if no lookup finds that of the main table.
+    let mut bench = Bench::with_links("route = \"default-ipv4\"", HOST);
+    bench.finds(0, Found::Route(Some(route(other))));
+    bench.finds(0, Found::Route(Some(route("default4 via 192.0.2.1 dev eth0"))));
+    assert!(bench.network.routes.elsewhere.is_empty());
 }
 
 #[test]
