@@ -255,13 +255,15 @@ fn a_dead_default_hides_a_live_one_until_the_kernel_is_told_to_pass_it_over() {
 }
 
 /// The kernel had skipped the route, so it was not among the routes that were read. It comes back with its link.
-/// The link has no address, so the route that the kernel selects then is unusable.
+/// The link has only a link-local address, so the route that the kernel selects then is unusable.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_route_that_was_passed_over_hides_again_when_its_link_is_back() {
     in_namespace(async || {
         dead_before_live();
-        batch("addr flush dev va0 scope global\nroute add default dev va0 metric 50\n");
+        batch(
+            "addr flush dev va0 scope global\naddr add 169.254.9.9/16 dev va0\nroute add default dev va0 metric 50\n",
+        );
         sysctl("ipv4.conf.all.ignore_routes_with_linkdown", "1");
         let gate = default_ipv4();
         let mut driver = opened(&gate, RECEIVE_BUFFER).await;
