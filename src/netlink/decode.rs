@@ -40,8 +40,8 @@ const RTM_DELRULE: u16 = libc::RTM_DELRULE;
 pub const RTM_NEWNEXTHOP: u16 = 104;
 pub const RTM_DELNEXTHOP: u16 = 105;
 /// linux/nexthop.h: the size of struct nhmsg, and the attribute that holds the number of the object.
-const NHMSG: usize = 8;
-const NHA_ID: u16 = 1;
+pub const NHMSG: usize = 8;
+pub const NHA_ID: u16 = 1;
 const RTM_NEWNETCONF: u16 = libc::RTM_NEWNETCONF;
 /// The attributes of linux/netconf.h that hold the number of the link, and the setting.
 const NETCONFA_IFINDEX: u16 = 1;

@@ -9,14 +9,11 @@ use std::net::IpAddr;
 use netlink_packet_core::NlasIterator;
 
 use crate::model::NextHop;
-use crate::netlink::decode::Frame;
+use crate::netlink::decode::{Frame, NHA_ID, NHMSG, RTM_NEWNEXTHOP};
 
-const RTM_NEWNEXTHOP: u16 = 104;
 const RTM_GETNEXTHOP: u16 = 106;
-/// Size of struct nhmsg and of struct nexthop_grp, in octets.
-const NHMSG: usize = 8;
+/// The size of struct nexthop_grp, in bytes.
 const MEMBER: usize = 8;
-const NHA_ID: u16 = 1;
 const NHA_GROUP: u16 = 2;
 const NHA_OIF: u16 = 5;
 const NHA_GATEWAY: u16 = 6;
