@@ -149,10 +149,9 @@ pub enum ChildEnd {
 /// # Errors
 /// Fails if waitid(2) fails.
 pub fn has_ended(child: Pid) -> io::Result<Option<ChildEnd>> {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    match waitid(Id::Pid(child), flags) {
+    match look_at(child, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
         Ok(WaitStatus::Exited(_, 0)) => Ok(Some(ChildEnd::Well)),
-        Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => Ok(None),
+        Ok(WaitStatus::StillAlive) => Ok(None),
         // EINVAL: a real-time signal, which nix cannot name, ended the child.
         Ok(_) | Err(Errno::EINVAL) => Ok(Some(ChildEnd::Badly)),
         Err(error) => Err(error.into()),
@@ -161,8 +160,19 @@ pub fn has_ended(child: Pid) -> io::Result<Option<ChildEnd>> {
 
 /// The signal that has stopped a child since the last call, if any.
 pub fn was_stopped(child: Pid) -> Option<Signal> {
-    match waitid(Id::Pid(child), WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG) {
+    match look_at(child, WaitPidFlag::WSTOPPED) {
         Ok(WaitStatus::Stopped(_, signal)) => Some(signal),
         Ok(_) | Err(_) => None,
+    }
+}
+
+/// Asks what has become of a child, without waiting. An interrupted call is made again at once: the SIGCHLD that led to
+/// it comes only once, so nothing else would make the caller look again.
+fn look_at(child: Pid, flags: WaitPidFlag) -> nix::Result<WaitStatus> {
+    loop {
+        match waitid(Id::Pid(child), flags | WaitPidFlag::WNOHANG) {
+            Err(Errno::EINTR) => {}
+            looked => return looked,
+        }
     }
 }

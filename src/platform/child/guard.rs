@@ -56,7 +56,9 @@ fn watch(program: Pid, netready: u32) -> ! {
         let mut status = 0;
         // SAFETY: waitpid(2) only writes to this variable.
         match Errno::result(unsafe { libc::waitpid(program.as_raw(), &raw mut status, libc::WNOHANG) }) {
-            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(0) => {}
+            // The SIGCHLD of the program's end may have been taken, so only a call can tell.
+            Err(Errno::EINTR) => continue,
             Ok(_) if libc::WIFSIGNALED(status) => die_of(libc::WTERMSIG(status)),
             Ok(_) => exit(libc::WEXITSTATUS(status)),
             Err(_) => exit(FAILED),
