@@ -191,10 +191,13 @@ fn wait(
     let open = std::iter::once(held.0.as_fd()).chain(pipes);
     let mut open: Vec<PollFd<'_>> = open.map(|end| PollFd::new(end, PollFlags::POLLIN)).collect();
     let pause = PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX);
-    match poll(&mut open, pause) {
-        Err(Errno::EINTR) => Ok(false),
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(open.iter().skip(1).any(|end| end.any().unwrap_or(true))),
+    loop {
+        match poll(&mut open, pause) {
+            // Not an empty pipe: the caller would take it for the end of the output.
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(open.iter().skip(1).any(|end| end.any().unwrap_or(true))),
+        }
     }
 }
 
