@@ -194,18 +194,22 @@ fn wait_ends_at_its_timeout_while_nobody_reads_its_json() {
     }
 }
 
-/// The reader stops for longer than the timeout, and then reads on.
+/// The reader stops until the wait has ended, and then reads on. The timeout is long, because on a busy machine too
+/// netready must have a first state to write before it.
 #[test]
 #[ignore = "needs a network namespace"]
 fn a_slow_reader_of_json_gets_the_last_state() {
     network();
     let (mut reader, stdout) = full_pipe();
-    let mut child =
-        netready("wait --json --route default --timeout 100ms").stdout(stdout).stderr(Stdio::null()).spawn();
-    std::thread::sleep(Duration::from_millis(500));
+    let place = tempfile::tempdir().unwrap();
+    let stderr = place.path().join("stderr");
+    let mut command = netready("wait --json --route default --timeout 3s");
+    let mut child = command.stdout(stdout).stderr(fs::File::create(&stderr).unwrap()).spawn().unwrap();
+    drop(command);
+    until("the timeout", || fs::read_to_string(&stderr).unwrap().contains("given up").then_some(()));
     let mut said = String::new();
     reader.read_to_string(&mut said).unwrap();
-    assert_eq!(child.as_mut().unwrap().wait().unwrap().code(), Some(1));
+    assert_eq!(child.wait().unwrap().code(), Some(1));
     let states: Vec<&str> = said.matches("\"state\":\"").collect();
     assert_eq!(states.len(), 2, "{said}");
     assert!(said.trim_end().lines().last().unwrap().contains("\"state\":\"gave-up\""), "{said}");
