@@ -5,11 +5,13 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
+
+use crate::campaign::LONGEST;
 
 /// What a gate file needs to be ready: see [`Stage::up`].
 pub const GATE: &str = "timeout = \"infinity\"\n[[require]]\ninterface = \"va0\"\naddress = \"ipv4\"\n\
@@ -48,17 +50,28 @@ impl Stage {
         self.0.path()
     }
 
-    /// Lines for `ip -batch`.
+    /// The folder of a unit's record. netready recognizes it by its name.
+    pub fn record(&self) -> PathBuf {
+        self.path("netready-record")
+    }
+
+    /// Lines for `ip -batch`, which returns what they print.
     #[track_caller]
-    pub fn ip(&self, lines: &str) {
+    pub fn ip(&self, lines: &str) -> String {
         fs::write(self.path("batch"), lines).unwrap();
         let done = Command::new("ip").args(["-force", "-batch"]).arg(self.path("batch")).output().unwrap();
         assert!(done.status.success(), "ip -batch: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
-    /// From now on [`GATE`] is met.
+    /// From now on [`GATE`] is met. The kernel takes note of a carrier a moment after the link is set up, and on a busy
+    /// machine the moment is long.
     pub fn up(&self) {
         self.ip("link set va0 up\nroute replace default via 192.0.2.254 dev va0");
+        let deadline = Instant::now() + LONGEST;
+        while !self.ip("link show dev va0").contains("state UP") {
+            assert!(Instant::now() < deadline, "va0 has no carrier");
+        }
     }
 
     /// From now on [`GATE`] is not met: neither by the address's link nor by a route.
@@ -73,7 +86,7 @@ impl Stage {
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", self.path("home"))
-            .env("RUNTIME_DIRECTORY", self.path("record"));
+            .env("RUNTIME_DIRECTORY", self.record());
         command
     }
 
@@ -83,6 +96,12 @@ impl Stage {
         command.arg(self.path("gate.toml"));
         command
     }
+}
+
+/// Makes a folder that is empty.
+pub fn anew(folder: &Path) {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder).unwrap();
 }
 
 /// A service manager's end of NOTIFY_SOCKET, and what was said to it.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::campaign::{End, Running, Trial, campaign, is_honest_error};
 use crate::interposer::Fault;
-use crate::stage::Stage;
+use crate::stage::{Stage, anew};
 
 /// Writes a script. Another process writes it: while this process has a file open for writing, a child of another test
 /// may inherit the descriptor, and then nobody can execute the file (ETXTBSY).
@@ -16,11 +16,6 @@ fn script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let write = ["-c", "printf '#!/bin/sh\\n%s' \"$1\" >\"$0\" && chmod 755 \"$0\""];
     assert!(Command::new("sh").args(write).arg(path).arg(text).status().unwrap().success());
-}
-
-fn anew(folder: &Path) {
-    let _ = fs::remove_dir_all(folder);
-    fs::create_dir_all(folder).unwrap();
 }
 
 /// The first attempt fails, the second one pulls.

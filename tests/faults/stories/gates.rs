@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
 
 use crate::campaign::{End, Running, Trial, campaign, is_honest_error};
 use crate::interposer::Fault;
-use crate::stage::{A_MOMENT, Manager, Stage};
+use crate::stage::{A_MOMENT, Manager, Stage, anew};
 
 /// 2: the configuration or the service manager; 3: the kernel's state; 4: the output, or netready itself.
 const ERRORS: &[i32] = &[2, 3, 4];
@@ -101,9 +102,17 @@ fn wait_until_the_network_is_ready() {
     );
 }
 
-/// A day of `run`: it waits, is ready, is lost, is ready again, and is told to end. How it ended, or what it said that
-/// is not true.
-pub fn day(stage: &Stage, start: &mut dyn FnMut(Command) -> Running, words: &[&str]) -> Result<End, String> {
+/// What a `run` did wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// It said what is not true.
+    Lie(String),
+    /// It did not say or do what it should, and nobody can wait longer for that.
+    Silence(String),
+}
+
+/// A day of `run`: it waits, is ready, is lost, is ready again, and is told to end. How it ended.
+pub fn day(stage: &Stage, start: &mut dyn FnMut(Command) -> Running, words: &[&str]) -> Result<End, Wrong> {
     stage.down();
     let mut manager = Manager::new(stage);
     let mut command = stage.gated(&[&["run"], words].concat());
@@ -112,58 +121,96 @@ pub fn day(stage: &Stage, start: &mut dyn FnMut(Command) -> Running, words: &[&s
     let stderr = running.err.clone();
     running.until_within(A_MOMENT, &mut || manager.stands("Waiting"));
     if manager.is_ready() {
-        return Err(format!("READY=1 too early: {:?}", manager.said));
+        return Err(Wrong::Lie(format!("READY=1 too early: {:?}", manager.said)));
     }
     stage.up();
     if !running.until(|| manager.is_ready()) {
-        return Err(format!("never ready: {:?}", manager.said));
+        return Err(Wrong::Silence(format!("never ready: {:?}", manager.said)));
     }
-    for (change, word) in [(Stage::down as fn(&Stage), "NOT ready"), (Stage::up, "Ready")] {
-        change(stage);
-        let is_told = || fs::read_to_string(&stderr).unwrap().contains("cannot tell the service manager");
-        if !running.until(|| manager.stands(word) || is_told()) {
-            return Err(format!("STATUS= is not true, {word}: {:?}", manager.said));
-        }
+    let is_told = || fs::read_to_string(&stderr).unwrap().contains("cannot tell the service manager");
+    stage.down();
+    if !running.until(|| manager.stands("NOT ready") || is_told()) {
+        return Err(Wrong::Lie(format!("STATUS= is not true, NOT ready: {:?}", manager.said)));
+    }
+    stage.up();
+    if !running.until(|| manager.stands("Ready") || is_told()) {
+        return Err(Wrong::Silence(format!("STATUS= is not true, Ready: {:?}", manager.said)));
     }
     running.signal(Signal::SIGTERM);
     let ready = manager.is_ready();
-    match running.end()? {
-        End::Signal(libc::SIGTERM) if ready => Err("it died of the signal".to_owned()),
+    match running.end().map_err(Wrong::Silence)? {
+        End::Signal(libc::SIGTERM) if ready => {
+            Err(Wrong::Silence("it died of the signal, without a word".to_owned()))
+        }
         end => Ok(end),
     }
 }
 
 fn run(stage: &Stage, trial: &mut Trial) -> Result<(), String> {
     let end = match day(stage, &mut |command| trial.start_waiting(command), &[]) {
-        Err(_) if trial.is_absence() => return Ok(()),
-        end => end?,
+        Ok(end) => end,
+        Err(Wrong::Silence(_)) if trial.is_absence() => return Ok(()),
+        Err(Wrong::Lie(wrong) | Wrong::Silence(wrong)) => return Err(wrong),
     };
     if end != End::Code(0) && end != End::Signal(libc::SIGTERM) {
         is_honest_error(end, ERRORS, &fs::read_to_string(trial.stderr()).unwrap(), trial)?;
     }
-    whole(stage)
-}
-
-/// Each line of the record is whole.
-pub fn whole(stage: &Stage) -> Result<(), String> {
-    for file in fs::read_dir(stage.path("record")).into_iter().flatten().flatten() {
-        if file.file_name() == "filler" {
-            continue;
-        }
-        let text = fs::read_to_string(file.path()).map_err(|error| error.to_string())?;
-        for line in text.lines().filter(|line| !line.trim_matches([' ', '\0']).is_empty()) {
-            if serde_json::from_str::<serde_json::Value>(line).is_err() {
-                return Err(format!("{:?} has a broken line: {line}", file.file_name()));
-            }
-        }
+    let events = whole(&stage.record())?;
+    if events < OF_A_DAY && trial.failing().is_none() {
+        return Err(format!("the record has only {events} lines"));
     }
     Ok(())
+}
+
+/// A day is recorded in at least so many lines: a header, and how the gate was, became ready, was lost and ready again.
+pub const OF_A_DAY: usize = 5;
+
+/// The offsets of the places in a file of events, in octets: three for events, and then one for the line of the past
+/// (src/record/events.rs).
+const PLACES: [usize; 4] = [0, 48 << 10, 64 << 10, 80 << 10];
+
+/// Whether each file of the record is whole, and how many lines of events it has.
+///
+/// A place for events ends with its last whole line. What follows in it was not written, or not completely, and no
+/// reader takes it for an event.
+pub fn whole(record: &Path) -> Result<usize, String> {
+    let is_json = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).is_ok();
+    let mut events = 0;
+    for file in fs::read_dir(record).into_iter().flatten().flatten() {
+        let name = file.file_name().into_string().unwrap();
+        let octets = fs::read(file.path()).map_err(|error| error.to_string())?;
+        let broken =
+            |line: &[u8]| Err(format!("{name} has a broken line: {}", String::from_utf8_lossy(line)));
+        match name.rsplit_once('.') {
+            Some((_, "json")) if is_json(&octets) => {}
+            Some((_, "json")) => return broken(&octets),
+            Some((_, "events")) => {
+                for (n, start) in PLACES.iter().enumerate() {
+                    let end = PLACES.get(n + 1).map_or(octets.len(), |end| octets.len().min(*end));
+                    let lines = octets.get(*start..end).unwrap_or_default();
+                    let lines = lines.split_inclusive(|octet| *octet == b'\n');
+                    for line in lines.take_while(|line| line.ends_with(b"\n") && !line.contains(&0)) {
+                        if !is_json(line) {
+                            return broken(line);
+                        }
+                        events += 1;
+                    }
+                }
+            }
+            // What else is there is the draft of a file that was to be replaced.
+            _ if name != "filler" => return Err(format!("{name} is left")),
+            _ => {}
+        }
+    }
+    Ok(events)
 }
 
 #[test]
 #[ignore = "needs a network namespace"]
 fn run_through_a_day() {
     let stage = Stage::new();
-    fs::create_dir(stage.path("record")).unwrap();
-    campaign("run", &[(libc::SYS_sendto, libc::ENOBUFS)], &|trial| run(&stage, trial));
+    campaign("run", &[(libc::SYS_sendto, libc::ENOBUFS)], &|trial| {
+        anew(&stage.record());
+        run(&stage, trial)
+    });
 }

@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 
-use super::gates::{day, whole};
+use super::gates::{OF_A_DAY, Wrong, day, whole};
 use crate::campaign::{End, Running, is_everything};
 use crate::stage::{GATE, Manager, Stage};
 
 /// A disk of so many pages, of which so many are free.
 fn disk(folder: &Path, pages: usize, free: usize) {
     fs::create_dir_all(folder).unwrap();
-    let size = format!("size={}", pages * 4096);
-    mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), Some(size.as_str())).unwrap();
+    let options = format!("mode=0755,size={}", pages * 4096);
+    mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), Some(options.as_str())).unwrap();
     fs::write(folder.join("filler"), vec![1; (pages - free) * 4096]).unwrap();
 }
 
@@ -46,13 +46,17 @@ fn with_limit(mut command: Command, resource: libc::__rlimit_resource_t, limit: 
 #[ignore = "needs a network namespace"]
 fn run_on_a_full_disk() {
     let stage = Stage::new();
-    for free in 0..6 {
-        disk(&stage.path("record"), 32, free);
+    let record = stage.record();
+    let events = (0..6).map(|free| {
+        disk(&record, 32, free);
         let outcome = day(&stage, &mut |command| Running::start(command, stage.folder()), &[]);
         assert_eq!(outcome, Ok(End::Code(0)), "{free} pages are free");
-        assert_eq!(whole(&stage), Ok(()), "{free} pages are free");
-        gone(&stage.path("record"));
-    }
+        let events = whole(&record);
+        gone(&record);
+        events.unwrap_or_else(|broken| panic!("{free} pages are free: {broken}"))
+    });
+    let events: Vec<usize> = events.collect();
+    assert!(events[0] == 0 && events[5] >= OF_A_DAY, "{events:?}");
 }
 
 /// With few descriptors or little memory to be had, a command does its work, or ends with an error: it does not hang, and
@@ -79,7 +83,7 @@ fn with_few_descriptors_and_little_memory() {
 }
 
 #[track_caller]
-fn assert_honest(outcome: Result<End, String>, stage: &Stage, what: &str) {
+fn assert_honest(outcome: Result<End, Wrong>, stage: &Stage, what: &str) {
     let said = fs::read_to_string(stage.path("stderr")).unwrap();
     match outcome {
         Ok(End::Code(0 | 2 | 3 | 4)) => {}
@@ -185,7 +189,7 @@ fn the_namespace_and_its_links_are_deleted() {
     command
         .args(["netns", "exec", &name, env!("CARGO_BIN_EXE_netready"), "run"])
         .arg(stage.path("gate.toml"));
-    command.env("NOTIFY_SOCKET", manager.path()).env("RUNTIME_DIRECTORY", stage.path("record"));
+    command.env("NOTIFY_SOCKET", manager.path()).env("RUNTIME_DIRECTORY", stage.record());
     let mut running = Running::start(command, stage.folder());
     assert!(running.until(|| manager.is_ready()), "{:?}", manager.said);
     stage.ip(&format!("netns del {name}\nlink del vb1"));
@@ -329,7 +333,7 @@ fn a_journal_that_is_started_anew() {
         .args([env!("CARGO_BIN_EXE_netready"), "run"])
         .arg(stage.path("gate.toml"))
         .env("NOTIFY_SOCKET", manager.path())
-        .env("RUNTIME_DIRECTORY", stage.path("record"));
+        .env("RUNTIME_DIRECTORY", stage.record());
     let mut running = Running::start_with_stderr(shell, stage.folder(), writer.into());
     assert!(running.until(|| received(&journal, "Waiting")));
     drop((reader, journal));
