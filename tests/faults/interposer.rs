@@ -78,16 +78,22 @@ impl Watcher {
     }
 }
 
-/// Kills a process of the program, by a number that it had. Returns its command line. Only such a process has exactly
-/// one filter of system calls.
+/// Kills a process of the program, by a number that it had. Returns its command line. Only such a process has one more
+/// filter of system calls than this one, which may have some of a container.
 fn kill_if_filtered(caller: u32) -> String {
     let file = |name| std::fs::read_to_string(format!("/proc/{caller}/{name}")).unwrap_or_default();
-    if !file("status").lines().any(|line| line == "Seccomp_filters:\t1") {
+    if filters(&file("status")) != filters(&std::fs::read_to_string("/proc/self/status").unwrap()) + 1 {
         return String::new();
     }
     let (line, waits_in) = (file("cmdline").replace('\0', " "), file("wchan"));
     let _ = kill(Pid::from_raw(i32::try_from(caller).unwrap()), Signal::SIGKILL);
     format!(" {line}in {waits_in};")
+}
+
+/// The number of filters in a text of proc_pid_status(5).
+fn filters(status: &str) -> u32 {
+    let filters = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:"));
+    filters.and_then(|filters| filters.trim().parse().ok()).unwrap_or_default()
 }
 
 /// Starts a program whose system calls are watched.
