@@ -123,7 +123,7 @@ struct Sign {
 
 /// Finds the sign that decides.
 fn sign(chain: &Chain) -> Option<Sign> {
-    let mut otherwise = None;
+    let (mut helper, mut otherwise) = (None, None);
     // `answer`: whether the previous link says that the registry's answer follows. `request`: whether it is a
     // request.
     let (mut answer, mut request) = (false, false);
@@ -140,29 +140,49 @@ fn sign(chain: &Chain) -> Option<Sign> {
         let fits = |row: &&Rule| match row.0 {
             Position::Begins => begins_with(chain, index, row.1),
             Position::Is | Position::Code => link.eq_ignore_ascii_case(row.1),
-            Position::Within => link.to_ascii_lowercase().contains(&row.1.to_ascii_lowercase()),
+            Position::Within => contains(link, row.1),
             Position::Status => status.is_some_and(|status| is_status(status, row.1)),
-            Position::Phrase => request && link.eq_ignore_ascii_case(row.1),
+            Position::Phrase => request && is_phrase(link, row.1),
             Position::Answer => answer && !transports && !heads && begins(rest, row.1),
-            Position::Otherwise | Position::Lookup => false,
+            Position::Helper | Position::Otherwise | Position::Lookup => false,
         };
         if let Some(row) = RULES.iter().find(fits) {
             return Some(Sign { row, index, status });
+        }
+        if helper.is_none() && begins(link, "getting credentials - err") {
+            let fits = |row: &&Rule| row.0 == Position::Helper && contains(rest, row.1);
+            helper = RULES.iter().find(fits).map(|row| Sign { row, index, status: None });
         }
         let fits = |row: &&Rule| row.0 == Position::Otherwise && begins(rest, row.1);
         otherwise = otherwise.or_else(|| Some(Sign { row: RULES.iter().find(fits)?, index, status: None }));
         answer = answers(link) || (answer && heads);
         request = asks;
     }
-    otherwise
+    helper.or(otherwise)
 }
 
-/// Whether the text begins with a sign at this link. In a sign, `…: ` stands for the rest of its link.
+/// Whether the text begins with a sign at this link. In a sign, `…: ` stands for the rest of its link, and `…` before
+/// other text stands for any text of the same link.
 fn begins_with(chain: &Chain, index: usize, sign: &str) -> bool {
-    match sign.split_once("…: ") {
-        Some((start, next)) => begins(chain.link(index), start) && begins(chain.from(index + 1), next),
+    let link = chain.link(index);
+    match sign.split_once('…') {
+        Some((start, after)) => match (begins(link, start), after.strip_prefix(": ")) {
+            (false, _) => false,
+            (true, Some(next)) => begins(chain.from(index + 1), next),
+            (true, None) => contains(link.get(start.len()..).unwrap_or_default(), after),
+        },
         None => begins(chain.from(index), sign),
     }
+}
+
+/// Whether a link is the text of a status line, or this text and words in parentheses.
+fn is_phrase(link: &str, phrase: &str) -> bool {
+    begins(link, phrase)
+        && link.get(phrase.len()..).is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+}
+
+fn contains(text: &str, sign: &str) -> bool {
+    text.to_ascii_lowercase().contains(&sign.to_ascii_lowercase())
 }
 
 /// Finds the rule about a failed lookup, starting at the link after the lookup.
@@ -180,8 +200,13 @@ fn answers(link: &str) -> bool {
 
 /// After these links, and after `reading manifest X in Y`, Podman writes the registry's answer or why there is
 /// none.
-const ANSWER: &[&str] =
-    &["pinging container registry ", "pinging docker registry", "Requesting bear", "fetching blob"];
+const ANSWER: &[&str] = &[
+    "pinging container registry ",
+    "pinging docker registry",
+    "Requesting bear",
+    "fetching blob",
+    "fetching partial blob",
+];
 
 /// The beginnings of links that describe a request. The failure of the request follows.
 const REQUEST: &[&str] = &["Get ", "Head ", "Post ", "Put ", "Patch ", "proxyconnect "];

@@ -1,6 +1,6 @@
 //! The meaning of error texts, one row each.
 //!
-//! To teach netready a new text, add a row here and an example to `examples.rs`. If the reason is new too, add
+//! To teach netready a new text, add a row here and an example to `examples.txt`. If the reason is new too, add
 //! it to the table in `docs/pull-errors.md`. Tests fail until all three agree.
 //!
 //! An error text is a chain of links, from the outside in: `initializing source X: pinging container registry H:
@@ -10,13 +10,13 @@
 
 use crate::retry::Retryability::{self, AtBootOnly, Later, Never};
 
-use Position::{Answer, Begins, Code, Is, Lookup, Otherwise, Phrase, Status, Within};
+use Position::{Answer, Begins, Code, Helper, Is, Lookup, Otherwise, Phrase, Status, Within};
 
 /// The position that a sign must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
     /// The sign is at the beginning of a link. It may reach into the following links. In a sign, `…: ` stands for
-    /// the rest of its link.
+    /// the rest of its link, and `…` before other text stands for any text of the same link.
     Begins,
     /// The sign is the whole link.
     Is,
@@ -28,12 +28,16 @@ pub(super) enum Position {
     Lookup,
     /// The HTTP status that a link names. An `x` stands for any digit.
     Status,
-    /// The sign is the whole link after a request: the text of a proxy's status line.
+    /// The sign is the whole link after a request: the text of a proxy's status line. Some proxies add words in
+    /// parentheses.
     Phrase,
     /// The sign is the whole link and is an error code. The text after it comes from the registry.
     Code,
     /// As for `Begins`, but where Podman quotes the registry's answer.
     Answer,
+    /// The sign is anywhere in what a credential helper wrote. It decides only if no link of the whole text matches
+    /// another row, except the rows of `Otherwise`.
+    Helper,
 }
 
 /// The server limits the rate of requests.
@@ -62,6 +66,14 @@ const NO_BLOB: &str = "blob not there yet";
 const BAD_NAME: &str = "bad image name";
 const NO_PORT: &str = "no such port";
 const CUT_OFF: &str = "cut off";
+const DAMAGED: &str = "wrong content";
+const REFUSED: &str = "connection refused";
+const UNREACHABLE: &str = "network unreachable";
+const NO_ROUTE: &str = "no route to host";
+const RESET: &str = "connection reset";
+const CANNOT_CONNECT: &str = "cannot connect";
+const TIMEOUT: &str = "timeout";
+const DNS_TEMPORARY: &str = "DNS: temporary failure";
 const SHORT_NAME: &str = "short name that is not resolved";
 const PASSWORD: &str = "the proxy wants a password";
 const BUSY: &str = "this host is short of memory or processes";
@@ -84,8 +96,8 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Lookup, "Name does not resolve", AtBootOnly, NO_SUCH_HOST),
     Rule(Lookup, "No address associated with hostname", AtBootOnly, "DNS: no address"),
     Rule(Lookup, "server misbehaving", Later, "DNS: the server fails"),
-    Rule(Lookup, "Temporary failure in name resolution", Later, "DNS: temporary failure"),
-    Rule(Lookup, "Try again", Later, "DNS: temporary failure"),
+    Rule(Lookup, "Temporary failure in name resolution", Later, DNS_TEMPORARY),
+    Rule(Lookup, "Try again", Later, DNS_TEMPORARY),
     // `lookup tcp/NAME` looks up the number of a port.
     Rule(Lookup, "unknown port", Never, NO_PORT),
     Rule(Lookup, "dial udp ", Later, DNS_UNREACHABLE),
@@ -100,46 +112,61 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "pinging docker registry localhost: Get ", Never, LOCAL),
     Rule(Begins, "Get https://localhost/v2/: ", Never, LOCAL),
     // The connection to the registry or to a proxy.
-    Rule(Begins, "connect: connection refused", Later, "connection refused"),
-    Rule(Begins, "connect: network is unreachable", Later, "network unreachable"),
-    Rule(Begins, "connect: no route to host", Later, "no route to host"),
-    Rule(Begins, "connect: connection reset by peer", Later, "connection reset"),
+    Rule(Begins, "connect: connection refused", Later, REFUSED),
+    Rule(Begins, "connect: network is unreachable", Later, UNREACHABLE),
+    Rule(Begins, "connect: no route to host", Later, NO_ROUTE),
+    Rule(Begins, "connect: connection reset by peer", Later, RESET),
     // A route of the kind `prohibit` causes this: a VPN's, for example, until the VPN is up. A socket of this host
     // has permissions of its own.
     Rule(Begins, "dial unix …: connect: permission denied", Never, "permission denied"),
     Rule(Begins, "connect: permission denied", Later, "a route or a firewall on this host forbids it"),
-    Rule(Begins, "connect: ", Later, "cannot connect"),
-    Rule(Begins, "connection refused", Later, "connection refused"),
-    Rule(Begins, "network is unreachable", Later, "network unreachable"),
-    Rule(Begins, "no route to host", Later, "no route to host"),
-    Rule(Begins, "connection reset by peer", Later, "connection reset"),
+    Rule(Begins, "connect: ", Later, CANNOT_CONNECT),
+    Rule(Begins, "connection refused", Later, REFUSED),
+    Rule(Begins, "network is unreachable", Later, UNREACHABLE),
+    Rule(Begins, "no route to host", Later, NO_ROUTE),
+    Rule(Begins, "connection reset by peer", Later, RESET),
     Rule(Begins, "broken pipe", Later, BROKEN),
     Rule(Begins, "software caused connection abort", Later, BROKEN),
     Rule(Begins, "invalid port", Never, NO_PORT),
+    Rule(Begins, "missing port in address", Never, SETUP),
+    Rule(Begins, "too many colons in address", Never, SETUP),
     Rule(Begins, "use of closed network connection", Later, BROKEN),
     Rule(Begins, "http: server closed idle connection", Later, BROKEN),
     Rule(Begins, "write: operation not permitted", Later, "a firewall on this host forbids it"),
+    Rule(Begins, "username/password authentication failed", Never, PASSWORD),
+    Rule(Begins, "no acceptable authentication methods", Never, PASSWORD),
     Rule(Otherwise, "socks connect ", Later, "the proxy cannot connect"),
-    Rule(Begins, "i/o timeout", Later, "timeout"),
-    Rule(Begins, "connection timed out", Later, "timeout"),
-    Rule(Begins, "operation timed out", Later, "timeout"),
+    Rule(Begins, "i/o timeout", Later, TIMEOUT),
+    Rule(Begins, "connection timed out", Later, TIMEOUT),
+    Rule(Begins, "operation timed out", Later, TIMEOUT),
     Rule(Begins, "TLS handshake timeout", Later, "timeout of the TLS handshake"),
-    Rule(Begins, "timeout awaiting response headers", Later, "timeout"),
-    Rule(Within, "context deadline exceeded", Later, "timeout"),
-    Rule(Within, "(Client.Timeout ", Later, "timeout"),
+    Rule(Begins, "timeout awaiting response headers", Later, TIMEOUT),
+    Rule(Within, "context deadline exceeded", Later, TIMEOUT),
+    Rule(Within, "(Client.Timeout ", Later, TIMEOUT),
     Rule(Begins, "unexpected EOF", Later, CUT_OFF),
     Rule(Begins, "unexpected end of JSON input", Later, CUT_OFF),
     Rule(Is, "EOF", Later, "connection closed"),
     Rule(Begins, "http2: ", Later, "HTTP/2 connection broken"),
     Rule(Begins, "stream error: ", Later, "HTTP/2 stream broken"),
-    Rule(Begins, "Digest did not match", Later, "wrong content"),
-    Rule(Begins, "Manifest does not match provided manifest digest", Later, "wrong content"),
+    // The body of an answer was damaged on the way.
+    Rule(Begins, "invalid byte in chunk length", Later, BROKEN),
+    Rule(Begins, "malformed chunked encoding", Later, BROKEN),
+    Rule(Begins, "chunked line too long", Later, BROKEN),
+    Rule(Begins, "too much chunked encoding", Later, BROKEN),
+    Rule(Begins, "gzip: invalid ", Later, DAMAGED),
+    Rule(Begins, "flate: corrupt input ", Later, DAMAGED),
+    // The zstd format.
+    Rule(Begins, "invalid input: ", Later, DAMAGED),
+    Rule(Begins, "CRC check failed", Later, DAMAGED),
+    Rule(Begins, "Digest did not match", Later, DAMAGED),
+    Rule(Begins, "Manifest does not match provided manifest digest", Later, DAMAGED),
     // The registry's answer. With TLSVerify=false, Podman repeats the request without TLS after TLS failed, and
     // reports only the second answer.
     Rule(Begins, "StatusCode: 400, ", AtBootOnly, "HTTP 400 (asked without TLS?)"),
     // The manifest named this blob, so it comes.
     Rule(Begins, "fetching blob: invalid status code from registry 404 ", Later, NO_BLOB),
     Rule(Begins, "fetching blob: StatusCode: 404, ", Later, NO_BLOB),
+    Rule(Begins, "fetching partial blob: StatusCode: 404, ", Later, NO_BLOB),
     Rule(Status, "408", Later, "HTTP 408"),
     Rule(Status, "425", Later, "HTTP 425"),
     Rule(Status, "429", LIMITED, "rate limit (HTTP 429)"),
@@ -217,9 +244,11 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "http: server gave HTTP response to HTTPS client", Never, NO_TLS),
     Rule(Begins, "tls: first record does not look like a TLS handshake", Never, NO_TLS),
     Rule(Begins, "tls: oversized record received", Never, NO_TLS),
-    Rule(Begins, "tls: server ", Never, "TLS refused:"),
+    Rule(Begins, "tls: no supported versions ", Never, "TLS refused:"),
+    Rule(Begins, "tls: server", Never, "TLS refused:"),
     Rule(Begins, "remote error: tls: handshake failure", Later, "TLS handshake failed"),
     Rule(Begins, "remote error: tls: internal error", Later, "TLS fails at the other end"),
+    Rule(Begins, "remote error: tls: close notify", Later, TLS_BROKEN),
     Rule(Begins, "remote error: tls: unexpected message", Later, TLS_BROKEN),
     Rule(Begins, "remote error: tls: bad record MAC", Later, TLS_BROKEN),
     Rule(Begins, "remote error: tls: error decoding message", Later, TLS_BROKEN),
@@ -233,6 +262,10 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "Invalid image name", Never, BAD_NAME),
     Rule(Is, "invalid tag format", Never, BAD_NAME),
     Rule(Begins, "unsupported transport ", Never, BAD_NAME),
+    Rule(Within, " is not a named reference", Never, BAD_NAME),
+    Rule(Begins, "docker: image reference ", Never, BAD_NAME),
+    Rule(Begins, "invalid repository name ", Never, BAD_NAME),
+    Rule(Begins, "pull policy is always but image has been referred to by ID", Never, BAD_NAME),
     Rule(Begins, "short-name ", Never, SHORT_NAME),
     Rule(Begins, "image name provided is a short name ", Never, SHORT_NAME),
     Rule(Begins, "no image found in ", Never, NO_PLATFORM),
@@ -259,23 +292,48 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "no descriptor found for reference ", Never, NO_IMAGE),
     Rule(Within, "does not resolve to an image ID", Never, "no such image on this host"),
     Rule(Is, "image not known", Never, "no such image on this host"),
+    Rule(Is, "tag not known", Never, "no such image on this host"),
     // The configuration of this host. Waiting does not correct it.
+    Rule(Begins, "getting credentials - err: signal: ", Later, BUSY),
     Rule(Begins, "getting credentials - err: exec: ", Never, CREDENTIALS),
     Rule(Begins, "getting credentials - err: fork/exec ", Never, CREDENTIALS),
     Rule(Begins, "getting credentials - err: docker-credential-", Never, CREDENTIALS),
     Rule(Begins, "reading JSON file ", Never, CREDENTIALS),
     Rule(Begins, "credential file is not accessible", Never, CREDENTIALS),
     Rule(Begins, "checking authfile", Never, CREDENTIALS),
-    // A credential helper may need the network itself. Then its error is quoted here.
+    Rule(Begins, "non-empty identity token found", Never, CREDENTIALS),
+    Rule(Begins, "cannot use the multiple credential sources", Never, CREDENTIALS),
+    // A credential helper may need the network itself. It may be written in any language, so the words of libc, of
+    // curl, of Node.js and of AWS's tools count wherever they are in its output.
+    Rule(Helper, "Temporary failure in name resolution", Later, DNS_TEMPORARY),
+    Rule(Helper, "EAI_AGAIN", Later, DNS_TEMPORARY),
+    Rule(Helper, "Name or service not known", AtBootOnly, NO_SUCH_HOST),
+    Rule(Helper, "Could not resolve host", AtBootOnly, NO_SUCH_HOST),
+    Rule(Helper, "ENOTFOUND", AtBootOnly, NO_SUCH_HOST),
+    Rule(Helper, "Network is unreachable", Later, UNREACHABLE),
+    Rule(Helper, "ENETUNREACH", Later, UNREACHABLE),
+    Rule(Helper, "No route to host", Later, NO_ROUTE),
+    Rule(Helper, "Connection refused", Later, REFUSED),
+    Rule(Helper, "ECONNREFUSED", Later, REFUSED),
+    Rule(Helper, "Connection reset", Later, RESET),
+    Rule(Helper, "timed out", Later, TIMEOUT),
+    Rule(Helper, "ETIMEDOUT", Later, TIMEOUT),
+    Rule(Helper, "Could not connect to the endpoint URL", Later, CANNOT_CONNECT),
+    Rule(Helper, "Max retries exceeded", Later, CANNOT_CONNECT),
+    Rule(Helper, "502 Bad Gateway", Later, "HTTP 502"),
+    Rule(Helper, "503 Service Unavailable", Later, "HTTP 503"),
     Rule(Otherwise, "getting username and password", Never, CREDENTIALS),
     Rule(Otherwise, "getting credentials - err", Never, CREDENTIALS),
     Rule(Begins, "loading registries configuration", Never, REGISTRIES),
     Rule(Begins, "getting default registries", Never, REGISTRIES),
     Rule(Begins, "no registries found in registries.conf", Never, REGISTRIES),
     Rule(Begins, "toml: ", Never, SETUP),
+    Rule(Begins, "parsing alias ", Never, REGISTRIES),
+    Rule(Begins, "invalid short-name mode", Never, REGISTRIES),
     Rule(Within, " is blocked in ", Never, "registry blocked"),
+    Rule(Within, " denied by policy", Never, "registry blocked"),
     Rule(Begins, "no policy.json file found", Never, POLICY),
-    Rule(Within, "/policy.json", Never, POLICY),
+    Rule(Begins, "open …/policy.json", Never, POLICY),
     Rule(Begins, "invalid policy in ", Never, POLICY),
     // Podman may read a signature from a server. Then that server's error follows.
     Rule(Begins, "Source image rejected: open ", Never, POLICY),
@@ -302,6 +360,8 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "loading X509 key pair", Never, SETUP),
     Rule(Within, " for client certificate ", Never, SETUP),
     Rule(Within, "missing client certificate ", Never, SETUP),
+    Rule(Begins, "can't require tls verification on an insecured registry", Never, SETUP),
+    Rule(Begins, "failed to parse containers.conf ", Never, SETUP),
     Rule(Begins, "invalid header field value ", Never, SETUP),
     Rule(Begins, "user namespaces are not enabled", Never, SETUP),
     Rule(Begins, "invalid internal status, try resetting the pause process", Never, SETUP),
@@ -312,8 +372,13 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Begins, "exec: ", Never, "a program cannot be run:"),
     Rule(Begins, "fork/exec …: resource temporarily unavailable", Later, BUSY),
     Rule(Begins, "fork/exec …: cannot allocate memory", Later, BUSY),
+    Rule(Begins, "fork/exec …: too many open files", Later, BUSY),
+    // While the program is replaced by a newer version.
+    Rule(Begins, "fork/exec …: text file busy", Later, "a program is being replaced"),
     Rule(Begins, "fork/exec ", Never, "a program cannot be run:"),
     Rule(Begins, "executable file ", Never, "a program cannot be run:"),
+    Rule(Begins, "cannot allocate memory", Later, BUSY),
+    Rule(Begins, "too many open files", Later, BUSY),
     Rule(Begins, "database configuration mismatch", Never, STORAGE),
     Rule(Within, "does not match our ", Never, STORAGE),
     Rule(Within, " is not supported over ", Never, STORAGE),
@@ -335,10 +400,9 @@ pub(super) static RULES: &[Rule] = &[
     Rule(Otherwise, "configure storage", Never, STORAGE),
     // A layer cannot be unpacked. Podman unpacks a layer while it downloads it, so a layer that was damaged or cut
     // off during the download fails here too. For every other text, the storage of this host is the cause.
-    Rule(Begins, "processing tar file(unexpected EOF)", Later, CUT_OFF),
     Rule(Begins, "processing tar file(signal: killed", Later, BUSY),
     Rule(Begins, "unpacking failed (error: signal: killed", Later, BUSY),
-    Rule(Begins, "invalid tar header", Later, "wrong content"),
+    Rule(Begins, "invalid tar header", Later, DAMAGED),
     Rule(Otherwise, "processing tar file", Never, STORAGE),
     Rule(Otherwise, "unpacking failed (error: exit status ", Never, STORAGE),
     Rule(Otherwise, "creating layer with ID ", Never, STORAGE),

@@ -145,8 +145,10 @@ impl Chain {
         let mut links = Vec::new();
         let (mut start, mut at) = (0, 0);
         while let Some(rest) = covered.get(at..).filter(|rest| !rest.is_empty()) {
-            // gRPC writes ` desc = ` before the text that it wraps.
-            let mark = [": ", "\n", " desc = "].into_iter().find(|mark| rest.starts_with(mark));
+            // gRPC writes ` desc = ` before the text that it wraps, and Podman `processing tar file(`.
+            let mark = [": ", "\n", " desc = ", "processing tar file("]
+                .into_iter()
+                .find(|mark| rest.starts_with(mark));
             if let Some(mark) = mark {
                 links.push(tidy(&covered, start, at));
                 start = at + mark.len();
@@ -268,10 +270,15 @@ fn braced(text: &str) -> usize {
 }
 
 /// Whether a text that begins with `<` begins with an HTML or XML tag. The tools themselves write words such as
-/// `<nil>`, which are not tags.
+/// `<nil>`, which are not tags. Python writes objects as `<urllib3.connection.HTTPSConnection object at 0x7f>`; the
+/// name of a tag has no dot.
 fn is_markup(text: &str) -> bool {
     let named = ["<nil>", "<none>", "<stdin>", "<unknown>"].iter().any(|word| text.starts_with(word));
-    !named && text.chars().nth(1).is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '!' | '?' | '/'))
+    let inner = text.get(1..).unwrap_or_default();
+    let after_name = inner.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    !named
+        && !after_name.starts_with('.')
+        && inner.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '!' | '?' | '/'))
 }
 
 /// The severity of a line of a log.
