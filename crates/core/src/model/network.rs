@@ -1,6 +1,6 @@
 //! The kernel's network state as a whole, and how its messages change it.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::AddressKey;
@@ -8,6 +8,12 @@ use super::{Address, Carrierless, Link, Lookup, Operstate, Question, Route, Rout
 use crate::moment::Moment;
 use crate::requirement::{Family, RouteTo, Table};
 use crate::wants::Wants;
+
+/// Tests count how often links are looked at.
+#[cfg(test)]
+use super::tests::scale::look;
+#[cfg(not(test))]
+fn look() {}
 
 /// The kernel's limit for links that are stacked on links (MAX_NEST_DEV of linux/netdevice.h).
 const MAX_NEST: u32 = 8;
@@ -30,6 +36,9 @@ pub enum Nameservers {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Network {
     links: BTreeMap<u32, Link>,
+    /// The master and the number of each link that has a master. Without it, each bridge would search all links for its
+    /// ports.
+    ports: BTreeSet<(u32, u32)>,
     addresses: BTreeMap<AddressKey, Address>,
     /// How many of the addresses are duplicates of another host's address.
     duplicates: usize,
@@ -131,7 +140,7 @@ impl Network {
                 // A link with a new name may be the VRF whose name the gate uses for a table.
                 let named = wants.names_vrf() && self.links.get(&link.ifindex) != Some(&**link);
                 let links = self.restarts_detection(link);
-                self.links.insert(link.ifindex, (**link).clone());
+                self.put_link((**link).clone());
                 // When a link becomes usable again, the kernel may return to a route that it had skipped, and that
                 // precedes the route that it uses now. The links that are known do not show this: the kernel
                 // announces the flags before the routes have changed, and again afterwards.
@@ -139,7 +148,9 @@ impl Network {
                 Stale { links, routes: stale.routes || named || brings_back, ..stale }
             }
             Message::LinkGone(ifindex) => {
-                self.links.remove(ifindex);
+                if let Some(master) = self.links.remove(ifindex).and_then(|known| known.master) {
+                    self.ports.remove(&(master, *ifindex));
+                }
                 let of_link = Self::keys_of(*ifindex);
                 while let Some((key, _)) = self.addresses.range(of_link.clone()).next() {
                     let key = key.clone();
@@ -218,14 +229,52 @@ impl Network {
             known.is_some_and(|known| known.carrier_down_count < link.carrier_down_count)
         };
         let flapped: Vec<u32> = links.iter().filter(lost_carrier).map(|link| link.ifindex).collect();
+        self.ports = links.iter().filter_map(|link| Some((link.master?, link.ifindex))).collect();
         self.links = links.into_iter().map(|link| (link.ifindex, link)).collect();
         self.addresses = addresses.into_iter().map(|address| (address.key(), address)).collect();
         self.duplicates = self.addresses().filter(|address| address.dadfailed()).count();
-        if flapped.is_empty() {
-            return flapped;
+        if flapped.is_empty() { flapped } else { self.with_needing(&flapped) }
+    }
+
+    /// Returns these links and all links that [need](Network::needs_link) one of them. It climbs from each of these links
+    /// to the links above it, and goes on from those that need it: nothing above the others can need it.
+    fn with_needing(&self, lowers: &[u32]) -> Vec<u32> {
+        let mut stacked: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for link in self.links() {
+            if let Some(lower) = link.lower.filter(|_| link.stacked()) {
+                stacked.entry(lower).or_default().push(link.ifindex);
+            }
         }
-        let needs = |link: &&Link| flapped.iter().any(|lower| self.needs_link(link.ifindex, *lower));
-        self.links().filter(needs).map(|link| link.ifindex).collect()
+        let mut found = BTreeSet::new();
+        for lower in lowers {
+            let mut needing = BTreeSet::from([*lower]);
+            let mut climbing = vec![*lower];
+            while let Some(below) = climbing.pop() {
+                let master = self.link(below).and_then(|link| link.master);
+                for above in stacked.get(&below).into_iter().flatten().copied().chain(master) {
+                    if !needing.contains(&above) && self.needs_link(above, *lower) {
+                        needing.insert(above);
+                        climbing.push(above);
+                    }
+                }
+            }
+            found.append(&mut needing);
+        }
+        found.into_iter().collect()
+    }
+
+    fn put_link(&mut self, link: Link) {
+        let (master, ifindex) = (link.master, link.ifindex);
+        let known = self.links.insert(ifindex, link).and_then(|known| known.master);
+        if known == master {
+            return;
+        }
+        if let Some(known) = known {
+            self.ports.remove(&(known, ifindex));
+        }
+        if let Some(master) = master {
+            self.ports.insert((master, ifindex));
+        }
     }
 
     fn forget(&mut self, address: &AddressKey) {
@@ -240,11 +289,18 @@ impl Network {
 
     /// Returns all links in the order of their numbers.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.values()
+        self.links.values().inspect(|_| look())
+    }
+
+    /// Returns the ports of a bridge, bond or team, and the members of a VRF, in the order of their numbers.
+    fn ports_of(&self, master: u32) -> impl Iterator<Item = &Link> {
+        let of_master = (master, u32::MIN)..=(master, u32::MAX);
+        self.ports.range(of_master).filter_map(|(_, port)| self.link(*port))
     }
 
     /// Returns the link with this number.
     pub fn link(&self, ifindex: u32) -> Option<&Link> {
+        look();
         self.links.get(&ifindex)
     }
 
@@ -309,8 +365,7 @@ impl Network {
         // A new bridge without ports has LOWER_UP and operstate UNKNOWN although no traffic can pass.
         if link.kind == "bridge" {
             let carries = |port: &Link| self.carrier_within(port, depth).is_ok();
-            let mut ports = self.links().filter(|port| port.master == Some(link.ifindex));
-            if !ports.any(carries) {
+            if !self.ports_of(link.ifindex).any(carries) {
                 return Err(Carrierless::NoPort(link.ifname.clone()));
             }
         }
@@ -341,12 +396,13 @@ impl Network {
             return upper == lower;
         };
         let needs = |upper: u32| self.needs_within(upper, lower, depth);
-        let ports = || self.links().filter(|port| port.master == Some(upper));
+        let ports = || self.ports_of(upper);
         upper == lower
             || (link.stacked() && link.lower.is_some_and(needs))
             || (link.kind == "bridge"
-                && ports().any(|port| needs(port.ifindex))
-                && !ports().any(|port| !needs(port.ifindex) && self.carrier(port).is_ok()))
+                // First what ends at the first other port, in most cases.
+                && !ports().any(|port| !needs(port.ifindex) && self.carrier(port).is_ok())
+                && ports().any(|port| needs(port.ifindex)))
     }
 
     /// Whether no other host can be reached through a link: a loopback or dummy link, or a link that is stacked on one, or
@@ -365,8 +421,7 @@ impl Network {
         if !["bridge", "bond", "team"].contains(&link.kind.as_str()) {
             return link.leads_nowhere();
         }
-        let ports = self.links().filter(|port| port.master == Some(link.ifindex));
-        let mut carry = ports.filter(|port| self.carrier(port).is_ok()).peekable();
+        let mut carry = self.ports_of(link.ifindex).filter(|port| self.carrier(port).is_ok()).peekable();
         carry.peek().is_some() && carry.all(|port| self.leads_nowhere_within(port, depth))
     }
 

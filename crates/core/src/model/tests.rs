@@ -1,5 +1,7 @@
 //! What the network keeps of messages, and what they make stale.
 
+pub(super) mod scale;
+
 use super::{Lookup, Message, Network, RouteChange, Stale};
 use crate::model::{Address, PastaView, Route};
 use crate::moment::Moment;
