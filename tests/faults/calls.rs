@@ -174,6 +174,9 @@ pub const CALLS: &[Call] = calls! {
     landlock_create_ruleset SYS_landlock_create_ruleset [ENOSYS EOPNOTSUPP] quick;
     landlock_add_rule SYS_landlock_add_rule [ENOSYS] quick;
     landlock_restrict_self SYS_landlock_restrict_self [EPERM] quick;
+    // Of unshare(1), in which a story starts a program.
+    mount SYS_mount [] quick;
+    unshare SYS_unshare [] quick;
     // Signals.
     rt_sigaction SYS_rt_sigaction [] quick;
     rt_sigprocmask SYS_rt_sigprocmask [] quick;

@@ -39,9 +39,18 @@ pub struct Trial<'a> {
     watch: Watch,
     scratch: &'a Path,
     watcher: Option<Watcher>,
+    /// What was seen until the end of all processes, and whether they ended by themselves.
+    seen: Option<(Seen, Result<(), String>)>,
 }
 
 impl Trial<'_> {
+    /// Waits until no process is left, also of those that the program has started.
+    pub fn until_all_have_ended(&mut self) {
+        if let Some(watcher) = self.watcher.take() {
+            self.seen = Some(watcher.end(LONGEST));
+        }
+    }
+
     /// Starts the program that the story is about.
     pub fn start(&mut self, mut command: Command) -> Running {
         let (out, err) = outputs(&mut command, self.scratch);
@@ -197,9 +206,13 @@ impl Drop for Running {
     }
 }
 
-/// Whether an end is an honest error: with an exit code that says so, and a word why.
+/// Whether an end is an honest error: with an exit code that says so, and a word why. Without a fault there is none:
+/// otherwise a story that has come to test nothing would pass.
 pub fn is_honest_error(end: End, codes: &[i32], said: &str, trial: &Trial) -> Result<(), String> {
     let told = !said.trim().is_empty();
+    if trial.failing().is_none() {
+        return Err(format!("it ended with {end:?}: {said}"));
+    }
     match end {
         End::Code(code) if codes.contains(&code) => {
             if told || may_silence(trial) {
@@ -325,7 +338,7 @@ fn tell(
     watch: Watch,
     story: &dyn Fn(&mut Trial) -> Result<(), String>,
 ) -> (Seen, Result<(), String>) {
-    let mut trial = Trial { watch, scratch, watcher: None };
+    let mut trial = Trial { watch, scratch, watcher: None, seen: None };
     let mut outcome = story(&mut trial);
     let said = fs::read_to_string(scratch.join("stderr")).unwrap_or_default();
     if said.contains("panicked at") && !is_of_a_runtime(&said) {
@@ -336,7 +349,8 @@ fn tell(
             let _ = write!(violation, "\n    | {line}");
         }
     }
-    let (seen, ended) = trial.watcher.take().map_or((Seen::default(), Ok(())), |it| it.end(LONGEST));
+    trial.until_all_have_ended();
+    let (seen, ended) = trial.seen.unwrap_or((Seen::default(), Ok(())));
     (seen, outcome.and(ended))
 }
 
