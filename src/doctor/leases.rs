@@ -1,6 +1,7 @@
 //! Finds addresses that Podman reserves for containers that do not exist or do not run.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use super::{DoctorReport, Finding, FindingCode, Host};
@@ -14,31 +15,37 @@ const NAMED: usize = 8;
 
 /// Examines the leases of the containers of this side.
 pub fn look(host: &Host, report: &mut DoctorReport) {
-    if !was_used(host) {
-        return;
-    }
-    let Some(podman) = Podman::find(&host.programs) else { return };
+    let podman = match (was_used(host), Podman::find(&host.programs)) {
+        (Ok(true), Some(podman)) => podman,
+        (Ok(false), _) => return,
+        // On a user's side another tool, for example Buildah, may have made the folders.
+        (Ok(true), None) if host.manager == Manager::User => return,
+        (Ok(true), None) => return unknown(report, &host.programs.missing("podman")),
+        (Err(error), _) => return unknown(report, &error),
+    };
     match ipam::look(&podman) {
         Ok(look) => {
             report.findings.extend(judge(&look, host.manager));
             report.leaked =
                 look.leases.into_iter().filter(|lease| lease.state == LeaseState::Leaked).collect();
         }
-        Err(error) => {
-            let because = chain(&error);
-            report.leases_unknown = Some(because.clone());
-            match &error {
-                ipam::LeaseError::File { path, source } if source.is_damage() => {
-                    report.findings.push(damaged(path, source, host.manager));
-                }
-                ipam::LeaseError::File { .. }
-                | ipam::LeaseError::Podman(_)
-                | ipam::LeaseError::Layout { .. } => {
-                    report.unseen("the addresses that Podman holds for containers", because);
-                }
+        Err(error) => match &error {
+            ipam::LeaseError::File { path, source } if source.is_damage() => {
+                report.leases_unknown = Some(chain(&error));
+                report.findings.push(damaged(path, source, host.manager));
             }
-        }
+            ipam::LeaseError::File { .. } | ipam::LeaseError::Podman(_) | ipam::LeaseError::Layout { .. } => {
+                unknown(report, &error)
+            }
+        },
     }
+}
+
+/// Reports that the leases could not be examined, and why.
+fn unknown(report: &mut DoctorReport, error: &dyn std::error::Error) {
+    let because = chain(error);
+    report.leases_unknown = Some(because.clone());
+    report.unseen("the addresses that Podman holds for containers", because);
 }
 
 /// The finding about a damaged database. Podman cannot use it either. If the file does not exist, Podman makes a new
@@ -67,12 +74,15 @@ fn damaged(path: &Path, source: &ipam::file::DatabaseError, manager: Manager) ->
 
 /// Whether Podman was used here since the boot. The first use of Podman leaves files, so doctor must not be the first
 /// to run it.
-fn was_used(host: &Host) -> bool {
+///
+/// # Errors
+/// Fails if a path cannot be examined.
+fn was_used(host: &Host) -> io::Result<bool> {
     match host.manager {
-        Manager::System => host.at(ipam::podman::ROOTS).exists(),
+        Manager::System => host.at(ipam::podman::ROOTS).try_exists(),
         Manager::User => {
-            let runtime = host.paths.runtime.as_deref().unwrap_or(Path::new("/nonexistent"));
-            ["containers", "libpod"].iter().any(|name| runtime.join(name).exists())
+            let Some(runtime) = host.paths.runtime.as_deref() else { return Ok(false) };
+            Ok(runtime.join("containers").try_exists()? || runtime.join("libpod").try_exists()?)
         }
     }
 }
@@ -152,6 +162,30 @@ pub fn plan(leaked: &[Lease]) -> String {
 mod tests {
     use super::*;
     use crate::ipam::HeldAddress;
+
+    /// Without Podman in PATH.
+    #[test]
+    fn leases_that_cannot_be_examined_are_reported() {
+        let root = tempfile::tempdir().unwrap();
+        let mut host = Host::from_process();
+        (host.manager, host.environment.root) = (Manager::System, root.path().to_owned());
+        host.programs = host.programs.in_folders(&[]);
+        let unknown = || {
+            let mut report = DoctorReport::default();
+            super::look(&host, &mut report);
+            assert_eq!(report.unseen.len(), usize::from(report.leases_unknown.is_some()));
+            report.leases_unknown
+        };
+        assert_eq!(unknown(), None, "Podman was not used");
+        let folder = root.path().join("run/containers/networks");
+        std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
+        std::fs::write(&folder, "").unwrap();
+        assert_eq!(unknown().unwrap(), "Not a directory (os error 20)");
+        std::fs::remove_file(&folder).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("ipam.db"), "").unwrap();
+        assert_eq!(unknown().unwrap(), "podman was not found in PATH");
+    }
 
     #[test]
     fn leaked_and_idle_leases_are_found() {

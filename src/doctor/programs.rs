@@ -109,6 +109,12 @@ impl Programs {
         Programs { folders, runtime: runtime.map(Path::to_owned), limit: LONGEST, late: RefCell::default() }
     }
 
+    /// The same, with these folders in place of `$PATH`.
+    #[cfg(test)]
+    pub(crate) fn in_folders(&self, folders: &[PathBuf]) -> Programs {
+        Programs { folders: folders.to_owned(), ..self.clone() }
+    }
+
     /// The path of a program. For root this is the first one that no other user can replace.
     pub fn find(&self, name: &str) -> Option<PathBuf> {
         let wary = is_root_of_the_host();
@@ -116,18 +122,21 @@ impl Programs {
         paths.find(|path| is_executable(path) && (!wary || is_roots(path)))
     }
 
+    /// Why [`Programs::find`] finds no program of this name.
+    pub fn missing(&self, name: &str) -> ProgramError {
+        let mut paths = self.folders.iter().map(|folder| folder.join(name));
+        match paths.find(|path| is_executable(path)) {
+            Some(path) => ProgramError::Foreign(shown(&path)),
+            None => ProgramError::Absent(name.to_owned()),
+        }
+    }
+
     /// Runs a program in PATH.
     ///
     /// # Errors
     /// Fails if there is no output: see [`ProgramError`].
     pub fn ask(&self, name: &str, arguments: &[&str]) -> Result<ProgramOutput, ProgramError> {
-        let Some(path) = self.find(name) else {
-            let mut paths = self.folders.iter().map(|folder| folder.join(name));
-            return Err(match paths.find(|path| is_executable(path)) {
-                Some(path) => ProgramError::Foreign(shown(&path)),
-                None => ProgramError::Absent(name.to_owned()),
-            });
-        };
+        let path = self.find(name).ok_or_else(|| self.missing(name))?;
         self.ask_at(&path, arguments)
     }
 
