@@ -7,14 +7,16 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::geteuid;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::files::Folder;
 
@@ -199,14 +201,31 @@ fn still(file: &File, data: &[u8], end: usize) -> io::Result<bool> {
     Ok(data.get(..end) == Some(now.as_slice()))
 }
 
-fn lock(mut file: File, tries: usize) -> Result<Flock<File>, DatabaseError> {
+/// A file that is locked against other writers.
+struct Locked(File);
+
+impl Deref for Locked {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // After an error, close(2) releases the lock. `Flock` of the crate nix would panic.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+fn lock(file: File, tries: usize) -> Result<Locked, DatabaseError> {
     for _ in 0..tries {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(locked) => return Ok(locked),
-            Err((unlocked, Errno::EWOULDBLOCK)) => file = unlocked,
-            Err((_, error)) => return Err(DatabaseError::Io(error.into())),
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Locked(file)),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => pause(),
+            Err(error) => return Err(DatabaseError::Io(error.into())),
         }
-        pause();
     }
     Err(DatabaseError::Locked)
 }

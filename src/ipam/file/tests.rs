@@ -3,6 +3,8 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::sync::mpsc;
 
+use nix::fcntl::{Flock, FlockArg};
+
 use super::super::bolt::BucketEntry;
 use super::*;
 
