@@ -25,9 +25,10 @@ pub(super) struct Listener {
     ours: Option<AsyncFd<Descriptor<File>>>,
     tail: VecDeque<u8>,
     /// Bytes read since the last look at the command's activity.
-    /// Whether the command's stderr is a pseudo-terminal.
     pub(super) heard: u64,
+    /// Whether the command's stderr is a pseudo-terminal.
     pub(super) terminal: bool,
+    /// Whether the output is only kept, and not passed on.
     silent: bool,
 }
 

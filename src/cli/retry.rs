@@ -350,8 +350,11 @@ async fn pause(
     let live = speaker.live();
     let ended = Live::during(live.as_deref(), async {
         tokio::select! {
-            fired = timer.fired() => fired.map(|()| Pause::Over).map_err(|error| AttemptError::from(error).into()),
+            // A signal comes first: it may come at the moment at which the delay ends, or netready may have been
+            // stopped meanwhile. No attempt may start after it.
+            biased;
             signal = signals.end() => Ok(Pause::Signalled(signal)),
+            fired = timer.fired() => fired.map(|()| Pause::Over).map_err(|error| AttemptError::from(error).into()),
             changed = &mut better => changed.map(|()| Pause::Better).map_err(Error::from),
         }
     });
@@ -412,16 +415,18 @@ async fn wait_for(
     };
     let opening = Live::during(live.as_deref(), async {
         tokio::select! {
+            // As in `pause`: no attempt may start after a signal, or when the time is up.
+            biased;
+            signal = signals.end() => Ok(Opening::Signalled(signal)),
+            fired = time_up => {
+                fired.map_err(AttemptError::from)?;
+                Ok(Opening::TimeUp)
+            }
             outcome = driver.run(speaker) => Ok::<_, Error>(match outcome? {
                 driver::RunEnd::Ended(session::Ended::Opened(_)) => Opening::Open,
                 driver::RunEnd::Ended(_) => Opening::Shut,
                 driver::RunEnd::Signalled(signal, _) => Opening::Signalled(signal),
             }),
-            fired = time_up => {
-                fired.map_err(AttemptError::from)?;
-                Ok(Opening::TimeUp)
-            }
-            signal = signals.end() => Ok(Opening::Signalled(signal)),
         }
     });
     let opening = opening.await.map_err(AttemptError::from)??;

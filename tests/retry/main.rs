@@ -446,6 +446,58 @@ fn a_delay_ends_at_a_signal() {
     assert_eq!(child.wait().unwrap().signal(), Some(15));
 }
 
+/// netready finds the end of the delay and the signal at the same moment, because it was stopped for both.
+#[test]
+fn no_attempt_is_begun_after_a_signal() {
+    let send =
+        |child: &Child, signal| kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+    let begin = |_| {
+        let stage = Stage::new(&format!("echo '{REFUSED}' >&2; exit 125"));
+        let socket = UnixDatagram::bind(stage.path("notify")).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut pull = stage.pull("--gate none --policy always --delay 2s --max-delay 2s");
+        pull.env("NOTIFY_SOCKET", stage.path("notify")).stderr(Stdio::null());
+        let began = Instant::now();
+        (pull.spawn().unwrap(), began, socket, stage)
+    };
+    // All that was said since the last call.
+    let said = |socket: &UnixDatagram| {
+        let mut buffer = [0; 4096];
+        let mut text = String::new();
+        while let Ok(length) = socket.recv(&mut buffer) {
+            text.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        text
+    };
+    let mut all: Vec<(Child, Instant, UnixDatagram, Stage)> = (0..8).map(begin).collect();
+    let stopped = all.iter().map(|(child, began, socket, _)| {
+        let mut text = String::new();
+        until("the first failure", || {
+            text.push_str(&said(socket));
+            text.contains("Attempt 1 of 9 failed").then_some(())
+        });
+        send(child, Signal::SIGSTOP);
+        (text, began.elapsed())
+    });
+    let stopped: Vec<(String, Duration)> = stopped.collect();
+    // The delay is over when netready goes on.
+    std::thread::sleep(Duration::from_millis(2100));
+    for ((child, _, socket, _), (before, after)) in all.iter_mut().zip(stopped) {
+        send(child, Signal::SIGTERM);
+        send(child, Signal::SIGCONT);
+        assert_eq!(child.wait().unwrap().signal(), Some(15));
+        // A delay is random. On a busy machine it may have ended before the stop. What netready extends the timeout by
+        // is the delay and 5 seconds.
+        let (delay, _) = before.split_once("STATUS=Attempt 1 of 9 failed").unwrap();
+        let (_, extended) = delay.rsplit_once("EXTEND_TIMEOUT_USEC=").unwrap();
+        let micros: u64 = extended.lines().next().unwrap().parse().unwrap();
+        if after + Duration::from_secs(5) < Duration::from_micros(micros) {
+            let then = said(socket);
+            assert!(!then.contains("Attempt 2 of 9"), "{before}{then}");
+        }
+    }
+}
+
 #[test]
 #[ignore = "needs a network namespace"]
 fn no_attempt_is_begun_while_the_gate_is_shut() {
