@@ -272,9 +272,7 @@ impl Parts {
         };
         Parts {
             after: ordered_after.map(|gate| input.manager.gate_unit(gate)),
-            timeout: required.is_some()
-                && needs_no_limit(unit)
-                && unit.file.last("Service", "TimeoutStartSec").is_none(),
+            timeout: required.is_some() && needs_no_limit(unit) && !has_a_limit(unit),
             commands: commands.into_iter().map(line).collect(),
         }
     }
@@ -322,6 +320,15 @@ fn needs_no_limit(unit: &Unit) -> bool {
         }
         Kind::Artifact | Kind::Build | Kind::Image | Kind::Network | Kind::Volume => false,
     }
+}
+
+/// Whether the quadlet limits the time of its start itself. `TimeoutSec=` stands for `TimeoutStartSec=` and
+/// `TimeoutStopSec=`. systemd ignores an empty value.
+fn has_a_limit(unit: &Unit) -> bool {
+    let keys = ["TimeoutStartSec", "TimeoutSec"];
+    unit.file.entries.iter().any(|entry| {
+        &*entry.section == "Service" && keys.contains(&entry.key.as_str()) && !entry.value.is_empty()
+    })
 }
 
 /// Whether Podman itself writes `NotifyAccess=all`: for containers and kube files, unless they have another

@@ -494,6 +494,34 @@ fn a_required_gate_lifts_the_timeout_of_a_pod() {
     assert!(!said.contains("TimeoutStartSec"), "{said}");
 }
 
+/// The lines of `[Service]`, and whether the drop-in lifts the limit of the start.
+#[test]
+fn a_limit_of_the_quadlets_own_stays() {
+    for (service, lifted) in [
+        ("", true),
+        ("TimeoutStartSec=900", false),
+        ("TimeoutSec=900", false),
+        ("TimeoutStartSec=infinity", false),
+        ("TimeoutStartSec=900\nTimeoutStartSec=", false),
+        ("TimeoutStartSec=", true),
+        ("TimeoutStopSec=900", true),
+        ("Restart=no", true),
+        // systemd starts the unit again, and it waits again.
+        ("Restart=on-failure", false),
+        ("Restart=always\nTimeoutStartSec=900", false),
+        ("Type=oneshot", false),
+    ] {
+        let text = with(&format!("Gate=g\nGateRequired=yes\n[Service]\n{service}"));
+        let said = &system(&[("app.container", &text)])[0];
+        assert_eq!(said.contains("; TimeoutStartSec=infinity; "), lifted, "{service:?}: {said}");
+        assert!(said.contains("; wait g --timeout infinity "), "{service:?}: {said}");
+        // A pull alone is bounded by --max-elapsed, and needs no start without a limit.
+        let text = with(&format!("Gate=g\nPullRetry=3\n[Service]\n{service}"));
+        let said = &system(&[("app.container", &text)])[0];
+        assert!(!said.contains("TimeoutStartSec"), "{service:?}: {said}");
+    }
+}
+
 #[test]
 fn units_of_others_are_left_alone() {
     let text = with("Gate=g");
