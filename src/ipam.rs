@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::escape::escape_bytes;
+use crate::platform::proc;
 
 pub mod bolt;
 pub mod file;
@@ -131,9 +132,17 @@ fn once(podman: &Podman, path: &Path) -> Result<Vec<Lease>, LeaseError> {
         return Ok(Vec::new());
     }
     let containers = podman.containers()?;
-    let ids = held.iter().map(|held| held.container.as_str()).collect();
-    let named = podman::named_by_processes(Path::new("/proc"), &ids);
-    Ok(leases::judge(held, &containers, |id| named.contains(id)))
+    let proc = Path::new(proc::PROC);
+    if !proc::is_ours(proc) {
+        return Err(podman::PodmanError::Processes.into());
+    }
+    let ids: BTreeSet<&str> = held.iter().map(|held| held.container.as_str()).collect();
+    let mut used = podman::named_by_processes(proc, &ids);
+    // Every container of this storage has such a folder, so it says nothing about those in Podman's list.
+    let of_others =
+        podman::named_by_storage(path, &ids).into_iter().filter(|id| !containers.contains_key(*id));
+    used.extend(of_others.map(str::to_owned));
+    Ok(leases::judge(held, &containers, |id| used.contains(id)))
 }
 
 #[allow(clippy::disallowed_methods, reason = "a second look, some time after the first")]

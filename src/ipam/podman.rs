@@ -1,11 +1,11 @@
 //! What Podman says about itself and its containers, and which processes run for a container.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::leases::Container;
+use super::leases::{Container, is_podmans};
 use crate::doctor::programs::{ProgramError, Programs};
 use crate::platform::proc;
 
@@ -37,6 +37,9 @@ pub enum PodmanError {
     /// This Podman is the client of a Podman on another host.
     #[error("podman is the client of a service elsewhere")]
     Remote,
+    /// /proc belongs to another PID namespace, or is not mounted.
+    #[error("/proc does not show the processes of this namespace, so nobody can tell which containers run")]
+    Processes,
 }
 
 impl Podman {
@@ -124,6 +127,30 @@ pub(super) fn named_by_processes(folder: &Path, ids: &BTreeSet<&str>) -> BTreeSe
     named
 }
 
+/// Returns those of `ids` for which a storage has a folder below its run root. Podman makes this folder when it creates
+/// a container and removes it together with the container. So it shows a container of another storage even if its
+/// processes cannot be seen from here, because they are in another PID namespace.
+///
+/// `database` is `RUNROOT/networks/ipam.db` for a user. For root it is in a folder beside the run root, which is
+/// `/run/containers/storage`.
+pub(super) fn named_by_storage<'a>(database: &Path, ids: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+    let Some(base) = database.parent().and_then(Path::parent) else { return BTreeSet::new() };
+    let roots = [base.to_owned(), base.join("storage")];
+    let entries = roots.iter().filter_map(|root| fs::read_dir(root).ok()).flatten().flatten();
+    // The name begins with the storage driver's, as in `overlay-containers`.
+    let folders: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_name().as_encoded_bytes().ends_with(b"-containers"))
+        .map(|entry| entry.path())
+        .collect();
+    let is_there = |id: &str| {
+        folders.iter().any(|folder| match fs::symlink_metadata(folder.join(id)) {
+            Ok(_) => true,
+            Err(error) => error.kind() != ErrorKind::NotFound,
+        })
+    };
+    ids.iter().copied().filter(|id| is_podmans(id) && is_there(id)).collect()
+}
+
 /// Calls `found` with each word of a command line that has at most `longest` bytes. Longer words are skipped.
 fn each_word(mut line: impl Read, longest: usize, mut found: impl FnMut(&[u8])) {
     let mut word = Vec::with_capacity(longest);
@@ -152,8 +179,6 @@ fn each_word(mut line: impl Read, longest: usize, mut found: impl FnMut(&[u8])) 
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     /// Command lines, and their words of at most four bytes.

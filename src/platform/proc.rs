@@ -26,6 +26,13 @@ pub fn processes(proc: &Path) -> impl Iterator<Item = (u32, PathBuf)> + use<> {
     })
 }
 
+/// Whether `proc` shows this process under the number that it has itself. If not, `proc` is not mounted, or belongs to
+/// another PID namespace. Then a process that is missing in it may run nevertheless.
+pub fn is_ours(proc: &Path) -> bool {
+    let this = fs::read_link(proc.join("self"));
+    this.is_ok_and(|link| link.to_str() == Some(std::process::id().to_string().as_str()))
+}
+
 /// Whether a text is a number as the kernel writes it: only digits, without a sign.
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -110,6 +117,19 @@ mod tests {
             assert_eq!(lives_since(&line(state, ticks), 100), None, "{state} {ticks}");
         }
         assert_eq!(lives_since("", 100), None);
+    }
+
+    #[test]
+    fn a_proc_of_another_namespace_is_not_ours() {
+        assert!(is_ours(Path::new(PROC)));
+        let proc = tempfile::tempdir().unwrap();
+        assert!(!is_ours(proc.path()));
+        let link = proc.path().join("self");
+        for (pid, ours) in [(std::process::id() + 1, false), (std::process::id(), true)] {
+            std::os::unix::fs::symlink(pid.to_string(), &link).unwrap();
+            assert_eq!(is_ours(proc.path()), ours);
+            fs::remove_file(&link).unwrap();
+        }
     }
 
     #[test]

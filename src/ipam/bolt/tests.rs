@@ -81,4 +81,19 @@ fn what_is_no_database() {
     assert_eq!(Database::parse(&data), Err(Damage::Checksum));
 }
 
+/// An interrupted write must leave one valid meta page, and so must not begin where only the current one is.
+#[test]
+fn the_current_meta_page_is_never_written_over() {
+    let mut data = new(4096);
+    let (first, rest) = data.split_at_mut(4096);
+    first.swap_with_slice(&mut rest[..4096]);
+    let database = Database::parse(&data).unwrap();
+    let damage = Damage::Page { page: 0, what: "the meta pages are in the wrong order" };
+    assert_eq!(commit(&data, &database, &Bucket::default()), Err(damage));
+
+    let database = Database::parse(&new(4096)).unwrap();
+    let last = Database { meta: Meta { transaction: u64::MAX, ..database.meta }, ..database };
+    assert_eq!(commit(&new(4096), &last, &Bucket::default()), Err(Damage::Unproven));
+}
+
 mod random;

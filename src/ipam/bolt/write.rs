@@ -5,7 +5,7 @@
 
 use super::{
     BRANCH, BUCKET, BUCKET_HEADER, Bucket, BucketEntry, Damage, Database, ELEMENT, FREELIST, HEADER, LEAF,
-    MANY, META, Meta, Use,
+    MANY, META, Meta, Use, damaged,
 };
 
 /// What to write, in the order of the fields. Each part must be on the disk before the next part is written.
@@ -51,15 +51,23 @@ pub fn commit(data: &[u8], database: &Database, root: &Bucket) -> Result<Commit,
     };
     let top = writer.tree(root)?;
     let freelist = writer.freelist(&database.pages)?;
+    let transaction = database.meta.transaction.checked_add(1).ok_or(Damage::Unproven)?;
+    let slot = transaction % 2;
+    // If the writing of this page is interrupted, the other meta page must still lead to the old tree. Transactions
+    // take turns, so the current one is in the other page, unless somebody else has written the file.
+    if Meta::at(data, usize::try_from(slot).unwrap_or_default() * database.meta.page_size).as_ref()
+        == Ok(&database.meta)
+    {
+        return damaged(slot, "the meta pages are in the wrong order");
+    }
     let meta = Meta {
         root: top,
         sequence: root.sequence,
         freelist,
         high_water: writer.used.len() as u64,
-        transaction: database.meta.transaction + 1,
+        transaction,
         ..database.meta
     };
-    let slot = meta.transaction % 2;
     let page_size = writer.page_size;
     let commit = Commit {
         length: meta.high_water * page_size as u64,
