@@ -116,8 +116,7 @@ pub fn event(frame: Frame<'_>, now: Moment) -> Event {
     let stale = match frame.kind {
         RTM_NEWLINK | RTM_DELLINK | RTM_NEWADDR | RTM_DELADDR => Stale::ALL,
         RTM_NEWROUTE | RTM_DELROUTE => Stale::ROUTES,
-        // What it says is of no interest, only that it came.
-        RTM_NEWRULE | RTM_DELRULE => return Event::Message(Message::Rule),
+        RTM_NEWRULE | RTM_DELRULE => return rule(frame.payload),
         RTM_NEWNEXTHOP | RTM_DELNEXTHOP => {
             let gone = frame.kind == RTM_DELNEXTHOP;
             let message = if gone { Message::NexthopGone } else { Message::Nexthop };
@@ -170,6 +169,17 @@ fn route_event(frame: Frame<'_>, now: Moment) -> Event {
         _ => return Event::Irrelevant,
     };
     message.map_or(Event::Undecodable(stale), Event::Message)
+}
+
+/// Of a rule, only the family matters, which is the first octet (struct fib_rule_hdr of linux/fib_rules.h). The rules of
+/// multicast routing (RTNL_FAMILY_IPMR, RTNL_FAMILY_IP6MR) are announced to the same groups.
+fn rule(payload: &[u8]) -> Event {
+    match payload.first().map(|family| i32::from(*family)) {
+        Some(libc::AF_INET) => Event::Message(Message::Rule(Family::V4)),
+        Some(libc::AF_INET6) => Event::Message(Message::Rule(Family::V6)),
+        Some(_) => Event::Irrelevant,
+        None => Event::Undecodable(Stale::ROUTES),
+    }
 }
 
 /// By the fixed header alone, which stands even where the rest cannot be decoded: a bridge speaks of its

@@ -76,6 +76,7 @@ fn loses_a_clause(before: &Verdict, after: &Verdict) -> bool {
 mod tests {
     use super::*;
     use crate::evaluate::evaluate;
+    use crate::requirement::Family;
     use crate::testing::{gate, network};
 
     fn verdict(gate_text: &str, host: &str) -> Verdict {
@@ -107,7 +108,7 @@ mod tests {
         let mut continuity = Continuity::default();
         continuity.lost();
         continuity.after(&good, || good.clone());
-        continuity.before(&Message::Rule, &network(GOOD), &good);
+        continuity.before(&Message::Rule(Family::V4), &network(GOOD), &good);
         continuity.judged(&good, &good, &[], Moment::default());
         assert!(continuity.take_broken());
     }

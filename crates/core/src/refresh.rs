@@ -593,7 +593,7 @@ fn barrier_for(message: &Message, network: &Network) -> Barrier {
         }
         Message::LinkGone(_)
         | Message::AddressGone(_)
-        | Message::Rule
+        | Message::Rule(_)
         | Message::Nexthop(_)
         | Message::NexthopGone(_)
         | Message::IgnoreLinkdown(_) => Barrier::Always,
@@ -620,7 +620,7 @@ fn unfinished_after(message: &Message, before: Option<IpAddr>) -> Option<IpAddr>
         Message::Link(_) | Message::LinkGone(_) | Message::AddressGone(_) => None,
         Message::Route(route, _) if route.family() == Family::V4 => None,
         Message::Route(..)
-        | Message::Rule
+        | Message::Rule(_)
         | Message::Nexthop(_)
         | Message::NexthopGone(_)
         | Message::IgnoreLinkdown(_) => before,

@@ -703,9 +703,11 @@ impl Evidence {
                 | Evidence::Answer { .. } => false,
             },
             // While the rule was there, or was not, the target may have been out of reach, or every host.
-            Message::Rule => match self {
-                Evidence::Route { route, .. } => route.is_default_of_main(),
-                Evidence::Lookup { .. } => true,
+            Message::Rule(family) => match self {
+                Evidence::Route { route, .. } => {
+                    route.is_default_of_main() && Family::of(route.destination.addr()) == *family
+                }
+                Evidence::Lookup { target, .. } => Family::of(*target) == *family,
                 Evidence::Link { .. }
                 | Evidence::Address(_)
                 | Evidence::Pasta(_)

@@ -56,7 +56,7 @@ fn said(octets: &[u8]) -> String {
             Message::Route(route, RouteChange::Appended) => format!("route appended {}", of_route(&route)),
             Message::Route(route, RouteChange::Replaced) => format!("route replaced {}", of_route(&route)),
             Message::Route(route, RouteChange::Gone) => format!("route gone {}", of_route(&route)),
-            Message::Rule => "rule".to_owned(),
+            Message::Rule(family) => format!("{family} rule"),
             Message::Nexthop(id) => format!("nexthop {id}"),
             Message::NexthopGone(id) => format!("nexthop {id} gone"),
             Message::IgnoreLinkdown(link) => format!("ignore-linkdown {link:?}"),

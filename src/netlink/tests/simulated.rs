@@ -112,7 +112,7 @@ fn told(messages: &[Message], names: &Names, line: &str) -> Vec<String> {
                 let name = link.map_or("all", |link| names.get(&link).map_or("?", String::as_str));
                 Some(format!("ignore linkdown {name}"))
             }
-            Message::Rule | Message::Nexthop(_) | Message::NexthopGone(_) => Some(format!("{message:?}")),
+            Message::Rule(_) | Message::Nexthop(_) | Message::NexthopGone(_) => Some(format!("{message:?}")),
         })
         .collect();
     lines.sort();

@@ -159,7 +159,7 @@ impl Recorder {
             Message::Address(address) => self.address(network.address(address), Some(address), network, now),
             Message::AddressGone(address) => self.address(network.address(address), None, network, now),
             Message::Route(..)
-            | Message::Rule
+            | Message::Rule(_)
             | Message::Nexthop(_)
             | Message::NexthopGone(_)
             | Message::IgnoreLinkdown(_) => {}

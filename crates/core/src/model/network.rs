@@ -65,8 +65,8 @@ pub enum Message {
     AddressGone(Address),
     /// A route changed in this way.
     Route(Route, RouteChange),
-    /// A policy rule changed.
-    Rule,
+    /// A policy rule of this family changed. It applies to packets of this family only.
+    Rule(Family),
     /// The nexthop object with this number is there, or has changed (`ip nexthop`). A group of nexthop objects changes
     /// when a member is removed.
     Nexthop(u32),
@@ -176,7 +176,7 @@ impl Network {
                 routes: self.routes.depend_on(route, wants),
                 lookups: wants.route_to.iter().any(|wanted| route.destination.contains(&wanted.target)),
             },
-            Message::Rule | Message::Nexthop(_) | Message::NexthopGone(_) | Message::IgnoreLinkdown(_) => {
+            Message::Rule(_) | Message::Nexthop(_) | Message::NexthopGone(_) | Message::IgnoreLinkdown(_) => {
                 Stale::ROUTES
             }
         };
@@ -208,7 +208,7 @@ impl Network {
             Message::LinkGone(_)
             | Message::AddressGone(_)
             | Message::Route(..)
-            | Message::Rule
+            | Message::Rule(_)
             | Message::Nexthop(_)
             | Message::NexthopGone(_)
             | Message::IgnoreLinkdown(_) => true,

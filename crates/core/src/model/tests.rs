@@ -66,7 +66,7 @@ fn a_message_makes_stale_what_it_may_have_removed() {
         (gone_elsewhere, NOTHING, LOOKUPS),
         // A new address removes no route.
         (Message::Address(address(&before, "192.0.2.10")), NOTHING, LOOKUPS),
-        (Message::Rule, ROUTES, LOOKUPS),
+        (Message::Rule(Family::V4), ROUTES, LOOKUPS),
         (Message::Nexthop(7), ROUTES, LOOKUPS),
         (Message::NexthopGone(7), ROUTES, LOOKUPS),
         (Message::IgnoreLinkdown(None), ROUTES, LOOKUPS),

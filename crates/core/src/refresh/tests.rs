@@ -287,9 +287,12 @@ fn what_a_notification_makes_of_the_barrier() {
     assert_eq!(barrier_for(&Message::Address(address.clone()), &host), Barrier::NotNeeded);
     assert_eq!(barrier_for(&Message::AddressGone(address), &host), Barrier::Always);
     assert_eq!(barrier_for(&Message::LinkGone(2), &host), Barrier::Always);
-    for message in
-        [Message::Rule, Message::Nexthop(7), Message::NexthopGone(7), Message::IgnoreLinkdown(None)]
-    {
+    for message in [
+        Message::Rule(Family::V4),
+        Message::Nexthop(7),
+        Message::NexthopGone(7),
+        Message::IgnoreLinkdown(None),
+    ] {
         assert_eq!(barrier_for(&message, &host), Barrier::Always, "{message:?}");
     }
 }

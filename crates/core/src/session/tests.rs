@@ -219,7 +219,7 @@ fn changes(old: &Network, new: &Network) -> Vec<Message> {
             Message::AddressGone(address) => address.ifindex == ifindex,
             Message::Address(_)
             | Message::Route(..)
-            | Message::Rule
+            | Message::Rule(_)
             | Message::Nexthop(_)
             | Message::NexthopGone(_)
             | Message::IgnoreLinkdown(_) => false,

@@ -90,6 +90,8 @@ pub const OPERATIONS: &[&[&str]] = &[
         "rule del pref 100 to 203.0.113.0/24 lookup 100",
         "rule add pref 99 to 203.0.113.0/24 unreachable",
         "rule del pref 99 to 203.0.113.0/24 unreachable",
+        "-6 rule add pref 99 to 2001:db8:7::/48 unreachable",
+        "-6 rule del pref 99 to 2001:db8:7::/48 unreachable",
     ],
     &[
         "sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1",

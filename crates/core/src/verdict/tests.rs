@@ -2,6 +2,7 @@
 
 use crate::evaluate::evaluate;
 use crate::model::{Message, RouteChange};
+use crate::requirement::Family;
 use crate::testing::{NOW, gate, network};
 
 const HOST: &str = "x0: up losses=3; y0: up losses=3; addr x0 192.0.2.10/24; addr x0 192.0.2.11/24; addr y0 198.51.100.10/24; \
@@ -145,19 +146,30 @@ fn a_better_route_that_came_or_went() {
     }
 }
 
-/// Which packets it concerned is not known. It may have kept all packets from the default route of the main table.
+/// Which packets of its family it concerned is not known. It may have kept all packets from the default route of the main table.
 #[test]
 fn a_rule_that_changed() {
-    interrupts(&Message::Rule, &[ROUTE, TARGET]);
-    let evidence_of = |gate_text: &str| {
-        let before =
-            network("x0: up; addr x0 192.0.2.10/24; route 10.0.0.0/8 dev x0; route default4 dev x0 table 77");
+    interrupts(&Message::Rule(Family::V4), &[ROUTE, TARGET]);
+    // It concerned no packet of the other family.
+    interrupts(&Message::Rule(Family::V6), &[]);
+    let before = network(
+        "x0: up; addr x0 192.0.2.10/24; addr x0 2001:db8::7/64; route 10.0.0.0/8 dev x0; route default4 dev x0 table 77; \
+         route default6 via fe80::1 dev x0; lookup 2001:db8:7::7 via fe80::1 dev x0 src 2001:db8::7",
+    );
+    for (gate_text, by_4, by_6) in [
+        ("route='10.0.0.0/8'", false, false),
+        ("route='default-ipv4'; table=77", false, false),
+        ("route='default-ipv6'", false, true),
+        ("route='default'", false, true),
+        ("route-to='2001:db8:7::7'", false, true),
+    ] {
         let verdict = evaluate(&gate(gate_text), &before, NOW);
         assert!(verdict.ready(), "{gate_text}");
-        verdict.interrupted_by(&Message::Rule, &before)
-    };
-    assert!(!evidence_of("route='10.0.0.0/8'"));
-    assert!(!evidence_of("route='default'; table=77"));
+        for (family, interrupts) in [(Family::V4, by_4), (Family::V6, by_6)] {
+            let interrupted = verdict.interrupted_by(&Message::Rule(family), &before);
+            assert_eq!(interrupted, interrupts, "{gate_text} {family:?}");
+        }
+    }
 }
 
 /// The routes of a nexthop object go without a message. A lookup does not tell which route it used.

@@ -10,6 +10,7 @@ use netlink_packet_route::link::{
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteType,
 };
+use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::said;
@@ -58,6 +59,12 @@ fn v4(text: &str) -> RouteAddress {
     RouteAddress::Inet(text.parse().unwrap())
 }
 
+fn rule(family: AddressFamily) -> RuleMessage {
+    let mut message = RuleMessage::default();
+    message.header.family = family;
+    message
+}
+
 /// What each message says.
 fn says() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let perm = vec![2, 0, 0, 0, 0, 0xee];
@@ -104,6 +111,9 @@ fn says() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("a link without a name", octets(RouteNetlinkMessage::NewLink(LinkMessage::default())), "undecodable Stale { links: true, routes: true, lookups: true }"),
         ("a cached route", octets(RouteNetlinkMessage::NewRoute(cloned)), "irrelevant"),
         ("a multicast router's route", octets(RouteNetlinkMessage::NewRoute(route(AddressFamily::Other(128), 0, vec![]))), "irrelevant"),
+        ("an IPv6 rule", octets(RouteNetlinkMessage::NewRule(rule(AddressFamily::Inet6))), "IPv6 rule"),
+        ("an IPv6 rule that went", octets(RouteNetlinkMessage::DelRule(rule(AddressFamily::Inet6))), "IPv6 rule"),
+        ("a multicast router's rule", octets(RouteNetlinkMessage::NewRule(rule(AddressFamily::Other(129)))), "irrelevant"),
         ("a dead route", octets(RouteNetlinkMessage::NewRoute(dead)), "route Unicast 0.0.0.0/0 dev 7 dead linkdown table 254 metric 0"),
         ("next hops that died", octets(RouteNetlinkMessage::NewRoute(route(AddressFamily::Inet, 0, vec![RouteAttribute::MultiPath(through)]))), "route Unicast 0.0.0.0/0 dev 7 dead and dev 8 linkdown and dev 9 table 254 metric 0"),
         ("a prefix with bits to the right", octets(RouteNetlinkMessage::NewRoute(route(AddressFamily::Inet, 8, vec![RouteAttribute::Destination(v4("10.1.2.3"))]))), "route Unicast 10.0.0.0/8 table 254 metric 0"),

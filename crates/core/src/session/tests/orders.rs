@@ -124,7 +124,12 @@ fn an_ipv4_address_counts_after_the_barrier_or_after_a_later_message() {
         ("the gate rests on another address", "address = \"ipv6\"", None, &[]),
         ("an IPv4 route follows", WANTS_ADDRESS, Some(route()), &[]),
         ("a link's message follows", WANTS_ADDRESS, Some(link()), &[]),
-        ("a rule's message follows", WANTS_ADDRESS, Some(Input::Message(Message::Rule)), &["barrier"]),
+        (
+            "a rule's message follows",
+            WANTS_ADDRESS,
+            Some(Input::Message(Message::Rule(Family::V4))),
+            &["barrier"],
+        ),
     ] {
         let mut bench = Bench::looked(Mode::Watch, gate(wants), host);
         bench.reads.clear();

@@ -74,7 +74,8 @@ impl Kernel {
             ["nexthop", verb, "id", id, rest @ ..] => {
                 self.plan_nexthop(verb, id.parse().map_err(|_| Refused)?, &Words(rest))
             }
-            ["rule", verb, "pref", preference, "to", to, action @ ..] => {
+            ["-6", "rule", verb, "pref", preference, "to", to, action @ ..]
+            | ["rule", verb, "pref", preference, "to", to, action @ ..] => {
                 self.plan_rule(verb, preference, to, action)
             }
             ["sysctl", setting] => self.plan_sysctl(setting),
@@ -262,16 +263,17 @@ impl Kernel {
 
     fn plan_insertion(&mut self, verb: &str, entry: Entry) -> Result<Vec<Work>, Refused> {
         let same = self.entries.iter().find(|other| other.stands_beside(&entry));
+        let is_there = || self.entries.iter().any(|other| other.is_same_as(&entry));
         let change = match (verb, same) {
             ("add", Some(_)) => return Err(Refused),
             // The kernel does nothing, and announces nothing.
             ("replace", Some(same)) if same.is_same_as(&entry) && entry.route.family() == Family::V4 => {
                 return Ok(Vec::new());
             }
+            // The first route would become the same as another one (fib_table_insert).
+            ("replace", Some(_)) if entry.route.family() == Family::V4 && is_there() => return Err(Refused),
             // The kernel refuses the very same route.
-            ("append", Some(_)) if self.entries.iter().any(|other| other.is_same_as(&entry)) => {
-                return Err(Refused);
-            }
+            ("append", Some(_)) if is_there() => return Err(Refused),
             ("append", Some(_)) => RouteChange::Appended,
             ("replace", Some(_)) => RouteChange::Replaced,
             _ => RouteChange::Added,
@@ -350,9 +352,10 @@ impl Kernel {
             table: Words(action).number("lookup"),
         };
         let known = self.rules.contains(&rule);
+        let family = Family::of(rule.to.addr());
         match (verb, known) {
-            ("add", false) => Ok(vec![Work::AddRule(rule), Work::TellRule]),
-            ("del", true) => Ok(vec![Work::RemoveRule(rule), Work::TellRule]),
+            ("add", false) => Ok(vec![Work::AddRule(rule), Work::TellRule(family)]),
+            ("del", true) => Ok(vec![Work::RemoveRule(rule), Work::TellRule(family)]),
             _ => Err(Refused),
         }
     }

@@ -65,7 +65,7 @@ pub enum Work {
     TellRoute(Entry, RouteChange),
     TellNexthop(u32),
     TellNexthopGone(u32),
-    TellRule,
+    TellRule(Family),
     TellIgnoreLinkdown(Option<u32>),
 }
 
@@ -165,7 +165,7 @@ impl Kernel {
             | Work::TellRoute(..)
             | Work::TellNexthop(_)
             | Work::TellNexthopGone(_)
-            | Work::TellRule
+            | Work::TellRule(_)
             | Work::TellIgnoreLinkdown(_)) => self.tell(tell),
         }
     }
@@ -185,7 +185,7 @@ impl Kernel {
             Work::TellRoute(entry, change) => Some(Message::Route(self.shown(&entry), change)),
             Work::TellNexthop(id) => Some(Message::Nexthop(id)),
             Work::TellNexthopGone(id) => Some(Message::NexthopGone(id)),
-            Work::TellRule => Some(Message::Rule),
+            Work::TellRule(family) => Some(Message::Rule(family)),
             Work::TellIgnoreLinkdown(link) => Some(Message::IgnoreLinkdown(link)),
             other => panic!("{other:?} tells nothing"),
         };
