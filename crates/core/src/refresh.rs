@@ -463,7 +463,7 @@ impl Refresh {
                 Some(route) => {
                     // A more specific route, or another table, hides the prefix from this address.
                     if route.destination == prefix && table == TABLE_MAIN {
-                        network.routes.elsewhere.insert(prefix, route);
+                        network.routes.preferred.insert(prefix, route);
                     }
                     probes.pop_front();
                     if !probes.is_empty() {
@@ -483,11 +483,11 @@ impl Refresh {
                 // A route for one source prefix tells nothing about the other routes.
                 Some(route) if route.destination != prefix || route.source.is_some() => {}
                 Some(route) if route.table == TABLE_MAIN => network.routes.choose(route),
-                Some(route) => drop(network.routes.elsewhere.insert(prefix, route)),
+                Some(route) => drop(network.routes.preferred.insert(prefix, route)),
                 None => {
                     addresses.pop_front();
                     match addresses.is_empty() {
-                        true => drop(network.routes.refused.insert(prefix)),
+                        true => drop(network.routes.unreached.insert(prefix)),
                         false => self.ask_next(Read::Ordinary { addresses, prefix }),
                     }
                 }

@@ -149,9 +149,9 @@ pub struct Session {
     recorder: Option<Recorder>,
     verdict: Verdict,
     /// The verdict that the recorder saw last, once another one has taken its place.
-    noted: Option<Verdict>,
+    recorded: Option<Verdict>,
     /// The verdict counts, and the recorder has not seen it.
-    unnoted: bool,
+    unrecorded: bool,
     /// For [`Mode::Improvement`]: resolv.conf when the verdict was made. `None` before the first verdict.
     nameservers: Option<Nameservers>,
     /// A probe may have another result now.
@@ -190,8 +190,8 @@ impl Session {
             verdict: evaluate(&gate, &network, now),
             network,
             gate,
-            noted: None,
-            unnoted: false,
+            recorded: None,
+            unrecorded: false,
             nameservers: None,
             news: false,
             confirmed: false,
@@ -350,7 +350,7 @@ impl Session {
     /// Notes what the last step has decided, for [`Session::times`] and for the events. Call it after each step that has
     /// judged, and only after READY=1 was said, so that READY=1 does not wait for it.
     pub fn note(&mut self, now: Moment) {
-        let last = if core::mem::take(&mut self.unnoted) { self.noted.take() } else { None };
+        let last = if core::mem::take(&mut self.unrecorded) { self.recorded.take() } else { None };
         if !self.keeps_a_gate() {
             return;
         }
@@ -368,7 +368,7 @@ impl Session {
         self.news = self.news || self.network.is_news(message);
         let holding = self.state.holding();
         if holding {
-            let last = counted(self.noted.as_ref(), self.unnoted, &self.verdict);
+            let last = last_observed(self.recorded.as_ref(), self.unrecorded, &self.verdict);
             self.continuity.before(message, &self.network, last);
         }
         if let Some(recorder) = &mut self.recorder {
@@ -456,7 +456,7 @@ impl Session {
         if !verdict.unread.is_empty() && !enough {
             // What met a requirement is gone, and only a table can tell whether something else does.
             let last = core::mem::replace(&mut self.verdict, verdict);
-            self.noted.get_or_insert(last);
+            self.recorded.get_or_insert(last);
             self.refresh.read_tables();
             return Step::to(Next::Drain);
         }
@@ -485,7 +485,7 @@ impl Session {
     /// Whether the clauses stay met without a link that met them. That link may have lost its carrier before another link
     /// took over, and the kernel may not have announced it yet. Links are read then: the counter tells.
     fn leaves_a_link(&self, verdict: &Verdict) -> bool {
-        let last = counted(self.noted.as_ref(), self.unnoted, &self.verdict);
+        let last = last_observed(self.recorded.as_ref(), self.unrecorded, &self.verdict);
         self.state.holding() && verdict.ready() && last.rests_on_more_links_than(verdict)
     }
 
@@ -494,11 +494,11 @@ impl Session {
         let last = core::mem::replace(&mut self.verdict, verdict);
         let flapped = self.refresh.take_flapped();
         if self.state.holding() {
-            let last = counted(self.noted.as_ref(), self.unnoted, &last);
+            let last = last_observed(self.recorded.as_ref(), self.unrecorded, &last);
             self.continuity.judged(last, &self.verdict, &flapped, now);
         }
-        self.noted.get_or_insert(last);
-        self.unnoted = true;
+        self.recorded.get_or_insert(last);
+        self.unrecorded = true;
         let effect = self.state.observe(&self.verdict, self.continuity.take_broken(), now);
         if self.state.holding() {
             let unsure = self.refresh.is_near_expiry();
@@ -589,10 +589,10 @@ impl Step {
     }
 }
 
-/// The last verdict that the gate's state has seen. It is the noted one while the verdict that took its place waits for a
-/// table.
-fn counted<'a>(noted: Option<&'a Verdict>, unnoted: bool, verdict: &'a Verdict) -> &'a Verdict {
-    noted.filter(|_| !unnoted).unwrap_or(verdict)
+/// The last verdict that the gate's state has seen. It is the recorded one while the verdict that took its place
+/// waits for a table.
+fn last_observed<'a>(recorded: Option<&'a Verdict>, unrecorded: bool, verdict: &'a Verdict) -> &'a Verdict {
+    recorded.filter(|_| !unrecorded).unwrap_or(verdict)
 }
 
 fn gains_carrier(message: &Message) -> bool {

@@ -19,8 +19,8 @@
 //! says tcp 192.0.2.7:22 = TEXT / fails tcp 192.0.2.7:22 = WHY      the answer to a probe (dns, tcp, http, ping)
 //! says gateway 192.0.2.1 eth0 / fails gateway 192.0.2.1 eth0        a gateway's
 //! unread4 / unread6         the main table was not read (else it was); read4 100: that table was
-//! refused4 / refused6       the kernel refuses ordinary traffic before it comes to the main table's default route
-//! elsewhere default4 via 192.0.2.1 dev eth0 table 200      the kernel takes this one instead of the main table's
+//! unreached4 / unreached6     the kernel refuses ordinary traffic before it comes to the main table's default route
+//! preferred default4 via 192.0.2.1 dev eth0 table 200      the kernel takes this one instead of the main table's
 //! ```
 //!
 //! A gate is the keys of one `[[require]]`, separated by `;`; clauses are separated by `|`.
@@ -275,12 +275,12 @@ impl Builder {
                 self.network.routes.complete.remove(&(family, TABLE_MAIN));
                 self.network.routes.pasta.remove(&family);
             }
-            (_, "refused") => {
-                self.network.routes.refused.insert(family.default_prefix());
+            (_, "unreached") => {
+                self.network.routes.unreached.insert(family.default_prefix());
             }
-            ("elsewhere", _) => {
+            ("preferred", _) => {
                 let route = self.route(&words);
-                self.network.routes.elsewhere.insert(route.destination, route);
+                self.network.routes.preferred.insert(route.destination, route);
             }
             (_, "read") => {
                 self.network.routes.complete.insert((family, words[0].parse().unwrap()));

@@ -27,7 +27,7 @@ impl Judge<'_> {
     /// A family is absent if a default route that refuses hides the family's usable one, or if policy rules refuse all
     /// its traffic. Somebody blocks the family then (leak guards of VPNs do that), and no table can change it.
     fn family_absent(&self, family: Family) -> Option<Needs> {
-        if self.blocked(family) || self.network.routes.refused.contains(&family.default_prefix()) {
+        if self.blocked(family) || self.network.routes.unreached.contains(&family.default_prefix()) {
             return Some(Needs::default());
         }
         let present = self

@@ -87,11 +87,11 @@ impl<'a> Judge<'a> {
         if !applies {
             return Ok((route, evidence));
         }
-        if self.network.routes.refused.contains(&prefix) {
+        if self.network.routes.unreached.contains(&prefix) {
             return Err(Some(Reason::NotReached { route: found.clone() }));
         }
-        let elsewhere = self.network.routes.elsewhere.get(&prefix);
-        match elsewhere.map(|taken| (taken, self.usable(spec, taken, None))) {
+        let preferred = self.network.routes.preferred.get(&prefix);
+        match preferred.map(|taken| (taken, self.usable(spec, taken, None))) {
             Some((taken, Err(why @ Reason::DeadRoute { .. }))) => {
                 Err(Some(hidden(taken, why, found.clone())))
             }

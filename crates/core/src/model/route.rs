@@ -195,10 +195,10 @@ pub struct Routes {
     pub chosen: BTreeMap<(IpNet, u32), Route>,
     /// The wanted destinations in the main table that no packet comes to: every lookup was refused, although the table
     /// has such a route. A policy rule refuses, or no rule leads to the table, or other routes refuse first.
-    pub refused: BTreeSet<IpNet>,
+    pub unreached: BTreeSet<IpNet>,
     /// The default route of another table that the kernel selects, by a policy rule, instead of the one of the main
     /// table.
-    pub elsewhere: BTreeMap<IpNet, Route>,
+    pub preferred: BTreeMap<IpNet, Route>,
     /// The tables that were read completely: `known` has all their wanted routes.
     pub complete: BTreeSet<(Family, u32)>,
     /// What pasta would select in each family, if it was read.
@@ -218,7 +218,7 @@ impl Routes {
     /// for those addresses.
     pub(crate) fn choose(&mut self, route: Route) {
         if route.table == TABLE_MAIN {
-            self.elsewhere.remove(&route.destination);
+            self.preferred.remove(&route.destination);
         }
         self.chosen.insert((route.destination, route.table), route);
     }
@@ -233,7 +233,7 @@ impl Routes {
     /// Returns all routes that were read.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Route> {
         let pasta = self.pasta.values().filter_map(PastaView::taken);
-        self.known.iter().chain(self.chosen.values()).chain(self.elsewhere.values()).chain(pasta)
+        self.known.iter().chain(self.chosen.values()).chain(self.preferred.values()).chain(pasta)
     }
 
     /// Whether one of these routes leaves through the link with this number.

@@ -174,12 +174,12 @@ fn the_default_route_of_another_table_is_remembered() {
     for _ in 0..3 {
         assert!(matches!(bench.finds(0, Found::Route(Some(route(other)))), Read::Matching { .. }));
     }
-    assert_eq!(bench.network.routes.elsewhere.values().collect::<Vec<_>>(), [&route(other)]);
+    assert_eq!(bench.network.routes.preferred.values().collect::<Vec<_>>(), [&route(other)]);
     // It counts only if no lookup finds that of the main table.
     let mut bench = Bench::with_links("route = \"default-ipv4\"", HOST);
     bench.finds(0, Found::Route(Some(route(other))));
     bench.finds(0, Found::Route(Some(route("default4 via 192.0.2.1 dev eth0"))));
-    assert!(bench.network.routes.elsewhere.is_empty());
+    assert!(bench.network.routes.preferred.is_empty());
 }
 
 #[test]

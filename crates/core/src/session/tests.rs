@@ -157,7 +157,7 @@ fn answer(kernel: &Network, read: &Read) -> Found {
             Found::Path(Some(kernel.lookups.get(wanted).cloned().unwrap_or(Lookup::None(libc::ENETUNREACH))))
         }
         Read::Matching { prefix, .. } | Read::Ordinary { prefix, .. }
-            if kernel.routes.refused.contains(prefix) =>
+            if kernel.routes.unreached.contains(prefix) =>
         {
             Found::Route(None)
         }

@@ -48,8 +48,8 @@ fn a_clause_of_one_family_counts_only_while_that_family_is_on_its_way() {
         (SIX, "d0: unknown kind=dummy; addr d0 2001:db8::10/128; route default6 dev d0", "not-present"),
         (SIX, "d0: unknown kind=dummy; addr d0 2001:db8::10/128; route default4 dev d0", "not-present"),
         // A route or a policy rule refuses all traffic before the usable route, so the family is blocked.
-        (SIX, &and("addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0; refused6"), "not-present"),
-        (SIX, &and("addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0; refused4"), "met"),
+        (SIX, &and("addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0; unreached6"), "not-present"),
+        (SIX, &and("addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0; unreached4"), "met"),
         (SIX, &and("addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0 metric 1024; route default6 unreachable dev lo metric 1"), "not-present"),
         (SIX, &and("addr x0 2001:db8::10/64; route default6 via fe80::1 dev x0 metric 1024; route default6 unreachable dev lo metric 4294967295"), "met"),
         // Without a hidden usable route, that route may arrive later. The same is true if the first route is dead.

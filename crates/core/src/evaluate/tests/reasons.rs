@@ -132,12 +132,12 @@ fn of_routes() {
         ("route='default'", &with("route default4 dev lo"), &["default dev lo does not leave this host"]),
         (
             "route='default-ipv4'",
-            &with("route default4 via 192.0.2.1 dev x0 metric 100; refused4"),
+            &with("route default4 via 192.0.2.1 dev x0 metric 100; unreached4"),
             &["policy rules or other routes keep all traffic from using default via 192.0.2.1 dev x0 metric 100"],
         ),
         (
             "route='default-ipv4'",
-            &with("route default4 via 192.0.2.1 dev x0; elsewhere default4 via 203.0.113.1 dev y0 table 200 linkdown"),
+            &with("route default4 via 192.0.2.1 dev x0; preferred default4 via 203.0.113.1 dev y0 table 200 linkdown"),
             &["y0 has no carrier, but default via 203.0.113.1 dev y0 table 200 is still preferred (ignore_routes_with_linkdown=0): default via 192.0.2.1 dev x0 is not used"],
         ),
         ("route='default'", &with("route default4 broadcast dev x0"), &["the default route is a broadcast route"]),

@@ -94,24 +94,24 @@ fn host_wide_a_default_that_no_packet_comes_to_does_not_count() {
     const LIVE: &str = "route default4 via 192.0.2.1 dev x0; route default6 via fe80::1 dev x0";
     let with = |more: &str| format!("{LIVE}; {more}");
     on_host(&[
-        ("route='default-ipv4'", &with("refused4"), "route-hidden"),
-        ("route='default-ipv6'", &with("refused6"), "route-hidden"),
-        ("route='default-ipv4'", &with("refused6"), "met"),
-        ("route='default'", &with("refused4"), "met by default via fe80::1 dev x0"),
-        ("route='default'", &with("refused4; refused6"), "route-hidden"),
-        ("gateway='any'", &with("refused4; refused6"), "route-hidden"),
+        ("route='default-ipv4'", &with("unreached4"), "route-hidden"),
+        ("route='default-ipv6'", &with("unreached6"), "route-hidden"),
+        ("route='default-ipv4'", &with("unreached6"), "met"),
+        ("route='default'", &with("unreached4"), "met by default via fe80::1 dev x0"),
+        ("route='default'", &with("unreached4; unreached6"), "route-hidden"),
+        ("gateway='any'", &with("unreached4; unreached6"), "route-hidden"),
         // A clause that names a link asks only whether this link has a route, and one about another table only about that.
-        ("interface='x0'; route='default'", &with("refused4; refused6"), "met"),
-        ("route='default'; table=100", "route default4 via 192.0.2.1 dev x0 table 100; refused4", "met"),
+        ("interface='x0'; route='default'", &with("unreached4; unreached6"), "met"),
+        ("route='default'; table=100", "route default4 via 192.0.2.1 dev x0 table 100; unreached4", "met"),
         // The route itself is reported if it is dead.
-        ("route='default-ipv4'", "route default4 dev dark0 linkdown; refused4", "route-dead"),
+        ("route='default-ipv4'", "route default4 dev dark0 linkdown; unreached4", "route-dead"),
         // A lookup without a source tells nothing about a route for one source prefix.
-        ("route='default-ipv6'", "route default6 via fe80::1 dev x0 from 2001:db8::/56; refused6", "met"),
+        ("route='default-ipv6'", "route default6 via fe80::1 dev x0 from 2001:db8::/56; unreached6", "met"),
         // A rule sends packets to another table first. Its default route must work, but need not have a source here.
-        ("route='default-ipv4'", &with("elsewhere default4 via 198.51.100.1 dev dark0 table 200 linkdown"), "route-hidden"),
-        ("route='default-ipv4'", &with("elsewhere default4 dev x0 table 200"), "met by default via 192.0.2.1 dev x0"),
-        ("route='default-ipv4'", &with("elsewhere default4 dev bare0 table 200"), "met"),
-        ("route='default-ipv6'", &with("elsewhere default4 dev dark0 table 200 linkdown"), "met"),
+        ("route='default-ipv4'", &with("preferred default4 via 198.51.100.1 dev dark0 table 200 linkdown"), "route-hidden"),
+        ("route='default-ipv4'", &with("preferred default4 dev x0 table 200"), "met by default via 192.0.2.1 dev x0"),
+        ("route='default-ipv4'", &with("preferred default4 dev bare0 table 200"), "met"),
+        ("route='default-ipv6'", &with("preferred default4 dev dark0 table 200 linkdown"), "met"),
     ]);
 }
 

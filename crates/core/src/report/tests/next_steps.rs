@@ -26,12 +26,12 @@ fn each_reason_has_the_step_that_helps() {
         ("route='default'", "va0: up", None),
         (
             "route='default-ipv4'",
-            "va0: up; addr va0 192.0.2.1/24; route default4 dev va0; refused4",
+            "va0: up; addr va0 192.0.2.1/24; route default4 dev va0; unreached4",
             Some("next: ip rule"),
         ),
         (
             "route='default-ipv6'",
-            "va0: up; addr va0 2001:db8::1/64; route default6 dev va0; refused6",
+            "va0: up; addr va0 2001:db8::1/64; route default6 dev va0; unreached6",
             Some("next: ip -6 rule"),
         ),
         ("address='192.0.2.9'", "va0: up", None),
