@@ -13,6 +13,7 @@ mod tables;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use tracing::debug;
@@ -257,7 +258,10 @@ impl Sockets {
             Read::Path { asked, .. } => {
                 Ok(Found::Path(requests.path(asked, now).await.map_err(ObserveError::Ask)?))
             }
-            Read::Matching { probes, .. } => Ok(Found::Route(match probes.front() {
+            Read::Matching { probes, connects, .. } => Ok(Found::Route(match probes.front() {
+                Some(probe @ IpAddr::V4(_)) if connects => {
+                    requests.connecting_route(*probe, now).await.map_err(ObserveError::Ask)?
+                }
                 Some(probe) => requests.matching_route(*probe, now).await.map_err(ObserveError::Ask)?,
                 None => None,
             })),

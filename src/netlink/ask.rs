@@ -122,19 +122,31 @@ impl RequestSocket {
         self.matching(&RouteQuery::target(target), now).await
     }
 
-    /// The route of a connection from no address in particular. If IPv6 knows no way without a source, it asks again
-    /// with the address that it selects (ip6_dst_lookup_tail), so that policy rules by source count.
+    /// The route of a connection from no address in particular. The kernel asks twice, as in [`RequestSocket::path`], so
+    /// that policy rules by source count.
     ///
     /// # Errors
     /// The socket's.
     pub async fn connecting_route(&mut self, target: IpAddr, now: Moment) -> io::Result<Option<Route>> {
         let asked = RouteQuery::target(target);
-        let found = self.matching(&asked, now).await?;
-        let (None, IpAddr::V6(v6)) = (&found, target) else { return Ok(found) };
-        match selected_source(v6, None) {
-            Selected::Source(from) => self.matching(&RouteQuery { from: Some(from), ..asked }, now).await,
-            Selected::Refused(_) | Selected::None => Ok(None),
-        }
+        let from = match target {
+            // The route that matches does not name the source that the kernel selects.
+            IpAddr::V4(_) => match self.lookup(&asked).await? {
+                Some(Lookup::Path { source, .. }) => source,
+                Some(Lookup::None(_)) => return Ok(None),
+                Some(Lookup::Broadcast) | None => None,
+            },
+            IpAddr::V6(v6) => {
+                if let Some(found) = self.matching(&asked, now).await? {
+                    return Ok(Some(found));
+                }
+                match selected_source(v6, None) {
+                    Selected::Source(from) => Some(from),
+                    Selected::Refused(_) | Selected::None => return Ok(None),
+                }
+            }
+        };
+        self.matching(&RouteQuery { from, ..asked }, now).await
     }
 
     async fn matching(&mut self, asked: &RouteQuery, now: Moment) -> io::Result<Option<Route>> {

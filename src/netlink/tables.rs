@@ -19,7 +19,8 @@ use crate::netlink::decode::{
 };
 use crate::netlink::socket::{DumpError, DumpSink, RequestSocket};
 use crate::refresh::ReadTable;
-use crate::requirement::Family;
+use crate::requirement::{Family, TABLE_MAIN};
+use crate::wants::SHORT;
 
 /// All links and addresses. An address that is added between the two lists is announced too.
 pub async fn links(dumps: &mut RequestSocket) -> Result<(Vec<Link>, Vec<Address>), DumpError> {
@@ -79,7 +80,13 @@ pub async fn read(dumps: &mut RequestSocket, table: &ReadTable) -> Result<TableR
     };
     message.attributes.push(RouteAttribute::Table(table.id));
     let mut sink = TableSink {
-        table: TableRoutes { family: table.family, id: table.id, routes: Vec::new(), pasta: None },
+        table: TableRoutes {
+            family: table.family,
+            id: table.id,
+            routes: Vec::new(),
+            pasta: None,
+            refuses: false,
+        },
         objects: Vec::new(),
         wanted: &table.destinations,
         pasta: table.pasta,
@@ -133,9 +140,11 @@ impl DumpSink for TableSink<'_> {
         self.table.routes.clear();
         self.objects.clear();
         self.table.pasta = self.pasta.then(PastaView::default);
+        self.table.refuses = false;
     }
 
     fn see(&mut self, frame: Frame<'_>) -> ControlFlow<()> {
+        self.table.refuses |= self.table.id == TABLE_MAIN && refuses_much(&frame);
         if self.may_matter(&frame) {
             let with_object = |message| {
                 let object = nexthop_object(&message);
@@ -154,6 +163,16 @@ impl DumpSink for TableSink<'_> {
         }
         if self.enough(&frame) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
+}
+
+/// Whether an entry of the main table refuses a large part of the internet, by struct rtmsg of linux/rtnetlink.h: the
+/// prefix length, the table and the type of the route.
+fn refuses_much(frame: &Frame<'_>) -> bool {
+    let octet = |at: usize| frame.payload.get(at).copied().unwrap_or_default();
+    let short = (1..=SHORT).contains(&octet(1)) && u32::from(octet(4)) == TABLE_MAIN;
+    short
+        && [libc::RTN_BLACKHOLE, libc::RTN_UNREACHABLE, libc::RTN_PROHIBIT, libc::RTN_THROW]
+            .contains(&octet(7))
 }
 
 /// Whether an entry of an IPv4 table leads to a network above 0.0.0.0. The kernel writes RTA_TABLE first

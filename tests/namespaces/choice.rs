@@ -321,6 +321,43 @@ fn a_default_counts_only_if_packets_come_to_it() {
             "route add default via 192.0.2.254 dev va0 table 200; rule add pref 50 lookup 200; far link set vb0 down",
         ),
         used("route add default via 192.0.2.254 dev va0 table 200; rule add pref 50 lookup 200"),
+        // Only the addresses that netready asks for are led to the dead route.
+        used(
+            "route add default via 192.0.2.254 dev va0 table 200; rule add pref 50 to 203.0.113.0/29 lookup 200; \
+             rule add pref 51 to 240.0.0.0/4 lookup 200; far link set vb0 down",
+        ),
+        // All packets take more specific routes.
+        kept(
+            "route add 0.0.0.0/1 via 192.0.2.254; route add 128.0.0.0/1 via 192.0.2.254; far link set vb0 down",
+        ),
+        used("route add 0.0.0.0/1 via 192.0.2.254; route add 128.0.0.0/1 via 192.0.2.254"),
+        used(
+            "route add 0.0.0.0/1 via 192.0.2.254; route add 128.0.0.0/1 via 192.0.2.254; far link set vb0 down; \
+             sysctl net.ipv4.conf.va0.ignore_routes_with_linkdown=1",
+        ),
+        kept(
+            "tuntap add tun0 mode tun; link set tun0 up; addr add 10.9.0.1/24 dev tun0; \
+             route add 0.0.0.0/1 dev tun0; route add 128.0.0.0/1 dev tun0",
+        ),
+        // A connection selects its source, and then asks again for the route.
+        kept("rule add pref 50 from 198.51.100.1 prohibit"),
+        used("rule add pref 50 from 192.0.2.1 prohibit"),
+        kept(
+            "route add default via 192.0.2.254 table 200; rule add pref 50 from 198.51.100.1 lookup 200; far link set vb0 down",
+        ),
+        used("route add default via 192.0.2.254 table 200; rule add pref 50 from 198.51.100.1 lookup 200"),
+        used(
+            "rule add pref 50 from 198.51.100.1 prohibit; addr del 198.51.100.1/24 dev va1; \
+             addr add 198.51.100.2/24 dev va1; route add default via 198.51.100.254 dev va1",
+        ),
+        // The bridge receives the answers.
+        kept("link add br0 type bridge; link set br0 up; link set va1 master br0"),
+        used("link add br0 type bridge; link set va1 master br0; link set va1 nomaster"),
+        // No packet is sent from such an address.
+        kept(
+            "addr flush dev va0; addr del 198.51.100.1/24 dev va1; addr add 198.51.100.1/24 dev va1 scope site; \
+             route add default via 198.51.100.254 dev va1",
+        ),
     ];
     for (setup, expected) in cases {
         let ns = netns!();
@@ -334,13 +371,13 @@ fn a_default_counts_only_if_packets_come_to_it() {
                 None => ns.ip(operation),
             };
         }
-        let reaches = connects("203.0.113.9:1", expected);
-        assert_eq!(reaches, expected, "{setup}: connect(2)");
+        until_flagged(&ns);
         match expected {
             true => drop(run.expect_now_ready()),
             false => drop(run.expect_lost()),
         }
         assert_eq!(ns.check(&["-r", "default-ipv4"]).ready(), expected, "{setup}");
+        assert_eq!(connects("203.0.113.9:1", expected), expected, "{setup}: connect(2)");
     }
 }
 
@@ -361,6 +398,65 @@ fn an_ipv6_default_counts_if_only_a_rule_by_source_leads_to_it() {
     ns.ip("-6 rule del pref 50");
     assert!(!connects("[2001:db8:9::9]:1", false));
     run.expect_lost();
+}
+
+/// Each row: what is done, in steps, and whether a connection gets through after each step. The gate must say the same, to
+/// those who watch and to those who ask.
+#[test]
+#[ignore = "needs a network namespace"]
+fn an_ipv6_default_counts_only_if_packets_come_to_it() {
+    let dead_front = "-6 route add default via fe80::fe dev va0; far link set vb0 down";
+    let for_one_source = "-6 route add default from 2001:db8:1::/64 via 2001:db8:1::fe dev va1";
+    let cases: &[&[(&str, bool)]] = &[
+        &[
+            (LIVE6, true),
+            ("-6 route add 2000::/3 via 2001:db8::fe dev va0; far link set vb0 down", false),
+            ("sysctl net.ipv6.conf.va0.ignore_routes_with_linkdown=1", true),
+        ],
+        &[
+            (LIVE6, true),
+            ("-6 route add unreachable 2000::/3", false),
+            ("-6 route del unreachable 2000::/3", true),
+        ],
+        // The kernel selects the address of va0, which comes first.
+        &[
+            (for_one_source, false),
+            ("addr change 2001:db8::1/64 dev va0 nodad valid_lft 900 preferred_lft 0", true),
+            ("addr change 2001:db8::1/64 dev va0 nodad valid_lft 900 preferred_lft 900", false),
+            ("addr del 2001:db8::1/64 dev va0", true),
+        ],
+        // Both sources have a route, and that of the selected one is dead.
+        &[
+            (for_one_source, false),
+            ("-6 route add default from 2001:db8::/64 via 2001:db8::fe dev va0", true),
+            ("far link set vb0 down", false),
+            ("link set va0 down", true),
+        ],
+        // A dead route for any source comes first.
+        &[("addr del 2001:db8::1/64 dev va0", false), (for_one_source, true), (dead_front, false)],
+    ];
+    for case in cases {
+        let ns = netns!();
+        let far = world(&ns);
+        let run = ns.run(&["-6"]);
+        let mut done = String::new();
+        for (step, through) in *case {
+            for operation in step.split("; ") {
+                match operation.strip_prefix("far ") {
+                    Some(operation) => far.ip(operation),
+                    None => ns.ip(operation),
+                };
+            }
+            until_flagged(&ns);
+            done = format!("{done}; {step}");
+            run.expect_status_where("what a connection says", |status| {
+                status.starts_with("Ready") == *through
+            });
+            let check = ns.check(&["-6"]);
+            assert_eq!(check.ready(), *through, "after [{done}]: {:#}", check.json);
+            assert_eq!(connects(HOST6, *through), *through, "a connection after [{done}]");
+        }
+    }
 }
 
 /// If no rule leads to a table, only the table itself can be read.

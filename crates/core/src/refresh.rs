@@ -21,7 +21,7 @@ use crate::model::{
 use crate::moment::Moment;
 use crate::requirement::{Family, Gate, RouteTo, TABLE_MAIN, Table};
 use crate::verdict::Verdict;
-use crate::wants::{Wants, ordinary, probes};
+use crate::wants::{SHORT, Wants, ordinary, probes};
 
 /// One thing to read from the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +47,12 @@ pub enum Read {
         prefix: IpNet,
         /// The number of the routing table that the gate asks about.
         table: u32,
+        /// Whether to ask as a connection does, whose source address the kernel selects. Policy rules by source count
+        /// then.
+        connects: bool,
     },
-    /// The route that the kernel takes to the first of these addresses, all over the internet. The main table has a
-    /// default route, but the kernel knew no way for it. If it refuses all of these addresses too, it refuses ordinary
-    /// traffic.
+    /// The route that a connection to the first of these addresses takes, which are all over the internet. The main table
+    /// has a default route, but no lookup came to it. What they show is true of ordinary traffic.
     Ordinary {
         /// The addresses that are left to be asked for.
         addresses: VecDeque<IpAddr>,
@@ -147,17 +149,17 @@ struct Pass {
     /// A table was read: those that are still needed follow whatever they cost. Else two large tables, each of
     /// which uses the budget up, would never be known at the same time.
     in_tables: bool,
-    /// Default routes of the main table for which the kernel knew no way.
+    /// Default routes of the main table that no lookup came to.
     unanswered: BTreeSet<IpNet>,
 }
 
 impl Pass {
-    /// Returns a default route that is in the main table and has not expired, although the kernel knew no way for it.
+    /// Returns a default route that is in the main table and has not expired, although no lookup came to it.
     fn contradiction(&mut self, network: &Network, now: Moment) -> Option<IpNet> {
         let stands = |prefix: &&IpNet| {
             let mut routes = network.routes.to(**prefix, TABLE_MAIN).iter();
             routes.any(|route| {
-                let ordinary = route.kind == RouteKind::Unicast && route.source.is_none() && route.tos == 0;
+                let ordinary = route.kind == RouteKind::Unicast && route.tos == 0;
                 ordinary && !route.expired(now) && route.hops.iter().any(|hop| !hop.dead)
             })
         };
@@ -430,7 +432,9 @@ impl Refresh {
             network.routes = Routes::default();
             for (prefix, table) in &self.wants.routes {
                 let Some(table) = network.table_id(table) else { continue };
-                pass.todo.push_back(Read::Matching { probes: probes(prefix).into(), prefix: *prefix, table });
+                let connects = self.wants.is_default(prefix, table);
+                let probes = probes(prefix).into();
+                pass.todo.push_back(Read::Matching { probes, prefix: *prefix, table, connects });
             }
         }
         self.pass = Some(pass);
@@ -455,43 +459,52 @@ impl Refresh {
                     network.lookups.insert(wanted, lookup);
                 }
             }
-            (Read::Matching { mut probes, prefix, table }, Found::Route(route)) => match route {
+            (Read::Matching { mut probes, prefix, table, connects }, Found::Route(route)) => match route {
                 Some(route) if route.destination == prefix && route.table == table => {
                     network.routes.add(route.clone());
                     network.routes.choose(route);
                 }
-                Some(route) => {
-                    // A more specific route, or another table, hides the prefix from this address.
-                    if route.destination == prefix && table == TABLE_MAIN {
-                        network.routes.preferred.insert(prefix, route);
-                    }
+                // A more specific route, or another table, hides the prefix from this address.
+                Some(_) if probes.len() > 1 => {
                     probes.pop_front();
-                    if !probes.is_empty() {
-                        self.ask_next(Read::Matching { probes, prefix, table });
-                    }
+                    self.ask_next(Read::Matching { probes, prefix, table, connects });
                 }
-                // Nothing leads there. In general nothing leads to the rest of the prefix by this table then.
-                None => {
-                    let is_default = table == TABLE_MAIN
-                        && self.wants.defaults().any(|family| family.default_prefix() == prefix);
+                // Nothing leads there, and in general nothing leads to the rest of the prefix by this table then. Or all
+                // addresses are led elsewhere. Nobody sends packets to them, so that tells nothing about ordinary traffic.
+                Some(_) | None => {
+                    let is_default = self.wants.is_default(&prefix, table);
                     if let Some(pass) = self.pass.as_mut().filter(|_| is_default) {
                         pass.unanswered.insert(prefix);
                     }
                 }
             },
-            (Read::Ordinary { mut addresses, prefix }, Found::Route(route)) => match route {
-                // A route for one source prefix tells nothing about the other routes.
-                Some(route) if route.destination != prefix || route.source.is_some() => {}
-                Some(route) if route.table == TABLE_MAIN => network.routes.choose(route),
-                Some(route) => drop(network.routes.preferred.insert(prefix, route)),
-                None => {
-                    addresses.pop_front();
-                    match addresses.is_empty() {
-                        true => drop(network.routes.unreached.insert(prefix)),
-                        false => self.ask_next(Read::Ordinary { addresses, prefix }),
+            (Read::Ordinary { mut addresses, prefix }, Found::Route(route)) => {
+                addresses.pop_front();
+                let routes = &mut network.routes;
+                match route {
+                    Some(route) if route.destination.prefix_len() > SHORT => {
+                        // Only this part of the internet is led elsewhere, and changes of such routes are not followed.
+                        routes.preferred.remove(&prefix);
+                    }
+                    Some(route)
+                        if route.destination == prefix
+                            && route.table == TABLE_MAIN
+                            && route.source.is_none() =>
+                    {
+                        routes.choose(route);
+                    }
+                    found => {
+                        // IPv6 names a route that refuses.
+                        let leads = |route: &Route| route.kind == RouteKind::Unicast;
+                        found.into_iter().filter(leads).for_each(|route| routes.prefer(prefix, route));
+                        if !addresses.is_empty() {
+                            self.ask_next(Read::Ordinary { addresses, prefix });
+                        } else if !routes.preferred.contains_key(&prefix) {
+                            routes.unreached.insert(prefix);
+                        }
                     }
                 }
-            },
+            }
             (Read::Table(table), Found::Table(routes)) => {
                 self.budget.spent(now - began, now);
                 routes.put_into(&mut network.routes);

@@ -26,7 +26,7 @@ use crate::escape::escape;
 use crate::model::{Carrierless, Operstate, Question, RouteKind};
 use crate::requirement::{AddressSpec, Destination, Family, RouteSpec, TABLE_MAIN, Table};
 use crate::verdict::{
-    AddressRef, Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Row, Unusable, Warning,
+    AddressRef, Dead, Evidence, Outcome, PastaFault, Reason, RouteRef, Row, Unreached, Unusable, Warning,
 };
 
 /// Returns what meets a row, or why the row is unmet. The text is safe to print.
@@ -135,7 +135,10 @@ impl Display for Reason {
             | Reason::NoUplink { .. }
             | Reason::NoAddress { ifname: None, .. }
             | Reason::NoRoute { .. }
-            | Reason::DeadRoute { why: Dead::Flagged | Dead::Expired | Dead::LeadsNowhere, .. }
+            | Reason::DeadRoute {
+                why: Dead::Flagged | Dead::Expired | Dead::LeadsNowhere | Dead::Port(_),
+                ..
+            }
             | Reason::RefusingRoute { .. }
             | Reason::HiddenRoute { .. }
             | Reason::WrongLink { .. }
@@ -250,6 +253,14 @@ impl Display for Told<'_> {
             Reason::DeadRoute { route, why: Dead::Link(why) } => LinkIs(&route.ifname, why, tense).fmt(f),
             Reason::DeadRoute { route, why: Dead::Flagged } => write!(f, "{route} {is} dead"),
             Reason::DeadRoute { route, why: Dead::Expired } => write!(f, "{route} {has} expired"),
+            Reason::DeadRoute { route, why: Dead::Port(master) } => {
+                let (is, receives) = (tense.is(), tense.either("receives", "received"));
+                write!(
+                    f,
+                    "{route} {is} of no use: {} {is} a port of {master}, which {receives} the answers",
+                    route.ifname
+                )
+            }
             Reason::DeadRoute { route, why: Dead::LeadsNowhere } => {
                 write!(f, "{route} {} leave this host", tense.either("does not", "did not"))
             }
@@ -279,12 +290,17 @@ impl Display for Told<'_> {
                 }
                 None => write!(f, "no route to {wanted}: {}", errno_words(*errno)),
             },
-            Reason::NotReached { route } => write!(
-                f,
-                "policy rules or other routes {} all traffic from using {}",
-                tense.either("keep", "kept"),
-                WithMetric(route)
-            ),
+            Reason::NotReached { route, why } => {
+                let keep = tense.either("keep", "kept");
+                match why {
+                    Unreached::ByRules => f.write_str("policy rules or other routes")?,
+                    Unreached::ByRoutes => f.write_str("routes that refuse a part of all addresses each")?,
+                    Unreached::ForOtherSources(source) => {
+                        write!(f, "policy rules, or a source address outside {source},")?;
+                    }
+                }
+                write!(f, " {keep} all traffic from using {}", WithMetric(route))
+            }
             Reason::Broadcast { target } => {
                 write!(f, "{target} {is} a broadcast address, and so the address of no host")
             }
@@ -323,7 +339,7 @@ fn hidden_route(
         write!(f, "{}, but ", Told(taken, tense))?;
         match why {
             Dead::Link(_) => write!(f, "{} {is} ", WithMetric(route))?,
-            Dead::Flagged | Dead::Expired | Dead::LeadsNowhere => write!(f, "it {is} ")?,
+            Dead::Flagged | Dead::Expired | Dead::LeadsNowhere | Dead::Port(_) => write!(f, "it {is} ")?,
         }
         f.write_str("still preferred")?;
         if linkdown {

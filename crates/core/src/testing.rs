@@ -19,8 +19,9 @@
 //! says tcp 192.0.2.7:22 = TEXT / fails tcp 192.0.2.7:22 = WHY      the answer to a probe (dns, tcp, http, ping)
 //! says gateway 192.0.2.1 eth0 / fails gateway 192.0.2.1 eth0        a gateway's
 //! unread4 / unread6         the main table was not read (else it was); read4 100: that table was
+//! refusing4 / refusing6     the main table has a route of a short prefix that refuses
 //! unreached4 / unreached6     the kernel refuses ordinary traffic before it comes to the main table's default route
-//! preferred default4 via 192.0.2.1 dev eth0 table 200      the kernel takes this one instead of the main table's
+//! preferred default4 via 192.0.2.1 dev eth0 table 200      the kernel takes this one instead of the main table's default
 //! ```
 //!
 //! A gate is the keys of one `[[require]]`, separated by `;`; clauses are separated by `|`.
@@ -275,12 +276,15 @@ impl Builder {
                 self.network.routes.complete.remove(&(family, TABLE_MAIN));
                 self.network.routes.pasta.remove(&family);
             }
+            (_, "refusing") => {
+                self.network.routes.refusing.insert(family);
+            }
             (_, "unreached") => {
                 self.network.routes.unreached.insert(family.default_prefix());
             }
             ("preferred", _) => {
                 let route = self.route(&words);
-                self.network.routes.preferred.insert(route.destination, route);
+                self.network.routes.prefer(route.family().default_prefix(), route);
             }
             (_, "read") => {
                 self.network.routes.complete.insert((family, words[0].parse().unwrap()));

@@ -266,10 +266,12 @@ pub enum Reason {
         /// The address that was looked up.
         target: IpAddr,
     },
-    /// Policy rules or other routes refuse all traffic, so no packet comes to a route that is usable.
+    /// No packet comes to a default route that is usable.
     NotReached {
         /// The usable route.
         route: RouteRef,
+        /// What keeps packets from it.
+        why: Unreached,
     },
     /// The answer to a lookup, or resolv.conf, was not read yet.
     Unread,
@@ -319,6 +321,17 @@ pub enum Unusable {
     DadFailed,
 }
 
+/// What keeps all packets from a default route of the main table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreached {
+    /// A policy rule refuses, or no rule leads to the main table, or a rule leads to a table that refuses.
+    ByRules,
+    /// Routes of short prefixes in the main table refuse, such as `blackhole 0.0.0.0/1`.
+    ByRoutes,
+    /// The route is for this source prefix, and the kernel selects a source address outside it.
+    ForOtherSources(IpNet),
+}
+
 /// Why a route carries no traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dead {
@@ -330,6 +343,9 @@ pub enum Dead {
     Expired,
     /// The link of the route is a loopback or dummy link, and no packet leaves the host through such a link.
     LeadsNowhere,
+    /// The link of the route is a port of the bridge, bond or team with this name. That one receives all packets, also the
+    /// answers to ARP, so the kernel finds no gateway on the port (seen on Linux 6.18 with a bridge).
+    Port(String),
 }
 
 /// What is wrong with the route that pasta would select.
@@ -437,7 +453,7 @@ impl Reason {
             Reason::DeadRoute { route, .. }
             | Reason::WrongLink { route, .. }
             | Reason::NoSource { route, .. }
-            | Reason::NotReached { route } => Some(&route.ifname),
+            | Reason::NotReached { route, .. } => Some(&route.ifname),
             Reason::HiddenRoute { taken, .. } => taken.link(),
             Reason::Pasta { route, .. } => route.as_ref().map(|route| route.ifname.as_str()),
             Reason::ProbeFailed { question: Question::Neighbour { ifname, .. }, .. } => Some(ifname),

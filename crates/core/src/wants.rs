@@ -5,7 +5,9 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::requirement::{Destination, Family, Gate, Presence, RouteSpec, RouteTo, Subject, Table};
+use crate::requirement::{
+    Destination, Family, Gate, Presence, RouteSpec, RouteTo, Subject, TABLE_MAIN, Table,
+};
 
 /// What a gate needs to know about routes and resolv.conf.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,7 +65,12 @@ impl Wants {
         Family::BOTH.into_iter().filter(move |family| self.choice && wanted(family))
     }
 
-    /// Whether a route to this destination can refuse so much traffic that the default route is of no use.
+    /// Whether this destination in this table is such a default route.
+    pub(crate) fn is_default(&self, destination: &IpNet, table: u32) -> bool {
+        table == TABLE_MAIN && self.defaults().any(|family| family.default_prefix() == *destination)
+    }
+
+    /// Whether a route to this destination can refuse or mislead so much traffic that the default route is of no use.
     pub fn refusals_of(&self, destination: &IpNet) -> bool {
         (1..=SHORT).contains(&destination.prefix_len())
             && self.defaults().any(|family| family == Family::of(destination.addr()))

@@ -54,8 +54,11 @@ pub(super) fn usable(spec: AddressSpec, address: &Address) -> bool {
 
 /// Whether the kernel selects an address as the source of packets if it finds no better one. It then also takes a
 /// deprecated one (RFC 6724, rule 3).
+///
+/// It takes no IPv4 address of site scope for packets through a router (inet_select_addr; seen on Linux 6.18: they leave
+/// from 0.0.0.0).
 pub(super) fn can_be_source(address: &Address) -> bool {
-    usable(AddressSpec::Exact(address.local), address)
+    usable(AddressSpec::Exact(address.local), address) && !(address.local.is_ipv4() && address.of_site())
 }
 
 impl<'a> Judge<'a> {
@@ -71,13 +74,13 @@ impl<'a> Judge<'a> {
     ///
     /// An address of a family or prefix counts only on a link that has carrier and leads out of this host.
     /// docker0 has an address but no carrier before its first container starts. Loopback and dummy links lead
-    /// nowhere.
+    /// nowhere. What comes in through a port of a bridge, bond or team is received by that one.
     pub(crate) fn address_anywhere(&self, spec: AddressSpec) -> Judged {
         let network = self.network;
         let exact = matches!(spec, AddressSpec::Exact(_));
         let found = network.addresses().filter(|address| self.covers(spec, address)).filter_map(|address| {
             let link = network.link(address.ifindex);
-            if !exact && link.is_none_or(|link| network.leads_nowhere(link)) {
+            if !exact && link.is_none_or(|link| network.is_port(link) || network.leads_nowhere(link)) {
                 return None;
             }
             let carrier = link.is_some_and(|link| network.carrier(link).is_ok());
@@ -196,11 +199,11 @@ impl<'a> Judge<'a> {
     /// Finds an address that packets can be sent from on this link. A deprecated one is taken only if there is no
     /// other.
     pub(super) fn source_on(&self, ifindex: u32, spec: AddressSpec) -> Option<AddressRef> {
-        self.usable_on(ifindex, spec).or_else(|| {
-            let mut addresses = self.network.addresses_of(ifindex);
-            addresses
-                .find(|address| spec.covers(address) && can_be_source(address))
-                .map(|address| self.address_ref(address))
-        })
+        let addresses = || {
+            let addresses = self.network.addresses_of(ifindex);
+            addresses.filter(move |address| spec.covers(address) && can_be_source(address))
+        };
+        let preferred = addresses().find(|address| usable(spec, address));
+        preferred.or_else(|| addresses().next()).map(|address| self.address_ref(address))
     }
 }

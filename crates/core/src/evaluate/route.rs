@@ -8,7 +8,7 @@ use crate::evaluate::choice::{self, Choice, choices};
 use crate::evaluate::judged::{Judged, Needs};
 use crate::model::{Address, Carrierless, Link, Lookup, NextHop, Route, RouteKind, link_local};
 use crate::requirement::{AddressSpec, Family, Links, RouteSpec, RouteTo, Table};
-use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef, Warning};
+use crate::verdict::{AddressRef, Dead, Evidence, Outcome, Reason, RouteRef, Unreached, Warning};
 
 impl<'a> Judge<'a> {
     /// Evaluates a wanted route. With `through`, this link must have one.
@@ -63,8 +63,12 @@ impl<'a> Judge<'a> {
                 match self.usable_choice(spec, &choice).and_then(|found| self.reached(spec, prefix, found)) {
                     Ok((route, evidence)) => return Ok((evidence, self.dead_hops(route))),
                     Err(why) => {
+                        let hides = why.as_ref().is_some_and(hides_sources);
                         if let Some(why) = why {
                             keep_telling(&mut reason, why);
+                        }
+                        if hides && choice.taken.is_some_and(|taken| taken.source.is_none()) {
+                            break;
                         }
                     }
                 }
@@ -74,28 +78,37 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether packets come to a default route of the main table. They do not if policy rules or other routes refuse
-    /// them first, or if a rule sends them to another table whose default route is dead.
+    /// them first, or if all routes that they take instead are dead: the default route of another table, or routes of
+    /// short prefixes.
     fn reached<'r>(
         &self,
         spec: &RouteSpec,
         prefix: ipnet::IpNet,
         (route, evidence): (&'r Route, Evidence),
     ) -> Result<(&'r Route, Evidence), Option<Reason>> {
-        // A lookup without a source tells nothing about a route for one source prefix.
-        let applies = spec.table == Table::MAIN && route.source.is_none();
         let Evidence::Route { route: found, .. } = &evidence else { return Ok((route, evidence)) };
-        if !applies {
+        let routes = &self.network.routes;
+        if spec.table != Table::MAIN {
             return Ok((route, evidence));
         }
-        if self.network.routes.unreached.contains(&prefix) {
-            return Err(Some(Reason::NotReached { route: found.clone() }));
+        if routes.unreached.contains(&prefix) {
+            let why = match route.source {
+                Some(source) => Unreached::ForOtherSources(source),
+                None if routes.refusing.contains(&route.family()) => Unreached::ByRoutes,
+                None => Unreached::ByRules,
+            };
+            return Err(Some(Reason::NotReached { route: found.clone(), why }));
         }
-        let preferred = self.network.routes.preferred.get(&prefix);
-        match preferred.map(|taken| (taken, self.usable(spec, taken, None))) {
-            Some((taken, Err(why @ Reason::DeadRoute { .. }))) => {
-                Err(Some(hidden(taken, why, found.clone())))
+        let mut dead = None;
+        for taken in routes.preferred.get(&prefix).into_iter().flatten() {
+            match self.usable(spec, taken, None) {
+                Err(why @ Reason::DeadRoute { .. }) => drop(dead.get_or_insert((taken, why))),
+                Ok(_) | Err(_) => return Ok((route, evidence)),
             }
-            Some(_) | None => Ok((route, evidence)),
+        }
+        match dead {
+            Some((taken, why)) => Err(Some(hidden(taken, why, found.clone()))),
+            None => Ok((route, evidence)),
         }
     }
 
@@ -177,9 +190,11 @@ impl<'a> Judge<'a> {
     }
 
     fn leads_somewhere(&self, ifindex: u32) -> Result<(), Dead> {
-        match self.network.link(ifindex) {
-            Some(link) if self.network.leads_nowhere(link) => Err(Dead::LeadsNowhere),
-            Some(_) | None => Ok(()),
+        let Some(link) = self.network.link(ifindex) else { return Ok(()) };
+        match link.master.filter(|_| self.network.is_port(link)) {
+            Some(master) => Err(Dead::Port(self.network.ifname(master))),
+            None if self.network.leads_nowhere(link) => Err(Dead::LeadsNowhere),
+            None => Ok(()),
         }
     }
 
@@ -391,6 +406,14 @@ impl<'a> Judge<'a> {
             nexthop: route.nexthop,
         }
     }
+}
+
+/// Whether a route for any source that is unusable because of `why` hides the IPv6 routes for one source prefix. The kernel
+/// selects a route before it selects the source address, so it takes a dead route (seen on Linux 6.18). If the route
+/// refuses, the kernel selects an address and tries again.
+fn hides_sources(why: &Reason) -> bool {
+    let reason = if let Reason::HiddenRoute { taken, .. } = why { taken } else { why };
+    matches!(reason, Reason::DeadRoute { .. })
 }
 
 /// The reason that the kernel selects the route `taken`, which is unusable because of `why`, and not a usable one.

@@ -78,6 +78,11 @@ impl Address {
             && !self.local.is_multicast()
     }
 
+    /// Whether the address has site scope.
+    pub(crate) fn of_site(&self) -> bool {
+        self.scope == Self::RT_SCOPE_SITE
+    }
+
     /// Whether the address is good enough to be the source of packets to a target in its own prefix.
     pub fn reaches_on_link(&self, target: IpAddr) -> bool {
         self.scope <= Self::RT_SCOPE_LINK && self.on_link().is_some_and(|prefix| prefix.contains(&target))

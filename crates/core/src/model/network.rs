@@ -159,17 +159,21 @@ impl Network {
                 self.link_event(*ifindex)
             }
             Message::Address(address) => {
+                let is_new = self.addresses.get(&address.key()) != Some(address);
+                let selects = is_new && self.may_select_another_source(address, wants);
                 self.forget(&address.key());
                 self.duplicates += usize::from(address.dadfailed());
                 self.addresses.insert(address.key(), address.clone());
                 // A new address removes no route, but it may change the source address that a lookup returns. The first
                 // IPv4 address of a link makes dead next hops usable again. The kernel announces no route for that.
                 let revives = address.local.is_ipv4() && self.routes.has_dead_hop(address.ifindex);
-                Stale { links: false, routes: revives, lookups: true }
+                Stale { links: false, routes: revives || selects, lookups: true }
             }
             Message::AddressGone(address) => {
+                let selects = self.may_select_another_source(address, wants);
                 self.forget(&address.key());
-                self.link_event(address.ifindex)
+                let stale = self.link_event(address.ifindex);
+                Stale { routes: stale.routes || selects, ..stale }
             }
             Message::Route(route, _) => Stale {
                 links: false,
@@ -185,6 +189,17 @@ impl Network {
             routes: stale.routes && wants.any_table(),
             lookups: stale.lookups && !wants.route_to.is_empty(),
         }
+    }
+
+    /// Whether a connection that takes a default route may have another source address than before, now that this
+    /// address came, changed or went. Policy rules by source, or IPv6 routes for one source prefix, may then lead it
+    /// elsewhere.
+    fn may_select_another_source(&self, address: &Address, wants: &Wants) -> bool {
+        let family = Family::of(address.local);
+        // IPv6 selects the route first, unless that fails, and then the address.
+        let by_source = |route: &Route| family == Family::V4 || route.source.is_some();
+        wants.defaults().any(|wanted| wanted == family)
+            && self.routes.all().any(|route| route.family() == family && by_source(route))
     }
 
     /// Whether a message about a link means that an address of the link may have become tentative again. If

@@ -193,12 +193,16 @@ pub struct Routes {
     /// The route that the kernel's own lookup selects for a wanted destination in a wanted table, if the lookup
     /// tells it.
     pub chosen: BTreeMap<(IpNet, u32), Route>,
-    /// The wanted destinations in the main table that no packet comes to: every lookup was refused, although the table
-    /// has such a route. A policy rule refuses, or no rule leads to the table, or other routes refuse first.
+    /// The wanted default destinations in the main table that no packet comes to: every lookup was refused, although
+    /// the table has such a route. A policy rule refuses, or no rule leads to the table, or other routes refuse first, or
+    /// the route is for other source addresses than the one that the kernel selects.
     pub unreached: BTreeSet<IpNet>,
-    /// The default route of another table that the kernel selects, by a policy rule, instead of the one of the main
-    /// table.
-    pub preferred: BTreeMap<IpNet, Route>,
+    /// The routes that ordinary traffic takes instead of the default route of the main table: the default route of
+    /// another table, by a policy rule; routes of short prefixes, such as 0.0.0.0/1; and an IPv6 default route for one
+    /// source prefix. Empty if some traffic comes to the default route.
+    pub preferred: BTreeMap<IpNet, Vec<Route>>,
+    /// The families whose main table has a route of a short prefix that refuses, such as `blackhole 0.0.0.0/1`.
+    pub refusing: BTreeSet<Family>,
     /// The tables that were read completely: `known` has all their wanted routes.
     pub complete: BTreeSet<(Family, u32)>,
     /// What pasta would select in each family, if it was read.
@@ -214,13 +218,21 @@ impl Routes {
         }
     }
 
-    /// Notes a route that the kernel's own lookup selects. A rule that leads other addresses to another table is only
-    /// for those addresses.
+    /// Notes a route that the kernel's own lookup selects. Rules and routes that lead other addresses elsewhere are
+    /// only for those addresses.
     pub(crate) fn choose(&mut self, route: Route) {
         if route.table == TABLE_MAIN {
             self.preferred.remove(&route.destination);
         }
         self.chosen.insert((route.destination, route.table), route);
+    }
+
+    /// Notes a route that the kernel takes instead of the main table's default route.
+    pub(crate) fn prefer(&mut self, default: IpNet, route: Route) {
+        let preferred = self.preferred.entry(default).or_default();
+        if !preferred.contains(&route) {
+            preferred.push(route);
+        }
     }
 
     /// Returns the known routes to a destination in a table, in the kernel's order.
@@ -233,7 +245,7 @@ impl Routes {
     /// Returns all routes that were read.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Route> {
         let pasta = self.pasta.values().filter_map(PastaView::taken);
-        self.known.iter().chain(self.chosen.values()).chain(self.preferred.values()).chain(pasta)
+        self.known.iter().chain(self.chosen.values()).chain(self.preferred.values().flatten()).chain(pasta)
     }
 
     /// Whether one of these routes leaves through the link with this number.
@@ -281,6 +293,8 @@ pub struct TableRoutes {
     pub routes: Vec<Route>,
     /// What pasta would select in this table, if that is wanted.
     pub pasta: Option<PastaView>,
+    /// Whether this is the main table and a route of a short prefix refuses, such as `blackhole 0.0.0.0/1`.
+    pub refuses: bool,
 }
 
 impl TableRoutes {
@@ -290,6 +304,9 @@ impl TableRoutes {
         known.known.extend(self.routes);
         known.known.sort_by_key(Route::place);
         known.complete.insert((self.family, self.id));
+        if self.refuses {
+            known.refusing.insert(self.family);
+        }
         if let Some(view) = self.pasta {
             known.pasta.insert(self.family, view);
         }

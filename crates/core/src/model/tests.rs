@@ -44,6 +44,31 @@ const NOTHING: Stale = Stale { links: false, routes: false, lookups: false };
 const ROUTES: Stale = Stale { links: false, routes: true, lookups: false };
 const LOOKUPS: Stale = Stale { links: false, routes: false, lookups: true };
 
+/// Each row: the routes that are known, and whether a new address of the family makes routes stale for a gate that wants its
+/// default route.
+#[test]
+fn a_new_address_may_be_another_source() {
+    for (routes, of_4, of_6) in [
+        ("", false, false),
+        ("route default4 via 192.0.2.1 dev x0", true, false),
+        ("route default6 via fe80::1 dev x0", false, false),
+        ("route default6 via fe80::1 dev x0 from 2001:db8::/56", false, true),
+    ] {
+        for (gate_text, local, stale) in [
+            ("route='default-ipv4'", "192.0.2.11", of_4),
+            ("route='default-ipv6'", "2001:db8::11", of_6),
+            ("interface='x0'; route='default'", "192.0.2.11", false),
+            ("route='default-ipv6'", "192.0.2.11", false),
+        ] {
+            let host = format!("x0: up; addr x0 192.0.2.10/24; {routes}");
+            let mut before = network(&host);
+            let new = network(&format!("{host}; addr x0 {local}/24"));
+            let message = Message::Address(address(&new, local));
+            assert_eq!(before.apply(&message, &wants(gate_text)).routes, stale, "{routes} {gate_text}");
+        }
+    }
+}
+
 #[test]
 fn a_message_makes_stale_what_it_may_have_removed() {
     let before = network(HOST);
@@ -52,6 +77,10 @@ fn a_message_makes_stale_what_it_may_have_removed() {
     let nothing = wants("address='ipv4'");
     let gone = Message::AddressGone(address(&before, "192.0.2.10"));
     let gone_elsewhere = Message::AddressGone(address(&before, "198.51.100.10"));
+    let new = |local: &str| {
+        let local = local.parse().unwrap();
+        Message::Address(Address { local, remote: local, ..address(&before, "192.0.2.10") })
+    };
     let told = |text: &str, change| Message::Route(route(text), change);
     for (message, of_default, of_target) in [
         // A known route leaves through this link.
@@ -63,9 +92,12 @@ fn a_message_makes_stale_what_it_may_have_removed() {
         (Message::LinkGone(number(&before, "x0")), ROUTES, LOOKUPS),
         (Message::LinkGone(number(&before, "y0")), NOTHING, LOOKUPS),
         (gone, ROUTES, LOOKUPS),
-        (gone_elsewhere, NOTHING, LOOKUPS),
-        // A new address removes no route.
+        // A connection may have another source address than before, and a policy rule may be for that source.
+        (gone_elsewhere, ROUTES, LOOKUPS),
+        (new("192.0.2.11"), ROUTES, LOOKUPS),
+        // A lease that is renewed changes nothing. IPv6 selects the route before the source.
         (Message::Address(address(&before, "192.0.2.10")), NOTHING, LOOKUPS),
+        (new("2001:db8::11"), NOTHING, LOOKUPS),
         (Message::Rule(Family::V4), ROUTES, LOOKUPS),
         (Message::Nexthop(7), ROUTES, LOOKUPS),
         (Message::NexthopGone(7), ROUTES, LOOKUPS),

@@ -121,35 +121,48 @@ fn where_a_more_specific_route_hides_the_prefix_the_next_address_is_asked_for() 
     assert!(matches!(bench.next(0), Some(Read::Table(_))));
 }
 
-/// The kernel knows no way, and the table has a default route nevertheless. Then ordinary addresses are asked for, one by
-/// one, until one of them is not refused.
+/// No lookup comes to the default route of the main table: the kernel knows no way, or all addresses that are asked for
+/// are led elsewhere. The table has a default route nevertheless. Then ordinary addresses are asked for, one by one, until
+/// one of them comes to it or takes a longer route.
 #[test]
 fn a_default_route_that_no_lookup_finds_is_asked_for_by_ordinary_addresses() {
-    let table = |family, text: &str| {
+    let table = |text: &str| {
         let routes = alloc::vec![route(text)];
-        Found::Table(TableRoutes { family, id: TABLE_MAIN, routes, pasta: None })
+        Found::Table(TableRoutes { family: Family::V4, id: TABLE_MAIN, routes, pasta: None, refuses: false })
     };
-    let hides = || Found::Route(Some(route("4.0.0.0/8 via 192.0.2.1 dev eth0")));
-    let ours = || Found::Route(Some(route("default4 via 192.0.2.1 dev eth0")));
-    // The answers, whether the gate is ready then, and how many questions follow.
-    let rows = [
-        (alloc::vec![hides()], true),
-        (alloc::vec![ours()], true),
-        (alloc::vec![Found::Route(None), hides()], true),
+    const OURS: &str = "default4 via 192.0.2.1 dev eth0";
+    const HALF: &str = "0.0.0.0/1 via 192.0.2.1 dev eth0";
+    const DEAD_HALF: &str = "128.0.0.0/1 dev eth1 linkdown";
+    const DEAD: &str = "default4 via 192.0.2.2 dev eth1 linkdown table 200";
+    // What the ordinary addresses find ("" is nothing), and whether the gate is ready then.
+    let rows: &[(&[&str], bool)] = &[
+        (&["4.0.0.0/8 via 192.0.2.1 dev eth0"], true),
+        (&[OURS], true),
+        (&["", "4.0.0.0/8 via 192.0.2.1 dev eth0"], true),
+        (&["", "", "", ""], false),
+        (&[DEAD_HALF, DEAD_HALF, DEAD_HALF, DEAD_HALF], false),
+        (&["", DEAD_HALF, "", ""], false),
+        (&[DEAD, DEAD, DEAD, DEAD_HALF], false),
+        (&[DEAD_HALF, DEAD_HALF, DEAD_HALF, HALF], true),
+        (&[DEAD_HALF, DEAD_HALF, OURS], true),
+        (&[DEAD_HALF, "78.0.0.0/8 dev eth1 linkdown"], true),
+        (&["0.0.0.0/1 blackhole", "0.0.0.0/1 blackhole", "128.0.0.0/1 prohibit", ""], false),
     ];
-    let refused = (0..4).map(|_| Found::Route(None)).collect();
-    for (answers, ready) in rows.into_iter().chain([(refused, false)]) {
-        let mut bench = Bench::with_links("route = \"default-ipv4\"", HOST);
-        assert!(matches!(bench.finds(0, Found::Route(None)), Read::Matching { .. }));
-        assert!(matches!(
-            bench.finds(0, table(Family::V4, "default4 via 192.0.2.1 dev eth0")),
-            Read::Table(_)
-        ));
-        for answer in answers {
-            assert!(matches!(bench.finds(0, answer), Read::Ordinary { .. }));
+    let misleading = "203.0.113.0/24 via 192.0.2.2 dev eth1 linkdown";
+    for first in [&[""][..], &[misleading, DEAD, misleading]] {
+        for (found, ready) in rows {
+            let answer = |text: &str| Found::Route((!text.is_empty()).then(|| route(text)));
+            let mut bench = Bench::with_links("route = \"default-ipv4\"", HOST);
+            for text in first {
+                assert!(matches!(bench.finds(0, answer(text)), Read::Matching { connects: true, .. }));
+            }
+            assert!(matches!(bench.finds(0, table(OURS)), Read::Table(_)), "{found:?}");
+            for text in *found {
+                assert!(matches!(bench.finds(0, answer(text)), Read::Ordinary { .. }), "{found:?}");
+            }
+            assert_eq!(bench.next(0), None, "{found:?}");
+            assert_eq!(bench.refresh.take_judged().unwrap().ready(), *ready, "{found:?}");
         }
-        assert_eq!(bench.next(0), None);
-        assert_eq!(bench.refresh.take_judged().unwrap().ready(), ready);
     }
     // Nobody asks if the table explains why there is no way, or if a clause names the link or another table.
     for (gate, known) in [
@@ -161,25 +174,24 @@ fn a_default_route_that_no_lookup_finds_is_asked_for_by_ordinary_addresses() {
     ] {
         let mut bench = Bench::with_links(gate, HOST);
         assert!(matches!(bench.finds(0, Found::Route(None)), Read::Matching { .. }));
-        assert!(matches!(bench.finds(0, table(Family::V4, known)), Read::Table(_)));
+        assert!(matches!(bench.finds(0, table(known)), Read::Table(_)));
         assert_eq!(bench.next(0), None, "{gate} {known}");
     }
 }
 
-/// A policy rule sends packets to another table first.
+/// A program selects no source for a route of another table, or through one link, so policy rules by source do not matter.
 #[test]
-fn the_default_route_of_another_table_is_remembered() {
-    let mut bench = Bench::with_links("route = \"default-ipv4\"", HOST);
-    let other = "default4 via 192.0.2.1 dev eth0 table 200";
-    for _ in 0..3 {
-        assert!(matches!(bench.finds(0, Found::Route(Some(route(other)))), Read::Matching { .. }));
+fn only_a_default_route_of_the_host_is_asked_for_as_a_connection_does() {
+    for (gate, connects) in [
+        ("route = \"default-ipv4\"", true),
+        ("route = \"default-ipv4\"\ntable = 100", false),
+        ("route = \"10.0.0.0/8\"", false),
+        ("interface = \"eth0\"\nroute = \"default-ipv4\"", false),
+    ] {
+        let mut bench = Bench::with_links(gate, HOST);
+        let Some(Read::Matching { connects: asked, .. }) = bench.next(0) else { panic!("{gate}") };
+        assert_eq!(asked, connects, "{gate}");
     }
-    assert_eq!(bench.network.routes.preferred.values().collect::<Vec<_>>(), [&route(other)]);
-    // It counts only if no lookup finds that of the main table.
-    let mut bench = Bench::with_links("route = \"default-ipv4\"", HOST);
-    bench.finds(0, Found::Route(Some(route(other))));
-    bench.finds(0, Found::Route(Some(route("default4 via 192.0.2.1 dev eth0"))));
-    assert!(bench.network.routes.preferred.is_empty());
 }
 
 #[test]
@@ -231,8 +243,15 @@ fn a_table_that_pasta_uses_is_followed_by_the_route_to_each_gateway() {
     let [eth0, _, eth1] = [0, 1, 2].map(|hop| default.hops[hop].ifindex);
     let Some(Read::Table(read)) = bench.next(0) else { panic!() };
     let view = PastaView { default: Some(default), ..PastaView::default() };
-    let found =
-        |pasta| Found::Table(TableRoutes { family: Family::V4, id: TABLE_MAIN, routes: Vec::new(), pasta });
+    let found = |pasta| {
+        Found::Table(TableRoutes {
+            family: Family::V4,
+            id: TABLE_MAIN,
+            routes: Vec::new(),
+            pasta,
+            refuses: false,
+        })
+    };
     assert_eq!((read.family, read.id), (Family::V4, TABLE_MAIN));
     bench.refresh.found(Read::Table(read), found(Some(view)), &mut bench.network, at(0), at(0));
     let gateway =
@@ -315,6 +334,7 @@ fn a_dead_next_hop_is_read_again_behind_the_barrier_when_its_link_gets_an_addres
             id: TABLE_MAIN,
             routes: alloc::vec![route(routes)],
             pasta: None,
+            refuses: false,
         })
     };
     let mut bench = Bench::with_links("route = \"default-ipv4\"", HOST);
@@ -343,7 +363,13 @@ fn an_ipv4_address_that_comes_while_routes_are_read_needs_the_barrier_before_a_n
         let mut bench = Bench::with_links("route = \"default-ipv4\"", text);
         assert!(matches!(bench.next(0), Some(Read::Matching { .. })));
         bench.refresh.take_in(&address(text, local), &mut bench.network);
-        let nothing = TableRoutes { family: Family::V4, id: TABLE_MAIN, routes: Vec::new(), pasta: None };
+        let nothing = TableRoutes {
+            family: Family::V4,
+            id: TABLE_MAIN,
+            routes: Vec::new(),
+            pasta: None,
+            refuses: false,
+        };
         bench.finds(0, Found::Table(nothing));
         assert_eq!(bench.next(0) == Some(Read::Barrier), barrier, "{local}");
     }

@@ -5,7 +5,7 @@ use crate::escape::escape;
 use crate::model::{Carrierless, Network, Question};
 use crate::report::RouteRef;
 use crate::requirement::{Family, Gate};
-use crate::verdict::{ClauseVerdict, Dead, Outcome, PastaFault, Reason, Row, Unusable};
+use crate::verdict::{ClauseVerdict, Dead, Outcome, PastaFault, Reason, Row, Unreached, Unusable};
 
 /// Returns what to do next about an unmet row. `None` if the user can only wait, or if no advice helps in most
 /// cases. In `network`, if given, the function looks for a link that the user probably meant.
@@ -102,10 +102,17 @@ pub fn of_reason(reason: &Reason, network: Option<&Network>) -> Option<String> {
             };
             Some(format!("ip route get {}{from}{vrf}", wanted.target))
         }
-        Reason::NotReached { route } => Some(match family_of(route) {
-            Family::V4 => "ip rule".to_owned(),
-            Family::V6 => "ip -6 rule".to_owned(),
-        }),
+        Reason::NotReached { route, why } => {
+            let ip = match family_of(route) {
+                Family::V4 => "ip",
+                Family::V6 => "ip -6",
+            };
+            Some(match why {
+                Unreached::ByRules => format!("{ip} rule"),
+                Unreached::ByRoutes => format!("{ip} route"),
+                Unreached::ForOtherSources(_) => format!("{ip} route; {ip} address; {ip} rule"),
+            })
+        }
         Reason::Pasta { route: Some(route), why: PastaFault::Carrier(why), .. } => of_link(&route.ifname, why),
         Reason::NoNameserver(_) => {
             Some("write a nameserver line to /etc/resolv.conf, or start the service that writes it".to_owned())

@@ -186,6 +186,7 @@ fn answer(kernel: &Network, read: &Read) -> Found {
                 .filter(|route| table.destinations.contains(&route.destination))
                 .cloned()
                 .collect(),
+            refuses: false,
             pasta: table.pasta.then(|| {
                 let mut view = PastaView::default();
                 kernel.routes.known.iter().filter(|route| route.family() == table.family).for_each(|route| {

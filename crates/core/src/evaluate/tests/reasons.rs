@@ -140,6 +140,26 @@ fn of_routes() {
             &with("route default4 via 192.0.2.1 dev x0; preferred default4 via 203.0.113.1 dev y0 table 200 linkdown"),
             &["y0 has no carrier, but default via 203.0.113.1 dev y0 table 200 is still preferred (ignore_routes_with_linkdown=0): default via 192.0.2.1 dev x0 is not used"],
         ),
+        (
+            "route='default-ipv4'",
+            &with("route default4 via 192.0.2.1 dev x0; refusing4; unreached4"),
+            &["routes that refuse a part of all addresses each keep all traffic from using default via 192.0.2.1 dev x0"],
+        ),
+        (
+            "route='default-ipv6'",
+            &with("addr x0 2001:db8::7/64; route default6 via fe80::1 dev x0 from 2001:db8::/56; unreached6"),
+            &["policy rules, or a source address outside 2001:db8::/56, keep all traffic from using default via fe80::1 dev x0"],
+        ),
+        (
+            "route='default-ipv4'",
+            &with("route default4 via 192.0.2.1 dev x0; preferred 0.0.0.0/1 dev y0 linkdown"),
+            &["y0 has no carrier, but 0.0.0.0/1 dev y0 is still preferred (ignore_routes_with_linkdown=0): default via 192.0.2.1 dev x0 is not used"],
+        ),
+        (
+            "route='default-ipv4'",
+            &with("br0: up kind=bridge; p0: up master=br0; addr p0 198.51.100.7/24; route default4 via 198.51.100.1 dev p0"),
+            &["default via 198.51.100.1 dev p0 is of no use: p0 is a port of br0, which receives the answers"],
+        ),
         ("route='default'", &with("route default4 broadcast dev x0"), &["the default route is a broadcast route"]),
         ("route-to='192.0.2.255'", &with("lookup 192.0.2.255 broadcast"), &["192.0.2.255 is a broadcast address, and so the address of no host"]),
         ("route-to='198.51.100.7'", &with("lookup 198.51.100.7 errno 101"), &["no route to 198.51.100.7: Network is unreachable"]),

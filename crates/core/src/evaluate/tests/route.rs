@@ -105,8 +105,32 @@ fn host_wide_a_default_that_no_packet_comes_to_does_not_count() {
         ("route='default'; table=100", "route default4 via 192.0.2.1 dev x0 table 100; unreached4", "met"),
         // The route itself is reported if it is dead.
         ("route='default-ipv4'", "route default4 dev dark0 linkdown; unreached4", "route-dead"),
-        // A lookup without a source tells nothing about a route for one source prefix.
-        ("route='default-ipv6'", "route default6 via fe80::1 dev x0 from 2001:db8::/56; unreached6", "met"),
+        // No source address that the kernel selects is in the prefix.
+        ("route='default-ipv6'", "route default6 via fe80::1 dev x0 from 2001:db8::/56; unreached6", "route-hidden"),
+        // The kernel takes a dead route for any source before one for the source that it would select.
+        (
+            "route='default-ipv6'",
+            "route default6 dev dark0 linkdown; route default6 via fe80::1 dev x0 from 2001:db8::/56",
+            "route-dead",
+        ),
+        (
+            "route='default-ipv6'",
+            "route default6 dev dark0 linkdown dead; route default6 via fe80::1 dev x0 from 2001:db8::/56",
+            "met",
+        ),
+        (
+            "route='default-ipv6'",
+            "route default6 dev dark0 from 2001:db8:9::/56 linkdown; route default6 via fe80::1 dev x0 from 2001:db8::/56",
+            "met",
+        ),
+        // Routes of short prefixes take all packets. One of them that works is enough.
+        ("route='default-ipv4'", &with("preferred 0.0.0.0/1 dev dark0 linkdown; preferred 128.0.0.0/1 dev dark0 linkdown"), "route-hidden"),
+        ("route='default-ipv4'", &with("preferred 0.0.0.0/1 dev dark0 linkdown; preferred 128.0.0.0/1 dev x0"), "met by default via 192.0.2.1 dev x0"),
+        ("route='default-ipv4'", &with("preferred 0.0.0.0/1 dev lo; preferred 128.0.0.0/1 dev lo"), "route-hidden"),
+        ("route='default-ipv6'", &with("preferred 2000::/3 dev dark0 linkdown"), "route-hidden"),
+        ("route='default-ipv4'; table=100", "route default4 via 192.0.2.1 dev x0 table 100; preferred 0.0.0.0/1 dev dark0 linkdown", "met"),
+        ("interface='x0'; route='default-ipv4'", &with("preferred 0.0.0.0/1 dev dark0 linkdown"), "met"),
+        ("route='default-ipv6'", "route default6 via fe80::1 dev x0 from 2001:db8::/56; preferred default6 dev dark0 from fd00::/8 linkdown", "route-hidden"),
         // A rule sends packets to another table first. Its default route must work, but need not have a source here.
         ("route='default-ipv4'", &with("preferred default4 via 198.51.100.1 dev dark0 table 200 linkdown"), "route-hidden"),
         ("route='default-ipv4'", &with("preferred default4 dev x0 table 200"), "met by default via 192.0.2.1 dev x0"),
@@ -175,8 +199,8 @@ fn the_route_of_the_kernel_s_lookup_counts() {
         ("route='default-ipv6'", "route default6 via fe80::2 dev dark0 linkdown metric 100; chosen default6 via fe80::1 dev x0 metric 600", "met by default via fe80::1 dev x0"),
         ("route='default-ipv6'", "route default6 via fe80::1 dev x0 metric 100; chosen default6 via fe80::2 dev dark0 linkdown metric 600", "route-hidden"),
         ("route='default-ipv6'", "chosen default6 via fe80::2 dev dark0 linkdown metric 600", "route-dead"),
-        // The lookup is only about routes for any source.
-        ("route='default-ipv6'", "chosen default6 via fe80::2 dev dark0 linkdown; route default6 via fe80::1 dev x0 from 2001:db8::/56", "met"),
+        // The kernel selects a route for any source first.
+        ("route='default-ipv6'", "chosen default6 via fe80::2 dev dark0 linkdown; route default6 via fe80::1 dev x0 from 2001:db8::/56", "route-dead"),
     ]);
 }
 

@@ -34,6 +34,21 @@ fn each_reason_has_the_step_that_helps() {
             "va0: up; addr va0 2001:db8::1/64; route default6 dev va0; unreached6",
             Some("next: ip -6 rule"),
         ),
+        (
+            "route='default-ipv4'",
+            "va0: up; addr va0 192.0.2.1/24; route default4 dev va0; refusing4; unreached4",
+            Some("next: ip route"),
+        ),
+        (
+            "route='default-ipv6'",
+            "va0: up; addr va0 2001:db8::1/64; route default6 dev va0; refusing6; unreached6",
+            Some("next: ip -6 route"),
+        ),
+        (
+            "route='default-ipv6'",
+            "va0: up; addr va0 2001:db8::1/64; route default6 dev va0 from 2001:db8::/48; unreached6",
+            Some("next: ip -6 route; ip -6 address; ip -6 rule"),
+        ),
         ("address='192.0.2.9'", "va0: up", None),
         (
             "address='2001:db8::1'",

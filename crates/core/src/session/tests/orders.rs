@@ -78,7 +78,18 @@ fn only_what_went_stale_is_read_again() {
     let route = format!("{host}; chosen default4 via 192.0.2.1 dev eth0 metric 9");
     let elsewhere = format!("{host}; route 10.0.0.0/8 via 192.0.2.1 dev eth0");
     for (what, wants, becomes, reads) in [
-        ("a new address changes no route", "route = \"default-ipv4\"", &address, &["way"][..]),
+        (
+            "a connection may have another source",
+            "route = \"default-ipv4\"",
+            &address,
+            &["way", "matching"][..],
+        ),
+        (
+            "a new address changes no route",
+            "interface = \"eth0\"\nroute = \"default-ipv4\"",
+            &address,
+            &["way"],
+        ),
         ("a route to the target", "route = \"default-ipv4\"", &route, &["way", "matching"]),
         ("a route to elsewhere", "route = \"10.0.0.0/8\"", &elsewhere, &["matching"]),
     ] {
@@ -151,7 +162,7 @@ fn what_is_announced_ahead_waits_for_the_barrier() {
         ("the address goes", "eth0: up", &["barrier", "matching", "table"]),
         ("the link goes", "", &["barrier", "matching", "table"]),
         ("a route comes", &another_route, &["matching"]),
-        ("an address comes", &another_address, &[]),
+        ("an address comes, which may be another source", &another_address, &["matching"]),
     ];
     for (what, becomes, reads) in table {
         let mut bench = Bench::looked(Mode::Watch, gate(WANTS_ROUTE), WORKS);

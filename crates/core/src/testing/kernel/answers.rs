@@ -71,6 +71,7 @@ impl Kernel {
             id: table.id,
             routes: routes.into_iter().filter(wanted).collect(),
             pasta,
+            refuses: false,
         }
     }
 
