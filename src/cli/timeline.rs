@@ -59,7 +59,7 @@ pub(super) fn execute(args: &TimelineArgs) -> Result<Exit, Error> {
     }
     let story = Story::of(source.boot(args.boot.as_deref())?, args.run)?;
     let text = match (args.svg, args.json) {
-        (true, _) => svg::draw(&story.timeline, &story.when()),
+        (true, _) => svg::draw(&story.timeline, &story.when(), &|at| story.wall_clock(at)),
         (false, true) => format!("{}\n", json_text(&object::of(&story))),
         (false, false) => text(&story),
     };
@@ -131,6 +131,11 @@ impl Story {
         format!("{}, {since} after the start of {boot}", at.date_and_time())
     }
 
+    /// Returns the local date and time of a moment of that boot.
+    fn wall_clock(&self, at: Moment) -> (String, String) {
+        self.told.clock.at(at).date_then_time()
+    }
+
     /// Returns the events of the run that is shown.
     fn events(&self) -> &[Event] {
         self.told.runs.get(self.run.saturating_sub(1)).map_or(&[], Vec::as_slice)
@@ -142,14 +147,15 @@ fn text(story: &Story) -> String {
     let mut lines = vec![format!("Gate {}: {}", escape(&told.gate), timeline.outcome())];
     lines.push(format!("Started: {}", story.when()));
     lines.extend(timeline.longest());
-    lines.extend(timeline.lost());
+    let wall_clock = |at| story.wall_clock(at);
+    lines.extend(timeline.lost(&wall_clock));
     lines.extend(whole.iter().map(|whole| format!("With the runs before it: {}", whole.outcome())));
     if all.len() > 1 {
         lines.push(format!("This is run {run} of {}. The others (--run N):", all.len()));
         let others = all.iter().enumerate().filter(|(index, _)| index + 1 != *run);
         lines.extend(others.map(|(index, other)| format!("  {}  {}", index + 1, one_line(other))));
     }
-    let table = table(timeline, COLUMNS, glyphs());
+    let table = table(timeline, &wall_clock, COLUMNS, glyphs());
     let notes: String = notes.iter().map(|note| format!("Note: {note}\n")).collect();
     format!("{}\n\n{table}{}{notes}", lines.join("\n"), if notes.is_empty() { "" } else { "\n" })
 }

@@ -187,7 +187,7 @@ pub fn record(data: &[u8]) {
     }
     for run in timeline::runs(events) {
         if let Some(timeline) = timeline::Timeline::of(&run, None, &[]) {
-            let _ = (timeline.outcome(), timeline.longest(), timeline.lost());
+            let _ = (timeline.outcome(), timeline.longest(), timeline.lost(&|_| Default::default()));
         }
     }
     if let Some(snapshot) = serde_json::from_slice(data).ok().as_ref().and_then(Snapshot::read) {

@@ -44,6 +44,12 @@ impl LocalTime {
         self.0.strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
+    /// The date as in `2026-11-25`, and the time of day as in `08:15:30`.
+    pub fn date_then_time(&self) -> (String, String) {
+        let part = |format| self.0.strftime(format).to_string();
+        (part("%Y-%m-%d"), part("%H:%M:%S"))
+    }
+
     fn text_on(&self, today: jiff::civil::Date) -> String {
         let format = if self.0.date() == today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
         self.0.strftime(format).to_string()

@@ -92,7 +92,7 @@ fn what_came_when_is_shown_in_order() {
     gate.expect_now_ready();
     recorded(&ns, "\"ready\"", 2);
     let said = timeline(&ns, &["default"]);
-    assert!(said.stdout.contains("Lost once afterwards "), "{}", said.stdout);
+    assert!(said.stdout.contains("Lost once afterwards, at 20"), "{}", said.stdout);
     let after = [
         "va0 lost carrier",
         "the gate is lost: va0 has no carrier",
@@ -164,7 +164,11 @@ fn without_a_history_it_says_what_is_needed() {
     let gate = run(&ns);
     recorded(&ns, "\"waiting\"", 1);
     let other = timeline(&ns, &["other"]);
-    assert!(other.stderr.contains("in this boot there are: default"), "{}", other.stderr);
+    assert!(
+        other.stderr.contains("this boot has a record of: default; try: netready timeline default"),
+        "{}",
+        other.stderr
+    );
     let earlier = timeline(&ns, &["--boot", "-1"]);
     assert_eq!((earlier.code, earlier.stdout.as_str()), (3, ""));
     assert!(earlier.stderr.contains("mkdir -p /var/log/journal"), "{}", earlier.stderr);

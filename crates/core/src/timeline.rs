@@ -30,6 +30,9 @@ pub use words::{past, sentence};
 /// could hide the longest reason. No boot has twice as many.
 const MOST_HOLDERS: usize = 64;
 
+/// Returns the local date and the local time of day of a moment, as in `2026-11-27` and `02:14:07`.
+pub type WallClock<'a> = &'a dyn Fn(Moment) -> (String, String);
+
 /// The events of one `run`, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
@@ -230,19 +233,20 @@ impl Timeline {
         Some(format!("The longest stretch, {} of {of}: {}", Took(held.lasted), held.by.text()))
     }
 
-    /// Returns a sentence about how often the gate was lost and about the latest loss. The text is safe to print.
-    /// `None` if it was not lost.
-    pub fn lost(&self) -> Option<String> {
+    /// Returns a sentence about how often the gate was lost, and about the latest loss with its date and time. The
+    /// text is safe to print. `None` if the gate was not lost.
+    pub fn lost(&self, wall_clock: WallClock<'_>) -> Option<String> {
         let last = self.losses.last()?;
         let why = last.why.as_deref().map(|why| format!(": {}", escape(why))).unwrap_or_default();
         let count = match self.losses.len() {
-            1 => "Lost once afterwards".to_owned(),
-            count => format!("Lost {count} times afterwards, last"),
+            1 => "Lost once afterwards, at".to_owned(),
+            count => format!("Lost {count} times afterwards, last at"),
         };
-        let at = Took(last.from - self.start);
+        let (date, time) = wall_clock(last.from);
+        let at = format!("{date} {time} ({} after the start)", Took(last.from - self.start));
         Some(match last.to {
-            Some(to) => format!("{count} {at} after the start, for {}{why}", Took(to - last.from)),
-            None => format!("{count} {at} after the start, and not ready since{why}"),
+            Some(to) => format!("{count} {at}, for {}{why}", Took(to - last.from)),
+            None => format!("{count} {at}, and not ready since{why}"),
         })
     }
 }

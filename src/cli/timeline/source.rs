@@ -95,25 +95,24 @@ impl Source {
             }
             Err(error @ JournalError::Hidden) if boot.offset == 0 => {
                 let others = others();
-                let text = hint(&self.gate, &others).unwrap_or_else(|| error.to_string());
+                let text =
+                    hint(&self.gate, "that this user may read", &others).unwrap_or_else(|| error.to_string());
                 Err(Error::NoHistory(text))
             }
             Err(error) => Err(Error::NoHistory(error.to_string())),
         }
     }
 
-    /// Makes the error that nothing is known. It says what is needed.
+    /// Makes the error that nothing is known. It names the gates that have a record, and says what is needed.
     pub fn nothing(&self, when: &str) -> Error {
-        let gate = escape(&self.gate);
-        let mut text = format!("nothing is recorded of gate {gate} {when}");
-        let histories = record::histories(None);
-        let mut others: Vec<_> = histories.gates.iter().map(|history| escape(&history.gate)).collect();
-        others.dedup();
-        if !others.is_empty() {
-            text.push_str(&format!("; in this boot there are: {}", others.join(", ")));
-        }
-        if !histories.hidden.is_empty() {
-            text.push_str(&format!("; this user may not read the record of {}", histories.hidden.join(", ")));
+        let others = others();
+        let mut text = match hint(&self.gate, when, &others) {
+            Some(text) => text,
+            None => format!("nothing is recorded of gate {} {when}", escape(&self.gate)),
+        };
+        let hidden = record::histories(None).hidden;
+        if !hidden.is_empty() {
+            text.push_str(&format!("; this user may not read the record of {}", hidden.join(", ")));
         }
         text.push_str("; a gate is recorded while `netready run` keeps it, as netready.service does");
         if when != "in this boot" {
@@ -203,13 +202,13 @@ fn others() -> Vec<String> {
     names
 }
 
-/// Makes the message for a user who may not read the journal, about a gate without a record. It names the gates
-/// that have a record.
-fn hint(gate: &str, others: &[String]) -> Option<String> {
+/// Makes the message about a gate without a record. It names the gates that have one in this boot. `None` if no gate
+/// has one. `what` completes the first sentence.
+fn hint(gate: &str, what: &str, others: &[String]) -> Option<String> {
     let first = escape(others.first()?);
     let names: Vec<_> = others.iter().map(|name| escape(name)).collect();
     Some(format!(
-        "nothing is recorded of gate {} that this user may read; gates with a record: {}. Try: netready timeline {first}",
+        "nothing is recorded of gate {} {what}; this boot has a record of: {}; try: netready timeline {first}",
         escape(gate),
         names.join(", ")
     ))
@@ -250,12 +249,13 @@ mod tests {
 
     #[test]
     fn a_user_who_may_not_read_the_journal_learns_the_gates_with_a_record() {
-        assert_eq!(hint("default", &[]), None);
+        let what = "that this user may read";
+        assert_eq!(hint("default", what, &[]), None);
         assert_eq!(
-            hint("default", &["podman".to_owned(), "x\n".to_owned()]).as_deref(),
+            hint("default", what, &["podman".to_owned(), "x\n".to_owned()]).as_deref(),
             Some(
-                "nothing is recorded of gate default that this user may read; gates with a record: podman, x\\x0a. \
-                 Try: netready timeline podman"
+                "nothing is recorded of gate default that this user may read; this boot has a record of: podman, \
+                 x\\x0a; try: netready timeline podman"
             )
         );
     }

@@ -13,7 +13,7 @@ use svg::node::element::{
 use svg::node::{Node, Text as Content};
 
 use crate::report::Span;
-use crate::timeline::{Lane, LaneKind, Panel, Stretch, Timeline, Tone, columns, cut};
+use crate::timeline::{Lane, LaneKind, Panel, Stretch, Timeline, Tone, WallClock, columns, cut};
 
 /// The width of the whole image.
 const WIDTH: u32 = 960;
@@ -81,11 +81,11 @@ text { font-family: system-ui, 'DejaVu Sans', 'Helvetica Neue', Arial, sans-seri
 ";
 
 /// Returns the image as the text of an SVG file.
-pub(super) fn draw(timeline: &Timeline, when: &str) -> String {
+pub(super) fn draw(timeline: &Timeline, when: &str, wall_clock: WallClock<'_>) -> String {
     let panels = places(timeline.panels());
     let rows = rows(&timeline.lanes);
     let bottom = TOP + rows.iter().map(Row::height).sum::<u32>();
-    let notes = notes(timeline);
+    let notes = notes(timeline, wall_clock);
     let height = bottom + 64 + 18 * u32::try_from(notes.len()).unwrap_or_default() + MARGIN;
     let title = format!("Gate {}: {}", printable(&timeline.gate), timeline.outcome());
     let longest = timeline.longest().unwrap_or_default();
@@ -121,12 +121,12 @@ pub(super) fn draw(timeline: &Timeline, when: &str) -> String {
     format!("{document}\n")
 }
 
-fn notes(timeline: &Timeline) -> Vec<String> {
+fn notes(timeline: &Timeline, wall_clock: WallClock<'_>) -> Vec<String> {
     let dropped = match timeline.dropped {
         0 => None,
         count => Some(format!("{count} events are missing: there were too many at once")),
     };
-    timeline.lost().into_iter().chain(dropped).collect()
+    timeline.lost(wall_clock).into_iter().chain(dropped).collect()
 }
 
 /// A panel and its position.

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::escape::escape;
 use crate::report::Took;
-use crate::timeline::{Lane, LaneKind, Panel, Timeline, Tone};
+use crate::timeline::{Lane, LaneKind, Panel, Timeline, Tone, WallClock};
 
 /// How many lanes of a kind have a bar. With half as many, a host with two cards and two families would lack some.
 /// With twice as many, the bars would not fit on a screen.
@@ -43,18 +43,26 @@ impl Glyphs {
 
 /// Writes the table and, below it, the bars. With their names the bars are `width` columns wide. The text is safe
 /// to print.
-pub fn table(timeline: &Timeline, width: usize, glyphs: Glyphs) -> String {
+pub fn table(timeline: &Timeline, wall_clock: WallClock<'_>, width: usize, glyphs: Glyphs) -> String {
     let mut text = String::new();
-    steps(&mut text, timeline);
+    steps(&mut text, timeline, wall_clock);
     bars(&mut text, timeline, width, glyphs);
     text
 }
 
-fn steps(text: &mut String, timeline: &Timeline) {
+/// Writes a line for each event. The caller prints the date of the start; a line with the date comes before the first
+/// event of each other day.
+fn steps(text: &mut String, timeline: &Timeline, wall_clock: WallClock<'_>) {
     let seconds = |duration: Duration| format!("{}.{:03}", duration.as_secs(), duration.subsec_millis());
-    let _ = writeln!(text, "{:>10}  {:>10}  {:>10}  what happened", "since boot", "since start", "+");
+    let _ = writeln!(text, "{:8}  since boot  since start  {:>10}  what happened", "time", "+");
     let mut before = timeline.start;
+    let (mut day, _) = wall_clock(timeline.start);
     for step in &timeline.steps {
+        let (date, time) = wall_clock(step.at);
+        if date != day {
+            let _ = writeln!(text, "{date}");
+            day = date;
+        }
         let delta = step.at - before;
         before = before.max(step.at);
         let delta = match delta.as_millis() {
@@ -64,7 +72,7 @@ fn steps(text: &mut String, timeline: &Timeline) {
         let (boot, start) = (seconds(step.at.since_boot()), seconds(step.at - timeline.start));
         let _ = writeln!(
             text,
-            "{:>10}  {:>11}  {delta:>10}  {}",
+            "{time:8}  {:>10}  {:>11}  {delta:>10}  {}",
             format!("{boot}s"),
             format!("{start}s"),
             step.text

@@ -10,6 +10,13 @@ fn at(millis: u64) -> Moment {
     Moment::after_boot(Duration::from_millis(millis))
 }
 
+/// The wall clock of a host that started on 2026-11-26 at midnight.
+fn utc(moment: Moment) -> (String, String) {
+    let seconds = moment.since_boot().as_secs();
+    let (day, rest) = (26 + seconds / 86_400, seconds % 86_400);
+    (format!("2026-11-{day}"), format!("{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60))
+}
+
 /// Reads events, one a line: milliseconds since boot, and the fields without `usec`.
 fn events(lines: &str) -> Vec<Event> {
     let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -80,7 +87,7 @@ fn the_way_to_ready_has_lanes_and_a_longest_stretch() {
     );
     assert_eq!(timeline.outcome(), "ready after 5.98s");
     assert_eq!(timeline.longest().unwrap(), "The longest stretch, 5.90s of 5.98s: e0 had no carrier");
-    assert_eq!(timeline.lost(), None);
+    assert_eq!(timeline.lost(&utc), None);
     assert_eq!((timeline.start, timeline.end, timeline.dropped), (at(3000), at(8980), 0));
     assert_eq!(timeline.begin.unwrap().timeout, Some(Duration::from_secs(120)));
     assert_eq!(
@@ -223,8 +230,8 @@ fn losses_are_listed_and_have_panels_of_their_own() {
         [Loss { from: at(900_000), to: Some(at(903_000)), why: Some("e0 has no carrier".to_owned()) }]
     );
     assert_eq!(
-        timeline.lost().unwrap(),
-        "Lost once afterwards 14min 57s after the start, for 3.00s: e0 has no carrier"
+        timeline.lost(&utc).unwrap(),
+        "Lost once afterwards, at 2026-11-26 00:15:00 (14min 57s after the start), for 3.00s: e0 has no carrier"
     );
     assert_eq!(timeline.longest().unwrap(), "The longest stretch, 5.90s of 5.98s: e0 had no carrier");
     let panels = timeline.panels();
@@ -239,8 +246,12 @@ fn losses_are_listed_and_have_panels_of_their_own() {
     assert_eq!(panels[1].zero, at(900_000));
     let many: String = (1..9).map(|n| LOSS.replace(" 90", &format!(" {n}90"))).collect();
     let timeline = boot(&[BEGIN, CABLE, READY, &many, r#"9000000 "event":"gate","state":"lost""#]);
-    assert!(timeline.lost().unwrap().starts_with("Lost 9 times afterwards, last "), "{:?}", timeline.lost());
-    assert!(timeline.lost().unwrap().ends_with(", and not ready since"));
+    assert!(
+        timeline.lost(&utc).unwrap().starts_with("Lost 9 times afterwards, last at 2026-11-26 02:30:00 "),
+        "{:?}",
+        timeline.lost(&utc)
+    );
+    assert!(timeline.lost(&utc).unwrap().ends_with(", and not ready since"));
     let titles: Vec<String> = timeline.panels().into_iter().map(|panel| panel.title).collect();
     assert_eq!(titles[1..], ["loss 7: lost for 3.00s", "loss 8: lost for 3.00s", "loss 9: lost"]);
     assert!(timeline.panels().windows(2).all(|pair| pair[0].to <= pair[1].from));
@@ -263,7 +274,7 @@ fn missing_events_are_tolerated() {
             let panels = timeline.panels();
             assert!(panels.iter().all(|panel| panel.from < panel.to), "{panels:?}");
             assert!(panels.windows(2).all(|pair| pair[0].to <= pair[1].from), "{panels:?}");
-            table(&timeline, 80, Glyphs::Ascii);
+            table(&timeline, &utc, 80, Glyphs::Ascii);
         }
     }
     let timeline = Timeline::of(&whole[4..], None, &[]).unwrap();
@@ -404,17 +415,17 @@ fn a_recorded_reason_is_put_into_the_past() {
 fn the_table_fits_into_80_columns() {
     let timeline = Timeline::of(&events(&[BEGIN, CABLE, READY].concat()), Some(at(60_000)), &[]).unwrap();
     let expected = "\
-since boot  since start           +  what happened
-    3.000s       0.000s              netready waits for gate default (built-in), at most 2min
-    3.000s       0.000s              e0 is there, up without carrier
-    3.000s       0.000s              route default is unmet: no default route
-    3.000s       0.000s              the gate waits: e0 has no carrier
-    8.900s       5.900s     +5.900s  e0 has carrier
-    8.900s       5.900s              the gate waits: no default route
-    8.970s       5.970s     +0.070s  e0 has address 10.9.0.7/24
-    8.980s       5.980s     +0.010s  route default via 10.9.0.1 dev e0 metric 100 is there
-    8.980s       5.980s              route default is met: default via 10.9.0.1 dev e0
-    8.980s       5.980s              the gate is ready: default via 10.9.0.1 dev e0
+time      since boot  since start           +  what happened
+00:00:03      3.000s       0.000s              netready waits for gate default (built-in), at most 2min
+00:00:03      3.000s       0.000s              e0 is there, up without carrier
+00:00:03      3.000s       0.000s              route default is unmet: no default route
+00:00:03      3.000s       0.000s              the gate waits: e0 has no carrier
+00:00:08      8.900s       5.900s     +5.900s  e0 has carrier
+00:00:08      8.900s       5.900s              the gate waits: no default route
+00:00:08      8.970s       5.970s     +0.070s  e0 has address 10.9.0.7/24
+00:00:08      8.980s       5.980s     +0.010s  route default via 10.9.0.1 dev e0 metric 100 is there
+00:00:08      8.980s       5.980s              route default is met: default via 10.9.0.1 dev e0
+00:00:08      8.980s       5.980s              the gate is ready: default via 10.9.0.1 dev e0
 
                                ready after 5.98s                           6.57s
 e0                             ............................................#####
@@ -425,7 +436,28 @@ gate default                   .............................................####
 
 # usable, met or ready   . unusable, unmet or waiting
 ";
-    assert_eq!(table(&timeline, 80, Glyphs::Ascii), expected);
+    assert_eq!(table(&timeline, &utc, 80, Glyphs::Ascii), expected);
+}
+
+#[test]
+fn an_event_of_another_day_has_its_date() {
+    const DAY: u64 = 86_400_000;
+    let loss = format!(
+        "{} \"event\":\"gate\",\"state\":\"lost\"\n{} \"event\":\"gate\",\"state\":\"ready\"\n",
+        DAY + 8_047_000,
+        DAY + 8_050_000
+    );
+    let text = table(&boot(&[BEGIN, CABLE, READY, &loss]), &utc, 80, Glyphs::Ascii);
+    let lines: Vec<&str> = text.lines().skip_while(|line| *line != "2026-11-27").take(3).collect();
+    assert_eq!(
+        lines,
+        [
+            "2026-11-27",
+            "02:14:07  94447.000s   94444.000s  +94438.020s  the gate is lost",
+            "02:14:10  94450.000s   94447.000s     +3.000s  the gate is ready",
+        ]
+    );
+    assert_eq!(text.matches("2026-11-2").count(), 1, "the caller prints the date of the start\n{text}");
 }
 
 #[test]
@@ -437,7 +469,7 @@ fn many_lanes_are_bounded_and_texts_of_others_are_safe() {
     };
     let lines: String = (1..=45).map(link).collect();
     let timeline = Timeline::of(&events(&lines), Some(at(10)), &[]).unwrap();
-    let text = table(&timeline, 80, Glyphs::Blocks);
+    let text = table(&timeline, &utc, 80, Glyphs::Blocks);
     assert!(text.contains("and 37 more links\n"), "{text}");
     assert!(!text.contains('\u{1b}') && text.contains(r"\x1b[2J8 is there"), "{text}");
 }
