@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::clock::LocalTime;
 use crate::escape::{escape, escape_bytes};
@@ -116,6 +116,8 @@ const READY: &str = "ready";
 #[derive(Debug)]
 struct Place {
     folder: Option<Folder>,
+    /// Why there is no folder, if that is a fault.
+    problem: Option<String>,
     /// The start of the files' names: the name of the gate.
     stem: String,
     /// Whether a service manager started this `run`; it may have started an earlier one too.
@@ -130,15 +132,23 @@ impl Place {
             let mut directories = std::env::split_paths(&list).collect::<Vec<_>>().into_iter();
             directories.find(|path| path.components().any(|part| part.as_os_str() == FOLDER))
         });
-        let folder = match &of_unit {
-            Some(path) => Folder::open_own(path).map_err(|error| debug!("{}: {error}", path.display())).ok(),
-            None => base().and_then(|base| {
-                let made = Folder::open_own(&base).and_then(|folder| folder.make(FOLDER.as_ref()));
-                let opened = made.and_then(|()| Folder::open_own(&base.join(FOLDER)));
-                opened.map_err(|error| debug!("{}: {error}", base.join(FOLDER).display())).ok()
-            }),
+        let (folder, problem) = match Place::folder(of_unit.as_deref()) {
+            Ok(folder) => (folder, None),
+            Err(problem) => (None, Some(problem)),
         };
-        Place { folder, stem: gate.replace('/', "-"), of_unit: of_unit.is_some() }
+        Place { folder, problem, stem: gate.replace('/', "-"), of_unit: of_unit.is_some() }
+    }
+
+    /// Opens the folder. `None` if no folder is known, because neither a unit nor a session has one.
+    fn folder(of_unit: Option<&Path>) -> Result<Option<Folder>, String> {
+        if let Some(path) = of_unit {
+            return Folder::open_own(path).map(Some).map_err(|error| unusable(path, &error));
+        }
+        let Some(base) = base() else { return Ok(None) };
+        let path = base.join(FOLDER);
+        let parent = Folder::open_own(&base).map_err(|error| unusable(&base, &error))?;
+        let opened = parent.make(FOLDER.as_ref()).and_then(|()| Folder::open_own(&path));
+        opened.map(Some).map_err(|error| unusable(&path, &error))
     }
 
     fn name(&self, suffix: &str) -> OsString {
@@ -157,11 +167,30 @@ impl Place {
     }
 }
 
+/// Says why no record can be kept in this folder.
+fn unusable(folder: &Path, error: &io::Error) -> String {
+    let rule = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            " (it must belong to this user, and nobody else may be able to write there)"
+        }
+        _ => "",
+    };
+    format!("{}: {error}{rule}", folder.display())
+}
+
 impl Record {
     /// The record `GATE.json` in `$RUNTIME_DIRECTORY` if this is a unit, and otherwise in the folder of all records,
-    /// which is made if it does not exist.
+    /// which is made if it does not exist. Warns if there can be no record: without the warning, `status` would seem to
+    /// say that no `run` is there.
     pub fn of(gate: &str) -> Record {
-        Record { place: Place::of(gate) }
+        let place = Place::of(gate);
+        if let Some(problem) = &place.problem {
+            warn!(
+                "status and timeline cannot show this gate, because its record cannot be kept: {}",
+                escape(problem)
+            );
+        }
+        Record { place }
     }
 
     /// Writes the current state.
@@ -355,7 +384,7 @@ mod tests {
             since: crate::moment::Moment::default(),
         };
         let folder = Some(Folder::open_own(folder).unwrap());
-        let place = Place { folder, stem: gate.to_owned(), of_unit: true };
+        let place = Place { folder, problem: None, stem: gate.to_owned(), of_unit: true };
         events::Writer::at(place, header, None).append("{}\n");
     }
 
@@ -446,7 +475,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let own = Some(Folder::open_own(folder.path()).unwrap());
-        let record = Record { place: Place { folder: own, stem: "a".to_owned(), of_unit: false } };
+        let record =
+            Record { place: Place { folder: own, problem: None, stem: "a".to_owned(), of_unit: false } };
         let gate = crate::config::parse("a", "/s", "[[require]]\nroute = \"default\"\n").unwrap();
         let mut snapshot = Snapshot::new(&gate, "0", 0, None, crate::clock::now());
         for state in GateWord::ALL {

@@ -15,6 +15,8 @@ pub(super) fn execute() -> Result<Exit, Error> {
         warn!("{unit}.service: run as root to see its gate");
     }
     let gates: Vec<KeptGate> = kept.gates.into_iter().filter(KeptGate::is_current).collect();
-    print(&metrics_text(&gates, clock::boot_time()))?;
+    // A comment, which Prometheus ignores: an empty answer would not say whether something is wrong.
+    let none = if gates.is_empty() { "# no netready keeps a gate here now\n" } else { "" };
+    print(&format!("{none}{}", metrics_text(&gates, clock::boot_time())))?;
     Ok(Exit::Done)
 }

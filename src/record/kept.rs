@@ -134,7 +134,7 @@ mod tests {
             let change = GateChange { state: GateWord::Settling, by: None, reason, met_by: None };
             let event = Event { at: clock::now() + Duration::from_secs(1), what: What::Gate(change) };
             let folder = Some(Folder::open_own(place.path()).unwrap());
-            let place = super::super::Place { folder, stem: "a".to_owned(), of_unit: false };
+            let place = super::super::Place { folder, problem: None, stem: "a".to_owned(), of_unit: false };
             events::Writer::at(place, header, None).append(&history::line(&event));
         };
         noted(me, "this", "of this process");

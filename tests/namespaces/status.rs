@@ -47,7 +47,8 @@ fn status_shows_the_gates_that_are_kept() {
     let nothing = ns.output(&["status"]);
     let of_users = "gates of users are not shown here; to see a user's gate: systemctl --user -M USER@ status netready.service";
     let told: Vec<&str> = nothing.stdout.lines().collect();
-    assert_eq!((nothing.code, told), (1, vec!["no netready keeps a gate here", of_users]));
+    let how = "no netready keeps a gate here now: a gate is kept while `netready run` runs, as in netready.service; to look at a gate once: netready check";
+    assert_eq!((nothing.code, told), (1, vec![how, of_users]));
     let lan = unit(&ns, "netready", &[&gate(&ns, "lan", "infinity", "va0")]);
     lan.expect_ready();
     let nas = unit(&ns, "netready@nas", &[&gate(&ns, "nas", "infinity", "va1")]);
@@ -99,6 +100,26 @@ fn status_shows_the_gates_that_are_kept() {
     assert!(table.ends_with("stopped earlier in this boot: lan, nas"), "{table}");
 }
 
+/// Otherwise `status` would say that no `run` is there, and nobody would know why.
+#[test]
+#[ignore = "needs a network namespace"]
+fn a_run_that_can_keep_no_record_says_why() {
+    use std::os::unix::fs::PermissionsExt;
+    let ns = netns!().with_private_etc();
+    ns.ip(&format!("{UP0}; addr add 192.0.2.1/24 dev va0"));
+    let folder = Path::new("/run/netready-record/netready");
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let lan = unit(&ns, "netready", &[&gate(&ns, "lan", "infinity", "va0")]);
+    lan.expect_ready();
+    lan.expect_stderr("status and timeline cannot show this gate, because its record cannot be kept: /run/netready-record/netready: ");
+    lan.signal(Signal::SIGTERM);
+    lan.expect_exit();
+    let stderr = lan.stderr();
+    assert_eq!(stderr.matches("cannot be kept").count(), 1, "{stderr}");
+    assert!(stderr.contains("nobody else may be able to write there"), "{stderr}");
+}
+
 #[test]
 #[ignore = "needs a network namespace"]
 fn another_user_sees_the_system_s_gates_as_far_as_may_be() {
@@ -116,7 +137,11 @@ fn another_user_sees_the_system_s_gates_as_far_as_may_be() {
     for (asked, code, line) in [
         (&[][..], 3, "netready@nas.service; run as root to see its gate"),
         (&["nas"], 3, "netready@nas.service; run as root to see its gate"),
-        (&["other"], 1, "other: no netready keeps this gate in this boot"),
+        (
+            &["other"],
+            1,
+            "other: no netready keeps this gate in this boot; to look at it once: netready check other",
+        ),
     ] {
         let said = seen(asked);
         assert_eq!(said.code, code, "{asked:?} {said:?}");

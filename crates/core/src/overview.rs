@@ -175,6 +175,10 @@ impl Overview {
     }
 }
 
+/// What `status` says if nothing keeps a gate.
+const NOTHING_KEPT: &str = "no netready keeps a gate here now: a gate is kept while `netready run` runs, as in \
+                            netready.service; to look at a gate once: netready check\n";
+
 const HEADINGS: [&str; 6] = ["GATE", "STATE", "SINCE", "TOOK", "LOSSES", "BY WHAT, OR WHAT IS MISSING"];
 
 /// Writes a table with a line for each gate, followed by notes.
@@ -201,10 +205,14 @@ pub fn status_table(overview: &Overview, now: Moment, time: TimeText<'_>, paint:
     }
     let mut text = if rows.is_empty() { String::new() } else { columns(&HEADINGS, &rows, paint) };
     for gate in overview.missing() {
-        let _ = writeln!(text, "{}: no netready keeps this gate in this boot", escape(gate));
+        let gate = escape(gate);
+        let _ = writeln!(
+            text,
+            "{gate}: no netready keeps this gate in this boot; to look at it once: netready check {gate}"
+        );
     }
     if rows.is_empty() && overview.asked.is_empty() && overview.hidden.is_empty() {
-        text.push_str("no netready keeps a gate here\n");
+        text.push_str(NOTHING_KEPT);
     }
     for unit in overview.shown_hidden() {
         let said = match &unit.says {

@@ -18,8 +18,12 @@ fn header(pid: u32) -> Header {
 }
 
 fn writer(folder: &Path, header: Header) -> Writer {
-    let place =
-        Place { folder: Some(Folder::open_own(folder).unwrap()), stem: "default".to_owned(), of_unit: true };
+    let place = Place {
+        folder: Some(Folder::open_own(folder).unwrap()),
+        problem: None,
+        stem: "default".to_owned(),
+        of_unit: true,
+    };
     Writer::at(place, header, None)
 }
 

@@ -112,9 +112,9 @@ fn gates_that_the_user_names_are_shown() {
         text,
         "GATE  STATE    SINCE  TOOK   LOSSES  BY WHAT, OR WHAT IS MISSING\n\
          old   stopped  -      5.98s  1\n\
-         none\\x0a: no netready keeps this gate in this boot\n"
+         none\\x0a: no netready keeps this gate in this boot; to look at it once: netready check none\\x0a\n"
     );
-    assert_eq!(table(&overview(vec![], vec![], &[])), "no netready keeps a gate here\n");
+    assert_eq!(table(&overview(vec![], vec![], &[])), NOTHING_KEPT);
 }
 
 #[test]
