@@ -35,6 +35,9 @@ pub struct TextFile {
 impl TextFile {
     /// A file at this path. It is not touched yet.
     pub fn new(path: &Path) -> TextFile {
+        if !is_collected(path) {
+            warn!("--textfile {}: node_exporter reads only files whose names end in .prom", path.display());
+        }
         // Without a working directory, a relative path is refused as it is.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         TextFile { path: path.into(), writer: Arc::new(Worker::new(None)), last: None }
@@ -70,6 +73,11 @@ impl TextFile {
     }
 }
 
+/// Whether the textfile collector of node_exporter reads a file of this name.
+fn is_collected(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "prom")
+}
+
 fn write(path: &Path, snapshot: Snapshot) -> io::Result<()> {
     let gate = KeptGate { snapshot, user: user(), unit: None, pid: std::process::id(), running: true };
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
@@ -90,4 +98,21 @@ fn user() -> Option<u32> {
     let identity = Identity::of_process();
     let by_hand = std::env::var_os("RUNTIME_DIRECTORY").is_none();
     (identity.user_manager || (identity.uid != 0 && by_hand)).then_some(identity.uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_exporter_reads_names_that_end_in_prom() {
+        for (path, expected) in [
+            ("/a/netready.prom", true),
+            ("netready.prom", true),
+            ("/a/netready", false),
+            ("/a/x.prom.txt", false),
+        ] {
+            assert_eq!(is_collected(Path::new(path)), expected, "{path}");
+        }
+    }
 }
