@@ -60,6 +60,17 @@ fn of_word(word: &str) -> String {
 /// Explains options of `check` that were typed without the command.
 fn of_options(words: &[OsString]) -> Option<String> {
     let (program, options) = words.split_first()?;
+    // The options of a command may precede it by mistake.
+    let is_command =
+        |word: &OsString| Cli::command().get_subcommands().any(|command| word == command.get_name());
+    if let Some(at) = options.iter().position(is_command).filter(|at| *at > 0) {
+        let (before, from) = options.split_at(at);
+        let (command, after) = from.split_first()?;
+        let ordered = [std::slice::from_ref(command), before, after].concat();
+        Cli::try_parse_from(std::iter::once(program).chain(&ordered)).ok()?;
+        let typed: Vec<_> = ordered.iter().map(|word| word.to_string_lossy()).collect();
+        return Some(format!("options follow the command: netready {}", typed.join(" ")));
+    }
     let first = options.first().filter(|word| word.as_encoded_bytes().starts_with(b"-"))?;
     let with_command =
         std::iter::once(program.clone()).chain(["check".into()]).chain(options.iter().cloned());
@@ -92,5 +103,10 @@ mod tests {
             said("netready -i x0").as_deref(),
             Some("-i is an option of a command: netready check -i x0")
         );
+        assert_eq!(
+            said("netready -q check web").as_deref(),
+            Some("options follow the command: netready check -q web")
+        );
+        assert_eq!(said("netready --nonsense check"), None, "no command has it");
     }
 }

@@ -382,7 +382,7 @@ fn unknown(
     let near = match (near_gate, near_link) {
         (Some(near), _) => format!("; did you mean {near}?"),
         (None, Some(near)) => format!("; did you mean the link: {command} -i {}?", printable(near)),
-        (None, None) => String::new(),
+        (None, None) => "; to see every gate: netready list".to_owned(),
     };
     format!("no such gate: no {shown}.toml in {}{near}", looked_in.join(", "))
 }

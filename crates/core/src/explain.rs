@@ -240,7 +240,10 @@ fn how_long(gate: &Gate) -> Vec<String> {
     match gate.no_carrier_timeout {
         Some(timeout) => said.push(of_gate(
             gate,
-            &format!("It gives up earlier if no link that it asks for has had carrier for {}", Span(timeout)),
+            &format!(
+                "If no link that it asks for has had carrier by then, it gives up after {}",
+                Span(timeout)
+            ),
             &keys::NO_CARRIER_TIMEOUT,
         )),
         None if gate.places.of_key(&keys::NO_CARRIER_TIMEOUT).is_some() => {

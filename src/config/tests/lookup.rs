@@ -264,7 +264,7 @@ fn the_error_for_an_unknown_gate_says_what_was_probably_meant() {
         ),
         (
             "xyz",
-            "gate xyz: no such gate: no xyz.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready",
+            "gate xyz: no such gate: no xyz.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; to see every gate: netready list",
         ),
         ("va0", "gate va0: va0 is a link: netready check -i va0"),
         (

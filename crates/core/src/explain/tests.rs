@@ -183,7 +183,10 @@ fn the_gates_own_keys_say_how_long_and_what_then() {
     for (keys, sentence) in [
         ("", "It gives up after 90s. (timeout, the default)"),
         ("timeout = \"infinity\"", "It never gives up. (timeout, g:1)"),
-        ("no-carrier-timeout = \"15s\"", "has had carrier for 15s. (no-carrier-timeout, g:1)"),
+        (
+            "no-carrier-timeout = \"15s\"",
+            "has had carrier by then, it gives up after 15s. (no-carrier-timeout, g:1)",
+        ),
         (
             "no-carrier-timeout = \"infinity\"",
             "does not give up earlier if no link has carrier. (no-carrier-timeout, g:1)",
