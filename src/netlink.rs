@@ -81,7 +81,8 @@ impl Notifications {
     pub fn subscribe(wants: &Wants, receive_buffer: usize) -> Result<Notifications, ObserveError> {
         let filter = filter::program(wants);
         let socket = EventSocket::open(&filter, receive_buffer).map_err(ObserveError::Subscribe)?;
-        Ok(Notifications { socket, pending: VecDeque::new(), undecodable: 0 })
+        // Room for what one datagram holds in most cases, so that the first event need not wait for it.
+        Ok(Notifications { socket, pending: VecDeque::with_capacity(4), undecodable: 0 })
     }
 
     /// Subscribes to what another gate wants. What was announced until then must be read anew.

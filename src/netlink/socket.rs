@@ -455,7 +455,7 @@ fn octets(flags: u16, request: RouteNetlinkMessage) -> Vec<u8> {
 pub(super) fn serialize(header: NetlinkHeader, request: RouteNetlinkMessage) -> Vec<u8> {
     let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
     message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
+    let mut bytes = vec![0; message.header.length as usize];
     message.serialize(&mut bytes);
     bytes
 }

@@ -55,7 +55,7 @@ pub fn evaluate(gate: &Gate, network: &Network, now: Moment) -> Verdict {
 impl Verdict {
     /// Appends the result of a clause.
     fn add(&mut self, clause: &Clause, judged: Judged<Vec<Row>>) {
-        let Judged { outcome: rows, needs, warnings } = judged;
+        let Judged { outcome: rows, mut needs, warnings } = judged;
         let met = all_hold(&rows);
         self.clauses.push(ClauseVerdict {
             met,
@@ -63,7 +63,7 @@ impl Verdict {
             tally: links::tally(clause, &rows),
             rows,
         });
-        self.unread.extend(needs.unread);
+        self.unread.append(&mut needs.unread);
         for question in needs.questions {
             // If several clauses ask the same question, the shortest recheck of them applies.
             let recheck = self.questions.entry(question).or_insert(clause.recheck);

@@ -416,7 +416,7 @@ impl Refresh {
         let mut pass = Pass {
             routes: stale.routes && self.wants.any_table(),
             lookups: stale.lookups && !self.wants.route_to.is_empty(),
-            todo: VecDeque::new(),
+            todo: VecDeque::with_capacity(self.wants.route_to.len() + self.wants.routes.len()),
             in_tables: false,
             unanswered: BTreeSet::new(),
         };

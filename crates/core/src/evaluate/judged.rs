@@ -19,9 +19,9 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    pub fn extend(&mut self, other: Needs) {
-        self.unread.extend(other.unread);
-        self.questions.extend(other.questions);
+    pub fn extend(&mut self, mut other: Needs) {
+        self.unread.append(&mut other.unread);
+        self.questions.append(&mut other.questions);
     }
 }
 
@@ -69,7 +69,8 @@ impl Judged<Vec<Row>> {
 
 impl FromIterator<Judged<Row>> for Judged<Vec<Row>> {
     fn from_iter<I: IntoIterator<Item = Judged<Row>>>(rows: I) -> Judged<Vec<Row>> {
-        let mut all = Judged::from(Vec::new());
+        let rows = rows.into_iter();
+        let mut all = Judged::from(Vec::with_capacity(rows.size_hint().0));
         for row in rows {
             all.push(row);
         }

@@ -140,7 +140,11 @@ impl<'a> Judge<'a> {
         }))
     }
 
+    /// The next hops of a usable route that are dead. If it has only one, that one is alive.
     fn dead_hops(&self, route: &Route) -> Vec<Warning> {
+        if route.hops.len() == 1 {
+            return Vec::new();
+        }
         let warning = |hop: &NextHop| {
             let why = self.live_hop(hop, None).err()?;
             Some(Warning::DeadHop { route: self.route_ref(route, hop), why, used: !hop.dead })

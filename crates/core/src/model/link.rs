@@ -56,31 +56,6 @@ const IFF_LOOPBACK: u32 = 1 << 3;
 const IFF_RUNNING: u32 = 1 << 6;
 const IFF_LOWER_UP: u32 = 1 << 16;
 
-/// Kinds of links that are stacked on the link that IFLA_LINK names. (The IFLA_LINK of a veth is its peer.)
-const STACKED: [&str; 6] = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"];
-/// Kinds of links that have ports.
-const MASTERS: [&str; 4] = ["bridge", "bond", "team", "vrf"];
-/// Kinds of links that wrap packets into other packets and send these through another link.
-const TUNNELS: [&str; 17] = [
-    "vxlan",
-    "geneve",
-    "gre",
-    "gretap",
-    "erspan",
-    "ip6gre",
-    "ip6gretap",
-    "ip6erspan",
-    "ipip",
-    "sit",
-    "ip6tnl",
-    "vti",
-    "vti6",
-    "xfrm",
-    "bareudp",
-    "gtp",
-    "amt",
-];
-
 impl Link {
     /// Whether IFF_UP is set: the administrator wants the link up.
     pub fn admin_up(&self) -> bool {
@@ -107,10 +82,29 @@ impl Link {
         self.loopback() || self.kind == "dummy"
     }
 
-    /// Whether the link is a tunnel or an overlay whose packets the kernel itself makes. (`tun` and `wireguard`
-    /// links are not included.)
+    /// Whether the link is a tunnel or an overlay whose packets the kernel itself makes: it wraps packets into other
+    /// packets and sends these through another link. (`tun` and `wireguard` links are not included.)
     pub fn is_tunnel(&self) -> bool {
-        TUNNELS.contains(&self.kind.as_str())
+        matches!(
+            self.kind.as_str(),
+            "vxlan"
+                | "geneve"
+                | "gre"
+                | "gretap"
+                | "erspan"
+                | "ip6gre"
+                | "ip6gretap"
+                | "ip6erspan"
+                | "ipip"
+                | "sit"
+                | "ip6tnl"
+                | "vti"
+                | "vti6"
+                | "xfrm"
+                | "bareudp"
+                | "gtp"
+                | "amt"
+        )
     }
 
     /// Whether `name` is the spelling of the link's ifname or of one of its altnames.
@@ -118,14 +112,15 @@ impl Link {
         self.ifname == name || self.altnames.iter().any(|altname| altname == name)
     }
 
-    /// Whether the link is stacked on another link (vlan, macvlan, …).
+    /// Whether the link is of a kind that is stacked on the link that IFLA_LINK names. (The IFLA_LINK of a veth is its
+    /// peer.)
     pub fn stacked(&self) -> bool {
-        STACKED.contains(&self.kind.as_str())
+        matches!(self.kind.as_str(), "vlan" | "macvlan" | "macvtap" | "ipvlan" | "ipvtap" | "macsec")
     }
 
     /// Whether the link is of a kind that has ports.
     pub fn is_master(&self) -> bool {
-        MASTERS.contains(&self.kind.as_str())
+        matches!(self.kind.as_str(), "bridge" | "bond" | "team" | "vrf")
     }
 }
 

@@ -433,7 +433,7 @@ impl Network {
             let lower = link.lower.and_then(|lower| self.link(lower));
             return lower.is_some_and(|lower| self.leads_nowhere_within(lower, depth));
         }
-        if !["bridge", "bond", "team"].contains(&link.kind.as_str()) {
+        if !matches!(link.kind.as_str(), "bridge" | "bond" | "team") {
             return link.leads_nowhere();
         }
         let mut carry = self.ports_of(link.ifindex).filter(|port| self.carrier(port).is_ok()).peekable();
