@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::process::{self, ExitCode};
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use tracing::Level;
 
 use crate::attempt::{self, AttemptError};
@@ -349,7 +349,7 @@ pub fn tools() -> ExitCode {
 
 fn run(apart: fn(Apart) -> Result<Exit, Error>) -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::of_a_name(&words).map_or_else(|| Cli::try_parse_from(&words), Ok) {
+    let cli = match Cli::of_a_name(&words).map_or_else(|| Cli::of_words(&words), Ok) {
         Ok(cli) => cli,
         Err(error) => {
             // The message quotes words of the command line, which need not be the caller's own.
@@ -377,6 +377,18 @@ fn run(apart: fn(Apart) -> Result<Exit, Error>) -> ExitCode {
 }
 
 impl Cli {
+    /// Reads a command line with clap. A `check` or `wait` does not free the definition of the command line, because it
+    /// ends soon: that would take a tenth of its own time. A `run` lives for years, so it frees the memory.
+    fn of_words(words: &[OsString]) -> Result<Cli, clap::Error> {
+        let mut definition = ManuallyDrop::new(Cli::command());
+        let mut matches = definition.try_get_matches_from_mut(words)?;
+        let cli = Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut definition))?;
+        if !matches!(cli.command, Some(Command::Check(_) | Command::Wait(_))) {
+            drop(ManuallyDrop::into_inner(definition));
+        }
+        Ok(cli)
+    }
+
     /// Reads a command line that has no option, as units have it. It needs no definition of all commands and options,
     /// which takes a quarter of the time of a `check`. `None` is for clap to read.
     fn of_a_name(words: &[OsString]) -> Option<Cli> {
