@@ -200,8 +200,8 @@ impl Record {
         record.insert("pid".to_owned(), std::process::id().into());
         record.insert("boot-id".to_owned(), boot_id().into());
         record.insert("status".to_owned(), status.into());
-        let text = Value::Object(record).to_string();
-        if let Err(error) = folder.replace(&self.place.name(SUFFIX), text.as_bytes()) {
+        let Ok(text) = serde_json::to_vec(&record) else { return };
+        if let Err(error) = folder.replace(&self.place.name(SUFFIX), &text) {
             debug!("{}{SUFFIX}: {error}", self.place.stem);
         }
     }

@@ -15,7 +15,7 @@ use crate::report::json_text;
 /// `\uNNNN`, so the line can be printed unchanged.
 pub fn line(event: &Event) -> String {
     let event = event.clone().bounded();
-    let mut fields = Fields::default();
+    let mut fields = Fields(String::with_capacity(USUAL));
     fields.put("usec", usec(event.at.since_boot()));
     fields.put("event", event.what.kind());
     match event.what {
@@ -30,6 +30,9 @@ pub fn line(event: &Event) -> String {
     }
     format!("{{{}}}\n", fields.0)
 }
+
+/// Most lines are shorter than this. A longer one makes its text grow.
+const USUAL: usize = 256;
 
 /// The fields of an object as JSON, in the order in which they were added.
 #[derive(Default)]

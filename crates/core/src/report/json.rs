@@ -143,8 +143,10 @@ pub fn error_json(error: &str) -> Value {
 /// Writes JSON on one line. Its values may contain texts of others. Characters that could affect a terminal are
 /// written as `\uNNNN`.
 pub fn json_text(value: &Value) -> String {
-    let json = value.to_string();
-    if !json.contains(is_unsafe) {
+    // A value can always be written. Its Display would write it piece by piece through a formatter.
+    let json = serde_json::to_string(value).unwrap_or_default();
+    // Most texts are printable ASCII, which is safe, and a byte is compared faster than a character.
+    if json.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !json.contains(is_unsafe) {
         return json;
     }
     let mut text = String::new();
