@@ -85,7 +85,7 @@ pub fn count(options: &Options, counts: &Counts) -> io::Result<()> {
         _ => Vec::new(),
     };
     namespace::make_mounts_private()?;
-    let counter = Counter { repeats: if options.quick { 1 } else { 3 }, scratch };
+    let counter = Counter { repeats: if options.quick { 3 } else { 9 }, scratch };
     let mut rows = Vec::new();
     for (what, name) in ALL {
         let earlier = match &before {
@@ -152,35 +152,45 @@ struct Counter {
 }
 
 impl Counter {
-    /// The least of some repetitions: chance only adds to it.
     fn count(&self, what: What, subject: &Subject) -> io::Result<Count> {
-        let mut least: Option<u64> = None;
-        for _ in 0..self.repeats {
-            let instructions = self.instructions(what, subject)?;
-            least = Some(least.map_or(instructions, |least| least.min(instructions)));
+        Ok(Count { instructions: self.instructions(what, subject)?, calls: self.calls(what, subject)? })
+    }
+
+    /// Returns the least of some repetitions. Threads that wait for each other add some instructions by chance.
+    fn least(&self, mut count: impl FnMut() -> io::Result<u64>) -> io::Result<u64> {
+        let mut least = count()?;
+        for _ in 1..self.repeats {
+            least = least.min(count()?);
         }
-        Ok(Count { instructions: least.unwrap_or_default(), calls: self.calls(what, subject)? })
+        Ok(least)
     }
 
     fn instructions(&self, what: What, subject: &Subject) -> io::Result<u64> {
         match what {
-            What::Check => self.callgrind_of_process(&subject.check),
-            What::Wait => self.callgrind_of_process(&subject.wait),
-            What::Start => {
+            What::Check => self.least(|| self.callgrind_of_process(&subject.check)),
+            What::Wait => self.least(|| self.callgrind_of_process(&subject.wait)),
+            What::Start => self.least(|| {
                 let mut namespace = Namespace::with_uplink()?;
                 namespace.add_default_route()?;
                 self.callgrind_of_run(&subject.run, || Ok(()), true)
-            }
+            }),
             What::RouteLast => self.callgrind_of_event(LastEvent::DefaultRoute, subject),
             What::CarrierLast => self.callgrind_of_event(LastEvent::Carrier, subject),
         }
     }
 
-    /// What a run with the event took more than one that ended before it: what follows READY=1 is in it.
+    /// What a run with the event took more than one that ended before it: what follows READY=1 is in it. Chance adds to
+    /// both runs, so the least of either is taken. The least of the differences would be too small.
     fn callgrind_of_event(&self, event: LastEvent, subject: &Subject) -> io::Result<u64> {
-        let mut namespace = event.namespace()?;
-        let without = self.callgrind_of_run(&subject.run, || Ok(()), false)?;
-        let with = self.callgrind_of_run(&subject.run, || event.happen(&mut namespace), true)?;
+        let namespace = event.namespace()?;
+        let without = self.least(|| {
+            namespace.enter()?;
+            self.callgrind_of_run(&subject.run, || Ok(()), false)
+        })?;
+        let with = self.least(|| {
+            let mut namespace = event.namespace()?;
+            self.callgrind_of_run(&subject.run, || event.happen(&mut namespace), true)
+        })?;
         Ok(with.saturating_sub(without))
     }
 
