@@ -3,6 +3,7 @@
 //!
 //! Comparing two verdicts is not enough: something that went and came back between them leaves both of them met.
 
+use alloc::collections::BTreeSet;
 use core::time::Duration;
 
 use crate::model::{Message, Network};
@@ -16,9 +17,12 @@ const ABOUT: Duration = Duration::from_millis(50);
 const LATE: Duration = Duration::from_millis(100);
 
 /// Collects the breaks between two verdicts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Continuity {
     broken: bool,
+    /// Every link that a verdict of this hold has rested on, whether the verdict counted or not. The kernel announces a
+    /// loss of carrier up to a second later. Until then, the gate may have moved to another link.
+    links: BTreeSet<u32>,
     /// When the first of the routes ends that the last verdict rests on, as it was read then.
     ends: Option<Moment>,
 }
@@ -27,12 +31,24 @@ impl Continuity {
     /// Looks at a notification before it is applied to the network. It is a break if it removes, replaces or
     /// interrupts something that the last verdict rests on, even if a later notification restores it.
     pub fn before(&mut self, message: &Message, network: &Network, last: &Verdict) {
-        self.broken = self.broken || last.interrupted_by(message, network);
+        self.rests_on(last);
+        self.broken = self.broken
+            || last.interrupted_by(message, network)
+            || self.links.iter().any(|held| network.loses_carrier(*held, message));
     }
 
     /// Looks at the verdict right after a notification. It is a break if a clause is unmet that was met.
     pub fn after(&mut self, last: &Verdict, judge: impl FnOnce() -> Verdict) {
-        self.broken = self.broken || loses_a_clause(last, &judge());
+        if !self.broken {
+            let new = judge();
+            self.rests_on(&new);
+            self.broken = loses_a_clause(last, &new);
+        }
+    }
+
+    /// Notes the links that a verdict rests on. From now on it is a break if one of them loses its carrier.
+    fn rests_on(&mut self, verdict: &Verdict) {
+        self.links.extend(verdict.links());
     }
 
     /// Notifications were lost. Their content is unknown, so this is a break.
@@ -40,12 +56,13 @@ impl Continuity {
         self.broken = true;
     }
 
-    /// Compares a new verdict with the last one. It is a break if a link that the last one rests on lost its
-    /// carrier between two readings (`flapped`), if a route that it rests on has ended, or if pasta would select
+    /// Compares a new verdict with the last one. It is a break if a link that the hold has rested on lost its carrier
+    /// between two readings (`flapped`), if a route that the last verdict rests on has ended, or if pasta would select
     /// another route now.
     pub fn judged(&mut self, last: &Verdict, new: &Verdict, flapped: &[u32], now: Moment) {
+        self.rests_on(last);
         self.broken = self.broken
-            || flapped.iter().any(|link| last.rests_on_link(*link))
+            || flapped.iter().any(|link| self.links.contains(link))
             || self.has_ended(last, new, now)
             || last.pasta_choice() != new.pasta_choice();
     }
@@ -62,9 +79,17 @@ impl Continuity {
         self.ends = end.or(self.ends.filter(|_| unsure));
     }
 
-    /// Whether there was a break since the last call of this function.
+    /// Whether there was a break since the last call of this function. Another hold begins then.
     pub fn take_broken(&mut self) -> bool {
+        if self.broken {
+            self.links.clear();
+        }
         core::mem::take(&mut self.broken)
+    }
+
+    /// There was no hold: no link counts.
+    pub fn release(&mut self) {
+        self.links.clear();
     }
 }
 
@@ -136,7 +161,7 @@ mod tests {
             (Some(at(1000)), &other, 1000, true),
             (None, &other, 1000, false),
         ] {
-            let mut continuity = Continuity { broken: false, ends: end };
+            let mut continuity = Continuity { ends: end, ..Continuity::default() };
             continuity.judged(&first, new, &[], at(now));
             assert_eq!(continuity.take_broken(), is_break, "{end:?} {now} {new:?}");
         }
@@ -154,7 +179,7 @@ mod tests {
             (second(1), None, false, None),
             (second(1), None, true, second(1)),
         ] {
-            let mut continuity = Continuity { broken: false, ends: known };
+            let mut continuity = Continuity { ends: known, ..Continuity::default() };
             continuity.expect(read, unsure);
             assert_eq!(continuity.ends, counts, "{known:?} {read:?} {unsure}");
         }

@@ -463,10 +463,6 @@ impl Session {
         if !enough && verdict.ready() && self.refresh.must_finish(&verdict) {
             return Step::to(Next::Drain);
         }
-        if self.leaves_a_link(&verdict) && !core::mem::replace(&mut self.confirmed, true) {
-            self.refresh.read_all();
-            return Step::to(Next::Drain);
-        }
         let may_open = self.keeps_a_gate()
             && !self.is_open()
             && (self.gate.settle.is_zero() || self.state.has_settled(now));
@@ -482,13 +478,6 @@ impl Session {
         }
     }
 
-    /// Whether the clauses stay met without a link that met them. That link may have lost its carrier before another link
-    /// took over, and the kernel may not have announced it yet. Links are read then: the counter tells.
-    fn leaves_a_link(&self, verdict: &Verdict) -> bool {
-        let last = last_observed(self.recorded.as_ref(), self.unrecorded, &self.verdict);
-        self.state.holding() && verdict.ready() && last.rests_on_more_links_than(verdict)
-    }
-
     /// `run`, `wait` and `monitor`: the gate's state sees the verdict.
     fn keep(&mut self, verdict: Verdict, now: Moment) -> Step {
         let last = core::mem::replace(&mut self.verdict, verdict);
@@ -496,6 +485,8 @@ impl Session {
         if self.state.holding() {
             let last = last_observed(self.recorded.as_ref(), self.unrecorded, &last);
             self.continuity.judged(last, &self.verdict, &flapped, now);
+        } else {
+            self.continuity.release();
         }
         self.recorded.get_or_insert(last);
         self.unrecorded = true;

@@ -611,12 +611,12 @@ impl Verdict {
 
     /// Whether a requirement is met by this link's carrier, or by an address or route of the link.
     pub fn rests_on_link(&self, ifindex: u32) -> bool {
-        self.evidence().any(|evidence| evidence.rests_on_link(ifindex))
+        self.links().any(|link| link == ifindex)
     }
 
-    /// Whether this verdict rests on a link that another one does not rest on.
-    pub fn rests_on_more_links_than(&self, other: &Verdict) -> bool {
-        self.evidence().flat_map(Evidence::links).any(|link| !other.rests_on_link(link))
+    /// Returns the links whose carrier, address or route meets a requirement.
+    pub fn links(&self) -> impl Iterator<Item = u32> {
+        self.evidence().flat_map(Evidence::links)
     }
 
     /// Whether the same routes meet requirements in both verdicts.
@@ -669,12 +669,7 @@ impl Verdict {
 impl Evidence {
     fn interrupted_by(&self, message: &Message, before: &Network) -> bool {
         match message {
-            Message::Link(link) => {
-                let known = before.link(link.ifindex);
-                let flapped = known.is_some_and(|old| old.carrier_down_count < link.carrier_down_count);
-                (flapped && self.links().any(|held| before.needs_link(held, link.ifindex)))
-                    || (before.restarts_detection(link) && self.rests_on_link(link.ifindex))
-            }
+            Message::Link(link) => before.restarts_detection(link) && self.rests_on_link(link.ifindex),
             Message::LinkGone(ifindex) => self.rests_on_link(*ifindex),
             Message::AddressGone(gone) => {
                 let is = |held: &AddressRef| held.ifindex == gone.ifindex && held.address == gone.local;

@@ -399,6 +399,15 @@ impl Network {
         Ok(())
     }
 
+    /// Whether a message tells that a link lost its carrier, or another link that it [needs](Network::needs_link), even if
+    /// that has carrier again.
+    pub fn loses_carrier(&self, ifindex: u32, message: &Message) -> bool {
+        let Message::Link(link) = message else { return false };
+        let known = self.link(link.ifindex);
+        known.is_some_and(|known| known.carrier_down_count < link.carrier_down_count)
+            && self.needs_link(ifindex, link.ifindex)
+    }
+
     /// Whether a link carries no traffic while the other one has no carrier: it is the same link, is stacked on it, or is a
     /// bridge and no other port of it has carrier. A short loss of the other link's carrier is not counted on this link,
     /// because the kernel tells it only of a loss that lasts.

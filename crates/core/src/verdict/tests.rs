@@ -1,5 +1,6 @@
 //! What interrupts a verdict, even if it is repaired afterwards.
 
+use crate::continuity::Continuity;
 use crate::evaluate::evaluate;
 use crate::model::{Message, RouteChange};
 use crate::requirement::Family;
@@ -25,7 +26,9 @@ fn interrupts(message: &Message, expected: &[&str]) {
     for text in ALL {
         let verdict = evaluate(&gate(text), &before, NOW);
         assert!(verdict.ready(), "{text}: {verdict:?}");
-        assert_eq!(verdict.interrupted_by(message, &before), expected.contains(&text), "{text}, {message:?}");
+        let mut continuity = Continuity::default();
+        continuity.before(message, &before, &verdict);
+        assert_eq!(continuity.take_broken(), expected.contains(&text), "{text}, {message:?}");
     }
 }
 
@@ -256,5 +259,7 @@ fn a_verdict_that_rests_on_nothing() {
     let verdict = evaluate(&gate("interface='x0'; carrier=true"), &before, NOW);
     let mut flapped = before.links().find(|link| link.ifname == "x0").unwrap().clone();
     flapped.carrier_down_count = 9;
-    assert!(!verdict.interrupted_by(&Message::Link(Box::new(flapped)), &before));
+    let mut continuity = Continuity::default();
+    continuity.before(&Message::Link(Box::new(flapped)), &before, &verdict);
+    assert!(!continuity.take_broken());
 }

@@ -71,29 +71,47 @@ fn at_the_end_of_a_settle_links_are_read_once_more() {
     assert_eq!((bench.opened, bench.phase()), (0, Phase::Waiting));
 }
 
-/// The kernel has not announced that eth0 lost its carrier. The route by eth1 may have come after that, so links are read
-/// when the gate leaves eth0.
+/// The gate moves from eth0 to eth1, or to eth1 and on to another address, within one drain. The kernel announces the loss
+/// of a carrier after that, or never.
 #[test]
-fn a_link_that_is_left_must_have_kept_its_carrier() {
-    let other = "eth1: up; addr eth1 198.51.100.10/24; chosen default4 via 198.51.100.1 dev eth1";
-    let (kept, lost) = (format!("{WORKS} metric 9; {other}"), format!("{NO_CARRIER}; {other}"));
-    let both = kept.replace("eth0: up", "eth0: up losses=1");
-    for (what, kernel, until) in [
-        ("eth0 has carrier", kept.clone(), 10_000),
-        ("eth0 has lost it", lost.replace("nocarrier", "nocarrier losses=1"), 16_000),
-        ("eth0 has it again", both, 16_000),
-    ] {
-        let mut bench = Bench::looked(Mode::Watch, settling(WANTS_ROUTE, 10), &format!("{WORKS} metric 9"));
-        bench.now = at(6000);
-        bench.becomes(&kept);
-        bench.kernel = network(&kernel);
-        bench.reads.clear();
-        bench.give(Input::Wake);
-        assert_eq!(bench.deadline(), Some(until), "{what}");
-        let links = |bench: &Bench| bench.reads.iter().filter(|read| **read == Read::Links).count();
-        assert_eq!(links(&bench), 1, "{what}");
-        bench.give(Input::Wake);
-        assert_eq!(links(&bench), 1, "{what}");
+fn every_link_that_a_settle_rests_on_must_keep_its_carrier() {
+    let first = "eth0: up; addr eth0 192.0.2.10/24; eth1: up; addr eth1 198.51.100.10/24; eth2: up";
+    let second = first.replace("192.0.2.10/24", "192.0.2.10/24 deprecated");
+    let third = format!("{second}; addr eth0 192.0.2.11/24");
+    let only_second = [second.as_str()];
+    let through_second = [second.as_str(), third.as_str()];
+    let table: &[(&[&str], &str, bool)] = &[
+        (&only_second, "nothing", false),
+        (&only_second, "eth0", true),
+        (&only_second, "eth1", true),
+        (&only_second, "eth2", false),
+        (&through_second, "nothing", false),
+        (&through_second, "eth0", true),
+        (&through_second, "eth1", true),
+        (&through_second, "eth2", false),
+    ];
+    for (states, flaps, is_break) in table {
+        let moved = || {
+            let mut bench = Bench::looked(Mode::Watch, settling(WANTS_ADDRESS, 10), first);
+            bench.now = at(6000);
+            states.iter().for_each(|state| bench.becomes(state));
+            bench.give(Input::Wake);
+            assert_eq!(bench.deadline(), Some(10_000), "{states:?}");
+            bench
+        };
+        let flapped =
+            states.last().unwrap().replace(&format!("{flaps}: up"), &format!("{flaps}: up losses=1"));
+        let mut bench = moved();
+        bench.now = at(6500);
+        bench.sees(&flapped);
+        let until = if *is_break { 16_500 } else { 10_000 };
+        assert_eq!(bench.deadline(), Some(until), "{flaps}, announced: {states:?}");
+        let mut bench = moved();
+        bench.kernel = network(&flapped);
+        bench.time(10_000);
+        assert_eq!(bench.opened, u32::from(!is_break), "{flaps}, read: {states:?}");
+        bench.time(20_000);
+        assert_eq!(bench.opened, 1, "{flaps}, read: {states:?}");
     }
 }
 

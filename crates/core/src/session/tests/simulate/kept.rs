@@ -252,6 +252,19 @@ const KEPT: &[(&str, &str)] = &[
      addr change 192.0.2.1/24 dev va0 valid_lft 900 preferred_lft 800",
     ),
     (
+        "a second link took over, lost its carrier, and an address came before that was announced",
+        "gate 3, settle 436 ms, va0 is a veth
+     -- netready takes 5 inputs
+     -- netready takes 1 inputs
+     -- netready takes 1 inputs
+     addr change 192.0.2.1/24 dev va0 valid_lft 900 preferred_lft 0
+     -- netready takes 1 inputs
+     cable va1 out
+     -- 1 ms pass
+     -- netready takes 5 inputs
+     addr add 192.0.2.8/24 dev va0",
+    ),
+    (
         "a route ended while netready was not woken, and another route came",
         "gate 1, settle 355 ms, va0 is a card
      -- netready takes 5 inputs
