@@ -3,12 +3,12 @@
 //!
 //! Comparing two verdicts is not enough: something that went and came back between them leaves both of them met.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use crate::model::{Message, Network};
 use crate::moment::Moment;
-use crate::verdict::Verdict;
+use crate::verdict::{RouteRef, Verdict};
 
 /// How exactly the end of a route is known. The kernel counts in ticks, and netready is woken a little late.
 const ABOUT: Duration = Duration::from_millis(50);
@@ -20,24 +20,35 @@ const LATE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Continuity {
     broken: bool,
-    /// Every link that a verdict of this hold has rested on, whether the verdict counted or not. The kernel announces a
-    /// loss of carrier up to a second later. Until then, the gate may have moved to another link.
+    /// Every link that this hold has rested on, or may have rested on: a verdict rested on it, whether the verdict counted
+    /// or not, or a new route leads out of it that the kernel may have taken until netready read again. The kernel announces
+    /// a loss of carrier up to a second later, and a route that goes with its link not at all.
     links: BTreeSet<u32>,
-    /// When the first of the routes ends that the last verdict rests on, as it was read then.
-    ends: Option<Moment>,
+    /// The links that came up since the last verdict that counted. The kernel may have returned to a route that leads out of
+    /// one of them, and it does not announce that. The next verdict shows it.
+    back: BTreeSet<u32>,
+    /// Something was announced since the last verdict that counted.
+    told: bool,
+    /// The routes with a lifetime that the last verdict rests on, and when each of them ends, as it was read then.
+    ends: BTreeMap<RouteRef, Moment>,
 }
 
 impl Continuity {
     /// Looks at a notification before it is applied to the network. It is a break if it removes, replaces or
-    /// interrupts something that the last verdict rests on, even if a later notification restores it.
+    /// interrupts something that the last verdict rests on, or a link that the hold may have rested on, even if a later
+    /// notification restores it.
     pub fn before(&mut self, message: &Message, network: &Network, last: &Verdict) {
+        self.told = true;
         self.rests_on(last);
+        self.links.extend(last.links_of_a_better_route(message));
+        self.back.extend(network.may_bring_back(message).filter(|_| last.rests_on_routes()));
         self.broken = self.broken
             || last.interrupted_by(message, network)
-            || self.links.iter().any(|held| network.loses_carrier(*held, message));
+            || self.links.union(&self.back).any(|held| network.stops_carrying(*held, message));
     }
 
-    /// Looks at the verdict right after a notification. It is a break if a clause is unmet that was met.
+    /// Looks at the verdict right after a notification, or between two lists of links and addresses. It is a break if a
+    /// clause is unmet that was met.
     pub fn after(&mut self, last: &Verdict, judge: impl FnOnce() -> Verdict) {
         if !self.broken {
             let new = judge();
@@ -46,7 +57,7 @@ impl Continuity {
         }
     }
 
-    /// Notes the links that a verdict rests on. From now on it is a break if one of them loses its carrier.
+    /// Notes the links that a verdict rests on. From now on it is a break if one of them cannot carry traffic for a moment.
     fn rests_on(&mut self, verdict: &Verdict) {
         self.links.extend(verdict.links());
     }
@@ -59,24 +70,39 @@ impl Continuity {
     /// Compares a new verdict with the last one. It is a break if a link that the hold has rested on lost its carrier
     /// between two readings (`flapped`), if a route that the last verdict rests on has ended, or if pasta would select
     /// another route now.
-    pub fn judged(&mut self, last: &Verdict, new: &Verdict, flapped: &[u32], now: Moment) {
+    pub fn judged(&mut self, last: &Verdict, new: &Verdict, network: &Network, flapped: &[u32], now: Moment) {
         self.rests_on(last);
-        self.broken = self.broken
+        self.back.clear();
+        self.broken = self.is_broken(new, network, now)
             || flapped.iter().any(|link| self.links.contains(link))
-            || self.has_ended(last, new, now)
             || last.pasta_choice() != new.pasta_choice();
+        self.told = false;
     }
 
-    /// Whether a route that the last verdict rests on has ended. A router may have prolonged it: then it is there
-    /// although its end has passed. But if netready looks late, the route may have ended before it was prolonged.
-    fn has_ended(&self, last: &Verdict, new: &Verdict, now: Moment) -> bool {
-        self.ends.is_some_and(|end| end + LATE <= now || (end <= now + ABOUT && !last.has_routes_of(new)))
+    /// Whether the requirements may have been unmet between the end of a route that the last verdict rests on and the new
+    /// verdict. A router can prolong a route without an announcement. Then the route is there although its end has passed.
+    /// But if netready looks late, the route may have ended before it was prolonged.
+    fn is_gap(&self, route: &RouteRef, end: Moment, new: &Verdict, network: &Network, now: Moment) -> bool {
+        let late = end + LATE <= now;
+        if new.rests_on_route(route) {
+            return late;
+        }
+        // If nothing was announced, what the new verdict rests on was there when the route ended, unless it is a route that
+        // had ended too and was prolonged.
+        end <= now + ABOUT && (self.told || (late && !new.ends(network, now).is_empty()))
     }
 
-    /// Notes when the first of the routes ends that the new verdict rests on. `unsure`: the kernel may show a route
-    /// that ends as if it never ended.
-    pub fn expect(&mut self, end: Option<Moment>, unsure: bool) {
-        self.ends = end.or(self.ends.filter(|_| unsure));
+    /// Notes when the routes end that the new verdict rests on. `unsure`: the kernel may show a route that ends as if it
+    /// never ended. Then the end that was read before counts, as long as the verdict rests on that route.
+    pub fn expect(&mut self, new: &Verdict, network: &Network, unsure: bool, now: Moment) {
+        let known = core::mem::take(&mut self.ends);
+        let known = known.into_iter().filter(|(route, _)| unsure && new.rests_on_route(route));
+        self.ends = known.chain(new.ends(network, now)).collect();
+    }
+
+    /// Whether a notification was a break, or a route has ended that the last verdict rests on.
+    pub fn is_broken(&self, new: &Verdict, network: &Network, now: Moment) -> bool {
+        self.broken || self.ends.iter().any(|(route, end)| self.is_gap(route, *end, new, network, now))
     }
 
     /// Whether there was a break since the last call of this function. Another hold begins then.
@@ -90,6 +116,8 @@ impl Continuity {
     /// There was no hold: no link counts.
     pub fn release(&mut self) {
         self.links.clear();
+        self.back.clear();
+        self.told = false;
     }
 }
 
@@ -103,6 +131,7 @@ mod tests {
     use crate::evaluate::evaluate;
     use crate::requirement::Family;
     use crate::testing::{gate, network};
+    use crate::verdict::Evidence;
 
     fn verdict(gate_text: &str, host: &str) -> Verdict {
         evaluate(&gate(gate_text), &network(host), Moment::default())
@@ -134,54 +163,76 @@ mod tests {
         continuity.lost();
         continuity.after(&good, || good.clone());
         continuity.before(&Message::Rule(Family::V4), &network(GOOD), &good);
-        continuity.judged(&good, &good, &[], Moment::default());
+        continuity.judged(&good, &good, &network(GOOD), &[], Moment::default());
         assert!(continuity.take_broken());
     }
 
-    /// Each row: the route at first, the route that is found later, when that is (the first one ends at 1000 ms), and
-    /// whether it is a break.
+    /// Each row: whether the end of the first route was known (it is at 1000 ms), whether something was announced since, the
+    /// route that is found later, when that is, and whether it is a break.
     #[test]
-    fn the_end_of_a_route_is_a_break_unless_the_route_was_prolonged() {
-        let by = |gateway: &str| {
-            let route = alloc::format!("route default6 via {gateway} dev eth0");
-            verdict(
-                "route = \"default-ipv6\"",
-                &alloc::format!("eth0: up; addr eth0 2001:db8::7/64; {route}"),
-            )
-        };
-        let (first, other) = (by("fe80::1"), by("fe80::2"));
+    fn the_end_of_a_route_is_a_break_unless_it_was_prolonged_or_another_route_was_there() {
+        let first = by("fe80::1", "").0;
+        let (other, ending) = (by("fe80::2", ""), by("fe80::2", "expires 9"));
+        let prolonged = by("fe80::1", "expires 9");
         let at = |millis| Moment::after_boot(Duration::from_millis(millis));
-        for (end, new, now, is_break) in [
-            (Some(at(1000)), &first, 900, false),
-            (Some(at(1000)), &first, 1000, false),
-            (Some(at(1000)), &first, 1099, false),
-            (Some(at(1000)), &first, 1100, true),
-            (Some(at(1000)), &other, 900, false),
-            (Some(at(1000)), &other, 950, true),
-            (Some(at(1000)), &other, 1000, true),
-            (None, &other, 1000, false),
+        for (known, told, (new, host), now, is_break) in [
+            (true, false, &prolonged, 900, false),
+            (true, false, &prolonged, 1000, false),
+            (true, false, &prolonged, 1099, false),
+            (true, false, &prolonged, 1100, true),
+            (true, true, &other, 900, false),
+            (true, true, &other, 950, true),
+            (true, true, &other, 1000, true),
+            (true, true, &other, 1100, true),
+            (false, true, &other, 1000, false),
+            // The other route was there all the time. If it has an end, it may have been prolonged meanwhile.
+            (true, false, &other, 1000, false),
+            (true, false, &other, 1100, false),
+            (true, false, &ending, 1099, false),
+            (true, false, &ending, 1100, true),
         ] {
-            let mut continuity = Continuity { ends: end, ..Continuity::default() };
-            continuity.judged(&first, new, &[], at(now));
-            assert_eq!(continuity.take_broken(), is_break, "{end:?} {now} {new:?}");
+            let ends = known.then(|| (route_of(&first), at(1000))).into_iter().collect();
+            let mut continuity = Continuity { ends, told, ..Continuity::default() };
+            continuity.judged(&first, new, host, &[], at(now));
+            assert_eq!(continuity.take_broken(), is_break, "{known} {told} {now} {new:?}");
         }
     }
 
-    /// Each row: the end that was known, the end that is read now, whether the kernel may not show it, and the end that
-    /// counts.
+    fn by(gateway: &str, end: &str) -> (Verdict, Network) {
+        let host = network(&alloc::format!(
+            "eth0: up; addr eth0 2001:db8::7/64; route default6 via {gateway} dev eth0 {end}"
+        ));
+        (evaluate(&gate("route = \"default-ipv6\""), &host, Moment::default()), host)
+    }
+
+    fn route_of(verdict: &Verdict) -> RouteRef {
+        match verdict.evidence().next() {
+            Some(Evidence::Route { route, .. }) => route.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Each row: the end of the route via fe80::1 that was known, the route that the gate rests on now, its end as it is
+    /// read now, whether the kernel may not show it, and the end that counts.
     #[test]
-    fn an_end_that_the_kernel_may_not_show_is_remembered() {
+    fn an_end_that_the_kernel_may_not_show_is_remembered_while_its_route_counts() {
         let second = |second| Some(Moment::after_boot(Duration::from_secs(second)));
-        for (known, read, unsure, counts) in [
-            (None, second(1), false, second(1)),
-            (second(1), second(9), false, second(9)),
-            (second(1), second(9), true, second(9)),
-            (second(1), None, false, None),
-            (second(1), None, true, second(1)),
+        for (known, gateway, read, unsure, counts) in [
+            (None, "fe80::1", "expires 1", false, second(1)),
+            (second(1), "fe80::1", "expires 9", false, second(9)),
+            (second(1), "fe80::1", "expires 9", true, second(9)),
+            (second(1), "fe80::1", "", false, None),
+            (second(1), "fe80::1", "", true, second(1)),
+            (second(1), "fe80::2", "", true, None),
+            (second(1), "fe80::2", "expires 9", true, second(9)),
         ] {
-            let mut continuity = Continuity { ends: known, ..Continuity::default() };
-            continuity.expect(read, unsure);
-            assert_eq!(continuity.ends, counts, "{known:?} {read:?} {unsure}");
+            let ends = known.map(|end| (route_of(&by("fe80::1", "").0), end)).into_iter().collect();
+            let mut continuity = Continuity { ends, ..Continuity::default() };
+            let (verdict, host) = by(gateway, read);
+            continuity.expect(&verdict, &host, unsure, Moment::default());
+            let expected: Vec<Moment> = counts.into_iter().collect();
+            let found: Vec<Moment> = continuity.ends.values().copied().collect();
+            assert_eq!(found, expected, "{known:?} {gateway} {read:?} {unsure}");
         }
     }
 
@@ -205,7 +256,7 @@ mod tests {
             (&first, &second, alloc::vec![], true),
         ] {
             let mut continuity = Continuity::default();
-            continuity.judged(last, new, &flapped, Moment::default());
+            continuity.judged(last, new, &network(GOOD), &flapped, Moment::default());
             assert_eq!(continuity.take_broken(), is_break, "{flapped:?} {new:?}");
         }
     }

@@ -193,6 +193,12 @@ impl GateState {
         !clause.met && self.required_since.and_then(ends).is_some_and(|end| end <= now || self.timed_out(now))
     }
 
+    /// Notes that the clauses without a grace are met, although the gate may not open at this moment. The grace of the other
+    /// clauses begins.
+    pub fn begin_grace(&mut self, now: Moment) {
+        self.required_since.get_or_insert(now);
+    }
+
     /// Takes a verdict that rests on everything that the kernel has announced. `interrupted` says that something
     /// that the previous verdict rests on was taken away since then, even if it is back now.
     pub fn observe(&mut self, verdict: &Verdict, interrupted: bool, now: Moment) -> Option<Effect> {

@@ -430,6 +430,13 @@ impl Session {
             if let (Some(recorder), Found::Links(links, addresses)) = (&mut self.recorder, &found) {
                 recorder.read(links, addresses, &self.network, now);
             }
+            if let (true, Found::Links(links, addresses)) = (self.state.holding(), &found) {
+                // A list does not tell in which order things have changed.
+                let between = self.network.in_between(links, addresses);
+                if self.verdict.is_touched(&self.network, &between) {
+                    self.continuity.after(&self.verdict, || evaluate(&self.gate, &between, now));
+                }
+            }
             self.refresh.found(reading.read, found, &mut self.network, reading.began, now);
         }
         // Notifications that came meanwhile wait until the plan is carried out.
@@ -463,11 +470,12 @@ impl Session {
         if !enough && verdict.ready() && self.refresh.must_finish(&verdict) {
             return Step::to(Next::Drain);
         }
-        let may_open = self.keeps_a_gate()
-            && !self.is_open()
-            && (self.gate.settle.is_zero() || self.state.has_settled(now));
+        let settled =
+            || self.state.has_settled(now) && !self.continuity.is_broken(&verdict, &self.network, now);
+        let may_open = self.keeps_a_gate() && !self.is_open() && (self.gate.settle.is_zero() || settled());
         if may_open && verdict.ready() && self.refresh.is_near_expiry() {
             // The gate may rest on a route that has ended. It is read again in a moment.
+            self.state.begin_grace(now);
             let effect = self.tick(now);
             return self.done(effect, Next::Sleep);
         }
@@ -484,7 +492,7 @@ impl Session {
         let flapped = self.refresh.take_flapped();
         if self.state.holding() {
             let last = last_observed(self.recorded.as_ref(), self.unrecorded, &last);
-            self.continuity.judged(last, &self.verdict, &flapped, now);
+            self.continuity.judged(last, &self.verdict, &self.network, &flapped, now);
         } else {
             self.continuity.release();
         }
@@ -493,7 +501,7 @@ impl Session {
         let effect = self.state.observe(&self.verdict, self.continuity.take_broken(), now);
         if self.state.holding() {
             let unsure = self.refresh.is_near_expiry();
-            self.continuity.expect(self.verdict.ends(&self.network, now), unsure);
+            self.continuity.expect(&self.verdict, &self.network, unsure, now);
         }
         self.confirmed = false;
         let news = core::mem::take(&mut self.news);

@@ -137,7 +137,7 @@ pub struct AddressRef {
 }
 
 /// A route, with one of its next hops.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteRef {
     /// The prefix that the route is for.
     pub destination: IpNet,
@@ -619,14 +619,19 @@ impl Verdict {
         self.evidence().flat_map(Evidence::links)
     }
 
-    /// Whether the same routes meet requirements in both verdicts.
-    pub fn has_routes_of(&self, other: &Verdict) -> bool {
-        self.evidence().flat_map(Evidence::routes).eq(other.evidence().flat_map(Evidence::routes))
+    /// Whether a requirement is met by a route.
+    pub fn rests_on_routes(&self) -> bool {
+        self.evidence().any(|evidence| !evidence.routes().is_empty())
     }
 
-    /// When the next of the routes ends that meet requirements, as the network knows it.
-    pub fn ends(&self, network: &Network, now: Moment) -> Option<Moment> {
-        let ends = |evidence: &Evidence| match evidence {
+    /// Whether this route meets a requirement.
+    pub fn rests_on_route(&self, route: &RouteRef) -> bool {
+        self.evidence().flat_map(Evidence::routes).any(|held| held == route)
+    }
+
+    /// Returns the routes that meet requirements and have a lifetime, and when each of them ends, as the network knows it.
+    pub fn ends(&self, network: &Network, now: Moment) -> BTreeMap<RouteRef, Moment> {
+        let end = |evidence: &Evidence, route: &RouteRef| match evidence {
             Evidence::Lookup { target, .. } => network.lookup_ends(*target).filter(|end| *end > now),
             Evidence::Route { .. }
             | Evidence::Pasta(_)
@@ -634,29 +639,53 @@ impl Verdict {
             | Evidence::Address(_)
             | Evidence::Nameserver(_)
             | Evidence::Answer { .. } => {
-                let is = |known: &&Route| evidence.routes().iter().any(|route| route.is_by_hop_of(known));
-                network
-                    .routes
-                    .all()
-                    .filter(is)
-                    .filter_map(|route| route.expires)
-                    .filter(|end| *end > now)
-                    .min()
+                let known = network.routes.all().filter(|known| route.is_by_hop_of(known));
+                known.filter_map(|known| known.expires).filter(|end| *end > now).min()
             }
         };
-        self.evidence().filter_map(ends).min()
+        let all =
+            self.evidence().flat_map(|evidence| evidence.routes().iter().map(move |route| (evidence, route)));
+        all.filter_map(|(evidence, route)| Some((route.clone(), end(evidence, route)?))).collect()
+    }
+
+    /// Returns the links of a route that was added, if the kernel may take it instead of one that meets a requirement.
+    pub fn links_of_a_better_route(&self, message: &Message) -> BTreeSet<u32> {
+        match message {
+            Message::Route(added, RouteChange::Added | RouteChange::Appended)
+                if self.evidence().any(|evidence| evidence.may_be_behind(added)) =>
+            {
+                added.hops.iter().map(|hop| hop.ifindex).collect()
+            }
+            Message::Route(..)
+            | Message::Link(_)
+            | Message::LinkGone(_)
+            | Message::Address(_)
+            | Message::AddressGone(_)
+            | Message::Rule(_)
+            | Message::Nexthop(_)
+            | Message::NexthopGone(_)
+            | Message::IgnoreLinkdown(_) => BTreeSet::new(),
+        }
+    }
+
+    /// Whether a link or an address that meets a requirement has other flags in another state of the network, or is not
+    /// there.
+    pub(crate) fn is_touched(&self, known: &Network, other: &Network) -> bool {
+        let link = |network: &Network, ifindex| network.link(ifindex).map(|link| link.flags);
+        let address = |network: &Network, held: &AddressRef| {
+            let mut addresses = network.addresses_of(held.ifindex);
+            addresses.find(|address| address.local == held.address).map(|address| address.flags)
+        };
+        self.links().any(|ifindex| link(known, ifindex) != link(other, ifindex))
+            || self
+                .evidence()
+                .filter_map(Evidence::address)
+                .any(|held| address(known, held) != address(other, held))
     }
 
     /// Whether a requirement is met by this address, or by a route that has it as the source.
     pub fn rests_on_address(&self, address: IpAddr) -> bool {
-        self.evidence().any(|evidence| match evidence {
-            Evidence::Address(held) => held.address == address,
-            Evidence::Route { source, .. } | Evidence::Lookup { source, .. } => source.address == address,
-            Evidence::Link { .. }
-            | Evidence::Pasta(_)
-            | Evidence::Nameserver(_)
-            | Evidence::Answer { .. } => false,
-        })
+        self.evidence().filter_map(Evidence::address).any(|held| held.address == address)
     }
 
     /// Whether this message removes, replaces or interrupts something that meets a requirement. It counts even
@@ -670,17 +699,14 @@ impl Evidence {
     fn interrupted_by(&self, message: &Message, before: &Network) -> bool {
         match message {
             Message::Link(link) => before.restarts_detection(link) && self.rests_on_link(link.ifindex),
-            Message::LinkGone(ifindex) => self.rests_on_link(*ifindex),
+            // Continuity looks at all links that the hold has rested on.
+            Message::LinkGone(_) => false,
             Message::AddressGone(gone) => {
-                let is = |held: &AddressRef| held.ifindex == gone.ifindex && held.address == gone.local;
-                match self {
-                    Evidence::Address(held) => is(held),
-                    Evidence::Route { source, .. } | Evidence::Lookup { source, .. } => is(source),
-                    Evidence::Link { .. }
-                    | Evidence::Pasta(_)
-                    | Evidence::Nameserver(_)
-                    | Evidence::Answer { .. } => false,
-                }
+                let is = |held: &AddressRef| {
+                    held.ifindex == gone.ifindex
+                        && (held.address == gone.local || before.is_secondary_of(held.address, gone))
+                };
+                self.address().is_some_and(is)
             }
             Message::Route(_, RouteChange::Appended) => false,
             // The kernel adds a route that already existed. So the route was gone in between; the kernel does not
@@ -747,19 +773,43 @@ impl Evidence {
         self.links().any(|link| link == ifindex)
     }
 
+    /// Whether the kernel may take this new route instead of the one that meets the requirement.
+    fn may_be_behind(&self, added: &Route) -> bool {
+        match self {
+            // A lookup does not tell which route it used.
+            Evidence::Lookup { target, .. } => added.destination.contains(target),
+            Evidence::Route { .. }
+            | Evidence::Pasta(_)
+            | Evidence::Link { .. }
+            | Evidence::Address(_)
+            | Evidence::Nameserver(_)
+            | Evidence::Answer { .. } => {
+                self.routes().iter().any(|route| route.is(added) || route.is_behind(added))
+            }
+        }
+    }
+
     /// The links whose carrier, address or route this is.
     fn links(&self) -> impl Iterator<Item = u32> {
-        let own = match self {
-            Evidence::Link { ifindex, .. } => Some(*ifindex),
-            Evidence::Address(address) => Some(address.ifindex),
-            Evidence::Route { source, .. } | Evidence::Lookup { source, .. } => Some(source.ifindex),
-            Evidence::Pasta(_) | Evidence::Nameserver(_) | Evidence::Answer { .. } => None,
-        };
+        let link = if let Evidence::Link { ifindex, .. } = self { Some(*ifindex) } else { None };
+        let own = link.or(self.address().map(|address| address.ifindex));
         own.into_iter().chain(self.routes().iter().map(|route| route.ifindex))
     }
 
+    /// The address that this is, or the source of the route.
+    fn address(&self) -> Option<&AddressRef> {
+        match self {
+            Evidence::Address(held) => Some(held),
+            Evidence::Route { source, .. } | Evidence::Lookup { source, .. } => Some(source),
+            Evidence::Link { .. }
+            | Evidence::Pasta(_)
+            | Evidence::Nameserver(_)
+            | Evidence::Answer { .. } => None,
+        }
+    }
+
     /// The routes that this is made of.
-    fn routes(&self) -> &[RouteRef] {
+    pub(crate) fn routes(&self) -> &[RouteRef] {
         match self {
             Evidence::Route { route, .. } | Evidence::Lookup { route, .. } => core::slice::from_ref(route),
             Evidence::Pasta(taken) => taken,

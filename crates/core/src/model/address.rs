@@ -5,7 +5,8 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 
 /// The flags of an address that netready reads, from linux/if_addr.h.
-const IFA_F_TEMPORARY: u32 = 0x01;
+const IFA_F_SECONDARY: u32 = 0x01;
+const IFA_F_TEMPORARY: u32 = IFA_F_SECONDARY;
 const IFA_F_OPTIMISTIC: u32 = 0x04;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_DEPRECATED: u32 = 0x20;
@@ -95,6 +96,21 @@ impl Address {
         self.local.is_ipv4()
             && self.flags & IFA_F_NOPREFIXROUTE == 0
             && self.on_link().is_some_and(|prefix| prefix.contains(&wanted))
+    }
+
+    /// Whether the other address is another IPv4 address in the same subnet of the same link.
+    pub(crate) fn shares_subnet4(&self, other: &Address) -> bool {
+        self.local.is_ipv4()
+            && self.ifindex == other.ifindex
+            && self.local != other.local
+            && self.prefix_len == other.prefix_len
+            && self.on_link() == other.on_link()
+    }
+
+    /// Whether this is the primary IPv4 address of a subnet, and the other address is in that subnet. The first address of
+    /// a subnet is the primary one. The kernel marks all others as secondary.
+    pub(crate) fn is_primary_of(&self, other: &Address) -> bool {
+        self.shares_subnet4(other) && self.flags & IFA_F_SECONDARY == 0
     }
 
     /// Returns the prefix that the address puts on its link.

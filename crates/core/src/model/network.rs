@@ -292,6 +292,27 @@ impl Network {
         }
     }
 
+    /// Returns the network without everything that may have been away between the known links and addresses and those of a
+    /// dump: it has only what both have, and with the faults of both.
+    pub(crate) fn in_between(&self, links: &[Link], addresses: &[Address]) -> Network {
+        let link = |link: &Link| {
+            let known = self.link(link.ifindex)?;
+            // The flags are virtues: up, LOWER_UP and RUNNING.
+            Some(Link { flags: known.flags & link.flags, ..link.clone() })
+        };
+        let address = |address: &Address| {
+            let known = self.address(address)?;
+            // The flags are faults: tentative, DADFAILED and deprecated.
+            Some(Address { flags: known.flags | address.flags, ..address.clone() })
+        };
+        let mut common = self.clone();
+        common.replace_links(
+            links.iter().filter_map(link).collect(),
+            addresses.iter().filter_map(address).collect(),
+        );
+        common
+    }
+
     fn forget(&mut self, address: &AddressKey) {
         let known = self.addresses.remove(address);
         self.duplicates -= usize::from(known.is_some_and(|known| known.dadfailed()));
@@ -340,6 +361,15 @@ impl Network {
     /// Returns a link's addresses in the order of their values, IPv4 first.
     pub fn addresses_of(&self, ifindex: u32) -> impl Iterator<Item = &Address> {
         self.addresses.range(Self::keys_of(ifindex)).map(|(_, address)| address)
+    }
+
+    /// Whether an address of the same link is a secondary address of this one, which is IPv4. If the primary address is
+    /// removed, its secondary addresses go too. But with net.ipv4.conf.LINK.promote_secondaries the kernel keeps them: it
+    /// removes their local routes, announces that the primary address is gone, and adds the local routes again. Between
+    /// that, bind(2) refuses them (__inet_del_ifa of net/ipv4/devinet.c). The kernel announces only the first of them again.
+    pub(crate) fn is_secondary_of(&self, address: IpAddr, primary: &Address) -> bool {
+        let mut known = self.addresses_of(primary.ifindex);
+        known.any(|held| held.local == address && primary.is_primary_of(held))
     }
 
     fn keys_of(ifindex: u32) -> core::ops::RangeInclusive<AddressKey> {
@@ -399,13 +429,36 @@ impl Network {
         Ok(())
     }
 
-    /// Whether a message tells that a link lost its carrier, or another link that it [needs](Network::needs_link), even if
-    /// that has carrier again.
-    pub fn loses_carrier(&self, ifindex: u32, message: &Message) -> bool {
-        let Message::Link(link) = message else { return false };
-        let known = self.link(link.ifindex);
-        known.is_some_and(|known| known.carrier_down_count < link.carrier_down_count)
-            && self.needs_link(ifindex, link.ifindex)
+    /// Whether a message tells that a link, or another link that it [needs](Network::needs_link), lost its carrier, was set
+    /// down or is gone. It counts even if that link carries traffic again.
+    pub fn stops_carrying(&self, ifindex: u32, message: &Message) -> bool {
+        let stopped = match message {
+            Message::Link(link) => {
+                let stops = |known: &Link| {
+                    known.carrier_down_count < link.carrier_down_count
+                        || (known.admin_up() && !link.admin_up())
+                };
+                self.link(link.ifindex).is_some_and(stops).then_some(link.ifindex)
+            }
+            Message::LinkGone(gone) => Some(*gone),
+            Message::Address(_)
+            | Message::AddressGone(_)
+            | Message::Route(..)
+            | Message::Rule(_)
+            | Message::Nexthop(_)
+            | Message::NexthopGone(_)
+            | Message::IgnoreLinkdown(_) => None,
+        };
+        stopped.is_some_and(|stopped| self.needs_link(ifindex, stopped))
+    }
+
+    /// Returns the link that a message is about, if the link carried no traffic before. The kernel may use routes again that
+    /// lead out of it, and does not announce that: next hops that were dead, and routes that it skipped because
+    /// ignore_routes_with_linkdown is set.
+    pub fn may_bring_back(&self, message: &Message) -> Option<u32> {
+        let Message::Link(link) = message else { return None };
+        let known = self.link(link.ifindex)?;
+        self.carrier(known).is_err().then_some(known.ifindex)
     }
 
     /// Whether a link carries no traffic while the other one has no carrier: it is the same link, is stacked on it, or is a

@@ -93,8 +93,14 @@ fn a_link_that_goes() {
 #[test]
 fn an_address_that_goes() {
     interrupts(&address("192.0.2.10", true), &[ADDRESS, ROUTE, TARGET]);
-    interrupts(&address("192.0.2.11", true), &[]);
     interrupts(&address("198.51.100.10", true), &[]);
+    let Message::AddressGone(other) = address("192.0.2.11", true) else { panic!() };
+    // All addresses of its subnet go with the primary one, or cannot be used for a moment (promote_secondaries).
+    interrupts(&Message::AddressGone(other.clone()), &[ADDRESS, ROUTE, TARGET]);
+    const IFA_F_SECONDARY: u32 = 1;
+    interrupts(&Message::AddressGone(crate::model::Address { flags: IFA_F_SECONDARY, ..other.clone() }), &[]);
+    // For the kernel this is another subnet.
+    interrupts(&Message::AddressGone(crate::model::Address { prefix_len: 25, ..other }), &[]);
     // A renewal.
     interrupts(&address("192.0.2.10", false), &[]);
 }
@@ -212,6 +218,87 @@ fn messages_that_interrupt_nothing() {
     interrupts(&Message::IgnoreLinkdown(Some(77)), &[]);
 }
 
+/// Until the next verdict, the kernel may use the new route. If its link stops carrying traffic, the route goes without a
+/// message.
+#[test]
+fn a_better_route_that_goes_with_its_link() {
+    let before = network(HOST);
+    let number = before.links().find(|link| link.ifname == "y0").unwrap().ifindex;
+    let mut down = before.link(number).unwrap().clone();
+    down.flags = 0;
+    let ends = [link("y0", 4), Message::Link(Box::new(down)), Message::LinkGone(number)];
+    for (added, expected) in [
+        ("default4 via 198.51.100.1 dev y0 metric 99", &[ROUTE, TARGET, PASTA][..]),
+        ("default4 via 198.51.100.1 dev y0 metric 101", &[TARGET]),
+        ("203.0.113.0/24 via 198.51.100.1 dev y0", &[TARGET]),
+        ("203.0.112.0/24 via 198.51.100.1 dev y0", &[]),
+        ("default4 via 192.0.2.1 dev x0 metric 99", &[]),
+    ] {
+        for (text, end) in ALL.into_iter().flat_map(|text| ends.iter().map(move |end| (text, end))) {
+            let verdict = evaluate(&gate(text), &before, NOW);
+            let mut continuity = Continuity::default();
+            continuity.before(&route(added, RouteChange::Added), &before, &verdict);
+            assert!(!continuity.is_broken(&verdict, &before, NOW), "{text}, {added}");
+            continuity.before(end, &before, &verdict);
+            assert_eq!(continuity.take_broken(), expected.contains(&text), "{text}, {added}, {end:?}");
+        }
+    }
+}
+
+/// The kernel may use routes again that lead out of a link that comes up. The next verdict shows it.
+#[test]
+fn a_link_that_is_up_for_a_moment() {
+    let (down, up) =
+        (network(&format!("{HOST}; z0: nocarrier losses=3")), network(&format!("{HOST}; z0: up losses=3")));
+    let known = up.links().find(|link| link.ifname == "z0").unwrap().clone();
+    let lost = Message::Link(Box::new(crate::model::Link { carrier_down_count: 4, ..known.clone() }));
+    let comes = Message::Link(Box::new(known));
+    for text in ALL {
+        let verdict = evaluate(&gate(text), &down, NOW);
+        let mut continuity = Continuity::default();
+        continuity.before(&comes, &down, &verdict);
+        continuity.before(&lost, &up, &verdict);
+        assert_eq!(continuity.take_broken(), [ROUTE, TARGET, PASTA].contains(&text), "{text}");
+        continuity.before(&comes, &down, &verdict);
+        continuity.judged(&verdict, &verdict, &up, &[], NOW);
+        continuity.before(&lost, &up, &verdict);
+        assert!(!continuity.take_broken(), "{text}, with a verdict in between");
+    }
+}
+
+/// Each row: what was known, what a list has, and what there was all the time, as far as netready can know.
+#[test]
+fn what_two_lists_have_in_common() {
+    for (known, listed, gate_text, met) in [
+        ("x0: up; addr x0 192.0.2.10/24", "x0: up; addr x0 192.0.2.10/24", ADDRESS, true),
+        ("x0: up; addr x0 192.0.2.10/24", "x0: up; addr x0 192.0.2.11/24", "address='ipv4'", false),
+        (
+            "x0: up; addr x0 2001:db8::7/64",
+            "x0: up; addr x0 2001:db8::7/64 deprecated",
+            "address='ipv6'",
+            false,
+        ),
+        (
+            "x0: up; addr x0 2001:db8::7/64 tentative",
+            "x0: up; addr x0 2001:db8::7/64",
+            "address='ipv6'",
+            false,
+        ),
+        ("x0: up; y0: nocarrier", "x0: nocarrier; y0: up", "interface='x0'; carrier=true", false),
+        ("x0: up; y0: nocarrier", "x0: nocarrier; y0: up", "interface='y0'; carrier=true", false),
+        ("x0: up; y0: nocarrier", "x0: up; y0: up", "interface='x0'; carrier=true", true),
+        ("x0: up", "x0: up; y0: up", "interface='y0'; carrier=true", false),
+    ] {
+        let (known, listed) = (network(known), network(listed));
+        let links: Vec<_> = listed.links().cloned().collect();
+        let addresses: Vec<_> = listed.addresses().cloned().collect();
+        let between = known.in_between(&links, &addresses);
+        assert_eq!(evaluate(&gate(gate_text), &between, NOW).ready(), met, "{known:?} {listed:?}");
+        let before = evaluate(&gate(gate_text), &known, NOW);
+        assert_eq!(before.is_touched(&known, &between), before.ready() && !met, "{known:?} {listed:?}");
+    }
+}
+
 /// Each row: the routes that are known, and the second in which the verdict's route ends, seen from second 2.
 #[test]
 fn when_the_routes_end_that_a_verdict_rests_on() {
@@ -248,7 +335,8 @@ fn when_the_routes_end_that_a_verdict_rests_on() {
         let host = network(&format!("{HERE}; {routes}"));
         let verdict = evaluate(&gate(gate_text), &host, second(2));
         assert!(verdict.ready(), "{gate_text} {routes}: {verdict:?}");
-        assert_eq!(verdict.ends(&host, second(2)), ends.map(second), "{gate_text} {routes}");
+        let found: Vec<_> = verdict.ends(&host, second(2)).into_values().collect();
+        assert_eq!(found, ends.map(second).into_iter().collect::<Vec<_>>(), "{gate_text} {routes}");
     }
 }
 

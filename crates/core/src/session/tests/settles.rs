@@ -144,19 +144,32 @@ fn the_carrier_below_a_vlan_or_a_bridge_counts() {
     }
 }
 
-/// The session is not woken when the route ends. (Another route came after that, or the same one was prolonged.)
+/// The session is not woken when the route ends. Another route came after that, or was there all the time, or the same one
+/// was prolonged.
 #[test]
 fn a_route_that_ended_unseen_is_a_break() {
     let host = |route: &str| format!("eth0: up; addr eth0 2001:db8::7/64; route default6 {route}");
     // START is 100 s after the boot.
     let first = host("via fe80::1 dev eth0 expires 106");
-    for (what, route, millis, until) in [
-        ("prolonged in time", "via fe80::1 dev eth0 expires 999", 6010, 10_000),
-        ("prolonged, and read late", "via fe80::1 dev eth0 expires 999", 7000, 17_000),
-        ("another router", "via fe80::2 dev eth0 metric 9", 7000, 17_000),
+    for (what, route, announced, millis, until) in [
+        ("prolonged in time", "via fe80::1 dev eth0 expires 999", false, 6010, 10_000),
+        ("prolonged, and read late", "via fe80::1 dev eth0 expires 999", false, 7000, 17_000),
+        ("another router came", "via fe80::2 dev eth0 metric 9", true, 7000, 17_000),
+        ("another router was there", "via fe80::2 dev eth0 metric 9", false, 7000, 10_000),
+        (
+            "another router was there or was prolonged",
+            "via fe80::2 dev eth0 metric 9 expires 999",
+            false,
+            7000,
+            17_000,
+        ),
     ] {
         let mut bench = Bench::looked(Mode::Watch, settling("route = \"default-ipv6\"", 10), &first);
         assert_eq!(bench.deadline(), Some(6000), "{what}: the end of the route");
+        if announced {
+            bench.kernel = network("eth0: up; addr eth0 2001:db8::7/64");
+            bench.becomes(&host(route));
+        }
         bench.kernel = network(&host(route));
         bench.time(millis);
         let mut last = millis;

@@ -93,6 +93,14 @@ impl Kernel {
         self.entries.iter().filter_map(|entry| entry.route.expires)
     }
 
+    /// Whether a route by this next hop has ended.
+    pub fn has_ended(&self, ifindex: u32, gateway: Option<IpAddr>) -> bool {
+        self.entries.iter().any(|entry| {
+            let by_hop = entry.route.hops.iter().any(|hop| (hop.ifindex, hop.gateway) == (ifindex, gateway));
+            by_hop && entry.route.expires.is_some_and(|end| end <= self.now)
+        })
+    }
+
     /// The number of the link with this name.
     pub fn ifindex(&self, ifname: &str) -> Option<u32> {
         self.device(ifname).ok().map(|device| device.ifindex)
@@ -155,7 +163,7 @@ impl Kernel {
     /// has none.
     fn has_source(&self, route: &Route, ifindex: u32, host_wide: bool, told: bool) -> bool {
         if let Some(source) = route.prefsrc {
-            return self.binds(source);
+            return self.sends_from(source);
         }
         let family = route.family();
         let unnumbered =
@@ -164,7 +172,7 @@ impl Kernel {
             Family::of(held.local) == family
                 && !link_local(held.local)
                 && !held.local.is_loopback()
-                && self.binds(held.local)
+                && self.sends_from(held.local)
                 && (held.ifindex == ifindex
                     || (host_wide
                         && (family == Family::V6 || unnumbered)
@@ -178,9 +186,19 @@ impl Kernel {
             Lookup::Path { local: true, .. } => true,
             Lookup::Path { ifindex, source, .. } => {
                 self.leads_out(ifindex, told)
-                    && source.is_some_and(|source| !source.is_loopback() && self.binds(source))
+                    && source.is_some_and(|source| !source.is_loopback() && self.sends_from(source))
             }
             Lookup::Broadcast | Lookup::None(_) => false,
+        }
+    }
+
+    /// Whether a connection can leave from this address, which the kernel has selected. An IPv4 address needs no local
+    /// route for that: while an address is added or promoted, bind(2) refuses it and connect(2) takes it (seen on Linux
+    /// 6.18 without the local route).
+    fn sends_from(&self, source: IpAddr) -> bool {
+        match source {
+            IpAddr::V4(_) => self.addresses.iter().any(|held| held.local == source),
+            IpAddr::V6(_) => self.binds(source),
         }
     }
 }

@@ -493,17 +493,6 @@ impl Kernel {
     }
 }
 
-impl Address {
-    /// Whether the other address is another IPv4 address in the same subnet of the same link.
-    pub(super) fn shares_subnet4(&self, other: &Address) -> bool {
-        self.local.is_ipv4()
-            && self.ifindex == other.ifindex
-            && self.local != other.local
-            && self.prefix_len == other.prefix_len
-            && self.on_link() == other.on_link()
-    }
-}
-
 impl Entry {
     /// The kernel takes one of both to be the other: the same destination, table and metric.
     pub(super) fn stands_beside(&self, other: &Entry) -> bool {

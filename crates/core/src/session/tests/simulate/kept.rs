@@ -283,6 +283,187 @@ const KEPT: &[(&str, &str)] = &[
      -6 route replace default via fe80::9 dev va0 expires 2
      -4 route replace default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1",
     ),
+    (
+        "a secondary address could not be bound for a moment, because the kernel promoted it",
+        "gate 5, settle 2163 ms, va0 is a card
+     sysctl net.ipv4.conf.va0.promote_secondaries=1
+     addr add 192.0.2.7/24 dev va0
+     -- 1 ms pass, and netready keeps up
+     addr del 192.0.2.1/24 dev va0",
+    ),
+    (
+        "a connection leaves from an address that bind(2) refuses while the kernel promotes it (the test did not allow for that)",
+        "gate 12, settle 0 ms, va0 is a veth
+     -- netready takes 2 inputs
+     -- gate 0 is loaded
+     addr add 192.0.2.7/24 dev va0
+     sysctl net.ipv4.conf.va0.promote_secondaries=1
+     -- 0 ms pass, and netready keeps up
+     -4 route add default via 192.0.2.254 dev va0 src 192.0.2.7 metric 5
+     addr del 192.0.2.1/24 dev va0
+     -- netready takes 6 inputs",
+    ),
+    (
+        "a link that had no address got one, from which a connection leaves at once (the test did not allow for that)",
+        "gate 9, settle 957 ms, va0 is a card
+     nexthop replace id 7 via 192.0.2.254 dev va0
+     addr del 192.0.2.1/24 dev va0
+     -4 route replace 203.0.113.0/24 nhid 7
+     link set lan0 name va1
+     -- netready takes 10 inputs
+     -- netready takes 1 inputs
+     -- netready takes 5 inputs
+     -- 1 ms pass
+     addr change 192.0.2.1/24 dev va0 valid_lft 900 preferred_lft 800",
+    ),
+    (
+        "a better route to the target came, and went with its link",
+        "gate 14, settle 1769 ms, va0 is a card
+     -4 route add default via 192.0.2.254 dev va0
+     -- 1 ms pass, and netready keeps up
+     -4 route add 203.0.113.0/25 via 198.51.100.254 dev va1
+     link del va1",
+    ),
+    (
+        "a better default route came, and its link was set down",
+        "gate 7, settle 2092 ms, va0 is a veth
+     -4 route replace default via 192.0.2.254 dev va0 metric 10
+     -- 0 ms pass, and netready keeps up
+     -4 route append default via 198.51.100.254 dev va1
+     -- 1 ms pass
+     link set va1 down",
+    ),
+    (
+        "the kernel returned to a better route for a moment, because its link had carrier for that time",
+        "gate 0, settle 700 ms, va0 is a veth
+     sysctl net.ipv4.conf.all.ignore_routes_with_linkdown=1
+     -4 route add default via 192.0.2.254 dev va0
+     -4 route add default via 198.51.100.254 dev va1 metric 10
+     cable va0 out
+     -- 0 ms pass
+     -- the kernel does 99 pieces of its work
+     -- 0 ms pass, and netready keeps up
+     -- 1 ms pass
+     cable va0 in
+     -- 0 ms pass
+     -- the kernel does 99 pieces of its work
+     -- 1 ms pass
+     cable va0 out
+     -- 0 ms pass
+     -- the kernel does 99 pieces of its work",
+    ),
+    (
+        "a dead next hop could be used for a moment, because its link was up for that time",
+        "gate 7, settle 700 ms, va0 is a veth
+     -4 route replace default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1
+     link set va0 down
+     -- 0 ms pass
+     -- the kernel does 99 pieces of its work
+     -- 0 ms pass, and netready keeps up
+     -- 1 ms pass
+     link set va0 up
+     -- 0 ms pass
+     -- the kernel does 99 pieces of its work
+     -- 1 ms pass
+     link set va0 down
+     -- 0 ms pass
+     -- the kernel does 99 pieces of its work",
+    ),
+    (
+        "the only address was deprecated and another one came, both while the addresses were read",
+        "gate 4, settle 983 ms, va0 is a veth
+     -- netready takes 5 inputs
+     -- netready takes 1 inputs
+     -- netready takes 2 inputs
+     addr change 2001:db8::1/64 dev va0 nodad valid_lft 900 preferred_lft 0
+     -- 1000 ms pass
+     -- netready takes 3 inputs
+     addr add 2001:db8:1::1/64 dev va1 nodad",
+    ),
+    (
+        "a route ended that the gate did not rest on any more, and the settle began again",
+        "gate 1, settle 2461 ms, va0 is a veth
+     -6 route replace default via fe80::8 dev va0 expires 3
+     -- a route has 10 ms left
+     -- 0 ms pass, and netready keeps up
+     -6 route add default via 2001:db8::fe dev va0 metric 10
+     addr del 2001:db8::7/64 dev va0
+     -- netready takes 8 inputs
+     -- 390 ms pass",
+    ),
+    (
+        "a route ended and the other one was there all the time, but netready looked late, and the settle began again",
+        "gate 2, settle 532 ms, va0 is a veth
+     -- 0 ms pass, and netready keeps up
+     -4 route replace default via 198.51.100.254 dev va1
+     -- the kernel does 1 pieces of its work
+     -- netready takes 1 inputs
+     rule add pref 99 to 203.0.113.0/24 unreachable
+     -- the kernel does 1 pieces of its work
+     -- netready takes 11 inputs
+     -6 route replace default via fe80::8 dev va0 expires 3
+     -- a route has 10 ms left",
+    ),
+    (
+        "around the end of a route the settle did not begin again at once after a break, but only after a long read",
+        "gate 2, settle 532 ms, va0 is a veth
+     -- 0 ms pass, and netready keeps up
+     -4 route replace default via 198.51.100.254 dev va1
+     -- the kernel does 1 pieces of its work
+     -- netready takes 10 inputs
+     rule add pref 99 to 203.0.113.0/24 unreachable
+     -- the kernel does 1 pieces of its work
+     -- netready takes 11 inputs
+     -6 route replace default via fe80::8 dev va0 expires 3
+     -- a route has 10 ms left",
+    ),
+    (
+        "the same, and the break was that the route ended",
+        "gate 8, settle 1386 ms, va0 is a card
+     -6 route replace default via fe80::9 dev va0 expires 2
+     -- 0 ms pass, and netready keeps up
+     -- a route has 0 ms left
+     -6 route add 2001:db8:7::/48 via fe80::9 dev va1
+     -- 0 ms pass, and netready keeps up
+     -- 500 ms pass",
+    ),
+    (
+        "the gate could not open around the end of a route, and its grace began only after that",
+        "gate 15, settle 0 ms, va0 is a card
+     -6 route replace default via fe80::8 dev va0 expires 3
+     -- a route has 10 ms left
+     -- netready takes 1 inputs
+     nexthop replace id 7 via 192.0.2.254 dev va0
+     -4 route replace default nhid 7
+     -- 0 ms pass, and netready keeps up
+     -- 500 ms pass",
+    ),
+    (
+        "the same, and the next read was put off for ten seconds",
+        "gate 2, settle 0 ms, va0 is a veth
+     -- netready takes 2 inputs
+     -- gate 0 is loaded
+     -6 route replace default via fe80::9 dev va0 expires 2
+     -- 0 ms pass, and netready keeps up
+     -- gate 15 is loaded
+     -- netready takes 4 inputs
+     -- netready takes 1 inputs
+     -- netready takes 8 inputs
+     -- a route has 1 ms left
+     -4 route replace default via 192.0.2.254 dev va0 metric 10",
+    ),
+    (
+        "the route of an optional clause ended while a read was put off, and the settle of the rest began again",
+        "gate 15, settle 629 ms, va0 is a veth
+     -6 route replace default via fe80::9 dev va0 expires 2
+     rule del pref 99 to 203.0.113.0/24 unreachable
+     -- netready takes 10 inputs
+     -- netready takes 1 inputs
+     -- netready takes 1 inputs
+     -- netready takes 6 inputs
+     -- a route has 10 ms left
+     -4 route replace default via 192.0.2.254 dev va0 metric 10",
+    ),
 ];
 
 #[test]
