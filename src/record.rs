@@ -169,11 +169,10 @@ impl Place {
 
 /// Says why no record can be kept in this folder.
 fn unusable(folder: &Path, error: &io::Error) -> String {
-    let rule = match error.kind() {
-        ErrorKind::PermissionDenied => {
-            " (it must belong to this user, and nobody else may be able to write there)"
-        }
-        _ => "",
+    let rule = if error.kind() == ErrorKind::PermissionDenied {
+        " (it must belong to this user, and nobody else may be able to write there)"
+    } else {
+        ""
     };
     format!("{}: {error}{rule}", folder.display())
 }
