@@ -1,7 +1,7 @@
-//! `run --textfile`: a file that says how the gate stands, for node_exporter's textfile collector.
+//! `run --textfile`: writes the state of the gate to a file for node_exporter's textfile collector.
 //!
-//! Nothing depends on it: where it cannot be written, a warning says so once. A thread of its own writes it, because
-//! writing to a disk can take long, and READY=1, timeouts and signals must not wait for that.
+//! No decision depends on the file. If it cannot be written, `run` warns once and goes on. A separate thread writes it,
+//! because writing to a disk can take long, and READY=1, timeouts and signals must not wait for the disk.
 
 use std::io;
 use std::path::Path;
@@ -18,11 +18,11 @@ use crate::overview::KeptGate;
 use crate::platform::worker::Worker;
 use crate::snapshot::Snapshot;
 
-/// How long netready waits at its end until the last state is written. At half of it, a busy disk could miss that the
-/// gate gave up; at double, a disk that hangs would hold up a unit that is to stop.
+/// How long `run` waits for the last write before it ends. With half of it, a busy disk could lose the state that the
+/// gate gave up. With double, a disk that hangs would delay the stop of the unit too long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The text file for node_exporter. The module says how it is written.
+/// The file for node_exporter, and the thread that writes it.
 #[derive(Debug)]
 pub struct TextFile {
     path: Arc<Path>,
@@ -43,19 +43,19 @@ impl TextFile {
         TextFile { path: path.into(), writer: Arc::new(Worker::new(None)), last: None }
     }
 
-    /// Has the thread write how the gate stands, if that is due. It never waits.
+    /// Lets the thread write the state of the gate if that is due. This function never waits for the disk.
     pub fn keep(&mut self, snapshot: &Snapshot) {
         if !is_due(self.last.as_ref(), snapshot) || !self.start() {
-            // Without a thread nothing is written: whatever is done here, the gate would wait for.
+            // If the thread cannot be started, nothing is written: a write here would delay the gate.
             return;
         }
         self.writer.change(|next| *next = Some(snapshot.clone()));
         self.last = Some(snapshot.clone());
     }
 
-    /// Before netready ends: waits a little until everything is written.
+    /// Waits until everything is written, at most [`PATIENCE`]. Call it before netready ends. A state that is not written
+    /// by then is lost.
     pub fn finish(&self) {
-        // What is not written by then is lost.
         self.writer.finish(PATIENCE, PATIENCE);
     }
 
@@ -93,7 +93,7 @@ fn write(path: &Path, snapshot: Snapshot) -> io::Result<()> {
     folder.publish(name, metrics_text(&[gate], clock::boot_time()).as_bytes())
 }
 
-/// The user whose gate it is. `None` for the system's: a unit of the system's may run as any user.
+/// The user who owns the gate. `None` for a gate of the system, whose unit may run as any user.
 fn user() -> Option<u32> {
     let identity = Identity::of_process();
     let by_hand = std::env::var_os("RUNTIME_DIRECTORY").is_none();
