@@ -1,7 +1,8 @@
-//! Log lines: for the journal with their priorities (sd-daemon(3)), for a terminal short.
+//! Writes log lines to stderr. For the journal, each line has its priority (sd-daemon(3)); for a terminal, it is short.
 //!
-//! The subscriber is netready's own: there are no spans, no fields but the message and no filters, and each event is one
-//! line. tracing-subscriber needs more code to be told so, and 33,000 instructions to make its registry of spans.
+//! netready has a subscriber of its own. It has no spans and no filters, it ignores all fields except the message, and
+//! it writes one line for each event. tracing-subscriber would need more code for this, and 33,000 instructions to make
+//! its registry of spans.
 
 use std::fmt;
 
@@ -13,14 +14,14 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use crate::escape::escape;
 use crate::journal::{self, Priority};
 
-/// Begins to log to stderr what is of this level or graver.
+/// Begins to log to stderr the events of this level and of more severe ones.
 pub fn start(level: Level) {
     begin(level, if to_journal() { journal::say_on_stderr } else { say });
 }
 
-/// The same for `run`, whose lines go to the journal's own socket, if stderr goes to the journal. So they stay in one
-/// order with its entries, which go there too. A program that passes on another's output must not do that: its own
-/// lines would no longer stand in order with that output.
+/// Does the same as [`start`] for `run`. If stderr goes to the journal, the lines go to the journal's own socket, so that
+/// they keep their order with the entries, which go there too. A program that passes on the output of another program
+/// must not call this, because its own lines would lose their order with that output.
 pub fn start_beside_entries(level: Level) {
     match journal::of_process() {
         Some(_) => begin(level, journal::say),
@@ -40,7 +41,7 @@ pub(crate) fn to_journal() -> bool {
     stream == format!("{}:{}", stat.st_dev, stat.st_ino)
 }
 
-/// For a terminal, or whatever else stderr is.
+/// Writes lines for a terminal, or for anything else that is not the journal.
 fn say(priority: Priority, line: &str) {
     let kind = match priority {
         Priority::Error => "error: ",
@@ -51,7 +52,7 @@ fn say(priority: Priority, line: &str) {
     crate::stderr::say(&format!("netready: {kind}{line}\n"));
 }
 
-/// Says each event as a line.
+/// Writes each event as one line.
 struct Lines {
     level: Level,
     say: fn(Priority, &str),
