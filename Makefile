@@ -15,7 +15,7 @@
 # make boot       boots Debian with the package in it, as root: minutes (docs/boot.md)
 # make qemu       boots Debian with its kernel in qemu, and suspends it, as root: two minutes and more (docs/testing.md)
 # make bench      measures netready beside today's tools, as root: minutes (docs/numbers.md)
-# make faults     fails each system call of each command in turn, as root: an hour (docs/testing.md)
+# make faults     fails each system call of each command in turn, as root: an hour and a half (docs/testing.md)
 # make fuzz       fuzzes what netready reads, SECONDS=60 a target: needs a nightly toolchain (docs/testing.md)
 # make properties the unit tests with other random inputs, ROUNDS=5 times; SEED= sets the first number
 # make simulate   random stories against a simulated kernel for SECONDS=60; SEED= sets the first one
