@@ -137,11 +137,11 @@ fn once(podman: &Podman, path: &Path) -> Result<Vec<Lease>, LeaseError> {
         return Err(podman::PodmanError::Processes.into());
     }
     let ids: BTreeSet<&str> = held.iter().map(|held| held.container.as_str()).collect();
-    let mut used = podman::named_by_processes(proc, &ids);
+    let unseen = podman::PodmanError::Unseen;
+    let mut used = podman::named_by_processes(proc, &ids).map_err(unseen)?;
     // Every container of this storage has such a folder, so it says nothing about those in Podman's list.
-    let of_others =
-        podman::named_by_storage(path, &ids).into_iter().filter(|id| !containers.contains_key(*id));
-    used.extend(of_others.map(str::to_owned));
+    let of_storages = podman::named_by_storage(path, &ids).map_err(unseen)?;
+    used.extend(of_storages.into_iter().filter(|id| !containers.contains_key(*id)).map(str::to_owned));
     Ok(leases::judge(held, &containers, |id| used.contains(id)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::leases::{Container, is_podmans};
@@ -40,6 +40,9 @@ pub enum PodmanError {
     /// /proc belongs to another PID namespace, or is not mounted.
     #[error("/proc does not show the processes of this namespace, so nobody can tell which containers run")]
     Processes,
+    /// The processes, or the folders of Podman's storage, cannot be read.
+    #[error("cannot tell which containers are in use: {0}")]
+    Unseen(#[from] io::Error),
 }
 
 impl Podman {
@@ -108,23 +111,37 @@ const COMMAND_LINE: u64 = 64 << 10;
 /// Returns those of `ids` that are a word on the command line of some process. Each running container has a conmon(8)
 /// with its ID on the command line, whichever storage the container is in. Users choose their command lines, so this
 /// function searches while it reads, and keeps nothing of them in memory.
-pub(super) fn named_by_processes(folder: &Path, ids: &BTreeSet<&str>) -> BTreeSet<String> {
+///
+/// # Errors
+/// Fails if the command line of a process cannot be read, unless the process has ended or belongs to another user. A
+/// container whose process was skipped would seem to be gone.
+pub(super) fn named_by_processes(folder: &Path, ids: &BTreeSet<&str>) -> io::Result<BTreeSet<String>> {
     let mut named = BTreeSet::new();
     let longest = ids.iter().map(|id| id.len()).max().unwrap_or_default();
-    for (_, process) in proc::processes(folder) {
+    for entry in fs::read_dir(folder)? {
         if named.len() == ids.len() {
             break;
         }
-        // The process may have ended meanwhile.
-        if let Ok(line) = File::open(process.join("cmdline")) {
-            let found = |word: &[u8]| {
-                let id = std::str::from_utf8(word).ok().filter(|id| ids.contains(id));
-                named.extend(id.map(str::to_owned));
-            };
-            each_word(line.take(COMMAND_LINE), longest, found);
+        let entry = entry?;
+        if !proc::is_process(&entry) {
+            continue;
+        }
+        let found = |word: &[u8]| {
+            let id = std::str::from_utf8(word).ok().filter(|id| ids.contains(id));
+            named.extend(id.map(str::to_owned));
+        };
+        let line = File::open(entry.path().join("cmdline"));
+        match line.and_then(|line| each_word(line.take(COMMAND_LINE), longest, found)) {
+            Err(error) if !is_gone_or_hidden(&error) => return Err(error),
+            Ok(()) | Err(_) => {}
         }
     }
-    named
+    Ok(named)
+}
+
+/// Whether a process has ended, or this user may not see it (the mount option hidepid of proc(5)).
+fn is_gone_or_hidden(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH | libc::EACCES | libc::EPERM))
 }
 
 /// Returns those of `ids` for which a storage has a folder below its run root. Podman makes this folder when it creates
@@ -133,30 +150,55 @@ pub(super) fn named_by_processes(folder: &Path, ids: &BTreeSet<&str>) -> BTreeSe
 ///
 /// `database` is `RUNROOT/networks/ipam.db` for a user. For root it is in a folder beside the run root, which is
 /// `/run/containers/storage`.
-pub(super) fn named_by_storage<'a>(database: &Path, ids: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
-    let Some(base) = database.parent().and_then(Path::parent) else { return BTreeSet::new() };
-    let roots = [base.to_owned(), base.join("storage")];
-    let entries = roots.iter().filter_map(|root| fs::read_dir(root).ok()).flatten().flatten();
-    // The name begins with the storage driver's, as in `overlay-containers`.
-    let folders: Vec<PathBuf> = entries
-        .filter(|entry| entry.file_name().as_encoded_bytes().ends_with(b"-containers"))
-        .map(|entry| entry.path())
-        .collect();
-    let is_there = |id: &str| {
-        folders.iter().any(|folder| match fs::symlink_metadata(folder.join(id)) {
-            Ok(_) => true,
-            Err(error) => error.kind() != ErrorKind::NotFound,
-        })
-    };
-    ids.iter().copied().filter(|id| is_podmans(id) && is_there(id)).collect()
+///
+/// # Errors
+/// Fails if a folder cannot be read: it may have one of the IDs.
+pub(super) fn named_by_storage<'a>(
+    database: &Path,
+    ids: &BTreeSet<&'a str>,
+) -> io::Result<BTreeSet<&'a str>> {
+    let Some(base) = database.parent().and_then(Path::parent) else { return Ok(BTreeSet::new()) };
+    let mut named = BTreeSet::new();
+    for root in [base.to_owned(), base.join("storage")] {
+        let entries = match fs::read_dir(&root) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            // The name begins with the storage driver's, as in `overlay-containers`.
+            if !entry.file_name().as_encoded_bytes().ends_with(b"-containers") {
+                continue;
+            }
+            for id in ids.iter().filter(|id| is_podmans(id)) {
+                match fs::symlink_metadata(entry.path().join(id)) {
+                    Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+                    there => {
+                        there?;
+                        named.insert(*id);
+                    }
+                }
+            }
+        }
+    }
+    Ok(named)
 }
 
 /// Calls `found` with each word of a command line that has at most `longest` bytes. Longer words are skipped.
-fn each_word(mut line: impl Read, longest: usize, mut found: impl FnMut(&[u8])) {
+///
+/// # Errors
+/// Fails if the command line cannot be read.
+fn each_word(mut line: impl Read, longest: usize, mut found: impl FnMut(&[u8])) -> io::Result<()> {
     let mut word = Vec::with_capacity(longest);
     let mut too_long = false;
     let mut buffer = [0; 4096];
-    while let Some(read) = line.read(&mut buffer).ok().filter(|length| *length > 0) {
+    loop {
+        let read = match line.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
         for octet in buffer.get(..read).unwrap_or_default() {
             if *octet == 0 {
                 if !too_long {
@@ -175,6 +217,7 @@ fn each_word(mut line: impl Read, longest: usize, mut found: impl FnMut(&[u8])) 
     if !too_long {
         found(&word);
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -194,7 +237,8 @@ mod tests {
             ("abcdefgh", vec![]),
         ] {
             let mut found = Vec::new();
-            each_word(line.as_bytes(), 4, |word| found.push(String::from_utf8(word.to_vec()).unwrap()));
+            let take = |word: &[u8]| found.push(String::from_utf8(word.to_vec()).unwrap());
+            each_word(line.as_bytes(), 4, take).unwrap();
             assert_eq!(found, words, "{line:?}");
         }
     }
@@ -216,7 +260,28 @@ mod tests {
             fs::write(proc.path().join(pid).join("cmdline"), line).unwrap();
         }
         fs::create_dir(proc.path().join("6")).unwrap();
-        let named = named_by_processes(proc.path(), &BTreeSet::from(ids));
+        let named = named_by_processes(proc.path(), &BTreeSet::from(ids)).unwrap();
         assert_eq!(named.iter().map(String::as_str).collect::<Vec<_>>(), ["11aa", "22bb", "66ff"]);
+        // A command line that cannot be read may have the ID.
+        fs::create_dir_all(proc.path().join("7/cmdline")).unwrap();
+        let error = named_by_processes(proc.path(), &BTreeSet::from(ids)).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EISDIR));
+    }
+
+    #[test]
+    fn folders_of_storages() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, id) = (folder.path().join("networks/ipam.db"), "a".repeat(64));
+        let ids = BTreeSet::from([id.as_str(), "short"]);
+        let named = || named_by_storage(&database, &ids);
+        assert!(named().unwrap().is_empty());
+        fs::write(folder.path().join("x-containers"), "").unwrap();
+        fs::create_dir_all(folder.path().join("vfs-containers/short")).unwrap();
+        assert!(named().unwrap().is_empty());
+        fs::create_dir(folder.path().join("vfs-containers").join(&id)).unwrap();
+        assert_eq!(named().unwrap(), BTreeSet::from([id.as_str()]));
+        // A folder that cannot be read may have the ID.
+        fs::write(folder.path().join("storage"), "").unwrap();
+        assert_eq!(named().unwrap_err().raw_os_error(), Some(libc::ENOTDIR));
     }
 }

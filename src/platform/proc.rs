@@ -26,6 +26,11 @@ pub fn processes(proc: &Path) -> impl Iterator<Item = (u32, PathBuf)> + use<> {
     })
 }
 
+/// Whether an entry of `proc` is the folder of a process.
+pub fn is_process(entry: &fs::DirEntry) -> bool {
+    entry.file_name().to_str().is_some_and(is_number)
+}
+
 /// Whether `proc` shows this process under the number that it has itself. If not, `proc` is not mounted, or belongs to
 /// another PID namespace. Then a process that is missing in it may run nevertheless.
 pub fn is_ours(proc: &Path) -> bool {
