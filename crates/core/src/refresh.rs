@@ -175,8 +175,9 @@ pub struct Refresh {
     wants: Wants,
     stale: Stale,
     barrier: Barrier,
-    /// A new IPv4 address that the kernel may not have finished adding: nothing that it announced since says so.
-    unfinished: Option<IpAddr>,
+    /// IPv4 addresses that bind(2) may refuse, because nothing that was announced since says that the kernel has finished
+    /// adding them.
+    unfinished: Unfinished,
     /// Links and addresses were read, and notifications that are older than that may still wait.
     may_hear_of_the_past: bool,
     /// The barrier must be passed though nothing is stale, because a verdict rests on that address.
@@ -208,7 +209,7 @@ impl Refresh {
             stale: Stale::ALL,
             // Something may have been announced before the subscription.
             barrier: Barrier::Always,
-            unfinished: None,
+            unfinished: Unfinished::default(),
             may_hear_of_the_past: false,
             must_finish: false,
             pass: None,
@@ -241,7 +242,7 @@ impl Refresh {
     /// Takes a notification in, and notes what it makes stale.
     pub fn take_in(&mut self, message: &Message, network: &mut Network) {
         self.barrier = self.barrier.max(barrier_for(message, network));
-        self.unfinished = unfinished_after(message, self.unfinished);
+        self.unfinished.take_in(message, network);
         self.stale.links |= self.may_hear_of_the_past && ends_detection(message, network);
         let stale = network.apply(message, &self.wants);
         if stale.routes || stale.lookups {
@@ -280,7 +281,7 @@ impl Refresh {
     /// Takes a verdict in. Returns whether the barrier must be passed before the verdict counts: it rests on an IPv4
     /// address that bind(2) may still refuse.
     pub fn must_finish(&mut self, verdict: &Verdict) -> bool {
-        self.must_finish = self.unfinished.is_some_and(|address| verdict.rests_on_address(address));
+        self.must_finish = self.unfinished.addresses().any(|address| verdict.rests_on_address(*address));
         if self.must_finish {
             self.barrier = Barrier::Always;
         }
@@ -446,7 +447,7 @@ impl Refresh {
         match (read, found) {
             (Read::Barrier, Found::Passed) => {
                 self.barrier = Barrier::NotNeeded;
-                self.unfinished = None;
+                self.unfinished = Unfinished::default();
                 self.must_finish = false;
             }
             (Read::Links, Found::Links(links, addresses)) => {
@@ -621,22 +622,41 @@ fn ends_detection(message: &Message, network: &Network) -> bool {
     !address.tentative() && network.address(address).is_some_and(Address::tentative)
 }
 
-/// Which new IPv4 address the kernel may not have finished adding after this message. RTM_NEWADDR is sent before the
-/// local route of the address is there, and until then bind(2) refuses the address (seen on Linux 6.18: in 79 % of
-/// tries right after the message). The next message that is sent under the same lock, or the route of an IPv4 address,
-/// says that it is done. (Messages about IPv6 routes are sent without that lock.)
-fn unfinished_after(message: &Message, before: Option<IpAddr>) -> Option<IpAddr> {
-    match message {
-        // It may be known already, from a dump.
-        Message::Address(address) if address.local.is_ipv4() => Some(address.local),
-        Message::Address(_) => before,
-        Message::Link(_) | Message::LinkGone(_) | Message::AddressGone(_) => None,
-        Message::Route(route, _) if route.family() == Family::V4 => None,
-        Message::Route(..)
-        | Message::Rule(_)
-        | Message::Nexthop(_)
-        | Message::NexthopGone(_)
-        | Message::IgnoreLinkdown(_) => before,
+/// IPv4 addresses that the kernel has announced, or has in its list, and may not have finished adding.
+#[derive(Debug, Clone, Default)]
+struct Unfinished {
+    /// A new address. RTM_NEWADDR is sent before the local route of the address is there, and until then bind(2) refuses
+    /// the address (seen on Linux 6.18: in 79 % of tries right after the message).
+    added: Option<IpAddr>,
+    /// The secondary addresses of a primary address that is gone: see [`Network::secondaries_of`].
+    promoted: Vec<IpAddr>,
+}
+
+impl Unfinished {
+    /// Takes in a notification, before it is applied to the network. The next message that is sent under the same lock
+    /// says that the kernel has finished. For a new address, a message about an IPv4 route says so too. (Messages about
+    /// IPv6 routes are sent without that lock.)
+    fn take_in(&mut self, message: &Message, network: &Network) {
+        match message {
+            // It may be known already, from a dump.
+            Message::Address(address) if address.local.is_ipv4() => self.added = Some(address.local),
+            Message::Link(_) | Message::LinkGone(_) => *self = Unfinished::default(),
+            Message::AddressGone(gone) => {
+                *self = Unfinished { added: None, promoted: network.secondaries_of(gone).collect() };
+            }
+            // While secondary addresses are added again, a route is announced for each of them.
+            Message::Route(route, _) if route.family() == Family::V4 => self.added = None,
+            Message::Address(_)
+            | Message::Route(..)
+            | Message::Rule(_)
+            | Message::Nexthop(_)
+            | Message::NexthopGone(_)
+            | Message::IgnoreLinkdown(_) => {}
+        }
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = &IpAddr> {
+        self.added.iter().chain(&self.promoted)
     }
 }
 

@@ -704,7 +704,8 @@ impl Evidence {
             Message::AddressGone(gone) => {
                 let is = |held: &AddressRef| {
                     held.ifindex == gone.ifindex
-                        && (held.address == gone.local || before.is_secondary_of(held.address, gone))
+                        && (held.address == gone.local
+                            || before.secondaries_of(gone).any(|secondary| secondary == held.address))
                 };
                 self.address().is_some_and(is)
             }

@@ -363,13 +363,13 @@ impl Network {
         self.addresses.range(Self::keys_of(ifindex)).map(|(_, address)| address)
     }
 
-    /// Whether an address of the same link is a secondary address of this one, which is IPv4. If the primary address is
-    /// removed, its secondary addresses go too. But with net.ipv4.conf.LINK.promote_secondaries the kernel keeps them: it
-    /// removes their local routes, announces that the primary address is gone, and adds the local routes again. Between
-    /// that, bind(2) refuses them (__inet_del_ifa of net/ipv4/devinet.c). The kernel announces only the first of them again.
-    pub(crate) fn is_secondary_of(&self, address: IpAddr, primary: &Address) -> bool {
-        let mut known = self.addresses_of(primary.ifindex);
-        known.any(|held| held.local == address && primary.is_primary_of(held))
+    /// Returns the secondary addresses of this IPv4 address. If the primary address is removed, its secondary addresses go
+    /// too. But with net.ipv4.conf.LINK.promote_secondaries the kernel keeps them: it removes their local routes, announces
+    /// that the primary address is gone, and adds the local routes again. Between that, bind(2) refuses them
+    /// (__inet_del_ifa of net/ipv4/devinet.c). The kernel announces only the first of them again.
+    pub(crate) fn secondaries_of(&self, primary: &Address) -> impl Iterator<Item = IpAddr> {
+        let known = self.addresses_of(primary.ifindex);
+        known.filter(|held| primary.is_primary_of(held)).map(|held| held.local)
     }
 
     fn keys_of(ifindex: u32) -> core::ops::RangeInclusive<AddressKey> {

@@ -464,6 +464,21 @@ const KEPT: &[(&str, &str)] = &[
      -- a route has 10 ms left
      -4 route replace default via 192.0.2.254 dev va0 metric 10",
     ),
+    (
+        "a gate opened while the kernel was adding a secondary address again whose primary address was removed",
+        "gate 5, settle 0 ms, va0 is a veth
+     -- netready takes 5 inputs
+     sysctl net.ipv4.conf.va0.promote_secondaries=1
+     -- netready takes 1 inputs
+     addr add 192.0.2.8/24 dev va0
+     -4 route del 203.0.113.0/24
+     -- netready takes 1 inputs
+     addr del 192.0.2.1/24 dev va0
+     addr add 192.0.2.7/24 dev va0
+     addr del 192.0.2.8/24 dev va0
+     -- the kernel does 2 pieces of its work
+     -- netready takes 7 inputs",
+    ),
 ];
 
 #[test]
