@@ -40,7 +40,7 @@ impl Continuity {
     pub fn before(&mut self, message: &Message, network: &Network, last: &Verdict) {
         self.told = true;
         self.rests_on(last);
-        self.links.extend(last.links_of_a_better_route(message));
+        self.links.extend(last.links_of_a_better_route(message, network));
         self.back.extend(network.may_bring_back(message).filter(|_| last.rests_on_routes()));
         self.broken = self.broken
             || last.interrupted_by(message, network)
@@ -92,12 +92,14 @@ impl Continuity {
         end <= now + ABOUT && (self.told || (late && !new.ends(network, now).is_empty()))
     }
 
-    /// Notes when the routes end that the new verdict rests on. `unsure`: the kernel may show a route that ends as if it
+    /// Notes the links that ordinary traffic takes instead of those of the new verdict, and when the routes end that the
+    /// verdict rests on. `unsure`: the kernel may show a route that ends as if it
     /// never ended. Then the end that was read before counts, as long as the verdict rests on that route.
     pub fn expect(&mut self, new: &Verdict, network: &Network, unsure: bool, now: Moment) {
         let known = core::mem::take(&mut self.ends);
         let known = known.into_iter().filter(|(route, _)| unsure && new.rests_on_route(route));
         self.ends = known.chain(new.ends(network, now)).collect();
+        self.links.extend(new.links_taken_instead(network));
     }
 
     /// Whether a notification was a break, or a route has ended that the last verdict rests on.
@@ -233,6 +235,29 @@ mod tests {
             let expected: Vec<Moment> = counts.into_iter().collect();
             let found: Vec<Moment> = continuity.ends.values().copied().collect();
             assert_eq!(found, expected, "{known:?} {gateway} {read:?} {unsure}");
+        }
+    }
+
+    /// The default route through eth0 is there, but ordinary traffic takes a route of a short prefix through eth1.
+    #[test]
+    fn a_link_that_ordinary_traffic_takes_instead_counts() {
+        let host = network(
+            "eth0: up; addr eth0 192.0.2.10/24; eth1: up; eth2: up; route default4 via 192.0.2.1 dev eth0; \
+             preferred 0.0.0.0/1 via 192.0.2.1 dev eth1",
+        );
+        let number = |name: &str| host.links().find(|link| link.ifname == name).unwrap().ifindex;
+        for (gate_text, name, is_break) in [
+            ("route = \"default\"", "eth0", true),
+            ("route = \"default\"", "eth1", true),
+            ("route = \"default\"", "eth2", false),
+            ("address = \"192.0.2.10\"", "eth1", false),
+        ] {
+            let good = evaluate(&gate(gate_text), &host, Moment::default());
+            assert!(good.ready(), "{gate_text}");
+            let mut continuity = Continuity::default();
+            continuity.expect(&good, &host, false, Moment::default());
+            continuity.judged(&good, &good, &host, &[number(name)], Moment::default());
+            assert_eq!(continuity.take_broken(), is_break, "{gate_text} {name}");
         }
     }
 

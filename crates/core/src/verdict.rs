@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use crate::model::{Carrierless, Message, Network, NextHop, Question, Route, RouteChange, RouteKind};
 use crate::moment::Moment;
 use crate::requirement::{AddressSpec, Family, Item, Probe, RouteSpec, RouteTo, TABLE_MAIN};
+use crate::wants::SHORT;
 
 pub use code::ReasonCode;
 
@@ -649,10 +650,11 @@ impl Verdict {
     }
 
     /// Returns the links of a route that was added, if the kernel may take it instead of one that meets a requirement.
-    pub fn links_of_a_better_route(&self, message: &Message) -> BTreeSet<u32> {
+    /// `before` is the network without the message.
+    pub fn links_of_a_better_route(&self, message: &Message, before: &Network) -> BTreeSet<u32> {
         match message {
             Message::Route(added, RouteChange::Added | RouteChange::Appended)
-                if self.evidence().any(|evidence| evidence.may_be_behind(added)) =>
+                if self.evidence().any(|evidence| evidence.may_be_behind(added, before)) =>
             {
                 added.hops.iter().map(|hop| hop.ifindex).collect()
             }
@@ -666,6 +668,13 @@ impl Verdict {
             | Message::NexthopGone(_)
             | Message::IgnoreLinkdown(_) => BTreeSet::new(),
         }
+    }
+
+    /// Returns the links of the routes that ordinary traffic takes instead of a default route that meets a requirement.
+    pub fn links_taken_instead(&self, network: &Network) -> impl Iterator<Item = u32> {
+        let held = self.evidence().flat_map(Evidence::routes).filter(|route| route.is_default_of_main());
+        let taken = held.filter_map(|route| network.routes.preferred.get(&route.destination)).flatten();
+        taken.flat_map(|route| route.hops.iter().map(|hop| hop.ifindex))
     }
 
     /// Whether a link or an address that meets a requirement has other flags in another state of the network, or is not
@@ -716,7 +725,7 @@ impl Evidence {
                 Evidence::Route { route, .. } => {
                     // A route of a nexthop object can go again without a message.
                     let may_interrupt = leads_nowhere(changed) || changed.nexthop.is_some();
-                    route.is(changed) || (may_interrupt && route.is_behind(changed))
+                    route.is(changed) || (may_interrupt && route.may_be_behind(changed, before))
                 }
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
                 // A better route may have come after it.
@@ -730,7 +739,7 @@ impl Evidence {
             },
             Message::Route(changed, RouteChange::Replaced | RouteChange::Gone) => match self {
                 // If the other route stood before this one, it may have led nowhere.
-                Evidence::Route { route, .. } => route.is(changed) || route.is_behind(changed),
+                Evidence::Route { route, .. } => route.is(changed) || route.may_be_behind(changed, before),
                 Evidence::Pasta(taken) => taken.iter().any(|route| route.is(changed)),
                 // A lookup does not tell which route it used. It may have been the one that was replaced or removed.
                 // Or that one came after the lookup, and led nowhere while it was there.
@@ -775,18 +784,17 @@ impl Evidence {
     }
 
     /// Whether the kernel may take this new route instead of the one that meets the requirement.
-    fn may_be_behind(&self, added: &Route) -> bool {
+    fn may_be_behind(&self, added: &Route, before: &Network) -> bool {
         match self {
             // A lookup does not tell which route it used.
             Evidence::Lookup { target, .. } => added.destination.contains(target),
-            Evidence::Route { .. }
-            | Evidence::Pasta(_)
-            | Evidence::Link { .. }
+            Evidence::Route { route, .. } => route.is(added) || route.may_be_behind(added, before),
+            // pasta reads the main table only, and copies what it finds there.
+            Evidence::Pasta(taken) => taken.iter().any(|route| route.is(added) || route.is_behind(added)),
+            Evidence::Link { .. }
             | Evidence::Address(_)
             | Evidence::Nameserver(_)
-            | Evidence::Answer { .. } => {
-                self.routes().iter().any(|route| route.is(added) || route.is_behind(added))
-            }
+            | Evidence::Answer { .. } => false,
         }
     }
 
@@ -853,6 +861,20 @@ impl RouteRef {
             && self.table == route.table
             && self.metric > route.metric
             && route.tos == 0
+    }
+
+    /// Whether a message is about a route that the kernel may take before it comes to this one. For a default route of
+    /// the main table, this can also be a default route of another table, by a policy rule, or a route of a short prefix
+    /// such as 0.0.0.0/1. Only packets of a VRF take the routes of its table.
+    fn may_be_behind(&self, route: &Route, before: &Network) -> bool {
+        let default = route.destination.prefix_len() == 0;
+        let takes_ordinary_traffic = self.is_default_of_main()
+            && Family::of(self.destination.addr()) == route.family()
+            && route.destination.prefix_len() <= SHORT
+            && !(default && route.table == TABLE_MAIN)
+            && route.tos == 0;
+        let of_vrf = || before.links().any(|link| link.vrf_table == Some(route.table));
+        self.is_behind(route) || (takes_ordinary_traffic && !of_vrf())
     }
 }
 

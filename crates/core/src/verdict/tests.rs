@@ -117,13 +117,10 @@ fn a_route_that_goes_or_is_replaced() {
     // The route is added although it was known. The kernel had removed it without a message (`ip nexthop del`).
     interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", RouteChange::Added), &[ROUTE, PASTA]);
     interrupts(&route("default4 via 192.0.2.1 dev x0 metric 100", RouteChange::Appended), &[]);
-    // A route with another metric or in another table is a different route.
-    for other in ["metric 200", "metric 100 table 77"] {
-        let other = format!("default4 via 198.51.100.1 dev y0 {other}");
-        // It, or what it replaced, may have been the target's way.
-        interrupts(&route(&other, RouteChange::Gone), &[TARGET]);
-        interrupts(&route(&other, RouteChange::Replaced), &[TARGET]);
-    }
+    // A route with another metric is a different route. It, or what it replaced, may have been the target's way.
+    let other = "default4 via 198.51.100.1 dev y0 metric 200";
+    interrupts(&route(other, RouteChange::Gone), &[TARGET]);
+    interrupts(&route(other, RouteChange::Replaced), &[TARGET]);
     // The same route leaves through another link now.
     interrupts(
         &route("default4 via 198.51.100.1 dev y0 metric 100", RouteChange::Replaced),
@@ -141,7 +138,6 @@ fn a_better_route_that_came_or_went() {
         }
         interrupts(&route("default4 via 198.51.100.1 dev y0 metric 1 linkdown", change), &[ROUTE, TARGET]);
         interrupts(&route("default4 unreachable metric 101", change), &[TARGET]);
-        interrupts(&route("default4 unreachable metric 1 table 77", change), &[TARGET]);
         interrupts(&route("default4 unreachable metric 1 tos 16", change), &[TARGET]);
         let target = if change == RouteChange::Added { &[][..] } else { &[TARGET] };
         // One that came may lead somewhere, which is seen when the routes are read again.
@@ -152,6 +148,51 @@ fn a_better_route_that_came_or_went() {
         let mut with_target = vec![ROUTE];
         with_target.extend(target);
         interrupts(&route("default4 via 198.51.100.1 dev y0 metric 1 nhid 8", change), &with_target);
+    }
+}
+
+/// A policy rule may lead packets to a default route of another table, and a route of a short prefix is more specific than
+/// the default route. Two of the latter take all packets.
+#[test]
+fn a_route_that_the_kernel_takes_before_the_default_route() {
+    for (place, gates) in [
+        ("default4 {} table 77", &[ROUTE, TARGET][..]),
+        ("0.0.0.0/1 {}", &[ROUTE]),
+        ("0.0.0.0/1 {} table 77", &[ROUTE]),
+        ("202.0.0.0/7 {}", &[ROUTE, TARGET]),
+        // Prefixes of this length are not all of the internet.
+        ("202.0.0.0/8 {}", &[]),
+        ("default4 {} table 77 tos 16", &[TARGET]),
+        // Only packets of the VRF come to them.
+        ("default4 {} table 66", &[TARGET]),
+        ("0.0.0.0/1 {} table 66", &[]),
+        ("default6 {} table 77", &[]),
+        ("2000::/3 {}", &[]),
+    ] {
+        let gates: Vec<&str> = gates.to_vec();
+        let routed = |way: &str, change| route(&place.replace("{}", way), change);
+        let before = network(&format!("{HOST}; vrf66: up kind=vrf vrf=66"));
+        for text in ALL {
+            let verdict = evaluate(&gate(text), &before, NOW);
+            let interrupts = |message: &Message| verdict.interrupted_by(message, &before);
+            let counts = gates.contains(&text);
+            for way in ["blackhole", "via 198.51.100.1 dev y0 linkdown"] {
+                for change in [RouteChange::Added, RouteChange::Replaced, RouteChange::Gone] {
+                    assert_eq!(
+                        interrupts(&routed(way, change)),
+                        counts,
+                        "{text}, {place}, {way}, {change:?}"
+                    );
+                }
+            }
+            // One that leads somewhere may go with its link, without a message.
+            let live = routed("via 198.51.100.1 dev y0", RouteChange::Added);
+            assert!(!interrupts(&live), "{text}, {place}");
+            let mut continuity = Continuity::default();
+            continuity.before(&live, &before, &verdict);
+            continuity.before(&link("y0", 4), &before, &verdict);
+            assert_eq!(continuity.take_broken(), counts, "{text}, {place}, with its link");
+        }
     }
 }
 

@@ -13,6 +13,7 @@ fn a_break_that_healed_within_one_drain_begins_the_settle_anew() {
     let deprecated = "eth0: up; addr eth0 192.0.2.10/24 deprecated; route default4 via 192.0.2.1 dev eth0";
     let flapped = "eth0: up losses=1; addr eth0 192.0.2.10/24; route default4 via 192.0.2.1 dev eth0";
     let other = format!("{WORKS}; eth1: up");
+    let refused = format!("{WORKS}; route 0.0.0.0/1 blackhole; route 128.0.0.0/1 blackhole");
     // (what, the gate, the state in between, the state afterwards, whether it is a break)
     let table: &[(&str, &str, &str, &str, bool)] = &[
         ("the address was deprecated for a moment", WANTS_ADDRESS, deprecated, WORKS, true),
@@ -20,6 +21,7 @@ fn a_break_that_healed_within_one_drain_begins_the_settle_anew() {
         ("the link went and came", WANTS_ADDRESS, "", WORKS, true),
         ("the carrier went and came", WANTS_ADDRESS, NO_CARRIER, WORKS, true),
         ("the carrier's counter alone tells", WANTS_ADDRESS, flapped, flapped, true),
+        ("two routes refused all traffic", WANTS_ROUTE, &refused, WORKS, true),
         ("another link came", WANTS_ADDRESS, &other, &other, false),
         ("nothing happened", WANTS_ADDRESS, WORKS, WORKS, false),
     ];
