@@ -474,7 +474,9 @@ impl Session {
             || self.state.has_settled(now) && !self.continuity.is_broken(&verdict, &self.network, now);
         let may_open = self.keeps_a_gate() && !self.is_open() && (self.gate.settle.is_zero() || settled());
         if may_open && verdict.ready() && self.refresh.is_near_expiry() {
-            // The gate may rest on a route that has ended. It is read again in a moment.
+            // The gate may rest on a route that has ended. It is read again in a moment. Links are too, at the end of a
+            // settle: one may lose its carrier for a moment until then.
+            self.confirmed = false;
             self.state.begin_grace(now);
             let effect = self.tick(now);
             return self.done(effect, Next::Sleep);

@@ -73,6 +73,29 @@ fn at_the_end_of_a_settle_links_are_read_once_more() {
     assert_eq!((bench.opened, bench.phase()), (0, Phase::Waiting));
 }
 
+/// The settle ends with the lifetime of the route, which was prolonged. Until the route is read again, the carrier may be
+/// lost for a moment.
+#[test]
+fn links_are_read_again_if_a_gate_could_not_open_at_the_end_of_its_settle() {
+    let host = |link: &str, end: u64| {
+        format!("eth0: {link}; addr eth0 2001:db8::7/64; route default6 via fe80::1 dev eth0 expires {end}")
+    };
+    for (link, opened) in [("up", 1), ("up losses=1", 0)] {
+        // START is 100 s after the boot.
+        let mut bench =
+            Bench::looked(Mode::Watch, settling("route = \"default-ipv6\"", 10), &host("up", 110));
+        bench.kernel = network(&host("up", 999));
+        bench.time(10_000);
+        assert_eq!((bench.opened, bench.deadline()), (0, Some(10_030)), "{link}");
+        bench.kernel = network(&host(link, 999));
+        bench.time(10_030);
+        while bench.opened == 0 && bench.deadline().is_some_and(|at| at < 10_200) {
+            bench.time(bench.deadline().unwrap().try_into().unwrap());
+        }
+        assert_eq!(bench.opened, opened, "{link}");
+    }
+}
+
 /// The gate moves from eth0 to eth1, or to eth1 and on to another address, within one drain. The kernel announces the loss
 /// of a carrier after that, or never.
 #[test]
