@@ -21,15 +21,17 @@ mod timeline;
 mod wait;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{self, ExitCode};
+use std::str::FromStr;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use tracing::Level;
 
 use crate::attempt::{self, AttemptError};
@@ -64,17 +66,17 @@ pub struct Cli {
 enum Command {
     /// Evaluate a gate once, print what is met and what is missing, and exit
     Check(CheckOnceArgs),
-    /// Wait until a gate is ready, then exit 0 or become CMD
+    /// Wait until a gate is ready, then exit 0 or replace itself with CMD
     ///
     /// On a terminal, a live line shows what is missing, how long netready has waited, and how much time is left.
     Wait(WaitArgs),
-    /// Print each change of a gate's requirements, its time, and what it did to the verdict
+    /// Print each change of a gate's requirements, its time, and its effect on the verdict
     Monitor(CheckArgs),
     /// Print a gate's file and drop-ins with their paths; given options, print the equivalent gate file
     Cat(CatArgs),
     #[command(flatten)]
     Apart(Apart),
-    /// Keep a gate for a Type=notify unit: send READY=1 when it is ready, then keep watching
+    /// Keep a gate for a Type=notify unit: send READY=1 when the gate is ready, then watch it
     ///
     /// STATUS= always shows the present state. SIGHUP reads the gate file again. SIGUSR1 opens a gate that is shut.
     /// `netready.open` on the kernel command line opens the gate at once.
@@ -100,11 +102,11 @@ enum Apart {
     ///
     /// It reads this boot from the record that `run` keeps, and earlier boots from the journal.
     Timeline(timeline::TimelineArgs),
-    /// Run CMD, and run it again after a failure that can pass, with growing delays
+    /// Run CMD, and run it again after a temporary failure, with growing delays
     ///
     /// It starts no attempt while the gate is shut. When the network improves, it starts the next attempt at once.
     Retry(retry::RetryArgs),
-    /// Pull an image if it is not on this host, and try again after a failure that can pass
+    /// Pull an image if it is not on this host, and try again after a temporary failure
     Pull(pull::PullArgs),
     /// Show the gates that netready keeps now for the system and for this user: their state and what is missing
     ///
@@ -125,6 +127,7 @@ enum Apart {
 }
 
 #[derive(Debug, Default, Args)]
+#[command(mut_arg("quiet", without_live_line))]
 struct CheckArgs {
     #[command(flatten)]
     gate: GateOptions,
@@ -162,7 +165,7 @@ struct WaitArgs {
     output: Output,
     #[command(flatten)]
     tuning: Tuning,
-    /// The command to become when the gate is ready
+    /// The command to run in place of netready when the gate is ready
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
@@ -174,13 +177,14 @@ struct CatArgs {
 }
 
 #[derive(Debug, Default, Args)]
+#[command(mut_arg("quiet", without_live_line))]
 struct RunArgs {
     #[command(flatten)]
     gate: GateOptions,
     /// Write a newline to descriptor N and close it when the gate opens, for s6, dinit and OpenRC
     ///
     /// The service manager opens the descriptor. N is at least 3.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..), overrides_with = "ready_fd")]
+    #[arg(long, value_name = "N", value_parser = whole_number(0, i32::MAX), overrides_with = "ready_fd")]
     ready_fd: Option<i32>,
     /// Write the state of the gate to this file, for the textfile collector of node_exporter
     ///
@@ -213,6 +217,11 @@ struct Volume {
     verbose: bool,
 }
 
+/// The help of `--quiet` for the commands that never show a live line.
+fn without_live_line(quiet: Arg) -> Arg {
+    quiet.help("Print only errors on stderr")
+}
+
 impl Volume {
     fn level(&self) -> Level {
         match (self.quiet, self.verbose) {
@@ -233,6 +242,17 @@ struct Tuning {
 impl Default for Tuning {
     fn default() -> Tuning {
         Tuning { receive_buffer: RECEIVE_BUFFER }
+    }
+}
+
+/// Returns a parser of whole numbers in this range. Both ends are allowed. Its error says what to write.
+fn whole_number<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + Display + Copy,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| format!("write a whole number from {least} to {most}"))
     }
 }
 
@@ -355,12 +375,13 @@ fn run(apart: fn(Apart) -> Result<Exit, Error>) -> ExitCode {
             // The message quotes words of the command line, which need not be the caller's own.
             let safe = words.iter().map(|word| escape_bytes(word.as_bytes()).into_owned());
             let error = Cli::try_parse_from(safe).err().unwrap_or(error);
+            let runs = words.get(1).is_some_and(|word| word == "retry" || word == "pull");
+            let code = if runs { OWN_ERROR } else { 2 };
             if let Some(advice) = guess::advice(&error, &words) {
                 complain(&advice, asks_for_json(&words));
-                return ExitCode::from(2);
+                return ExitCode::from(code);
             }
-            let runs = words.get(1).is_some_and(|word| word == "retry" || word == "pull");
-            return usage(&error, asks_for_json(&words), if runs { OWN_ERROR } else { 2 });
+            return usage(&error, asks_for_json(&words), code);
         }
     };
     let json = cli.command.as_ref().is_some_and(Command::json);
@@ -599,6 +620,43 @@ mod tests {
 
     fn words(line: &[&str]) -> Vec<OsString> {
         std::iter::once("netready").chain(line.iter().copied()).map(OsString::from).collect()
+    }
+
+    #[test]
+    fn only_commands_with_a_live_line_mention_it() {
+        let mut definition = Cli::command();
+        let mut help = |command: &str| {
+            let command = definition.find_subcommand_mut(command).unwrap();
+            command.render_long_help().to_string()
+        };
+        for command in ["wait", "retry", "pull"] {
+            assert!(help(command).contains("live line"), "{command}");
+        }
+        for command in ["run", "monitor"] {
+            let help = help(command);
+            assert!(help.contains("Print only errors on stderr") && !help.contains("live line"), "{help}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_number_is_answered_with_what_to_write() {
+        let octet = whole_number(0, u8::MAX);
+        assert_eq!((octet("0"), octet("255")), (Ok(0), Ok(255)));
+        for wrong in ["", "x", "-1", "256", "1.5"] {
+            assert_eq!(octet(wrong), Err("write a whole number from 0 to 255".to_owned()), "{wrong}");
+        }
+        assert_eq!(whole_number(1, 9)("0"), Err("write a whole number from 1 to 9".to_owned()));
+        for (line, range) in [
+            (&["pull", "--retries", "x", "image"][..], "0 to 4294967295"),
+            (&["retry", "--retry-on-exit", "1,x", "--", "true"], "0 to 255"),
+            (&["retry", "--fatal-exit", "256", "--", "true"], "0 to 255"),
+            (&["run", "--ready-fd", "x"], "0 to 2147483647"),
+            (&["timeline", "--last", "0"], "1 to 4294967295"),
+            (&["timeline", "--run", "x"], "1 to 4294967295"),
+        ] {
+            let error = Cli::try_parse_from(words(line)).unwrap_err().to_string();
+            assert!(error.contains(&format!(": write a whole number from {range}\n")), "{error}");
+        }
     }
 
     #[test]

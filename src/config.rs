@@ -118,7 +118,7 @@ fn tell_links(mut error: ConfigError, options: &Options, links: &dyn KnownLinks)
             let shown = printable(value);
             let origin = format!("{} {shown}", option.typed());
             for problem in error.problems.iter_mut().filter(|problem| problem.origin == origin) {
-                problem.message = format!("{shown} is a link: -i {shown}");
+                problem.message = format!("is the name of a link; write -i {shown}");
             }
         }
     }

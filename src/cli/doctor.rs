@@ -24,7 +24,7 @@ pub(super) struct DoctorArgs {
     /// With --fix: free the addresses without asking
     #[arg(long, requires = "fix")]
     yes: bool,
-    /// Examine this side of the host
+    /// Examine only this side of the host
     #[arg(long, value_name = "SIDE", default_value = "all", overrides_with = "side")]
     side: Side,
     /// Print one JSON object on stdout

@@ -16,7 +16,7 @@ pub(super) fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> 
         let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
         of_word(word)
     } else if error.kind() == ErrorKind::UnknownArgument {
-        of_options(words)?
+        command_without_dashes(words).or_else(|| of_options(words))?
     } else {
         return None;
     };
@@ -51,10 +51,28 @@ fn of_word(word: &str) -> String {
     match config::find(word, &request.options, &Environment::from_process(), &LinksOfHost) {
         Err(FindError { kind: FindErrorKind::Missing, problems }) => {
             let message = problems.into_iter().next().map(|problem| problem.message).unwrap_or_default();
-            format!("{word} is not a command, and as a gate: {message}")
+            format!("{word} is neither a command nor a gate: {message}")
         }
         Ok(_) | Err(_) => format!("{word} is not a command, but a gate with an error: netready check {word}"),
     }
+}
+
+/// Explains a `retry` whose command does not stand after `--`.
+fn command_without_dashes(words: &[OsString]) -> Option<String> {
+    words.get(1).filter(|word| *word == "retry")?;
+    // The options of retry come first. So the command begins at the last word before which -- is accepted.
+    let (before, command) = (2..words.len()).rev().find_map(|at| {
+        let (before, command) = words.split_at(at);
+        let is_option = command.first()?.as_encoded_bytes().starts_with(b"-");
+        let dashed = before.iter().cloned().chain(["--".into()]).chain(command.iter().cloned());
+        (!is_option && Cli::try_parse_from(dashed).is_ok()).then_some((before, command))
+    })?;
+    let typed = |words: &[OsString]| {
+        let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+        words.join(" ")
+    };
+    let options = before.get(1..).unwrap_or_default();
+    Some(format!("write -- before the command: netready {} -- {}", typed(options), typed(command)))
 }
 
 /// Explains options of `check` that were typed without the command.
@@ -97,7 +115,8 @@ mod tests {
             )
         );
         let near_hidden = said("netready complet").unwrap();
-        assert!(near_hidden.contains("no such gate"), "{near_hidden}");
+        let begins = "complet is neither a command nor a gate: there is no complet.toml in ";
+        assert!(near_hidden.starts_with(begins), "{near_hidden}");
         assert_eq!(said("netready chek"), None, "clap suggests check");
         assert_eq!(
             said("netready -i x0").as_deref(),
@@ -108,5 +127,19 @@ mod tests {
             Some("options follow the command: netready check -q web")
         );
         assert_eq!(said("netready --nonsense check"), None, "no command has it");
+    }
+
+    #[test]
+    fn a_retry_without_dashes_is_answered_with_them() {
+        for (typed, meant) in [
+            ("netready retry echo hi", Some("netready retry -- echo hi")),
+            ("netready retry echo -n hi", Some("netready retry -- echo -n hi")),
+            ("netready retry --retries 3 echo hi", Some("netready retry --retries 3 -- echo hi")),
+            ("netready retry --nonsense echo hi", None),
+            ("netready retry --nonsense", None),
+        ] {
+            let meant = meant.map(|line| format!("write -- before the command: {line}"));
+            assert_eq!(said(typed), meant, "{typed}");
+        }
     }
 }

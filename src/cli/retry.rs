@@ -10,7 +10,7 @@ use crate::attempt::{self, AttemptEnd, AttemptError, AttemptOutcome, Bounds, Sig
 use crate::chance::chance;
 use crate::cli::live::Live;
 use crate::cli::options::NamedGateOptions;
-use crate::cli::{Error, Exit, Tuning, Volume, block_on, kernel_line, load_forced};
+use crate::cli::{Error, Exit, Tuning, Volume, block_on, kernel_line, load_forced, whole_number};
 use crate::clock::{self, Timer};
 use crate::config::{DurationLimit, duration_text, parse_duration};
 use crate::driver::{self, Driver, Setup};
@@ -30,14 +30,14 @@ use watch::NetworkWatch;
 pub(super) struct RetryArgs {
     #[command(flatten)]
     again: AgainOptions,
-    /// How to judge whether a failure can pass
+    /// How to decide whether a failure is temporary
     #[arg(long, value_name = "HOW", default_value = "exit", help_heading = AGAIN, overrides_with = "classify")]
     classify: Classify,
     /// Run the command again only after these exit codes (1,75,…) [default: any except 0]
-    #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = AGAIN)]
+    #[arg(long, value_name = "CODES", value_parser = whole_number(0, u8::MAX), value_delimiter = ',', help_heading = AGAIN)]
     retry_on_exit: Vec<u8>,
     /// Never run the command again after these exit codes
-    #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = AGAIN)]
+    #[arg(long, value_name = "CODES", value_parser = whole_number(0, u8::MAX), value_delimiter = ',', help_heading = AGAIN)]
     fatal_exit: Vec<u8>,
     /// End an attempt that made no progress for this time: no output, nothing read or written
     #[arg(long, value_name = "DUR", value_parser = bound, default_value = "infinity", help_heading = AGAIN, overrides_with = "stall_timeout")]
@@ -57,9 +57,9 @@ pub(super) struct RetryArgs {
 #[derive(Debug, Clone, Args)]
 pub(super) struct AgainOptions {
     /// Run the command again at most N times
-    #[arg(long, value_name = "N", default_value_t = 8, help_heading = AGAIN, overrides_with = "retries")]
+    #[arg(long, value_name = "N", value_parser = whole_number(0, u32::MAX), default_value_t = 8, help_heading = AGAIN, overrides_with = "retries")]
     retries: u32,
-    /// Wait up to this time before the first retry; it doubles after each failure, and the delay is random
+    /// Wait a random time, up to this limit, before the first retry; the limit doubles after each failure
     #[arg(long, value_name = "DUR", value_parser = delay, default_value = "2s", help_heading = AGAIN, overrides_with = "delay")]
     delay: Duration,
     /// Never wait longer than this before a retry
@@ -174,6 +174,12 @@ impl Finished {
 /// The exit code if netready ended the last attempt, or if the time was over.
 const ENDED: u8 = 124;
 
+/// Returns the message of a `pull` whose tool is not on this host.
+fn no_tool(program: &str) -> String {
+    let place = if program.contains('/') { "does not exist" } else { "is not installed, or is not in PATH" };
+    format!("error: {program} {place}; install it, or name podman or skopeo with --tool")
+}
+
 /// All options and the gate, without the command.
 pub(super) struct Setting {
     backoff: Backoff,
@@ -275,9 +281,12 @@ impl Setting {
             let outcome = match attempt::run(words, bounds, signals).await {
                 Ok(outcome) => outcome,
                 Err(AttemptError::Spawn { program, source }) => {
-                    speaker.say(&format!("error: {program}: {source}"));
                     // Use the exit codes of a shell: 127 if the program does not exist, 126 if it cannot be run.
                     let found = source.kind() != ErrorKind::NotFound;
+                    speaker.say(&match found || self.image.is_none() {
+                        true => format!("error: {program}: {source}"),
+                        false => no_tool(&program),
+                    });
                     return Ok(Finished::GaveUp(if found { 126 } else { 127 }));
                 }
                 Err(error @ AttemptError::Follow(_)) => return Err(error.into()),
@@ -434,4 +443,25 @@ async fn wait_for(
         speaker.waited_in_vain();
     }
     Ok(opening)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_without_its_tool_says_what_to_do() {
+        for (program, said) in [
+            (
+                "podman",
+                "error: podman is not installed, or is not in PATH; install it, or name podman or skopeo with --tool",
+            ),
+            (
+                "/opt/podman",
+                "error: /opt/podman does not exist; install it, or name podman or skopeo with --tool",
+            ),
+        ] {
+            assert_eq!(no_tool(program), said);
+        }
+    }
 }

@@ -7,7 +7,7 @@ mod waiters;
 
 use clap::Args;
 
-use crate::cli::{Error, Exit, print};
+use crate::cli::{Error, Exit, print, whole_number};
 use crate::clock;
 use crate::escape::escape;
 use crate::history::{Event, read};
@@ -34,11 +34,11 @@ pub(super) struct TimelineArgs {
     boot: Option<String>,
 
     /// Print one line for each of the last N boots: its time, how long the gate took, and the longest reason
-    #[arg(short, long, value_name = "N", conflicts_with_all = ["svg", "run"], value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "N", conflicts_with_all = ["svg", "run"], value_parser = whole_number(1, u32::MAX))]
     last: Option<u32>,
 
     /// Show the Nth run of netready in that boot, if the unit was started again [default: the last one]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole_number(1, u32::MAX))]
     run: Option<u32>,
 
     /// Print an SVG image on stdout

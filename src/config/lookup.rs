@@ -371,7 +371,7 @@ fn unknown(
         return if known.iter().any(|name| name == stem) {
             format!("write the name of a gate without .toml: {stem}")
         } else {
-            format!("no such gate; a file is named with a slash: ./{shown}")
+            format!("there is no such gate; to name a file, write a slash: ./{shown}")
         };
     }
     let looked_in: Vec<String> =
@@ -384,7 +384,7 @@ fn unknown(
         (None, Some(near)) => format!("; did you mean the link: {command} -i {}?", printable(near)),
         (None, None) => "; to see every gate: netready list".to_owned(),
     };
-    format!("no such gate: no {shown}.toml in {}{near}", looked_in.join(", "))
+    format!("there is no {shown}.toml in {}{near}", looked_in.join(", "))
 }
 
 /// All gates that have a file or drop-ins in a directory of gates, and the built-in ones.

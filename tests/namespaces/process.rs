@@ -605,7 +605,7 @@ fn an_output_that_cannot_be_written_is_an_error_of_its_own() {
     }
     // The error is reported on stderr.
     let (code, said) = to("check -j no-such-gate", "/dev/full");
-    assert!(code == Some(2) && said.contains("no such gate"), "{said}");
+    assert!(code == Some(2) && said.contains("there is no no-such-gate.toml"), "{said}");
     // The purpose of `wait` is to wait, so its exit code is still the verdict.
     for (words, code) in
         [("wait -j -4", 0), ("wait -j -i vz9 -t 20ms", 1), ("wait -j -4 -- sh -c 'exit 7'", 7)]

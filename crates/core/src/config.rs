@@ -80,7 +80,10 @@ impl fmt::Display for Problem {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        write!(f, ": {}", escape(&self.message))
+        // The message about an option is the rest of a sentence that begins with the option.
+        let is_option = self.line.is_none() && self.origin.starts_with('-');
+        let separator = if is_option { "" } else { ":" };
+        write!(f, "{separator} {}", escape(&self.message))
     }
 }
 

@@ -174,7 +174,7 @@ fn problems_of_all_files_are_reported_in_their_order() {
         "/etc/netready/nas.toml:2: route \"x\" is not valid; write \"default\", \"default-ipv4\", \"default-ipv6\" or a prefix (192.0.2.0/24)\n\
          /etc/netready/nas.toml.d/a.toml:2: address \"x\" is not valid; write \"ip\", \"ipv4\", \"ipv6\", \"link-local-ipv4\", \"link-local-ipv6\", an address or a prefix (192.0.2.0/24)\n\
          /etc/netready/nas.toml.d/a.toml:3: timeout: it is a key of the gate: move it above the first [[require]] line\n\
-         --timeout x: is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\""
+         --timeout x is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\""
     );
 }
 
@@ -256,15 +256,15 @@ fn the_error_for_an_unknown_gate_says_what_was_probably_meant() {
     for (args, said) in [
         (
             "storge",
-            "gate storge: no such gate: no storge.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; did you mean storage?",
+            "gate storge: there is no storge.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; did you mean storage?",
         ),
         (
             "pod-man",
-            "gate pod-man: no such gate: no pod-man.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; did you mean podman?",
+            "gate pod-man: there is no pod-man.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; did you mean podman?",
         ),
         (
             "xyz",
-            "gate xyz: no such gate: no xyz.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; to see every gate: netready list",
+            "gate xyz: there is no xyz.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; to see every gate: netready list",
         ),
         ("va0", "gate va0: va0 is a link: netready check -i va0"),
         (
@@ -281,7 +281,7 @@ fn the_error_for_an_unknown_gate_says_what_was_probably_meant() {
         ),
         (
             "va9",
-            "gate va9: no such gate: no va9.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; did you mean the link: netready check -i va0?",
+            "gate va9: there is no va9.toml in /home/u/.config/netready, /etc/netready, /run/netready, /usr/local/lib/netready, /usr/lib/netready; did you mean the link: netready check -i va0?",
         ),
         ("va0:up", "gate va0:up: va0 is a link: netready check -i va0"),
         (
@@ -307,11 +307,11 @@ fn the_error_for_an_unknown_gate_says_what_was_probably_meant() {
             "10.9.0.0/24",
             "10.9.0.0/24: cannot be read: No such file or directory (os error 2); did you mean: netready check --address 10.9.0.0/24",
         ),
-        ("-a va0", "--address va0: va0 is a link: -i va0"),
-        ("-r va1 storage", "--route va1: va1 is a link: -i va1"),
+        ("-a va0", "--address va0 is the name of a link; write -i va0"),
+        ("-r va1 storage", "--route va1 is the name of a link; write -i va1"),
         ("en*", "gate en*: en* is a glob: netready check -i 'en*'"),
         ("storage.toml", "gate storage.toml: write the name of a gate without .toml: storage"),
-        ("other.toml", "gate other.toml: no such gate; a file is named with a slash: ./other.toml"),
+        ("other.toml", "gate other.toml: there is no such gate; to name a file, write a slash: ./other.toml"),
     ] {
         assert_eq!(load_in(&environment, args).unwrap_err(), said, "{args}");
     }

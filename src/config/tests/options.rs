@@ -125,44 +125,44 @@ fn bad_options_are_explained() {
     for (args, said) in [
         (
             "-a 10.0.0.1/24 -r defualt",
-            "--address 10.0.0.1/24: has bits set after its /24; write 10.0.0.0/24 for the prefix, or 10.0.0.1 for this one address\n--route defualt: is not valid; did you mean \"default\"?",
+            "--address 10.0.0.1/24 has bits set after its /24; write 10.0.0.0/24 for the prefix, or 10.0.0.1 for this one address\n--route defualt is not valid; did you mean \"default\"?",
         ),
         (
             "-i eth0,eth1",
-            "--interface eth0,eth1: has a comma in it; name each link by itself: -i eth0 -i eth1",
+            "--interface eth0,eth1 has a comma in it; name each link by itself: -i eth0 -i eth1",
         ),
-        ("-i eth0:routable", "--interface eth0:routable: names a link and a state; write -i eth0 -r default"),
+        ("-i eth0:routable", "--interface eth0:routable names a link and a state; write -i eth0 -r default"),
         (
             "-i eth0:degraded",
-            "--interface eth0:degraded: names a link and a state; write -i eth0 -a link-local-ipv6",
+            "--interface eth0:degraded names a link and a state; write -i eth0 -a link-local-ipv6",
         ),
         (
             "-t 0 -4",
-            "--timeout 0: is too short; for no limit write \"infinity\", and to look once use netready check",
+            "--timeout 0 is too short; for no limit write \"infinity\", and to look once use netready check",
         ),
         (
             "-t 5x",
-            "--timeout 5x: is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"",
+            "--timeout 5x is not a duration; write for example \"90s\", \"1min 30s\", \"500ms\" or \"infinity\"",
         ),
-        ("-t 1s --settle 2s -4", "--settle 2s: is longer than the timeout (1s): this gate could never open"),
+        ("-t 1s --settle 2s -4", "--settle 2s is longer than the timeout (1s): this gate could never open"),
         (
             "--any",
-            "--any: counts links, or the entries of a list: name the links with interface, or ask for one list and nothing else",
+            "--any counts links, or the entries of a list: name the links with interface, or ask for one list and nothing else",
         ),
-        ("-i va0 --any --quorum 1", "--any: and --quorum 1 exclude each other: --any is --quorum 1"),
-        ("-i va0 --quorum 2", "--quorum 2: can never be reached: interface names one link"),
+        ("-i va0 --any --quorum 1", "--any and --quorum 1 exclude each other: --any is --quorum 1"),
+        ("-i va0 --quorum 2", "--quorum 2 can never be reached: interface names one link"),
         (
             "--from 192.0.2.10",
-            "--from 192.0.2.10: sets the source address of route-to, but there is no route-to",
+            "--from 192.0.2.10 sets the source address of route-to, but there is no route-to",
         ),
         (
             "-4 --from 192.0.2.10",
-            "--from 192.0.2.10: sets the source address of route-to, but there is no route-to",
+            "--from 192.0.2.10 sets the source address of route-to, but there is no route-to",
         ),
-        ("--table 7", "--table 7: sets the table of routes, but there is no route"),
+        ("--table 7", "--table 7 sets the table of routes, but there is no route"),
         (
             "podman --route-to example.org",
-            "--route-to example.org: is not an address; names are not looked up here, write for example 198.51.100.7",
+            "--route-to example.org is not an address; names are not looked up here, write for example 198.51.100.7",
         ),
     ] {
         assert_eq!(load_typed(args), Err(said.to_owned()), "{args}");

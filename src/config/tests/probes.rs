@@ -111,5 +111,5 @@ fn options_make_a_clause_of_their_own() {
     assert_eq!(parse("options", "command line", &loaded.parts[0].text), Ok(loaded.gate.clone()));
     assert_eq!(probes.items[0], Item::Probe(Probe::Dns("b".to_owned())));
     let error = load_typed("--tcp nas").unwrap_err();
-    assert_eq!(error.to_string(), "--tcp nas: has no port; write nas:443 or another one");
+    assert_eq!(error.to_string(), "--tcp nas has no port; write nas:443 or another one");
 }
