@@ -31,6 +31,8 @@ pub struct Continuity {
     told: bool,
     /// The routes with a lifetime that the last verdict rests on, and when each of them ends, as it was read then.
     ends: BTreeMap<RouteRef, Moment>,
+    /// The IPv6 routes that the last verdict rests on and whose end the kernel may not have shown.
+    unsure: BTreeSet<RouteRef>,
 }
 
 impl Continuity {
@@ -93,18 +95,24 @@ impl Continuity {
     }
 
     /// Notes the links that ordinary traffic takes instead of those of the new verdict, and when the routes end that the
-    /// verdict rests on. `unsure`: the kernel may show a route that ends as if it
-    /// never ended. Then the end that was read before counts, as long as the verdict rests on that route.
+    /// verdict rests on. `unsure`: the kernel may show a route that ends as if it never ended. Then the end that was read
+    /// before counts, as long as the verdict rests on that route. If none was read before, the route may end at any moment.
     pub fn expect(&mut self, new: &Verdict, network: &Network, unsure: bool, now: Moment) {
         let known = core::mem::take(&mut self.ends);
         let known = known.into_iter().filter(|(route, _)| unsure && new.rests_on_route(route));
         self.ends = known.chain(new.ends(network, now)).collect();
+        let may_end = |route: &&RouteRef| {
+            unsure && route.destination.addr().is_ipv6() && !self.ends.contains_key(*route)
+        };
+        self.unsure = new.routes().filter(may_end).cloned().collect();
         self.links.extend(new.links_taken_instead(network));
     }
 
-    /// Whether a notification was a break, or a route has ended that the last verdict rests on.
+    /// Whether a notification was a break, or a route has ended that the last verdict rests on, or may have.
     pub fn is_broken(&self, new: &Verdict, network: &Network, now: Moment) -> bool {
-        self.broken || self.ends.iter().any(|(route, end)| self.is_gap(route, *end, new, network, now))
+        self.broken
+            || self.ends.iter().any(|(route, end)| self.is_gap(route, *end, new, network, now))
+            || (self.told && self.unsure.iter().any(|route| !new.rests_on_route(route)))
     }
 
     /// Whether there was a break since the last call of this function. Another hold begins then.

@@ -625,9 +625,14 @@ impl Verdict {
         self.evidence().any(|evidence| !evidence.routes().is_empty())
     }
 
+    /// Returns the routes that meet requirements.
+    pub fn routes(&self) -> impl Iterator<Item = &RouteRef> {
+        self.evidence().flat_map(Evidence::routes)
+    }
+
     /// Whether this route meets a requirement.
     pub fn rests_on_route(&self, route: &RouteRef) -> bool {
-        self.evidence().flat_map(Evidence::routes).any(|held| held == route)
+        self.routes().any(|held| held == route)
     }
 
     /// Returns the routes that meet requirements and have a lifetime, and when each of them ends, as the network knows it.

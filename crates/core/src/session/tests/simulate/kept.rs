@@ -479,6 +479,19 @@ const KEPT: &[(&str, &str)] = &[
      -- the kernel does 2 pieces of its work
      -- netready takes 7 inputs",
     ),
+    (
+        "the end of a route was shown only before the first verdict, and the route was followed by another one",
+        "gate 2, settle 1941 ms, va0 is a card
+     -- netready takes 5 inputs
+     -- netready takes 1 inputs
+     -6 route replace default via fe80::8 dev va0 expires 3
+     -4 route replace 203.0.113.0/24 nhid 7
+     -- netready takes 10 inputs
+     -- a route has 1 ms left
+     -- 0 ms pass, and netready keeps up
+     -- 1 ms pass
+     -4 route add default via 192.0.2.254 dev va0",
+    ),
 ];
 
 #[test]
