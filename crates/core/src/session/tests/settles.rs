@@ -140,6 +140,37 @@ fn every_link_that_a_settle_rests_on_must_keep_its_carrier() {
     }
 }
 
+/// Each row: the gate, what happens 6 s and 7 s after the start, and when the settle ends that begins again by this. From
+/// then on the gate rests on eth1 only.
+#[test]
+fn a_link_of_an_earlier_hold_counts_no_more() {
+    let host = "eth0: up; addr eth0 192.0.2.10/24; eth1: up; addr eth1 198.51.100.10/24";
+    let moved =
+        host.replace("192.0.2.10/24", "192.0.2.10/24 deprecated").replace("eth0: up", "eth0: up losses=1");
+    let first = format!("{host}; route default4 via 192.0.2.1 dev eth0");
+    // The route went without an announcement.
+    let without = host.replace("eth0: up", "eth0: up alt=lan0");
+    let second = format!("{without}; route default4 via 198.51.100.1 dev eth1");
+    for (what, wants, [first, at_6, at_7], until) in [
+        ("after a break", WANTS_ADDRESS, [host, &moved, &moved], 16_000),
+        ("after the gate was not ready", WANTS_ROUTE, [&first, &without, &second], 17_000),
+    ] {
+        let mut bench = Bench::looked(Mode::Watch, settling(wants, 10), first);
+        for (millis, state) in [(6000, at_6), (7000, at_7)] {
+            bench.now = at(millis);
+            bench.sees(state);
+        }
+        assert_eq!(bench.deadline(), Some(until), "{what}");
+        let flapped = at_7.replace("eth0: up", "eth0: up losses=2").replace("losses=2 losses=1", "losses=2");
+        bench.now = at(8000);
+        bench.sees(&flapped);
+        assert_eq!(bench.deadline(), Some(until), "{what}: eth0 flaps");
+        bench.now = at(9000);
+        bench.sees(&flapped.replace("eth1: up", "eth1: up losses=1"));
+        assert_eq!(bench.deadline(), Some(19_000), "{what}: eth1 flaps");
+    }
+}
+
 /// A short loss of the card's carrier is counted on the card alone.
 #[test]
 fn the_carrier_below_a_vlan_or_a_bridge_counts() {
