@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, LinksOfHost, load};
 use crate::config::{self, Environment, FindError, FindErrorKind, GateRequest, Options};
-use crate::escape::escape;
+use crate::escape::{escape, shell_word};
 
 /// Returns a better message than clap's. `None` if clap's message is better. The text is safe to print.
 pub(super) fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> {
@@ -67,12 +67,14 @@ fn command_without_dashes(words: &[OsString]) -> Option<String> {
         let dashed = before.iter().cloned().chain(["--".into()]).chain(command.iter().cloned());
         (!is_option && Cli::try_parse_from(dashed).is_ok()).then_some((before, command))
     })?;
-    let typed = |words: &[OsString]| {
-        let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-        words.join(" ")
-    };
     let options = before.get(1..).unwrap_or_default();
-    Some(format!("write -- before the command: netready {} -- {}", typed(options), typed(command)))
+    Some(format!("write -- before the command: netready {} -- {}", as_typed(options), as_typed(command)))
+}
+
+/// Returns the words as a command line that a person may copy into a shell.
+fn as_typed(words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().map(|word| shell_word(&word.to_string_lossy()).into_owned()).collect();
+    words.join(" ")
 }
 
 /// Explains options of `check` that were typed without the command.
@@ -86,15 +88,14 @@ fn of_options(words: &[OsString]) -> Option<String> {
         let (command, after) = from.split_first()?;
         let ordered = [std::slice::from_ref(command), before, after].concat();
         Cli::try_parse_from(std::iter::once(program).chain(&ordered)).ok()?;
-        let typed: Vec<_> = ordered.iter().map(|word| word.to_string_lossy()).collect();
-        return Some(format!("options follow the command: netready {}", typed.join(" ")));
+        return Some(format!("options follow the command: netready {}", as_typed(&ordered)));
     }
     let first = options.first().filter(|word| word.as_encoded_bytes().starts_with(b"-"))?;
     let with_command =
         std::iter::once(program.clone()).chain(["check".into()]).chain(options.iter().cloned());
     Cli::try_parse_from(with_command).ok()?;
-    let typed: Vec<_> = options.iter().map(|word| word.to_string_lossy()).collect();
-    Some(format!("{} is an option of a command: netready check {}", first.to_string_lossy(), typed.join(" ")))
+    let first = first.to_string_lossy();
+    Some(format!("{first} is an option of a command: netready check {}", as_typed(options)))
 }
 
 #[cfg(test)]
@@ -137,6 +138,7 @@ mod tests {
             ("netready retry --retries 3 echo hi", Some("netready retry --retries 3 -- echo hi")),
             ("netready retry --nonsense echo hi", None),
             ("netready retry --nonsense", None),
+            ("netready retry ls *.toml", Some("netready retry -- ls '*.toml'")),
         ] {
             let meant = meant.map(|line| format!("write -- before the command: {line}"));
             assert_eq!(said(typed), meant, "{typed}");
