@@ -398,13 +398,19 @@ fn settle_begins_again_only_if_the_route_s_own_nexthop_object_is_removed() {
     assert!(shortest.is_some(), "the settle began again");
 }
 
-/// The same for an address and a route, for which the kernel does not count flaps.
+/// The same for addresses and routes, for which the kernel does not count flaps. Two routes refuse all traffic without any
+/// change of the default route.
 #[test]
 #[ignore = "needs a network namespace"]
-fn settle_sees_an_address_and_a_route_replaced_within_one_read() {
+fn settle_sees_addresses_and_routes_that_change_and_change_back_within_one_read() {
     for (flap, options) in [
         ("addr del 192.0.2.1/24 dev va0\naddr add 192.0.2.1/24 dev va0\n", ["-a", "ipv4"]),
         ("route del default\nroute add default via 192.0.2.254 dev va0\n", ["-r", "default-ipv4"]),
+        (
+            "route add blackhole 0.0.0.0/1\nroute add blackhole 128.0.0.0/1\n\
+             route del blackhole 0.0.0.0/1\nroute del blackhole 128.0.0.0/1\n",
+            ["-r", "default-ipv4"],
+        ),
     ] {
         let ns = netns!();
         ns.ip(&format!("{UP0}; {DEFAULT0}"));
