@@ -176,7 +176,8 @@ impl Source {
         let ((of_user, unit), entries) = units.into_iter().max_by_key(rank)?;
         let lines = entries.iter().filter_map(|entry| entry.get(field::EVENTS));
         let runs = runs(events(lines.flat_map(str::lines)));
-        let first = entries.iter().find_map(|entry| Some((entry.at?, entry.realtime_usec)))?;
+        // A host without a battery for its clock sets it in the middle of the boot. The last entry has the right time.
+        let last = entries.iter().rev().find_map(|entry| Some((entry.at?, entry.realtime_usec)))?;
         let unit = unit.map(|unit| unit.strip_suffix(".service").unwrap_or(&unit).to_owned());
         (!runs.is_empty()).then(|| Told {
             gate: self.gate.clone(),
@@ -184,7 +185,7 @@ impl Source {
             unit,
             boot: boot.clone(),
             runs,
-            clock: BootClock::by(first.0, first.1),
+            clock: BootClock::by(last.0, last.1),
             lasts: false,
             notes,
         })
@@ -275,6 +276,10 @@ mod tests {
             assert_eq!((told.scope, told.unit.as_deref()), (scope, Some("netready")));
             assert_eq!(told.clock.usec(Moment::default()), 1_795_718_388_000_000);
         }
+        let unset = Found { realtime_usec: 7_000_000, ..entry("netready.service", false, 1, START) };
+        let entries = vec![unset, entry("netready.service", false, 4, DROPPED)];
+        let told = source(false).of_entries(&boot, entries, Vec::new()).unwrap();
+        assert_eq!(told.clock.usec(Moment::default()), 1_795_718_388_000_000, "the clock was set later");
         let without = vec![entry("netready.service", false, 1, "")];
         assert!(source(false).of_entries(&boot, without, Vec::new()).is_none(), "no events, so no timeline");
         assert!(source(false).of_entries(&boot, Vec::new(), Vec::new()).is_none());
