@@ -176,7 +176,8 @@ impl GateState {
 
     /// Whether the settle has ended, so that the next verdict may open the gate.
     pub fn has_settled(&self, now: Moment) -> bool {
-        matches!(self.phase, Phase::Settling { until } if until <= now)
+        // After a reload, nothing is held yet for the new gate.
+        self.held_since.is_some() && matches!(self.phase, Phase::Settling { until } if until <= now)
     }
 
     /// Whether the gate has opened, so that READY=1 was sent.

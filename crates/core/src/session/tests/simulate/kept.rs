@@ -492,6 +492,17 @@ const KEPT: &[(&str, &str)] = &[
      -- 1 ms pass
      -4 route add default via 192.0.2.254 dev va0",
     ),
+    (
+        "a gate was reloaded after the settle of the one before was over, and its own settle began up to a timer later",
+        "gate 2, settle 370 ms, va0 is a veth
+     -6 route replace default via fe80::9 dev va0 expires 2
+     -- 0 ms pass, and netready keeps up
+     -- gate 0 is loaded
+     -4 route replace default nexthop via 192.0.2.254 dev va0 nexthop via 198.51.100.254 dev va1
+     -- a route has 0 ms left
+     -- 0 ms pass, and netready keeps up
+     -- 500 ms pass",
+    ),
 ];
 
 #[test]
