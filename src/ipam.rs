@@ -138,11 +138,8 @@ fn once(podman: &Podman, path: &Path) -> Result<Vec<Lease>, LeaseError> {
     }
     let ids: BTreeSet<&str> = held.iter().map(|held| held.container.as_str()).collect();
     let unseen = podman::PodmanError::Unseen;
-    let mut used = podman::named_by_processes(proc, &ids).map_err(unseen)?;
-    // Every container of this storage has such a folder, so it says nothing about those in Podman's list.
-    let of_storages = podman::named_by_storage(path, &ids).map_err(unseen)?;
-    used.extend(of_storages.into_iter().filter(|id| !containers.contains_key(*id)).map(str::to_owned));
-    Ok(leases::judge(held, &containers, |id| used.contains(id)))
+    let named = podman::named_by_processes(proc, &ids).map_err(unseen)?;
+    Ok(leases::judge(held, &containers, |id| named.contains(id)))
 }
 
 #[allow(clippy::disallowed_methods, reason = "a second look, some time after the first")]

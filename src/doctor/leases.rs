@@ -116,7 +116,7 @@ fn judge(look: &LeaseList, manager: Manager) -> Vec<Finding> {
                 )
             }
         },
-        seen: format!("{database}; neither podman ps --all nor a process knows the container, and it has no folder in the run root"),
+        seen: format!("{database}; neither podman ps --all nor a process knows the container"),
         mend: vec![
             "netready doctor --fix".to_owned(),
             format!("then start what failed: systemctl{user} restart UNIT"),

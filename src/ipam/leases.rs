@@ -184,21 +184,21 @@ fn shorten(entry: &mut BucketEntry, is: impl Fn(IpAddr) -> bool) -> bool {
     left.len() == all.len() || !left.is_empty()
 }
 
-/// Tells the state of each address's container. `used` says whether something besides Podman's list shows that a
-/// container with this ID is in use, such as a process.
+/// Tells the state of each address's container. `running` says whether a process runs for the ID of a
+/// container.
 pub fn judge(
     held: BTreeSet<HeldAddress>,
     containers: &BTreeMap<String, Container>,
-    used: impl Fn(&str) -> bool,
+    running: impl Fn(&str) -> bool,
 ) -> Vec<Lease> {
     let judged = |held: HeldAddress| {
         let container = containers.get(&held.container);
         let state = match container.map(|container| container.state.as_str()) {
             // Only in these states is the container certainly not connected. Any other state counts as in
             // use.
-            Some("created" | "configured" | "exited") if !used(&held.container) => LeaseState::Idle,
+            Some("created" | "configured" | "exited") if !running(&held.container) => LeaseState::Idle,
             Some(_) => LeaseState::InUse,
-            None if !is_podmans(&held.container) || used(&held.container) => LeaseState::Elsewhere,
+            None if !is_podmans(&held.container) || running(&held.container) => LeaseState::Elsewhere,
             None => LeaseState::Leaked,
         };
         Lease { name: container.map(|container| container.name.clone()), held, state }
@@ -208,7 +208,7 @@ pub fn judge(
 
 /// Whether an ID is one that Podman gives: 64 hexadecimal digits. The container of a build has another name,
 /// and is in no list.
-pub(super) fn is_podmans(id: &str) -> bool {
+fn is_podmans(id: &str) -> bool {
     id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

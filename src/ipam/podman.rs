@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::leases::{Container, is_podmans};
+use super::leases::Container;
 use crate::doctor::programs::{ProgramError, Programs};
 use crate::platform::proc;
 
@@ -40,7 +40,7 @@ pub enum PodmanError {
     /// /proc belongs to another PID namespace, or is not mounted.
     #[error("/proc does not show the processes of this namespace, so nobody can tell which containers run")]
     Processes,
-    /// The processes, or the folders of Podman's storage, cannot be read.
+    /// The processes cannot be read.
     #[error("cannot tell which containers are in use: {0}")]
     Unseen(#[from] io::Error),
 }
@@ -144,46 +144,6 @@ fn is_gone_or_hidden(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH | libc::EACCES | libc::EPERM))
 }
 
-/// Returns those of `ids` for which a storage has a folder below its run root. Podman makes this folder when it creates
-/// a container and removes it together with the container. So it shows a container of another storage even if its
-/// processes cannot be seen from here, because they are in another PID namespace.
-///
-/// `database` is `RUNROOT/networks/ipam.db` for a user. For root it is in a folder beside the run root, which is
-/// `/run/containers/storage`.
-///
-/// # Errors
-/// Fails if a folder cannot be read: it may have one of the IDs.
-pub(super) fn named_by_storage<'a>(
-    database: &Path,
-    ids: &BTreeSet<&'a str>,
-) -> io::Result<BTreeSet<&'a str>> {
-    let Some(base) = database.parent().and_then(Path::parent) else { return Ok(BTreeSet::new()) };
-    let mut named = BTreeSet::new();
-    for root in [base.to_owned(), base.join("storage")] {
-        let entries = match fs::read_dir(&root) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            entries => entries?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            // The name begins with the storage driver's, as in `overlay-containers`.
-            if !entry.file_name().as_encoded_bytes().ends_with(b"-containers") {
-                continue;
-            }
-            for id in ids.iter().filter(|id| is_podmans(id)) {
-                match fs::symlink_metadata(entry.path().join(id)) {
-                    Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-                    there => {
-                        there?;
-                        named.insert(*id);
-                    }
-                }
-            }
-        }
-    }
-    Ok(named)
-}
-
 /// Calls `found` with each word of a command line that has at most `longest` bytes. Longer words are skipped.
 ///
 /// # Errors
@@ -266,22 +226,5 @@ mod tests {
         fs::create_dir_all(proc.path().join("7/cmdline")).unwrap();
         let error = named_by_processes(proc.path(), &BTreeSet::from(ids)).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EISDIR));
-    }
-
-    #[test]
-    fn folders_of_storages() {
-        let folder = tempfile::tempdir().unwrap();
-        let (database, id) = (folder.path().join("networks/ipam.db"), "a".repeat(64));
-        let ids = BTreeSet::from([id.as_str(), "short"]);
-        let named = || named_by_storage(&database, &ids);
-        assert!(named().unwrap().is_empty());
-        fs::write(folder.path().join("x-containers"), "").unwrap();
-        fs::create_dir_all(folder.path().join("vfs-containers/short")).unwrap();
-        assert!(named().unwrap().is_empty());
-        fs::create_dir(folder.path().join("vfs-containers").join(&id)).unwrap();
-        assert_eq!(named().unwrap(), BTreeSet::from([id.as_str()]));
-        // A folder that cannot be read may have the ID.
-        fs::write(folder.path().join("storage"), "").unwrap();
-        assert_eq!(named().unwrap_err().raw_os_error(), Some(libc::ENOTDIR));
     }
 }

@@ -262,30 +262,6 @@ fn what_a_process_runs_for_is_not_leaked() {
     assert_eq!(free(&stage.podman, &leases).unwrap(), []);
 }
 
-/// The processes of a container in another PID namespace cannot be seen, but the folder of its storage can.
-#[test]
-fn what_a_storage_has_a_folder_for_is_not_leaked() {
-    for folder in ["overlay-containers", "vfs-containers", "storage/overlay-containers"] {
-        let stage = Stage::new(NETWORKS, "[]");
-        let before = seen(&stage.podman).unwrap().leases;
-        let id = before[0].held.container.clone();
-        assert_eq!(before[0].state, LeaseState::Leaked);
-        std::fs::create_dir_all(stage.folder.path().join(folder).join(&id)).unwrap();
-        let leases = seen(&stage.podman).unwrap().leases;
-        for lease in &leases {
-            let kept = lease.held.container == id;
-            assert_eq!(
-                lease.state,
-                if kept { LeaseState::Elsewhere } else { LeaseState::Leaked },
-                "{folder}"
-            );
-        }
-        // The folder may also appear between the look and the change.
-        let freed = free(&stage.podman, &before).unwrap();
-        assert!(!freed.is_empty() && freed.iter().all(|held| held.container != id), "{folder}: {freed:?}");
-    }
-}
-
 #[test]
 fn what_cannot_be_looked_at() {
     let says = |stage: &Stage| {
