@@ -18,8 +18,9 @@ use crate::overview::KeptGate;
 use crate::platform::worker::Worker;
 use crate::snapshot::Snapshot;
 
-/// How long `run` waits for the last write before it ends. With half of it, a busy disk could lose the state that the
-/// gate gave up. With double, a disk that hangs would delay the stop of the unit too long.
+/// How long `run` waits for the last write before it ends. If this time were half as long, the file could miss the last
+/// state on a busy disk, for example that the gate gave up. If it were twice as long, a disk that hangs would delay the
+/// stop of the unit too much.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The file for node_exporter, and the thread that writes it.

@@ -432,7 +432,7 @@ fn an_ipv6_default_counts_only_if_packets_come_to_it() {
             ("far link set vb0 down", false),
             ("link set va0 down", true),
         ],
-        // A dead route for any source comes first.
+        // The kernel prefers a dead route that has no source prefix.
         &[("addr del 2001:db8::1/64 dev va0", false), (for_one_source, true), (dead_front, false)],
     ];
     for case in cases {

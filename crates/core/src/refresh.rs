@@ -47,12 +47,13 @@ pub enum Read {
         prefix: IpNet,
         /// The number of the routing table that the gate asks about.
         table: u32,
-        /// Whether to ask as a connection does, whose source address the kernel selects. Policy rules by source count
-        /// then.
+        /// Whether to ask as connect(2) does: the kernel selects a source address, and then looks the route up again with
+        /// that address. So policy rules that match a source address take part.
         connects: bool,
     },
-    /// The route that a connection to the first of these addresses takes, which are all over the internet. The main table
-    /// has a default route, but no lookup came to it. What they show is true of ordinary traffic.
+    /// The route that a connection to the first of these addresses takes. The addresses are spread over the internet, so
+    /// the answers are true of ordinary traffic. netready asks this if the main table has a default route, but no lookup
+    /// answered with it.
     Ordinary {
         /// The addresses that are left to be asked for.
         addresses: VecDeque<IpAddr>,

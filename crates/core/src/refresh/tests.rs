@@ -121,9 +121,9 @@ fn where_a_more_specific_route_hides_the_prefix_the_next_address_is_asked_for() 
     assert!(matches!(bench.next(0), Some(Read::Table(_))));
 }
 
-/// No lookup comes to the default route of the main table: the kernel knows no way, or all addresses that are asked for
-/// are led elsewhere. The table has a default route nevertheless. Then ordinary addresses are asked for, one by one, until
-/// one of them comes to it or takes a longer route.
+/// The main table has a default route, but no lookup answers with it: the kernel finds no route at all, or policy rules
+/// send every address that netready asks about to another table. Then netready asks about ordinary addresses, one by one,
+/// until the answer is the default route or a route with a longer prefix.
 #[test]
 fn a_default_route_that_no_lookup_finds_is_asked_for_by_ordinary_addresses() {
     let table = |text: &str| {
