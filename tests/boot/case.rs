@@ -14,7 +14,7 @@ use crate::files::Files;
 use crate::guest::{Entry, Guest, Networks, Prepared};
 use crate::rootfs::{self, Release};
 use crate::table::{self, Row};
-use crate::watch::{Family, Need, Watch, now, usable};
+use crate::watch::{Event, Family, Need, Watch, as_it_happened, now, usable};
 
 /// The settle of the `podman` gate, in milliseconds.
 const SETTLE: f64 = 1000.0;
@@ -344,7 +344,7 @@ impl Case {
                 seen.online, seen.netready
             );
         }
-        match seen.late(self.settle) {
+        match seen.since_it_happened(self.settle) {
             None => {
                 let _ =
                     writeln!(wrong, "READY=1 before the network was usable, or never: {:?}", seen.netready);
@@ -486,13 +486,18 @@ impl Case {
             false => Vec::new(),
         };
         let end = now();
+        let changes = guest.networks().changes();
         let journal = guest.off();
         let events = watch.events();
         // A need that is met in the end counts from when it was met for good, so a READY=1 before that is too early.
         // A need that was lost again counts from when it was met at READY=1. The watcher may hear of an event a
         // moment later.
         let ready = netready.map_or(end, |at| at + PROMPT as u64 * 1000);
-        let usable = usable(&events, &self.needs, end).or_else(|| usable(&events, &self.needs, ready));
+        let met = |events: &[Event]| {
+            usable(events, &self.needs, end).or_else(|| usable(events, &self.needs, ready))
+        };
+        let earliest = met(&as_it_happened(&events, &changes));
+        let usable = met(&events);
         let lost = |text: &str| journal.iter().any(|entry| entry.message.contains(text));
         let mut outcome = users[0].outcome(&self.needs);
         if lost("pasta failed with exit code")
@@ -514,6 +519,7 @@ impl Case {
             outcome,
             users,
             usable,
+            earliest,
             netready,
             bare,
             online,
@@ -648,7 +654,10 @@ impl User {
 pub struct Seen {
     pub outcome: Outcome,
     pub users: Vec<User>,
+    /// When the kernel had announced the last event that was needed.
     pub usable: Option<u64>,
+    /// When that event had happened: a short loss of carrier is announced later.
+    earliest: Option<u64>,
     pub netready: Option<u64>,
     /// When `netready wait` without the settle has ended.
     pub bare: Option<u64>,
@@ -671,7 +680,13 @@ impl Seen {
         Some((at as f64 - usable as f64) / 1000.0)
     }
 
-    /// Milliseconds from the last needed event and the settle to READY=1.
+    /// Milliseconds from when the last needed event had happened, and the settle, to READY=1.
+    fn since_it_happened(&self, settle: f64) -> Option<f64> {
+        let (ready, earliest) = (self.netready?, self.earliest?);
+        Some((ready as f64 - earliest as f64) / 1000.0 - settle)
+    }
+
+    /// Milliseconds from the last needed event, as it was announced, and the settle to READY=1.
     pub fn late(&self, settle: f64) -> Option<f64> {
         Some(self.after_usable(self.netready)? - settle)
     }

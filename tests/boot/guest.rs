@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use crate::files::Files;
 use crate::rootfs::{self, Release};
+use crate::watch::now;
 
 /// Starts nspawn as PID 1 of a PID namespace, so that its guest ends with it. The guest has its own cgroup and only
 /// cgroup2, so that guests do not affect each other.
@@ -38,13 +40,19 @@ const SOON: Duration = Duration::from_secs(240);
 pub struct Networks {
     pub guest: String,
     pub lan: String,
+    /// When each change of the LAN was done, in microseconds of the monotonic clock.
+    changes: Mutex<Vec<u64>>,
 }
 
 impl Networks {
     fn new() -> Networks {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("nrboot-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let networks = Networks { guest: format!("{name}-guest"), lan: format!("{name}-lan") };
+        let networks = Networks {
+            guest: format!("{name}-guest"),
+            lan: format!("{name}-lan"),
+            changes: Mutex::default(),
+        };
         for name in [&networks.guest, &networks.lan] {
             run(Command::new("ip").args(["netns", "add", name]));
         }
@@ -63,6 +71,12 @@ impl Networks {
     #[track_caller]
     pub fn lan(&self, commands: &str) {
         ip(&self.lan, commands);
+        self.changes.lock().unwrap().push(now());
+    }
+
+    /// When each change of the LAN was done, in microseconds of the monotonic clock.
+    pub fn changes(&self) -> Vec<u64> {
+        self.changes.lock().unwrap().clone()
     }
 
     /// Adds a cable from the guest's link `eN` to the LAN, where the router is 10.9.N.1. The far end, `eNp`, is down,

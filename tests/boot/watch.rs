@@ -200,6 +200,47 @@ fn default(route: &netlink_packet_route::route::RouteMessage, added: bool) -> Op
     Some(What::Default(family, oif, added))
 }
 
+/// The same events, but a carrier that was lost and came back between two messages of its link has the time of the last
+/// change of the LAN between them. The kernel announces a carrier at most once a second, but netready may read the link
+/// before the announcement.
+pub fn as_it_happened(events: &[Event], changes: &[u64]) -> Vec<Event> {
+    let mut events = events.to_vec();
+    for at in 1..events.len() {
+        let (before, rest) = events.split_at_mut(at);
+        let What::Carrier(name, true, lost) = &rest[0].what else { continue };
+        let last = before
+            .iter()
+            .rev()
+            .find(|event| matches!(&event.what, What::Carrier(found, ..) if found == name));
+        let Some(Event { at: since, what: What::Carrier(_, true, losses) }) = last else { continue };
+        let between = changes.iter().filter(|change| (*since..rest[0].at).contains(*change)).max();
+        if let Some(change) = between.filter(|_| losses != lost) {
+            rest[0].at = *change;
+        }
+    }
+    events
+}
+
+#[test]
+fn a_flap_counts_from_the_change_of_the_lan_and_not_from_its_announcement() {
+    let carrier = |at, running, lost| Event { at, what: What::Carrier("e0".to_owned(), running, lost) };
+    let other = Event { at: 25, what: What::Carrier("e1".to_owned(), true, 9) };
+    for (second, changes, expected) in [
+        // The counter rose. Only changes between the two messages can be the reason.
+        (carrier(30, true, 2), vec![5, 12, 20, 31], 20),
+        (carrier(30, true, 2), vec![5, 31], 30),
+        // A message about something else, or one that itself tells of the loss.
+        (carrier(30, true, 1), vec![20], 30),
+        (carrier(30, false, 2), vec![20], 30),
+    ] {
+        let events = [carrier(10, true, 1), other.clone(), second];
+        let found: Vec<u64> = as_it_happened(&events, &changes).iter().map(|event| event.at).collect();
+        assert_eq!(found, [10, 25, expected], "{changes:?}");
+    }
+    let came = [carrier(10, false, 1), carrier(30, true, 1)];
+    assert_eq!(as_it_happened(&came, &[20])[1].at, 30, "it was announced when it came");
+}
+
 /// When the last of these needs was met, judged by the events up to `until`. `None` if one of them was not met.
 ///
 /// A need counts from when it was met for good. A carrier that was lost and came back between two messages (the
